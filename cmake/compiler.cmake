@@ -1,0 +1,28 @@
+# Language level, warnings, output folders and the options every target of the project shares.
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+
+find_program(PATINA_LLD ld.lld)
+if(PATINA_LLD)
+  add_link_options(-fuse-ld=lld)
+endif()
+find_program(PATINA_CCACHE ccache)
+if(PATINA_CCACHE AND PATINA_PCH STREQUAL OFF)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${PATINA_CCACHE})
+endif()
+
+add_library(patina_options INTERFACE)
+target_compile_options(patina_options INTERFACE
+  $<BUILD_INTERFACE:-Wall;-Wextra;-Wno-missing-field-initializers>)
+if(PATINA_SANITIZE)
+  add_compile_options(-fsanitize=${PATINA_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${PATINA_SANITIZE})
+endif()

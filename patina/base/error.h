@@ -1,0 +1,83 @@
+// Errors: what went wrong, where, and what to do about it.
+//
+// A user's mistake (a bad recipe, a damaged file, an impossible request) throws patina::Error; the
+// program prints it and exits with 2. A bug in patina itself stops at PATINA_CHECK.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace patina {
+
+enum class ErrorKind {
+  usage,     // the command line
+  recipe,    // a recipe file or --set
+  file,      // cannot be opened, read, written
+  format,    // a file's contents are not what its format says
+  data,      // a data set: missing, empty, inconsistent
+  model,     // weights that do not fit the network
+  scenario,  // a learner and a scenario that do not go together
+  state,     // a run folder or checkpoint that cannot be continued
+  stopped,   // the user asked the program to stop
+};
+
+/// The name of a kind, as messages and logs write it.
+std::string_view name(ErrorKind kind);
+
+/// A user's mistake. `what()` reads outermost context first: "loading model: a.safetensors: ...".
+class Error : public std::exception {
+ public:
+  Error(ErrorKind kind, std::string message);
+
+  ErrorKind kind() const { return kind_; }
+  const char* what() const noexcept override { return text_.c_str(); }
+
+  /// Puts `context` in front, separated by ": ".
+  void add_context(std::string_view context);
+
+ private:
+  ErrorKind kind_;
+  std::string text_;
+};
+
+/// Throws an Error with a formatted message.
+template <class... Args>
+[[noreturn]] void fail(ErrorKind kind, fmt::format_string<Args...> format, Args&&... args) {
+  throw Error(kind, fmt::format(format, std::forward<Args>(args)...));
+}
+
+/// Runs `body`; an Error that leaves it carries `context` in front.
+template <class Body>
+decltype(auto) with_context(std::string_view context, Body&& body) {
+  try {
+    return std::forward<Body>(body)();
+  } catch (Error& error) {
+    error.add_context(context);
+    throw;
+  }
+}
+
+/// The candidate nearest to `word` by edit distance, or "" when none is close enough to be meant.
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+/// ", did you mean "x"?" for the nearest candidate, or "".
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+
+namespace detail {
+[[noreturn]] void check_failed(const char* file, int line, const char* condition,
+                               const std::string& message);
+}
+
+}  // namespace patina
+
+/// A condition that only a bug in patina can break. Prints where and aborts. Input never reaches it.
+#define PATINA_CHECK(condition, ...)                                                            \
+  do {                                                                                          \
+    if (!(condition)) [[unlikely]]                                                              \
+      ::patina::detail::check_failed(__FILE__, __LINE__, #condition, ::fmt::format(__VA_ARGS__)); \
+  } while (false)

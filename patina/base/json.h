@@ -1,0 +1,16 @@
+// JSON: nlohmann's library behind one header, with limits and readable errors.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "patina/base/error.h"
+
+namespace patina {
+
+using Json = nlohmann::ordered_json;
+
+/// Parses `text`. Throws Error(format) naming `origin`, the byte and the reason; nesting deeper than
+/// 100 levels, duplicate keys and invalid UTF-8 are errors too.
+Json parse_json(std::string_view text, std::string_view origin);
+
+}  // namespace patina

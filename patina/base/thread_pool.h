@@ -1,0 +1,32 @@
+// A thread pool for decoding and resizing: plain tasks, results independent of the thread count.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace patina {
+
+class ThreadPool {
+ public:
+  /// `threads` >= 1; 0 asks for one per core.
+  explicit ThreadPool(int threads = 0);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const;
+
+  /// Calls body(i) for every i in [0, count) and waits. The exception of the lowest i is rethrown,
+  /// so the error a user sees does not depend on timing.
+  void for_each(int64_t count, const std::function<void(int64_t)>& body);
+
+  /// Queues one task. It must not throw.
+  void submit(std::function<void()> task);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace patina

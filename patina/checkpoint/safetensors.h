@@ -1,0 +1,68 @@
+// safetensors: the field's weight format, read through a memory map without copies, and written so
+// that a file is either whole or absent. This part knows bytes and shapes, not LibTorch.
+// Format: 8 bytes little-endian header length, a JSON header, the data.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "patina/base/file.h"
+
+namespace patina {
+
+enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
+
+std::string_view name(DType dtype);     // as the format writes it: "F32"
+size_t size_of(DType dtype);            // bytes of one element
+
+/// A tensor inside a file: a view that lives as long as the file object.
+struct StoredTensor {
+  DType dtype;
+  std::vector<int64_t> shape;
+  std::span<const uint8_t> data;
+};
+
+/// Headers longer than this are refused (the reference implementation's limit).
+inline constexpr uint64_t kLongestHeader = 100'000'000;
+
+/// One .safetensors file, or the shards that a model.safetensors.index.json lists, or a folder that
+/// holds either.
+class SafetensorsFile {
+ public:
+  /// Maps and checks everything before any tensor is handed out. Throws Error(format) naming the file
+  /// and what is wrong: shorter than 8 bytes, header length beyond the file or the limit, header not
+  /// UTF-8 or not a JSON object, a duplicate key, an unknown dtype, a negative or overflowing shape,
+  /// offsets out of range, overlapping, leaving holes, or not of the size that shape and dtype need,
+  /// trailing bytes; for an index: a missing shard, a tensor that its shard does not hold, a shard path
+  /// that leaves the folder. A text file or a PyTorch pickle is recognised and said so.
+  static SafetensorsFile open(const fs::path& path);
+
+  const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
+  /// The header's `__metadata__`, empty when there is none.
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const std::vector<fs::path>& files() const { return files_; }
+  bool has(const std::string& name) const { return tensors_.count(name) > 0; }
+  /// Throws Error(format) with "did you mean" when there is no such tensor.
+  const StoredTensor& at(const std::string& name) const;
+
+  /// Reads one already mapped buffer; `origin` names it in messages (fuzzing, tests, embedded weights).
+  static SafetensorsFile parse(std::span<const uint8_t> bytes, const std::string& origin);
+
+ private:
+  void read(std::span<const uint8_t> bytes, const std::string& origin);
+  std::vector<std::shared_ptr<MappedFile>> maps_;
+  std::vector<fs::path> files_;
+  std::map<std::string, StoredTensor> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+/// Writes tensors in the order of their names, data aligned to 8 bytes, atomically. The same input
+/// gives the same bytes.
+void write_safetensors(const fs::path& path, const std::map<std::string, StoredTensor>& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+}  // namespace patina

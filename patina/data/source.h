@@ -1,0 +1,66 @@
+// Data sources: where samples come from. A source knows its files, classes and samples, nothing of
+// tasks or order. Images are decoded on demand and from any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "patina/base/file.h"
+#include "patina/config/fields.h"
+#include "patina/image/image.h"
+
+namespace patina {
+
+/// One split (train or test) of a data set of labelled images.
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  virtual int64_t size() const = 0;
+  /// Class of sample i, in [0, classes().size()).
+  virtual int64_t label(int64_t i) const = 0;
+  /// Decodes sample i. Thread-safe. Throws Error naming the file.
+  virtual Image image(int64_t i) const = 0;
+  /// Where sample i comes from: a file, or "train-images.gz[17]".
+  virtual std::string origin(int64_t i) const = 0;
+  virtual const std::vector<std::string>& classes() const = 0;
+
+  /// Samples left out because they could not be decoded (skip_bad_images).
+  virtual int64_t skipped() const { return 0; }
+};
+
+/// Which data, from where, how much of it.
+struct DataOptions {
+  std::string name;                 // a name of `patina list datasets`, or "folder"
+  std::string path;                 // folder with the files; "": the usual places
+  int64_t train_per_class = 0;      // the first N of each class; 0: all
+  int64_t test_per_class = 0;
+  double test_fraction = 0.2;       // image folders without train/ and test/
+  int64_t split_seed = 1993;
+  bool skip_bad_images = false;     // count and leave out images that cannot be decoded
+
+  void bind(Fields& f);
+};
+
+struct DataSplits {
+  std::string name;
+  std::unique_ptr<Source> train, test;  // both list the same classes
+};
+
+/// Opens a data set. Throws Error(data) naming the file and the remedy when something is missing,
+/// truncated, corrupt, empty, or a class has no images.
+DataSplits open_data(const DataOptions& options);
+
+/// One row of `patina list datasets`.
+struct DataSetInfo {
+  std::string name;
+  std::string about;     // "clothing, 28x28 grey, 10 classes, 60000 / 10000"
+  std::string files;     // the files it expects, for people
+  std::string how;       // how to get it: an apt package or the publisher's page
+  int64_t classes = 0;   // 0: whatever is there
+};
+const std::vector<DataSetInfo>& data_sets();
+
+}  // namespace patina

@@ -1,0 +1,33 @@
+// Where the tests find reference numbers and real data that do not live in the repository.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+namespace patina {
+
+/// $PATINA_SHARED, or ../shared beside the source tree; empty when neither exists.
+inline std::filesystem::path shared_folder() {
+  if (const char* set = std::getenv("PATINA_SHARED")) return set;
+  const auto beside = std::filesystem::path(PATINA_SOURCE_DIR).parent_path() / "shared";
+  return std::filesystem::is_directory(beside) ? beside : std::filesystem::path();
+}
+
+/// A fresh folder under the build's test folder, emptied first.
+inline std::filesystem::path scratch_folder(const std::string& name) {
+  const auto folder = std::filesystem::path(PATINA_BINARY_DIR) / "test-scratch" / name;
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  return folder;
+}
+
+}  // namespace patina
+
+/// Declares `var` as shared_folder()/relative, or skips the test with a plain message.
+#define PATINA_NEED_SHARED(var, relative)                                                \
+  const auto var = ::patina::shared_folder() / (relative);                               \
+  if (::patina::shared_folder().empty() || !std::filesystem::exists(var))                \
+  GTEST_SKIP() << "needs " << (relative) << " (set PATINA_SHARED to the folder that holds it)"

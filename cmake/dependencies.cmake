@@ -18,3 +18,6 @@ target_link_libraries(patina_turbojpeg INTERFACE ${TURBOJPEG_LIBRARY})
 # Chart.js is inlined into every report page.
 find_file(PATINA_CHART_JS NAMES chart.min.js Chart.min.js
           PATHS /usr/share/javascript/chart.js /usr/share/nodejs/chart.js/dist REQUIRED NO_CACHE)
+
+# LibTorch: the distribution's, a PyTorch wheel's or a downloaded one (CMAKE_PREFIX_PATH).
+find_package(Torch REQUIRED)

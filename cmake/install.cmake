@@ -1,0 +1,3 @@
+# Installs the library, its headers and the program; `find_package(patina)` then offers patina::patina.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)

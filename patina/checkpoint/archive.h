@@ -1,0 +1,78 @@
+// State: one call saves and loads. Everything that must survive a crash describes itself once:
+//
+//   void state(Archive& a) { a("gram", gram_); a("samples", samples_); a("head", head_); }
+//
+// Files are safetensors: tensors as they are, everything else as JSON in the metadata, with a checksum
+// over both. They appear under their name only when complete.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "patina/base/json.h"
+#include "patina/base/random.h"
+#include "patina/checkpoint/safetensors.h"
+#include "patina/nn/module.h"
+
+namespace patina {
+
+class Archive {
+ public:
+  /// An empty archive to save into.
+  Archive() = default;
+  /// One to load from. Throws Error(state) when the file is damaged or not an archive.
+  static Archive read(const fs::path& path);
+  /// Writes what was saved, atomically. Returns the bytes written.
+  uint64_t write(const fs::path& path) const;
+
+  bool loading() const { return loading_; }
+
+  // Saving copies the value under its key; loading replaces the value by the stored one, or throws
+  // Error(state) when the key is absent or of another type. Keys are unique within a section.
+  void operator()(std::string_view key, Tensor& value);
+  void operator()(std::string_view key, bool& value);
+  void operator()(std::string_view key, int& value);
+  void operator()(std::string_view key, int64_t& value);
+  void operator()(std::string_view key, double& value);
+  void operator()(std::string_view key, std::string& value);
+  void operator()(std::string_view key, std::vector<int64_t>& value);
+  void operator()(std::string_view key, std::vector<double>& value);
+  void operator()(std::string_view key, std::vector<Tensor>& value);
+  void operator()(std::string_view key, Json& value);
+
+  /// Anything with `state(Archive&)` as a section, any module with `walk(Walk&)` tensor by tensor.
+  template <class Part>
+  void operator()(std::string_view key, Part& part) {
+    const Section section(*this, key);
+    if constexpr (requires { part.state(*this); }) {
+      part.state(*this);
+    } else {
+      nn::Walk walk([this](const std::string& name, Tensor& tensor) { (*this)(name, tensor); });
+      part.walk(walk);
+    }
+  }
+
+  /// Bytes held by tensors.
+  int64_t bytes() const;
+  /// One hash over everything saved.
+  std::string hash() const;
+
+ private:
+  struct Section {
+    Section(Archive& archive, std::string_view key);
+    ~Section() { archive.prefix_.resize(length); }
+    Archive& archive;
+    size_t length;
+  };
+  template <class T>
+  void scalar(std::string_view key, T& value);
+
+  bool loading_ = false;
+  std::string origin_, prefix_;
+  std::map<std::string, Tensor> tensors_;
+  Json values_ = Json::object();
+};
+
+}  // namespace patina

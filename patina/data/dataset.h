@@ -1,0 +1,80 @@
+// Datasets and batches: the samples a learner may see, and how they reach it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "patina/base/random.h"
+#include "patina/base/thread_pool.h"
+#include "patina/data/source.h"
+#include "patina/image/transform.h"
+#include "patina/tensor.h"
+
+namespace patina {
+
+/// A minibatch on the training device.
+struct Batch {
+  Tensor input;   // [B,3,H,W] pixels or [B,T] token ids
+  Tensor mask;    // [B,T]; undefined for images
+  Tensor target;  // [B] class ids, numbered over the whole stream
+  Tensor sample;  // [B] positions in the source: the feature store's key
+
+  int64_t size() const { return sample.size(0); }
+};
+
+/// Some samples of one split: positions in a source, with targets numbered over the whole stream.
+class Dataset {
+ public:
+  Dataset(const Source& source, std::vector<int64_t> positions, std::vector<int64_t> targets);
+
+  int64_t size() const { return int64_t(positions_.size()); }
+  int64_t position(int64_t i) const { return positions_[size_t(i)]; }
+  int64_t target(int64_t i) const { return targets_[size_t(i)]; }
+  const std::vector<int64_t>& targets() const { return targets_; }
+  const Source& source() const { return *source_; }
+
+  /// The samples of both, this one's first. Both must come from the same source.
+  Dataset joined(const Dataset& other) const;
+
+ private:
+  const Source* source_;
+  std::vector<int64_t> positions_, targets_;
+};
+
+/// Every sample of a source under its own class numbers.
+Dataset whole(const Source& source);
+
+/// Batches of a dataset in a given order, decoded and transformed ahead on a thread pool. What a batch
+/// holds depends on the order and on `augment` only, not on threads or timing: sample i of the source
+/// is augmented with `augment.at(i)`.
+class Loader {
+ public:
+  /// `order` holds indices into `dataset`; the last batch may be smaller. All references are lent.
+  Loader(const Dataset& dataset, const Transform& transform, ThreadPool& pool,
+         std::vector<int64_t> order, int64_t batch_size, Random augment);
+  /// In the dataset's own order, without randomness.
+  Loader(const Dataset& dataset, const Transform& transform, ThreadPool& pool, int64_t batch_size);
+  ~Loader();
+
+  int64_t batches() const;
+  /// Continues at batch `index`.
+  void seek(int64_t index);
+  /// The next batch, or nothing at the end. Throws what decoding threw.
+  std::optional<Batch> next();
+
+ private:
+  struct Pending;
+  void start(int64_t index);
+
+  const Dataset& dataset_;
+  const Transform& transform_;
+  ThreadPool& pool_;
+  std::vector<int64_t> order_;
+  int64_t batch_size_;
+  Random augment_;
+  int64_t next_ = 0, started_ = 0;
+  std::vector<std::shared_ptr<Pending>> pending_;  // started, not yet handed out
+};
+
+}  // namespace patina

@@ -1,0 +1,49 @@
+// Models by name or path: which network a weight file holds, and a loaded backbone of it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "patina/checkpoint/safetensors.h"
+#include "patina/config/fields.h"
+#include "patina/models/vit.h"
+
+namespace patina {
+
+struct ModelOptions {
+  std::string name = "starter";  // a name of `patina list models`, or a .safetensors file or folder
+  std::string path;              // the weights of a named model that patina does not carry
+  int64_t image_size = 0;        // 0: the size it was trained at
+  int64_t heads = 0;             // 0: from the file's metadata, else one per 64 channels
+  std::string normalize;         // "": the file's own, else imagenet
+
+  void bind(Fields& f);
+};
+
+/// One row of `patina list models`.
+struct ModelInfo {
+  std::string name;
+  std::string about;
+  std::string how;  // where the weights come from
+  ViTShape shape;
+  std::string normalize;
+};
+const std::vector<ModelInfo>& model_list();
+
+/// The weights that patina carries inside itself.
+SafetensorsFile starter_weights();
+
+/// Reads a ViT's shape from its tensors and metadata (image_size or img_size, patch_size, heads,
+/// normalize). Throws Error(model) when the tensors are not those of a ViT.
+ViTShape vit_shape(const SafetensorsFile& file, const std::string& origin, int64_t heads = 0);
+
+/// A backbone with frozen weights. Throws Error(model) when the name is unknown, the weights are not
+/// here, or they do not fit.
+std::unique_ptr<Backbone> load_backbone(const ModelOptions& options);
+
+/// Writes a ViT with the metadata that reading it back needs.
+void save_vit(ViT& vit, const fs::path& path, bool bf16,
+              std::map<std::string, std::string> metadata = {});
+
+}  // namespace patina

@@ -1,0 +1,115 @@
+#include "patina/models/vit.h"
+
+#include <cmath>
+
+#include "patina/base/error.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+nn::BlockShape ViTShape::block() const {
+  return {.width = width,
+          .heads = heads,
+          .hidden = hidden,
+          .qkv_bias = qkv_bias,
+          .layer_scale = layer_scale,
+          .eps = eps};
+}
+
+ViT::ViT(ViTShape shape, std::string normalize) : shape_(shape), normalize_(std::move(normalize)) {
+  patch_.weight = at::empty({shape.width, 3, shape.patch_size, shape.patch_size});
+  patch_.bias = at::zeros({shape.width});
+  if (shape.class_token) cls_token_ = at::zeros({1, 1, shape.width});
+  pos_embed_ = at::zeros({1, shape.tokens(), shape.width});
+  for (int64_t i = 0; i < shape.depth; ++i) blocks_.emplace_back(shape.block());
+  if (shape.final_norm) norm_ = nn::LayerNorm(shape.width, shape.eps);
+  if (shape.pooled_norm) fc_norm_ = nn::LayerNorm(shape.width, shape.eps);
+  if (shape.classes > 0) head_ = nn::Linear(shape.width, shape.classes);
+}
+
+void ViT::initialize(Random& random) {
+  nn::init_uniform(patch_.weight, random, 1 / std::sqrt(3.0 * shape_.patch_size * shape_.patch_size));
+  if (cls_token_.defined()) nn::init_normal(cls_token_, random, 0, 1e-6);
+  nn::init_truncated_normal(pos_embed_, random);
+  for (auto& block : blocks_)
+    for (auto* linear : {&block.attn.qkv, &block.attn.proj, &block.mlp.fc1, &block.mlp.fc2})
+      nn::init_truncated_normal(linear->weight, random);
+  if (head_.weight.defined()) head_.weight.zero_();
+}
+
+Tensor ViT::tokens(const Tensor& input, const nn::Adaptations& adaptations) const {
+  const int64_t side = shape_.image_size;
+  PATINA_CHECK(input.dim() == 4 && input.size(1) == 3 && input.size(2) == side && input.size(3) == side,
+               "input {} for a network of {} px", shape_text(input.sizes()), side);
+  Tensor x = at::conv2d(input, patch_.weight, patch_.bias, shape_.patch_size);  // [B,D,g,g]
+  x = x.flatten(2).transpose(1, 2);                                             // [B,g*g,D]
+  if (cls_token_.defined())
+    x = at::cat({cls_token_.expand({x.size(0), 1, shape_.width}), x}, 1);
+  x = adaptations.after(nn::Site::embed, 0, input, x + pos_embed_);
+  for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x, int(i), adaptations);
+  return adaptations.after(nn::Site::norm, int(blocks_.size()), x, shape_.final_norm ? norm_(x) : x);
+}
+
+Tensor ViT::pool(const Tensor& tokens) const {
+  if (!shape_.pooled_norm) return tokens.select(1, 0);
+  return fc_norm_(tokens.slice(1, shape_.class_token).mean(1));
+}
+
+Tensor ViT::features(const Tensor& input, const nn::Adaptations& adaptations) const {
+  return pool(tokens(input, adaptations));
+}
+
+Tensor ViT::logits(const Tensor& features) const {
+  return head_.weight.defined() ? head_(features) : Tensor();
+}
+
+std::string ViT::about() const {
+  return fmt::format("ViT {}x{}, {} heads, patch {} at {} px", shape_.depth, shape_.width,
+                     shape_.heads, shape_.patch_size, shape_.image_size);
+}
+
+void ViT::walk(nn::Walk& w) {
+  w("cls_token", cls_token_);
+  w("pos_embed", pos_embed_);
+  w("patch_embed.proj", patch_);
+  w("blocks", blocks_);
+  w("norm", norm_);
+  w("fc_norm", fc_norm_);
+  w("head", head_);
+}
+
+std::unique_ptr<Backbone> ViT::clone() const {
+  auto copy = std::make_unique<ViT>(shape_, normalize_);
+  auto from = nn::tensors(const_cast<ViT&>(*this)), to = nn::tensors(*copy);
+  NoGrad no_grad;
+  for (size_t i = 0; i < from.size(); ++i) {
+    to[i].tensor.copy_(from[i].tensor);
+    to[i].tensor.requires_grad_(from[i].tensor.requires_grad());
+  }
+  return copy;
+}
+
+void ViT::resize_input(int64_t image_size) {
+  if (image_size == shape_.image_size) return;
+  if (image_size <= 0 || image_size % shape_.patch_size != 0)
+    fail(ErrorKind::model, "an input of {} px is not a multiple of the patch size {}", image_size,
+         shape_.patch_size);
+  shape_.image_size = image_size;
+  const bool trains = pos_embed_.requires_grad();
+  NoGrad no_grad;
+  pos_embed_ = resize_pos_embed(pos_embed_.detach(), shape_.grid(), shape_.class_token);
+  pos_embed_.requires_grad_(trains);
+}
+
+Tensor resize_pos_embed(const Tensor& pos_embed, int64_t grid, bool class_token) {
+  const int64_t kept = class_token, width = pos_embed.size(2);
+  const int64_t from = std::llround(std::sqrt(double(pos_embed.size(1) - kept)));
+  Tensor image = pos_embed.slice(1, kept).reshape({1, from, from, width}).permute({0, 3, 1, 2});
+  image = at::upsample_bicubic2d(image.contiguous(), {grid, grid}, /*align_corners=*/false);
+  return at::cat({pos_embed.slice(1, 0, kept),
+                  image.permute({0, 2, 3, 1}).reshape({1, grid * grid, width})},
+                 1)
+      .contiguous();
+}
+
+}  // namespace patina

@@ -1,0 +1,68 @@
+// The Vision Transformer (Dosovitskiy et al., ICLR 2021) with timm's parameter names.
+#pragma once
+
+#include "patina/models/backbone.h"
+#include "patina/nn/block.h"
+
+namespace patina {
+
+struct ViTShape {
+  int64_t image_size = 224;
+  int64_t patch_size = 16;  // divides image_size
+  int64_t width = 192;
+  int64_t depth = 12;
+  int64_t heads = 3;
+  int64_t hidden = 768;
+  int64_t classes = 0;         // 0: no head
+  bool qkv_bias = true;
+  bool class_token = true;
+  bool layer_scale = false;
+  bool final_norm = true;      // false where timm pools before `fc_norm`
+  bool pooled_norm = false;    // timm's global_pool="avg": mean of the patches, then fc_norm
+  double eps = 1e-6;
+
+  int64_t grid() const { return image_size / patch_size; }
+  int64_t tokens() const { return grid() * grid() + class_token; }
+  nn::BlockShape block() const;
+};
+
+class ViT : public Backbone {
+ public:
+  explicit ViT(ViTShape shape, std::string normalize = "imagenet");
+  /// Fresh weights as timm draws them.
+  void initialize(Random& random);
+
+  Tensor features(const Tensor& input, const nn::Adaptations& adaptations = {}) const override;
+  Tensor tokens(const Tensor& input, const nn::Adaptations& adaptations = {}) const override;
+  Tensor logits(const Tensor& features) const override;
+  /// Features from tokens after the final norm: [B,T,D] -> [B,D].
+  Tensor pool(const Tensor& tokens) const;
+
+  int64_t width() const override { return shape_.width; }
+  int64_t layers() const override { return shape_.depth; }
+  int64_t image_size() const override { return shape_.image_size; }
+  const std::string& normalize() const override { return normalize_; }
+  std::string about() const override;
+  void walk(nn::Walk& w) override;
+  std::unique_ptr<Backbone> clone() const override;
+
+  const ViTShape& shape() const { return shape_; }
+  /// Changes the input size: position embeddings are interpolated as timm does it.
+  void resize_input(int64_t image_size);
+
+ private:
+  ViTShape shape_;
+  std::string normalize_;
+  nn::Linear patch_;  // patch_embed.proj, stored as a convolution [D,3,p,p]
+  Tensor cls_token_;  // [1,1,D]
+  Tensor pos_embed_;  // [1,T,D]
+  std::vector<nn::Block> blocks_;
+  nn::LayerNorm norm_, fc_norm_;
+  nn::Linear head_;
+};
+
+/// timm's `resize_pos_embed`: the class token's row is kept, the grid is resized bicubically.
+/// [1,T,D] -> [1,T',D].
+Tensor resize_pos_embed(const Tensor& pos_embed, int64_t grid, bool class_token);
+
+}  // namespace patina

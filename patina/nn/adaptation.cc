@@ -1,0 +1,36 @@
+#include "patina/nn/adaptation.h"
+
+#include "patina/ops.h"
+
+namespace patina::nn {
+
+Tensor Adaptation::tokens(int, Tensor x) { return x; }
+std::pair<Tensor, Tensor> Adaptation::prefix(int) { return {}; }
+Tensor Adaptation::after(Site, int, const Tensor&, Tensor out) { return out; }
+
+Tensor Adaptations::tokens(int layer, Tensor x) const {
+  for (auto* adaptation : list_) x = adaptation->tokens(layer, std::move(x));
+  return x;
+}
+
+std::pair<Tensor, Tensor> Adaptations::prefix(int layer, int64_t batch) const {
+  std::vector<Tensor> keys, values;
+  const auto expanded = [batch](const Tensor& t) {
+    return t.dim() == 2 ? t.unsqueeze(0).expand({batch, t.size(0), t.size(1)}) : t;
+  };
+  for (auto* adaptation : list_) {
+    auto [key, value] = adaptation->prefix(layer);
+    if (!key.defined()) continue;
+    keys.push_back(expanded(key));
+    values.push_back(expanded(value));
+  }
+  if (keys.empty()) return {};
+  return {at::cat(keys, 1), at::cat(values, 1)};
+}
+
+Tensor Adaptations::after(Site site, int layer, const Tensor& in, Tensor out) const {
+  for (auto* adaptation : list_) out = adaptation->after(site, layer, in, std::move(out));
+  return out;
+}
+
+}  // namespace patina::nn

@@ -1,0 +1,58 @@
+// Adaptations: changes to a frozen transformer that leave its weights alone. Prompts, prefixes,
+// adapters, LoRA and scale-shift all act at the same few named places of a block.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "patina/nn/module.h"
+
+namespace patina::nn {
+
+/// The named places inside a transformer where an adaptation may act. What `after` is given there:
+///
+///   site       in                                out
+///   embed      the input                         [B,T,D] tokens entering the first block
+///   norm1      the residual stream [B,T,D]       its normalisation
+///   qkv        norm1's output                    [B,T,3D] queries, keys, values
+///   attention  the residual stream [B,T,D]       what attention adds to it
+///   norm2      the residual stream [B,T,D]       its normalisation
+///   fc1        norm2's output                    [B,T,4D] before the activation
+///   fc2        the activations [B,T,4D]          [B,T,D]
+///   mlp        the residual stream [B,T,D]       what the MLP adds to it
+///   norm       the last block's output           the final normalisation (layer = depth)
+enum class Site { embed, norm1, qkv, attention, norm2, fc1, fc2, mlp, norm };
+
+/// One change. The identity by default; an implementation overrides what it needs.
+class Adaptation {
+ public:
+  virtual ~Adaptation() = default;
+
+  /// Entering block `layer`: may add, replace or drop tokens. x [B,T,D]; row 0 stays the class token.
+  virtual Tensor tokens(int layer, Tensor x);
+  /// Extra keys and values of block `layer`: two tensors [P,D] or [B,P,D], or undefined ones.
+  virtual std::pair<Tensor, Tensor> prefix(int layer);
+  /// Past `site` of block `layer`: returns the new `out`.
+  virtual Tensor after(Site site, int layer, const Tensor& in, Tensor out);
+
+  /// The adaptation's own tensors.
+  virtual void walk(Walk&) {}
+};
+
+/// A list that composes: each acts on what the one before it returned; prefixes are joined.
+class Adaptations {
+ public:
+  Adaptations() = default;
+  Adaptations(std::initializer_list<Adaptation*> list) : list_(list) {}
+  void add(Adaptation* adaptation) { list_.push_back(adaptation); }
+  bool empty() const { return list_.empty(); }
+
+  Tensor tokens(int layer, Tensor x) const;
+  std::pair<Tensor, Tensor> prefix(int layer, int64_t batch) const;  // [B,P,D] or undefined
+  Tensor after(Site site, int layer, const Tensor& in, Tensor out) const;
+
+ private:
+  std::vector<Adaptation*> list_;  // lent
+};
+
+}  // namespace patina::nn

@@ -1,0 +1,18 @@
+#include "patina/nn/losses.h"
+
+#include "patina/ops.h"
+
+namespace patina::nn {
+
+Tensor cross_entropy(const Tensor& scores, const Tensor& target, double smoothing) {
+  const Tensor log_p = at::log_softmax(scores, -1, at::kFloat);
+  const Tensor hard = at::nll_loss(log_p, target);
+  if (smoothing == 0) return hard;
+  return hard * (1 - smoothing) - log_p.mean() * smoothing;
+}
+
+Tensor cosine_distance(const Tensor& a, const Tensor& b) {
+  return 1 - at::cosine_similarity(a, b, -1).mean();
+}
+
+}  // namespace patina::nn

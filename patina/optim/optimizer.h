@@ -1,0 +1,69 @@
+// Optimizers and learning-rate schedules. SGD, Adam and AdamW are LibTorch's, kept behind one source
+// file; the schedules are closed forms of the epoch, so resuming needs nothing but the epoch.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "patina/config/fields.h"
+#include "patina/tensor.h"
+
+namespace patina {
+
+/// Tensors that share hyper-parameters. Factors multiply what the options say.
+struct ParamGroup {
+  std::vector<Tensor> tensors;
+  double lr_factor = 1;
+  double weight_decay_factor = 1;
+};
+
+struct OptimizerOptions {
+  std::string optimizer = "sgd";
+  double lr = 0.01;
+  double momentum = 0.9;      // sgd
+  bool nesterov = false;      // sgd
+  double beta1 = 0.9;         // adam, adamw
+  double beta2 = 0.999;       // adam, adamw
+  double weight_decay = 0;    // L2 in the gradient for sgd and adam, decoupled for adamw
+  std::string schedule = "cosine";
+  double min_lr = 0;                   // cosine's floor
+  std::vector<int64_t> milestones;     // step: epochs at which lr is multiplied by gamma
+  double gamma = 0.1;
+  double warmup_epochs = 0;            // linear, from lr/100
+  double clip_norm = 0;                // 0: off
+
+  void bind(Fields& f);
+};
+
+class Optimizer {
+ public:
+  Optimizer(const OptimizerOptions& options, std::vector<ParamGroup> groups);
+  ~Optimizer();
+  Optimizer(Optimizer&&) noexcept;
+
+  void zero_grad();
+  /// Clips, then steps at learning rate `lr` (each group's factor applied).
+  void step(double lr);
+
+  /// Momentum and moments as bytes, for checkpoints. `set_state` expects the same groups.
+  std::string state() const;
+  void set_state(const std::string& bytes);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The learning rate at `epoch` (fractional during an epoch) of `epochs`.
+///   cosine: min_lr + (lr - min_lr) (1 + cos(pi e/E)) / 2, e = floor(epoch), as CosineAnnealingLR
+///           stepped once an epoch
+///   step:   lr gamma^(milestones reached)
+///   constant: lr
+/// Warm-up overrides all of them while epoch < warmup_epochs and rises with every step.
+double learning_rate(const OptimizerOptions& options, double epoch, int64_t epochs);
+
+/// Scales gradients so that their joint L2 norm is at most `limit`; returns the norm before.
+double clip_gradients(const std::vector<Tensor>& tensors, double limit);
+
+}  // namespace patina

@@ -1,0 +1,62 @@
+#include "patina/tensor.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/version.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+#include "patina/ops.h"
+
+namespace patina {
+
+std::string shape_text(at::IntArrayRef shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+
+Tensor tensor_of(std::span<const int64_t> items) {
+  Tensor out = at::empty({int64_t(items.size())}, at::kLong);
+  if (!items.empty()) std::memcpy(out.data_ptr<int64_t>(), items.data(), items.size_bytes());
+  return out;
+}
+
+std::vector<int64_t> items_of(const Tensor& t) {
+  const Tensor flat = t.contiguous();
+  return {flat.data_ptr<int64_t>(), flat.data_ptr<int64_t>() + flat.numel()};
+}
+
+MixedPrecision::MixedPrecision(bool on) : on_(on) {
+  if (!on_) return;
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+  at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+  at::autocast::set_autocast_enabled(at::kCPU, true);
+#else
+  at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
+  at::autocast::set_cpu_enabled(true);
+#endif
+  at::autocast::increment_nesting();
+}
+
+MixedPrecision::~MixedPrecision() {
+  if (!on_) return;
+  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+  at::autocast::set_autocast_enabled(at::kCPU, false);
+#else
+  at::autocast::set_cpu_enabled(false);
+#endif
+}
+
+void prepare_cpu(int threads) {
+  // Debian's oneDNN 2.6 picks AMX kernels for LibTorch's bf16 products and dies of an illegal
+  // instruction in them; AVX512-BF16 is the fastest set that works. A value the user set stays.
+  ::setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16", 0);
+  ::setenv("DNNL_MAX_CPU_ISA", "AVX512_CORE_BF16", 0);
+  at::set_num_threads(threads > 0 ? threads : int(std::max(1u, std::thread::hardware_concurrency())));
+}
+int tensor_threads() { return at::get_num_threads(); }
+std::string libtorch_version() { return TORCH_VERSION; }
+
+}  // namespace patina

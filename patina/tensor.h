@@ -1,0 +1,56 @@
+// The door to LibTorch's tensor type. Everything else includes this, not ATen.
+#pragma once
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace patina {
+
+using at::Tensor;
+using Shape = std::vector<int64_t>;
+
+/// While one lives, operations build no graph.
+using NoGrad = at::NoGradGuard;
+
+/// While one lives, this thread's matrix products run in bf16 with fp32 weights kept: LibTorch's own
+/// mixed precision. Does nothing when `on` is false.
+class MixedPrecision {
+ public:
+  explicit MixedPrecision(bool on);
+  ~MixedPrecision();
+  MixedPrecision(const MixedPrecision&) = delete;
+  MixedPrecision& operator=(const MixedPrecision&) = delete;
+
+ private:
+  bool on_;
+};
+
+/// Call once, before any tensor is made: chooses instruction sets that work on this machine, and the
+/// threads LibTorch and its BLAS use (0: one per core).
+void prepare_cpu(int threads);
+
+/// "[64, 3, 224, 224]".
+std::string shape_text(at::IntArrayRef shape);
+
+/// The values of a contiguous CPU float tensor.
+inline std::span<float> values(Tensor& t) { return {t.data_ptr<float>(), size_t(t.numel())}; }
+inline std::span<const float> values(const Tensor& t) {
+  return {t.data_ptr<float>(), size_t(t.numel())};
+}
+/// A [n] int64 tensor with a copy of `items`.
+Tensor tensor_of(std::span<const int64_t> items);
+/// The items of a [n] int64 CPU tensor.
+std::vector<int64_t> items_of(const Tensor& t);
+
+int tensor_threads();
+
+/// "1.13.1": the LibTorch this is built with.
+std::string libtorch_version();
+
+}  // namespace patina

@@ -14,7 +14,6 @@
 
 #include <cstdint>
 #include <limits>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,9 +29,15 @@ struct Range {
   bool holds(double value) const;
   std::string text() const;  // "> 0", ">= 1", "in [0, 1]", "in [0, 1)"; "" when anything goes
 };
-inline Range above(double low) { return {.low = low, .low_open = true}; }
-inline Range at_least(double low) { return {.low = low}; }
-inline Range between(double low, double high) { return {.low = low, .high = high}; }
+inline Range above(double low) {
+  return {.low = low, .low_open = true};
+}
+inline Range at_least(double low) {
+  return {.low = low};
+}
+inline Range between(double low, double high) {
+  return {.low = low, .high = high};
+}
 
 /// What a visitor is told of one option.
 struct FieldInfo {

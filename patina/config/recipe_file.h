@@ -22,10 +22,13 @@ namespace patina {
 /// For an override, `--set learner.alpah=1: learner.alpah: unknown key, ...`.
 class RecipeFile {
  public:
-  /// Throws Error(recipe) when the file is unreadable, larger than 1 MiB, or not TOML (with line and
-  /// column). An override is `key.path=value`, value in TOML's syntax; what does not parse as a TOML
-  /// value is taken as a string, so `--set learner.name=ranpac` needs no quotes.
-  static RecipeFile read(const std::filesystem::path& path, const std::vector<std::string>& overrides);
+  /// Throws Error(recipe) when the file is unreadable, larger than 1 MiB, or not TOML (with line
+  /// and column). An override is `key.path=value`, value in TOML's syntax; what does not parse as a
+  /// TOML value is taken as a string, so `--set learner.name=ranpac` needs no quotes. Throws
+  /// Error(usage) for an override without `=` or a key, and for one that reaches into what is not a
+  /// section.
+  static RecipeFile read(const std::filesystem::path& path,
+                         const std::vector<std::string>& overrides);
   static RecipeFile parse(std::string_view text, std::string_view origin,
                           const std::vector<std::string>& overrides = {});
   RecipeFile(RecipeFile&&) noexcept;
@@ -48,19 +51,6 @@ class RecipeFile {
   std::unique_ptr<State> state_;
 };
 
-/// The options as a TOML document that reads back to the same values (doubles round-trip); each key
-/// carries its help as a comment when `comments` is set.
-template <class Options>
-std::string to_toml(Options& options, bool comments = false);
-
-/// The options as a Markdown table: key, default, allowed values, meaning. Sections become headings.
-template <class Options>
-std::string reference_markdown(Options& options);
-
-/// The options as aligned plain text for `--help` and `patina explain`.
-template <class Options>
-std::string reference_text(Options& options);
-
 namespace detail {
 class Printer {
  public:
@@ -82,15 +72,22 @@ std::string print(Options& options, Printer::Style style) {
 }
 }  // namespace detail
 
+/// The options as a TOML document that reads back to the same values (doubles round-trip); each key
+/// carries its help as a comment when `comments` is set. Strings are UTF-8.
 template <class Options>
-std::string to_toml(Options& options, bool comments) {
-  return detail::print(options, comments ? detail::Printer::Style::commented_toml
-                                         : detail::Printer::Style::toml);
+std::string to_toml(Options& options, bool comments = false) {
+  using Style = detail::Printer::Style;
+  return detail::print(options, comments ? Style::commented_toml : Style::toml);
 }
+
+/// The options as a Markdown table: key, default, allowed values, meaning. Sections become
+/// headings.
 template <class Options>
 std::string reference_markdown(Options& options) {
   return detail::print(options, detail::Printer::Style::markdown);
 }
+
+/// The options as aligned plain text for `--help` and `patina explain`.
 template <class Options>
 std::string reference_text(Options& options) {
   return detail::print(options, detail::Printer::Style::text);

@@ -1,0 +1,175 @@
+// Image folders. Opening lists files and decodes none.
+#include "patina/data/folder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "patina/base/error.h"
+#include "patina/base/random.h"
+#include "patina/data/pixels.h"
+
+namespace patina {
+
+namespace {
+
+// The visible names in a folder that `wanted` accepts, sorted bytewise.
+template <class Wanted>
+std::vector<std::string> names_in(const fs::path& folder, Wanted wanted) {
+  std::vector<std::string> names;
+  std::error_code error;
+  fs::directory_iterator entries(folder, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    std::string name = entries->path().filename().string();
+    if (!name.starts_with('.') && wanted(*entries)) names.push_back(std::move(name));
+  }
+  if (error)
+    fail(ErrorKind::file, "{}: cannot list the folder: {}", folder.string(), error.message());
+  std::ranges::sort(names);
+  return names;
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+std::vector<std::string> folders_in(const fs::path& folder) {
+  return names_in(folder, [](const fs::directory_entry& entry) { return is_folder(entry.path()); });
+}
+
+std::vector<std::string> images_in(const fs::path& folder) {
+  auto names = names_in(folder, [](const fs::directory_entry& entry) {
+    return is_image_name(entry.path()) && !is_folder(entry.path());
+  });
+  if (names.empty())
+    fail(ErrorKind::data, "{}: a class folder without JPEG or PNG images; fill it or remove it",
+         folder.string());
+  return names;
+}
+
+// Files of one split, by class.
+class FolderSource : public Source {
+ public:
+  FolderSource(fs::path root, std::vector<std::string> folders, std::vector<std::string> classes)
+      : root_(std::move(root)), folders_(std::move(folders)), classes_(std::move(classes)) {}
+
+  void add(int64_t label, std::string file) { samples_.push_back({label, std::move(file)}); }
+
+  int64_t size() const override { return int64_t(samples_.size()); }
+  int64_t label(int64_t i) const override { return samples_[i].label; }
+  Image image(int64_t i) const override { return read_image(path(i)); }
+  std::string origin(int64_t i) const override { return path(i).string(); }
+  const std::vector<std::string>& classes() const override { return classes_; }
+
+ private:
+  struct Sample {
+    int64_t label;
+    std::string file;
+  };
+
+  fs::path path(int64_t i) const {
+    const Sample& sample = samples_[i];
+    return root_ / folders_[sample.label] / sample.file;
+  }
+
+  fs::path root_;
+  std::vector<std::string> folders_, classes_;
+  std::vector<Sample> samples_;
+};
+
+// Readable names for class folders. Two classes may share one (ImageNet has two cranes); the folder
+// then tells them apart.
+std::vector<std::string> readable_names(const fs::path& root,
+                                        const std::vector<std::string>& folders) {
+  std::vector<std::string> names = folders;
+  const fs::path table = root / "classes.tsv";
+  if (is_file(table)) {
+    std::map<std::string, std::string> readable;
+    for (const auto& row : read_tsv(table, 2))
+      if (row.size() > 2) readable[row[1]] = row[2];
+    for (auto& name : names)
+      if (const auto found = readable.find(name); found != readable.end()) name = found->second;
+    std::map<std::string, int> uses;
+    for (const auto& name : names) ++uses[name];
+    for (size_t i = 0; i < names.size(); ++i)
+      if (uses[names[i]] > 1) names[i] = fmt::format("{} ({})", names[i], folders[i]);
+  }
+  check_class_names(names, root.string());
+  return names;
+}
+
+std::vector<std::string> class_folders(const fs::path& root) {
+  auto folders = folders_in(root);
+  if (folders.empty())
+    fail(ErrorKind::data,
+         "{}: no class folders; expected one folder of images a class, or train/ and test/ with "
+         "such "
+         "folders in each",
+         root.string());
+  return folders;
+}
+
+std::unique_ptr<Source> list_split(const fs::path& split, const std::vector<std::string>& folders,
+                                   const std::vector<std::string>& classes) {
+  auto source = std::make_unique<FolderSource>(split, folders, classes);
+  for (size_t c = 0; c < folders.size(); ++c)
+    for (auto& file : images_in(split / folders[c])) source->add(int64_t(c), std::move(file));
+  return source;
+}
+
+DataSplits open_splits(const fs::path& root, const fs::path& train, const fs::path& test) {
+  const auto folders = class_folders(train), tested = class_folders(test);
+  const auto need_each = [](const auto& these, const fs::path& where, const auto& those,
+                            const fs::path& missing) {
+    for (const auto& name : these)
+      if (!std::ranges::binary_search(those, name))
+        fail(ErrorKind::data, "{}: class \"{}\" is missing; it is in {}", missing.string(), name,
+             where.string());
+  };
+  need_each(folders, train, tested, test);
+  need_each(tested, test, folders, train);
+  const auto classes = readable_names(root, folders);
+  return {"folder", list_split(train, folders, classes), list_split(test, folders, classes)};
+}
+
+DataSplits split_classes(const fs::path& root, const DataOptions& options) {
+  const auto folders = class_folders(root);
+  const auto classes = readable_names(root, folders);
+  auto train = std::make_unique<FolderSource>(root, folders, classes);
+  auto test = std::make_unique<FolderSource>(root, folders, classes);
+  const Seeds seeds(uint64_t(options.split_seed));
+  for (size_t c = 0; c < folders.size(); ++c) {
+    auto files = images_in(root / folders[c]);
+    const int64_t count = int64_t(files.size());
+    if (count < 2)
+      fail(ErrorKind::data,
+           "{}: a class of one image cannot be split into train and test; add images or use train/ "
+           "and test/ folders",
+           (root / folders[c]).string());
+    const int64_t tested = std::clamp(int64_t(std::llround(double(count) * options.test_fraction)),
+                                      int64_t{1}, count - 1);
+    // Drawn by the folder's name, so that one more class leaves the others' split alone.
+    const auto order = seeds("split/" + folders[c]).permutation(count);
+    std::vector<char> in_test(count);
+    for (int64_t i = 0; i < tested; ++i) in_test[order[i]] = true;
+    for (int64_t i = 0; i < count; ++i)
+      (in_test[i] ? test : train)->add(int64_t(c), std::move(files[i]));
+  }
+  return {"folder", std::move(train), std::move(test)};
+}
+
+}  // namespace
+
+DataSplits open_image_folder(const fs::path& root, const DataOptions& options) {
+  if (!is_folder(root)) fail(ErrorKind::data, "{}: no such folder", root.string());
+  const fs::path train = root / "train";
+  // A class may well be called "train": a split holds folders, a class holds images.
+  if (!is_folder(train) || folders_in(train).empty()) return split_classes(root, options);
+  for (const char* name : {"test", "val", "valid"})
+    if (is_folder(root / name)) return open_splits(root, train, root / name);
+  fail(ErrorKind::data, "{}: has train/ but no test/, val/ or valid/ beside it", root.string());
+}
+
+}  // namespace patina

@@ -1,0 +1,130 @@
+// Images in memory, selections, and the checks every source shares.
+#include "patina/data/pixels.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "patina/base/error.h"
+#include "patina/base/json.h"
+#include "patina/base/progress.h"
+#include "patina/base/thread_pool.h"
+
+namespace patina {
+
+Pixels::Pixels(Shape shape, std::vector<File> files, std::vector<int64_t> labels,
+               std::vector<std::string> classes)
+    : shape_(shape),
+      files_(std::move(files)),
+      labels_(std::move(labels)),
+      classes_(std::move(classes)) {
+  int64_t images = 0;
+  for (const auto& file : files_) {
+    PATINA_CHECK(file.offset + file.count * shape_.stride() <= int64_t(file.bytes.size()),
+                 "{} ends early", file.name);
+    images += file.count;
+  }
+  PATINA_CHECK(images == size(), "{} images, {} labels", images, size());
+}
+
+std::pair<const Pixels::File*, int64_t> Pixels::find(int64_t i) const {
+  PATINA_CHECK(i >= 0 && i < size(), "sample {} of {}", i, size());
+  const File* file = files_.data();
+  for (; i >= file->count; ++file) i -= file->count;
+  return {file, i};
+}
+
+Image Pixels::image(int64_t i) const {
+  const auto [file, place] = find(i);
+  const uint8_t* in = file->bytes.data() + file->offset + place * shape_.stride() + shape_.before;
+  Image image(shape_.height, shape_.width);
+  const size_t area = size_t(shape_.height) * shape_.width;
+  const size_t plane = shape_.layout == Layout::grey ? 0 : area;
+  for (size_t p = 0; p < area; ++p)
+    for (size_t c = 0; c < 3; ++c) image.pixels[3 * p + c] = in[c * plane + p];
+  return image;
+}
+
+std::string Pixels::origin(int64_t i) const {
+  const auto [file, place] = find(i);
+  return fmt::format("{}[{}]", file->name, place);
+}
+
+std::unique_ptr<Source> first_of_each(std::unique_ptr<Source> source, int64_t count) {
+  if (count == 0) return source;
+  std::vector<int64_t> taken(source->classes().size()), kept;
+  for (int64_t i = 0; i < source->size(); ++i)
+    if (taken[source->label(i)]++ < count) kept.push_back(i);
+  return std::make_unique<Selection>(std::move(source), std::move(kept));
+}
+
+std::unique_ptr<Source> without_bad_images(std::unique_ptr<Source> source) {
+  constexpr int64_t kBatch = 1024;  // the progress line moves once a batch
+  const int64_t size = source->size();
+  std::vector<char> good(size);
+  ThreadPool pool;
+  Progress progress("checking images", size, "images");
+  for (int64_t start = 0; start < size; start += kBatch) {
+    const int64_t batch = std::min(kBatch, size - start);
+    pool.for_each(batch, [&](int64_t i) {
+      try {
+        source->image(start + i);
+        good[start + i] = true;
+      } catch (const Error&) {
+        // Left out: that is what the option asks for. skipped() tells how many.
+      }
+    });
+    progress.advance(batch);
+  }
+  std::vector<int64_t> kept;
+  for (int64_t i = 0; i < size; ++i)
+    if (good[i]) kept.push_back(i);
+  const int64_t skipped = size - int64_t(kept.size());
+  if (skipped == 0) return source;
+  return std::make_unique<Selection>(std::move(source), std::move(kept), skipped);
+}
+
+void check_every_class(const Source& source, std::string_view what) {
+  std::vector<char> met(source.classes().size());
+  for (int64_t i = 0; i < source.size(); ++i) met[source.label(i)] = true;
+  for (size_t c = 0; c < met.size(); ++c)
+    if (!met[c]) fail(ErrorKind::data, "{}: class \"{}\" has no images", what, source.classes()[c]);
+}
+
+void check_class_names(const std::vector<std::string>& names, std::string_view origin) {
+  for (const auto& name : names) {
+    if (name.empty()) fail(ErrorKind::data, "{}: a class without a name", origin);
+    for (const unsigned char c : name)
+      if (c < 0x20 || c == 0x7f)
+        fail(ErrorKind::data, "{}: a class name holds a control character; rename it", origin);
+    try {
+      (void)Json(name).dump();  // refuses what is not UTF-8
+    } catch (const Json::exception&) {
+      fail(ErrorKind::data, "{}: a class name is not UTF-8; rename it", origin);
+    }
+  }
+}
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+std::vector<std::vector<std::string>> read_tsv(const fs::path& path, size_t columns) {
+  std::istringstream lines(read_text(path, uint64_t{1} << 26));
+  std::vector<std::vector<std::string>> rows;
+  std::string line;
+  for (int number = 1; std::getline(lines, line); ++number) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.empty()) continue;
+    std::vector<std::string> cells;
+    std::istringstream row(line);
+    for (std::string cell; std::getline(row, cell, '\t');) cells.push_back(cell);
+    if (cells.size() < columns)
+      fail(ErrorKind::format, "{}:{}: {} columns separated by tabs, at least {} expected",
+           path.string(), number, cells.size(), columns);
+    rows.push_back(std::move(cells));
+  }
+  return rows;
+}
+
+}  // namespace patina

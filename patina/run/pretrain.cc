@@ -126,8 +126,10 @@ Tensor teacher_features(const TeacherOptions& options, const Dataset& train, Thr
   Progress progress("teacher", train.size(), "images");
   NoGrad no_grad;
   const MixedPrecision precision(bf16);
-  for (int64_t row = 0; auto batch = loader.next(); row += batch->size()) {
+  int64_t row = 0;
+  while (const auto batch = loader.next()) {
     features.slice(0, row, row + batch->size()).copy_(teacher->features(batch->input));
+    row += batch->size();
     progress.advance(batch->size());
   }
   Archive archive;
@@ -211,7 +213,8 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
                   seeds("augment", uint64_t(epoch)));
     Progress progress(fmt::format("epoch {}/{}", epoch + 1, how.epochs), train.size(), "images");
     double loss_sum = 0;
-    for (int64_t step = 0; auto batch = loader.next(); ++step) {
+    int64_t step = 0;
+    while (const auto batch = loader.next()) {
       optimizer.zero_grad();
       Tensor loss;
       {
@@ -227,8 +230,9 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
       const double at = double(epoch) + double(step) / double(loader.batches());
       optimizer.step(learning_rate(how.optimizer, at, how.epochs));
       loss_sum += loss.item<double>();
+      ++step;
       progress.advance(batch->size());
-      progress.note(fmt::format("loss {:.3f}", loss_sum / double(step + 1)));
+      progress.note(fmt::format("loss {:.3f}", loss_sum / double(step)));
     }
     accuracy = test_accuracy(training.vit, test, test_transform, pool, bf16);
     training.epoch = epoch + 1;

@@ -1,0 +1,37 @@
+// `patina pretrain`: make starter weights.
+#include "patina/run/pretrain.h"
+
+#include <fmt/core.h>
+
+#include "apps/patina/commands.h"
+#include "patina/config/recipe_file.h"
+
+namespace patina::cli {
+
+void add_pretrain(CLI::App& app) {
+  struct Arguments {
+    std::string recipe, out;
+    std::vector<std::string> overrides;
+    bool resume = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  auto* command = app.add_subcommand(
+      "pretrain", "Train starter weights: cross-entropy, and a teacher's features when one is given");
+  command->add_option("recipe", arguments->recipe, "A TOML file; see recipes/pretrain/")->required();
+  command->add_option("--out", arguments->out, "Folder of the run (default: runs/<recipe's name>)");
+  command->add_flag("--resume", arguments->resume, "Continue after the last finished epoch");
+  add_overrides(*command, arguments->overrides);
+  command->callback([arguments] {
+    PretrainOptions options;
+    auto file = RecipeFile::read(arguments->recipe, arguments->overrides);
+    file.bind(options);
+    file.finish();
+    const fs::path folder =
+        arguments->out.empty() ? fs::path("runs") / options.name : fs::path(arguments->out);
+    const double accuracy = pretrain(options, folder, arguments->resume);
+    fmt::print("test accuracy {:.1f} %, weights in {}\n", 100 * accuracy,
+               (folder / "weights.safetensors").string());
+  });
+}
+
+}  // namespace patina::cli

@@ -1,0 +1,88 @@
+// Learner: the interface every continual-learning method implements, and what it is made from.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "patina/learn/trainer.h"
+#include "patina/models/backbone.h"
+#include "patina/scenario/scenario.h"
+
+namespace patina {
+
+/// A continual-learning method, running.
+///
+/// The order of calls for each task: begin_task, fit (whose epochs call loss, after_backward and
+/// after_step for every batch), end_task; then scores for evaluation. After a crash, `state` restores
+/// what it saved at the end of a task, or between two steps of fit's epochs; in the latter case
+/// begin_task is not called again and fit is.
+class Learner {
+ public:
+  virtual ~Learner() = default;
+
+  /// What to descend on a batch of the task; the trainer owns precision, backward and step. Scalar.
+  virtual Tensor loss(const Batch& batch) = 0;
+  /// [B, classes seen]; of one sample: independent of the rest of the batch. Builds no graph.
+  virtual Tensor scores(const Batch& batch) = 0;
+  /// What the optimizer of this task moves.
+  virtual std::vector<ParamGroup> trainable() = 0;
+  /// Everything resuming needs beyond the backbone's initial weights; one call saves and loads.
+  virtual void state(Archive& a) = 0;
+
+  virtual void begin_task(const Task&, Trainer&) {}  // grow heads, prompts, adapters
+  virtual void after_backward() {}                   // project gradients
+  virtual void after_step(const Batch&) {}           // moving averages, importance traces
+  virtual void end_task(const Task&, Trainer&) {}    // Fisher, prototypes, herding, merging
+  /// The epochs; a closed form overrides it.
+  virtual void fit(const Task& task, Trainer& trainer);
+};
+
+/// A method without gradients: its knowledge comes from features alone.
+class ClosedFormLearner : public Learner {
+ public:
+  Tensor loss(const Batch&) final;
+  std::vector<ParamGroup> trainable() final { return {}; }
+  void fit(const Task& task, Trainer& trainer) override = 0;
+};
+
+/// What a learner is made from.
+struct Setup {
+  Backbone& backbone;  // lent; frozen
+  Seeds seeds;
+};
+
+/// A method's own options. Every default is the paper's value.
+struct LearnerOptions {
+  virtual ~LearnerOptions() = default;
+  virtual void bind(Fields&) {}
+};
+
+/// A method's row in the registry: what it is, what it needs, how it is made.
+struct LearnerRow {
+  std::string name, family;  // filled in from learners.def
+  std::string paper;         // "Zhou et al., IJCV 2024"
+  std::string about;         // the idea in one sentence
+  Grant needs;
+  TrainingOptions training;  // the paper's
+  std::function<std::unique_ptr<LearnerOptions>()> options;
+  std::function<std::unique_ptr<Learner>(Setup, const LearnerOptions&)> make;
+};
+
+/// A row for `Method`, which has a nested `Options` and a constructor (Setup, const Options&).
+template <class Method>
+LearnerRow learner_row(std::string paper, std::string about, Grant needs,
+                       TrainingOptions training = {}) {
+  using Options = typename Method::Options;
+  return {.paper = std::move(paper),
+          .about = std::move(about),
+          .needs = needs,
+          .training = std::move(training),
+          .options = [] { return std::make_unique<Options>(); },
+          .make = [](Setup setup, const LearnerOptions& options) -> std::unique_ptr<Learner> {
+            return std::make_unique<Method>(setup, static_cast<const Options&>(options));
+          }};
+}
+
+}  // namespace patina

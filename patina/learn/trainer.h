@@ -1,0 +1,69 @@
+// Trainer: what a learner may ask for while it learns a task: epochs of gradient steps, features,
+// random numbers. It owns the optimizer and the position inside a task, so that a run can be stopped
+// between any two steps.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "patina/data/dataset.h"
+#include "patina/models/backbone.h"
+#include "patina/optim/optimizer.h"
+#include "patina/scenario/scenario.h"
+
+namespace patina {
+
+class Learner;
+
+/// How a task is trained: `[training]` in a recipe.
+struct TrainingOptions {
+  int64_t epochs = 20;
+  int64_t batch_size = 128;
+  OptimizerOptions optimizer;
+  void bind(Fields& f);
+};
+
+/// The features of some samples and their targets.
+struct FeatureSet {
+  Tensor features;  // [N,D]
+  Tensor targets;   // [N]
+};
+
+class Trainer {
+ public:
+  /// `between_steps` is called after every optimizer step, when the learner's state is whole.
+  Trainer(TrainingOptions options, const Transform& train, const Transform& test, ThreadPool& pool,
+          Seeds seeds, std::function<void()> between_steps = {});
+  ~Trainer();
+
+  const TrainingOptions& options() const { return options_; }
+  const Seeds& seeds() const { return seeds_; }
+
+  /// Descends learner.loss for the epochs of the options, from where a restored state stopped.
+  void epochs(Learner& learner, const Task& task);
+
+  /// Features of every sample under the test transform, in the dataset's order, without a graph.
+  FeatureSet features(const Backbone& backbone, const Dataset& data,
+                      const nn::Adaptations& adaptations = {});
+
+  /// Calls `body` on every batch of `data` under the test transform, in order, without a graph.
+  void each_batch(const Dataset& data, const std::string& label,
+                  const std::function<void(const Batch&)>& body);
+
+  /// Position and optimizer, while a task is being trained.
+  void state(Archive& a);
+
+ private:
+  TrainingOptions options_;
+  const Transform& train_;
+  const Transform& test_;
+  ThreadPool& pool_;
+  Seeds seeds_;
+  std::function<void()> between_steps_;
+
+  int64_t epoch_ = 0, step_ = 0;           // steps done within the epoch
+  std::string restored_;                   // an optimizer's state waiting for its tensors
+  std::unique_ptr<Optimizer> optimizer_;   // alive while epochs() runs
+};
+
+}  // namespace patina

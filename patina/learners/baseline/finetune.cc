@@ -1,0 +1,77 @@
+// Sequential fine-tuning: the lower bound. The whole network and a growing linear head follow each task
+// in turn; nothing is done against forgetting. Protocol: Zhou et al., IJCAI 2024 (LAMDA-PILOT).
+#include "patina/learn/learner.h"
+#include "patina/nn/heads.h"
+#include "patina/nn/losses.h"
+
+namespace patina {
+
+class Finetune : public Learner {
+ public:
+  struct Options : LearnerOptions {
+    double later_weight_decay = 2e-4;
+    void bind(Fields& f) override {
+      f("later_weight_decay", later_weight_decay,
+        "Weight decay from the second task on; the first task's is training.weight_decay.",
+        at_least(0));
+    }
+  };
+
+  Finetune(Setup setup, const Options& options)
+      : backbone_(setup.backbone), seeds_(setup.seeds), options_(options) {
+    nn::freeze(backbone_, false);
+  }
+
+  void begin_task(const Task& task, Trainer& trainer) override {
+    known_ = int64_t(task.seen.size() - task.fresh.size());
+    Random random = seeds_("head", uint64_t(task.index));
+    head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
+    const double first = trainer.options().optimizer.weight_decay;
+    decay_factor_ = task.index == 0 || first == 0 ? 1 : options_.later_weight_decay / first;
+  }
+
+  // The fresh classes compete among themselves only, so the rows of earlier ones get no gradient.
+  Tensor loss(const Batch& batch) override {
+    const Tensor scores = head_(backbone_.features(batch.input));
+    return nn::cross_entropy(scores.slice(1, known_), batch.target - known_);
+  }
+
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    return head_(backbone_.features(batch.input));
+  }
+
+  std::vector<ParamGroup> trainable() override {
+    ParamGroup group{.weight_decay_factor = decay_factor_};
+    for (const auto& item : nn::trainable(backbone_)) group.tensors.push_back(item.tensor);
+    for (const auto& item : nn::trainable(head_)) group.tensors.push_back(item.tensor);
+    return {group};
+  }
+
+  void state(Archive& a) override {
+    a("backbone", backbone_);
+    a("head.weight", head_.weight);
+    a("head.bias", head_.bias);
+    a("known", known_);
+    a("decay_factor", decay_factor_);
+  }
+
+ private:
+  Backbone& backbone_;
+  Seeds seeds_;
+  Options options_;
+  nn::LinearHead head_;
+  int64_t known_ = 0;  // classes of earlier tasks
+  double decay_factor_ = 1;
+};
+
+LearnerRow finetune_learner() {
+  return learner_row<Finetune>(
+      "lower bound", "Trains the whole network on each task in turn and does nothing about forgetting.",
+      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+      {.epochs = 20,
+       .batch_size = 128,
+       .optimizer = {.optimizer = "sgd", .lr = 0.001, .weight_decay = 5e-4, .schedule = "constant"}});
+}
+
+}  // namespace patina

@@ -1,0 +1,77 @@
+// Joint training: the upper bound. At every task the network starts again from its pre-trained weights
+// and learns all classes seen so far from all their samples, which no continual learner may keep.
+#include "patina/learn/learner.h"
+#include "patina/nn/heads.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class Joint : public Learner {
+ public:
+  struct Options : LearnerOptions {
+    bool restart = true;
+    void bind(Fields& f) override {
+      f("restart", restart, "Begin every task from the pre-trained weights, not from the last task's.");
+    }
+  };
+
+  Joint(Setup setup, const Options& options)
+      : backbone_(setup.backbone),
+        initial_(setup.backbone.clone()),
+        seeds_(setup.seeds),
+        options_(options) {
+    nn::freeze(backbone_, false);
+  }
+
+  void begin_task(const Task& task, Trainer&) override {
+    if (options_.restart) {
+      NoGrad no_grad;
+      const auto from = nn::tensors(*initial_), to = nn::tensors(backbone_);
+      for (size_t i = 0; i < to.size(); ++i) to[i].tensor.detach().copy_(from[i].tensor);
+      head_ = {};
+    }
+    Random random = seeds_("head", uint64_t(task.index));
+    head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
+  }
+
+  Tensor loss(const Batch& batch) override {
+    return nn::cross_entropy(head_(backbone_.features(batch.input)), batch.target);
+  }
+
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    return head_(backbone_.features(batch.input));
+  }
+
+  std::vector<ParamGroup> trainable() override {
+    ParamGroup group;
+    for (const auto& item : nn::trainable(backbone_)) group.tensors.push_back(item.tensor);
+    for (const auto& item : nn::trainable(head_)) group.tensors.push_back(item.tensor);
+    return {group};
+  }
+
+  void state(Archive& a) override {
+    a("backbone", backbone_);
+    a("head.weight", head_.weight);
+    a("head.bias", head_.bias);
+  }
+
+ private:
+  Backbone& backbone_;
+  std::unique_ptr<Backbone> initial_;
+  Seeds seeds_;
+  Options options_;
+  nn::LinearHead head_;
+};
+
+LearnerRow joint_learner() {
+  return learner_row<Joint>(
+      "upper bound", "Trains on the samples of all tasks so far, from the pre-trained weights each time.",
+      {.task_id_at_train = true, .boundaries = true, .many_passes = true, .past_data = true},
+      {.epochs = 20,
+       .batch_size = 128,
+       .optimizer = {.optimizer = "sgd", .lr = 0.001, .weight_decay = 5e-4, .schedule = "cosine"}});
+}
+
+}  // namespace patina

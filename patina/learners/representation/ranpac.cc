@@ -1,0 +1,97 @@
+// RanPAC (McDonnell et al., NeurIPS 2023): frozen features pass a fixed random projection and a ReLU;
+// in that wider space a ridge regression onto one-hot targets, whose sums grow with every task, separates
+// classes that overlap in feature space. Scores are linear, as in the paper.
+#include <cmath>
+
+#include "patina/learn/learner.h"
+#include "patina/learn/ridge.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class RanPac : public ClosedFormLearner {
+ public:
+  struct Options : LearnerOptions {
+    int64_t projection = 10000;
+    int64_t grid_low = -8;
+    int64_t grid_high = 8;
+    double held_out = 0.2;
+    void bind(Fields& f) override {
+      f("projection", projection, "Width M of the random projection; 0: none, ridge on the features.",
+        at_least(0));
+      f("grid_low", grid_low, "Smallest penalty tried, as a power of ten.", between(-12, 12));
+      f("grid_high", grid_high, "Largest penalty tried, as a power of ten.", between(-12, 12));
+      f("held_out", held_out, "Part of a task's samples that chooses the penalty.",
+        {.low = 0, .high = 0.9, .low_open = true});
+      f.require(grid_low <= grid_high, "grid_low", "must not be above grid_high");
+    }
+  };
+
+  RanPac(Setup setup, const Options& options)
+      : backbone_(setup.backbone), seeds_(setup.seeds), options_(options) {
+    if (options.projection == 0) return;
+    projection_ = at::empty({backbone_.width(), options.projection});
+    Random random = seeds_("projection");
+    random.fill_normal(values(projection_));
+  }
+
+  void fit(const Task& task, Trainer& trainer) override {
+    const auto [features, targets] = trainer.features(backbone_, *task.train);
+    NoGrad no_grad;
+    const Tensor h = project(features);
+    const int64_t classes = int64_t(task.seen.size());
+    penalty_ = best_penalty(h, targets, classes, task.index);
+    ridge_.add(h, targets, classes);
+    weights_ = ridge_.solve(penalty_);
+  }
+
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    return at::matmul(project(backbone_.features(batch.input)), weights_);
+  }
+
+  // The projection is drawn from the seed again, so it is not stored.
+  void state(Archive& a) override {
+    a("ridge", ridge_);
+    a("weights", weights_);
+    a("penalty", penalty_);
+  }
+
+ private:
+  Tensor project(const Tensor& features) const {
+    return projection_.defined() ? at::relu(at::matmul(features, projection_)) : features;
+  }
+
+  // Fits on the first samples of the task in random order, and takes the penalty with the smallest
+  // squared error on the rest.
+  double best_penalty(const Tensor& h, const Tensor& targets, int64_t classes, int task) const {
+    std::vector<double> grid;
+    for (int64_t power = options_.grid_low; power <= options_.grid_high; ++power)
+      grid.push_back(std::pow(10.0, double(power)));
+    const int64_t samples = h.size(0);
+    const int64_t fitted = int64_t(double(samples) * (1 - options_.held_out));
+    if (fitted < 1 || fitted == samples) return 1;
+    const Tensor order = tensor_of(seeds_("held_out", uint64_t(task)).permutation(samples));
+    const Tensor rows = h.index_select(0, order);
+    const Tensor outputs = one_hot(targets.index_select(0, order), classes, at::kFloat);
+    return choose_penalty(grid, rows.slice(0, 0, fitted), outputs.slice(0, 0, fitted),
+                          rows.slice(0, fitted), outputs.slice(0, fitted));
+  }
+
+  Backbone& backbone_;
+  Seeds seeds_;
+  Options options_;
+  Tensor projection_;  // [D,M], N(0,1)
+  RidgeStatistics ridge_;
+  Tensor weights_;  // [M,K]
+  double penalty_ = 1;
+};
+
+LearnerRow ranpac_learner() {
+  return learner_row<RanPac>(
+      "McDonnell et al., NeurIPS 2023",
+      "Ridge regression on a fixed random projection of frozen features, summed over tasks.",
+      {.boundaries = true});
+}
+
+}  // namespace patina

@@ -1,0 +1,47 @@
+// SimpleCIL (Zhou et al., IJCV 2024): the frozen network's mean feature of each class is its prototype,
+// and a sample belongs to the class whose prototype has the largest cosine. Nothing is trained.
+#include "patina/learn/learner.h"
+#include "patina/nn/heads.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class SimpleCil : public ClosedFormLearner {
+ public:
+  struct Options : LearnerOptions {};
+
+  SimpleCil(Setup setup, const Options&) : backbone_(setup.backbone) {}
+
+  // w_c = mean of f(x) over the class: un-normalised features, test transform.
+  void fit(const Task& task, Trainer& trainer) override {
+    const auto [features, targets] = trainer.features(backbone_, *task.train);
+    NoGrad no_grad;
+    std::vector<Tensor> rows;
+    if (prototypes_.defined()) rows.push_back(prototypes_);
+    for (const int64_t c : task.fresh) {
+      const Tensor members = (targets == c).nonzero().squeeze(1);
+      rows.push_back(features.index_select(0, members).mean(0, /*keepdim=*/true));
+    }
+    prototypes_ = at::cat(rows);
+  }
+
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    return nn::cosine_scores(backbone_.features(batch.input), prototypes_);
+  }
+
+  void state(Archive& a) override { a("prototypes", prototypes_); }
+
+ private:
+  Backbone& backbone_;
+  Tensor prototypes_;  // [K,D]
+};
+
+LearnerRow simplecil_learner() {
+  return learner_row<SimpleCil>(
+      "Zhou et al., IJCV 2024",
+      "Classifies by the cosine to each class's mean feature under the frozen network.",
+      {.boundaries = true});
+}
+
+}  // namespace patina

@@ -8,9 +8,12 @@
 namespace patina {
 
 using Json = nlohmann::ordered_json;
+/// For objects with very many keys, which Json searches one by one; the order of keys is lost.
+using SortedJson = nlohmann::json;
 
-/// Parses `text`. Throws Error(format) naming `origin`, the byte and the reason; nesting deeper than
-/// 100 levels, duplicate keys and invalid UTF-8 are errors too.
+/// Parses `text`. Throws Error(format) naming `origin`, the byte and the reason; nesting deeper
+/// than 100 levels, duplicate keys and invalid UTF-8 are errors too.
 Json parse_json(std::string_view text, std::string_view origin);
+SortedJson parse_sorted_json(std::string_view text, std::string_view origin);
 
 }  // namespace patina

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "patina/base/file.h"
@@ -16,10 +17,12 @@ namespace patina {
 
 enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
 
-std::string_view name(DType dtype);     // as the format writes it: "F32"
-size_t size_of(DType dtype);            // bytes of one element
+std::string_view name(DType dtype);  // as the format writes it: "F32"
+size_t size_of(DType dtype);         // bytes of one element
 
-/// A tensor inside a file: a view that lives as long as the file object.
+/// A tensor inside a file: a view that lives as long as the file object. Other writers do not align
+/// tensors to their element size, so `data` may begin at any address. A bool's byte may be any
+/// value.
 struct StoredTensor {
   DType dtype;
   std::vector<int64_t> shape;
@@ -33,12 +36,14 @@ inline constexpr uint64_t kLongestHeader = 100'000'000;
 /// holds either.
 class SafetensorsFile {
  public:
-  /// Maps and checks everything before any tensor is handed out. Throws Error(format) naming the file
-  /// and what is wrong: shorter than 8 bytes, header length beyond the file or the limit, header not
-  /// UTF-8 or not a JSON object, a duplicate key, an unknown dtype, a negative or overflowing shape,
-  /// offsets out of range, overlapping, leaving holes, or not of the size that shape and dtype need,
-  /// trailing bytes; for an index: a missing shard, a tensor that its shard does not hold, a shard path
-  /// that leaves the folder. A text file or a PyTorch pickle is recognised and said so.
+  /// Maps and checks everything before any tensor is handed out. Throws Error(format) naming the
+  /// file and what is wrong: shorter than 8 bytes, header length beyond the file or the limit,
+  /// header not UTF-8 or not a JSON object, a duplicate key, an unknown dtype, a negative or
+  /// overflowing shape, offsets out of range, overlapping, leaving holes, or not of the size that
+  /// shape and dtype need, trailing bytes; for an index: a missing shard, a tensor that its shard
+  /// does not hold, a shard path that leaves the folder. A text file or a PyTorch pickle is
+  /// recognised and said so. In a folder, the index is looked for first, then model.safetensors,
+  /// then the only .safetensors file there is.
   static SafetensorsFile open(const fs::path& path);
 
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
@@ -49,19 +54,22 @@ class SafetensorsFile {
   /// Throws Error(format) with "did you mean" when there is no such tensor.
   const StoredTensor& at(const std::string& name) const;
 
-  /// Reads one already mapped buffer; `origin` names it in messages (fuzzing, tests, embedded weights).
+  /// Reads one already mapped buffer; `origin` names it in messages (fuzzing, tests, embedded
+  /// weights).
   static SafetensorsFile parse(std::span<const uint8_t> bytes, const std::string& origin);
 
  private:
-  void read(std::span<const uint8_t> bytes, const std::string& origin);
+  static SafetensorsFile open_file(const fs::path& path);
+  static SafetensorsFile open_shards(const fs::path& index);
   std::vector<std::shared_ptr<MappedFile>> maps_;
   std::vector<fs::path> files_;
   std::map<std::string, StoredTensor> tensors_;
   std::map<std::string, std::string> metadata_;
 };
 
-/// Writes tensors in the order of their names, data aligned to 8 bytes, atomically. The same input
-/// gives the same bytes.
+/// Writes tensors atomically; the same input gives the same bytes. The header lists them by name;
+/// the data begins at a multiple of 8 and holds wide elements first, so that every tensor is
+/// aligned.
 void write_safetensors(const fs::path& path, const std::map<std::string, StoredTensor>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

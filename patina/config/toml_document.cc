@@ -3,6 +3,7 @@
 #include "patina/config/toml_document.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "patina/base/error.h"
@@ -14,58 +15,93 @@ namespace {
 
 constexpr int kDeepestKey = 16;  // parts of a dotted key
 
-// The first line on which a dotted key has too many parts, or 0. Strings and comments are stepped
-// over by TOML's own rules: otherwise a quote could hide a key from this count.
-size_t line_of_too_deep_key(std::string_view text) {
-  size_t line = 1;
+// What a document must not hold outside strings and comments.
+struct Trouble {
+  size_t line = 0;  // 0: none
+  std::string_view what;
+};
+
+// The last byte of the string that begins at `at`, by TOML's own rules: otherwise a quote could
+// hide what follows it. Counts the lines passed.
+size_t end_of_string(std::string_view text, size_t at, size_t& line) {
+  const char quote = text[at];
+  const auto is_quote = [&](size_t i) { return i < text.size() && text[i] == quote; };
+  const bool many_lines = is_quote(at + 1) && is_quote(at + 2);
+  for (at += many_lines ? 3 : 1; at < text.size(); ++at) {
+    const bool escaped = quote == '"' && text[at] == '\\';
+    if (escaped) ++at;
+    if (at < text.size() && text[at] == '\n') {
+      ++line;
+      if (!many_lines) break;  // not TOML: toml++ stops here and says so
+    }
+    if (escaped || !is_quote(at)) continue;
+    if (!many_lines) break;
+    if (!is_quote(at + 1) || !is_quote(at + 2)) continue;
+    at += 2;
+    // Up to two quotes may stand before the three that end it.
+    for (int extra = 0; extra < 2 && is_quote(at + 1); ++extra) ++at;
+    break;
+  }
+  return at;
+}
+
+Trouble find_trouble(std::string_view text) {
+  Trouble trouble{.line = 1};
   int dots = 0;
-  const auto starts = [&](size_t at, std::string_view what) {
-    return text.substr(at, what.size()) == what;
-  };
-  for (size_t i = 0; i < text.size(); ++i) {
+  for (size_t i = text.starts_with("\xef\xbb\xbf") ? 3 : 0; i < text.size(); ++i) {
     const char c = text[i];
     if (c == '#') {
       i = std::min(text.find('\n', i), text.size()) - 1;
     } else if (c == '"' || c == '\'') {
-      const std::string quotes(3, c);
-      const bool many_lines = starts(i, quotes);
-      i += many_lines ? 3 : 1;
-      for (; i < text.size(); ++i) {
-        if (c == '"' && text[i] == '\\') {
-          ++i;
-          line += i < text.size() && text[i] == '\n';
-        } else if (many_lines ? starts(i, quotes) : text[i] == c) {
-          break;
-        } else if (text[i] == '\n') {
-          ++line;
-          if (!many_lines) break;  // not TOML: toml++ stops here and says so
-        }
-      }
-      // Up to two quotes may stand before the three that end a string.
-      if (many_lines) i += 2;
-      for (int extra = 0; many_lines && extra < 2 && i + 1 < text.size() && text[i + 1] == c;
-           ++extra)
-        ++i;
-    } else if (c == '.') {
-      if (++dots >= kDeepestKey) return line;
+      i = end_of_string(text, i, trouble.line);
+    } else if (c == '.' && ++dots >= kDeepestKey) {
+      trouble.what = "a key of too many parts";
+      return trouble;
+    } else if (c & 0x80) {
+      trouble.what = "characters outside ASCII need quotes around them";
+      return trouble;
     } else if (c == '\n' || c == '=' || c == ',' || c == '[' || c == '{') {
-      line += c == '\n';
+      trouble.line += c == '\n';
       dots = 0;
     }
   }
-  return 0;
+  return {};
+}
+
+bool trips(std::string_view text) {
+  try {
+    static_cast<void>(toml::parse(text));
+  } catch (const TomlAssertion&) {
+    return true;
+  } catch (const toml::parse_error&) {
+  }
+  return false;
+}
+
+// The line where toml++ trips over its own assertion, which does not say. It reads front to back,
+// so the shortest beginning of the text that trips it ends with that line.
+size_t line_of_assertion(std::string_view text) {
+  std::vector<size_t> ends;  // of lines
+  for (size_t at = 0; at < text.size(); at = ends.back())
+    ends.push_back(std::min(text.find('\n', at), text.size() - 1) + 1);
+  const auto trips_before = [&](size_t end) { return trips(text.substr(0, end)); };
+  const auto line = std::partition_point(ends.begin(), ends.end(), std::not_fn(trips_before));
+  return size_t(line - ends.begin()) + 1;
 }
 
 // toml++'s own exceptions end here. The message begins with the place.
 toml::table parse_toml(std::string_view text, const std::string& origin) {
-  if (const size_t line = line_of_too_deep_key(text))
-    fail(ErrorKind::recipe, "{}:{}: a key of more than {} parts", origin, line, kDeepestKey);
+  if (const Trouble trouble = find_trouble(text); trouble.line > 0)
+    fail(ErrorKind::recipe, "{}:{}: not valid TOML: {}", origin, trouble.line, trouble.what);
   try {
     return toml::parse(text, origin);
   } catch (const toml::parse_error& error) {
     const auto& at = error.source().begin;
     fail(ErrorKind::recipe, "{}:{}:{}: not valid TOML: {}", origin, at.line, at.column,
          shortened(error.description(), 300));
+  } catch (const TomlAssertion&) {
+    fail(ErrorKind::recipe, "{}:{}: not valid TOML: unexpected character", origin,
+         line_of_assertion(text));
   }
 }
 
@@ -103,12 +139,12 @@ toml::table parse_override(std::string_view key, const std::string& label,
   const auto document = [&](std::string_view text) {
     return toml::parse(fmt::format("{} = {}", key, text), label);
   };
-  if (line_of_too_deep_key(value) == 0) {
+  if (find_trouble(value).line == 0) {
     try {
       toml::table table = document(value);
       if (is_only_key(table, parts)) return table;
-    } catch (const toml::parse_error&) {
-      // Not a TOML value: taken as a string below.
+    } catch (const toml::parse_error&) {  // not a TOML value: a string, below
+    } catch (const TomlAssertion&) {
     }
   }
   try {
@@ -154,7 +190,7 @@ TomlDocument::TomlDocument(std::string_view text, std::string_view origin,
            "{}: \"{}\" is not a key; write section.key=value, with letters, digits, _ and -", label,
            shortened(key, 120));
     if (parts.size() > size_t(kDeepestKey))
-      fail(ErrorKind::usage, "{}: a key of more than {} parts", label, kDeepestKey);
+      fail(ErrorKind::usage, "{}: a key of too many parts", label);
     lay_over(root, parse_override(key, label, parts, value), parts, 0, label, this->origin);
   }
 }

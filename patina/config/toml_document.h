@@ -2,7 +2,21 @@
 // The only header that includes toml++; for sources of this folder.
 #pragma once
 
+namespace patina {
+/// What toml++ throws where it would stop the program.
+struct TomlAssertion {};
+constexpr void assert_toml(bool holds) {
+  if (!holds) throw TomlAssertion();
+}
+}  // namespace patina
+
+// toml++ 3.3 asserts that a key follows "[" where a recipe may hold anything ("[*]"), and with
+// NDEBUG it tells the compiler so. Its assertions throw instead, in every build.
+#pragma push_macro("NDEBUG")
+#undef NDEBUG
+#define TOML_ASSERT(condition) patina::assert_toml(static_cast<bool>(condition))
 #include <toml++/toml.h>
+#pragma pop_macro("NDEBUG")
 
 #include <string>
 #include <string_view>

@@ -317,7 +317,7 @@ TEST(RecipeFile, BadOverrides) {
   EXPECT_EQ(usage("a.b=1"), "--set a.b=1: a is not a section in bad.toml");
   EXPECT_EQ(usage("a=\xff"), "--set a=\xff: the value is not valid UTF-8");
   EXPECT_EQ(usage("a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1"),
-            "--set a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1: a key of more than 16 parts");
+            "--set a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1: a key of too many parts");
   EXPECT_EQ(mistakes("", {"learner.alpah=1"}),
             "--set learner.alpah=1: learner.alpah: unknown key, did you mean \"alpha\"?");
   // A value that would begin another line is a string, not a second key.
@@ -335,11 +335,34 @@ TEST(RecipeFile, NotToml) {
             "bad.toml: 1048577 bytes, more than the limit of 1048576");
 }
 
+// toml++ asserts on these; a recipe must not end the program.
+TEST(RecipeFile, BracketsThatHoldNoName) {
+  for (const char* line : {"[*]", "[", "[[=]]", "[ # x", "[\n]", "a = [}", "a = [1, {}, }"})
+    EXPECT_TRUE(mistakes("seed = 1\n\n" + std::string(line) + "\n[trainer]\nlr = 1\n")
+                    .starts_with("bad.toml:3"))
+        << line << ": " << mistakes("seed = 1\n\n" + std::string(line) + "\n[trainer]\nlr = 1\n");
+  EXPECT_EQ(mistakes("seed = 1\n[*]"), "bad.toml:2: not valid TOML: unexpected character");
+  EXPECT_EQ(mistakes("", {"seed=[}"}),
+            "--set seed=[}: seed: expected a whole number, found a string");
+}
+
+TEST(RecipeFile, CharactersOutsideAsciiStandInStringsAndComments) {
+  EXPECT_EQ(mistakes("seed = 1 # é\nläufe = 1"),
+            "bad.toml:2: not valid TOML: characters outside ASCII need quotes around them");
+  EXPECT_EQ(
+      read("\xef\xbb\xbfseed = 1 # 漢\n[data]\nfolders = ['é', \"\"\"ü\n\"\"\"]").data.folders,
+      (std::vector<std::string>{"é", "ü\n"}));
+  EXPECT_EQ(read("", {"data.folders=['é']"}).data.folders, std::vector<std::string>{"é"});
+  EXPECT_EQ(mistakes("", {"learner.name=é"}),
+            "--set learner.name=é: learner.name: must be one of \"replay\", \"ranpac\", is \"é\"");
+}
+
 TEST(RecipeFile, DeepKeysAreRefusedBeforeTheyExhaustTheStack) {
   std::string deep = "x = 1\n";
   for (int i = 0; i < 200'000; ++i) deep += "a.";
-  EXPECT_EQ(mistakes(deep + "a = 1"), "bad.toml:2: a key of more than 16 parts");
-  EXPECT_EQ(mistakes("[" + deep.substr(6) + "a]"), "bad.toml:1: a key of more than 16 parts");
+  EXPECT_EQ(mistakes(deep + "a = 1"), "bad.toml:2: not valid TOML: a key of too many parts");
+  EXPECT_EQ(mistakes("[" + deep.substr(6) + "a]"),
+            "bad.toml:1: not valid TOML: a key of too many parts");
   EXPECT_EQ(mistakes("seed = 1 # ....................\n[learner]\nname = 'replay' # ..........\n"),
             "no mistake");
   EXPECT_EQ(read("[data]\nfolders = ['....................', "
@@ -348,7 +371,7 @@ TEST(RecipeFile, DeepKeysAreRefusedBeforeTheyExhaustTheStack) {
             2u);
   // Quotes that end a long string do not hide what follows on the line.
   EXPECT_EQ(mistakes("x = [\"\"\"q\"\"\"\", {" + deep.substr(6) + "a = 1}, \"\"]"),
-            "bad.toml:1: a key of more than 16 parts");
+            "bad.toml:1: not valid TOML: a key of too many parts");
 }
 
 TEST(RecipeFile, Files) {

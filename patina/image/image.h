@@ -29,9 +29,9 @@ inline constexpr int64_t kMostPixels = int64_t{1} << 27;
 
 /// Decodes JPEG or PNG, told apart by their first bytes. Grey becomes RGB, alpha is dropped, 16-bit
 /// channels are reduced to 8, palettes are resolved, CMYK is converted: what Pillow's
-/// `Image.open(...).convert("RGB")` gives. Throws Error(format) naming `origin` on anything else,
-/// on truncation and on damage (a JPEG that libjpeg only warns about as corrupt or premature is
-/// damaged).
+/// `Image.open(...).convert("RGB")` gives, except that 16-bit grey is scaled where Pillow clips it
+/// to white. Throws Error(format) naming `origin` on anything else, on truncation and on damage (a
+/// JPEG that libjpeg only warns about as corrupt or premature is damaged).
 Image decode_image(std::span<const uint8_t> bytes, std::string_view origin);
 Image read_image(const fs::path& path);
 

@@ -1,7 +1,6 @@
 // JPEG through TurboJPEG, with the accurate DCT and smooth chroma upsampling that Pillow uses too.
 #include <turbojpeg.h>
 
-#include <limits>
 #include <memory>
 
 #include "patina/base/error.h"
@@ -20,11 +19,13 @@ using Handle = std::unique_ptr<void, Destroy>;
 // pixels.
 constexpr int64_t kMostPixelsPerByte = 512;
 
-// libjpeg goes on after a warning. Those that say pixels were made up make the image damaged; the
-// others (an unknown JFIF revision, an odd marker) leave it whole.
-bool tells_of_damage(std::string_view warning) {
-  return warning.starts_with("Corrupt JPEG data") || warning.starts_with("Premature end") ||
-         warning.starts_with("Inconsistent progression");
+// libjpeg goes on after a warning. These few leave the pixels whole; the others say that some were
+// made up. (TurboJPEG calls an error that follows a warning a warning too, so the text decides
+// alone.)
+bool is_harmless(std::string_view warning) {
+  return warning.starts_with("Unknown Adobe color transform code") ||
+         warning.starts_with("Warning: unknown JFIF revision number") ||
+         warning.starts_with("Invalid SOS parameters for sequential JPEG");
 }
 
 void decode_into(tjhandle handle, std::span<const uint8_t> bytes, TJPF format, uint8_t* pixels,
@@ -34,7 +35,7 @@ void decode_into(tjhandle handle, std::span<const uint8_t> bytes, TJPF format, u
   if (tjDecompress2(handle, bytes.data(), bytes.size(), pixels, 0, 0, 0, format, flags) == 0)
     return;
   const std::string_view message = tjGetErrorStr2(handle);
-  if (tjGetErrorCode(handle) == TJERR_WARNING && !tells_of_damage(message)) return;
+  if (tjGetErrorCode(handle) == TJERR_WARNING && is_harmless(message)) return;
   fail(ErrorKind::format, "{}: damaged JPEG: {}", origin, message);
 }
 

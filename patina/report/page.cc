@@ -133,7 +133,7 @@ std::string masthead(const std::vector<RunRecord>& runs) {
 std::string comparison(const std::vector<RunRecord>& runs) {
   std::string head = "<th scope=\"col\">Learner</th>";
   for (const auto& column : comparison_columns())
-    head += fmt::format("<th scope=\"col\" title=\"{}\">{} <span class=\"way\">{}</span></th>",
+    head += fmt::format("<th scope=\"col\" title=\"{}\">{}&nbsp;<span class=\"way\">{}</span></th>",
                         escape(column.about), escape(column.title),
                         column.higher_is_better ? "&uarr;" : "&darr;");
   const auto table = compare(runs);
@@ -234,7 +234,7 @@ std::string report_html(const std::vector<RunRecord>& runs) {
   html += "<div class=\"pair\">";
   html += figure("forgetting", "Forgetting of each task",
                  "Percentage points lost from a task's best to the end of the run.");
-  html += figure("seconds", "Time by phase", "Wall time of each run, in seconds.");
+  html += figure("time", "Time by phase", "Wall time of each run.");
   html +=
       "</div>\n<section id=\"cost\"><h2>Time and memory</h2>" + cost_table(runs) + "</section>\n";
   for (size_t i = 0; i < runs.size(); ++i) html += page::run_section(runs[i], i);

@@ -9,6 +9,9 @@ const kColors = 8;
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const seriesColor = (run) => color(`--series-${(run % kColors) + 1}`);
 const points = (values) => values.map((value) => (value === null ? null : value * 100));
+const longest = Math.max(0, ...data.runs.map((run) => run.seconds.reduce((a, b) => a + b, 0)));
+const [timeUnit, unitSeconds] =
+  longest > 3 * 3600 ? ["hours", 3600] : longest > 300 ? ["minutes", 60] : ["seconds", 1];
 const taskNumbers = (key) => {
   const most = Math.max(0, ...data.runs.map((run) => run[key].length));
   return Array.from({ length: most }, (_, task) => String(task + 1));
@@ -34,7 +37,7 @@ function options(x, y, more) {
       legend: {
         position: "top",
         align: "start",
-        labels: { color: color("--ink"), usePointStyle: true, boxWidth: 8, padding: 16 },
+        labels: { color: color("--ink"), usePointStyle: true, boxWidth: 9, boxHeight: 7, padding: 16 },
       },
       tooltip: { callbacks: { label: (item) => ` ${item.dataset.label}: ${item.formattedValue}` } },
     },
@@ -65,11 +68,12 @@ const charts = {
   forgetting: () => {
     const labels = taskNumbers("forgetting");
     // The last task has had no time to be forgotten.
-    const learnedLast = labels.length > 1 && data.runs.every((run) => run.forgetting[labels.length - 1] == null);
+    const last = labels.length - 1;
+    const dropLast = last > 0 && data.runs.every((run) => run.forgetting[last] == null);
     return {
       type: "bar",
       data: {
-        labels: learnedLast ? labels.slice(0, -1) : labels,
+        labels: dropLast ? labels.slice(0, -1) : labels,
         datasets: data.runs.map((run, i) => ({
           label: run.label,
           data: points(run.forgetting),
@@ -82,20 +86,20 @@ const charts = {
     };
   },
 
-  seconds: () => ({
+  time: () => ({
     type: "bar",
     data: {
       labels: data.runs.map((run) => run.label),
       datasets: kPhases.map((phase, i) => ({
         label: phase,
-        data: data.runs.map((run) => run.seconds[i]),
+        data: data.runs.map((run) => run.seconds[i] / unitSeconds),
         backgroundColor: color(`--phase-${i + 1}`),
         pointStyle: "rectRounded",
         maxBarThickness: 34,
       })),
     },
     options: options(
-      axis("seconds", { stacked: true }),
+      axis(timeUnit, { stacked: true }),
       axis("", { stacked: true, grid: { display: false }, title: { display: false } }),
       { indexAxis: "y" },
     ),

@@ -6,6 +6,7 @@
 namespace patina::page {
 namespace {
 
+constexpr int kMostTasksBesideMetrics = 10;  // a wider heat map has the row to itself
 constexpr int kMostNumberedTasks = 25;  // a larger heat map shows colours only, numbers on hover
 
 std::string text_of(const Json& value) {
@@ -145,8 +146,9 @@ std::string run_section(const RunRecord& run, size_t number) {
       number, escape(run.label),
       interrupted(run) ? " <span class=\"badge\">interrupted</span>" : "",
       text_of(json["learner"]["family"]), text_of(json["learner"]["paper"]));
-  html += "<div class=\"pair\"><div>" + heat_map(run) + "</div><div>" + metrics_table(json) +
-          "</div></div>\n" + task_table(run) + "\n";
+  html += task_count(run) > kMostTasksBesideMetrics ? "<div><div>" : "<div class=\"pair\"><div>";
+  html += heat_map(run) + "</div><div>" + metrics_table(json) + "</div></div>\n" + task_table(run) +
+          "\n";
   html += "<details><summary>Resolved recipe</summary><pre>" + text_of(json["recipe"]) +
           "</pre></details>\n";
   return html + circumstances(json) + "</section>\n";

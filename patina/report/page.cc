@@ -116,14 +116,22 @@ std::string heading(const std::vector<RunRecord>& runs) {
   return runs.empty() ? "No runs" : title(runs[0]);
 }
 
+// The fact, when it holds for every run; a page need not repeat it for each.
+template <class Fact>
+std::string shared_fact(const std::vector<RunRecord>& runs, Fact fact) {
+  for (const auto& run : runs)
+    if (fact(run.json) != fact(runs[0].json)) return "";
+  return runs.empty() ? "" : fmt::format("<li>{}</li>", escape(fact(runs[0].json)));
+}
+
 std::string masthead(const std::vector<RunRecord>& runs) {
   std::string facts = fmt::format("<li>{} {}</li>", runs.size(), runs.size() == 1 ? "run" : "runs");
-  if (!runs.empty()) {
-    const Json& first = runs[0].json;
-    facts +=
-        fmt::format("<li>{} tasks</li><li>{} classes</li><li>{}</li>", first["tasks"].size(),
-                    first["class_order"].size(), escape(first["model"]["name"].get<std::string>()));
-  }
+  facts += shared_fact(
+      runs, [](const Json& run) { return fmt::format("{} tasks", run["tasks"].size()); });
+  facts += shared_fact(
+      runs, [](const Json& run) { return fmt::format("{} classes", run["class_order"].size()); });
+  facts +=
+      shared_fact(runs, [](const Json& run) { return run["model"]["name"].get<std::string>(); });
   return fmt::format(
       "<header><p class=\"brand\">patina report</p><h1>{}</h1><ul class=\"facts\">{}</ul>"
       "</header>\n",
@@ -137,6 +145,7 @@ std::string comparison(const std::vector<RunRecord>& runs) {
                         escape(column.about), escape(column.title),
                         column.higher_is_better ? "&uarr;" : "&darr;");
   const auto table = compare(runs);
+  bool marked = false;
   std::string rows;
   for (size_t i = 0; i < runs.size(); ++i) {
     const Json& learner = runs[i].json["learner"];
@@ -146,12 +155,14 @@ std::string comparison(const std::vector<RunRecord>& runs) {
         i, escape(runs[i].label),
         interrupted(runs[i]) ? " <span class=\"badge\">interrupted</span>" : "",
         escape(learner["family"].get<std::string>()));
-    for (const auto& value : table[i])
+    for (const auto& value : table[i]) {
+      marked |= value.best;
       rows += value.best ? cell(fmt::format("<strong>{}</strong><span class=\"mark\" "
                                             "title=\"best\" aria-label=\"best\"> &#9679;</span>",
                                             value.text),
                                 "best")
                          : cell(value.text);
+    }
     rows += "</tr>\n";
   }
   std::string notes;
@@ -160,9 +171,9 @@ std::string comparison(const std::vector<RunRecord>& runs) {
   return fmt::format(
       "<section id=\"comparison\"><h2>Comparison</h2>{}<div class=\"scroll\"><table "
       "class=\"numbers\"><thead><tr>{}</tr></thead><tbody>\n{}</tbody></table></div>"
-      "<p class=\"legend\"><span class=\"mark\">&#9679;</span> best of its column; arrows show "
-      "the better direction.</p></section>\n",
-      notes, head, rows);
+      "<p class=\"legend\">Arrows show the better direction{}.</p></section>\n",
+      notes, head, rows,
+      marked ? "; <span class=\"mark\">&#9679;</span> is the best of its column" : "");
 }
 
 std::string figure(std::string_view id, std::string_view title, std::string_view about,

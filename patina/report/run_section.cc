@@ -7,6 +7,7 @@ namespace patina::page {
 namespace {
 
 constexpr int kMostTasksBesideMetrics = 10;  // a wider heat map has the row to itself
+constexpr double kInkTurns = 0.68;           // both inks of page.css have contrast 4.5 there
 constexpr int kMostNumberedTasks = 25;  // a larger heat map shows colours only, numbers on hover
 
 std::string text_of(const Json& value) {
@@ -16,8 +17,7 @@ std::string text_of(const Json& value) {
 std::string heat_cell(Score score, int after, int task, bool numbered) {
   const std::string text = percent(score);
   std::string classes = after == task + 1 ? "learned" : after <= task ? "ahead" : "";
-  // The ink turns where it reads better on the other side; page.css has the matching colours.
-  if (score.value_or(0) > 0.62) classes += " strong";
+  if (score.value_or(0) > kInkTurns) classes += " strong";
   if (!score) classes += " none";
   return fmt::format("<td class=\"{}\" style=\"--v:{:.3f}\" title=\"{}: {}\">{}</td>", classes,
                      score.value_or(0),
@@ -28,10 +28,12 @@ std::string heat_cell(Score score, int after, int task, bool numbered) {
 
 std::string heat_map(const RunRecord& run) {
   const AccuracyMatrix matrix = accuracy_matrix(run);
+  const bool words = matrix.tasks() <= kMostTasksBesideMetrics;
   const bool numbered = matrix.tasks() <= kMostNumberedTasks;
   std::string head = "<th scope=\"col\">after</th>";
   for (int task = 1; task <= matrix.tasks(); ++task)
-    head += fmt::format("<th scope=\"col\">{}</th>", numbered ? fmt::format("task {}", task) : "");
+    head += fmt::format("<th scope=\"col\">{}{}</th>", words ? "task " : "",
+                        numbered ? std::to_string(task) : "");
   std::string rows;
   for (int after = 0; after <= matrix.tasks(); ++after) {
     rows += fmt::format("<tr><th scope=\"row\">{}</th>",

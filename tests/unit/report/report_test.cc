@@ -189,6 +189,19 @@ TEST(ReportHtml, ShowsUndefinedAsADashAndInterruptedRuns) {
   EXPECT_FALSE(contains(html, "nan"));
 }
 
+TEST(ReportHtml, HeadsRunsOnDifferentDataByTheirNumber) {
+  auto runs = three_runs();
+  runs[1].json["data"]["name"] = "ImageNet-R";
+  runs[2].json["model"]["name"] = "vit_tiny";
+  const std::string html = report_html(runs);
+  EXPECT_TRUE(contains(html, "<h1>3 runs</h1>"));
+  EXPECT_TRUE(contains(html, "<li>5 tasks</li>"));
+  EXPECT_FALSE(contains(html, "<li>vit_"));
+  EXPECT_FALSE(contains(html, "is the best of its column"));
+  EXPECT_TRUE(contains(html, "their numbers do not compare"));
+  EXPECT_TRUE(contains(report_html(three_runs()), "is the best of its column"));
+}
+
 TEST(ReportHtml, ManyTasksGiveACompactMap) {
   RunRecord run = fake_run("ranpac");
   Json& json = run.json;

@@ -4,6 +4,9 @@
 // content security policy in the page forbids the rest.
 #include "patina/report/page.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "patina/base/progress.h"
 #include "patina/report/comparison.h"
 #include "patina/report/report.h"
@@ -157,7 +160,7 @@ std::string comparison(const std::vector<RunRecord>& runs) {
         escape(learner["family"].get<std::string>()));
     for (const auto& value : table[i]) {
       marked |= value.best;
-      rows += value.best ? cell(fmt::format("<strong>{}</strong><span class=\"mark\" "
+      rows += value.best ? cell(fmt::format("<strong>{}</strong><span role=\"img\" class=\"mark\" "
                                             "title=\"best\" aria-label=\"best\"> &#9679;</span>",
                                             value.text),
                                 "best")

@@ -1,7 +1,7 @@
 // Reading run records: every field that the report touches is checked here, once.
 #include "patina/report/record.h"
 
-#include <cmath>
+#include <algorithm>
 #include <map>
 #include <set>
 

@@ -12,6 +12,8 @@ ${name}:\n\
 ${name}_end:\n\
     .byte 0\n\
     .section .note.GNU-stack,\"\",@progbits\n")
-  set_source_files_properties(${source} PROPERTIES OBJECT_DEPENDS ${file})
+  # The target may live in a parent folder, where properties set here would not be seen.
+  set_source_files_properties(${source} TARGET_DIRECTORY ${target}
+    PROPERTIES OBJECT_DEPENDS ${file})
   target_sources(${target} PRIVATE ${source})
 endfunction()

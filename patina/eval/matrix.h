@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace patina {
@@ -15,24 +16,37 @@ using Score = std::optional<double>;
 
 class AccuracyMatrix {
  public:
+  /// All entries undefined.
   explicit AccuracyMatrix(int tasks);
+
   int tasks() const { return tasks_; }
-  Score at(int after, int task) const;               // after in [0, T], task in [0, T)
+  /// The score on `task`, in [0, T), after learning `after` tasks, in [0, T].
+  Score at(int after, int task) const;
   void set(int after, int task, Score score);
-  /// Test samples of each task: weights of the micro-averaged (per-sample) accuracies.
+
+  /// Test samples of each task: weights of the micro-averaged (per-sample) accuracies. Empty stands
+  /// for equal weights.
   std::vector<int64_t> samples;
 
  private:
+  size_t index(int after, int task) const;
+
   int tasks_;
-  std::vector<Score> entries_;
+  std::vector<Score> entries_;  // [T+1,T], row by row
 };
 
-/// A named metric: its formula and divisor are data, so tables, docs and records show the same text.
+/// Chaudhry's f_j of one task (0-based) once `after` tasks are learned: its best accuracy over rows
+/// 1..after-1 minus its accuracy in row `after`. Rows from before the task was learned count where
+/// they were measured. Undefined for a task that was not learned earlier than the last one.
+Score task_forgetting(const AccuracyMatrix& matrix, int after, int task);
+
+/// A named metric: its formula and divisor are data, so tables, docs and records show the same
+/// text.
 struct Metric {
-  std::string name;      // "forgetting"
-  std::string formula;   // "1/(T-1) sum_{j<T} max_{1<=l<T} R[l][j] - R[T][j]"
-  std::string source;    // "Chaudhry et al., ECCV 2018"
-  std::string about;     // one sentence: what it tells and which direction is good
+  std::string name;     // "forgetting"
+  std::string formula;  // "1/(T-1) sum_{j<T} (max_{1<=l<T} R[l][j] - R[T][j])"
+  std::string source;   // "Chaudhry et al., ECCV 2018"
+  std::string about;    // what it tells and which direction is good
   Score (*value)(const AccuracyMatrix&);
 };
 
@@ -40,5 +54,8 @@ struct Metric {
 const std::vector<Metric>& metrics();
 /// The metric of that name; throws Error(usage) with "did you mean".
 const Metric& metric(std::string_view name);
+
+/// The reference page of all metrics, docs/reference/metrics.md.
+std::string metrics_markdown();
 
 }  // namespace patina

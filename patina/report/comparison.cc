@@ -1,0 +1,125 @@
+// The comparison of runs: values, the best of each column, and when not to compare at all.
+#include "patina/report/comparison.h"
+
+#include <algorithm>
+#include <set>
+
+#include "patina/base/progress.h"
+
+namespace patina {
+namespace {
+
+Score metric_of(const RunRecord& run, const char* name) {
+  const Json& metrics = run.json["metrics"];
+  const auto found = metrics.find(name);
+  return found == metrics.end() ? std::nullopt : score_of(*found);
+}
+
+std::string percent_text(double value) {
+  return percent(value) + "%";
+}
+std::string points_text(double value) {
+  return percent(value);
+}
+std::string bytes_text(double value) {
+  return format_bytes(static_cast<uint64_t>(value));
+}
+std::string count_text(double value) {
+  return format_count(static_cast<int64_t>(value));
+}
+
+// Values of `field` over the runs, each once.
+template <class Value>
+std::set<std::string> distinct(const std::vector<RunRecord>& runs, Value value) {
+  std::set<std::string> all;
+  for (const auto& run : runs) all.insert(value(run.json).dump());
+  return all;
+}
+
+bool same_stream(const std::vector<RunRecord>& runs) {
+  return distinct(runs, [](const Json& run) {
+           return Json{run["data"]["name"], run["data"]["test_samples"], run["scenario"]["name"],
+                       run["tasks"].size()};
+         }).size() <= 1;
+}
+
+}  // namespace
+
+const std::vector<ComparisonColumn>& comparison_columns() {
+  static const std::vector<ComparisonColumn> columns = {
+      {"Last accuracy", "last acc", "Over the test samples of all classes after the last task.",
+       true, [](const RunRecord& run) { return metric_of(run, "last_accuracy"); }, percent_text},
+      {"Average incremental accuracy", "avg inc acc",
+       "Accuracy over the classes seen, averaged over the tasks.", true,
+       [](const RunRecord& run) { return metric_of(run, "average_incremental_accuracy"); },
+       percent_text},
+      {"Forgetting", "forgetting",
+       "Percentage points each task fell from its best; lower is better.", false,
+       [](const RunRecord& run) { return metric_of(run, "forgetting"); }, points_text},
+      {"Backward transfer", "bwt",
+       "Percentage points later tasks added to earlier ones; negative is forgetting.", true,
+       [](const RunRecord& run) { return metric_of(run, "backward_transfer"); }, points_text},
+      {"Total time", "time", "Wall time of the whole run.", false,
+       [](const RunRecord& run) { return score_of(run.json["seconds"]["total"]); }, format_seconds},
+      {"Peak memory", "memory", "The most memory the process held.", false,
+       [](const RunRecord& run) { return score_of(run.json["peak_memory_bytes"]); }, bytes_text},
+      {"Trainable parameters", "trainable", "Parameters that receive gradients.", false,
+       [](const RunRecord& run) { return score_of(run.json["parameters"]["trainable"]); },
+       count_text},
+      {"Stored parameters", "stored", "Numbers kept beside the untouched backbone.", false,
+       [](const RunRecord& run) { return score_of(run.json["parameters"]["stored"]); }, count_text},
+  };
+  return columns;
+}
+
+std::string percent(Score score, int decimals) {
+  if (!score) return "-";
+  const std::string text = fmt::format("{:.{}f}", *score * 100, decimals);
+  return text.find_first_not_of("-0.") == std::string::npos && text[0] == '-' ? text.substr(1)
+                                                                              : text;
+}
+
+std::vector<std::vector<ComparisonCell>> compare(const std::vector<RunRecord>& runs) {
+  std::vector<std::vector<ComparisonCell>> table(runs.size());
+  const bool judge = same_stream(runs);
+  for (const auto& column : comparison_columns()) {
+    Score best, worst;
+    for (size_t i = 0; i < runs.size(); ++i) {
+      const Score value = column.value(runs[i]);
+      table[i].push_back({value ? column.text(*value) : "-"});
+      if (!value || interrupted(runs[i]) || !judge) continue;
+      const double signed_value = column.higher_is_better ? *value : -*value;
+      best = std::max(best.value_or(signed_value), signed_value);
+      worst = std::min(worst.value_or(signed_value), signed_value);
+    }
+    if (!best || *best == *worst) continue;
+    const std::string text = column.text(column.higher_is_better ? *best : -*best);
+    for (size_t i = 0; i < runs.size(); ++i)  // what reads the same is as good
+      table[i].back().best = !interrupted(runs[i]) && table[i].back().text == text;
+  }
+  return table;
+}
+
+std::vector<std::string> cautions(const std::vector<RunRecord>& runs) {
+  std::vector<std::string> sentences;
+  for (const auto& run : runs)
+    if (interrupted(run))
+      sentences.push_back(fmt::format("{} was interrupted after {} of {} tasks.", run.label,
+                                      tasks_learned(run), task_count(run)));
+  if (!same_stream(runs))
+    sentences.push_back(
+        "The runs differ in data, scenario or number of tasks: their numbers do not compare.");
+  else if (distinct(runs, [](const Json& run) { return run["class_order"]; }).size() > 1)
+    sentences.push_back("The runs learned the classes in different orders.");
+  if (distinct(runs, [](const Json& run) { return run["model"]["hash"]; }).size() > 1)
+    sentences.push_back("The runs start from different model weights.");
+  for (const auto& run : runs) {
+    const auto skipped = run.json["data"]["skipped"].get<int64_t>();
+    if (skipped > 0)
+      sentences.push_back(fmt::format("{} left out {} samples that could not be read.", run.label,
+                                      format_count(skipped)));
+  }
+  return sentences;
+}
+
+}  // namespace patina

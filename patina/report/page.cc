@@ -1,0 +1,263 @@
+// The HTML page: comparison, charts over all runs, then one section a run.
+//
+// One file, nothing loaded: the style, the script and Chart.js come out of the binary, and a
+// content security policy in the page forbids the rest.
+#include "patina/report/page.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "patina/base/progress.h"
+#include "patina/report/comparison.h"
+#include "patina/report/report.h"
+
+extern "C" {
+extern const unsigned char patina_chart_js[], patina_chart_js_end[];
+extern const unsigned char patina_page_css[], patina_page_css_end[];
+extern const unsigned char patina_page_js[], patina_page_js_end[];
+}
+
+namespace patina {
+namespace page {
+
+std::string escape(std::string_view text) {
+  std::string safe;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        safe += "&amp;";
+        break;
+      case '<':
+        safe += "&lt;";
+        break;
+      case '>':
+        safe += "&gt;";
+        break;
+      case '"':
+        safe += "&quot;";
+        break;
+      case '\'':
+        safe += "&#39;";
+        break;
+      default:
+        safe += c;
+    }
+  }
+  return safe;
+}
+
+std::string cell(std::string_view html, std::string_view classes) {
+  return classes.empty() ? fmt::format("<td>{}</td>", html)
+                         : fmt::format("<td class=\"{}\">{}</td>", classes, html);
+}
+
+}  // namespace page
+
+namespace {
+
+using page::cell;
+using page::escape;
+
+constexpr const char* kPhases[] = {"load", "train", "evaluate", "checkpoint"};
+
+std::string embedded(const unsigned char* begin, const unsigned char* end) {
+  return {reinterpret_cast<const char*>(begin), reinterpret_cast<const char*>(end)};
+}
+
+// A script element ends at the first "</script", even inside a string; "<!--" would hide the end.
+std::string script_text(std::string text) {
+  for (const auto& [from, to] : {std::pair{"</script", "<\\/script"}, {"<!--", "<\\!--"}})
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += 2)
+      text.replace(at, std::string_view(from).size(), to);
+  return text;
+}
+
+std::string json_text(const Json& json) {
+  std::string text;
+  // A label may hold a folder's name, which need not be UTF-8.
+  for (const char c : json.dump(-1, ' ', false, Json::error_handler_t::replace))
+    c == '<' ? text += "\\u003c" : text += c;
+  return text;
+}
+
+double other_seconds(const Json& seconds) {
+  double rest = seconds["total"].get<double>();
+  for (const char* phase : kPhases) rest -= seconds[phase].get<double>();
+  return std::max(rest, 0.0);
+}
+
+Json number_or_null(Score score) {
+  return score ? Json(*score) : Json(nullptr);
+}
+
+Json chart_data(const std::vector<RunRecord>& runs) {
+  Json data = {{"runs", Json::array()}};
+  for (const auto& run : runs) {
+    const AccuracyMatrix matrix = accuracy_matrix(run);
+    Json forgetting = Json::array();
+    for (int task = 0; task < matrix.tasks(); ++task)
+      forgetting.push_back(number_or_null(task_forgetting(matrix, tasks_learned(run), task)));
+    Json seconds = Json::array();
+    for (const char* phase : kPhases) seconds.push_back(run.json["seconds"][phase]);
+    seconds.push_back(other_seconds(run.json["seconds"]));
+    data["runs"].push_back({{"label", run.label},
+                            {"accuracy", run.json["accuracy_after_task"]},
+                            {"forgetting", forgetting},
+                            {"seconds", seconds}});
+  }
+  return data;
+}
+
+// What all runs share is the page's heading; with runs on different data it is just their number.
+std::string heading(const std::vector<RunRecord>& runs) {
+  const auto title = [](const RunRecord& run) {
+    return fmt::format("{}, {}", run.json["data"]["name"].get<std::string>(),
+                       run.json["scenario"]["name"].get<std::string>());
+  };
+  for (const auto& run : runs)
+    if (title(run) != title(runs[0])) return fmt::format("{} runs", runs.size());
+  return runs.empty() ? "No runs" : title(runs[0]);
+}
+
+// The fact, when it holds for every run; a page need not repeat it for each.
+template <class Fact>
+std::string shared_fact(const std::vector<RunRecord>& runs, Fact fact) {
+  for (const auto& run : runs)
+    if (fact(run.json) != fact(runs[0].json)) return "";
+  return runs.empty() ? "" : fmt::format("<li>{}</li>", escape(fact(runs[0].json)));
+}
+
+std::string masthead(const std::vector<RunRecord>& runs) {
+  std::string facts = fmt::format("<li>{} {}</li>", runs.size(), runs.size() == 1 ? "run" : "runs");
+  facts += shared_fact(
+      runs, [](const Json& run) { return fmt::format("{} tasks", run["tasks"].size()); });
+  facts += shared_fact(
+      runs, [](const Json& run) { return fmt::format("{} classes", run["class_order"].size()); });
+  facts +=
+      shared_fact(runs, [](const Json& run) { return run["model"]["name"].get<std::string>(); });
+  return fmt::format(
+      "<header><p class=\"brand\">patina report</p><h1>{}</h1><ul class=\"facts\">{}</ul>"
+      "</header>\n",
+      escape(heading(runs)), facts);
+}
+
+std::string comparison(const std::vector<RunRecord>& runs) {
+  std::string head = "<th scope=\"col\">Learner</th>";
+  for (const auto& column : comparison_columns())
+    head += fmt::format("<th scope=\"col\" title=\"{}\">{}&nbsp;<span class=\"way\">{}</span></th>",
+                        escape(column.about), escape(column.title),
+                        column.higher_is_better ? "&uarr;" : "&darr;");
+  const auto table = compare(runs);
+  bool marked = false;
+  std::string rows;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const Json& learner = runs[i].json["learner"];
+    rows += fmt::format(
+        "<tr><th scope=\"row\"><a href=\"#run-{0}\"><span class=\"swatch\" data-run=\"{0}\"></span>"
+        "{1}</a>{2}<small>{3}</small></th>",
+        i, escape(runs[i].label),
+        interrupted(runs[i]) ? " <span class=\"badge\">interrupted</span>" : "",
+        escape(learner["family"].get<std::string>()));
+    for (const auto& value : table[i]) {
+      marked |= value.best;
+      rows += value.best ? cell(fmt::format("<strong>{}</strong><span role=\"img\" class=\"mark\" "
+                                            "title=\"best\" aria-label=\"best\"> &#9679;</span>",
+                                            value.text),
+                                "best")
+                         : cell(value.text);
+    }
+    rows += "</tr>\n";
+  }
+  std::string notes;
+  for (const auto& sentence : cautions(runs)) notes += fmt::format("<li>{}</li>", escape(sentence));
+  if (!notes.empty()) notes = "<ul class=\"cautions\">" + notes + "</ul>";
+  return fmt::format(
+      "<section id=\"comparison\"><h2>Comparison</h2>{}<div class=\"scroll\"><table "
+      "class=\"numbers\"><thead><tr>{}</tr></thead><tbody>\n{}</tbody></table></div>"
+      "<p class=\"legend\">Arrows show the better direction{}.</p></section>\n",
+      notes, head, rows,
+      marked ? "; <span class=\"mark\">&#9679;</span> is the best of its column" : "");
+}
+
+std::string figure(std::string_view id, std::string_view title, std::string_view about,
+                   std::string_view after = "") {
+  return fmt::format(
+      "<section id=\"{0}\"><h2>{1}</h2><p class=\"about\">{2}</p><figure><canvas role=\"img\" "
+      "aria-label=\"{1}. {2}\" data-chart=\"{0}\"></canvas></figure>{3}</section>\n",
+      id, title, about, after);
+}
+
+// The charts' numbers, for those who cannot see them, copy them, or have no script.
+std::string accuracy_table(const std::vector<RunRecord>& runs) {
+  int tasks = 0;
+  for (const auto& run : runs) tasks = std::max(tasks, task_count(run));
+  std::string head = "<th scope=\"col\">Learner</th>";
+  for (int task = 1; task <= tasks; ++task) head += fmt::format("<th scope=\"col\">{}</th>", task);
+  std::string rows;
+  for (const auto& run : runs) {
+    rows += fmt::format("<tr><th scope=\"row\">{}</th>", escape(run.label));
+    for (const auto& score : run.json["accuracy_after_task"])
+      rows += cell(percent(score_of(score)));
+    rows += "</tr>\n";
+  }
+  return fmt::format(
+      "<details><summary>Numbers</summary><div class=\"scroll\"><table class=\"numbers\"><thead>"
+      "<tr>{}</tr></thead><tbody>\n{}</tbody></table></div></details>",
+      head, rows);
+}
+
+std::string cost_table(const std::vector<RunRecord>& runs) {
+  std::string rows;
+  for (const auto& run : runs) {
+    const Json& seconds = run.json["seconds"];
+    rows += fmt::format("<tr><th scope=\"row\">{}</th>", escape(run.label));
+    for (const char* phase : kPhases) rows += cell(format_seconds(seconds[phase].get<double>()));
+    rows += cell(format_seconds(other_seconds(seconds)));
+    rows += cell(format_seconds(seconds["total"].get<double>()));
+    rows += cell(format_bytes(run.json["peak_memory_bytes"].get<uint64_t>()));
+    const Json& stored = run.json["parameters"]["stored_bytes_after_task"];
+    rows += cell(stored.empty() ? "-" : format_bytes(stored.back().get<uint64_t>())) + "</tr>\n";
+  }
+  return fmt::format(
+      "<div class=\"scroll\"><table class=\"numbers\"><thead><tr><th scope=\"col\">Learner</th>"
+      "<th scope=\"col\">Load</th><th scope=\"col\">Train</th><th scope=\"col\">Evaluate</th>"
+      "<th scope=\"col\">Checkpoint</th><th scope=\"col\">Other</th><th scope=\"col\">Total</th>"
+      "<th scope=\"col\">Peak memory</th><th scope=\"col\">Stored at the end</th></tr></thead>"
+      "<tbody>\n{}</tbody></table></div>",
+      rows);
+}
+
+}  // namespace
+
+std::string report_html(const std::vector<RunRecord>& runs) {
+  std::string html = fmt::format(
+      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<meta name=\"color-scheme\" content=\"light dark\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+      "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n"
+      "<title>{} - patina report</title>\n<style>\n{}</style>\n</head>\n<body>\n",
+      escape(heading(runs)), embedded(patina_page_css, patina_page_css_end));
+  html += masthead(runs) + "<main>\n" + comparison(runs);
+  html +=
+      "<noscript><p class=\"about\">The charts need JavaScript; every number is in the tables."
+      "</p></noscript>\n";
+  html +=
+      figure("accuracy", "Accuracy after each task",
+             "Over the test samples of all classes seen so far, in percent.", accuracy_table(runs));
+  html += "<div class=\"pair\">";
+  html += figure("forgetting", "Forgetting of each task",
+                 "Percentage points lost from a task's best to the end of the run.");
+  html += figure("time", "Time by phase", "Wall time of each run.");
+  html +=
+      "</div>\n<section id=\"cost\"><h2>Time and memory</h2>" + cost_table(runs) + "</section>\n";
+  for (size_t i = 0; i < runs.size(); ++i) html += page::run_section(runs[i], i);
+  html += "</main>\n<script type=\"application/json\" id=\"report-data\">";
+  html += json_text(chart_data(runs)) + "</script>\n<script>\n";
+  html += script_text(embedded(patina_chart_js, patina_chart_js_end)) + "\n</script>\n<script>\n";
+  html +=
+      script_text(embedded(patina_page_js, patina_page_js_end)) + "</script>\n</body>\n</html>\n";
+  return html;
+}
+
+}  // namespace patina

@@ -1,0 +1,220 @@
+// The page and the terminal's table of three made-up runs.
+#include "patina/report/report.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <regex>
+
+#include "fake_record.h"
+#include "patina/report/comparison.h"
+#include "tests/support/shared.h"
+
+namespace patina {
+namespace {
+
+std::vector<RunRecord> three_runs() {
+  return {fake_run("finetune"), fake_run("simplecil"), fake_run("ranpac")};
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+size_t count_of(const std::string& text, const std::string& part) {
+  size_t count = 0;
+  for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++count;
+  return count;
+}
+
+// clang-format off
+constexpr const char* kTable =
+    "learner    last acc   avg inc acc   forgetting     bwt          time   memory    trainable        stored\n"
+    "finetune      29.1%         54.5%         79.4   -79.4   27 min 01 s   3.3 GB   85,875,556        76,900\n"
+    "simplecil     80.0%         82.2%          2.9    -2.9    1 min 15 s*  1.3 GB*           0*       76,800*\n"
+    "ranpac        92.2%*        94.0%*         2.8*   -2.8*   3 min 42 s   2.1 GB    1,190,400   102,190,400\n"
+    "* the best of its column\n";
+// clang-format on
+
+TEST(ReportText, IsAnAlignedTable) {
+  EXPECT_EQ(report_text(three_runs()), kTable);
+}
+
+TEST(ReportText, OneRunHasNoBest) {
+  const std::string table = report_text({fake_run("ranpac")});
+  EXPECT_FALSE(contains(table, "*"));
+  EXPECT_EQ(count_of(table, "\n"), 2u);
+}
+
+TEST(ReportText, UndefinedIsADashAndControlCharactersStayOut) {
+  RunRecord run = fake_run("ranpac");
+  run.label = "r\x1b[31m\xc2\x9bpac\xc3\xa9";
+  run.json["metrics"]["forgetting"] = nullptr;
+  run.json["metrics"].erase("backward_transfer");
+  const std::string table = report_text({run});
+  EXPECT_TRUE(contains(table, "r?[31m?pac\xc3\xa9 ")) << table;
+  EXPECT_TRUE(std::regex_search(table, std::regex(" - +- +3 min"))) << table;
+}
+
+TEST(Comparison, MarksTheBestOfCompleteComparableRuns) {
+  auto runs = three_runs();
+  auto table = compare(runs);
+  const auto marks = [&](size_t column) {
+    std::string all;
+    for (const auto& row : table) all += row[column].best ? '*' : '.';
+    return all;
+  };
+  EXPECT_EQ(marks(0), "..*");  // last accuracy, higher is better
+  EXPECT_EQ(marks(4), ".*.");  // total time, lower is better
+  EXPECT_EQ(marks(6), ".*.");  // trainable parameters
+
+  runs[1].json["status"] = "interrupted";
+  table = compare(runs);
+  EXPECT_EQ(marks(4), "..*");
+
+  runs[0].json["seconds"]["total"] = runs[2].json["seconds"]["total"];
+  table = compare(runs);
+  EXPECT_EQ(marks(4), "...") << "equal runs: none is best";
+
+  runs = three_runs();
+  runs[0].json["data"]["name"] = "ImageNet-R";
+  table = compare(runs);
+  EXPECT_EQ(marks(0), "...");
+}
+
+TEST(Comparison, CautionsSayWhyNumbersMayNotCompare) {
+  EXPECT_TRUE(cautions(three_runs()).empty());
+  auto runs = three_runs();
+  runs[0].json["status"] = "interrupted";
+  runs[0].json["matrix"][5] = nullptr;
+  runs[1].json["class_order"][0] = 99;
+  runs[1].json["data"]["skipped"] = 1200;
+  runs[2].json["model"]["hash"] = "other";
+  EXPECT_EQ(cautions(runs),
+            (std::vector<std::string>{"finetune was interrupted after 4 of 5 tasks.",
+                                      "The runs learned the classes in different orders.",
+                                      "The runs start from different model weights.",
+                                      "simplecil left out 1,200 samples that could not be read."}));
+  runs[2].json["scenario"]["name"] = "online";
+  EXPECT_EQ(cautions(runs)[1],
+            "The runs differ in data, scenario or number of tasks: their numbers do not compare.");
+}
+
+TEST(Comparison, PercentHasNoNegativeZeroAndNoUndefinedNumber) {
+  EXPECT_EQ(percent(.86349), "86.3");
+  EXPECT_EQ(percent(-.175, 2), "-17.50");
+  EXPECT_EQ(percent(-.0001), "0.0");
+  EXPECT_EQ(percent(0.0), "0.0");
+  EXPECT_EQ(percent(std::nullopt), "-");
+}
+
+TEST(ReportHtml, HoldsEveryLabelAndNumber) {
+  const auto runs = three_runs();
+  const std::string html = report_html(runs);
+  write_text(scratch_folder("report") / "page.html", html);
+  EXPECT_TRUE(contains(html, "<h1>CIFAR-100, class-incremental</h1>"));
+  for (const char* part : {"3 runs", "5 tasks", "100 classes", "Comparison", "Accuracy matrix",
+                           "Resolved recipe", "AMD EPYC 9654", "1.13.0", "g++ 12.2.0", "1993"})
+    EXPECT_TRUE(contains(html, part)) << part;
+  for (const auto& run : runs) {
+    EXPECT_TRUE(contains(html, run.label));
+    EXPECT_TRUE(contains(html, "name = &quot;" + run.label + "&quot;")) << "recipe";
+    EXPECT_TRUE(contains(html, run.json["learner"]["paper"].get<std::string>()));
+    for (int after = 0; after <= 5; ++after)
+      for (int task = 0; task < 5; ++task) {
+        const std::string text = percent(accuracy_matrix(run).at(after, task));
+        EXPECT_TRUE(contains(html, ">" + text + "</td>")) << run.label << after << task;
+      }
+    for (const auto& [name, value] : run.json["metrics"].items()) {
+      EXPECT_TRUE(contains(
+          html, "<th scope=\"row\">" + name + "</th><td>" + percent(score_of(value), 2) + "</td>"))
+          << name;
+    }
+    for (const auto& row : compare(runs))
+      for (const auto& cell : row) EXPECT_TRUE(contains(html, cell.text)) << cell.text;
+  }
+  EXPECT_TRUE(contains(html, "R[T][j] - R[j][j]")) << "formula";
+  EXPECT_EQ(count_of(html, "class=\"heat\""), 3u);
+  EXPECT_EQ(count_of(html, "<section class=\"run\""), 3u);
+  EXPECT_EQ(count_of(html, "class=\"learned"), 15u) << "the diagonal of each matrix";
+}
+
+TEST(ReportHtml, LoadsNothing) {
+  const std::string html = report_html(three_runs());
+  EXPECT_FALSE(std::regex_search(html, std::regex("<link|<iframe|<img|<object|@import|url\\(")));
+  EXPECT_FALSE(std::regex_search(html, std::regex("\\s(src|href)\\s*=\\s*[\"']?(https?:)?//")));
+  EXPECT_FALSE(std::regex_search(html, std::regex("<script[^>]*\\ssrc")));
+  EXPECT_TRUE(contains(html, "default-src 'none'"));
+  EXPECT_TRUE(contains(html, "Chart.js v3"));
+  // The data, Chart.js and page.js, and nothing inside them ends one early.
+  EXPECT_EQ(count_of(html, "</script"), 3u);
+  EXPECT_EQ(count_of(html, "</html>"), 1u);
+}
+
+TEST(ReportHtml, EscapesEveryString) {
+  // Replaces each string of the record by markup; none may survive.
+  const std::string markup = "<script>alert('x')</script>\"><b>&";
+  const std::function<void(Json&)> poison = [&](Json& json) {
+    if (json.is_string()) json = markup;
+    if (json.is_array() || json.is_object())
+      for (auto& inner : json) poison(inner);
+  };
+  RunRecord run = fake_run("ranpac");
+  poison(run.json);
+  run.json["metrics"][markup] = .5;
+  run.json["metric_formulas"][markup] = markup;
+  run.json["status"] = "interrupted";
+  run.label = markup;
+  const std::string html = report_html({run});
+  EXPECT_FALSE(contains(html, "<script>alert"));
+  EXPECT_FALSE(contains(html, "\"><b>"));
+  EXPECT_TRUE(
+      contains(html, "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot;&gt;&lt;b&gt;&amp;"));
+  EXPECT_TRUE(contains(html, "\\u003cscript>alert")) << "the charts' JSON";
+  EXPECT_EQ(count_of(html, "</script"), 3u);
+}
+
+TEST(ReportHtml, ShowsUndefinedAsADashAndInterruptedRuns) {
+  RunRecord run = fake_run("ranpac");
+  run.label = "ranpac \xff";  // a folder's name need not be UTF-8
+  run.json["status"] = "interrupted";
+  for (int row : {3, 4, 5}) run.json["matrix"][row] = nullptr;
+  for (int task : {2, 3, 4}) run.json["accuracy_after_task"][task] = nullptr;
+  run.json["seconds"]["per_task"] = Json::array();
+  run.json["parameters"]["stored_bytes_after_task"] = Json::array();
+  const std::string html = report_html({run});
+  EXPECT_TRUE(contains(html, "was interrupted after 2 of 5 tasks."));
+  EXPECT_EQ(count_of(html, " none\" style"), 15u);
+  EXPECT_TRUE(contains(html, "title=\"task 1 after task 5: -\">-</td>"));
+  EXPECT_FALSE(contains(html, "nan"));
+}
+
+TEST(ReportHtml, HeadsRunsOnDifferentDataByTheirNumber) {
+  auto runs = three_runs();
+  runs[1].json["data"]["name"] = "ImageNet-R";
+  runs[2].json["model"]["name"] = "vit_tiny";
+  const std::string html = report_html(runs);
+  EXPECT_TRUE(contains(html, "<h1>3 runs</h1>"));
+  EXPECT_TRUE(contains(html, "<li>5 tasks</li>"));
+  EXPECT_FALSE(contains(html, "<li>vit_"));
+  EXPECT_FALSE(contains(html, "is the best of its column"));
+  EXPECT_TRUE(contains(html, "their numbers do not compare"));
+  EXPECT_TRUE(contains(report_html(three_runs()), "is the best of its column"));
+}
+
+TEST(ReportHtml, ManyTasksGiveACompactMap) {
+  RunRecord run = fake_run("ranpac");
+  Json& json = run.json;
+  const Json task = json["tasks"][0];
+  json["tasks"] = Json(40, task);
+  json["matrix"] = Json(41, Json(40, .5));
+  json["top5_matrix"] = nullptr;
+  json["accuracy_after_task"] = Json(40, .5);
+  check_record(json, "r.json");
+  const std::string html = report_html({run});
+  EXPECT_TRUE(contains(html, "class=\"heat dense\""));
+  EXPECT_TRUE(contains(html, "title=\"task 7 before learning: 50.0\"></td>"));
+}
+
+}  // namespace
+}  // namespace patina

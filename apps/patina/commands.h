@@ -5,7 +5,15 @@
 
 namespace patina::cli {
 
+void add_run(CLI::App& app);
+void add_report(CLI::App& app);
+void add_list(CLI::App& app);  // and explain
+void add_features(CLI::App& app);
+void add_inspect(CLI::App& app);
 void add_pretrain(CLI::App& app);
+
+/// The signal that asked a run to stop, or 0.
+int stopped_by();
 
 /// `--set key=value`, which may be repeated.
 inline void add_overrides(CLI::App& command, std::vector<std::string>& overrides) {

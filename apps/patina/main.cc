@@ -23,6 +23,11 @@ int main(int argc, char** argv) {
     prepare_cpu(threads);
     Progress::enable(!quiet);
   });
+  cli::add_run(app);
+  cli::add_report(app);
+  cli::add_list(app);
+  cli::add_features(app);
+  cli::add_inspect(app);
   cli::add_pretrain(app);
   try {
     app.parse(argc, argv);
@@ -30,7 +35,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   } catch (const Error& error) {
     std::fprintf(stderr, "patina: %s\n", error.what());
-    return 2;
+    return error.kind() == ErrorKind::stopped ? 128 + cli::stopped_by() : 2;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "patina: internal error: %s\nThis is a bug in patina. Please report it.\n",
                  error.what());

@@ -86,12 +86,6 @@ void Archive::operator()(std::string_view key, std::vector<Tensor>& value) {
   for (size_t i = 0; i < value.size(); ++i) (*this)(std::to_string(i), value[i]);
 }
 
-int64_t Archive::bytes() const {
-  int64_t total = 0;
-  for (const auto& [name, tensor] : tensors_) total += tensor.nbytes();
-  return total;
-}
-
 std::string Archive::hash() const {
   ContentHash hash;
   hash.add(values_.dump());

@@ -54,8 +54,8 @@ class Archive {
     }
   }
 
-  /// Bytes held by tensors.
-  int64_t bytes() const;
+  /// Every tensor under its full key.
+  const std::map<std::string, Tensor>& tensors() const { return tensors_; }
   /// One hash over everything saved.
   std::string hash() const;
 

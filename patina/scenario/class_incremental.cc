@@ -14,18 +14,23 @@ class ClassIncrementalStream : public Stream {
 
   std::optional<Task> next() override {
     if (next_ >= scenario_.tasks()) return std::nullopt;
-    Task task{.index = next_, .fresh = scenario_.task_classes(next_)};
-    for (int i = 0; i <= next_; ++i) {
+    ++next_;
+    return current();
+  }
+
+  Task current() override {
+    const int index = next_ - 1;
+    Task task{.index = index, .fresh = scenario_.task_classes(index)};
+    for (int i = 0; i <= index; ++i) {
       const auto& classes = scenario_.task_classes(i);
       task.seen.insert(task.seen.end(), classes.begin(), classes.end());
     }
-    task.train = &scenario_.train_[size_t(next_)];
+    task.train = &scenario_.train_[size_t(index)];
     if (scenario_.grant().past_data) {
       joined_ = scenario_.train_[0];
-      for (int i = 1; i <= next_; ++i) joined_ = joined_->joined(scenario_.train_[size_t(i)]);
+      for (int i = 1; i <= index; ++i) joined_ = joined_->joined(scenario_.train_[size_t(i)]);
       task.train = &*joined_;
     }
-    ++next_;
     return task;
   }
 
@@ -33,7 +38,7 @@ class ClassIncrementalStream : public Stream {
 
  private:
   const ClassIncremental& scenario_;
-  int next_ = 0;
+  int next_ = 0;  // tasks handed out
   std::optional<Dataset> joined_;
 };
 

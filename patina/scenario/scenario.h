@@ -41,6 +41,8 @@ class Stream {
   virtual ~Stream() = default;
   /// The next task, valid until the following call; nothing at the end.
   virtual std::optional<Task> next() = 0;
+  /// The task that the last next() gave, again: what a run continues with after its state was loaded.
+  virtual Task current() = 0;
   virtual void state(Archive& a) = 0;
 };
 

@@ -1,0 +1,107 @@
+// `patina list` and `patina explain`: what there is, and what it means.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "apps/patina/commands.h"
+#include "patina/base/error.h"
+#include "patina/config/recipe_file.h"
+#include "patina/eval/matrix.h"
+#include "patina/run/recipe.h"
+#include "patina/run/run.h"
+
+namespace patina::cli {
+
+namespace {
+
+using Rows = std::vector<std::pair<std::string, std::string>>;
+
+void print(const Rows& rows) {
+  size_t width = 0;
+  for (const auto& [name, about] : rows) width = std::max(width, name.size());
+  for (const auto& [name, about] : rows) fmt::print("{:<{}}  {}\n", name, width, about);
+}
+
+Rows rows_of(const std::string& what) {
+  Rows rows;
+  if (what == "learners")
+    for (const auto& row : learners()) rows.emplace_back(row.name, row.about + " " + row.paper + ".");
+  if (what == "models")
+    for (const auto& info : model_list())
+      rows.emplace_back(info.name, fmt::format("{}. Weights: {}.", info.about, info.how));
+  if (what == "datasets")
+    for (const auto& info : data_sets())
+      rows.emplace_back(info.name, fmt::format("{}. {}", info.about, info.how));
+  if (what == "scenarios")
+    for (const auto& info : scenario_list())
+      rows.emplace_back(info.name, fmt::format("{}; grants {}", info.about,
+                                               fmt::join(info.grant.names(), ", ")));
+  if (what == "metrics")
+    for (const auto& metric : metrics()) rows.emplace_back(metric.name, metric.about);
+  return rows;
+}
+
+const std::vector<std::string> kLists = {"learners", "models", "datasets", "scenarios", "metrics"};
+
+void explain_learner(const LearnerRow& row) {
+  fmt::print("{} ({}): {}\n{}\n\nNeeds: {}\n", row.name, row.family, row.paper, row.about,
+             fmt::join(row.needs.names(), ", "));
+  const auto options = row.options();
+  const std::string own = reference_text(*options);
+  fmt::print("\n[learner]\n{}", own.empty() ? "no options of its own\n" : own);
+  TrainingOptions training = row.training;
+  fmt::print("\n[training] of this learner\n{}", reference_text(training));
+}
+
+void explain(const std::string& name) {
+  std::vector<std::string> names;
+  const auto known = [&](const std::string& candidate) {
+    names.push_back(candidate);
+    return candidate == name;
+  };
+  for (const auto& row : learners())
+    if (known(row.name)) return explain_learner(row);
+  for (const auto& info : model_list())
+    if (known(info.name))
+      return fmt::print("{}: {}\nWeights: {}\nNormalisation: {}\n", info.name, info.about, info.how,
+                        info.normalize);
+  for (const auto& info : data_sets())
+    if (known(info.name))
+      return fmt::print("{}: {}\nFiles: {}\nHow to get it: {}\n", info.name, info.about, info.files,
+                        info.how);
+  for (const auto& info : scenario_list())
+    if (known(info.name)) {
+      ScenarioOptions options;
+      return fmt::print("{}: {}\nGrants: {}\n\n[scenario]\n{}", info.name, info.about,
+                        fmt::join(info.grant.names(), ", "), reference_text(options));
+    }
+  for (const auto& metric : metrics())
+    if (known(metric.name))
+      return fmt::print("{}: {}\n{}\n{}\n", metric.name, metric.about, metric.formula, metric.source);
+  if (known("recipe")) {
+    Recipe recipe;
+    return fmt::print("{}", reference_text(recipe));
+  }
+  fail(ErrorKind::usage, "nothing is called \"{}\"{}; see `patina list`", name,
+       did_you_mean(name, names));
+}
+
+}  // namespace
+
+void add_list(CLI::App& app) {
+  auto what = std::make_shared<std::string>();
+  auto* list = app.add_subcommand("list", "List learners, models, datasets, scenarios or metrics");
+  list->add_option("what", *what, "learners, models, datasets, scenarios or metrics")
+      ->required()
+      ->check(CLI::IsMember(kLists));
+  list->callback([what] { print(rows_of(*what)); });
+
+  auto name = std::make_shared<std::string>();
+  auto* command = app.add_subcommand(
+      "explain", "Explain a learner, model, data set, scenario or metric; or every option: recipe");
+  command->add_option("name", *name, "A name of `patina list`, or recipe")->required();
+  command->callback([name] { explain(*name); });
+}
+
+}  // namespace patina::cli

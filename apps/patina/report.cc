@@ -1,0 +1,31 @@
+// `patina report`: several runs on one page.
+#include "patina/report/report.h"
+
+#include <fmt/core.h>
+
+#include "apps/patina/commands.h"
+
+namespace patina::cli {
+
+void add_report(CLI::App& app) {
+  struct Arguments {
+    std::vector<std::string> runs;
+    std::string out;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  auto* command =
+      app.add_subcommand("report", "Compare runs: a table, and one HTML page that opens offline");
+  command->add_option("runs", arguments->runs, "Run folders, or their record.json")->required();
+  command->add_option("-o,--out", arguments->out, "Write the page here");
+  command->callback([arguments] {
+    const auto runs = read_records({arguments->runs.begin(), arguments->runs.end()});
+    fmt::print("{}", report_text(runs));
+    if (arguments->out.empty()) return;
+    const fs::path page = arguments->out;
+    if (page.has_parent_path()) make_folder(page.parent_path());
+    write_text(page, report_html(runs));
+    fmt::print("report: {}\n", page.string());
+  });
+}
+
+}  // namespace patina::cli

@@ -1,0 +1,58 @@
+// `patina run`: a stream from start to end.
+#include "patina/run/run.h"
+
+#include <fmt/core.h>
+
+#include <csignal>
+
+#include "apps/patina/commands.h"
+#include "patina/base/error.h"
+#include "patina/config/recipe_file.h"
+#include "patina/report/report.h"
+
+namespace patina::cli {
+
+namespace {
+volatile std::sig_atomic_t stop_signal = 0;
+}
+
+int stopped_by() { return stop_signal; }
+
+void add_run(CLI::App& app) {
+  struct Arguments {
+    std::string recipe, out;
+    std::vector<std::string> overrides;
+    bool resume = false, overwrite = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  auto* command = app.add_subcommand("run", "Run a recipe: learn a stream of tasks from start to end");
+  command->add_option("recipe", arguments->recipe, "A TOML file; see recipes/")->required();
+  command->add_option("--out", arguments->out, "Folder of the run (default: runs/<recipe's name>)");
+  auto* resume =
+      command->add_flag("--resume", arguments->resume, "Continue from the last checkpoint in --out");
+  command->add_flag("--overwrite", arguments->overwrite, "Delete a run that is there already")
+      ->excludes(resume);
+  add_overrides(*command, arguments->overrides);
+  command->callback([arguments] {
+    Recipe recipe;
+    auto file = RecipeFile::read(arguments->recipe, arguments->overrides);
+    file.bind(recipe);
+    file.finish();
+    if (recipe.data.name.empty()) fail(ErrorKind::recipe, "{}: data.name is missing", arguments->recipe);
+    if (recipe.name.empty()) recipe.name = recipe.learner.name;
+    const fs::path folder =
+        arguments->out.empty() ? fs::path("runs") / recipe.name : fs::path(arguments->out);
+    // The step in hand is finished and a checkpoint made before the program leaves.
+    for (const int signal : {SIGINT, SIGTERM})
+      std::signal(signal, [](int caught) { stop_signal = caught; });
+    run(recipe, folder,
+        {.mode = arguments->resume      ? RunMode::resume
+                 : arguments->overwrite ? RunMode::overwrite
+                                        : RunMode::fresh,
+         .should_stop = [] { return stop_signal != 0; }});
+    fmt::print("{}\nrun: {}\nreport: patina report {} -o report.html\n",
+               report_text({read_record(folder)}), folder.string(), folder.string());
+  });
+}
+
+}  // namespace patina::cli

@@ -1,0 +1,41 @@
+// Evaluation during a run: raw predictions first, every number from them.
+#pragma once
+
+#include <vector>
+
+#include "patina/eval/matrix.h"
+#include "patina/learn/learner.h"
+
+namespace patina {
+
+/// The accuracy matrices of a run in progress, and the predictions they come from.
+class Evaluation {
+ public:
+  explicit Evaluation(const Scenario& scenario);
+
+  /// Measures row `after` (0: before any learning). A task none of whose classes have been seen is not
+  /// run: scores exist for seen classes only, so every prediction on it is wrong.
+  void measure(Learner& learner, Trainer& trainer, int after);
+
+  int rows() const { return rows_; }  // measured so far
+  const AccuracyMatrix& matrix() const { return matrix_; }
+  const AccuracyMatrix& top5() const { return top5_; }
+  /// Per-sample accuracy over the classes seen after task `after` in [1,T].
+  Score accuracy_after(int after) const;
+
+  void state(Archive& a);
+  /// predictions.safetensors: `target` [N] over all test tasks in order, and `after_task_i` [N] with -1
+  /// where nothing was predicted.
+  void write_predictions(const fs::path& path) const;
+
+ private:
+  void fill();  // the matrices from the predictions
+
+  const Scenario& scenario_;
+  int rows_ = 0;
+  std::vector<Tensor> predicted_;  // [N] a row, class or -1
+  std::vector<Tensor> in_top5_;    // [N] a row, uint8
+  AccuracyMatrix matrix_, top5_;
+};
+
+}  // namespace patina

@@ -1,0 +1,22 @@
+// What a run ran on: for the record.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace patina {
+
+struct Machine {
+  std::string cpu;
+  int cores = 0;
+  int64_t memory_bytes = 0;
+};
+Machine this_machine();
+
+/// The most memory this process has held so far.
+int64_t peak_memory_bytes();
+
+/// "g++ 12.2.0".
+std::string compiler_version();
+
+}  // namespace patina

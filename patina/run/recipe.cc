@@ -1,0 +1,48 @@
+#include "patina/run/recipe.h"
+
+#include "patina/base/error.h"
+
+namespace patina {
+
+void LearnerSection::bind(Fields& f) {
+  f("name", name, "The method; see `patina list learners`.", learner_names());
+  const LearnerRow* row = find_learner(name);
+  if (!row) return;  // the visitor has reported it
+  if (options_of_ != name) {
+    options = row->options();
+    options_of_ = name;
+  }
+  options->bind(f);
+}
+
+const LearnerRow& LearnerSection::row() const {
+  const LearnerRow* row = find_learner(name);
+  if (!row)
+    fail(ErrorKind::recipe, "no learner is called \"{}\"{}", name, did_you_mean(name, learner_names()));
+  return *row;
+}
+
+void CheckpointOptions::bind(Fields& f) {
+  f("checkpoint_minutes", checkpoint_minutes,
+    "Minutes between checkpoints inside a task; one is always made when a task ends. 0: only then.",
+    at_least(0));
+}
+
+void Recipe::bind(Fields& f) {
+  f("name", name, "The run's name, and its folder under runs/; empty: the learner's.");
+  f("seed", seed, "Seed of everything random except the class order.", at_least(0));
+  f.section("model", model, "The pre-trained backbone.");
+  f.section("data", data, "The data set.");
+  f.section("train_transform", train_transform, "From stored image to training input.");
+  f.section("test_transform", test_transform, "From stored image to test input and features.");
+  f.section("scenario", scenario, "How the data becomes a stream of tasks.");
+  f.section("learner", learner, "The method and its options.");
+  if (const LearnerRow* row = find_learner(learner.name); row && training_of_ != learner.name) {
+    training = row->training;
+    training_of_ = learner.name;
+  }
+  f.section("training", training, "How each task is trained, where the learner descends a gradient.");
+  f.section("run", run, "Checkpoints.");
+}
+
+}  // namespace patina

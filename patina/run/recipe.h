@@ -1,0 +1,52 @@
+// A recipe: everything that describes a run.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "patina/data/source.h"
+#include "patina/image/transform.h"
+#include "patina/learners/registry.h"
+#include "patina/models/model.h"
+#include "patina/scenario/scenario.h"
+
+namespace patina {
+
+/// `[learner]`: a name, then that learner's own options in the same table.
+struct LearnerSection {
+  std::string name = "simplecil";
+  std::unique_ptr<LearnerOptions> options;  // of the learner called `name`, once bound
+
+  void bind(Fields& f);
+  /// Throws Error(recipe) when the name is unknown.
+  const LearnerRow& row() const;
+
+ private:
+  std::string options_of_;
+};
+
+/// `[run]`: how often a run makes itself safe.
+struct CheckpointOptions {
+  double checkpoint_minutes = 10;  // besides the end of every task; 0: only then
+
+  void bind(Fields& f);
+};
+
+struct Recipe {
+  std::string name;  // "": the learner's
+  int64_t seed = 1993;
+  ModelOptions model;
+  DataOptions data;
+  TransformOptions train_transform, test_transform;
+  ScenarioOptions scenario;
+  LearnerSection learner;
+  TrainingOptions training;  // starts from the learner's own
+  CheckpointOptions run;
+
+  void bind(Fields& f);
+
+ private:
+  std::string training_of_;  // the learner whose training values are in `training`
+};
+
+}  // namespace patina

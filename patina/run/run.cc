@@ -1,0 +1,364 @@
+#include "patina/run/run.h"
+
+#include <chrono>
+#include <cstdio>
+
+#include "patina/base/error.h"
+#include "patina/checkpoint/load.h"
+#include "patina/config/recipe_file.h"
+#include "patina/run/evaluation.h"
+#include "patina/run/machine.h"
+#include "patina/version.h"
+
+namespace patina {
+
+namespace {
+
+// Wall time by phase; survives a restart.
+struct Times {
+  double total = 0, load = 0, train = 0, evaluate = 0, checkpoint = 0;
+  std::vector<double> task_train, task_evaluate;
+
+  void state(Archive& a) {
+    a("total", total);
+    a("load", load);
+    a("train", train);
+    a("evaluate", evaluate);
+    a("checkpoint", checkpoint);
+    a("task_train", task_train);
+    a("task_evaluate", task_evaluate);
+  }
+};
+
+class Stopwatch {
+ public:
+  double lap() {  // seconds since the last call
+    const auto now = std::chrono::steady_clock::now();
+    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+Transform transform_for(TransformOptions options, const Backbone& backbone, const char* table) {
+  if (options.size == 0) options.size = backbone.image_size();
+  if (options.normalize.empty()) options.normalize = backbone.normalize();
+  if (options.size != backbone.image_size())
+    fail(ErrorKind::recipe, "{}.size is {}, but the model takes {} px: set model.image_size", table,
+         options.size, backbone.image_size());
+  return Transform(options);
+}
+
+Json or_null(const Score& score) { return score ? Json(*score) : Json(nullptr); }
+
+// The folder of a run and the files in it.
+struct Folder {
+  fs::path path;
+  fs::path recipe() const { return path / "recipe.toml"; }
+  fs::path record() const { return path / "record.json"; }
+  fs::path predictions() const { return path / "predictions.safetensors"; }
+  fs::path checkpoint() const { return path / "checkpoint.safetensors"; }
+  fs::path previous() const { return path / "checkpoint.previous.safetensors"; }
+
+  // Makes the folder ready; true when a run in it is to be continued.
+  bool open(RunMode mode, const std::string& recipe_text) const {
+    const bool used = fs::exists(recipe()) || fs::exists(checkpoint()) || fs::exists(previous());
+    if (used && mode == RunMode::fresh)
+      fail(ErrorKind::state,
+           "{} holds a run already: continue it with --resume, replace it with --overwrite, or choose "
+           "another --out",
+           path.string());
+    if (used && mode == RunMode::resume) {
+      if (fs::exists(recipe())) compare(read_text(recipe()), recipe_text);
+      return fs::exists(checkpoint()) || fs::exists(previous());
+    }
+    if (used)
+      for (const auto& file : {recipe(), record(), predictions(), checkpoint(), previous()})
+        fs::remove(file);
+    make_folder(path);
+    write_text(recipe(), recipe_text);
+    return false;
+  }
+
+  // A run continues under the recipe it began with.
+  void compare(std::string_view before, std::string_view now) const {
+    if (before == now) return;
+    size_t line = 1, start = 0;
+    for (size_t i = 0; i < std::min(before.size(), now.size()) && before[i] == now[i]; ++i)
+      if (now[i] == '\n') ++line, start = i + 1;
+    const auto rest = [start](std::string_view text) {
+      return std::string(text.substr(start, text.find('\n', start) - start));
+    };
+    fail(ErrorKind::state,
+         "{} was begun with another recipe: line {} of its recipe.toml says `{}`, now it is `{}`; change "
+         "it back, or start anew with another --out",
+         path.string(), line, rest(before), rest(now));
+  }
+
+  // The newest checkpoint that is whole.
+  Archive load() const {
+    if (!fs::exists(checkpoint())) return Archive::read(previous());
+    try {
+      return Archive::read(checkpoint());
+    } catch (const Error& error) {
+      if (!fs::exists(previous())) throw;
+      std::fprintf(stderr, "%s\ncontinuing from the checkpoint before it\n", error.what());
+      return Archive::read(previous());
+    }
+  }
+
+  // The old checkpoint stays until the new one is whole.
+  void save(const Archive& archive) const {
+    const fs::path fresh = path / "checkpoint.new.safetensors";
+    archive.write(fresh);
+    if (fs::exists(checkpoint())) fs::rename(checkpoint(), previous());
+    fs::rename(fresh, checkpoint());
+  }
+};
+
+class Execution {
+ public:
+  Execution(Recipe& recipe, Folder folder, const RunControl& control)
+      : recipe_(recipe), folder_(std::move(folder)), control_(control), row_(recipe.learner.row()) {}
+
+  Json execute() {
+    const bool resuming = folder_.open(control_.mode, to_toml(recipe_));
+    const DataSplits data = open_data(recipe_.data);
+    const auto backbone = load_backbone(recipe_.model);
+    const auto train_transform =
+        transform_for(recipe_.train_transform, *backbone, "train_transform");
+    const auto test_transform = transform_for(recipe_.test_transform, *backbone, "test_transform");
+    scenario_ = make_scenario(recipe_.scenario, data, row_.needs.past_data);
+    if (const auto lack = missing(row_.needs, scenario_->grant()))
+      fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}", row_.name, scenario_->name(), *lack);
+
+    model_hash_ = content_hash(nn::tensors(*backbone));
+    backbone_numbers_ = nn::count(nn::tensors(*backbone));
+    const Seeds seeds(uint64_t(recipe_.seed));
+    learner_ = row_.make({*backbone, seeds}, *recipe_.learner.options);
+    ThreadPool pool;
+    trainer_ = std::make_unique<Trainer>(recipe_.training, train_transform, test_transform, pool,
+                                         seeds, [this] { between_steps(); });
+    stream_ = scenario_->stream();
+    evaluation_ = std::make_unique<Evaluation>(*scenario_);
+    describe(data, *backbone);
+    if (resuming) {
+      auto archive = folder_.load();
+      state(archive);
+    }
+    times_.load += lap();
+    if (evaluation_->rows() == 0) evaluate(0);
+
+    if (in_task_) learn(stream_->current(), /*again=*/true);
+    while (const auto task = stream_->next()) learn(*task, /*again=*/false);
+    evaluation_->write_predictions(folder_.predictions());
+    return write_record(/*complete=*/true);
+  }
+
+ private:
+  void learn(const Task& task, bool again) {
+    if (!again) {
+      learner_->begin_task(task, *trainer_);
+      in_task_ = true;
+    }
+    int64_t trainable = 0;
+    for (const auto& group : learner_->trainable())
+      for (const auto& tensor : group.tensors) trainable += tensor.numel();
+    trainable_ = std::max(trainable_, trainable);
+    learner_->fit(task, *trainer_);
+    learner_->end_task(task, *trainer_);
+    in_task_ = false;
+    const double train = lap() + task_seconds_;
+    times_.train += train - task_seconds_;
+    task_seconds_ = 0;
+    times_.task_train.push_back(train);
+    evaluate(task.index + 1);
+    times_.task_evaluate.push_back(times_.evaluate - evaluated_before_);
+    checkpoint();
+    write_record(/*complete=*/false);
+    const Score accuracy = evaluation_->accuracy_after(task.index + 1);
+    std::fprintf(stderr, "task %d/%d: accuracy over %zu classes %.2f %%\n", task.index + 1,
+                 scenario_->tasks(), task.seen.size(), 100 * *accuracy);
+    if (task.index + 1 < scenario_->tasks()) stop_if_asked();
+  }
+
+  void evaluate(int after) {
+    evaluated_before_ = times_.evaluate;
+    evaluation_->measure(*learner_, *trainer_, after);
+    times_.evaluate += lap();
+  }
+
+  void between_steps() {
+    const bool stop = control_.should_stop && control_.should_stop();
+    const std::chrono::duration<double> since = std::chrono::steady_clock::now() - saved_;
+    const double limit = recipe_.run.checkpoint_minutes * 60;
+    if (!stop && (limit == 0 || since.count() < limit)) return;
+    const double train = lap();
+    times_.train += train;
+    task_seconds_ += train;
+    checkpoint();
+    if (stop) stopped();
+  }
+
+  void stop_if_asked() {
+    if (control_.should_stop && control_.should_stop()) stopped();
+  }
+
+  [[noreturn]] void stopped() {
+    write_record(/*complete=*/false);
+    fail(ErrorKind::stopped, "stopped; {} continues with --resume", folder_.path.string());
+  }
+
+  void checkpoint() {
+    Archive archive;
+    state(archive);
+    folder_.save(archive);
+    saved_ = std::chrono::steady_clock::now();
+    times_.checkpoint += lap();
+  }
+
+  // Everything a run is, besides its recipe and the backbone's own weights.
+  void state(Archive& a) {
+    a("model", model_hash_in_state_ = model_hash_);
+    if (a.loading() && model_hash_in_state_ != model_hash_)
+      fail(ErrorKind::state, "{}: the backbone's weights are not those the run began with",
+           folder_.path.string());
+    a("in_task", in_task_);
+    a("stream", *stream_);
+    a("learner", *learner_);
+    a("trainer", *trainer_);
+    a("evaluation", *evaluation_);
+    a("times", times_);
+    a("task_seconds", task_seconds_);
+    a("trainable", trainable_);
+    a("stored", stored_);
+    a("stored_bytes", stored_bytes_);
+    if (!a.loading() && !in_task_) count_stored(a);
+  }
+
+  // What the learner keeps beside the untouched backbone.
+  void count_stored(const Archive& a) {
+    int64_t bytes = 0;
+    stored_ = 0;
+    for (const auto& [key, tensor] : a.tensors()) {
+      if (!key.starts_with("learner.")) continue;
+      stored_ += tensor.numel();
+      bytes += tensor.nbytes();
+    }
+    stored_bytes_.resize(size_t(evaluation_->rows() - 1), bytes);
+  }
+
+  void describe(const DataSplits& data, const Backbone& backbone) {
+    const Machine machine = this_machine();
+    about_ = {
+        {"schema", 1},
+        {"name", recipe_.name.empty() ? row_.name : recipe_.name},
+        {"status", "interrupted"},
+        {"learner", {{"name", row_.name}, {"family", row_.family}, {"paper", row_.paper}}},
+        {"model",
+         {{"name", recipe_.model.name}, {"about", backbone.about()}, {"hash", model_hash_},
+          {"image_size", backbone.image_size()}}},
+        {"data",
+         {{"name", data.name}, {"train_samples", data.train->size()},
+          {"test_samples", data.test->size()},
+          {"skipped", data.train->skipped() + data.test->skipped()}}},
+        {"scenario", {{"name", scenario_->name()}, {"granted", scenario_->grant().names()}}},
+        {"recipe", to_toml(recipe_)},
+        {"versions",
+         {{"patina", kVersion}, {"libtorch", libtorch_version()}, {"compiler", compiler_version()}}},
+        {"machine",
+         {{"cpu", machine.cpu}, {"cores", machine.cores}, {"threads", tensor_threads()},
+          {"memory_bytes", machine.memory_bytes}, {"device", "cpu"}}},
+        {"seeds", {{"seed", recipe_.seed}, {"class_order_seed", recipe_.scenario.class_order_seed}}},
+        {"class_order", scenario_->class_order()},
+        {"class_names", scenario_->classes()},
+    };
+    Json tasks = Json::array();
+    for (int task = 0; task < scenario_->tasks(); ++task) {
+      std::vector<std::string> names;
+      int64_t train_samples = 0;
+      for (const int64_t c : scenario_->task_classes(task)) {
+        names.push_back(scenario_->classes()[size_t(c)]);
+        const int64_t label = scenario_->class_order()[size_t(c)];
+        for (int64_t i = 0; i < data.train->size(); ++i) train_samples += data.train->label(i) == label;
+      }
+      tasks.push_back({{"classes", names}, {"train_samples", train_samples},
+                       {"test_samples", scenario_->test(task).size()}});
+    }
+    about_["tasks"] = tasks;
+  }
+
+  Json write_record(bool complete) {
+    times_.total += since_total();
+    Json record = about_;
+    record["status"] = complete ? "complete" : "interrupted";
+    const auto rows = [&](const AccuracyMatrix& matrix) {
+      Json list = Json::array();
+      for (int after = 0; after <= matrix.tasks(); ++after) {
+        Json row = Json::array();
+        for (int task = 0; task < matrix.tasks(); ++task)
+          row.push_back(or_null(matrix.at(after, task)));
+        list.push_back(row);
+      }
+      return list;
+    };
+    record["matrix"] = rows(evaluation_->matrix());
+    record["top5_matrix"] = rows(evaluation_->top5());
+    record["accuracy_after_task"] = Json::array();
+    for (int after = 1; after <= scenario_->tasks(); ++after)
+      record["accuracy_after_task"].push_back(or_null(evaluation_->accuracy_after(after)));
+    record["metrics"] = Json::object();
+    record["metric_formulas"] = Json::object();
+    for (const auto& metric : metrics()) {
+      record["metrics"][metric.name] = or_null(metric.value(evaluation_->matrix()));
+      record["metric_formulas"][metric.name] = metric.formula;
+    }
+    record["metrics"]["last_top5_accuracy"] = or_null(metric("last_accuracy").value(evaluation_->top5()));
+    Json per_task = Json::array();
+    for (size_t i = 0; i < times_.task_evaluate.size(); ++i)
+      per_task.push_back({{"train", times_.task_train[i]}, {"evaluate", times_.task_evaluate[i]}});
+    record["seconds"] = {{"total", times_.total},       {"load", times_.load},
+                         {"train", times_.train},       {"evaluate", times_.evaluate},
+                         {"checkpoint", times_.checkpoint}, {"per_task", per_task}};
+    record["peak_memory_bytes"] = peak_memory_bytes();
+    record["parameters"] = {{"total", backbone_numbers_ + std::max<int64_t>(0, trainable_ - backbone_numbers_)},
+                            {"trainable", trainable_},
+                            {"stored", stored_},
+                            {"stored_bytes_after_task", stored_bytes_}};
+    write_text(folder_.record(), record.dump(1) + "\n");
+    return record;
+  }
+
+  double lap() { return phase_.lap(); }
+  double since_total() { return whole_.lap(); }
+
+  Recipe& recipe_;
+  Folder folder_;
+  const RunControl& control_;
+  const LearnerRow& row_;
+  std::unique_ptr<Scenario> scenario_;
+  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Learner> learner_;
+  std::unique_ptr<Trainer> trainer_;
+  std::unique_ptr<Evaluation> evaluation_;
+  Json about_;
+
+  bool in_task_ = false;  // between begin_task and end_task
+  Times times_;
+  double task_seconds_ = 0;  // training time of the task in hand, counted by earlier checkpoints
+  double evaluated_before_ = 0;
+  Stopwatch phase_, whole_;
+  std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
+  std::string model_hash_, model_hash_in_state_;
+  int64_t backbone_numbers_ = 0, trainable_ = 0, stored_ = 0;
+  std::vector<int64_t> stored_bytes_;
+};
+
+}  // namespace
+
+Json run(Recipe& recipe, const fs::path& folder, const RunControl& control) {
+  return Execution(recipe, {folder}, control).execute();
+}
+
+}  // namespace patina

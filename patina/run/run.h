@@ -1,0 +1,28 @@
+// Run: a recipe from start to end. A run is a folder: recipe.toml, record.json, checkpoint.safetensors
+// and predictions.safetensors. It can be stopped between any two steps and continues with the same bits.
+#pragma once
+
+#include <functional>
+
+#include "patina/base/json.h"
+#include "patina/run/recipe.h"
+
+namespace patina {
+
+enum class RunMode {
+  fresh,      // the folder must not hold a run
+  overwrite,  // a run that is there is deleted first
+  resume,     // continue; a folder without a checkpoint starts from the beginning
+};
+
+struct RunControl {
+  RunMode mode = RunMode::fresh;
+  /// Asked after every step and task; true: make a checkpoint, then throw Error(stopped).
+  std::function<bool()> should_stop;
+};
+
+/// Runs the recipe in `folder` and returns its record, which is also written after every task.
+/// Throws Error; nothing learned up to the last checkpoint is lost.
+Json run(Recipe& recipe, const fs::path& folder, const RunControl& control = {});
+
+}  // namespace patina

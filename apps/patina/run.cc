@@ -22,7 +22,7 @@ void add_run(CLI::App& app) {
   struct Arguments {
     std::string recipe, out;
     std::vector<std::string> overrides;
-    bool resume = false, overwrite = false;
+    bool resume = false, overwrite = false, skip_bad_images = false;
   };
   auto arguments = std::make_shared<Arguments>();
   auto* command = app.add_subcommand("run", "Run a recipe: learn a stream of tasks from start to end");
@@ -32,8 +32,11 @@ void add_run(CLI::App& app) {
       command->add_flag("--resume", arguments->resume, "Continue from the last checkpoint in --out");
   command->add_flag("--overwrite", arguments->overwrite, "Delete a run that is there already")
       ->excludes(resume);
+  command->add_flag("--skip-bad-images", arguments->skip_bad_images,
+                    "Count and leave out images that cannot be decoded (data.skip_bad_images)");
   add_overrides(*command, arguments->overrides);
   command->callback([arguments] {
+    if (arguments->skip_bad_images) arguments->overrides.push_back("data.skip_bad_images=true");
     Recipe recipe;
     auto file = RecipeFile::read(arguments->recipe, arguments->overrides);
     file.bind(recipe);

@@ -122,27 +122,25 @@ class Execution {
   Execution(Recipe& recipe, Folder folder, const RunControl& control)
       : recipe_(recipe), folder_(std::move(folder)), control_(control), row_(recipe.learner.row()) {}
 
-  Json execute() {
-    const bool resuming = folder_.open(control_.mode, to_toml(recipe_));
-    const DataSplits data = open_data(recipe_.data);
-    const auto backbone = load_backbone(recipe_.model);
+  Json execute(const DataSplits& data, Backbone& backbone) {
     const auto train_transform =
-        transform_for(recipe_.train_transform, *backbone, "train_transform");
-    const auto test_transform = transform_for(recipe_.test_transform, *backbone, "test_transform");
+        transform_for(recipe_.train_transform, backbone, "train_transform");
+    const auto test_transform = transform_for(recipe_.test_transform, backbone, "test_transform");
     scenario_ = make_scenario(recipe_.scenario, data, row_.needs.past_data);
     if (const auto lack = missing(row_.needs, scenario_->grant()))
       fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}", row_.name, scenario_->name(), *lack);
 
-    model_hash_ = content_hash(nn::tensors(*backbone));
-    backbone_numbers_ = nn::count(nn::tensors(*backbone));
+    const bool resuming = folder_.open(control_.mode, to_toml(recipe_));
+    model_hash_ = content_hash(nn::tensors(backbone));
+    backbone_numbers_ = nn::count(nn::tensors(backbone));
     const Seeds seeds(uint64_t(recipe_.seed));
-    learner_ = row_.make({*backbone, seeds}, *recipe_.learner.options);
-    ThreadPool pool;
+    learner_ = row_.make({backbone, seeds}, *recipe_.learner.options);
+    ThreadPool pool(control_.data_threads);
     trainer_ = std::make_unique<Trainer>(recipe_.training, train_transform, test_transform, pool,
                                          seeds, [this] { between_steps(); });
     stream_ = scenario_->stream();
     evaluation_ = std::make_unique<Evaluation>(*scenario_);
-    describe(data, *backbone);
+    describe(data, backbone);
     if (resuming) {
       auto archive = folder_.load();
       state(archive);
@@ -357,8 +355,16 @@ class Execution {
 
 }  // namespace
 
+Json run(Recipe& recipe, const DataSplits& data, Backbone& backbone, const fs::path& folder,
+         const RunControl& control) {
+  return Execution(recipe, {folder}, control).execute(data, backbone);
+}
+
 Json run(Recipe& recipe, const fs::path& folder, const RunControl& control) {
-  return Execution(recipe, {folder}, control).execute();
+  recipe.learner.row();  // the cheap mistakes first
+  const DataSplits data = open_data(recipe.data);
+  const auto backbone = load_backbone(recipe.model);
+  return run(recipe, data, *backbone, folder, control);
 }
 
 }  // namespace patina

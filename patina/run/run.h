@@ -19,10 +19,16 @@ struct RunControl {
   RunMode mode = RunMode::fresh;
   /// Asked after every step and task; true: make a checkpoint, then throw Error(stopped).
   std::function<bool()> should_stop;
+  int data_threads = 0;  // that decode and transform; 0: one per core. Changes no result.
 };
 
 /// Runs the recipe in `folder` and returns its record, which is also written after every task.
 /// Throws Error; nothing learned up to the last checkpoint is lost.
 Json run(Recipe& recipe, const fs::path& folder, const RunControl& control = {});
+
+/// The same on data and a backbone that are at hand; what the recipe says of them is only recorded. The
+/// learner may change the backbone's weights.
+Json run(Recipe& recipe, const DataSplits& data, Backbone& backbone, const fs::path& folder,
+         const RunControl& control = {});
 
 }  // namespace patina

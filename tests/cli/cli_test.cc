@@ -1,0 +1,250 @@
+// The program as a person meets it: exit codes, messages word for word, and runs that survive kill -9.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "patina/base/file.h"
+#include "patina/base/json.h"
+#include "patina/base/random.h"
+#include "patina/image/image.h"
+#include "tests/support/shared.h"
+
+namespace patina {
+namespace {
+
+struct Result {
+  int code = -1;
+  std::string out, err;
+};
+
+// Starts the program with its output in files of `folder`.
+pid_t start(const fs::path& folder, const std::vector<std::string>& arguments) {
+  std::vector<std::string> words = {PATINA_PROGRAM};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  const std::string out = (folder / "out").string(), err = (folder / "err").string();
+  const pid_t child = fork();
+  if (child != 0) return child;
+  if (!freopen(out.c_str(), "w", stdout) || !freopen(err.c_str(), "w", stderr)) _exit(126);
+  if (chdir(folder.c_str()) != 0) _exit(126);
+  std::vector<char*> pointers;
+  for (auto& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  execv(PATINA_PROGRAM, pointers.data());
+  _exit(127);
+}
+
+Result finish(const fs::path& folder, pid_t child) {
+  int status = 0;
+  waitpid(child, &status, 0);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), read_text(folder / "out"),
+          read_text(folder / "err")};
+}
+
+Result call(const fs::path& folder, const std::vector<std::string>& arguments) {
+  return finish(folder, start(folder, arguments));
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// Two solid-coloured classes a task, easy to tell apart: train/ and test/ folders of PNGs.
+void write_images(const fs::path& folder, int classes, int train, int test) {
+  for (int c = 0; c < classes; ++c)
+    for (const auto& [split, count] : {std::pair{"train", train}, std::pair{"test", test}}) {
+      const fs::path where = folder / split / ("class" + std::to_string(c));
+      fs::create_directories(where);
+      for (int i = 0; i < count; ++i) {
+        Image image(32, 32);
+        Random random = Seeds(uint64_t(c))(split, uint64_t(i));
+        for (size_t at = 0; at < image.pixels.size(); ++at)
+          image.pixels[at] = uint8_t(random.below(60) + (c >> (at % 3) & 1 ? 180 : 0));
+        const Bytes png = encode_png(image);
+        AtomicFile file(where / (std::to_string(i) + ".png"));
+        file.write(png.data(), png.size());
+        file.commit();
+      }
+    }
+}
+
+const char* kRecipe = R"(
+[data]
+name = "folder"
+path = "images"
+[scenario]
+classes_per_task = 2
+[learner]
+name = "simplecil"
+)";
+
+TEST(Cli, help_teaches_and_mistakes_exit_with_2) {
+  const auto folder = scratch_folder("cli-help");
+  const Result help = call(folder, {"--help"});
+  EXPECT_EQ(help.code, 0);
+  for (const char* word : {"run", "report", "list", "explain", "features", "inspect", "pretrain"})
+    EXPECT_TRUE(has(help.out, word)) << word;
+  EXPECT_EQ(call(folder, {"run", "--help"}).code, 0);
+  EXPECT_EQ(call(folder, {}).code, 2);
+  EXPECT_EQ(call(folder, {"rnu"}).code, 2);
+  const Result absent = call(folder, {"run", "absent.toml"});
+  EXPECT_EQ(absent.code, 2);
+  EXPECT_TRUE(has(absent.err, "absent.toml")) << absent.err;
+}
+
+TEST(Cli, a_recipe_with_five_mistakes_prints_all_five_with_lines) {
+  const auto folder = scratch_folder("cli-mistakes");
+  write_text(folder / "bad.toml",
+             "seed = -1\n"
+             "[data]\n"
+             "nmae = \"fashion-mnist\"\n"
+             "[scenario]\n"
+             "classes_per_task = \"two\"\n"
+             "[learner]\n"
+             "name = \"ranpac\"\n"
+             "projektion = 2000\n"
+             "[training]\n"
+             "optimizer = \"sdg\"\n");
+  const Result result = call(folder, {"run", "bad.toml"});
+  EXPECT_EQ(result.code, 2);
+  for (const char* line : {"bad.toml:1: seed:", "bad.toml:3: data.nmae: unknown key, did you mean \"name\"?",
+                           "bad.toml:5: scenario.classes_per_task: expected a whole number",
+                           "bad.toml:8: learner.projektion: unknown key, did you mean \"projection\"?",
+                           "bad.toml:10: training.optimizer: must be one of"})
+    EXPECT_TRUE(has(result.err, line)) << line << "\n" << result.err;
+  EXPECT_FALSE(fs::exists(folder / "runs"));
+}
+
+TEST(Cli, damaged_weights_and_text_files_are_named) {
+  const auto folder = scratch_folder("cli-weights");
+  write_text(folder / "text.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:00\n");
+  Result result = call(folder, {"inspect", "text.safetensors"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_TRUE(has(result.err, "text.safetensors") && has(result.err, "text")) << result.err;
+
+  ASSERT_EQ(call(folder, {"inspect", "starter", "--summary"}).code, 0);
+  const fs::path starter = fs::path(PATINA_SOURCE_DIR) / "models/starter.safetensors";
+  fs::copy_file(starter, folder / "short.safetensors");
+  fs::resize_file(folder / "short.safetensors", fs::file_size(starter) / 2);
+  result = call(folder, {"features", "short.safetensors", "fashion-mnist", "-o", "out.safetensors"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_TRUE(has(result.err, "short.safetensors")) << result.err;
+  EXPECT_FALSE(fs::exists(folder / "out.safetensors"));
+}
+
+TEST(Cli, a_corrupt_image_is_named_or_skipped_and_counted) {
+  const auto folder = scratch_folder("cli-corrupt");
+  write_images(folder / "images", 4, 4, 2);
+  write_text(folder / "recipe.toml", kRecipe);
+  write_text(folder / "images/train/class1/2.png", "\x89PNG not really");
+  Result result = call(folder, {"run", "recipe.toml"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_TRUE(has(result.err, "class1/2.png")) << result.err;
+  EXPECT_TRUE(has(result.err, "skip_bad_images") || has(result.err, "skip-bad-images")) << result.err;
+  result = call(folder, {"run", "recipe.toml", "--overwrite", "--skip-bad-images"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  const Json record = parse_json(read_text(folder / "runs/simplecil/record.json"), "record");
+  EXPECT_EQ(record["data"]["skipped"], 1);
+  EXPECT_EQ(record["data"]["train_samples"], 15);
+
+  fs::remove_all(folder / "images/train/class3");
+  fs::create_directories(folder / "images/train/class3");
+  result = call(folder, {"run", "recipe.toml", "--overwrite"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_TRUE(has(result.err, "class3")) << result.err;
+}
+
+TEST(Cli, runs_reports_and_repeats_itself) {
+  const auto folder = scratch_folder("cli-run");
+  write_images(folder / "images", 4, 6, 3);
+  write_text(folder / "recipe.toml", kRecipe);
+  ASSERT_EQ(call(folder, {"run", "recipe.toml", "--out", "one"}).code, 0);
+  ASSERT_EQ(call(folder, {"run", "recipe.toml", "--out", "two", "--threads", "1"}).code, 0);
+  const Json one = parse_json(read_text(folder / "one/record.json"), "one");
+  const Json two = parse_json(read_text(folder / "two/record.json"), "two");
+  EXPECT_EQ(one["matrix"], two["matrix"]);
+  EXPECT_EQ(one["matrix"].size(), 3u);
+  const Result report = call(folder, {"report", "one", "two", "-o", "pages/page.html"});
+  EXPECT_EQ(report.code, 0) << report.err;
+  EXPECT_TRUE(has(report.out, "last acc")) << report.out;
+  EXPECT_GT(fs::file_size(folder / "pages/page.html"), 100000u);
+  // The saved recipe is a recipe.
+  EXPECT_EQ(call(folder, {"run", "one/recipe.toml", "--out", "three"}).code, 0);
+  EXPECT_TRUE(has(call(folder, {"run", "recipe.toml", "--out", "one"}).err, "--resume"));
+}
+
+TEST(Cli, features_of_images_and_stored_tensors) {
+  const auto folder = scratch_folder("cli-features");
+  write_images(folder / "images", 2, 2, 1);
+  EXPECT_EQ(call(folder, {"features", "starter", "images/train", "-o", "a.safetensors", "--all"}).code, 0);
+  const Result shown = call(folder, {"inspect", "a.safetensors"});
+  for (const char* name : {"features ", "embedded ", "block0 ", "block5 ", "tokens ", "logits "})
+    EXPECT_TRUE(has(shown.out, name)) << name << shown.out;
+  const Result wrong = call(folder, {"features", "startr", "images/train", "-o", "b.safetensors"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_TRUE(has(wrong.err, "did you mean \"starter\"?")) << wrong.err;
+}
+
+TEST(Cli, a_run_that_is_killed_ends_with_the_same_bits) {
+  const auto folder = scratch_folder("cli-kill");
+  write_images(folder / "images", 4, 16, 4);
+  write_text(folder / "recipe.toml", std::string(kRecipe) +
+                                         "[training]\nepochs = 3\nbatch_size = 8\nlr = 0.001\n"
+                                         "[run]\ncheckpoint_minutes = 1e-6\n");
+  const std::vector<std::string> base = {"run", "recipe.toml", "--set", "learner.name=finetune",
+                                         "--threads", "1", "--out"};
+  const auto with = [&](std::string out, bool resume) {
+    auto words = base;
+    words.push_back(std::move(out));
+    if (resume) words.push_back("--resume");
+    return words;
+  };
+  ASSERT_EQ(call(folder, with("whole", false)).code, 0);
+  const Json whole = parse_json(read_text(folder / "whole/record.json"), "whole");
+  const int span_ms = int(whole["seconds"]["total"].get<double>() * 1000);
+
+  Random random = Seeds(3)("kills");
+  Result last;
+  int kills = 0;
+  for (int attempt = 0; attempt < 40; ++attempt) {
+    const pid_t child = start(folder, with("killed", true));
+    if (attempt < 6) {
+      std::this_thread::sleep_for(
+          std::chrono::milliseconds(500 + random.below(uint64_t(span_ms) / 2 + 1)));
+      kill(child, SIGKILL);
+    }
+    last = finish(folder, child);
+    kills += last.code == -SIGKILL;
+    if (last.code == 0) break;
+    ASSERT_EQ(last.code, -SIGKILL) << last.err;
+  }
+  ASSERT_EQ(last.code, 0) << last.err;
+  EXPECT_GT(kills, 0);
+  const Json killed = parse_json(read_text(folder / "killed/record.json"), "killed");
+  EXPECT_EQ(whole["matrix"], killed["matrix"]);
+  EXPECT_EQ(whole["metrics"], killed["metrics"]);
+  EXPECT_TRUE(read_file(folder / "whole/predictions.safetensors") ==
+              read_file(folder / "killed/predictions.safetensors"));
+}
+
+TEST(Cli, sigint_saves_and_exits_with_130) {
+  const auto folder = scratch_folder("cli-sigint");
+  write_images(folder / "images", 4, 40, 4);
+  write_text(folder / "recipe.toml",
+             std::string(kRecipe) + "[training]\nepochs = 200\nbatch_size = 8\nlr = 0.001\n");
+  const pid_t child =
+      start(folder, {"run", "recipe.toml", "--set", "learner.name=finetune", "--out", "run"});
+  for (int wait = 0; wait < 300 && !fs::exists(folder / "run/recipe.toml"); ++wait)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  std::this_thread::sleep_for(std::chrono::seconds(3));
+  kill(child, SIGINT);
+  const Result result = finish(folder, child);
+  EXPECT_EQ(result.code, 130) << result.err;
+  EXPECT_TRUE(has(result.err, "continues with --resume")) << result.err;
+  EXPECT_TRUE(fs::exists(folder / "run/checkpoint.safetensors"));
+}
+
+}  // namespace
+}  // namespace patina

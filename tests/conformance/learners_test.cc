@@ -1,0 +1,273 @@
+// What every learner promises, checked over the registry on a tiny ViT and a three-task toy stream. No
+// code per method: a new line in learners.def is a new row of every test here.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <set>
+
+#include "patina/checkpoint/load.h"
+#include "patina/config/recipe_file.h"
+#include "patina/ops.h"
+#include "patina/run/run.h"
+#include "tests/support/errors.h"
+#include "tests/support/shared.h"
+#include "tests/support/tensors.h"
+#include "tests/support/toy_source.h"
+
+namespace patina {
+namespace {
+
+constexpr int64_t kClasses = 6, kTasks = 3;
+
+Recipe toy_recipe(const std::string& learner) {
+  Recipe recipe;
+  auto file = RecipeFile::parse(fmt::format(R"(
+seed = 7
+[data]
+name = "toy"
+[model]
+name = "toy"
+[train_transform]
+flip = true
+random_crop_padding = 2
+[scenario]
+classes_per_task = {}
+[learner]
+name = "{}"
+)", kClasses / kTasks, learner),
+                                "toy.toml");
+  file.bind(recipe);
+  // A few larger steps instead of the paper's many small ones.
+  recipe.training.epochs = 4;
+  recipe.training.batch_size = 8;
+  recipe.training.optimizer.lr = 0.01;
+  return recipe;
+}
+
+class Conformance : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override { scratch_ = scratch_folder("conformance-" + GetParam()); }
+  fs::path folder(const std::string& name) const { return scratch_ / name; }
+  Json run_toy(const fs::path& where, const RunControl& control = {}) const {
+    Recipe recipe = toy_recipe(GetParam());
+    const DataSplits data = toy_data(kClasses, 12, 6);
+    const auto vit = random_vit();
+    return run(recipe, data, *vit, where, control);
+  }
+  bool past_data() const { return find_learner(GetParam())->needs.past_data; }
+
+ private:
+  fs::path scratch_;
+};
+
+// The learner's part of a run's final checkpoint.
+std::string learned(const fs::path& run_folder) {
+  const auto archive = Archive::read(run_folder / "checkpoint.safetensors");
+  ContentHash hash;
+  for (const auto& [key, tensor] : archive.tensors()) {
+    if (!key.starts_with("learner.")) continue;
+    hash.add(key);
+    hash.add(tensor.data_ptr(), tensor.nbytes());
+  }
+  return hash.hex();
+}
+
+TEST_P(Conformance, learns_more_than_chance) {
+  const Json record = run_toy(folder("learns"));
+  EXPECT_EQ(record["status"], "complete");
+  // After each task the newest classes are told apart; chance among k classes is 1/k.
+  for (int task = 1; task <= kTasks; ++task) {
+    const double fresh = record["matrix"][size_t(task)][size_t(task - 1)];
+    EXPECT_GT(fresh, 1.2 / double(task * kClasses / kTasks)) << "task " << task;
+  }
+  for (const auto& entry : record["matrix"][0]) EXPECT_EQ(entry, 0.0);
+}
+
+TEST_P(Conformance, same_seed_same_bits) {
+  const Json first = run_toy(folder("first"), {.data_threads = 1});
+  const Json second = run_toy(folder("second"), {.data_threads = 3});
+  EXPECT_EQ(first["matrix"], second["matrix"]);
+  EXPECT_EQ(learned(folder("first")), learned(folder("second")));
+}
+
+TEST_P(Conformance, resumes_to_the_same_bits) {
+  const Json whole = run_toy(folder("whole"));
+  for (const int steps : {1, 2, 7, 13}) {
+    const fs::path where = folder("stopped");
+    fs::remove_all(where);
+    // Stops after every `steps` steps or tasks until the run is through.
+    Json pieces;
+    int stops = 0;
+    for (; stops < 1000; ++stops) {
+      int left = steps;
+      try {
+        pieces = run_toy(where, {.mode = RunMode::resume, .should_stop = [&] { return --left <= 0; }});
+        break;
+      } catch (const Error& error) {
+        ASSERT_EQ(error.kind(), ErrorKind::stopped) << error.what();
+      }
+    }
+    EXPECT_GT(stops, steps == 1 ? 1 : 0);
+    EXPECT_EQ(whole["matrix"], pieces["matrix"]) << "stopped every " << steps;
+    EXPECT_EQ(learned(folder("whole")), learned(where)) << "stopped every " << steps;
+  }
+}
+
+TEST_P(Conformance, resumes_from_the_checkpoint_before_a_damaged_one) {
+  const Json whole = run_toy(folder("intact"));
+  const fs::path where = folder("damaged");
+  int tasks = 0;
+  EXPECT_THROW(run_toy(where, {.should_stop = [&] { return ++tasks > 1000 || fs::exists(where / "checkpoint.previous.safetensors"); }}), Error);
+  const fs::path newest = where / "checkpoint.safetensors";
+  ASSERT_TRUE(fs::exists(newest));
+  fs::resize_file(newest, fs::file_size(newest) / 2);
+  const Json continued = run_toy(where, {.mode = RunMode::resume});
+  EXPECT_EQ(whole["matrix"], continued["matrix"]);
+  EXPECT_EQ(learned(folder("intact")), learned(where));
+}
+
+// A source that remembers which samples were decoded.
+class Watched : public ToySource {
+ public:
+  using ToySource::ToySource;
+  Image image(int64_t i) const override {
+    touched[size_t(i)] = true;
+    return ToySource::image(i);
+  }
+  mutable std::array<std::atomic<bool>, 1024> touched{};
+};
+
+// Everything a learner is driven with, piece by piece.
+struct Bench {
+  explicit Bench(const std::string& learner, uint64_t seed = 7)
+      : row(*find_learner(learner)),
+        recipe(toy_recipe(learner)),
+        data{"toy", std::make_unique<Watched>(kClasses, 12, 1),
+             std::make_unique<Watched>(kClasses, 6, 2)},
+        vit(random_vit()),
+        scenario(make_scenario(recipe.scenario, data, row.needs.past_data)),
+        transform({.size = 16, .normalize = "imagenet"}),
+        trainer(recipe.training, transform, transform, pool, Seeds(seed)),
+        stream(scenario->stream()),
+        learner(row.make({*vit, Seeds(seed)}, *recipe.learner.options)) {}
+
+  void learn(const Task& task) {
+    this->learner->begin_task(task, trainer);
+    this->learner->fit(task, trainer);
+    this->learner->end_task(task, trainer);
+  }
+  const Watched& train() const { return static_cast<const Watched&>(*data.train); }
+  const Watched& test() const { return static_cast<const Watched&>(*data.test); }
+  Batch test_batch(int task) {
+    Loader loader(scenario->test(task), transform, pool, 1024);
+    return *loader.next();
+  }
+
+  const LearnerRow& row;
+  Recipe recipe;
+  DataSplits data;
+  std::unique_ptr<ViT> vit;
+  std::unique_ptr<Scenario> scenario;
+  Transform transform;
+  ThreadPool pool{2};
+  Trainer trainer;
+  std::unique_ptr<Stream> stream;
+  std::unique_ptr<Learner> learner;
+};
+
+TEST_P(Conformance, reads_only_what_it_was_granted) {
+  Bench bench(GetParam());
+  std::set<int64_t> allowed;
+  while (const auto task = bench.stream->next()) {
+    if (!past_data()) {
+      allowed.clear();
+      for (auto& flag : bench.train().touched) flag = false;
+    }
+    for (int64_t i = 0; i < task->train->size(); ++i) allowed.insert(task->train->position(i));
+    bench.learn(*task);
+    for (int64_t i = 0; i < bench.train().size(); ++i)
+      EXPECT_TRUE(!bench.train().touched[size_t(i)] || allowed.count(i)) << "training sample " << i;
+    for (int64_t i = 0; i < bench.test().size(); ++i)
+      EXPECT_FALSE(bench.test().touched[size_t(i)]) << "test sample " << i;
+  }
+}
+
+TEST_P(Conformance, scores_the_classes_seen_and_each_sample_alone) {
+  Bench bench(GetParam());
+  while (const auto task = bench.stream->next()) {
+    bench.learn(*task);
+    const Batch batch = bench.test_batch(0);
+    const Tensor together = bench.learner->scores(batch);
+    ASSERT_EQ(together.dim(), 2);
+    EXPECT_EQ(together.size(0), batch.size());
+    EXPECT_EQ(together.size(1), int64_t(task->seen.size()));
+    EXPECT_FALSE(together.requires_grad());
+    EXPECT_TRUE(at::equal(together, bench.learner->scores(batch))) << "scoring has a side effect";
+    for (const int64_t i : {int64_t{0}, batch.size() - 1}) {
+      const Batch single{batch.input.slice(0, i, i + 1), {}, batch.target.slice(0, i, i + 1),
+                         batch.sample.slice(0, i, i + 1)};
+      EXPECT_LT(relative_error(bench.learner->scores(single), together.slice(0, i, i + 1)), 1e-4);
+    }
+  }
+}
+
+TEST_P(Conformance, leaves_frozen_weights_alone) {
+  Bench bench(GetParam());
+  const auto initial = random_vit();
+  while (const auto task = bench.stream->next()) {
+    bench.learn(*task);
+    const auto now = nn::tensors(*bench.vit), before = nn::tensors(*initial);
+    for (size_t i = 0; i < now.size(); ++i) {
+      if (now[i].tensor.requires_grad()) continue;
+      EXPECT_TRUE(at::equal(now[i].tensor, before[i].tensor)) << now[i].name;
+      EXPECT_FALSE(now[i].tensor.grad().defined()) << now[i].name;
+    }
+  }
+}
+
+TEST_P(Conformance, optimizes_only_what_takes_gradients) {
+  Bench bench(GetParam());
+  bench.learn(*bench.stream->next());
+  for (const auto& group : bench.learner->trainable())
+    for (const auto& tensor : group.tensors) EXPECT_TRUE(tensor.requires_grad());
+}
+
+TEST_P(Conformance, is_refused_where_its_needs_are_not_granted) {
+  const LearnerRow& row = *find_learner(GetParam());
+  if (row.needs.names().empty()) GTEST_SKIP() << GetParam() << " needs nothing";
+  const auto lack = missing(row.needs, Grant{});
+  ASSERT_TRUE(lack.has_value());
+  EXPECT_FALSE(lack->empty());
+  EXPECT_FALSE(missing(row.needs, row.needs).has_value());
+}
+
+TEST_P(Conformance, refuses_a_folder_that_holds_another_run) {
+  const fs::path where = folder("taken");
+  run_toy(where);
+  EXPECT_TRUE(contains(error_of([&] { run_toy(where); }), "--resume"));
+  Recipe other = toy_recipe(GetParam());
+  other.seed = 8;
+  const DataSplits data = toy_data(kClasses, 12, 6);
+  const auto vit = random_vit();
+  const std::string text =
+      error_of([&] { run(other, data, *vit, where, {.mode = RunMode::resume}); });
+  EXPECT_TRUE(contains(text, "seed = 7") && contains(text, "seed = 8")) << text;
+}
+
+TEST_P(Conformance, says_what_it_is) {
+  const LearnerRow& row = *find_learner(GetParam());
+  EXPECT_FALSE(row.paper.empty());
+  EXPECT_FALSE(row.about.empty());
+  const auto options = row.options();
+  const std::string toml = to_toml(*options);
+  auto file = RecipeFile::parse(toml, "defaults.toml");  // the defaults are allowed values
+  file.bind(*options);
+  EXPECT_EQ(error_of([&] { file.finish(); }), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Learners, Conformance, testing::ValuesIn(learner_names()),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace patina

@@ -1,6 +1,8 @@
 // What a test asks of an error: its text, and the words in it.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <string>
 #include <string_view>
 

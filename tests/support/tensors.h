@@ -1,6 +1,7 @@
 // Small tensors with known contents, and how far two are apart.
 #pragma once
 
+#include <limits>
 #include <memory>
 
 #include "patina/models/vit.h"

@@ -1,6 +1,7 @@
 // Files: gzip with every kind of damage, atomic writes that leave nothing behind, content hashes.
 #include "patina/base/file.h"
 
+#include <gtest/gtest.h>
 #include <zlib.h>
 
 #include <fstream>

@@ -2,6 +2,8 @@
 // to the same bits.
 #include "patina/optim/optimizer.h"
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <numbers>
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -17,7 +18,9 @@ namespace patina {
 
 namespace {
 
-std::string reason() { return std::strerror(errno); }
+std::string reason() {
+  return std::strerror(errno);
+}
 
 // A descriptor open for reading, and the size of its regular file.
 struct Opened {
@@ -42,13 +45,15 @@ struct Opened {
 Bytes read_file(const fs::path& path, uint64_t limit) {
   Opened file(path);
   if (file.size > limit)
-    fail(ErrorKind::file, "{}: {} bytes, more than the limit of {}", path.string(), file.size, limit);
+    fail(ErrorKind::file, "{}: {} bytes, more than the limit of {}", path.string(), file.size,
+         limit);
   Bytes bytes(file.size);
   size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t got = ::read(file.descriptor, bytes.data() + done, bytes.size() - done);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) fail(ErrorKind::file, "{}: cannot read: {}", path.string(), reason());
+    if (got < 0) fail(ErrorKind::file, "{}: cannot read: {}", path.string(), reason());
+    if (got == 0) fail(ErrorKind::file, "{}: shrank while it was read", path.string());
     done += size_t(got);
   }
   return bytes;
@@ -85,12 +90,14 @@ Bytes read_maybe_gzip(const fs::path& path, uint64_t limit) {
     if (out.size() > limit)
       fail(ErrorKind::format, "{}: inflates to more than {} bytes", path.string(), limit);
     if (status == Z_STREAM_END) {
-      if (stream.avail_in == 0 && fed == packed.size()) break;
+      const auto rest = std::span(packed).subspan(fed - stream.avail_in);
+      // Zeros behind the last member pad it to a block of a tape or disk; gzip ignores them too.
+      if (std::ranges::all_of(rest, [](uint8_t byte) { return byte == 0; })) break;
       if (inflateReset(&stream) != Z_OK) break;  // a further member: gzip files may be joined
       continue;
     }
-    if (status == Z_BUF_ERROR || (status == Z_OK && stream.avail_in == 0 && fed == packed.size() &&
-                                  out.size() == before))
+    if (status == Z_BUF_ERROR ||
+        (status == Z_OK && stream.avail_in == 0 && fed == packed.size() && out.size() == before))
       fail(ErrorKind::format, "{}: truncated gzip file", path.string());
     if (status != Z_OK)
       fail(ErrorKind::format, "{}: damaged gzip file ({})", path.string(),
@@ -170,8 +177,11 @@ void make_folder(const fs::path& path) {
 }
 
 namespace {
-uint64_t rotate(uint64_t x, int by) { return (x << by) | (x >> (64 - by)); }
-// The finaliser of SplitMix64 (Steele et al., OOPSLA 2014): every input bit reaches every output bit.
+uint64_t rotate(uint64_t x, int by) {
+  return (x << by) | (x >> (64 - by));
+}
+// The finaliser of SplitMix64 (Steele et al., OOPSLA 2014): every input bit reaches every output
+// bit.
 uint64_t mix(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;

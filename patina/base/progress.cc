@@ -60,7 +60,7 @@ void Progress::print(bool last) {
 }
 
 std::string format_seconds(double seconds) {
-  if (seconds < 60) return fmt::format("{:.1f} s", seconds);
+  if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);
   const int64_t whole = std::llround(seconds);
   if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
   return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
@@ -71,11 +71,11 @@ std::string format_bytes(uint64_t bytes) {
   double value = double(bytes);
   const char* unit = "";
   for (const char* next : {"KB", "MB", "GB", "TB"}) {
-    if (value < 1000) break;
+    if (value < 999.5) break;  // what would round to 1000 is one of the next unit
     value /= 1000;
     unit = next;
   }
-  return fmt::format("{:.{}f} {}", value, value < 10 ? 1 : 0, unit);
+  return fmt::format("{:.{}f} {}", value, value < 9.95 ? 1 : 0, unit);
 }
 
 std::string format_count(int64_t count) {

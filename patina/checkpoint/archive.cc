@@ -1,5 +1,10 @@
 #include "patina/checkpoint/archive.h"
 
+#include <cmath>
+#include <concepts>
+#include <limits>
+#include <utility>
+
 #include "patina/base/error.h"
 #include "patina/checkpoint/load.h"
 #include "patina/ops.h"
@@ -9,6 +14,67 @@ namespace patina {
 namespace {
 constexpr const char* kValues = "patina.values";
 constexpr const char* kChecksum = "patina.checksum";
+
+// How a value is kept in JSON, and read back: nothing is converted on the way, so a key that
+// changed its type is noticed. JSON has no infinities and no NaN; they travel as text.
+Json stored(bool value) {
+  return value;
+}
+Json stored(int value) {
+  return value;
+}
+Json stored(int64_t value) {
+  return value;
+}
+Json stored(double value) {
+  if (std::isfinite(value)) return value;
+  return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+}
+Json stored(const Json& value) {
+  return value;
+}
+template <class T>
+Json stored(const std::vector<T>& items) {
+  Json list = Json::array();
+  for (const T& item : items) list.push_back(stored(item));
+  return list;
+}
+
+bool restore(const Json& json, bool& value) {
+  if (!json.is_boolean()) return false;
+  value = json.get<bool>();
+  return true;
+}
+template <class Integer>
+requires std::integral<Integer>
+bool restore(const Json& json, Integer& value) {
+  if (!json.is_number_integer()) return false;
+  if (json.is_number_unsigned() && !std::in_range<Integer>(json.get<uint64_t>())) return false;
+  if (!std::in_range<Integer>(json.get<int64_t>())) return false;
+  value = Integer(json.get<int64_t>());
+  return true;
+}
+bool restore(const Json& json, double& value) {
+  if (json == "nan") return value = std::numeric_limits<double>::quiet_NaN(), true;
+  if (json == "inf") return value = std::numeric_limits<double>::infinity(), true;
+  if (json == "-inf") return value = -std::numeric_limits<double>::infinity(), true;
+  if (!json.is_number()) return false;
+  value = json.get<double>();
+  return true;
+}
+bool restore(const Json& json, Json& value) {
+  value = json;
+  return true;
+}
+template <class T>
+bool restore(const Json& json, std::vector<T>& items) {
+  if (!json.is_array()) return false;
+  std::vector<T> list(json.size());
+  for (size_t i = 0; i < list.size(); ++i)
+    if (!restore(json[i], list[i])) return false;
+  items = std::move(list);
+  return true;
+}
 }  // namespace
 
 Archive::Section::Section(Archive& archive, std::string_view key)
@@ -28,12 +94,15 @@ void Archive::operator()(std::string_view key, Tensor& value) {
     values_[name] = about;
     return;
   }
-  if (!values_.contains(name) || !values_[name].contains("defined"))
+  bool defined = false, trains = false;
+  if (!values_.contains(name) || !values_[name].contains("defined") ||
+      !restore(values_[name]["defined"], defined))
     fail(ErrorKind::state, "{}: holds no tensor \"{}\"", origin_, name);
-  if (!values_[name]["defined"].get<bool>()) {
+  if (!defined) {
     value = Tensor();
     return;
   }
+  if (values_[name].contains("trains")) restore(values_[name]["trains"], trains);
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) fail(ErrorKind::state, "{}: lost the tensor \"{}\"", origin_, name);
   const Tensor& stored = found->second;
@@ -43,7 +112,7 @@ void Archive::operator()(std::string_view key, Tensor& value) {
     value.copy_(stored);
   else
     value = stored.clone();
-  if (value.is_floating_point()) value.requires_grad_(values_[name].value("trains", false));
+  if (value.is_floating_point()) value.requires_grad_(trains);
 }
 
 template <class T>
@@ -51,30 +120,43 @@ void Archive::scalar(std::string_view key, T& value) {
   const std::string name = prefix_ + std::string(key);
   if (!loading_) {
     PATINA_CHECK(!values_.contains(name), "state key {} twice", name);
-    values_[name] = value;
+    values_[name] = stored(value);
     return;
   }
   if (!values_.contains(name)) fail(ErrorKind::state, "{}: holds no value \"{}\"", origin_, name);
-  try {
-    value = values_[name].get<T>();
-  } catch (const Json::exception&) {
+  if (!restore(values_[name], value))
     fail(ErrorKind::state, "{}: \"{}\" is not of the expected type", origin_, name);
-  }
 }
 
-void Archive::operator()(std::string_view key, bool& value) { scalar(key, value); }
-void Archive::operator()(std::string_view key, int& value) { scalar(key, value); }
-void Archive::operator()(std::string_view key, int64_t& value) { scalar(key, value); }
-void Archive::operator()(std::string_view key, double& value) { scalar(key, value); }
-void Archive::operator()(std::string_view key, std::vector<int64_t>& value) { scalar(key, value); }
-void Archive::operator()(std::string_view key, std::vector<double>& value) { scalar(key, value); }
-void Archive::operator()(std::string_view key, Json& value) { scalar(key, value); }
+void Archive::operator()(std::string_view key, bool& value) {
+  scalar(key, value);
+}
+void Archive::operator()(std::string_view key, int& value) {
+  scalar(key, value);
+}
+void Archive::operator()(std::string_view key, int64_t& value) {
+  scalar(key, value);
+}
+void Archive::operator()(std::string_view key, double& value) {
+  scalar(key, value);
+}
+void Archive::operator()(std::string_view key, std::vector<int64_t>& value) {
+  scalar(key, value);
+}
+void Archive::operator()(std::string_view key, std::vector<double>& value) {
+  scalar(key, value);
+}
+void Archive::operator()(std::string_view key, Json& value) {
+  scalar(key, value);
+}
 
 // Text may hold any bytes (an optimizer's state): it travels as a tensor of them.
 void Archive::operator()(std::string_view key, std::string& value) {
   Tensor bytes = at::empty({int64_t(value.size())}, at::kByte);
   if (!loading_) std::copy(value.begin(), value.end(), bytes.data_ptr<uint8_t>());
   (*this)(key, bytes);
+  if (!bytes.defined() || bytes.scalar_type() != at::kByte)
+    fail(ErrorKind::state, "{}: \"{}{}\" is not text", origin_, prefix_, key);
   if (loading_) value.assign(bytes.data_ptr<uint8_t>(), bytes.data_ptr<uint8_t>() + bytes.numel());
 }
 
@@ -82,6 +164,8 @@ void Archive::operator()(std::string_view key, std::vector<Tensor>& value) {
   const Section section(*this, key);
   int64_t count = int64_t(value.size());
   (*this)("count", count);
+  if (count < 0 || size_t(count) > values_.size())
+    fail(ErrorKind::state, "{}: \"{}count\" says {} tensors", origin_, prefix_, count);
   value.resize(size_t(count));
   for (size_t i = 0; i < value.size(); ++i) (*this)(std::to_string(i), value[i]);
 }
@@ -113,6 +197,8 @@ Archive Archive::read(const fs::path& path) {
   archive.loading_ = true;
   archive.origin_ = path.string();
   archive.values_ = parse_json(metadata.at(kValues), path.string());
+  if (!archive.values_.is_object())
+    fail(ErrorKind::state, "{}: not a checkpoint of patina", path.string());
   for (const auto& [name, stored] : file.tensors()) archive.tensors_[name] = to_tensor(stored);
   if (archive.hash() != metadata.at(kChecksum))
     fail(ErrorKind::state, "{}: damaged: its checksum does not match", path.string());

@@ -12,9 +12,9 @@ namespace patina {
 namespace {
 
 constexpr std::pair<DType, at::ScalarType> kTypes[] = {
-    {DType::f64, at::kDouble}, {DType::f32, at::kFloat}, {DType::f16, at::kHalf},
-    {DType::bf16, at::kBFloat16}, {DType::i64, at::kLong}, {DType::i32, at::kInt},
-    {DType::i16, at::kShort}, {DType::i8, at::kChar}, {DType::u8, at::kByte},
+    {DType::f64, at::kDouble},    {DType::f32, at::kFloat}, {DType::f16, at::kHalf},
+    {DType::bf16, at::kBFloat16}, {DType::i64, at::kLong},  {DType::i32, at::kInt},
+    {DType::i16, at::kShort},     {DType::i8, at::kChar},   {DType::u8, at::kByte},
     {DType::boolean, at::kBool}};
 
 }  // namespace
@@ -26,6 +26,10 @@ Tensor to_tensor(const StoredTensor& stored) {
   // The map may be aligned to a byte only, so the bytes are copied.
   Tensor raw = at::empty(stored.shape, type->second);
   if (!stored.data.empty()) std::memcpy(raw.data_ptr(), stored.data.data(), stored.data.size());
+  // Any byte but 0 is true; LibTorch expects 0 and 1.
+  if (stored.dtype == DType::boolean)
+    for (auto& byte : std::span(static_cast<uint8_t*>(raw.data_ptr()), raw.nbytes()))
+      byte = byte != 0;
   return raw;
 }
 
@@ -35,7 +39,8 @@ StoredTensor to_stored(const Tensor& tensor) {
   });
   PATINA_CHECK(type != std::end(kTypes) && tensor.is_contiguous() && tensor.device().is_cpu(),
                "cannot store a tensor of type {}", at::toString(tensor.scalar_type()));
-  return {type->first, tensor.sizes().vec(),
+  return {type->first,
+          tensor.sizes().vec(),
           {static_cast<const uint8_t*>(tensor.data_ptr()), tensor.nbytes()}};
 }
 
@@ -53,7 +58,8 @@ void load_tensors(const std::vector<nn::NamedTensor>& targets, const Safetensors
   }
   for (const auto& target : targets) {
     if (!file.has(target.name)) {
-      problems.push_back(fmt::format("missing: {} {}{}", target.name, shape_text(target.tensor.sizes()),
+      problems.push_back(fmt::format("missing: {} {}{}", target.name,
+                                     shape_text(target.tensor.sizes()),
                                      did_you_mean(target.name, unread)));
     } else if (const auto& stored = file.at(target.name);
                target.tensor.sizes() != at::IntArrayRef(stored.shape)) {
@@ -62,8 +68,8 @@ void load_tensors(const std::vector<nn::NamedTensor>& targets, const Safetensors
     }
   }
   for (const auto& stored_name : unread)
-    problems.push_back(fmt::format("unexpected: {} {}", stored_name,
-                                   shape_text(file.at(stored_name).shape)));
+    problems.push_back(
+        fmt::format("unexpected: {} {}", stored_name, shape_text(file.at(stored_name).shape)));
   if (!problems.empty()) {
     std::string text;
     for (const auto& problem : problems) text += "\n  " + problem;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "patina/nn/adaptation.h"
+#include "patina/nn/block.h"
 
 namespace patina {
 
@@ -23,7 +24,9 @@ class Backbone {
 
   virtual int64_t width() const = 0;    // D
   virtual int64_t layers() const = 0;   // L
+  virtual nn::BlockShape block() const = 0;  // of every block: what an adaptation is made for
   virtual int64_t image_size() const = 0;
+  virtual int64_t patch_size() const = 0;
   virtual const std::string& normalize() const = 0;  // the pixel normalisation it was trained with
   virtual std::string about() const = 0;             // "ViT 12x192, 3 heads, patch 16 at 224 px"
 

@@ -29,8 +29,13 @@ void ModelOptions::bind(Fields& f) {
 const std::vector<ModelInfo>& model_list() {
   const auto vit = [](int64_t size, int64_t patch, int64_t width, int64_t depth, int64_t heads,
                       int64_t classes) {
-    return ViTShape{.image_size = size, .patch_size = patch, .width = width, .depth = depth,
-                    .heads = heads, .hidden = 4 * width, .classes = classes};
+    return ViTShape{.image_size = size,
+                    .patch_size = patch,
+                    .width = width,
+                    .depth = depth,
+                    .heads = heads,
+                    .hidden = 4 * width,
+                    .classes = classes};
   };
   const std::string timm = "export it with timm and safetensors, then set model.path";
   static const std::vector<ModelInfo> list = {
@@ -44,10 +49,11 @@ const std::vector<ModelInfo>& model_list() {
        vit(224, 16, 192, 12, 3, 1000), "inception"},
       {"vit_small_patch16_224", "ViT-Small, AugReg, ImageNet-1k (Steiner et al., TMLR 2022)", timm,
        vit(224, 16, 384, 12, 6, 1000), "inception"},
-      {"vit_base_patch16_224", "ViT-B/16, AugReg, ImageNet-1k: \"IN1K\" in the field's tables", timm,
-       vit(224, 16, 768, 12, 12, 1000), "inception"},
-      {"vit_base_patch16_224_in21k", "ViT-B/16, AugReg, ImageNet-21k: \"IN21K\" in the field's tables",
-       timm, vit(224, 16, 768, 12, 12, 21843), "inception"},
+      {"vit_base_patch16_224", "ViT-B/16, AugReg, ImageNet-1k: \"IN1K\" in the field's tables",
+       timm, vit(224, 16, 768, 12, 12, 1000), "inception"},
+      {"vit_base_patch16_224_in21k",
+       "ViT-B/16, AugReg, ImageNet-21k: \"IN21K\" in the field's tables", timm,
+       vit(224, 16, 768, 12, 12, 21843), "inception"},
   };
   return list;
 }
@@ -69,8 +75,8 @@ int64_t metadata_number(const SafetensorsFile& file, const char* key) {
   return end.ec == std::errc() && value > 0 && value <= 1 << 20 ? value : 0;
 }
 
-const std::vector<int64_t>& need(const SafetensorsFile& file, const std::string& tensor, size_t dims,
-                                 const std::string& origin) {
+const std::vector<int64_t>& need(const SafetensorsFile& file, const std::string& tensor,
+                                 size_t dims, const std::string& origin) {
   if (!file.has(tensor))
     fail(ErrorKind::model, "{}: not a ViT with timm's names: there is no {}", origin, tensor);
   const auto& shape = file.at(tensor).shape;
@@ -78,6 +84,27 @@ const std::vector<int64_t>& need(const SafetensorsFile& file, const std::string&
     fail(ErrorKind::model, "{}: {} has the shape {}, a ViT's has {} dimensions", origin, tensor,
          shape_text(shape), dims);
   return shape;
+}
+
+// A network's memory is asked for before its weights are compared with the file's, so a file whose
+// few tensors announce a giant must stop here.
+void check_size(const SafetensorsFile& file, const ViTShape& shape, const std::string& origin) {
+  const double width = double(shape.width);
+  const double needed = width * (3.0 * double(shape.patch_size * shape.patch_size) +
+                                 double(shape.tokens()) + double(shape.classes)) +
+                        double(shape.depth) * width * (4 * width + 2 * double(shape.hidden));
+  double held = 0;
+  for (const auto& [name, stored] : file.tensors()) {
+    double elements = 1;
+    for (const int64_t size : stored.shape) elements *= double(size);
+    held += elements;
+  }
+  if (needed > 2 * held + 1e6)
+    fail(ErrorKind::model,
+         "{}: a ViT of {} blocks and width {} has {:.3g} weights, the file holds {:.3g}: tensors "
+         "are "
+         "missing or of the wrong shape",
+         origin, shape.depth, shape.width, needed, held);
 }
 
 }  // namespace
@@ -101,7 +128,7 @@ ViTShape vit_shape(const SafetensorsFile& file, const std::string& origin, int64
     fail(ErrorKind::model, "{}: a ViT without cls_token needs fc_norm to pool its patches", origin);
 
   const int64_t grid = std::llround(std::sqrt(double(positions[1] - shape.class_token)));
-  if (grid * grid + shape.class_token != positions[1] || patch[2] != patch[3])
+  if (grid < 1 || grid * grid + shape.class_token != positions[1] || patch[2] != patch[3])
     fail(ErrorKind::model, "{}: pos_embed {} is not that of a square image", origin,
          shape_text(positions));
   shape.image_size = grid * shape.patch_size;
@@ -111,6 +138,7 @@ ViTShape vit_shape(const SafetensorsFile& file, const std::string& origin, int64
   if (shape.heads <= 0 || shape.width % shape.heads != 0)
     fail(ErrorKind::model, "{}: {} heads do not divide the width {}: set model.heads", origin,
          shape.heads, shape.width);
+  check_size(file, shape, origin);
   return shape;
 }
 
@@ -127,7 +155,8 @@ std::unique_ptr<Backbone> load_backbone(const ModelOptions& options) {
   const auto file = [&] {
     if (options.name == "starter" && options.path.empty()) return starter_weights();
     if (known && options.path.empty())
-      fail(ErrorKind::model, "{}: patina does not carry these weights: {}", known->name, known->how);
+      fail(ErrorKind::model, "{}: patina does not carry these weights: {}", known->name,
+           known->how);
     origin = known ? options.path : options.name;
     if (!known && !fs::exists(origin))
       fail(ErrorKind::model, "{}: neither a file nor a known model{} (see `patina list models`)",
@@ -148,7 +177,8 @@ std::unique_ptr<Backbone> load_backbone(const ModelOptions& options) {
   return vit;
 }
 
-void save_vit(ViT& vit, const fs::path& path, bool bf16, std::map<std::string, std::string> metadata) {
+void save_vit(ViT& vit, const fs::path& path, bool bf16,
+              std::map<std::string, std::string> metadata) {
   const ViTShape& shape = vit.shape();
   metadata["image_size"] = std::to_string(shape.image_size);
   metadata["patch_size"] = std::to_string(shape.patch_size);

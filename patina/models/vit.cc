@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "patina/base/error.h"
+#include "patina/image/image.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -28,7 +29,8 @@ ViT::ViT(ViTShape shape, std::string normalize) : shape_(shape), normalize_(std:
 }
 
 void ViT::initialize(Random& random) {
-  nn::init_uniform(patch_.weight, random, 1 / std::sqrt(3.0 * shape_.patch_size * shape_.patch_size));
+  nn::init_uniform(patch_.weight, random,
+                   1 / std::sqrt(3.0 * shape_.patch_size * shape_.patch_size));
   if (cls_token_.defined()) nn::init_normal(cls_token_, random, 0, 1e-6);
   nn::init_truncated_normal(pos_embed_, random);
   for (auto& block : blocks_)
@@ -39,15 +41,16 @@ void ViT::initialize(Random& random) {
 
 Tensor ViT::tokens(const Tensor& input, const nn::Adaptations& adaptations) const {
   const int64_t side = shape_.image_size;
-  PATINA_CHECK(input.dim() == 4 && input.size(1) == 3 && input.size(2) == side && input.size(3) == side,
-               "input {} for a network of {} px", shape_text(input.sizes()), side);
+  PATINA_CHECK(
+      input.dim() == 4 && input.size(1) == 3 && input.size(2) == side && input.size(3) == side,
+      "input {} for a network of {} px", shape_text(input.sizes()), side);
   Tensor x = at::conv2d(input, patch_.weight, patch_.bias, shape_.patch_size);  // [B,D,g,g]
   x = x.flatten(2).transpose(1, 2);                                             // [B,g*g,D]
-  if (cls_token_.defined())
-    x = at::cat({cls_token_.expand({x.size(0), 1, shape_.width}), x}, 1);
+  if (cls_token_.defined()) x = at::cat({cls_token_.expand({x.size(0), 1, shape_.width}), x}, 1);
   x = adaptations.after(nn::Site::embed, 0, input, x + pos_embed_);
   for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x, int(i), adaptations);
-  return adaptations.after(nn::Site::norm, int(blocks_.size()), x, shape_.final_norm ? norm_(x) : x);
+  return adaptations.after(nn::Site::norm, int(blocks_.size()), x,
+                           shape_.final_norm ? norm_(x) : x);
 }
 
 Tensor ViT::pool(const Tensor& tokens) const {
@@ -94,6 +97,8 @@ void ViT::resize_input(int64_t image_size) {
   if (image_size <= 0 || image_size % shape_.patch_size != 0)
     fail(ErrorKind::model, "an input of {} px is not a multiple of the patch size {}", image_size,
          shape_.patch_size);
+  if (image_size > kLargestSide)
+    fail(ErrorKind::model, "an input of {} px is above the limit of {}", image_size, kLargestSide);
   shape_.image_size = image_size;
   const bool trains = pos_embed_.requires_grad();
   NoGrad no_grad;

@@ -40,7 +40,9 @@ class ViT : public Backbone {
 
   int64_t width() const override { return shape_.width; }
   int64_t layers() const override { return shape_.depth; }
+  nn::BlockShape block() const override { return shape_.block(); }
   int64_t image_size() const override { return shape_.image_size; }
+  int64_t patch_size() const override { return shape_.patch_size; }
   const std::string& normalize() const override { return normalize_; }
   std::string about() const override;
   void walk(nn::Walk& w) override;

@@ -27,7 +27,7 @@ inline std::filesystem::path scratch_folder(const std::string& name) {
 }  // namespace patina
 
 /// Declares `var` as shared_folder()/relative, or skips the test with a plain message.
-#define PATINA_NEED_SHARED(var, relative)                                                \
-  const auto var = ::patina::shared_folder() / (relative);                               \
-  if (::patina::shared_folder().empty() || !std::filesystem::exists(var))                \
+#define PATINA_NEED_SHARED(var, relative)                                 \
+  const auto var = ::patina::shared_folder() / (relative);                \
+  if (::patina::shared_folder().empty() || !std::filesystem::exists(var)) \
   GTEST_SKIP() << "needs " << (relative) << " (set PATINA_SHARED to the folder that holds it)"

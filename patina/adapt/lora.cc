@@ -1,0 +1,60 @@
+#include "patina/adapt/lora.h"
+
+#include "patina/nn/layers.h"
+#include "patina/ops.h"
+
+namespace patina::adapt {
+
+void LoraOptions::bind(Fields& f) {
+  f("rank", rank, "Rank r of each change.", at_least(1));
+  f("alpha", alpha, "A change is scaled by alpha / rank.", above(0));
+  f("parts", parts, "Which projections change: queries, keys, values.",
+    {"q", "k", "v", "qk", "qv", "kv", "qkv"});
+}
+
+Lora::Lora(const LoraOptions& options, int64_t width, int64_t depth, Random& random)
+    : scale_(options.alpha / double(options.rank)), changes_(size_t(depth)) {
+  const auto begin = [&](char part, Product& product) {
+    if (options.parts.find(part) == std::string::npos) return;
+    product.a = at::empty({options.rank, width});
+    product.b = at::zeros({width, options.rank});
+    nn::init_kaiming(product.a, random);
+  };
+  for (auto& change : changes_) {
+    begin('q', change.q);
+    begin('k', change.k);
+    begin('v', change.v);
+  }
+  nn::freeze(*this, false);
+}
+
+Tensor Lora::after(nn::Site site, int layer, const Tensor& in, Tensor out) {
+  if (site != nn::Site::qkv) return out;
+  const auto& [q, k, v] = changes_[size_t(layer)];
+  std::vector<Tensor> thirds = out.chunk(3, -1);
+  const auto change = [&](Tensor& third, const Product& product) {
+    if (!product.a.defined()) return;
+    third = third + at::linear(at::linear(in, product.a), product.b) * scale_;
+  };
+  change(thirds[0], q);
+  change(thirds[1], k);
+  change(thirds[2], v);
+  return at::cat(thirds, -1);
+}
+
+void Lora::walk(nn::Walk& w) {
+  w("blocks", changes_);
+}
+
+void Lora::Change::walk(nn::Walk& w) {
+  w("q", q);
+  w("k", k);
+  w("v", v);
+}
+
+void Lora::Product::walk(nn::Walk& w) {
+  w("a", a);
+  w("b", b);
+}
+
+}  // namespace patina::adapt

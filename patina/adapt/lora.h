@@ -1,0 +1,42 @@
+// LoRA (Hu et al., ICLR 2022): a low-rank change to the query, key or value projections.
+#pragma once
+
+#include "patina/base/random.h"
+#include "patina/config/fields.h"
+#include "patina/nn/adaptation.h"
+
+namespace patina::adapt {
+
+/// Defaults: the paper's RoBERTa-base setting (appendix D), queries and values.
+struct LoraOptions {
+  int64_t rank = 8;
+  double alpha = 8;
+  std::string parts = "qv";
+
+  void bind(Fields& f);
+};
+
+/// In every block, each chosen third of qkv gains (alpha / rank) B A x, with x norm1's output. A is
+/// drawn as a fresh linear layer's weight (the authors' code; the paper says Gaussian without a
+/// variance) and B is zero, so fresh LoRA is the identity.
+class Lora : public nn::Adaptation {
+ public:
+  Lora(const LoraOptions& options, int64_t width, int64_t depth, Random& random);
+
+  Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override;
+  void walk(nn::Walk& w) override;
+
+ private:
+  struct Product {
+    Tensor a, b;  // [r,D], [D,r]; undefined where a part is left alone
+    void walk(nn::Walk& w);
+  };
+  struct Change {
+    Product q, k, v;
+    void walk(nn::Walk& w);
+  };
+  double scale_;
+  std::vector<Change> changes_;  // one a block
+};
+
+}  // namespace patina::adapt

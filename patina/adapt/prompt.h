@@ -1,0 +1,41 @@
+// Prompts: learned tokens beside the image's own. VPT (Jia et al., "Visual Prompt Tuning", ECCV
+// 2022).
+#pragma once
+
+#include "patina/base/random.h"
+#include "patina/config/fields.h"
+#include "patina/nn/adaptation.h"
+
+namespace patina::adapt {
+
+/// Defaults: the paper's released configuration.
+struct PromptOptions {
+  int64_t tokens = 5;
+  bool deep = true;
+
+  void bind(Fields& f);
+};
+
+/// P tokens after the class token of the first block's input, without a position embedding.
+/// Shallow: their outputs travel on. Deep: before each later block they are replaced by that
+/// block's own. Their rows are dropped after the final norm, so the backbone's output keeps its
+/// shape.
+///
+/// Deep prompts know their rows by place: a list of adaptations may hold one of them, and nothing
+/// after it that inserts tokens.
+class Prompt : public nn::Adaptation {
+ public:
+  /// For a network of `depth` blocks of width D and patches of `patch_size` pixels. Tokens are
+  /// drawn from U(-v, v), v = sqrt(6 / (3 p p + D)), as the paper does.
+  Prompt(const PromptOptions& options, int64_t width, int64_t depth, int64_t patch_size,
+         Random& random);
+
+  Tensor tokens(int layer, Tensor x) override;
+  Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override;
+  void walk(nn::Walk& w) override;
+
+ private:
+  Tensor tokens_;  // [1,P,D] shallow, [L,P,D] deep
+};
+
+}  // namespace patina::adapt

@@ -1,0 +1,122 @@
+// The ViT against timm 0.6.13: every stage of a small random network, and DeiT-Tiny from stored
+// pixels to logits through our own preprocessing.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "patina/base/error.h"
+#include "patina/checkpoint/load.h"
+#include "patina/image/transform.h"
+#include "patina/models/model.h"
+#include "tests/support/shared.h"
+#include "tests/support/tensors.h"
+
+namespace patina {
+namespace {
+
+/// Largest difference over the largest expected magnitude.
+double error_of_largest(const Tensor& actual, const Tensor& expected) {
+  if (actual.sizes() != expected.sizes()) return std::numeric_limits<double>::infinity();
+  return ((actual - expected).abs().max() / expected.abs().max()).item<double>();
+}
+
+#define EXPECT_PARITY(actual, expected)                   \
+  do {                                                    \
+    const Tensor a_ = (actual), e_ = (expected);          \
+    EXPECT_LT(relative_error(a_, e_), 1e-4) << #actual;   \
+    EXPECT_LT(error_of_largest(a_, e_), 1e-4) << #actual; \
+  } while (false)
+
+struct Stages : nn::Adaptation {
+  std::map<std::string, Tensor> seen;
+  int depth = 0;
+  Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override {
+    if (site == nn::Site::embed) seen["embedded"] = out;
+    if (site == nn::Site::norm) seen[fmt::format("block{}", layer - 1)] = in, seen["tokens"] = out;
+    return out;
+  }
+  Tensor tokens(int layer, Tensor x) override {
+    if (layer > 0) seen[fmt::format("block{}", layer - 1)] = x;
+    return x;
+  }
+};
+
+TEST(VitParity, EveryStageOfARandomNetwork) {
+  PATINA_NEED_SHARED(folder, "fixtures/vision");
+  const auto expected = SafetensorsFile::open(folder / "vit_random.expected.safetensors");
+  const auto vit = load_backbone({.name = (folder / "vit_random.safetensors").string()});
+  EXPECT_EQ(vit->about(), "ViT 3x48, 4 heads, patch 8 at 32 px");
+  NoGrad no_grad;
+  Stages stages;
+  const Tensor features = vit->features(to_tensor(expected.at("input")), {&stages});
+  for (const char* name : {"embedded", "block0", "block1", "block2", "tokens"})
+    EXPECT_PARITY(stages.seen.at(name), to_tensor(expected.at(name)));
+  EXPECT_PARITY(vit->logits(features), to_tensor(expected.at("logits")));
+}
+
+/// The fixture's images through a transform.
+Tensor prepared(const SafetensorsFile& fixture, const TransformOptions& options) {
+  const auto& stored = fixture.at("image_u8_hwc");
+  const Transform transform(options);
+  Tensor batch = at::empty({stored.shape[0], 3, options.size, options.size});
+  const size_t stride = size_t(3 * options.size * options.size);
+  for (int64_t i = 0; i < stored.shape[0]; ++i) {
+    Image image(int(stored.shape[1]), int(stored.shape[2]));
+    std::memcpy(image.pixels.data(), stored.data.data() + size_t(i) * image.pixels.size(),
+                image.pixels.size());
+    transform(image, Random(), {batch.data_ptr<float>() + size_t(i) * stride, stride});
+  }
+  return batch;
+}
+
+class DeitTiny : public testing::Test {
+ protected:
+  void SetUp() override {
+    PATINA_NEED_SHARED(fixture, "fixtures/vision/deit_tiny.expected.safetensors");
+    PATINA_NEED_SHARED(weights, "data/deit_tiny/deit_tiny_patch16_224.safetensors");
+    expected_ = SafetensorsFile::open(fixture);
+    weights_ = weights.string();
+  }
+  Tensor expected(const char* name) { return to_tensor(expected_.at(name)); }
+  std::unique_ptr<Backbone> load(int64_t size = 0) {
+    return load_backbone({.name = "deit_tiny_patch16_224", .path = weights_, .image_size = size});
+  }
+
+  SafetensorsFile expected_;
+  std::string weights_;
+  NoGrad no_grad_;
+};
+
+TEST_F(DeitTiny, PixelsAreTheReferences) {
+  const Tensor ours = prepared(expected_, {.size = 224, .normalize = "unit", .resize = 256});
+  const Tensor levels = (ours.slice(0, 0, 2) * 255).round().to(at::kByte);
+  EXPECT_TRUE(at::equal(levels, expected("resized256_cropped224_u8_chw_first2")));
+}
+
+TEST_F(DeitTiny, FeaturesAndLogits) {
+  const auto vit = load();
+  EXPECT_EQ(vit->normalize(), "imagenet");
+  const Tensor features =
+      vit->features(prepared(expected_, {.size = 224, .normalize = "imagenet", .resize = 256}));
+  EXPECT_PARITY(features, expected("cls_features"));
+  EXPECT_PARITY(vit->logits(features), expected("logits"));
+}
+
+TEST_F(DeitTiny, UnitInput) {
+  EXPECT_PARITY(
+      load()->features(prepared(expected_, {.size = 224, .normalize = "unit", .resize = 256})),
+      expected("cls_features_input01"));
+}
+
+TEST_F(DeitTiny, AtHalfTheSize) {
+  const auto vit = load(112);
+  for (const auto& item : nn::tensors(*vit))
+    if (item.name == "pos_embed") {
+      EXPECT_PARITY(item.tensor, expected("pos_embed_7x7"));
+    }
+  EXPECT_PARITY(vit->features(prepared(expected_, {.size = 112, .normalize = "imagenet"})),
+                expected("cls_features_112px"));
+}
+
+}  // namespace
+}  // namespace patina

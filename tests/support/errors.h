@@ -1,0 +1,28 @@
+// What a test asks of an error: its text, and the words in it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+#include "patina/base/error.h"
+
+namespace patina {
+
+/// The text of the Error that `body` throws; "" when it throws none. Anything else escapes.
+template <class Body>
+std::string error_of(Body body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+inline bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+}  // namespace patina

@@ -1,0 +1,422 @@
+// Adaptations: what each computes, against the same computed another way; gradients into every
+// tensor of theirs and none into the backbone.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+
+#include "patina/adapt/adapter.h"
+#include "patina/adapt/lora.h"
+#include "patina/adapt/prefix.h"
+#include "patina/adapt/prompt.h"
+#include "patina/adapt/ssf.h"
+#include "patina/checkpoint/load.h"
+#include "patina/optim/optimizer.h"
+#include "tests/support/errors.h"
+#include "tests/support/tensors.h"
+
+namespace patina::adapt {
+namespace {
+
+constexpr int64_t kWidth = kTinyViT.width, kDepth = kTinyViT.depth, kRows = 5;
+
+Random seed(uint64_t index = 0) {
+  return Seeds(7)("adapt", index);
+}
+
+template <class Part>
+std::map<std::string, Tensor> named(Part& part) {
+  std::map<std::string, Tensor> found;
+  for (const auto& item : nn::tensors(part)) found[item.name] = item.tensor;
+  return found;
+}
+
+/// Moves every tensor of a fresh adaptation off its initial value.
+void stir(nn::Adaptation& adaptation, uint64_t index) {
+  NoGrad no_grad;
+  for (auto& item : nn::tensors(adaptation))
+    item.tensor.add_(random_tensor(item.tensor.sizes().vec(), ++index, 0.1));
+}
+
+/// Keeps what enters each block, and what leaves the final norm.
+struct Recorder : nn::Adaptation {
+  std::vector<Tensor> entering;
+  Tensor tokens(int, Tensor x) override {
+    entering.push_back(x);
+    return x;
+  }
+};
+
+struct Case {
+  std::string name;
+  std::function<std::unique_ptr<nn::Adaptation>()> make;
+};
+
+std::vector<Case> cases() {
+  const auto make = [](auto build) {
+    return [build]() -> std::unique_ptr<nn::Adaptation> {
+      Random random = seed();
+      return build(random);
+    };
+  };
+  return {
+      {"shallow prompt", make([](Random& r) {
+         return std::make_unique<Prompt>(PromptOptions{3, false}, kWidth, kDepth, 8, r);
+       })},
+      {"deep prompt", make([](Random& r) {
+         return std::make_unique<Prompt>(PromptOptions{3, true}, kWidth, kDepth, 8, r);
+       })},
+      {"prefix", make([](Random& r) {
+         return std::make_unique<Prefix>(PrefixOptions{4, {0, 1}}, kWidth, kDepth, r);
+       })},
+      {"parallel adapter", make([](Random& r) {
+         return std::make_unique<Adapter>(AdapterOptions{6, 0.5, "parallel"}, kWidth, kDepth, r);
+       })},
+      {"sequential adapter", make([](Random& r) {
+         return std::make_unique<Adapter>(AdapterOptions{6, 0.5, "sequential"}, kWidth, kDepth, r);
+       })},
+      {"lora qv", make([](Random& r) {
+         return std::make_unique<Lora>(LoraOptions{2, 3, "qv"}, kWidth, kDepth, r);
+       })},
+      {"lora qkv", make([](Random& r) {
+         return std::make_unique<Lora>(LoraOptions{2, 3, "qkv"}, kWidth, kDepth, r);
+       })},
+      {"scale-shift", make([](Random& r) {
+         return std::make_unique<ScaleShift>(ScaleShiftOptions{}, kTinyViT.block(), kDepth, r);
+       })},
+  };
+}
+
+Tensor input() {
+  return random_tensor({2, 3, 16, 16}, 99);
+}
+
+// A number that depends on every feature.
+Tensor probe(const Backbone& backbone, nn::Adaptation& adaptation) {
+  return (backbone.features(input(), {&adaptation}) * random_tensor({2, kWidth}, 5)).sum();
+}
+
+TEST(Adaptations, KeepTheOutputsShapeAndChangeIt) {
+  const auto vit = random_vit();
+  const Tensor plain = vit->tokens(input());
+  for (const auto& item : cases()) {
+    const auto adaptation = item.make();
+    stir(*adaptation, 1);
+    const Tensor changed = vit->tokens(input(), {adaptation.get()});
+    EXPECT_EQ(changed.sizes(), plain.sizes()) << item.name;
+    EXPECT_GT(relative_error(changed, plain), 1e-4) << item.name;
+    EXPECT_TRUE(at::equal(vit->features(input(), {adaptation.get()}), changed.select(1, 0)));
+  }
+}
+
+TEST(Adaptations, GradientsReachEveryTensorAndNoWeight) {
+  const auto vit = random_vit();
+  for (const auto& item : cases()) {
+    const auto adaptation = item.make();
+    stir(*adaptation, 1);
+    ASSERT_FALSE(nn::tensors(*adaptation).empty());
+    probe(*vit, *adaptation).backward();
+    for (const auto& own : nn::tensors(*adaptation)) {
+      ASSERT_TRUE(own.tensor.grad().defined()) << item.name << " " << own.name;
+      EXPECT_GT(own.tensor.grad().abs().max().item<float>(), 0) << item.name << " " << own.name;
+    }
+    for (const auto& weight : nn::tensors(*vit)) EXPECT_FALSE(weight.tensor.grad().defined());
+  }
+}
+
+// <gradient, u> against a central difference along a random direction u, in float.
+TEST(Adaptations, GradientsAreTheSlope) {
+  const auto vit = random_vit();
+  for (const auto& item : cases()) {
+    const auto adaptation = item.make();
+    stir(*adaptation, 1);
+    probe(*vit, *adaptation).backward();
+    double expected = 0;
+    std::vector<Tensor> directions;
+    for (const auto& own : nn::tensors(*adaptation)) {
+      directions.push_back(own.tensor.grad().sign() *
+                           random_tensor(own.tensor.sizes().vec(), 17).abs());
+      expected += (own.tensor.grad() * directions.back()).sum().item<double>();
+    }
+    NoGrad no_grad;
+    const auto at_step = [&](double step) {
+      size_t i = 0;
+      for (auto& own : nn::tensors(*adaptation)) own.tensor.add_(directions[i++], step);
+      const double value = probe(*vit, *adaptation).item<double>();
+      i = 0;
+      for (auto& own : nn::tensors(*adaptation)) own.tensor.sub_(directions[i++], step);
+      return value;
+    };
+    constexpr double kStep = 1e-3;
+    const double slope = (at_step(kStep) - at_step(-kStep)) / (2 * kStep);
+    EXPECT_NEAR(slope / expected, 1, 0.02) << item.name;
+  }
+}
+
+TEST(Adaptations, TrainWithoutMovingTheBackbone) {
+  const auto vit = random_vit();
+  const std::string before = content_hash(nn::tensors(*vit));
+  for (const auto& item : cases()) {
+    const auto adaptation = item.make();
+    const std::string fresh = content_hash(nn::tensors(*adaptation));
+    ParamGroup group;
+    for (const auto& own : nn::trainable(*adaptation)) group.tensors.push_back(own.tensor);
+    ASSERT_EQ(group.tensors.size(), nn::tensors(*adaptation).size()) << item.name;
+    Optimizer optimizer({.lr = 0.01}, {group});
+    double first = 0, last = 0;
+    for (int step = 0; step < 8; ++step) {
+      optimizer.zero_grad();
+      const Tensor loss = (vit->features(input(), {adaptation.get()}) - 1).square().mean();
+      (step == 0 ? first : last) = loss.item<double>();
+      loss.backward();
+      optimizer.step(0.01);
+    }
+    EXPECT_LT(last, first) << item.name;
+    EXPECT_NE(content_hash(nn::tensors(*adaptation)), fresh) << item.name;
+  }
+  EXPECT_EQ(content_hash(nn::tensors(*vit)), before);
+}
+
+TEST(Adaptations, AreDrawnFromTheirGeneratorAlone) {
+  for (const auto& item : cases())
+    EXPECT_EQ(content_hash(nn::tensors(*item.make())), content_hash(nn::tensors(*item.make())))
+        << item.name;
+}
+
+TEST(Adapter, IsTheIdentityWhenFresh) {
+  const auto vit = random_vit();
+  for (const char* placement : {"parallel", "sequential"}) {
+    Random random = seed();
+    Adapter adapter({.placement = placement}, kWidth, kDepth, random);
+    EXPECT_TRUE(at::equal(vit->tokens(input(), {&adapter}), vit->tokens(input())));
+    const auto tensors = named(adapter);
+    EXPECT_EQ(tensors.at("blocks.1.down.weight").sizes(), at::IntArrayRef({64, kWidth}));
+    const float largest = tensors.at("blocks.1.down.weight").abs().max().item<float>();
+    EXPECT_LE(largest, 1 / std::sqrt(float(kWidth)));
+    EXPECT_GT(largest, 0.9 / std::sqrt(float(kWidth)));
+  }
+}
+
+TEST(Adapter, AddsItsBottleneck) {
+  const Tensor in = random_tensor({2, 3, kWidth}, 1), out = random_tensor({2, 3, kWidth}, 2);
+  for (const bool parallel : {true, false}) {
+    Random random = seed();
+    Adapter adapter({4, 0.25, parallel ? "parallel" : "sequential"}, kWidth, kDepth, random);
+    stir(adapter, 3);
+    const auto t = named(adapter);
+    const Tensor hidden =
+        at::relu(at::matmul(parallel ? in : out, t.at("blocks.1.down.weight").t()) +
+                 t.at("blocks.1.down.bias"));
+    const Tensor expected = out + 0.25 * (at::matmul(hidden, t.at("blocks.1.up.weight").t()) +
+                                          t.at("blocks.1.up.bias"));
+    EXPECT_LT(relative_error(adapter.after(nn::Site::mlp, 1, in, out), expected), 1e-6);
+    EXPECT_TRUE(at::equal(adapter.after(nn::Site::fc2, 1, in, out), out));
+  }
+}
+
+TEST(Lora, IsTheIdentityWhenFresh) {
+  const auto vit = random_vit();
+  Random random = seed();
+  Lora lora({}, kWidth, kDepth, random);
+  EXPECT_TRUE(at::equal(vit->tokens(input(), {&lora}), vit->tokens(input())));
+  EXPECT_EQ(named(lora).size(), size_t(kDepth * 4));
+  EXPECT_FALSE(named(lora).contains("blocks.0.k.a"));
+}
+
+TEST(Lora, EqualsTheFoldedWeights) {
+  const auto vit = random_vit();
+  for (const std::string parts : {"q", "k", "v", "qv", "qkv"}) {
+    Random random = seed();
+    Lora lora({2, 5, parts}, kWidth, kDepth, random);
+    stir(lora, 1);
+    const auto folded = vit->clone();
+    const auto weights = named(*folded), change = named(lora);
+    {
+      NoGrad no_grad;
+      for (int64_t block = 0; block < kDepth; ++block)
+        for (const char part : parts) {
+          const auto key = fmt::format("blocks.{}.{}.", block, part);
+          weights.at(fmt::format("blocks.{}.attn.qkv.weight", block))
+              .slice(0, kWidth * int64_t(std::string("qkv").find(part)),
+                     kWidth * int64_t(std::string("qkv").find(part) + 1))
+              .add_(at::matmul(change.at(key + "b"), change.at(key + "a")), 5.0 / 2);
+        }
+    }
+    EXPECT_LT(relative_error(vit->tokens(input(), {&lora}), folded->tokens(input())), 1e-5)
+        << parts;
+  }
+}
+
+TEST(ScaleShift, EqualsTheFoldedWeights) {
+  const auto vit = random_vit();
+  Random random = seed();
+  ScaleShift ssf({}, kTinyViT.block(), kDepth, random);
+  stir(ssf, 1);
+  const auto folded = vit->clone();
+  const auto weights = named(*folded), change = named(ssf);
+  {
+    NoGrad no_grad;
+    const auto fold = [&](const std::string& layer, const std::string& site) {
+      const Tensor gamma = change.at(site + ".gamma"), beta = change.at(site + ".beta");
+      const Tensor weight = weights.at(layer + ".weight");
+      weight.mul_(weight.dim() == 1 ? gamma : gamma.reshape({-1, 1}));
+      weights.at(layer + ".bias").mul_(gamma).add_(beta);
+    };
+    const Tensor gamma = change.at("embed.gamma"), beta = change.at("embed.beta");
+    weights.at("patch_embed.proj.weight").mul_(gamma.reshape({-1, 1, 1, 1}));
+    weights.at("patch_embed.proj.bias").mul_(gamma);
+    weights.at("cls_token").mul_(gamma);
+    weights.at("pos_embed").mul_(gamma).add_(beta);
+    for (int64_t block = 0; block < kDepth; ++block) {
+      const auto at = fmt::format("blocks.{}.", block);
+      fold(at + "norm1", at + "norm1");
+      fold(at + "attn.qkv", at + "qkv");
+      fold(at + "attn.proj", at + "attention");
+      fold(at + "norm2", at + "norm2");
+      fold(at + "mlp.fc1", at + "fc1");
+      fold(at + "mlp.fc2", at + "fc2");
+    }
+    fold("norm", "norm");
+  }
+  EXPECT_LT(relative_error(vit->tokens(input(), {&ssf}), folded->tokens(input())), 1e-5);
+}
+
+TEST(ScaleShift, BeginsNearTheIdentity) {
+  Random random = seed();
+  ScaleShift ssf({}, {.width = 768, .heads = 12, .hidden = 3072}, 1, random);
+  const auto t = named(ssf);
+  const Tensor gamma = t.at("blocks.0.fc1.gamma"), beta = t.at("blocks.0.fc1.beta");
+  EXPECT_EQ(gamma.sizes(), at::IntArrayRef({3072}));
+  EXPECT_EQ(t.at("blocks.0.qkv.gamma").sizes(), at::IntArrayRef({2304}));
+  EXPECT_NEAR(gamma.mean().item<float>(), 1, 0.002);
+  EXPECT_NEAR((gamma - 1).square().mean().sqrt().item<float>(), 0.02, 0.001);
+  EXPECT_NEAR(beta.mean().item<float>(), 0, 0.002);
+  EXPECT_NEAR(beta.square().mean().sqrt().item<float>(), 0.02, 0.001);
+
+  const auto vit = random_vit();
+  ScaleShift exact({.deviation = 0}, kTinyViT.block(), kDepth, random);
+  EXPECT_TRUE(at::equal(vit->tokens(input(), {&exact}), vit->tokens(input())));
+}
+
+TEST(Prompt, EntersBehindTheClassTokenAndIsReplacedWhenDeep) {
+  const auto vit = random_vit();
+  Recorder plain;
+  vit->tokens(input(), {&plain});
+  for (const bool deep : {false, true}) {
+    Random random = seed();
+    Prompt prompt({3, deep}, kWidth, kDepth, 8, random);
+    const Tensor own = named(prompt).at("tokens");
+    EXPECT_EQ(own.sizes(), at::IntArrayRef({deep ? kDepth : 1, 3, kWidth}));
+    Recorder seen;
+    vit->tokens(input(), {&prompt, &seen});
+    ASSERT_EQ(seen.entering.size(), size_t(kDepth));
+    for (const Tensor& x : seen.entering)
+      EXPECT_EQ(x.sizes(), at::IntArrayRef({2, kRows + 3, kWidth}));
+    const auto prompts = [&](size_t block) { return seen.entering[block].slice(1, 1, 4); };
+    EXPECT_TRUE(at::equal(seen.entering[0].slice(1, 0, 1), plain.entering[0].slice(1, 0, 1)));
+    EXPECT_TRUE(at::equal(seen.entering[0].slice(1, 4), plain.entering[0].slice(1, 1)));
+    for (int64_t sample = 0; sample < 2; ++sample) {
+      EXPECT_TRUE(at::equal(prompts(0)[sample], own[0]));
+      EXPECT_EQ(at::equal(prompts(1)[sample], own[deep ? 1 : 0]), deep);
+    }
+  }
+}
+
+TEST(Prompt, LeavesAPooledNetworkItsPatchesOnly) {
+  ViTShape shape = kTinyViT;
+  shape.pooled_norm = true;
+  shape.final_norm = false;
+  const auto vit = random_vit(shape);
+  Random random = seed();
+  Prompt prompt({3, true}, kWidth, kDepth, 8, random);
+  const Tensor tokens = vit->tokens(input(), {&prompt});
+  EXPECT_EQ(tokens.sizes(), at::IntArrayRef({2, kRows, kWidth}));
+  EXPECT_TRUE(at::equal(vit->features(input(), {&prompt}), vit->pool(tokens)));
+}
+
+TEST(Prompt, IsDrawnAsThePaperDraws) {
+  Random random = seed();
+  Prompt prompt({}, 768, 12, 16, random);
+  const Tensor own = named(prompt).at("tokens");
+  EXPECT_EQ(own.sizes(), at::IntArrayRef({12, 5, 768}));
+  const double v = std::sqrt(6.0 / (3 * 16 * 16 + 768));
+  EXPECT_LE(own.abs().max().item<double>(), v + 1e-7);
+  EXPECT_NEAR(own.square().mean().item<double>(), v * v / 3, 0.02 * v * v);
+  EXPECT_NEAR(own.mean().item<double>(), 0, 0.01 * v);
+}
+
+// softmax(q [P_k; k]ᵀ / sqrt(d)) [P_v; v], one head, sample and query at a time.
+TEST(Prefix, LengthensKeysAndValues) {
+  const nn::BlockShape shape{.width = 6, .heads = 2, .hidden = 8};
+  nn::Attention attention(shape);
+  uint64_t index = 0;
+  for (auto& item : nn::tensors(attention))
+    item.tensor.copy_(random_tensor(item.tensor.sizes().vec(), ++index, 0.5));
+  Random random = seed();
+  Prefix prefix({3, {1}}, 6, 2, random);
+  const auto own = named(prefix);
+  EXPECT_EQ(own.size(), 2u);
+  const Tensor x = random_tensor({2, 4, 6}, 50);
+
+  NoGrad no_grad;
+  const Tensor mixed = attention.qkv(x);
+  Tensor heads = at::zeros({2, 4, 6});
+  for (int64_t sample = 0; sample < 2; ++sample)
+    for (int64_t head = 0; head < 2; ++head) {
+      const auto part = [&](int64_t third, const Tensor& more) {
+        const Tensor rows = mixed[sample].slice(1, 6 * third, 6 * third + 6);
+        return (more.defined() ? at::cat({more, rows}) : rows).slice(1, 3 * head, 3 * head + 3);
+      };
+      const Tensor query = part(0, {}), key = part(1, own.at("blocks.1.keys")),
+                   value = part(2, own.at("blocks.1.values"));
+      for (int64_t row = 0; row < 4; ++row) {
+        const Tensor weight = at::softmax((key * query[row]).sum(1) / std::sqrt(3.0), 0);
+        heads[sample][row]
+            .slice(0, 3 * head, 3 * head + 3)
+            .copy_((value * weight.unsqueeze(1)).sum(0));
+      }
+    }
+  EXPECT_LT(relative_error(attention(x, 1, {&prefix}), attention.proj(heads)), 1e-6);
+  EXPECT_TRUE(at::equal(attention(x, 0, {&prefix}), attention(x, 0, {})));
+}
+
+TEST(Prefix, NamesABlockThatIsNotThere) {
+  Random random = seed();
+  EXPECT_EQ(error_of([&] {
+              Prefix({5, {0, 2}}, kWidth, kDepth, random);
+            }),
+            "prefix.layers: there is no block 2: the network's are 0 to 1");
+}
+
+TEST(Adaptations, Compose) {
+  const auto vit = random_vit();
+  Random random = seed();
+  Prompt prompt({3, true}, kWidth, kDepth, 8, random);
+  Prefix prefix({2, {0}}, kWidth, kDepth, random), other({4, {0}}, kWidth, kDepth, random);
+  Adapter adapter({}, kWidth, kDepth, random), twin({}, kWidth, kDepth, random);
+  Lora lora({}, kWidth, kDepth, random);
+  ScaleShift ssf({}, kTinyViT.block(), kDepth, random);
+
+  // Fresh adapters and LoRA change nothing on top of the others.
+  const Tensor without = vit->tokens(input(), {&prompt, &prefix, &ssf});
+  EXPECT_EQ(without.sizes(), at::IntArrayRef({2, kRows, kWidth}));
+  EXPECT_TRUE(at::equal(vit->tokens(input(), {&prompt, &prefix, &adapter, &lora, &ssf}), without));
+
+  // Prefixes are joined in order.
+  const auto [keys, values] = nn::Adaptations{&prefix, &other}.prefix(0, 2);
+  EXPECT_EQ(keys.sizes(), at::IntArrayRef({2, 6, kWidth}));
+  EXPECT_TRUE(at::equal(keys[1].slice(0, 0, 2), named(prefix).at("blocks.0.keys")));
+  EXPECT_TRUE(at::equal(values[1].slice(0, 2), named(other).at("blocks.0.values")));
+  EXPECT_FALSE((nn::Adaptations{&prefix, &other}.prefix(1, 2).first.defined()));
+
+  // Two parallel adapters add up; the second sees the first one's output as `out`.
+  stir(adapter, 1), stir(twin, 30);
+  const Tensor in = random_tensor({1, 2, kWidth}, 4), out = random_tensor({1, 2, kWidth}, 5);
+  const Tensor both = nn::Adaptations{&adapter, &twin}.after(nn::Site::mlp, 0, in, out);
+  const Tensor sum =
+      adapter.after(nn::Site::mlp, 0, in, out) + twin.after(nn::Site::mlp, 0, in, out) - out;
+  EXPECT_LT(relative_error(both, sum), 1e-6);
+}
+
+}  // namespace
+}  // namespace patina::adapt

@@ -1,0 +1,272 @@
+// The closed-form learners against the formulas of their papers, computed plainly; the trainer's
+// epochs, features and the state of a task half done.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <optional>
+
+#include "patina/learners/registry.h"
+#include "patina/scenario/class_incremental.h"
+#include "tests/support/errors.h"
+#include "tests/support/shared.h"
+#include "tests/support/tensors.h"
+#include "tests/support/toy_source.h"
+
+namespace patina {
+namespace {
+
+constexpr int64_t kClasses = 6, kPerClass = 8;
+
+/// A toy stream of three tasks over a tiny random ViT.
+struct World {
+  DataSplits data = toy_data(kClasses, kPerClass, 4);
+  ClassIncremental scenario{{.classes_per_task = 2}, data, false};
+  std::unique_ptr<ViT> vit = random_vit();
+  Transform train{{.size = 16, .normalize = "inception", .flip = true}};
+  Transform test{{.size = 16, .normalize = "inception"}};
+  ThreadPool pool{2};
+  Seeds seeds{5};
+
+  std::unique_ptr<Learner> make(const std::string& name) {
+    const LearnerRow* row = find_learner(name);
+    EXPECT_NE(row, nullptr) << name;
+    return make(name, *row->options());
+  }
+  std::unique_ptr<Learner> make(const std::string& name, const LearnerOptions& options) {
+    return find_learner(name)->make({*vit, seeds}, options);
+  }
+  Trainer trainer(TrainingOptions options = {}, std::function<void()> between_steps = {}) {
+    return {std::move(options), train, test, pool, seeds, std::move(between_steps)};
+  }
+  void learn(Learner& learner, Trainer& trainer) {
+    const auto stream = scenario.stream();
+    while (const auto task = stream->next()) {
+      learner.begin_task(*task, trainer);
+      learner.fit(*task, trainer);
+      learner.end_task(*task, trainer);
+    }
+  }
+  /// Test-transform features and targets of everything in the three tasks, in double.
+  FeatureSet features(bool training) {
+    Trainer own = trainer();
+    std::vector<Tensor> features, targets;
+    const auto stream = scenario.stream();
+    while (const auto task = stream->next()) {
+      const auto set = own.features(*vit, training ? *task->train : scenario.test(task->index));
+      features.push_back(set.features.to(at::kDouble));
+      targets.push_back(set.targets);
+    }
+    return {at::cat(features), at::cat(targets)};
+  }
+  Tensor scores(Learner& learner) {
+    Trainer own = trainer();
+    std::vector<Tensor> rows;
+    for (int task = 0; task < scenario.tasks(); ++task)
+      own.each_batch(scenario.test(task), "scores",
+                     [&](const Batch& batch) { rows.push_back(learner.scores(batch)); });
+    return at::cat(rows);
+  }
+};
+
+Tensor members(const FeatureSet& set, int64_t c) {
+  return set.features.index_select(0, (set.targets == c).nonzero().squeeze(1));
+}
+
+TEST(SimpleCil, ScoresAreCosinesToClassMeans) {
+  World world;
+  Trainer trainer = world.trainer();
+  const auto learner = world.make("simplecil");
+  world.learn(*learner, trainer);
+  const auto train = world.features(true), test = world.features(false);
+  Tensor expected = at::empty({test.features.size(0), kClasses}, at::kDouble);
+  for (int64_t c = 0; c < kClasses; ++c) {
+    const Tensor mean = members(train, c).mean(0);
+    for (int64_t i = 0; i < expected.size(0); ++i)
+      expected[i][c] = (test.features[i] * mean).sum() /
+                       (test.features[i].square().sum().sqrt() * mean.square().sum().sqrt());
+  }
+  EXPECT_LT(relative_error(world.scores(*learner), expected), 1e-5);
+}
+
+TEST(FeCam, ScoresAreNegativeMahalanobisDistances) {
+  World world;
+  Trainer trainer = world.trainer();
+  const auto learner = world.make("fecam");
+  world.learn(*learner, trainer);
+  const auto train = world.features(true), test = world.features(false);
+  const int64_t rows = test.features.size(0), width = world.vit->width();
+  Tensor expected = at::empty({rows, kClasses}, at::kDouble);
+  for (int64_t c = 0; c < kClasses; ++c) {
+    const Tensor own = members(train, c), mean = own.mean(0);
+    Tensor covariance = at::matmul((own - mean).t(), own - mean) / double(kPerClass - 1) +
+                        100 * at::eye(width, at::kDouble);
+    const Tensor deviation = covariance.diagonal().sqrt();
+    const Tensor correlation =
+        covariance / at::matmul(deviation.unsqueeze(1), deviation.unsqueeze(0));
+    const auto [values, vectors] = at::linalg_eigh(correlation);
+    for (int64_t i = 0; i < rows; ++i) {
+      const Tensor f = test.features[i];
+      const Tensor u = f / f.square().sum().sqrt() - mean / mean.square().sum().sqrt();
+      expected[i][c] = -(at::matmul(vectors.t(), u).square() / values).sum();
+    }
+  }
+  EXPECT_LT(relative_error(world.scores(*learner), expected), 1e-5);
+}
+
+// With one penalty in the grid: W = (G + λI)⁻¹ Q over the projected features of all tasks.
+TEST(RanPac, ScoresAreTheRidgeSolutionOfAllTasks) {
+  World world;
+  Trainer trainer = world.trainer();
+  const LearnerRow* row = find_learner("ranpac");
+  const auto options = row->options();
+  struct Set : Fields {
+    void visit(const FieldInfo& info, int64_t& value) override {
+      if (info.key == "projection") value = 32;
+      if (info.key == "grid_low" || info.key == "grid_high") value = 1;
+    }
+    void visit(const FieldInfo&, bool&) override {}
+    void visit(const FieldInfo&, double&) override {}
+    void visit(const FieldInfo&, std::string&) override {}
+    void visit(const FieldInfo&, std::vector<int64_t>&) override {}
+    void visit(const FieldInfo&, std::vector<double>&) override {}
+    void visit(const FieldInfo&, std::vector<std::string>&) override {}
+    bool enter(std::string_view, std::string_view) override { return false; }
+    void leave() override {}
+  } set;
+  options->bind(set);
+  const auto learner = world.make("ranpac", *options);
+  world.learn(*learner, trainer);
+
+  Tensor projection = at::empty({world.vit->width(), 32});
+  Random random = world.seeds("projection");
+  random.fill_normal(values(projection));
+  const auto train = world.features(true), test = world.features(false);
+  const auto wide = [&](const Tensor& features) {
+    return at::relu(at::matmul(features, projection.to(at::kDouble)));
+  };
+  const Tensor h = wide(train.features), y = at::one_hot(train.targets, kClasses).to(at::kDouble);
+  const auto [eigen, vectors] = at::linalg_eigh(at::matmul(h.t(), h));
+  const Tensor w = at::matmul(vectors, at::matmul(vectors.t(), at::matmul(h.t(), y)) /
+                                           (eigen.clamp_min(0) + 10).unsqueeze(1));
+  EXPECT_LT(relative_error(world.scores(*learner), at::matmul(wide(test.features), w)), 1e-4);
+}
+
+TEST(ClosedForms, LearnTheToyAndComeBackFromAnArchive) {
+  for (const std::string name : {"simplecil", "ranpac", "fecam"}) {
+    World world;
+    Trainer trainer = world.trainer();
+    const auto learner = world.make(name);
+    world.learn(*learner, trainer);
+    const Tensor scores = world.scores(*learner);
+    ASSERT_EQ(scores.sizes(), at::IntArrayRef({4 * kClasses, kClasses}));
+    const auto right = (scores.argmax(1) == world.features(false).targets).to(at::kFloat).mean();
+    EXPECT_GT(right.item<float>(), 0.5) << name;  // chance is 1 in 6
+
+    const auto path = scratch_folder("learner_" + name) / "state";
+    Archive save;
+    learner->state(save);
+    save.write(path);
+    const auto back = world.make(name);
+    Archive load = Archive::read(path);
+    back->state(load);
+    EXPECT_TRUE(at::equal(world.scores(*back), scores)) << name;
+  }
+}
+
+TEST(Registry, KnowsItsRows) {
+  EXPECT_EQ(find_learner("nobody"), nullptr);
+  EXPECT_EQ(learner_names().size(), learners().size());
+  for (const auto& row : learners()) {
+    EXPECT_EQ(find_learner(row.name), &row);
+    EXPECT_FALSE(row.paper.empty() || row.about.empty() || row.family.empty()) << row.name;
+  }
+}
+
+TEST(Trainer, FeaturesFollowTheDatasetsOrderAndTheTestTransform) {
+  World world;
+  Trainer trainer = world.trainer();
+  const Dataset data(*world.data.train, {30, 2, 17}, {0, 1, 2});
+  const auto set = trainer.features(*world.vit, data);
+  EXPECT_EQ(items_of(set.targets), (std::vector<int64_t>{0, 1, 2}));
+  EXPECT_FALSE(set.features.requires_grad());
+  Tensor input = at::empty({3, 3, 16, 16});
+  for (int64_t i = 0; i < 3; ++i)
+    world.test(world.data.train->image(data.position(i)), Random(),
+               {input.data_ptr<float>() + i * 768, 768});
+  EXPECT_LT(relative_error(set.features, world.vit->features(input)), 1e-6);
+}
+
+const TrainingOptions kTraining{
+    .epochs = 3,
+    .batch_size = 5,
+    .optimizer = {.optimizer = "adam", .lr = 0.01, .schedule = "cosine", .warmup_epochs = 1}};
+
+// Everything a run would keep: the learner and the trainer between two steps.
+struct Snapshot {
+  fs::path path;
+  void take(Learner& learner, Trainer& trainer) const {
+    Archive a;
+    a("learner", learner);
+    a("trainer", trainer);
+    a.write(path);
+  }
+  void restore(Learner& learner, Trainer& trainer) const {
+    Archive a = Archive::read(path);
+    a("learner", learner);
+    a("trainer", trainer);
+  }
+};
+
+TEST(Trainer, ResumesInsideATaskToTheSameBits) {
+  const Snapshot snapshot{scratch_folder("trainer") / "state"};
+  // 16 samples in batches of 5: four steps an epoch. Stop at an epoch's start, inside, and at its
+  // end.
+  for (const int stop : {1, 4, 6, 12}) {
+    World whole, broken, resumed;
+    int steps = 0;
+    std::unique_ptr<Learner> learner = whole.make("finetune");
+    Trainer trainer = whole.trainer(kTraining, [&] { ++steps; });
+    const auto stream = whole.scenario.stream();
+    const Task task = *stream->next();
+    learner->begin_task(task, trainer);
+    learner->fit(task, trainer);
+    EXPECT_EQ(steps, 12);
+
+    struct Stop {};
+    std::unique_ptr<Learner> killed = broken.make("finetune");
+    std::optional<Trainer> killed_trainer;
+    steps = 0;
+    killed_trainer.emplace(kTraining, broken.train, broken.test, broken.pool, broken.seeds, [&] {
+      if (++steps < stop) return;
+      snapshot.take(*killed, *killed_trainer);
+      throw Stop();
+    });
+    killed->begin_task(task, *killed_trainer);
+    EXPECT_THROW(killed->fit(task, *killed_trainer), Stop);
+
+    steps = 0;
+    std::unique_ptr<Learner> back = resumed.make("finetune");
+    Trainer back_trainer = resumed.trainer(kTraining, [&] { ++steps; });
+    snapshot.restore(*back, back_trainer);
+    back->fit(task, back_trainer);
+    EXPECT_EQ(steps, 12 - stop);
+    for (World* world : {&whole, &resumed}) ASSERT_EQ(nn::trainable(*world->vit).size(), 30u);
+    EXPECT_TRUE(at::equal(resumed.scores(*back), whole.scores(*learner))) << stop;
+  }
+}
+
+TEST(Trainer, NamesALossThatIsNotFinite) {
+  World world;
+  const auto learner = world.make("finetune");
+  TrainingOptions options = kTraining;
+  options.optimizer = {.optimizer = "sgd", .lr = 1e30, .schedule = "constant"};
+  Trainer trainer = world.trainer(options);
+  const auto stream = world.scenario.stream();
+  const Task task = *stream->next();
+  learner->begin_task(task, trainer);
+  EXPECT_PRED2(contains, error_of([&] { learner->fit(task, trainer); }),
+               "lower training.lr or set training.clip_norm");
+}
+
+}  // namespace
+}  // namespace patina

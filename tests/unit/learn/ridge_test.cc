@@ -1,0 +1,164 @@
+// Ridge regression: the primal form, the dual form and the path of penalties against plain Gaussian
+// elimination in double.
+#include "patina/learn/ridge.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "patina/checkpoint/archive.h"
+#include "tests/support/shared.h"
+#include "tests/support/tensors.h"
+
+namespace patina {
+namespace {
+
+using Matrix = std::vector<std::vector<double>>;
+
+Matrix matrix(const Tensor& t) {
+  Matrix rows(size_t(t.size(0)), std::vector<double>(size_t(t.size(1))));
+  for (size_t i = 0; i < rows.size(); ++i)
+    for (size_t j = 0; j < rows[i].size(); ++j)
+      rows[i][j] = t[int64_t(i)][int64_t(j)].item<double>();
+  return rows;
+}
+
+Tensor tensor(const Matrix& rows) {
+  Tensor t = at::empty({int64_t(rows.size()), int64_t(rows[0].size())}, at::kDouble);
+  for (size_t i = 0; i < rows.size(); ++i)
+    for (size_t j = 0; j < rows[i].size(); ++j) t[int64_t(i)][int64_t(j)] = rows[i][j];
+  return t;
+}
+
+// (HᵀH + λI)⁻¹ HᵀY by elimination with pivots.
+Tensor naive_ridge(const Tensor& features, const Tensor& outputs, double penalty) {
+  const Matrix h = matrix(features), y = matrix(outputs);
+  const size_t n = h.size(), m = h[0].size(), k = y[0].size();
+  Matrix a(m, std::vector<double>(m + k));
+  for (size_t i = 0; i < m; ++i) {
+    for (size_t s = 0; s < n; ++s) {
+      for (size_t j = 0; j < m; ++j) a[i][j] += h[s][i] * h[s][j];
+      for (size_t j = 0; j < k; ++j) a[i][m + j] += h[s][i] * y[s][j];
+    }
+    a[i][i] += penalty;
+  }
+  for (size_t column = 0; column < m; ++column) {
+    size_t pivot = column;
+    for (size_t i = column; i < m; ++i)
+      if (std::abs(a[i][column]) > std::abs(a[pivot][column])) pivot = i;
+    std::swap(a[column], a[pivot]);
+    for (size_t i = 0; i < m; ++i) {
+      if (i == column) continue;
+      const double factor = a[i][column] / a[column][column];
+      for (size_t j = column; j < m + k; ++j) a[i][j] -= factor * a[column][j];
+    }
+  }
+  Matrix w(m, std::vector<double>(k));
+  for (size_t i = 0; i < m; ++i)
+    for (size_t j = 0; j < k; ++j) w[i][j] = a[i][m + j] / a[i][i];
+  return tensor(w);
+}
+
+Tensor targets_of(int64_t count, int64_t classes, int64_t first = 0) {
+  std::vector<int64_t> items;
+  for (int64_t i = 0; i < count; ++i) items.push_back(first + i * 7 % classes);
+  return tensor_of(items);
+}
+
+TEST(RidgeStatistics, EqualsTheNaiveSolutionInBothForms) {
+  for (const int64_t samples : {5, 11, 12, 13, 40}) {
+    const Tensor h = random_tensor({samples, 12}, uint64_t(samples)), y = targets_of(samples, 3);
+    RidgeStatistics ridge;
+    ridge.add(h, y, 3);
+    EXPECT_EQ(ridge.dual(), samples < 12);
+    EXPECT_EQ(ridge.samples(), samples);
+    for (const double penalty : {1e-2, 1., 100.}) {
+      const Tensor w = ridge.solve(penalty);
+      EXPECT_EQ(w.scalar_type(), at::kFloat);
+      EXPECT_LT(relative_error(w, naive_ridge(h, one_hot(y, 3, at::kDouble), penalty)), 1e-6)
+          << samples << " " << penalty;
+    }
+  }
+}
+
+// Classes arrive two at a time; the third addition takes the samples past the dimensions.
+TEST(RidgeStatistics, SumsOverTasksAcrossTheChangeOfForm) {
+  RidgeStatistics ridge;
+  std::vector<Tensor> features, targets;
+  for (int64_t task = 0; task < 5; ++task) {
+    features.push_back(random_tensor({6, 16}, uint64_t(task)));
+    targets.push_back(targets_of(6, 2, 2 * task));
+    const int64_t classes = 2 * task + 2;
+    ridge.add(features.back(), targets.back(), classes);
+    EXPECT_EQ(ridge.dual(), task < 2);
+    const Tensor expected =
+        naive_ridge(at::cat(features), one_hot(at::cat(targets), classes, at::kDouble), 0.5);
+    EXPECT_LT(relative_error(ridge.solve(0.5), expected), 1e-6) << task;
+  }
+  EXPECT_EQ(ridge.samples(), 30);
+}
+
+TEST(RidgeStatistics, ContinuesFromAnArchive) {
+  for (const int64_t samples : {5, 20}) {
+    RidgeStatistics ridge, back;
+    ridge.add(random_tensor({samples, 8}, 1), targets_of(samples, 2), 2);
+    const auto path = scratch_folder("ridge") / "state";
+    Archive save;
+    save("ridge", ridge);
+    save.write(path);
+    Archive load = Archive::read(path);
+    load("ridge", back);
+    for (auto* each : {&ridge, &back}) each->add(random_tensor({9, 8}, 2), targets_of(9, 2, 2), 4);
+    EXPECT_TRUE(at::equal(back.solve(0.1), ridge.solve(0.1)));
+  }
+}
+
+TEST(RidgeStatistics, SolvesWhatCholeskyCannot) {
+  RidgeStatistics ridge;
+  const Tensor h = at::ones({20, 4}) * 1e4;  // rank one: HᵀH + 1e-8 I rounds to a singular matrix
+  ridge.add(h, targets_of(20, 2), 2);
+  const Tensor scores = at::matmul(h, ridge.solve(1e-8));
+  EXPECT_LT(relative_error(scores, at::full({20, 2}, 0.5)), 1e-3);
+}
+
+TEST(RidgePath, EqualsTheDirectSolutionAtEveryPenalty) {
+  for (const int64_t samples : {7, 10, 30}) {
+    const Tensor h = random_tensor({samples, 10}, uint64_t(samples)),
+                 y = random_tensor({samples, 3}, 4), other = random_tensor({5, 10}, 6);
+    const RidgePath path(h, y);
+    const Tensor prepared = path.prepare(other);
+    for (const double penalty : {1e-3, 0.1, 1., 1e4}) {
+      const Tensor expected = naive_ridge(h, y, penalty);
+      EXPECT_LT(relative_error(path.weights(penalty), expected), 1e-8) << samples << " " << penalty;
+      EXPECT_LT(relative_error(path.predict(prepared, penalty),
+                               at::matmul(other.to(at::kDouble), expected)),
+                1e-8);
+    }
+  }
+}
+
+TEST(ChoosePenalty, EqualsSeventeenNaiveSolutions) {
+  std::vector<double> grid;
+  for (int power = -8; power <= 8; ++power) grid.push_back(std::pow(10.0, power));
+  std::vector<double> chosen;
+  for (const double noise : {0.01, 1., 30.}) {
+    const Tensor truth = random_tensor({8, 2}, 1);
+    const auto outputs = [&](const Tensor& h, uint64_t seed) {
+      return at::matmul(h, truth) + random_tensor({h.size(0), 2}, seed) * noise;
+    };
+    const Tensor h = random_tensor({20, 8}, 2), held_out = random_tensor({10, 8}, 3);
+    const Tensor y = outputs(h, 4), wanted = outputs(held_out, 5);
+    double best = 0, least = std::numeric_limits<double>::infinity();
+    for (const double penalty : grid) {
+      const Tensor predicted = at::matmul(held_out.to(at::kDouble), naive_ridge(h, y, penalty));
+      const double error = (predicted - wanted).square().mean().item<double>();
+      if (error < least) least = error, best = penalty;
+    }
+    EXPECT_EQ(choose_penalty(grid, h, y, held_out, wanted), best) << noise;
+    chosen.push_back(best);
+  }
+  EXPECT_LT(chosen.front(), chosen.back());
+}
+
+}  // namespace
+}  // namespace patina

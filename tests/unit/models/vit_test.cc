@@ -1,0 +1,224 @@
+// The ViT and its files: every variant comes back as it was saved, and a file that is not one of
+// them is refused with a sentence.
+#include "patina/models/vit.h"
+
+#include <gtest/gtest.h>
+
+#include "patina/checkpoint/load.h"
+#include "patina/models/model.h"
+#include "tests/support/errors.h"
+#include "tests/support/shared.h"
+#include "tests/support/tensors.h"
+
+namespace patina {
+namespace {
+
+ViTShape variant(const std::function<void(ViTShape&)>& change) {
+  ViTShape shape = kTinyViT;
+  change(shape);
+  return shape;
+}
+
+const std::map<std::string, ViTShape>& variants() {
+  static const std::map<std::string, ViTShape> list = {
+      {"plain", kTinyViT},
+      {"no_qkv_bias", variant([](ViTShape& s) { s.qkv_bias = false; })},
+      {"layer_scale", variant([](ViTShape& s) { s.layer_scale = true; })},
+      {"pooled", variant([](ViTShape& s) { s.pooled_norm = true, s.final_norm = false; })},
+      {"pooled_without_class_token", variant([](ViTShape& s) {
+         s.pooled_norm = true, s.final_norm = false, s.class_token = false;
+       })},
+      {"with_head", variant([](ViTShape& s) { s.classes = 5; })},
+      {"other_sizes", variant([](ViTShape& s) {
+         s.image_size = 20, s.patch_size = 4, s.width = 12, s.depth = 3, s.heads = 2, s.hidden = 8;
+       })},
+  };
+  return list;
+}
+
+Tensor input_for(const Backbone& backbone) {
+  return random_tensor({2, 3, backbone.image_size(), backbone.image_size()}, 3);
+}
+
+TEST(ViT, EveryVariantRoundTripsThroughItsFile) {
+  const auto folder = scratch_folder("vit");
+  for (const auto& [name, shape] : variants()) {
+    const auto vit = random_vit(shape, 11);
+    const auto path = folder / (name + ".safetensors");
+    save_vit(*vit, path, /*bf16=*/false, {{"source", "test"}});
+    EXPECT_EQ(SafetensorsFile::open(path).metadata().at("source"), "test");
+    const auto back = load_backbone({.name = path.string()});
+    EXPECT_EQ(back->about(), vit->about()) << name;
+    EXPECT_EQ(content_hash(nn::tensors(*back)), content_hash(nn::tensors(*vit))) << name;
+    const Tensor input = input_for(*vit);
+    EXPECT_TRUE(at::equal(back->features(input), vit->features(input))) << name;
+    EXPECT_EQ(back->tokens(input).sizes(), at::IntArrayRef({2, shape.tokens(), shape.width}))
+        << name;
+    EXPECT_EQ(back->logits(back->features(input)).defined(), shape.classes > 0) << name;
+    EXPECT_TRUE(nn::trainable(*back).empty()) << name;
+    EXPECT_EQ(back->patch_size(), shape.patch_size);
+    EXPECT_EQ(back->block().hidden, shape.hidden);
+  }
+}
+
+TEST(ViT, RoundsToBf16WhenAsked) {
+  const auto vit = random_vit();
+  const auto path = scratch_folder("vit_bf16") / "vit.safetensors";
+  save_vit(*vit, path, /*bf16=*/true);
+  const auto back = load_backbone({.name = path.string()});
+  const auto from = nn::tensors(*vit), to = nn::tensors(*back);
+  for (size_t i = 0; i < from.size(); ++i)
+    EXPECT_TRUE(at::equal(to[i].tensor, from[i].tensor.to(at::kBFloat16).to(at::kFloat)));
+}
+
+TEST(ViT, CloneHasItsOwnWeightsAndTheSameFlags) {
+  const auto vit = random_vit();
+  nn::tensors(*vit)[0].tensor.requires_grad_(true);
+  const auto copy = vit->clone();
+  EXPECT_EQ(content_hash(nn::tensors(*copy)), content_hash(nn::tensors(*vit)));
+  EXPECT_EQ(nn::trainable(*copy).size(), 1u);
+  NoGrad no_grad;
+  nn::tensors(*copy)[1].tensor.add_(1);
+  EXPECT_NE(content_hash(nn::tensors(*copy)), content_hash(nn::tensors(*vit)));
+}
+
+TEST(ViT, AnImageAloneGivesWhatItGivesInABatch) {
+  const auto vit = random_vit();
+  const Tensor input = input_for(*vit);
+  EXPECT_LT(relative_error(vit->features(input.slice(0, 1)), vit->features(input).slice(0, 1)),
+            1e-6);
+}
+
+TEST(ViT, InitialisesAsTimm) {
+  ViT vit(variant([](ViTShape& s) { s.width = 96, s.hidden = 384, s.classes = 4; }));
+  Random random = Seeds(1)("vit");
+  vit.initialize(random);
+  for (const auto& item : nn::tensors(vit)) {
+    const Tensor& t = item.tensor;
+    const float largest = t.abs().max().item<float>();
+    const bool norm = item.name.find("norm") != std::string::npos;
+    if (norm && item.name.ends_with(".weight")) {
+      EXPECT_TRUE(at::equal(t, at::ones(t.sizes()))) << item.name;
+    } else if (item.name.starts_with("head.") || item.name.ends_with(".bias")) {
+      EXPECT_EQ(largest, 0) << item.name;
+    } else if (item.name.starts_with("blocks.")) {
+      EXPECT_NEAR(largest, 0.04, 0.001) << item.name;
+    }
+  }
+}
+
+TEST(LoadBackbone, TakesHeadsFromOptionsThenTheFileThenTheWidth) {
+  const auto folder = scratch_folder("vit_heads");
+  const auto vit = random_vit(variant([](ViTShape& s) { s.width = 128, s.heads = 4; }));
+  save_vit(*vit, folder / "with.safetensors", false);
+  std::map<std::string, StoredTensor> stored;
+  for (const auto& item : nn::tensors(*vit)) stored[item.name] = to_stored(item.tensor);
+  write_safetensors(folder / "without.safetensors", stored);
+  write_safetensors(folder / "bad.safetensors", stored, {{"heads", "many"}});
+  const auto heads = [&](const std::string& file, int64_t asked) {
+    return load_backbone({.name = (folder / file).string(), .heads = asked})->block().heads;
+  };
+  EXPECT_EQ(heads("with.safetensors", 0), 4);
+  EXPECT_EQ(heads("with.safetensors", 8), 8);
+  EXPECT_EQ(heads("without.safetensors", 0), 2);
+  EXPECT_EQ(heads("bad.safetensors", 0), 2);
+  EXPECT_PRED2(contains, error_of([&] { heads("with.safetensors", 3); }),
+               "3 heads do not divide the width 128: set model.heads");
+}
+
+TEST(LoadBackbone, SaysWhatToDo) {
+  EXPECT_PRED2(contains, error_of([] { load_backbone({.name = "deit_tiny_patch16_22"}); }),
+               "did you mean \"deit_tiny_patch16_224\"?");
+  EXPECT_PRED2(contains, error_of([] { load_backbone({.name = "deit_tiny_patch16_224"}); }),
+               "model.path");
+  const auto path = scratch_folder("vit_options") / "vit.safetensors";
+  save_vit(*random_vit(), path, false);
+  EXPECT_PRED2(contains,
+               error_of([&] { load_backbone({.name = path.string(), .image_size = 20}); }),
+               "20 px is not a multiple of the patch size 8");
+  EXPECT_PRED2(contains,
+               error_of([&] { load_backbone({.name = path.string(), .image_size = 1 << 30}); }),
+               "above the limit");
+  save_vit(*std::make_unique<ViT>(kTinyViT, "vivid"), path, false);
+  EXPECT_PRED2(contains, error_of([&] { load_backbone({.name = path.string()}); }), "vivid");
+}
+
+using Tensors = std::map<std::string, Tensor>;
+
+// What reading a file with these changes to a ViT's tensors says.
+std::string message(const std::function<void(Tensors&)>& change) {
+  const auto path = scratch_folder("vit_hostile") / "vit.safetensors";
+  Tensors tensors;
+  for (const auto& item : nn::tensors(*random_vit())) tensors[item.name] = item.tensor;
+  change(tensors);
+  std::map<std::string, StoredTensor> stored;
+  for (const auto& [name, tensor] : tensors) stored[name] = to_stored(tensor);
+  write_safetensors(path, stored, {{"heads", "3"}});
+  return error_of([&] { load_backbone({.name = path.string()}); });
+}
+
+TEST(VitShape, RefusesWhatIsNotAViT) {
+  EXPECT_EQ(message([](Tensors&) {}), "");
+  EXPECT_PRED2(contains, message([](Tensors& t) { t.clear(); }), "not a ViT with timm's names");
+  EXPECT_PRED2(contains, message([](Tensors& t) { t.erase("pos_embed"); }),
+               "there is no pos_embed");
+  EXPECT_PRED2(contains, message([](Tensors& t) { t.erase("cls_token"); }), "needs fc_norm");
+  EXPECT_PRED2(contains, message([](Tensors& t) {
+                 t["pos_embed"] = at::ones({1, 4, 24});
+               }),
+               "pos_embed [1, 4, 24] is not that of a square image");
+  EXPECT_PRED2(contains, message([](Tensors& t) {
+                 t["pos_embed"] = at::ones({1, 1, 24});
+               }),
+               "not that of a square image");
+  EXPECT_PRED2(contains, message([](Tensors& t) {
+                 t["pos_embed"] = at::ones({2, 5, 24});
+               }),
+               "wrong shape: pos_embed is [2, 5, 24], the network needs [1, 5, 24]");
+  EXPECT_PRED2(contains, message([](Tensors& t) {
+                 t["pos_embed"] = at::ones({1, 5, 25});
+               }),
+               "wrong shape: pos_embed");
+  for (const Shape& shape : {Shape{}, Shape{24}, Shape{24, 3, 8}, Shape{0, 3, 8, 8},
+                             Shape{24, 3, 8, 0}, Shape{24, 3, 8, 4}, Shape{24, 1, 8, 8},
+                             Shape{25, 3, 8, 8}, Shape{1, 3, 1, 1}, Shape{200000, 1, 1, 1}})
+    EXPECT_NE(message([&](Tensors& t) { t["patch_embed.proj.weight"] = at::ones(shape); }), "")
+        << shape_text(shape);
+  for (const char* name : {"blocks.0.mlp.fc1.weight", "blocks.1.attn.qkv.weight", "norm.weight",
+                           "blocks.0.norm1.weight", "cls_token", "pos_embed"})
+    for (const Shape& shape :
+         {Shape{}, Shape{0}, Shape{1}, Shape{0, 24}, Shape{100000, 1}, Shape{1, 100000, 1}})
+      EXPECT_PRED2(contains, message([&](Tensors& t) { t[name] = at::ones(shape); }),
+                   "vit.safetensors: ")
+          << name << shape_text(shape);
+  EXPECT_PRED2(contains, message([](Tensors& t) { t.erase("blocks.0.norm1.weight"); }),
+               "the weights do not fit the network");
+  EXPECT_PRED2(contains, message([](Tensors& t) {
+                 t["head.weight"] = at::ones({300000, 1});
+               }),
+               "has");
+}
+
+TEST(VitShape, StopsBeforeAGiantIsAllocated) {
+  EXPECT_PRED2(contains, message([](Tensors& t) {
+                 t["patch_embed.proj.weight"] = at::ones({3'000'000, 1, 1, 1});
+               }),
+               "tensors are missing or of the wrong shape");
+  EXPECT_PRED2(contains, message([](Tensors& t) {
+                 for (int i = 2; i < 3000; ++i)
+                   t[fmt::format("blocks.{}.norm1.weight", i)] = at::ones({1});
+               }),
+               "a ViT of 3000 blocks");
+}
+
+TEST(ResizePosEmbed, KeepsTheClassTokenAndAnEvenGrid) {
+  const Tensor even = at::full({1, 17, 3}, 0.25);
+  EXPECT_LT(relative_error(resize_pos_embed(even, 7, true), at::full({1, 50, 3}, 0.25)), 1e-6);
+  const Tensor mixed = random_tensor({1, 17, 3}, 1);
+  EXPECT_TRUE(at::equal(resize_pos_embed(mixed, 7, true).slice(1, 0, 1), mixed.slice(1, 0, 1)));
+  EXPECT_LT(relative_error(resize_pos_embed(mixed, 4, true), mixed), 1e-6);
+  EXPECT_EQ(resize_pos_embed(mixed.slice(1, 1), 2, false).sizes(), at::IntArrayRef({1, 4, 3}));
+}
+
+}  // namespace
+}  // namespace patina

@@ -1,0 +1,105 @@
+// Layers, heads and losses on numbers small enough to check by hand; walks and what they count.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "patina/nn/block.h"
+#include "patina/nn/heads.h"
+#include "patina/nn/losses.h"
+#include "tests/support/tensors.h"
+
+namespace patina::nn {
+namespace {
+
+TEST(Walk, NamesTensorsAsTheirCheckpointDoes) {
+  Block with(BlockShape{.width = 4, .heads = 2, .hidden = 8, .layer_scale = true});
+  std::vector<std::string> names;
+  for (const auto& item : tensors(with)) names.push_back(item.name);
+  EXPECT_EQ(names,
+            (std::vector<std::string>{
+                "norm1.weight", "norm1.bias", "attn.qkv.weight", "attn.qkv.bias",
+                "attn.proj.weight", "attn.proj.bias", "ls1.gamma", "norm2.weight", "norm2.bias",
+                "mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias", "ls2.gamma"}));
+  Block without(BlockShape{.width = 4, .heads = 2, .hidden = 8, .qkv_bias = false});
+  EXPECT_EQ(tensors(without).size(), 11u);
+  // 4 x 4 norms' + 12*4 + 4*4 + 4 attention's + 8*4 + 8 + 4*8 + 4 the MLP's
+  EXPECT_EQ(count(tensors(without)), 16 + 48 + 20 + 40 + 36);
+  EXPECT_EQ(bytes(tensors(without)), 4 * 160);
+}
+
+TEST(Freeze, SwitchesEveryTensor) {
+  Linear linear(3, 2);
+  EXPECT_TRUE(trainable(linear).empty());
+  freeze(linear, false);
+  EXPECT_EQ(trainable(linear).size(), 2u);
+  freeze(linear);
+  EXPECT_TRUE(trainable(linear).empty());
+}
+
+TEST(LayerNorm, NormalisesTheLastDimension) {
+  LayerNorm norm(4, 0.25);
+  norm.weight.copy_(float_tensor({1, 2, 1, 1}));
+  norm.bias.copy_(float_tensor({0, 1, 0, 0}));
+  // mean 3, variance 2; 1 / sqrt(2.25) = 2/3
+  const Tensor y = norm(float_tensor({1, 3, 5, 3}).reshape({1, 4}));
+  EXPECT_LT(relative_error(y, float_tensor({-4.f / 3, 1, 4.f / 3, 0}).reshape({1, 4})), 1e-6);
+}
+
+TEST(Init, TruncatedNormalStaysWithinTwoDeviations) {
+  Random random = Seeds(1)("init");
+  Tensor t = at::empty({20000});
+  init_truncated_normal(t, random, 0.02);
+  EXPECT_LE(t.abs().max().item<float>(), 0.04f);
+  EXPECT_GT(t.abs().max().item<float>(), 0.039f);
+  // The variance of a normal cut at two deviations: 1 - 4 phi(2) / (2 Phi(2) - 1) = 0.7737
+  EXPECT_NEAR(t.square().mean().item<double>() / 4e-4, 0.7737, 0.015);
+}
+
+TEST(LinearHead, GrowsWithoutTouchingOldRows) {
+  Random random = Seeds(1)("head");
+  LinearHead head;
+  EXPECT_EQ(head.classes(), 0);
+  head.grow(3, 16, random);
+  EXPECT_EQ(head.weight.sizes(), at::IntArrayRef({3, 16}));
+  EXPECT_LE(head.weight.abs().max().item<float>(), 0.25f);
+  {
+    NoGrad no_grad;
+    head.bias.fill_(2);
+  }
+  const Tensor before = head.weight.detach().clone();
+  head.grow(5, 16, random);
+  EXPECT_EQ(head.classes(), 5);
+  EXPECT_TRUE(at::equal(head.weight.slice(0, 0, 3), before));
+  EXPECT_TRUE(at::equal(head.bias.detach(), float_tensor({2, 2, 2, 0, 0})));
+  EXPECT_TRUE(head.weight.requires_grad() && head.bias.requires_grad());
+  head.grow(4, 16, random);
+  EXPECT_EQ(head.classes(), 5);
+}
+
+TEST(CosineScores, AreCosines) {
+  const Tensor features = float_tensor({3, 4, 0, 0}).reshape({2, 2});
+  const Tensor prototypes = float_tensor({1, 0, 0, -2, 6, 8}).reshape({3, 2});
+  EXPECT_LT(relative_error(cosine_scores(features, prototypes),
+                           float_tensor({0.6f, -0.8f, 1, 0, 0, 0}).reshape({2, 3})),
+            1e-6);
+}
+
+TEST(CrossEntropy, MatchesTheFormula) {
+  const Tensor scores = float_tensor({1, 2, 3, 0, 0, 0}).reshape({2, 3});
+  const Tensor target = tensor_of(std::vector<int64_t>{2, 0});
+  const double z = std::log(std::exp(1.) + std::exp(2.) + std::exp(3.)), flat = std::log(3.);
+  EXPECT_NEAR(cross_entropy(scores, target).item<double>(), (z - 3 + flat) / 2, 1e-6);
+  // Smoothed target: 0.9 on the class, 0.1 / 3 on every class.
+  const double even = (z - 2 + flat) / 2;
+  EXPECT_NEAR(cross_entropy(scores, target, 0.1).item<double>(),
+              0.9 * (z - 3 + flat) / 2 + 0.1 * even, 1e-6);
+}
+
+TEST(CosineDistance, IsOneMinusTheMeanCosine) {
+  const Tensor a = float_tensor({1, 0, 0, 2}).reshape({2, 2});
+  const Tensor b = float_tensor({5, 0, 1, 0}).reshape({2, 2});
+  EXPECT_NEAR(cosine_distance(a, b).item<float>(), 0.5, 1e-6);
+}
+
+}  // namespace
+}  // namespace patina::nn

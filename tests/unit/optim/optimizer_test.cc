@@ -1,0 +1,179 @@
+// Optimizers against their formulas in double; schedules against closed forms; state that continues
+// to the same bits.
+#include "patina/optim/optimizer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "tests/support/errors.h"
+#include "tests/support/tensors.h"
+
+namespace patina {
+namespace {
+
+constexpr double kGradients[] = {0.5, -0.25, 2, 0.125};
+
+/// The value of one parameter that starts at 1, after each of the gradients at rate 0.1.
+std::vector<double> steps(const OptimizerOptions& options, double lr_factor = 1,
+                          double decay_factor = 1) {
+  Tensor p = at::ones({1}).requires_grad_(true);
+  Optimizer optimizer(options, {{{p}, lr_factor, decay_factor}});
+  std::vector<double> values;
+  for (const double gradient : kGradients) {
+    optimizer.zero_grad();
+    EXPECT_FALSE(p.grad().defined());
+    p.mutable_grad() = at::full({1}, gradient);
+    optimizer.step(0.1);
+    values.push_back(p.item<double>());
+  }
+  return values;
+}
+
+void expect_near(const std::vector<double>& actual, const std::vector<double>& expected) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < actual.size(); ++i)
+    EXPECT_NEAR(actual[i], expected[i], 2e-6) << "step " << i;
+}
+
+TEST(Sgd, FollowsItsFormula) {
+  for (const bool nesterov : {false, true}) {
+    std::vector<double> expected;
+    double p = 1, v = 0;
+    for (const double gradient : kGradients) {
+      const double g = gradient + 0.1 * p;
+      v = 0.9 * v + g;  // the first step takes g itself, which 0.9 * 0 + g is
+      p -= 0.1 * (nesterov ? g + 0.9 * v : v);
+      expected.push_back(p);
+    }
+    expect_near(steps({.momentum = 0.9, .nesterov = nesterov, .weight_decay = 0.1}), expected);
+  }
+  expect_near(steps({.momentum = 0}), {0.95, 0.975, 0.775, 0.7625});
+}
+
+TEST(Adam, FollowsItsFormula) {
+  for (const std::string name : {"adam", "adamw"}) {
+    std::vector<double> expected;
+    double p = 1, m = 0, v = 0, step = 0;
+    for (double g : kGradients) {
+      ++step;
+      if (name == "adam")
+        g += 0.3 * p;
+      else
+        p -= 0.1 * 0.3 * p;
+      m = 0.8 * m + 0.2 * g;
+      v = 0.95 * v + 0.05 * g * g;
+      p -= 0.1 * (m / (1 - std::pow(0.8, step))) /
+           (std::sqrt(v / (1 - std::pow(0.95, step))) + 1e-8);
+      expected.push_back(p);
+    }
+    expect_near(steps({.optimizer = name, .beta1 = 0.8, .beta2 = 0.95, .weight_decay = 0.3}),
+                expected);
+  }
+}
+
+TEST(ParamGroup, FactorsMultiplyTheOptions) {
+  expect_near(steps({.momentum = 0, .weight_decay = 0.5}, 2, 0), {0.9, 0.95, 0.55, 0.525});
+  // 1 - 0.1 (0.5 + 0.25) and on
+  double p = 1;
+  std::vector<double> expected;
+  for (const double g : kGradients) expected.push_back(p -= 0.1 * (g + 0.25 * p));
+  expect_near(steps({.momentum = 0, .weight_decay = 0.5}, 1, 0.5), expected);
+}
+
+TEST(Clipping, ScalesToTheLimit) {
+  Tensor a = at::zeros({1}).requires_grad_(true), b = at::zeros({2}).requires_grad_(true),
+         unused = at::zeros({1}).requires_grad_(true);
+  a.mutable_grad() = float_tensor({3});
+  b.mutable_grad() = float_tensor({0, 4});
+  EXPECT_DOUBLE_EQ(clip_gradients({a, b, unused}, 10), 5);
+  EXPECT_EQ(a.grad().item<float>(), 3);
+  EXPECT_DOUBLE_EQ(clip_gradients({a, b, unused}, 2.5), 5);
+  EXPECT_NEAR(a.grad().item<float>(), 1.5, 1e-6);
+  EXPECT_NEAR(b.grad()[1].item<float>(), 2, 1e-6);
+  EXPECT_FALSE(unused.grad().defined());
+
+  Tensor p = at::zeros({1}).requires_grad_(true);
+  Optimizer optimizer({.momentum = 0, .clip_norm = 1}, {{{p}}});
+  p.mutable_grad() = float_tensor({8});
+  optimizer.step(0.5);
+  EXPECT_NEAR(p.item<float>(), -0.5, 1e-6);
+}
+
+TEST(Schedule, FollowsItsClosedForm) {
+  const OptimizerOptions cosine{.lr = 0.4, .schedule = "cosine", .min_lr = 0.1};
+  EXPECT_DOUBLE_EQ(learning_rate(cosine, 0, 10), 0.4);
+  EXPECT_DOUBLE_EQ(learning_rate(cosine, 0.99, 10), 0.4);
+  EXPECT_NEAR(learning_rate(cosine, 5.5, 10), 0.25, 1e-15);
+  EXPECT_NEAR(learning_rate(cosine, 9.9, 10), 0.1 + 0.15 * (1 + std::cos(0.9 * std::numbers::pi)),
+              1e-15);
+
+  const OptimizerOptions step{.lr = 1, .schedule = "step", .milestones = {2, 4}, .gamma = 0.5};
+  for (const auto& [epoch, lr] : {std::pair{0., 1.}, {1.99, 1.}, {2., 0.5}, {3.5, 0.5}, {4., 0.25}})
+    EXPECT_DOUBLE_EQ(learning_rate(step, epoch, 6), lr) << epoch;
+
+  EXPECT_DOUBLE_EQ(learning_rate({.lr = 0.3, .schedule = "constant"}, 7.5, 8), 0.3);
+}
+
+TEST(Schedule, WarmsUp) {
+  OptimizerOptions options{.lr = 2, .schedule = "constant", .warmup_epochs = 4};
+  EXPECT_DOUBLE_EQ(learning_rate(options, 0, 10), 0.02);
+  EXPECT_DOUBLE_EQ(learning_rate(options, 1, 10), 0.5);
+  EXPECT_DOUBLE_EQ(learning_rate(options, 3.5, 10), 1.75);
+  EXPECT_DOUBLE_EQ(learning_rate(options, 4, 10), 2);
+  options.schedule = "cosine";
+  EXPECT_DOUBLE_EQ(learning_rate(options, 5, 10), 1);
+}
+
+struct Fit {
+  Tensor a, b;
+  Optimizer optimizer;
+
+  explicit Fit(const OptimizerOptions& options)
+      : a(random_tensor({3, 4}, 1).requires_grad_(true)),
+        b(random_tensor({4}, 2).requires_grad_(true)),
+        optimizer(options, {{{a}}, {{b}, 2, 0}}) {}
+
+  void step(uint64_t index) {
+    optimizer.zero_grad();
+    (at::matmul(a, b) - random_tensor({3}, 100 + index)).square().sum().backward();
+    optimizer.step(0.01);
+  }
+};
+
+TEST(Optimizer, StateContinuesToTheSameBits) {
+  for (const std::string name : {"sgd", "adam", "adamw"}) {
+    const OptimizerOptions options{.optimizer = name, .weight_decay = 0.01};
+    Fit whole(options), first(options), second(options);
+    for (uint64_t i = 0; i < 6; ++i) whole.step(i);
+    for (uint64_t i = 0; i < 3; ++i) first.step(i);
+    {
+      NoGrad no_grad;
+      second.a.copy_(first.a);
+      second.b.copy_(first.b);
+    }
+    second.optimizer.set_state(first.optimizer.state());
+    for (uint64_t i = 3; i < 6; ++i) second.step(i);
+    EXPECT_TRUE(at::equal(second.a, whole.a)) << name;
+    EXPECT_TRUE(at::equal(second.b, whole.b)) << name;
+    EXPECT_FALSE(at::equal(first.a, whole.a)) << name;
+  }
+}
+
+TEST(Optimizer, RefusesAStateThatIsNotOne) {
+  Fit fit({});
+  fit.step(0);
+  const std::string good = fit.optimizer.state();
+  for (const std::string& bad :
+       {std::string(), std::string("nonsense"), good.substr(0, good.size() / 2)})
+    EXPECT_PRED2(contains, error_of([&] { fit.optimizer.set_state(bad); }),
+                 "the optimizer's state cannot be read");
+  Tensor lone = at::ones({1}).requires_grad_(true);
+  Optimizer other({}, {{{lone}}});
+  EXPECT_PRED2(contains, error_of([&] { other.set_state(good); }),
+               "the optimizer's state cannot be read");
+}
+
+}  // namespace
+}  // namespace patina

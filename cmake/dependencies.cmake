@@ -2,7 +2,6 @@
 # also come from a PyTorch wheel or a download: set Torch_DIR or CMAKE_PREFIX_PATH.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(CLI11 REQUIRED)
@@ -12,7 +11,7 @@ find_package(PNG REQUIRED)
 find_path(TURBOJPEG_INCLUDE_DIR turbojpeg.h REQUIRED)
 find_library(TURBOJPEG_LIBRARY turbojpeg REQUIRED)
 add_library(patina_turbojpeg INTERFACE)
-target_include_directories(patina_turbojpeg SYSTEM INTERFACE $<BUILD_INTERFACE:${TURBOJPEG_INCLUDE_DIR}>)
+target_include_directories(patina_turbojpeg SYSTEM INTERFACE ${TURBOJPEG_INCLUDE_DIR})
 target_link_libraries(patina_turbojpeg INTERFACE ${TURBOJPEG_LIBRARY})
 
 # Chart.js is inlined into every report page.

@@ -1,5 +1,5 @@
-// Reading recipes: the TOML document with its overrides, and the visitor that fills options from
-// it.
+// Reading recipes: the TOML document with its bases and overrides, and the visitor that fills
+// options from it.
 //
 // Mistakes are collected with their place and thrown together by finish(). Which keys exist is
 // learned from what the options structs visit, so unknown keys are found after every struct was
@@ -28,8 +28,9 @@ namespace {
 constexpr uint64_t kLargestRecipe = uint64_t{1} << 20;
 constexpr size_t kMostMistakes = 100;  // printed; the rest are counted
 constexpr size_t kLongestQuote = 120;  // bytes of a key or value that a message repeats
+constexpr size_t kMostBases = 8;
 
-// Where something stands: source 0 is the file, i is the i-th override. No line: the end.
+// Where something stands: the source is an index into TomlDocument::origins. No line: the end.
 struct Place {
   size_t source = 0;
   size_t line = std::numeric_limits<size_t>::max();
@@ -67,6 +68,14 @@ std::string_view kind(const toml::node& node) {
       return "a boolean";
     default:
       return "a date or time";
+  }
+}
+
+std::string read_recipe(const fs::path& path) {
+  try {
+    return read_text(path, kLargestRecipe);
+  } catch (const Error& error) {
+    fail(ErrorKind::recipe, "{}", error.what());
   }
 }
 
@@ -268,10 +277,10 @@ struct RecipeFile::State final : Fields {
 
   std::string line(const Mistake& mistake) const {
     const Place& where = mistake.place;
-    if (where.source > 0)
-      return fmt::format("{}: {}", document.overrides[where.source - 1], mistake.text);
-    if (where.line == Place{}.line) return fmt::format("{}: {}", document.origin, mistake.text);
-    return fmt::format("{}:{}: {}", document.origin, where.line, mistake.text);
+    const std::string& origin = document.origins[where.source];
+    if (document.is_override(where.source) || where.line == Place{}.line)
+      return fmt::format("{}: {}", origin, mistake.text);
+    return fmt::format("{}:{}: {}", origin, where.line, mistake.text);
   }
 };
 
@@ -281,13 +290,24 @@ RecipeFile::~RecipeFile() = default;
 
 RecipeFile RecipeFile::read(const std::filesystem::path& path,
                             const std::vector<std::string>& overrides) {
-  std::string text;
-  try {
-    text = read_text(path, kLargestRecipe);
-  } catch (const Error& error) {
-    fail(ErrorKind::recipe, "{}", error.what());
+  TomlDocument document(read_recipe(path), path.string());
+  std::vector<fs::path> files{path};  // the recipe, its base, that one's base
+  while (const auto base = document.take_base()) {
+    const fs::path file = files.back().parent_path() / base->path;
+    with_context(base->place, [&] {
+      for (const auto& above : files)
+        if (std::error_code ignored; fs::equivalent(above, file, ignored))
+          fail(ErrorKind::recipe, "{} is a base of itself", above.string());
+      if (files.size() > kMostBases)
+        fail(ErrorKind::recipe, "more than {} bases, one on another", kMostBases);
+      // Without "..", for messages; the file is opened as written, since a link may stand before
+      // it.
+      document.lay_under(read_recipe(file), file.lexically_normal().string());
+    });
+    files.push_back(file);
   }
-  return parse(text, path.string(), overrides);
+  document.lay_over(overrides);
+  return RecipeFile(std::make_unique<State>(std::move(document)));
 }
 
 RecipeFile RecipeFile::parse(std::string_view text, std::string_view origin,
@@ -295,7 +315,11 @@ RecipeFile RecipeFile::parse(std::string_view text, std::string_view origin,
   if (text.size() > kLargestRecipe)
     fail(ErrorKind::recipe, "{}: {} bytes, more than the limit of {}", origin, text.size(),
          kLargestRecipe);
-  return RecipeFile(std::make_unique<State>(TomlDocument(text, origin, overrides)));
+  TomlDocument document(text, std::string(origin));
+  if (const auto base = document.take_base())
+    fail(ErrorKind::recipe, "{}: only a recipe that is a file can have a base", base->place);
+  document.lay_over(overrides);
+  return RecipeFile(std::make_unique<State>(std::move(document)));
 }
 
 Fields& RecipeFile::fields() {

@@ -18,15 +18,19 @@ namespace patina {
 ///   file.bind(options);     // any number of structs
 ///   file.finish();          // unknown keys are mistakes too
 ///
+/// A recipe may begin with `base = "../other.toml"`, a path from its own folder: that recipe is
+/// read first and this one laid over it, key by key; lists are replaced whole. Bases may have
+/// bases, eight at most.
+///
 /// One line a mistake: `bad.toml:4: learner.alpah: unknown key, did you mean "alpha"?`
 /// For an override, `--set learner.alpah=1: learner.alpah: unknown key, ...`.
 class RecipeFile {
  public:
-  /// Throws Error(recipe) when the file is unreadable, larger than 1 MiB, or not TOML (with line
-  /// and column). An override is `key.path=value`, value in TOML's syntax; what does not parse as a
-  /// TOML value is taken as a string, so `--set learner.name=ranpac` needs no quotes. Throws
-  /// Error(usage) for an override without `=` or a key, and for one that reaches into what is not a
-  /// section.
+  /// Throws Error(recipe) when the file or a base is unreadable, larger than 1 MiB, or not TOML
+  /// (with line and column), and when a base leads back to a recipe already read. An override is
+  /// `key.path=value`, value in TOML's syntax; what does not parse as a TOML value is taken as a
+  /// string, so `--set learner.name=ranpac` needs no quotes. Throws Error(usage) for an override
+  /// without `=` or a key, and for one that reaches into what is not a section.
   static RecipeFile read(const std::filesystem::path& path,
                          const std::vector<std::string>& overrides);
   static RecipeFile parse(std::string_view text, std::string_view origin,

@@ -154,9 +154,26 @@ toml::table parse_override(std::string_view key, const std::string& label,
   }
 }
 
+// Stores a copy of `node` that came from elsewhere, whatever its type.
+void store(toml::table& into, std::string_view key, toml::node&& node) {
+  std::move(node).visit(
+      [&](auto&& value) { into.insert_or_assign(key, std::forward<decltype(value)>(value)); });
+}
+
+// Moves what `into` does not have from `base`. A section that both have keeps its place in `into`.
+void fill(toml::table& into, toml::table&& base) {
+  for (auto&& [key, node] : base) {
+    toml::node* present = into.get(key.str());
+    if (!present)
+      store(into, key.str(), std::move(node));
+    else if (present->is_table() && node.is_table())
+      fill(*present->as_table(), std::move(*node.as_table()));
+  }
+}
+
 // Moves the one key that `from` holds, `parts[at]...`, into `into`.
-void lay_over(toml::table& into, toml::table&& from, const std::vector<std::string>& parts,
-              size_t at, const std::string& label, const std::string& origin) {
+void override_key(toml::table& into, toml::table&& from, const std::vector<std::string>& parts,
+                  size_t at, const std::string& label, const std::string& origin) {
   toml::node& value = *from.get(parts[at]);
   toml::node* present = into.get(parts[at]);
   if (at + 1 < parts.size() && present) {
@@ -165,21 +182,38 @@ void lay_over(toml::table& into, toml::table&& from, const std::vector<std::stri
       for (size_t i = 0; i <= at; ++i) path += (i ? "." : "") + parts[i];
       fail(ErrorKind::usage, "{}: {} is not a section in {}", label, path, origin);
     }
-    lay_over(*present->as_table(), std::move(*value.as_table()), parts, at + 1, label, origin);
+    override_key(*present->as_table(), std::move(*value.as_table()), parts, at + 1, label, origin);
     return;
   }
-  std::move(value).visit(
-      [&](auto&& node) { into.insert_or_assign(parts[at], std::forward<decltype(node)>(node)); });
+  store(into, parts[at], std::move(value));
 }
 
 }  // namespace
 
-TomlDocument::TomlDocument(std::string_view text, std::string_view origin,
-                           const std::vector<std::string>& settings)
-    : origin(origin), root(parse_toml(text, this->origin)) {
+TomlDocument::TomlDocument(std::string_view text, std::string origin)
+    : origins{std::move(origin)}, root(parse_toml(text, origins.front())) {}
+
+std::optional<TomlDocument::Base> TomlDocument::take_base() {
+  const toml::node* node = root.get("base");
+  if (!node) return std::nullopt;
+  Base base{.place = fmt::format("{}:{}: base", origins[source(*node)], node->source().begin.line)};
+  const auto* path = node->as_string();
+  if (!path) fail(ErrorKind::recipe, "{}: expected a string, the path of a recipe", base.place);
+  base.path = path->get();
+  root.erase("base");
+  return base;
+}
+
+void TomlDocument::lay_under(std::string_view text, std::string origin) {
+  origins.push_back(std::move(origin));
+  files = origins.size();
+  fill(root, parse_toml(text, origins.back()));
+}
+
+void TomlDocument::lay_over(const std::vector<std::string>& settings) {
   for (const auto& setting : settings) {
-    overrides.push_back("--set " + shortened(setting, 120));
-    const std::string& label = overrides.back();
+    origins.push_back("--set " + shortened(setting, 120));
+    const std::string& label = origins.back();
     const size_t equals = setting.find('=');
     if (equals == std::string::npos) fail(ErrorKind::usage, "{}: expected key=value", label);
     const std::string_view key = trimmed(std::string_view(setting).substr(0, equals));
@@ -191,15 +225,17 @@ TomlDocument::TomlDocument(std::string_view text, std::string_view origin,
            shortened(key, 120));
     if (parts.size() > size_t(kDeepestKey))
       fail(ErrorKind::usage, "{}: a key of too many parts", label);
-    lay_over(root, parse_override(key, label, parts, value), parts, 0, label, this->origin);
+    if (parts.front() == "base")
+      fail(ErrorKind::usage, "{}: a base can only be named in a recipe", label);
+    override_key(root, parse_override(key, label, parts, value), parts, 0, label, origins.front());
   }
 }
 
 size_t TomlDocument::source(const toml::node& node) const {
   const auto& path = node.source().path;
-  if (!path || *path == origin) return 0;
-  const auto at = std::find(overrides.begin(), overrides.end(), *path);
-  return at == overrides.end() ? 0 : size_t(at - overrides.begin()) + 1;
+  if (!path) return 0;
+  const auto at = std::find(origins.begin(), origins.end(), *path);
+  return at == origins.end() ? 0 : size_t(at - origins.begin());
 }
 
 }  // namespace patina

@@ -1,5 +1,5 @@
-// A TOML document with overrides laid over it: what toml++ parses, with limits on what it is given.
-// The only header that includes toml++; for sources of this folder.
+// A TOML document with others laid under it and overrides over it: what toml++ parses, with limits
+// on what it is given. The only header that includes toml++; for sources of this folder.
 #pragma once
 
 namespace patina {
@@ -18,6 +18,7 @@ constexpr void assert_toml(bool holds) {
 #include <toml++/toml.h>
 #pragma pop_macro("NDEBUG")
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,16 +26,30 @@ constexpr void assert_toml(bool holds) {
 namespace patina {
 
 struct TomlDocument {
-  /// Throws Error(recipe) when `text` is not TOML, with line and column, and Error(usage) for an
-  /// override without a key or a value, or one that reaches into something that is not a section.
-  TomlDocument(std::string_view text, std::string_view origin,
-               const std::vector<std::string>& settings);
+  /// Throws Error(recipe) when `text` is not TOML, with line and column.
+  TomlDocument(std::string_view text, std::string origin);
 
-  /// Which text a node of `root` came from: 0 is the file, i the i-th override.
+  /// What a document says about the one it is written over.
+  struct Base {
+    std::string path;   // as written
+    std::string place;  // "recipe.toml:3: base"
+  };
+  /// Takes the top level's `base` out of the document. Throws Error(recipe) unless it is a string.
+  std::optional<Base> take_base();
+  /// Adds another document's keys where this one has none; sections are merged, lists are not. Its
+  /// `base` comes along. Throws like the constructor.
+  void lay_under(std::string_view text, std::string origin);
+  /// Lays `key=value` settings over the document. Throws Error(usage) for one without a key or a
+  /// value, or one that reaches into something that is not a section. Comes last.
+  void lay_over(const std::vector<std::string>& settings);
+
+  /// Which text a node of `root` came from, as an index into `origins`.
   size_t source(const toml::node& node) const;
+  bool is_override(size_t source) const { return source >= files; }
 
-  std::string origin;
-  std::vector<std::string> overrides;  // as messages write them: "--set key=value"
+  // As messages write them: the recipe, its base, that one's base; then "--set key=value".
+  std::vector<std::string> origins;
+  size_t files = 1;
   toml::table root;
 };
 

@@ -12,11 +12,12 @@ CHECK = pathlib.Path(__file__).resolve().parents[2] / "tools" / "check"
 BLOCK = "".join(f"int value_{i} = {i};\n" for i in range(8))
 
 
-def findings(files):
+def findings(files, git=bool(shutil.which("git"))):
     """What the check says of a tree of these files, without its format rule's lines."""
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
-        subprocess.run(["git", "init", "-q", root], check=True)
+        if git:
+            subprocess.run(["git", "init", "-q", root], check=True)
         (root / "tools").mkdir()
         shutil.copy(CHECK, root / "tools" / "check")
         for path, text in files.items():
@@ -34,6 +35,11 @@ class Check(unittest.TestCase):
 
     def test_a_clean_tree(self):
         self.expect("patina/base/a.h", "// A.\n#pragma once\n")
+
+    def test_a_tree_without_git(self):
+        fault = {name + "/a.h": "#pragma once\n" for name in ("patina/base", "build-asan/x", "runs/x", ".cache")}
+        self.assertEqual(findings(fault, git=False),
+                         ["patina/base/a.h:1: a header begins with a comment that says what it is"])
 
     def test_layers(self):
         self.expect("patina/image/a.cc", '#include "patina/base/a.h"\n#include "patina/data/b.h"\n',

@@ -1,5 +1,6 @@
-// Sequential fine-tuning: the lower bound. The whole network and a growing linear head follow each task
-// in turn; nothing is done against forgetting. Protocol: Zhou et al., IJCAI 2024 (LAMDA-PILOT).
+// Sequential fine-tuning: the lower bound. The whole network and a growing linear head follow each
+// task in turn; nothing is done against forgetting. Protocol: Zhou et al., IJCAI 2024
+// (LAMDA-PILOT).
 #include "patina/learn/learner.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
@@ -67,11 +68,13 @@ class Finetune : public Learner {
 
 LearnerRow finetune_learner() {
   return learner_row<Finetune>(
-      "lower bound", "Trains the whole network on each task in turn and does nothing about forgetting.",
+      "lower bound",
+      "Trains the whole network on each task in turn and does nothing about forgetting.",
       {.task_id_at_train = true, .boundaries = true, .many_passes = true},
       {.epochs = 20,
        .batch_size = 128,
-       .optimizer = {.optimizer = "sgd", .lr = 0.001, .weight_decay = 5e-4, .schedule = "constant"}});
+       .optimizer = {
+           .optimizer = "sgd", .lr = 0.001, .weight_decay = 5e-4, .schedule = "constant"}});
 }
 
 }  // namespace patina

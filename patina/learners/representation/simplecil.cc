@@ -1,5 +1,6 @@
-// SimpleCIL (Zhou et al., IJCV 2024): the frozen network's mean feature of each class is its prototype,
-// and a sample belongs to the class whose prototype has the largest cosine. Nothing is trained.
+// SimpleCIL (Zhou et al., IJCV 2024): the frozen network's mean feature of each class is its
+// prototype, and a sample belongs to the class whose prototype has the largest cosine. Nothing is
+// trained.
 #include "patina/learn/learner.h"
 #include "patina/nn/heads.h"
 #include "patina/ops.h"

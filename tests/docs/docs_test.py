@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Checks that the documents say what the tree holds: quoted code stands in its file, links lead
+somewhere, commands name recipes that exist, and the README lists every learner.
+
+Code is quoted by a comment before the block: <!-- from patina/learners/learners.def -->
+"""
+
+import pathlib
+import re
+import sys
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+QUOTE = re.compile(r"<!-- from (\S+) -->\n```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+RECIPE = re.compile(r"\brecipes/[\w/]+\.toml\b")
+
+
+def documents():
+    files = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    return {file: file.read_text() for file in sorted(files)}
+
+
+def is_quoted(block, source):
+    """Does the block stand in the source, whole lines in a row? A line "..." leaves lines out."""
+    at = 0
+    for piece in re.split(r"^ *\.\.\.\n", block, flags=re.MULTILINE):
+        found = ("\n" + source).find("\n" + piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
+
+
+class Documents(unittest.TestCase):
+    def test_quoted_code_stands_in_its_file(self):
+        quotes = 0
+        for file, text in documents().items():
+            self.assertEqual(text.count("<!-- from "), len(QUOTE.findall(text)), f"{file}: no block after it")
+            for path, block in QUOTE.findall(text):
+                quotes += 1
+                self.assertTrue(is_quoted(block, (ROOT / path).read_text()),
+                                f"{file.relative_to(ROOT)} quotes what {path} does not say:\n{block}")
+        self.assertGreater(quotes, 0)
+
+    def test_a_changed_quote_is_noticed(self):
+        source = "a\nb\nc\nd\n"
+        self.assertTrue(is_quoted("b\nc\n", source))
+        self.assertTrue(is_quoted("a\n  ...\nd\n", source))
+        self.assertFalse(is_quoted("b\nd\n", source))
+        self.assertFalse(is_quoted("d\n...\na\n", source))
+        self.assertFalse(is_quoted("bb\n", "abb\n"))
+
+    def test_links_lead_somewhere(self):
+        for file, text in documents().items():
+            for target in LINK.findall(text):
+                if not target.startswith(("http://", "https://", "mailto:")):
+                    self.assertTrue((file.parent / target).exists(), f"{file.relative_to(ROOT)}: {target}")
+
+    def test_recipes_exist(self):
+        for file, text in documents().items():
+            for path in RECIPE.findall(text):
+                self.assertTrue((ROOT / path).exists(), f"{file.relative_to(ROOT)}: {path}")
+
+    def test_the_readme_lists_every_learner(self):
+        rows = re.findall(r"^LEARNER\(\w+, (\w+)\)", (ROOT / "patina/learners/learners.def").read_text(),
+                          re.MULTILINE)
+        listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+        self.assertEqual(sorted(listed), sorted(rows))
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())

@@ -40,7 +40,7 @@ const std::vector<ModelInfo>& model_list() {
   const std::string timm = "export it with timm and safetensors, then set model.path";
   static const std::vector<ModelInfo> list = {
       {"starter", "ViT 6x192 for 32 px, trained on a part of Tiny-ImageNet; see models/README.md",
-       "inside the program", vit(32, 4, 192, 6, 3, 200), "inception"},
+       "inside the program", vit(32, 4, 192, 6, 3, 200), "imagenet"},
       {"deit_tiny_patch16_224", "DeiT-Tiny, ImageNet-1k (Touvron et al., ICML 2021)", timm,
        vit(224, 16, 192, 12, 3, 1000), "imagenet"},
       {"deit_small_patch16_224", "DeiT-Small, ImageNet-1k (Touvron et al., ICML 2021)", timm,

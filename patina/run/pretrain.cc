@@ -20,6 +20,9 @@ void StudentOptions::bind(Fields& f) {
   f("depth", depth, "Blocks.", between(1, 100));
   f("heads", heads, "Attention heads; divides width.", between(1, 256));
   f("normalize", normalize, "Pixel normalisation.", normalization_names());
+  f("inherit", inherit,
+    "Begin with the teacher's first blocks, its patch projection summed down to patch_size and its "
+    "positions interpolated, instead of random weights (Xu et al., ICLR 2024).");
   f.require(image_size % patch_size == 0, "patch_size", "must divide image_size");
   f.require(width % heads == 0, "heads", "must divide width");
 }
@@ -109,6 +112,32 @@ struct Training {
   }
 };
 
+// Copies into `vit` what it can hold of a teacher of the same width: the first blocks, the norms, and the
+// patch projection and positions brought to its sizes. Summing a projection over k x k pixels makes it see
+// an image as the teacher sees the same image enlarged k times.
+void inherit(ViT& vit, const ModelOptions& from) {
+  ModelOptions options = from;
+  options.image_size = 0;
+  const auto loaded = load_backbone(options);
+  auto& teacher = dynamic_cast<ViT&>(*loaded);
+  const ViTShape &own = vit.shape(), &its = teacher.shape();
+  if (own.width != its.width || own.heads != its.heads || own.hidden != its.hidden ||
+      own.depth > its.depth || its.patch_size % own.patch_size != 0)
+    fail(ErrorKind::recipe, "model.inherit: {} cannot begin as a part of {}: the widths and heads must be "
+         "the same, the depth at most the teacher's, and the patch size a divisor of its",
+         vit.about(), teacher.about());
+  teacher.resize_input(own.grid() * its.patch_size);
+  std::map<std::string, Tensor> source;
+  for (const auto& item : nn::tensors(teacher)) source[item.name] = item.tensor;
+  const int64_t factor = its.patch_size / own.patch_size, side = own.patch_size;
+  source["patch_embed.proj.weight"] = source["patch_embed.proj.weight"]
+                                          .reshape({own.width, 3, side, factor, side, factor})
+                                          .sum(at::IntArrayRef{3, 5});
+  NoGrad no_grad;
+  for (const auto& item : nn::tensors(vit))
+    if (!item.name.starts_with("head")) item.tensor.detach().copy_(source.at(item.name));
+}
+
 // The teacher's features of every training image, [N,D], kept in the run folder.
 Tensor teacher_features(const TeacherOptions& options, const Dataset& train, ThreadPool& pool,
                         const fs::path& folder, bool bf16) {
@@ -180,6 +209,7 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
   Training training{.vit = ViT(shape, student.normalize)};
   Random weights = seeds("weights");
   training.vit.initialize(weights);
+  if (student.inherit) inherit(training.vit, options.teacher.model);
   Tensor targets;  // [N,D] the teacher's features
   if (!options.teacher.model.name.empty() && options.teacher.weight > 0) {
     targets = teacher_features(options.teacher, train, pool, folder, bf16);

@@ -18,6 +18,7 @@ struct StudentOptions {
   int64_t depth = 6;
   int64_t heads = 3;
   std::string normalize = "inception";
+  bool inherit = false;  // begin with the teacher's first blocks
   void bind(Fields& f);
 };
 

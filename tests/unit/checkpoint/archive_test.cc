@@ -132,7 +132,7 @@ TEST(Archive, LoadsInPlaceAndSavesACopy) {
   save("t", source);
   source.fill_(9);
   save.write(folder / "state");
-  EXPECT_EQ(save.bytes(), 8);
+  EXPECT_EQ(save.tensors().at("t").numel(), 2);
 
   Tensor target = at::zeros({2}), shared = target, other = at::zeros({3});
   Archive load = Archive::read(folder / "state");

@@ -45,24 +45,47 @@ size_t end_of_string(std::string_view text, size_t at, size_t& line) {
   return at;
 }
 
+// Where toml++ meets what it cannot read it looks at the characters that follow, and outside ASCII
+// it does not survive that. So a quote begins a string only where a key or a value may begin; a
+// quote elsewhere could hide such a character.
 Trouble find_trouble(std::string_view text) {
   Trouble trouble{.line = 1};
   int dots = 0;
+  bool begins = true;  // a key or a value may begin here
+  bool keyed = false;  // the key is complete: a "=" was met
   for (size_t i = text.starts_with("\xef\xbb\xbf") ? 3 : 0; i < text.size(); ++i) {
     const char c = text[i];
     if (c == '#') {
       i = std::min(text.find('\n', i), text.size()) - 1;
     } else if (c == '"' || c == '\'') {
+      if (!begins) {
+        trouble.what = "unexpected quote";
+        return trouble;
+      }
       i = end_of_string(text, i, trouble.line);
+      begins = false;
     } else if (c == '.' && ++dots >= kDeepestKey) {
       trouble.what = "a key of too many parts";
       return trouble;
     } else if (c & 0x80) {
       trouble.what = "characters outside ASCII need quotes around them";
       return trouble;
-    } else if (c == '\n' || c == '=' || c == ',' || c == '[' || c == '{') {
+    } else if (c == '\n' || c == ',') {
       trouble.line += c == '\n';
       dots = 0;
+      begins = true;
+      keyed = false;
+    } else if (c == '=') {
+      dots = 0;
+      begins = !keyed;
+      keyed = true;
+    } else if (c == '[' || c == '{') {
+      dots = 0;
+      keyed = keyed && !begins;  // a new list or table of keys, unless it stands where none may
+    } else if (c == '.') {
+      begins = !keyed;
+    } else if (c != ' ' && c != '\t' && c != '\r') {
+      begins = false;
     }
   }
   return {};

@@ -357,6 +357,20 @@ TEST(RecipeFile, CharactersOutsideAsciiStandInStringsAndComments) {
             "--set learner.name=é: learner.name: must be one of \"replay\", \"ranpac\", is \"é\"");
 }
 
+TEST(RecipeFile, QuotesStandWhereAKeyOrAValueBegins) {
+  for (const char* text :
+       {"seed = 2)\"é\"", "seed = 2=\"é\"", "seed = 2)[\"é\"]", "seed = 2.\"é\"",
+        "seed = 2{'é' = 1}", "seed\"é\" = 1", "seed = \"a\"\"é\"", "seed = 2=[=\"é\""})
+    EXPECT_EQ(mistakes(text), "bad.toml:1: not valid TOML: unexpected quote") << text;
+  EXPECT_EQ(
+      read("[ \"data\" ]\n\t'folders' =[ # é\n'é',\"b\"\n, 'c']\n[learner]\r\n\"name\"='ranpac'\n")
+          .data.folders,
+      (std::vector<std::string>{"é", "b", "c"}));
+  EXPECT_EQ(read("trainer = {\"schedule\".\"name\" = 'step', schedule.\"warmup\" = 1}")
+                .trainer.schedule.warmup,
+            1);
+}
+
 TEST(RecipeFile, DeepKeysAreRefusedBeforeTheyExhaustTheStack) {
   std::string deep = "x = 1\n";
   for (int i = 0; i < 200'000; ++i) deep += "a.";

@@ -14,7 +14,9 @@
 
 namespace patina {
 
-std::string shape_text(at::IntArrayRef shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string shape_text(at::IntArrayRef shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 Tensor tensor_of(std::span<const int64_t> items) {
   Tensor out = at::empty({int64_t(items.size())}, at::kLong);
@@ -54,9 +56,14 @@ void prepare_cpu(int threads) {
   // instruction in them; AVX512-BF16 is the fastest set that works. A value the user set stays.
   ::setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16", 0);
   ::setenv("DNNL_MAX_CPU_ISA", "AVX512_CORE_BF16", 0);
-  at::set_num_threads(threads > 0 ? threads : int(std::max(1u, std::thread::hardware_concurrency())));
+  at::set_num_threads(threads > 0 ? threads
+                                  : int(std::max(1u, std::thread::hardware_concurrency())));
 }
-int tensor_threads() { return at::get_num_threads(); }
-std::string libtorch_version() { return TORCH_VERSION; }
+int tensor_threads() {
+  return at::get_num_threads();
+}
+std::string libtorch_version() {
+  return TORCH_VERSION;
+}
 
 }  // namespace patina

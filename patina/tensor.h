@@ -18,8 +18,8 @@ using Shape = std::vector<int64_t>;
 /// While one lives, operations build no graph.
 using NoGrad = at::NoGradGuard;
 
-/// While one lives, this thread's matrix products run in bf16 with fp32 weights kept: LibTorch's own
-/// mixed precision. Does nothing when `on` is false.
+/// While one lives, this thread's matrix products run in bf16 with fp32 weights kept: LibTorch's
+/// own mixed precision. Does nothing when `on` is false.
 class MixedPrecision {
  public:
   explicit MixedPrecision(bool on);
@@ -31,15 +31,17 @@ class MixedPrecision {
   bool on_;
 };
 
-/// Call once, before any tensor is made: chooses instruction sets that work on this machine, and the
-/// threads LibTorch and its BLAS use (0: one per core).
+/// Call once, before any tensor is made: chooses instruction sets that work on this machine, and
+/// the threads LibTorch and its BLAS use (0: one per core).
 void prepare_cpu(int threads);
 
 /// "[64, 3, 224, 224]".
 std::string shape_text(at::IntArrayRef shape);
 
 /// The values of a contiguous CPU float tensor.
-inline std::span<float> values(Tensor& t) { return {t.data_ptr<float>(), size_t(t.numel())}; }
+inline std::span<float> values(Tensor& t) {
+  return {t.data_ptr<float>(), size_t(t.numel())};
+}
 inline std::span<const float> values(const Tensor& t) {
   return {t.data_ptr<float>(), size_t(t.numel())};
 }

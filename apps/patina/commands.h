@@ -18,8 +18,9 @@ int stopped_by();
 /// `--set key=value`, which may be repeated.
 inline void add_overrides(CLI::App& command, std::vector<std::string>& overrides) {
   command
-      .add_option("--set", overrides,
-                  "Override one option of the recipe, for example --set trainer.lr=0.01; may be repeated")
+      .add_option(
+          "--set", overrides,
+          "Override one option of the recipe, for example --set trainer.lr=0.01; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
 }

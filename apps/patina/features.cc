@@ -171,7 +171,8 @@ void features(Arguments& arguments) {
       metadata["inputs"] = names.dump();
     }
     arguments.transform.size = backbone->image_size();
-    if (arguments.transform.normalize.empty()) arguments.transform.normalize = backbone->normalize();
+    if (arguments.transform.normalize.empty())
+      arguments.transform.normalize = backbone->normalize();
     const Transform transform(arguments.transform);
     metadata["transform"] = transform.text();
     const Dataset data = whole(*source);
@@ -199,30 +200,37 @@ void add_features(CLI::App& app) {
                    "A .safetensors file or folder, or a name of `patina list models`")
       ->required();
   command
-      ->add_option("inputs", arguments->inputs,
-                   "Images, folders, a name of `patina list datasets`, or a .safetensors file whose "
-                   "`input` [N,3,H,W] is used as it is")
+      ->add_option(
+          "inputs", arguments->inputs,
+          "Images, folders, a name of `patina list datasets`, or a .safetensors file whose "
+          "`input` [N,3,H,W] is used as it is")
       ->required();
   command->add_option("-o,--out", arguments->out, "Where the .safetensors file goes")->required();
-  command->add_flag("--all", arguments->all,
-                    "Also `embedded`, `block0`..., `tokens`, and `logits` where the model has a head");
+  command->add_flag(
+      "--all", arguments->all,
+      "Also `embedded`, `block0`..., `tokens`, and `logits` where the model has a head");
   command->add_option("--split", arguments->split, "Of a data set")
       ->check(CLI::IsMember({"train", "test"}))
       ->capture_default_str();
   command->add_option("--weights", arguments->options.path, "The weight file of a named model");
-  command->add_option("--size", arguments->transform.size,
-                      "Side of the network's input; positions are interpolated (default: the model's)")
+  command
+      ->add_option("--size", arguments->transform.size,
+                   "Side of the network's input; positions are interpolated (default: the model's)")
       ->check(CLI::Range(1, 4096));
-  command->add_option("--resize", arguments->transform.resize,
-                      "Resize the shorter side to this, then crop the centre (default: straight to size)")
+  command
+      ->add_option(
+          "--resize", arguments->transform.resize,
+          "Resize the shorter side to this, then crop the centre (default: straight to size)")
       ->check(CLI::Range(0, 16384));
   command->add_option("--interpolation", arguments->transform.interpolation, "Of the resize")
       ->check(CLI::IsMember({"bicubic", "bilinear"}))
       ->capture_default_str();
-  command->add_option("--normalize", arguments->transform.normalize,
-                      "Pixel normalisation (default: the model's)")
+  command
+      ->add_option("--normalize", arguments->transform.normalize,
+                   "Pixel normalisation (default: the model's)")
       ->check(CLI::IsMember(normalization_names()));
-  command->add_option("--heads", arguments->options.heads, "Attention heads (default: from the file)")
+  command
+      ->add_option("--heads", arguments->options.heads, "Attention heads (default: from the file)")
       ->check(CLI::Range(1, 1024));
   command->add_option("--batch", arguments->batch, "Images a pass")
       ->check(CLI::Range(1, 65536))

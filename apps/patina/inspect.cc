@@ -15,12 +15,14 @@ void inspect(const std::string& name, bool summary) {
   uint64_t bytes = 0;
   for (const auto& [tensor_name, tensor] : file.tensors()) {
     if (!summary)
-      fmt::print("{:<44} {:<5} {}\n", tensor_name, patina::name(tensor.dtype), shape_text(tensor.shape));
+      fmt::print("{:<44} {:<5} {}\n", tensor_name, patina::name(tensor.dtype),
+                 shape_text(tensor.shape));
     numbers += int64_t(tensor.data.size() / size_of(tensor.dtype));
     bytes += tensor.data.size();
   }
   for (const auto& [key, value] : file.metadata())
-    fmt::print("metadata {} = {}\n", key, value.size() > 120 ? value.substr(0, 117) + "..." : value);
+    fmt::print("metadata {} = {}\n", key,
+               value.size() > 120 ? value.substr(0, 117) + "..." : value);
   fmt::print("{} tensors, {} numbers, {}\n", file.tensors().size(), format_count(numbers),
              format_bytes(bytes));
   if (file.has("patch_embed.proj.weight")) {
@@ -39,7 +41,8 @@ void add_inspect(CLI::App& app) {
   };
   auto arguments = std::make_shared<Arguments>();
   auto* command = app.add_subcommand("inspect", "Show what a weight file or checkpoint holds");
-  command->add_option("file", arguments->file, "A .safetensors file, a folder with one, or: starter")
+  command
+      ->add_option("file", arguments->file, "A .safetensors file, a folder with one, or: starter")
       ->required();
   command->add_flag("--summary", arguments->summary, "Leave out the list of tensors");
   command->callback([arguments] { inspect(arguments->file, arguments->summary); });

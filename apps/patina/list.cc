@@ -26,7 +26,8 @@ void print(const Rows& rows) {
 Rows rows_of(const std::string& what) {
   Rows rows;
   if (what == "learners")
-    for (const auto& row : learners()) rows.emplace_back(row.name, row.about + " " + row.paper + ".");
+    for (const auto& row : learners())
+      rows.emplace_back(row.name, row.about + " " + row.paper + ".");
   if (what == "models")
     for (const auto& info : model_list())
       rows.emplace_back(info.name, fmt::format("{}. Weights: {}.", info.about, info.how));
@@ -35,8 +36,8 @@ Rows rows_of(const std::string& what) {
       rows.emplace_back(info.name, fmt::format("{}. {}", info.about, info.how));
   if (what == "scenarios")
     for (const auto& info : scenario_list())
-      rows.emplace_back(info.name, fmt::format("{}; grants {}", info.about,
-                                               fmt::join(info.grant.names(), ", ")));
+      rows.emplace_back(
+          info.name, fmt::format("{}; grants {}", info.about, fmt::join(info.grant.names(), ", ")));
   if (what == "metrics")
     for (const auto& metric : metrics()) rows.emplace_back(metric.name, metric.about);
   return rows;
@@ -78,7 +79,8 @@ void explain(const std::string& name) {
     }
   for (const auto& metric : metrics())
     if (known(metric.name))
-      return fmt::print("{}: {}\n{}\n{}\n", metric.name, metric.about, metric.formula, metric.source);
+      return fmt::print("{}: {}\n{}\n{}\n", metric.name, metric.about, metric.formula,
+                        metric.source);
   if (known("recipe")) {
     Recipe recipe;
     return fmt::print("{}", reference_text(recipe));

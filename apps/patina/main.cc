@@ -1,4 +1,5 @@
-// The program: parses the command line, runs one subcommand, turns errors into one readable message.
+// The program: parses the command line, runs one subcommand, turns errors into one readable
+// message.
 #include <cstdio>
 
 #include "apps/patina/commands.h"
@@ -10,7 +11,8 @@
 int main(int argc, char** argv) {
   using namespace patina;
   CLI::App app("patina: continual learning on pre-trained models");
-  app.set_version_flag("--version", fmt::format("patina {} (LibTorch {})", kVersion, libtorch_version()));
+  app.set_version_flag("--version",
+                       fmt::format("patina {} (LibTorch {})", kVersion, libtorch_version()));
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help of every subcommand");
   app.fallthrough();

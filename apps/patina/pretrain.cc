@@ -16,8 +16,10 @@ void add_pretrain(CLI::App& app) {
   };
   auto arguments = std::make_shared<Arguments>();
   auto* command = app.add_subcommand(
-      "pretrain", "Train starter weights: cross-entropy, and a teacher's features when one is given");
-  command->add_option("recipe", arguments->recipe, "A TOML file; see recipes/pretrain/")->required();
+      "pretrain",
+      "Train starter weights: cross-entropy, and a teacher's features when one is given");
+  command->add_option("recipe", arguments->recipe, "A TOML file; see recipes/pretrain/")
+      ->required();
   command->add_option("--out", arguments->out, "Folder of the run (default: runs/<recipe's name>)");
   command->add_flag("--resume", arguments->resume, "Continue after the last finished epoch");
   add_overrides(*command, arguments->overrides);

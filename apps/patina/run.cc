@@ -16,7 +16,9 @@ namespace {
 volatile std::sig_atomic_t stop_signal = 0;
 }
 
-int stopped_by() { return stop_signal; }
+int stopped_by() {
+  return stop_signal;
+}
 
 void add_run(CLI::App& app) {
   struct Arguments {
@@ -25,11 +27,12 @@ void add_run(CLI::App& app) {
     bool resume = false, overwrite = false, skip_bad_images = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  auto* command = app.add_subcommand("run", "Run a recipe: learn a stream of tasks from start to end");
+  auto* command =
+      app.add_subcommand("run", "Run a recipe: learn a stream of tasks from start to end");
   command->add_option("recipe", arguments->recipe, "A TOML file; see recipes/")->required();
   command->add_option("--out", arguments->out, "Folder of the run (default: runs/<recipe's name>)");
-  auto* resume =
-      command->add_flag("--resume", arguments->resume, "Continue from the last checkpoint in --out");
+  auto* resume = command->add_flag("--resume", arguments->resume,
+                                   "Continue from the last checkpoint in --out");
   command->add_flag("--overwrite", arguments->overwrite, "Delete a run that is there already")
       ->excludes(resume);
   command->add_flag("--skip-bad-images", arguments->skip_bad_images,
@@ -41,7 +44,8 @@ void add_run(CLI::App& app) {
     auto file = RecipeFile::read(arguments->recipe, arguments->overrides);
     file.bind(recipe);
     file.finish();
-    if (recipe.data.name.empty()) fail(ErrorKind::recipe, "{}: data.name is missing", arguments->recipe);
+    if (recipe.data.name.empty())
+      fail(ErrorKind::recipe, "{}: data.name is missing", arguments->recipe);
     if (recipe.name.empty()) recipe.name = recipe.learner.name;
     const fs::path folder =
         arguments->out.empty() ? fs::path("runs") / recipe.name : fs::path(arguments->out);

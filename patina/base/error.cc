@@ -9,22 +9,33 @@ namespace patina {
 
 std::string_view name(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::usage: return "usage";
-    case ErrorKind::recipe: return "recipe";
-    case ErrorKind::file: return "file";
-    case ErrorKind::format: return "format";
-    case ErrorKind::data: return "data";
-    case ErrorKind::model: return "model";
-    case ErrorKind::scenario: return "scenario";
-    case ErrorKind::state: return "state";
-    case ErrorKind::stopped: return "stopped";
+    case ErrorKind::usage:
+      return "usage";
+    case ErrorKind::recipe:
+      return "recipe";
+    case ErrorKind::file:
+      return "file";
+    case ErrorKind::format:
+      return "format";
+    case ErrorKind::data:
+      return "data";
+    case ErrorKind::model:
+      return "model";
+    case ErrorKind::scenario:
+      return "scenario";
+    case ErrorKind::state:
+      return "state";
+    case ErrorKind::stopped:
+      return "stopped";
   }
   return "error";
 }
 
 Error::Error(ErrorKind kind, std::string message) : kind_(kind), text_(std::move(message)) {}
 
-void Error::add_context(std::string_view context) { text_ = fmt::format("{}: {}", context, text_); }
+void Error::add_context(std::string_view context) {
+  text_ = fmt::format("{}: {}", context, text_);
+}
 
 namespace {
 
@@ -67,8 +78,9 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 
 namespace detail {
 void check_failed(const char* file, int line, const char* condition, const std::string& message) {
-  std::fprintf(stderr, "%s:%d: internal error: %s: %s\nThis is a bug in patina. Please report it.\n",
-               file, line, condition, message.c_str());
+  std::fprintf(stderr,
+               "%s:%d: internal error: %s: %s\nThis is a bug in patina. Please report it.\n", file,
+               line, condition, message.c_str());
   std::abort();
 }
 }  // namespace detail

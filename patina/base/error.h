@@ -75,9 +75,10 @@ namespace detail {
 
 }  // namespace patina
 
-/// A condition that only a bug in patina can break. Prints where and aborts. Input never reaches it.
-#define PATINA_CHECK(condition, ...)                                                            \
-  do {                                                                                          \
-    if (!(condition)) [[unlikely]]                                                              \
+/// A condition that only a bug in patina can break. Prints where and aborts. Input never reaches
+/// it.
+#define PATINA_CHECK(condition, ...)                                                              \
+  do {                                                                                            \
+    if (!(condition)) [[unlikely]]                                                                \
       ::patina::detail::check_failed(__FILE__, __LINE__, #condition, ::fmt::format(__VA_ARGS__)); \
   } while (false)

@@ -16,14 +16,19 @@ std::atomic<bool> enabled{true};
 using Clock = std::chrono::steady_clock;
 
 Progress::Progress(std::string label, int64_t total, std::string unit)
-    : label_(std::move(label)), unit_(std::move(unit)), total_(total), start_(Clock::now()),
+    : label_(std::move(label)),
+      unit_(std::move(unit)),
+      total_(total),
+      start_(Clock::now()),
       printed_(start_) {}
 
 Progress::~Progress() {
   if (shown_) print(true);
 }
 
-void Progress::enable(bool on) { enabled = on; }
+void Progress::enable(bool on) {
+  enabled = on;
+}
 
 void Progress::advance(int64_t amount) {
   done_ += amount;

@@ -10,14 +10,16 @@ namespace patina {
 
 namespace {
 
-// Philox4x32 with 10 rounds; counter words 0-1 are the position, 2-3 the high half of the key space.
+// Philox4x32 with 10 rounds; counter words 0-1 are the position, 2-3 the high half of the key
+// space.
 std::array<uint32_t, 4> philox(uint64_t counter, uint64_t key) {
   std::array<uint32_t, 4> c{uint32_t(counter), uint32_t(counter >> 32), 0, 0};
   uint32_t k0 = uint32_t(key), k1 = uint32_t(key >> 32);
   for (int round = 0; round < 10; ++round) {
     const uint64_t p0 = uint64_t{0xD2511F53u} * c[0];
     const uint64_t p1 = uint64_t{0xCD9E8D57u} * c[2];
-    c = {uint32_t(p1 >> 32) ^ c[1] ^ k0, uint32_t(p1), uint32_t(p0 >> 32) ^ c[3] ^ k1, uint32_t(p0)};
+    c = {uint32_t(p1 >> 32) ^ c[1] ^ k0, uint32_t(p1), uint32_t(p0 >> 32) ^ c[3] ^ k1,
+         uint32_t(p0)};
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
@@ -75,7 +77,9 @@ void Random::fill_normal(std::span<float> out, double mean, double deviation) {
   for (float& x : out) x = float(mean + deviation * normal());
 }
 
-Random Random::at(uint64_t index) const { return {derive(key_, index), 0}; }
+Random Random::at(uint64_t index) const {
+  return {derive(key_, index), 0};
+}
 
 Random Seeds::operator()(std::string_view name, uint64_t index) const {
   uint64_t key = 0xcbf29ce484222325u;  // FNV-1a of the name
@@ -83,8 +87,8 @@ Random Seeds::operator()(std::string_view name, uint64_t index) const {
   return {derive(derive(seed_, key), index), 0};
 }
 
-// RandomState seeds MT19937 with Knuth's recurrence and shuffles from the back, drawing each index by
-// masking 32 bits to the next power of two and rejecting what is too large.
+// RandomState seeds MT19937 with Knuth's recurrence and shuffles from the back, drawing each index
+// by masking 32 bits to the next power of two and rejecting what is too large.
 std::vector<int64_t> numpy_permutation(uint32_t seed, int64_t n) {
   PATINA_CHECK(n >= 0 && n <= int64_t{0xffffffff}, "permutation of {}", n);
   std::array<uint32_t, 624> state;

@@ -1,7 +1,7 @@
 // Random numbers: counter-based, named, and the same on every machine.
 //
-// A generator is a pure function of (seed, name, counter): adding a draw in one place moves no other
-// place, and a generator's whole state is one counter, which a checkpoint stores.
+// A generator is a pure function of (seed, name, counter): adding a draw in one place moves no
+// other place, and a generator's whole state is one counter, which a checkpoint stores.
 // Philox4x32-10: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
 #pragma once
 
@@ -19,11 +19,11 @@ class Random {
   Random() = default;
   Random(uint64_t key, uint64_t position) : key_(key), position_(position) {}
 
-  uint32_t bits();                       // 32 random bits
-  double uniform();                      // [0, 1), 53 bits
+  uint32_t bits();   // 32 random bits
+  double uniform();  // [0, 1), 53 bits
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
-  double normal();                       // mean 0, variance 1 (Box-Muller)
-  uint64_t below(uint64_t bound);        // [0, bound), unbiased; bound > 0
+  double normal();                 // mean 0, variance 1 (Box-Muller)
+  uint64_t below(uint64_t bound);  // [0, bound), unbiased; bound > 0
   bool chance(double probability) { return uniform() < probability; }
 
   /// Fisher-Yates.

@@ -47,7 +47,9 @@ ThreadPool::~ThreadPool() {
   for (auto& worker : state_->workers) worker.join();
 }
 
-int ThreadPool::threads() const { return int(state_->workers.size()); }
+int ThreadPool::threads() const {
+  return int(state_->workers.size());
+}
 
 void ThreadPool::submit(std::function<void()> task) {
   {

@@ -2,8 +2,8 @@
 //
 //   void state(Archive& a) { a("gram", gram_); a("samples", samples_); a("head", head_); }
 //
-// Files are safetensors: tensors as they are, everything else as JSON in the metadata, with a checksum
-// over both. They appear under their name only when complete.
+// Files are safetensors: tensors as they are, everything else as JSON in the metadata, with a
+// checksum over both. They appear under their name only when complete.
 #pragma once
 
 #include <map>

@@ -11,8 +11,8 @@ namespace patina {
 
 /// A copy of a stored tensor, of its own type.
 Tensor to_tensor(const StoredTensor& stored);
-/// A tensor as the format stores it, sharing memory: fp32, fp64, bf16, fp16, int64, uint8. Contiguous,
-/// on the CPU.
+/// A tensor as the format stores it, sharing memory: fp32, fp64, bf16, fp16, int64, uint8.
+/// Contiguous, on the CPU.
 StoredTensor to_stored(const Tensor& tensor);
 
 /// Copies the file's tensors into `targets` of the same name and shape. Throws Error(model) listing

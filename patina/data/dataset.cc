@@ -60,13 +60,14 @@ Loader::Loader(const Dataset& dataset, const Transform& transform, ThreadPool& p
 
 Loader::Loader(const Dataset& dataset, const Transform& transform, ThreadPool& pool,
                int64_t batch_size)
-    : Loader(dataset, transform, pool,
-             [&] {
-               std::vector<int64_t> order(size_t(dataset.size()));
-               std::iota(order.begin(), order.end(), int64_t{0});
-               return order;
-             }(),
-             batch_size, Random()) {}
+    : Loader(
+          dataset, transform, pool,
+          [&] {
+            std::vector<int64_t> order(size_t(dataset.size()));
+            std::iota(order.begin(), order.end(), int64_t{0});
+            return order;
+          }(),
+          batch_size, Random()) {}
 
 // Workers read the dataset and the transform, which are only lent: wait for what was started.
 Loader::~Loader() {

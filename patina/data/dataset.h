@@ -45,9 +45,9 @@ class Dataset {
 /// Every sample of a source under its own class numbers.
 Dataset whole(const Source& source);
 
-/// Batches of a dataset in a given order, decoded and transformed ahead on a thread pool. What a batch
-/// holds depends on the order and on `augment` only, not on threads or timing: sample i of the source
-/// is augmented with `augment.at(i)`.
+/// Batches of a dataset in a given order, decoded and transformed ahead on a thread pool. What a
+/// batch holds depends on the order and on `augment` only, not on threads or timing: sample i of
+/// the source is augmented with `augment.at(i)`.
 class Loader {
  public:
   /// `order` holds indices into `dataset`; the last batch may be smaller. All references are lent.

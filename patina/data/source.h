@@ -33,13 +33,13 @@ class Source {
 
 /// Which data, from where, how much of it.
 struct DataOptions {
-  std::string name;                 // a name of `patina list datasets`, or "folder"
-  std::string path;                 // folder with the files; "": the usual places
-  int64_t train_per_class = 0;      // the first N of each class; 0: all
+  std::string name;             // a name of `patina list datasets`, or "folder"
+  std::string path;             // folder with the files; "": the usual places
+  int64_t train_per_class = 0;  // the first N of each class; 0: all
   int64_t test_per_class = 0;
-  double test_fraction = 0.2;       // image folders without train/ and test/
+  double test_fraction = 0.2;  // image folders without train/ and test/
   int64_t split_seed = 1993;
-  bool skip_bad_images = false;     // count and leave out images that cannot be decoded
+  bool skip_bad_images = false;  // count and leave out images that cannot be decoded
 
   void bind(Fields& f);
 };
@@ -56,10 +56,10 @@ DataSplits open_data(const DataOptions& options);
 /// One row of `patina list datasets`.
 struct DataSetInfo {
   std::string name;
-  std::string about;     // "clothing, 28x28 grey, 10 classes, 60000 / 10000"
-  std::string files;     // the files it expects, for people
-  std::string how;       // how to get it: an apt package or the publisher's page
-  int64_t classes = 0;   // 0: whatever is there
+  std::string about;    // "clothing, 28x28 grey, 10 classes, 60000 / 10000"
+  std::string files;    // the files it expects, for people
+  std::string how;      // how to get it: an apt package or the publisher's page
+  int64_t classes = 0;  // 0: whatever is there
 };
 const std::vector<DataSetInfo>& data_sets();
 

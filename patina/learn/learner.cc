@@ -4,7 +4,9 @@
 
 namespace patina {
 
-void Learner::fit(const Task& task, Trainer& trainer) { trainer.epochs(*this, task); }
+void Learner::fit(const Task& task, Trainer& trainer) {
+  trainer.epochs(*this, task);
+}
 
 Tensor ClosedFormLearner::loss(const Batch&) {
   PATINA_CHECK(false, "a closed form has no loss");

@@ -15,9 +15,9 @@ namespace patina {
 /// A continual-learning method, running.
 ///
 /// The order of calls for each task: begin_task, fit (whose epochs call loss, after_backward and
-/// after_step for every batch), end_task; then scores for evaluation. After a crash, `state` restores
-/// what it saved at the end of a task, or between two steps of fit's epochs; in the latter case
-/// begin_task is not called again and fit is.
+/// after_step for every batch), end_task; then scores for evaluation. After a crash, `state`
+/// restores what it saved at the end of a task, or between two steps of fit's epochs; in the latter
+/// case begin_task is not called again and fit is.
 class Learner {
  public:
   virtual ~Learner() = default;

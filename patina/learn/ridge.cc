@@ -13,8 +13,8 @@ Tensor one_hot(const Tensor& targets, int64_t classes, at::ScalarType type) {
 
 namespace {
 
-// (S + λI)⁻¹ B for a symmetric positive semi-definite S. Cholesky; where rounding has left S + λI not
-// positive definite, the eigendecomposition with negative eigenvalues taken as zero.
+// (S + λI)⁻¹ B for a symmetric positive semi-definite S. Cholesky; where rounding has left S + λI
+// not positive definite, the eigendecomposition with negative eigenvalues taken as zero.
 Tensor solve_shifted(const Tensor& s, const Tensor& b, double penalty) {
   Tensor shifted = s.clone();
   shifted.diagonal().add_(penalty);
@@ -24,8 +24,8 @@ Tensor solve_shifted(const Tensor& s, const Tensor& b, double penalty) {
     return at::linalg_solve_triangular(factor.mT(), half, /*upper=*/true);
   }
   const auto [values, vectors] = at::linalg_eigh(s);
-  return at::matmul(vectors, at::matmul(vectors.t(), b) /
-                                 (values.clamp_min(0) + penalty).unsqueeze(1));
+  return at::matmul(vectors,
+                    at::matmul(vectors.t(), b) / (values.clamp_min(0) + penalty).unsqueeze(1));
 }
 
 }  // namespace
@@ -51,7 +51,8 @@ void RidgeStatistics::add(const Tensor& features, const Tensor& targets, int64_t
     return;
   }
   if (products_.size(1) < classes_)
-    products_ = at::cat({products_, at::zeros({dims, classes_ - products_.size(1)}, at::kDouble)}, 1);
+    products_ =
+        at::cat({products_, at::zeros({dims, classes_ - products_.size(1)}, at::kDouble)}, 1);
   accumulate(features, targets);
 }
 
@@ -92,8 +93,9 @@ Tensor RidgePath::predict(const Tensor& prepared, double penalty) const {
   return at::matmul(prepared, coordinates_ / (eigenvalues_ + penalty).unsqueeze(1));
 }
 
-double choose_penalty(const std::vector<double>& grid, const Tensor& features, const Tensor& outputs,
-                      const Tensor& held_out_features, const Tensor& held_out_outputs) {
+double choose_penalty(const std::vector<double>& grid, const Tensor& features,
+                      const Tensor& outputs, const Tensor& held_out_features,
+                      const Tensor& held_out_outputs) {
   NoGrad no_grad;
   const RidgePath path(features, outputs);
   const Tensor prepared = path.prepare(held_out_features);

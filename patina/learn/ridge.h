@@ -1,5 +1,5 @@
-// Ridge regression over frozen features: W = (HᵀH + λI)⁻¹ HᵀY, in double, by whichever of the two equal
-// forms is smaller, and one factorisation for a whole grid of penalties.
+// Ridge regression over frozen features: W = (HᵀH + λI)⁻¹ HᵀY, in double, by whichever of the two
+// equal forms is smaller, and one factorisation for a whole grid of penalties.
 #pragma once
 
 #include <vector>
@@ -8,8 +8,8 @@
 
 namespace patina {
 
-/// Sums over samples that a ridge solution needs: the samples themselves while they are fewer than the
-/// dimensions (dual form), their Gram matrices from then on (primal form).
+/// Sums over samples that a ridge solution needs: the samples themselves while they are fewer than
+/// the dimensions (dual form), their Gram matrices from then on (primal form).
 class RidgeStatistics {
  public:
   /// Adds samples. features [n,M], targets [n] class numbers in [0,classes).
@@ -43,8 +43,8 @@ class RidgeStatistics {
 /// One-hot rows. targets [n] -> [n,classes] of `type`.
 Tensor one_hot(const Tensor& targets, int64_t classes, at::ScalarType type);
 
-/// The ridge solutions of one set of samples for any penalty, from one eigendecomposition of the smaller
-/// Gram matrix.
+/// The ridge solutions of one set of samples for any penalty, from one eigendecomposition of the
+/// smaller Gram matrix.
 class RidgePath {
  public:
   /// features [n,M], outputs [n,C].
@@ -62,7 +62,8 @@ class RidgePath {
 };
 
 /// The penalty of `grid` with the smallest mean squared error on held-out samples.
-double choose_penalty(const std::vector<double>& grid, const Tensor& features, const Tensor& outputs,
-                      const Tensor& held_out_features, const Tensor& held_out_outputs);
+double choose_penalty(const std::vector<double>& grid, const Tensor& features,
+                      const Tensor& outputs, const Tensor& held_out_features,
+                      const Tensor& held_out_outputs);
 
 }  // namespace patina

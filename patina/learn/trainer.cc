@@ -45,7 +45,8 @@ void Trainer::epochs(Learner& learner, const Task& task) {
       const double value = loss.item<double>();
       if (!std::isfinite(value))
         fail(ErrorKind::model,
-             "the loss of task {} became {} in epoch {}: lower training.lr or set training.clip_norm",
+             "the loss of task {} became {} in epoch {}: lower training.lr or set "
+             "training.clip_norm",
              task.index + 1, value, epoch_ + 1);
       loss.backward();
       learner.after_backward();

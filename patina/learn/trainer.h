@@ -1,6 +1,6 @@
 // Trainer: what a learner may ask for while it learns a task: epochs of gradient steps, features,
-// random numbers. It owns the optimizer and the position inside a task, so that a run can be stopped
-// between any two steps.
+// random numbers. It owns the optimizer and the position inside a task, so that a run can be
+// stopped between any two steps.
 #pragma once
 
 #include <functional>
@@ -61,9 +61,9 @@ class Trainer {
   Seeds seeds_;
   std::function<void()> between_steps_;
 
-  int64_t epoch_ = 0, step_ = 0;           // steps done within the epoch
-  std::string restored_;                   // an optimizer's state waiting for its tensors
-  std::unique_ptr<Optimizer> optimizer_;   // alive while epochs() runs
+  int64_t epoch_ = 0, step_ = 0;          // steps done within the epoch
+  std::string restored_;                  // an optimizer's state waiting for its tensors
+  std::unique_ptr<Optimizer> optimizer_;  // alive while epochs() runs
 };
 
 }  // namespace patina

@@ -22,8 +22,8 @@ class Backbone {
   /// The checkpoint's own head over features [B,D] -> [B,classes]; undefined without one.
   virtual Tensor logits(const Tensor& features) const = 0;
 
-  virtual int64_t width() const = 0;    // D
-  virtual int64_t layers() const = 0;   // L
+  virtual int64_t width() const = 0;         // D
+  virtual int64_t layers() const = 0;        // L
   virtual nn::BlockShape block() const = 0;  // of every block: what an adaptation is made for
   virtual int64_t image_size() const = 0;
   virtual int64_t patch_size() const = 0;

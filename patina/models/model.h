@@ -38,8 +38,8 @@ SafetensorsFile starter_weights();
 /// normalize). Throws Error(model) when the tensors are not those of a ViT.
 ViTShape vit_shape(const SafetensorsFile& file, const std::string& origin, int64_t heads = 0);
 
-/// A backbone with frozen weights. Throws Error(model) when the name is unknown, the weights are not
-/// here, or they do not fit.
+/// A backbone with frozen weights. Throws Error(model) when the name is unknown, the weights are
+/// not here, or they do not fit.
 std::unique_ptr<Backbone> load_backbone(const ModelOptions& options);
 
 /// Writes a ViT with the metadata that reading it back needs.

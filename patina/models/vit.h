@@ -13,12 +13,12 @@ struct ViTShape {
   int64_t depth = 12;
   int64_t heads = 3;
   int64_t hidden = 768;
-  int64_t classes = 0;         // 0: no head
+  int64_t classes = 0;  // 0: no head
   bool qkv_bias = true;
   bool class_token = true;
   bool layer_scale = false;
-  bool final_norm = true;      // false where timm pools before `fc_norm`
-  bool pooled_norm = false;    // timm's global_pool="avg": mean of the patches, then fc_norm
+  bool final_norm = true;    // false where timm pools before `fc_norm`
+  bool pooled_norm = false;  // timm's global_pool="avg": mean of the patches, then fc_norm
   double eps = 1e-6;
 
   int64_t grid() const { return image_size / patch_size; }

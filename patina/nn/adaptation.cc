@@ -4,9 +4,15 @@
 
 namespace patina::nn {
 
-Tensor Adaptation::tokens(int, Tensor x) { return x; }
-std::pair<Tensor, Tensor> Adaptation::prefix(int) { return {}; }
-Tensor Adaptation::after(Site, int, const Tensor&, Tensor out) { return out; }
+Tensor Adaptation::tokens(int, Tensor x) {
+  return x;
+}
+std::pair<Tensor, Tensor> Adaptation::prefix(int) {
+  return {};
+}
+Tensor Adaptation::after(Site, int, const Tensor&, Tensor out) {
+  return out;
+}
 
 Tensor Adaptations::tokens(int layer, Tensor x) const {
   for (auto* adaptation : list_) x = adaptation->tokens(layer, std::move(x));

@@ -28,7 +28,8 @@ class Adaptation {
  public:
   virtual ~Adaptation() = default;
 
-  /// Entering block `layer`: may add, replace or drop tokens. x [B,T,D]; row 0 stays the class token.
+  /// Entering block `layer`: may add, replace or drop tokens. x [B,T,D]; row 0 stays the class
+  /// token.
   virtual Tensor tokens(int layer, Tensor x);
   /// Extra keys and values of block `layer`: two tensors [P,D] or [B,P,D], or undefined ones.
   virtual std::pair<Tensor, Tensor> prefix(int layer);

@@ -11,8 +11,7 @@ void LinearHead::grow(int64_t classes, int64_t width, Random& random) {
   Tensor rows = at::empty({classes - known, width});
   init_kaiming(rows, random);
   weight = known > 0 ? at::cat({weight.detach(), rows}) : rows;
-  bias = known > 0 ? at::cat({bias.detach(), at::zeros({classes - known})})
-                   : at::zeros({classes});
+  bias = known > 0 ? at::cat({bias.detach(), at::zeros({classes - known})}) : at::zeros({classes});
   weight.requires_grad_(true);
   bias.requires_grad_(true);
 }

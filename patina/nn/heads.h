@@ -9,7 +9,8 @@ namespace patina::nn {
 struct LinearHead {
   Tensor weight, bias;
 
-  /// Adds rows for `classes` - K new classes: U(-1/sqrt(D), 1/sqrt(D)), zero bias. Old rows are kept.
+  /// Adds rows for `classes` - K new classes: U(-1/sqrt(D), 1/sqrt(D)), zero bias. Old rows are
+  /// kept.
   void grow(int64_t classes, int64_t width, Random& random);
   Tensor operator()(const Tensor& features) const;  // [B,D] -> [B,K]
   int64_t classes() const { return weight.defined() ? weight.size(0) : 0; }

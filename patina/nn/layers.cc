@@ -10,7 +10,9 @@ Linear::Linear(int64_t in, int64_t out, bool with_bias) : weight(at::empty({out,
   if (with_bias) bias = at::zeros({out});
 }
 
-Tensor Linear::operator()(const Tensor& x) const { return at::linear(x, weight, bias); }
+Tensor Linear::operator()(const Tensor& x) const {
+  return at::linear(x, weight, bias);
+}
 
 void Linear::walk(Walk& w) {
   w("weight", weight);

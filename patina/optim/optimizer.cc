@@ -23,15 +23,18 @@ void OptimizerOptions::bind(Fields& f) {
     {.low = 0, .high = 1, .high_open = true});
   f("beta2", beta2, "Second moment's decay of adam and adamw.",
     {.low = 0, .high = 1, .high_open = true});
-  f("weight_decay", weight_decay, "L2 penalty (sgd, adam) or decoupled decay (adamw).", at_least(0));
+  f("weight_decay", weight_decay, "L2 penalty (sgd, adam) or decoupled decay (adamw).",
+    at_least(0));
   f("schedule", schedule, "How the learning rate falls over a task's epochs.",
     {"cosine", "step", "constant"});
   f("min_lr", min_lr, "Where the cosine ends.", at_least(0));
   f("milestones", milestones, "Epochs at which the step schedule multiplies the rate by gamma.",
     at_least(0));
   f("gamma", gamma, "Factor of the step schedule.", above(0));
-  f("warmup_epochs", warmup_epochs, "Epochs of linear warm-up, from a hundredth of lr.", at_least(0));
-  f("clip_norm", clip_norm, "Largest L2 norm of all gradients together; 0: no clipping.", at_least(0));
+  f("warmup_epochs", warmup_epochs, "Epochs of linear warm-up, from a hundredth of lr.",
+    at_least(0));
+  f("clip_norm", clip_norm, "Largest L2 norm of all gradients together; 0: no clipping.",
+    at_least(0));
   f.require(!nesterov || momentum > 0, "nesterov", "needs momentum > 0");
 }
 
@@ -91,13 +94,14 @@ Optimizer::Optimizer(const OptimizerOptions& options, std::vector<ParamGroup> gr
   namespace library = torch::optim;
   const auto& list = state_->groups;
   if (options.optimizer == "sgd") {
-    const auto shared = library::SGDOptions(options.lr)
-                            .momentum(options.momentum)
-                            .nesterov(options.nesterov);
-    state_->optimizer = std::make_unique<library::SGD>(library_groups(options, list, shared), shared);
+    const auto shared =
+        library::SGDOptions(options.lr).momentum(options.momentum).nesterov(options.nesterov);
+    state_->optimizer =
+        std::make_unique<library::SGD>(library_groups(options, list, shared), shared);
   } else if (options.optimizer == "adam") {
     const auto shared = library::AdamOptions(options.lr).betas({options.beta1, options.beta2});
-    state_->optimizer = std::make_unique<library::Adam>(library_groups(options, list, shared), shared);
+    state_->optimizer =
+        std::make_unique<library::Adam>(library_groups(options, list, shared), shared);
   } else {
     PATINA_CHECK(options.optimizer == "adamw", "optimizer {}", options.optimizer);
     const auto shared = library::AdamWOptions(options.lr).betas({options.beta1, options.beta2});

@@ -1,5 +1,6 @@
-// Optimizers and learning-rate schedules. SGD, Adam and AdamW are LibTorch's, kept behind one source
-// file; the schedules are closed forms of the epoch, so resuming needs nothing but the epoch.
+// Optimizers and learning-rate schedules. SGD, Adam and AdamW are LibTorch's, kept behind one
+// source file; the schedules are closed forms of the epoch, so resuming needs nothing but the
+// epoch.
 #pragma once
 
 #include <memory>
@@ -21,17 +22,17 @@ struct ParamGroup {
 struct OptimizerOptions {
   std::string optimizer = "sgd";
   double lr = 0.01;
-  double momentum = 0.9;      // sgd
-  bool nesterov = false;      // sgd
-  double beta1 = 0.9;         // adam, adamw
-  double beta2 = 0.999;       // adam, adamw
-  double weight_decay = 0;    // L2 in the gradient for sgd and adam, decoupled for adamw
+  double momentum = 0.9;    // sgd
+  bool nesterov = false;    // sgd
+  double beta1 = 0.9;       // adam, adamw
+  double beta2 = 0.999;     // adam, adamw
+  double weight_decay = 0;  // L2 in the gradient for sgd and adam, decoupled for adamw
   std::string schedule = "cosine";
-  double min_lr = 0;                   // cosine's floor
-  std::vector<int64_t> milestones;     // step: epochs at which lr is multiplied by gamma
+  double min_lr = 0;                // cosine's floor
+  std::vector<int64_t> milestones;  // step: epochs at which lr is multiplied by gamma
   double gamma = 0.1;
-  double warmup_epochs = 0;            // linear, from lr/100
-  double clip_norm = 0;                // 0: off
+  double warmup_epochs = 0;  // linear, from lr/100
+  double clip_norm = 0;      // 0: off
 
   void bind(Fields& f);
 };

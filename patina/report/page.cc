@@ -248,7 +248,7 @@ std::string report_html(const std::vector<RunRecord>& runs) {
   html += "<div class=\"pair\">";
   html += figure("forgetting", "Forgetting of each task",
                  "Percentage points lost from a task's best to the end of the run.");
-  html += figure("time", "Time by phase", "Wall time of each run.");
+  html += figure("time", "Where the time goes", "Wall time of each run.");
   html +=
       "</div>\n<section id=\"cost\"><h2>Time and memory</h2>" + cost_table(runs) + "</section>\n";
   for (size_t i = 0; i < runs.size(); ++i) html += page::run_section(runs[i], i);

@@ -31,8 +31,7 @@ void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
                          const int64_t best = std::min<int64_t>(5, scores.size(1));
                          const Tensor top = std::get<1>(at::topk(scores, best, -1));  // [B,5]
                          predicted.push_back(top.select(1, 0).contiguous());
-                         in_top5.push_back(
-                             (top == batch.target.unsqueeze(1)).any(1).to(at::kByte));
+                         in_top5.push_back((top == batch.target.unsqueeze(1)).any(1).to(at::kByte));
                        });
   }
   predicted_.push_back(at::cat(predicted));

@@ -13,8 +13,8 @@ class Evaluation {
  public:
   explicit Evaluation(const Scenario& scenario);
 
-  /// Measures row `after` (0: before any learning). A task none of whose classes have been seen is not
-  /// run: scores exist for seen classes only, so every prediction on it is wrong.
+  /// Measures row `after` (0: before any learning). A task none of whose classes have been seen is
+  /// not run: scores exist for seen classes only, so every prediction on it is wrong.
   void measure(Learner& learner, Trainer& trainer, int after);
 
   int rows() const { return rows_; }  // measured so far
@@ -24,8 +24,8 @@ class Evaluation {
   Score accuracy_after(int after) const;
 
   void state(Archive& a);
-  /// predictions.safetensors: `target` [N] over all test tasks in order, and `after_task_i` [N] with -1
-  /// where nothing was predicted.
+  /// predictions.safetensors: `target` [N] over all test tasks in order, and `after_task_i` [N]
+  /// with -1 where nothing was predicted.
   void write_predictions(const fs::path& path) const;
 
  private:

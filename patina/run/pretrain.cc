@@ -29,7 +29,8 @@ void StudentOptions::bind(Fields& f) {
 
 void TeacherOptions::bind(Fields& f) {
   model.bind(f);
-  f("weight", weight, "Weight of the feature distillation: 1 - cos(student, teacher).", at_least(0));
+  f("weight", weight, "Weight of the feature distillation: 1 - cos(student, teacher).",
+    at_least(0));
 }
 
 void PretrainTraining::bind(Fields& f) {
@@ -38,7 +39,8 @@ void PretrainTraining::bind(Fields& f) {
   f("label_smoothing", label_smoothing, "Part of the target spread over all classes.",
     between(0, 0.9));
   f("keep_tokens", keep_tokens,
-    "Part of the patches a training step sees, drawn anew each time: half of them trains twice as fast "
+    "Part of the patches a training step sees, drawn anew each time: half of them trains twice as "
+    "fast "
     "(PatchDropout, Liu et al., WACV 2023).",
     {.low = 0, .high = 1, .low_open = true});
   f("full_epochs", full_epochs, "Epochs at the end that see every patch.", at_least(0));
@@ -51,8 +53,8 @@ PretrainOptions::PretrainOptions() {
   train_transform.random_resized_crop = true;
   train_transform.scale = {0.3, 1};
   train_transform.flip = true;
-  training.optimizer = {.optimizer = "adamw", .lr = 1e-3, .weight_decay = 0.05, .warmup_epochs = 2,
-                        .clip_norm = 1};
+  training.optimizer = {
+      .optimizer = "adamw", .lr = 1e-3, .weight_decay = 0.05, .warmup_epochs = 2, .clip_norm = 1};
 }
 
 void PretrainOptions::bind(Fields& f) {
@@ -112,9 +114,9 @@ struct Training {
   }
 };
 
-// Copies into `vit` what it can hold of a teacher of the same width: the first blocks, the norms, and the
-// patch projection and positions brought to its sizes. Summing a projection over k x k pixels makes it see
-// an image as the teacher sees the same image enlarged k times.
+// Copies into `vit` what it can hold of a teacher of the same width: the first blocks, the norms,
+// and the patch projection and positions brought to its sizes. Summing a projection over k x k
+// pixels makes it see an image as the teacher sees the same image enlarged k times.
 void inherit(ViT& vit, const ModelOptions& from) {
   ModelOptions options = from;
   options.image_size = 0;
@@ -123,7 +125,8 @@ void inherit(ViT& vit, const ModelOptions& from) {
   const ViTShape &own = vit.shape(), &its = teacher.shape();
   if (own.width != its.width || own.heads != its.heads || own.hidden != its.hidden ||
       own.depth > its.depth || its.patch_size % own.patch_size != 0)
-    fail(ErrorKind::recipe, "model.inherit: {} cannot begin as a part of {}: the widths and heads must be "
+    fail(ErrorKind::recipe,
+         "model.inherit: {} cannot begin as a part of {}: the widths and heads must be "
          "the same, the depth at most the teacher's, and the patch size a divisor of its",
          vit.about(), teacher.about());
   teacher.resize_input(own.grid() * its.patch_size);
@@ -187,7 +190,8 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
   const bool bf16 = how.precision == "bf16";
   const fs::path state_file = folder / "state.safetensors";
   if (!resume && fs::exists(state_file))
-    fail(ErrorKind::state, "{} holds a run already: continue it with --resume or choose another --out",
+    fail(ErrorKind::state,
+         "{} holds a run already: continue it with --resume or choose another --out",
          folder.string());
   make_folder(folder);
   write_text(folder / "recipe.toml", to_toml(options));
@@ -201,8 +205,11 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
   const auto test_transform =
       transform_for(options.test_transform, student.image_size, student.normalize);
 
-  const ViTShape shape{.image_size = student.image_size, .patch_size = student.patch_size,
-                       .width = student.width, .depth = student.depth, .heads = student.heads,
+  const ViTShape shape{.image_size = student.image_size,
+                       .patch_size = student.patch_size,
+                       .width = student.width,
+                       .depth = student.depth,
+                       .heads = student.heads,
                        .hidden = 4 * student.width,
                        .classes = int64_t(data.train->classes().size())};
   const Seeds seeds{uint64_t(options.seed)};

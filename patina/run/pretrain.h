@@ -1,5 +1,5 @@
-// Pre-training: how patina's starter weights are made. Supervised cross-entropy on a labelled set, and
-// the features of a larger teacher when one is given.
+// Pre-training: how patina's starter weights are made. Supervised cross-entropy on a labelled set,
+// and the features of a larger teacher when one is given.
 #pragma once
 
 #include <string>
@@ -32,8 +32,8 @@ struct PretrainTraining {
   int64_t epochs = 30;
   int64_t batch_size = 128;
   double label_smoothing = 0.1;
-  double keep_tokens = 1;        // part of the patches a training step sees
-  int64_t full_epochs = 0;       // last epochs, with every patch
+  double keep_tokens = 1;   // part of the patches a training step sees
+  int64_t full_epochs = 0;  // last epochs, with every patch
   std::string precision = "fp32";
   OptimizerOptions optimizer;
   void bind(Fields& f);
@@ -52,8 +52,8 @@ struct PretrainOptions {
   void bind(Fields& f);
 };
 
-/// Trains, and writes into `folder`: recipe.toml, state.safetensors (after every epoch; what `resume`
-/// continues from) and weights.safetensors (bf16). Returns the last test accuracy.
+/// Trains, and writes into `folder`: recipe.toml, state.safetensors (after every epoch; what
+/// `resume` continues from) and weights.safetensors (bf16). Returns the last test accuracy.
 double pretrain(PretrainOptions& options, const fs::path& folder, bool resume);
 
 }  // namespace patina

@@ -18,7 +18,8 @@ void LearnerSection::bind(Fields& f) {
 const LearnerRow& LearnerSection::row() const {
   const LearnerRow* row = find_learner(name);
   if (!row)
-    fail(ErrorKind::recipe, "no learner is called \"{}\"{}", name, did_you_mean(name, learner_names()));
+    fail(ErrorKind::recipe, "no learner is called \"{}\"{}", name,
+         did_you_mean(name, learner_names()));
   return *row;
 }
 
@@ -41,7 +42,8 @@ void Recipe::bind(Fields& f) {
     training = row->training;
     training_of_ = learner.name;
   }
-  f.section("training", training, "How each task is trained, where the learner descends a gradient.");
+  f.section("training", training,
+            "How each task is trained, where the learner descends a gradient.");
   f.section("run", run, "Checkpoints.");
 }
 

@@ -14,7 +14,7 @@ namespace patina {
 
 namespace {
 
-// Wall time by phase; survives a restart.
+// Wall time by part; survives a restart.
 struct Times {
   double total = 0, load = 0, train = 0, evaluate = 0, checkpoint = 0;
   std::vector<double> task_train, task_evaluate;
@@ -50,7 +50,9 @@ Transform transform_for(TransformOptions options, const Backbone& backbone, cons
   return Transform(options);
 }
 
-Json or_null(const Score& score) { return score ? Json(*score) : Json(nullptr); }
+Json or_null(const Score& score) {
+  return score ? Json(*score) : Json(nullptr);
+}
 
 // The folder of a run and the files in it.
 struct Folder {
@@ -66,7 +68,8 @@ struct Folder {
     const bool used = fs::exists(recipe()) || fs::exists(checkpoint()) || fs::exists(previous());
     if (used && mode == RunMode::fresh)
       fail(ErrorKind::state,
-           "{} holds a run already: continue it with --resume, replace it with --overwrite, or choose "
+           "{} holds a run already: continue it with --resume, replace it with --overwrite, or "
+           "choose "
            "another --out",
            path.string());
     if (used && mode == RunMode::resume) {
@@ -91,7 +94,8 @@ struct Folder {
       return std::string(text.substr(start, text.find('\n', start) - start));
     };
     fail(ErrorKind::state,
-         "{} was begun with another recipe: line {} of its recipe.toml says `{}`, now it is `{}`; change "
+         "{} was begun with another recipe: line {} of its recipe.toml says `{}`, now it is `{}`; "
+         "change "
          "it back, or start anew with another --out",
          path.string(), line, rest(before), rest(now));
   }
@@ -120,7 +124,10 @@ struct Folder {
 class Execution {
  public:
   Execution(Recipe& recipe, Folder folder, const RunControl& control)
-      : recipe_(recipe), folder_(std::move(folder)), control_(control), row_(recipe.learner.row()) {}
+      : recipe_(recipe),
+        folder_(std::move(folder)),
+        control_(control),
+        row_(recipe.learner.row()) {}
 
   Json execute(const DataSplits& data, Backbone& backbone) {
     const auto train_transform =
@@ -128,7 +135,8 @@ class Execution {
     const auto test_transform = transform_for(recipe_.test_transform, backbone, "test_transform");
     scenario_ = make_scenario(recipe_.scenario, data, row_.needs.past_data);
     if (const auto lack = missing(row_.needs, scenario_->grant()))
-      fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}", row_.name, scenario_->name(), *lack);
+      fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}", row_.name, scenario_->name(),
+           *lack);
 
     const bool resuming = folder_.open(control_.mode, to_toml(recipe_));
     model_hash_ = content_hash(nn::tensors(backbone));
@@ -255,20 +263,29 @@ class Execution {
         {"status", "interrupted"},
         {"learner", {{"name", row_.name}, {"family", row_.family}, {"paper", row_.paper}}},
         {"model",
-         {{"name", recipe_.model.name}, {"about", backbone.about()}, {"hash", model_hash_},
+         {{"name", recipe_.model.name},
+          {"about", backbone.about()},
+          {"hash", model_hash_},
           {"image_size", backbone.image_size()}}},
         {"data",
-         {{"name", data.name}, {"train_samples", data.train->size()},
+         {{"name", data.name},
+          {"train_samples", data.train->size()},
           {"test_samples", data.test->size()},
           {"skipped", data.train->skipped() + data.test->skipped()}}},
         {"scenario", {{"name", scenario_->name()}, {"granted", scenario_->grant().names()}}},
         {"recipe", to_toml(recipe_)},
         {"versions",
-         {{"patina", kVersion}, {"libtorch", libtorch_version()}, {"compiler", compiler_version()}}},
+         {{"patina", kVersion},
+          {"libtorch", libtorch_version()},
+          {"compiler", compiler_version()}}},
         {"machine",
-         {{"cpu", machine.cpu}, {"cores", machine.cores}, {"threads", tensor_threads()},
-          {"memory_bytes", machine.memory_bytes}, {"device", "cpu"}}},
-        {"seeds", {{"seed", recipe_.seed}, {"class_order_seed", recipe_.scenario.class_order_seed}}},
+         {{"cpu", machine.cpu},
+          {"cores", machine.cores},
+          {"threads", tensor_threads()},
+          {"memory_bytes", machine.memory_bytes},
+          {"device", "cpu"}}},
+        {"seeds",
+         {{"seed", recipe_.seed}, {"class_order_seed", recipe_.scenario.class_order_seed}}},
         {"class_order", scenario_->class_order()},
         {"class_names", scenario_->classes()},
     };
@@ -279,9 +296,11 @@ class Execution {
       for (const int64_t c : scenario_->task_classes(task)) {
         names.push_back(scenario_->classes()[size_t(c)]);
         const int64_t label = scenario_->class_order()[size_t(c)];
-        for (int64_t i = 0; i < data.train->size(); ++i) train_samples += data.train->label(i) == label;
+        for (int64_t i = 0; i < data.train->size(); ++i)
+          train_samples += data.train->label(i) == label;
       }
-      tasks.push_back({{"classes", names}, {"train_samples", train_samples},
+      tasks.push_back({{"classes", names},
+                       {"train_samples", train_samples},
                        {"test_samples", scenario_->test(task).size()}});
     }
     about_["tasks"] = tasks;
@@ -312,23 +331,25 @@ class Execution {
       record["metrics"][metric.name] = or_null(metric.value(evaluation_->matrix()));
       record["metric_formulas"][metric.name] = metric.formula;
     }
-    record["metrics"]["last_top5_accuracy"] = or_null(metric("last_accuracy").value(evaluation_->top5()));
+    record["metrics"]["last_top5_accuracy"] =
+        or_null(metric("last_accuracy").value(evaluation_->top5()));
     Json per_task = Json::array();
     for (size_t i = 0; i < times_.task_evaluate.size(); ++i)
       per_task.push_back({{"train", times_.task_train[i]}, {"evaluate", times_.task_evaluate[i]}});
-    record["seconds"] = {{"total", times_.total},       {"load", times_.load},
-                         {"train", times_.train},       {"evaluate", times_.evaluate},
+    record["seconds"] = {{"total", times_.total},           {"load", times_.load},
+                         {"train", times_.train},           {"evaluate", times_.evaluate},
                          {"checkpoint", times_.checkpoint}, {"per_task", per_task}};
     record["peak_memory_bytes"] = peak_memory_bytes();
-    record["parameters"] = {{"total", backbone_numbers_ + std::max<int64_t>(0, trainable_ - backbone_numbers_)},
-                            {"trainable", trainable_},
-                            {"stored", stored_},
-                            {"stored_bytes_after_task", stored_bytes_}};
+    record["parameters"] = {
+        {"total", backbone_numbers_ + std::max<int64_t>(0, trainable_ - backbone_numbers_)},
+        {"trainable", trainable_},
+        {"stored", stored_},
+        {"stored_bytes_after_task", stored_bytes_}};
     write_text(folder_.record(), record.dump(1) + "\n");
     return record;
   }
 
-  double lap() { return phase_.lap(); }
+  double lap() { return part_.lap(); }
   double since_total() { return whole_.lap(); }
 
   Recipe& recipe_;
@@ -346,7 +367,7 @@ class Execution {
   Times times_;
   double task_seconds_ = 0;  // training time of the task in hand, counted by earlier checkpoints
   double evaluated_before_ = 0;
-  Stopwatch phase_, whole_;
+  Stopwatch part_, whole_;
   std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
   std::string model_hash_, model_hash_in_state_;
   int64_t backbone_numbers_ = 0, trainable_ = 0, stored_ = 0;

@@ -1,5 +1,6 @@
-// Run: a recipe from start to end. A run is a folder: recipe.toml, record.json, checkpoint.safetensors
-// and predictions.safetensors. It can be stopped between any two steps and continues with the same bits.
+// Run: a recipe from start to end. A run is a folder: recipe.toml, record.json,
+// checkpoint.safetensors and predictions.safetensors. It can be stopped between any two steps and
+// continues with the same bits.
 #pragma once
 
 #include <functional>
@@ -26,8 +27,8 @@ struct RunControl {
 /// Throws Error; nothing learned up to the last checkpoint is lost.
 Json run(Recipe& recipe, const fs::path& folder, const RunControl& control = {});
 
-/// The same on data and a backbone that are at hand; what the recipe says of them is only recorded. The
-/// learner may change the backbone's weights.
+/// The same on data and a backbone that are at hand; what the recipe says of them is only recorded.
+/// The learner may change the backbone's weights.
 Json run(Recipe& recipe, const DataSplits& data, Backbone& backbone, const fs::path& folder,
          const RunControl& control = {});
 

@@ -7,7 +7,8 @@
 
 namespace patina {
 
-// Hands out the tasks in order; with past data, each task's samples after those of the earlier ones.
+// Hands out the tasks in order; with past data, each task's samples after those of the earlier
+// ones.
 class ClassIncrementalStream : public Stream {
  public:
   explicit ClassIncrementalStream(const ClassIncremental& scenario) : scenario_(scenario) {}
@@ -56,8 +57,8 @@ std::vector<int64_t> order_of_classes(const ScenarioOptions& options, int64_t co
   for (const int64_t item : options.class_order) {
     if (item < 0 || item >= count || used[size_t(item)])
       fail(ErrorKind::scenario,
-           "scenario.class_order: {} is {}; a class order uses class numbers below {} once each", item,
-           item >= 0 && item < count ? "there twice" : "not a class", count);
+           "scenario.class_order: {} is {}; a class order uses class numbers below {} once each",
+           item, item >= 0 && item < count ? "there twice" : "not a class", count);
     used[size_t(item)] = true;
   }
   return options.class_order;  // may leave classes out
@@ -73,8 +74,8 @@ ClassIncremental::ClassIncremental(const ScenarioOptions& options, const DataSpl
   const int64_t initial =
       options.initial_classes > 0 ? options.initial_classes : options.classes_per_task;
   if (initial > count)
-    fail(ErrorKind::scenario, "a first task of {} classes, but {} has {}: lower {}", initial, data.name,
-         count,
+    fail(ErrorKind::scenario, "a first task of {} classes, but {} has {}: lower {}", initial,
+         data.name, count,
          options.initial_classes > 0 ? "scenario.initial_classes" : "scenario.classes_per_task");
 
   std::vector<int64_t> number(data.train->classes().size(), -1);  // source class -> stream class

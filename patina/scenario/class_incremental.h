@@ -1,5 +1,5 @@
-// Class-incremental streams: every task brings new classes, and at test time nobody says which task a
-// sample belongs to (van de Ven and Tolias, 2019).
+// Class-incremental streams: every task brings new classes, and at test time nobody says which task
+// a sample belongs to (van de Ven and Tolias, 2019).
 #pragma once
 
 #include "patina/scenario/scenario.h"

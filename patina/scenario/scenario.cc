@@ -44,7 +44,8 @@ void ScenarioOptions::bind(Fields& f) {
   f("classes_per_task", classes_per_task, "Classes of each later task; the last may have fewer.",
     at_least(1));
   f("class_order_seed", class_order_seed,
-    "Class order: numpy.random.RandomState(seed).permutation, as the field's tables (1993); -1: the "
+    "Class order: numpy.random.RandomState(seed).permutation, as the field's tables (1993); -1: "
+    "the "
     "data set's own order.",
     between(-1, 4294967295.0));
   f("class_order", class_order, "An explicit class order instead of a seed.", at_least(0));

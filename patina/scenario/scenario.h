@@ -1,4 +1,5 @@
-// Scenarios: rules that make a stream of tasks from a data set, and say what a learner may know of it.
+// Scenarios: rules that make a stream of tasks from a data set, and say what a learner may know of
+// it.
 #pragma once
 
 #include <memory>
@@ -11,12 +12,12 @@
 
 namespace patina {
 
-/// What a learner may know of the stretch it trains on. The test split and the tasks to come are not
-/// members, so none can be read.
+/// What a learner may know of the stretch it trains on. The test split and the tasks to come are
+/// not members, so none can be read.
 struct Task {
-  int index = 0;                // 0-based
-  std::vector<int64_t> fresh;   // classes first met in this task, numbered over the whole stream
-  std::vector<int64_t> seen;    // classes met so far, the fresh ones included
+  int index = 0;               // 0-based
+  std::vector<int64_t> fresh;  // classes first met in this task, numbered over the whole stream
+  std::vector<int64_t> seen;   // classes met so far, the fresh ones included
   const Dataset* train = nullptr;
 };
 
@@ -41,7 +42,8 @@ class Stream {
   virtual ~Stream() = default;
   /// The next task, valid until the following call; nothing at the end.
   virtual std::optional<Task> next() = 0;
-  /// The task that the last next() gave, again: what a run continues with after its state was loaded.
+  /// The task that the last next() gave, again: what a run continues with after its state was
+  /// loaded.
   virtual Task current() = 0;
   virtual void state(Archive& a) = 0;
 };
@@ -66,7 +68,7 @@ class Scenario {
 
 struct ScenarioOptions {
   std::string name = "class_incremental";
-  int64_t initial_classes = 0;       // of the first task; 0: as many as the others
+  int64_t initial_classes = 0;  // of the first task; 0: as many as the others
   int64_t classes_per_task = 10;
   int64_t class_order_seed = 1993;   // NumPy's RandomState; -1: the data set's own order
   std::vector<int64_t> class_order;  // an explicit order instead of a seed

@@ -1,4 +1,5 @@
-// The program as a person meets it: exit codes, messages word for word, and runs that survive kill -9.
+// The program as a person meets it: exit codes, messages word for word, and runs that survive kill
+// -9.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -109,17 +110,19 @@ TEST(Cli, a_recipe_with_five_mistakes_prints_all_five_with_lines) {
              "optimizer = \"sdg\"\n");
   const Result result = call(folder, {"run", "bad.toml"});
   EXPECT_EQ(result.code, 2);
-  for (const char* line : {"bad.toml:1: seed:", "bad.toml:3: data.nmae: unknown key, did you mean \"name\"?",
-                           "bad.toml:5: scenario.classes_per_task: expected a whole number",
-                           "bad.toml:8: learner.projektion: unknown key, did you mean \"projection\"?",
-                           "bad.toml:10: training.optimizer: must be one of"})
+  for (const char* line :
+       {"bad.toml:1: seed:", "bad.toml:3: data.nmae: unknown key, did you mean \"name\"?",
+        "bad.toml:5: scenario.classes_per_task: expected a whole number",
+        "bad.toml:8: learner.projektion: unknown key, did you mean \"projection\"?",
+        "bad.toml:10: training.optimizer: must be one of"})
     EXPECT_TRUE(has(result.err, line)) << line << "\n" << result.err;
   EXPECT_FALSE(fs::exists(folder / "runs"));
 }
 
 TEST(Cli, damaged_weights_and_text_files_are_named) {
   const auto folder = scratch_folder("cli-weights");
-  write_text(folder / "text.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:00\n");
+  write_text(folder / "text.safetensors",
+             "version https://git-lfs.github.com/spec/v1\noid sha256:00\n");
   Result result = call(folder, {"inspect", "text.safetensors"});
   EXPECT_EQ(result.code, 2);
   EXPECT_TRUE(has(result.err, "text.safetensors") && has(result.err, "text")) << result.err;
@@ -128,7 +131,8 @@ TEST(Cli, damaged_weights_and_text_files_are_named) {
   const fs::path starter = fs::path(PATINA_SOURCE_DIR) / "models/starter.safetensors";
   fs::copy_file(starter, folder / "short.safetensors");
   fs::resize_file(folder / "short.safetensors", fs::file_size(starter) / 2);
-  result = call(folder, {"features", "short.safetensors", "fashion-mnist", "-o", "out.safetensors"});
+  result =
+      call(folder, {"features", "short.safetensors", "fashion-mnist", "-o", "out.safetensors"});
   EXPECT_EQ(result.code, 2);
   EXPECT_TRUE(has(result.err, "short.safetensors")) << result.err;
   EXPECT_FALSE(fs::exists(folder / "out.safetensors"));
@@ -142,7 +146,8 @@ TEST(Cli, a_corrupt_image_is_named_or_skipped_and_counted) {
   Result result = call(folder, {"run", "recipe.toml"});
   EXPECT_EQ(result.code, 2);
   EXPECT_TRUE(has(result.err, "class1/2.png")) << result.err;
-  EXPECT_TRUE(has(result.err, "skip_bad_images") || has(result.err, "skip-bad-images")) << result.err;
+  EXPECT_TRUE(has(result.err, "skip_bad_images") || has(result.err, "skip-bad-images"))
+      << result.err;
   result = call(folder, {"run", "recipe.toml", "--overwrite", "--skip-bad-images"});
   EXPECT_EQ(result.code, 0) << result.err;
   const Json record = parse_json(read_text(folder / "runs/simplecil/record.json"), "record");
@@ -178,7 +183,9 @@ TEST(Cli, runs_reports_and_repeats_itself) {
 TEST(Cli, features_of_images_and_stored_tensors) {
   const auto folder = scratch_folder("cli-features");
   write_images(folder / "images", 2, 2, 1);
-  EXPECT_EQ(call(folder, {"features", "starter", "images/train", "-o", "a.safetensors", "--all"}).code, 0);
+  EXPECT_EQ(
+      call(folder, {"features", "starter", "images/train", "-o", "a.safetensors", "--all"}).code,
+      0);
   const Result shown = call(folder, {"inspect", "a.safetensors"});
   for (const char* name : {"features ", "embedded ", "block0 ", "block5 ", "tokens ", "logits "})
     EXPECT_TRUE(has(shown.out, name)) << name << shown.out;
@@ -193,8 +200,8 @@ TEST(Cli, a_run_that_is_killed_ends_with_the_same_bits) {
   write_text(folder / "recipe.toml", std::string(kRecipe) +
                                          "[training]\nepochs = 3\nbatch_size = 8\nlr = 0.001\n"
                                          "[run]\ncheckpoint_minutes = 1e-6\n");
-  const std::vector<std::string> base = {"run", "recipe.toml", "--set", "learner.name=finetune",
-                                         "--threads", "1", "--out"};
+  const std::vector<std::string> base = {
+      "run", "recipe.toml", "--set", "learner.name=finetune", "--threads", "1", "--out"};
   const auto with = [&](std::string out, bool resume) {
     auto words = base;
     words.push_back(std::move(out));

@@ -1,5 +1,5 @@
-// What every learner promises, checked over the registry on a tiny ViT and a three-task toy stream. No
-// code per method: a new line in learners.def is a new row of every test here.
+// What every learner promises, checked over the registry on a tiny ViT and a three-task toy stream.
+// No code per method: a new line in learners.def is a new row of every test here.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -35,7 +35,8 @@ random_crop_padding = 2
 classes_per_task = {}
 [learner]
 name = "{}"
-)", kClasses / kTasks, learner),
+)",
+                                            kClasses / kTasks, learner),
                                 "toy.toml");
   file.bind(recipe);
   // A few larger steps instead of the paper's many small ones.
@@ -102,7 +103,8 @@ TEST_P(Conformance, resumes_to_the_same_bits) {
     for (; stops < 1000; ++stops) {
       int left = steps;
       try {
-        pieces = run_toy(where, {.mode = RunMode::resume, .should_stop = [&] { return --left <= 0; }});
+        pieces =
+            run_toy(where, {.mode = RunMode::resume, .should_stop = [&] { return --left <= 0; }});
         break;
       } catch (const Error& error) {
         ASSERT_EQ(error.kind(), ErrorKind::stopped) << error.what();
@@ -118,7 +120,12 @@ TEST_P(Conformance, resumes_from_the_checkpoint_before_a_damaged_one) {
   const Json whole = run_toy(folder("intact"));
   const fs::path where = folder("damaged");
   int tasks = 0;
-  EXPECT_THROW(run_toy(where, {.should_stop = [&] { return ++tasks > 1000 || fs::exists(where / "checkpoint.previous.safetensors"); }}), Error);
+  EXPECT_THROW(run_toy(where, {.should_stop =
+                                   [&] {
+                                     return ++tasks > 1000 ||
+                                            fs::exists(where / "checkpoint.previous.safetensors");
+                                   }}),
+               Error);
   const fs::path newest = where / "checkpoint.safetensors";
   ASSERT_TRUE(fs::exists(newest));
   fs::resize_file(newest, fs::file_size(newest) / 2);
@@ -205,7 +212,9 @@ TEST_P(Conformance, scores_the_classes_seen_and_each_sample_alone) {
     EXPECT_FALSE(together.requires_grad());
     EXPECT_TRUE(at::equal(together, bench.learner->scores(batch))) << "scoring has a side effect";
     for (const int64_t i : {int64_t{0}, batch.size() - 1}) {
-      const Batch single{batch.input.slice(0, i, i + 1), {}, batch.target.slice(0, i, i + 1),
+      const Batch single{batch.input.slice(0, i, i + 1),
+                         {},
+                         batch.target.slice(0, i, i + 1),
                          batch.sample.slice(0, i, i + 1)};
       EXPECT_LT(relative_error(bench.learner->scores(single), together.slice(0, i, i + 1)), 1e-4);
     }

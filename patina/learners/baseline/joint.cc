@@ -1,5 +1,6 @@
-// Joint training: the upper bound. At every task the network starts again from its pre-trained weights
-// and learns all classes seen so far from all their samples, which no continual learner may keep.
+// Joint training: the upper bound. At every task the network starts again from its pre-trained
+// weights and learns all classes seen so far from all their samples, which no continual learner may
+// keep.
 #include "patina/learn/learner.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
@@ -12,7 +13,8 @@ class Joint : public Learner {
   struct Options : LearnerOptions {
     bool restart = true;
     void bind(Fields& f) override {
-      f("restart", restart, "Begin every task from the pre-trained weights, not from the last task's.");
+      f("restart", restart,
+        "Begin every task from the pre-trained weights, not from the last task's.");
     }
   };
 
@@ -67,7 +69,8 @@ class Joint : public Learner {
 
 LearnerRow joint_learner() {
   return learner_row<Joint>(
-      "upper bound", "Trains on the samples of all tasks so far, from the pre-trained weights each time.",
+      "upper bound",
+      "Trains on the samples of all tasks so far, from the pre-trained weights each time.",
       {.task_id_at_train = true, .boundaries = true, .many_passes = true, .past_data = true},
       {.epochs = 20,
        .batch_size = 128,

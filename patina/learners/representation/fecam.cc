@@ -1,6 +1,6 @@
-// FeCAM (Goswami et al., NeurIPS 2023): each class is a Gaussian in the frozen feature space; a sample
-// belongs to the class with the smallest Mahalanobis distance, between normalised features and under the
-// class's shrunk covariance turned into a correlation matrix.
+// FeCAM (Goswami et al., NeurIPS 2023): each class is a Gaussian in the frozen feature space; a
+// sample belongs to the class with the smallest Mahalanobis distance, between normalised features
+// and under the class's shrunk covariance turned into a correlation matrix.
 #include "patina/learn/learner.h"
 #include "patina/nn/heads.h"
 #include "patina/ops.h"
@@ -38,9 +38,10 @@ class FeCam : public ClosedFormLearner {
   // D_c = uᵀ R_c⁻¹ u with u = f/|f| - μ_c/|μ_c|; with R_c = L Lᵀ that is |L⁻¹u|².
   Tensor scores(const Batch& batch) override {
     NoGrad no_grad;
-    const Tensor f = nn::normalized(backbone_.features(batch.input));  // [B,D]
+    const Tensor f = nn::normalized(backbone_.features(batch.input));       // [B,D]
     const Tensor u = f.unsqueeze(0) - nn::normalized(means_).unsqueeze(1);  // [K,B,D]
-    const Tensor whitened = at::linalg_solve_triangular(factors_, u.transpose(1, 2), /*upper=*/false);
+    const Tensor whitened =
+        at::linalg_solve_triangular(factors_, u.transpose(1, 2), /*upper=*/false);
     return -whitened.square().sum(1).t();
   }
 
@@ -50,8 +51,8 @@ class FeCam : public ClosedFormLearner {
   }
 
  private:
-  // Cholesky factor of the correlation matrix of centred samples [n,D]. One sample has no covariance:
-  // then the shrinkage alone remains.
+  // Cholesky factor of the correlation matrix of centred samples [n,D]. One sample has no
+  // covariance: then the shrinkage alone remains.
   Tensor factor(const Tensor& centred) const {
     const double divisor = double(std::max<int64_t>(1, centred.size(0) - 1));
     Tensor covariance = at::matmul(centred.t(), centred) / divisor;
@@ -68,9 +69,9 @@ class FeCam : public ClosedFormLearner {
 };
 
 LearnerRow fecam_learner() {
-  return learner_row<FeCam>(
-      "Goswami et al., NeurIPS 2023",
-      "Nearest class mean under each class's own normalised covariance.", {.boundaries = true});
+  return learner_row<FeCam>("Goswami et al., NeurIPS 2023",
+                            "Nearest class mean under each class's own normalised covariance.",
+                            {.boundaries = true});
 }
 
 }  // namespace patina

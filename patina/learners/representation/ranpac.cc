@@ -1,6 +1,6 @@
-// RanPAC (McDonnell et al., NeurIPS 2023): frozen features pass a fixed random projection and a ReLU;
-// in that wider space a ridge regression onto one-hot targets, whose sums grow with every task, separates
-// classes that overlap in feature space. Scores are linear, as in the paper.
+// RanPAC (McDonnell et al., NeurIPS 2023): frozen features pass a fixed random projection and a
+// ReLU; in that wider space a ridge regression onto one-hot targets, whose sums grow with every
+// task, separates classes that overlap in feature space. Scores are linear, as in the paper.
 #include <cmath>
 
 #include "patina/learn/learner.h"
@@ -17,8 +17,8 @@ class RanPac : public ClosedFormLearner {
     int64_t grid_high = 8;
     double held_out = 0.2;
     void bind(Fields& f) override {
-      f("projection", projection, "Width M of the random projection; 0: none, ridge on the features.",
-        at_least(0));
+      f("projection", projection,
+        "Width M of the random projection; 0: none, ridge on the features.", at_least(0));
       f("grid_low", grid_low, "Smallest penalty tried, as a power of ten.", between(-12, 12));
       f("grid_high", grid_high, "Largest penalty tried, as a power of ten.", between(-12, 12));
       f("held_out", held_out, "Part of a task's samples that chooses the penalty.",

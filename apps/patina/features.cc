@@ -9,6 +9,7 @@
 #include "patina/base/progress.h"
 #include "patina/checkpoint/load.h"
 #include "patina/data/dataset.h"
+#include "patina/data/pixels.h"
 #include "patina/models/model.h"
 #include "patina/ops.h"
 
@@ -23,6 +24,7 @@ struct Arguments {
   TransformOptions transform;
   int64_t batch = 64;
   bool all = false;
+  bool skip_bad_images = false;
 };
 
 // Image files as a source without labels.
@@ -31,7 +33,7 @@ class Files : public Source {
   explicit Files(std::vector<fs::path> files) : files_(std::move(files)) {}
   int64_t size() const override { return int64_t(files_.size()); }
   int64_t label(int64_t) const override { return 0; }
-  Image image(int64_t i) const override { return read_image(files_[size_t(i)]); }
+  Image image(int64_t i) const override { return read_sample(files_[size_t(i)]); }
   std::string origin(int64_t i) const override { return files_[size_t(i)].string(); }
   const std::vector<std::string>& classes() const override { return classes_; }
 
@@ -165,6 +167,9 @@ void features(Arguments& arguments) {
       source = (arguments.split == "train" ? splits.train : splits.test).get();
     } else {
       files = std::make_unique<Files>(image_files(arguments.inputs));
+      if (arguments.skip_bad_images) files = without_bad_images(std::move(files));
+      if (files->skipped() > 0)
+        fmt::print("{} images that cannot be decoded are left out\n", files->skipped());
       source = files.get();
       Json names = Json::array();
       for (int64_t i = 0; i < source->size(); ++i) names.push_back(source->origin(i));
@@ -209,6 +214,8 @@ void add_features(CLI::App& app) {
   command->add_flag(
       "--all", arguments->all,
       "Also `embedded`, `block0`..., `tokens`, and `logits` where the model has a head");
+  command->add_flag("--skip-bad-images", arguments->skip_bad_images,
+                    "Count and leave out images that cannot be decoded");
   command->add_option("--split", arguments->split, "Of a data set")
       ->check(CLI::IsMember({"train", "test"}))
       ->capture_default_str();

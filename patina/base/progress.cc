@@ -86,7 +86,8 @@ std::string format_bytes(uint64_t bytes) {
 std::string format_count(int64_t count) {
   std::string digits = std::to_string(count < 0 ? -count : count);
   for (int at = int(digits.size()) - 3; at > 0; at -= 3) digits.insert(size_t(at), ",");
-  return (count < 0 ? "-" : "") + digits;
+  if (count < 0) digits.insert(0, 1, '-');
+  return digits;
 }
 
 }  // namespace patina

@@ -59,7 +59,7 @@ class FolderSource : public Source {
 
   int64_t size() const override { return int64_t(samples_.size()); }
   int64_t label(int64_t i) const override { return samples_[i].label; }
-  Image image(int64_t i) const override { return read_image(path(i)); }
+  Image image(int64_t i) const override { return read_sample(path(i)); }
   std::string origin(int64_t i) const override { return path(i).string(); }
   const std::vector<std::string>& classes() const override { return classes_; }
 

@@ -57,6 +57,18 @@ std::unique_ptr<Source> first_of_each(std::unique_ptr<Source> source, int64_t co
   return std::make_unique<Selection>(std::move(source), std::move(kept));
 }
 
+Image read_sample(const fs::path& path) {
+  try {
+    return read_image(path);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::format) throw;
+    fail(ErrorKind::data,
+         "{}; replace the file, or leave such images out with --skip-bad-images "
+         "(data.skip_bad_images)",
+         error.what());
+  }
+}
+
 std::unique_ptr<Source> without_bad_images(std::unique_ptr<Source> source) {
   constexpr int64_t kBatch = 1024;  // the progress line moves once a batch
   const int64_t size = source->size();

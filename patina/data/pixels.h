@@ -74,6 +74,9 @@ class Selection : public Source {
 /// The first `count` samples of each class, in file order; everything when `count` is 0.
 std::unique_ptr<Source> first_of_each(std::unique_ptr<Source> source, int64_t count);
 
+/// read_image; the message about a damaged file says how to leave it out.
+Image read_sample(const fs::path& path);
+
 /// Decodes every image once, on a thread pool, and leaves out those that cannot be.
 std::unique_ptr<Source> without_bad_images(std::unique_ptr<Source> source);
 

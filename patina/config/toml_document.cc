@@ -22,14 +22,15 @@ struct Trouble {
 };
 
 // The last byte of the string that begins at `at`, by TOML's own rules: otherwise a quote could
-// hide what follows it. Counts the lines passed.
+// hide what follows it. Counts the lines passed. Stops at a character outside ASCII that a
+// backslash escapes, which toml++ does not survive.
 size_t end_of_string(std::string_view text, size_t at, size_t& line) {
   const char quote = text[at];
   const auto is_quote = [&](size_t i) { return i < text.size() && text[i] == quote; };
   const bool many_lines = is_quote(at + 1) && is_quote(at + 2);
   for (at += many_lines ? 3 : 1; at < text.size(); ++at) {
     const bool escaped = quote == '"' && text[at] == '\\';
-    if (escaped) ++at;
+    if (escaped && ++at < text.size() && text[at] & 0x80) break;
     if (at < text.size() && text[at] == '\n') {
       ++line;
       if (!many_lines) break;  // not TOML: toml++ stops here and says so
@@ -63,6 +64,10 @@ Trouble find_trouble(std::string_view text) {
         return trouble;
       }
       i = end_of_string(text, i, trouble.line);
+      if (i < text.size() && text[i] & 0x80) {
+        trouble.what = "a backslash before a character outside ASCII";
+        return trouble;
+      }
       begins = false;
     } else if (c == '.' && ++dots >= kDeepestKey) {
       trouble.what = "a key of too many parts";

@@ -371,6 +371,14 @@ TEST(RecipeFile, QuotesStandWhereAKeyOrAValueBegins) {
             1);
 }
 
+TEST(RecipeFile, ABackslashEscapesAsciiOnly) {
+  for (const char* text : {"\"\"\"\n\\é\"\"\"", "\n\"\\é\""})
+    EXPECT_EQ(mistakes("[data]\nfolders = [" + std::string(text) + "]"),
+              "bad.toml:3: not valid TOML: a backslash before a character outside ASCII");
+  EXPECT_EQ(read("[data]\nfolders = ['\\é', \"\\\\é\"]").data.folders,
+            (std::vector<std::string>{"\\é", "\\é"}));
+}
+
 TEST(RecipeFile, DeepKeysAreRefusedBeforeTheyExhaustTheStack) {
   std::string deep = "x = 1\n";
   for (int i = 0; i < 200'000; ++i) deep += "a.";

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "apps/patina/commands.h"
+#include "apps/patina/environment.h"
 #include "patina/base/error.h"
 #include "patina/base/progress.h"
 #include "patina/tensor.h"
@@ -10,6 +11,7 @@
 
 int main(int argc, char** argv) {
   using namespace patina;
+  cli::settle_environment(argv);
   CLI::App app("patina: continual learning on pre-trained models");
   app.set_version_flag("--version",
                        fmt::format("patina {} (LibTorch {})", kVersion, libtorch_version()));

@@ -84,10 +84,13 @@ std::string format_bytes(uint64_t bytes) {
 }
 
 std::string format_count(int64_t count) {
-  std::string digits = std::to_string(count < 0 ? -count : count);
-  for (int at = int(digits.size()) - 3; at > 0; at -= 3) digits.insert(size_t(at), ",");
-  if (count < 0) digits.insert(0, 1, '-');
-  return digits;
+  const std::string digits = std::to_string(count < 0 ? -count : count);
+  std::string text = count < 0 ? "-" : "";
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
+  return text;
 }
 
 }  // namespace patina

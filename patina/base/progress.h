@@ -24,7 +24,7 @@ class Progress {
  private:
   void print(bool last);
   std::string label_, unit_, note_;
-  int64_t total_, done_ = 0, first_ = 0;
+  int64_t total_, done_ = 0;
   std::chrono::steady_clock::time_point start_, printed_;
   bool shown_ = false;
 };

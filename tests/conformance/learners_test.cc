@@ -110,7 +110,9 @@ TEST_P(Conformance, resumes_to_the_same_bits) {
         ASSERT_EQ(error.kind(), ErrorKind::stopped) << error.what();
       }
     }
-    if (steps == 1) EXPECT_GE(stops, kTasks - 1);  // a closed form has no steps, only tasks
+    if (steps == 1) {
+      EXPECT_GE(stops, kTasks - 1);  // a closed form has no steps, only tasks
+    }
     EXPECT_EQ(whole["matrix"], pieces["matrix"]) << "stopped every " << steps;
     EXPECT_EQ(learned(folder("whole")), learned(where)) << "stopped every " << steps;
   }

@@ -47,6 +47,17 @@ class ClosedFormLearner : public Learner {
   void fit(const Task& task, Trainer& trainer) override = 0;
 };
 
+/// One group of everything in `modules` that takes gradients.
+template <class... Modules>
+ParamGroup trainable_group(Modules&... modules) {
+  ParamGroup group;
+  const auto add = [&](const std::vector<nn::NamedTensor>& list) {
+    for (const auto& item : list) group.tensors.push_back(item.tensor);
+  };
+  (add(nn::trainable(modules)), ...);
+  return group;
+}
+
 /// What a learner is made from.
 struct Setup {
   Backbone& backbone;  // lent; frozen

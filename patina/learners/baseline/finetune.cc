@@ -43,9 +43,8 @@ class Finetune : public Learner {
   }
 
   std::vector<ParamGroup> trainable() override {
-    ParamGroup group{.weight_decay_factor = decay_factor_};
-    for (const auto& item : nn::trainable(backbone_)) group.tensors.push_back(item.tensor);
-    for (const auto& item : nn::trainable(head_)) group.tensors.push_back(item.tensor);
+    ParamGroup group = trainable_group(backbone_, head_);
+    group.weight_decay_factor = decay_factor_;
     return {group};
   }
 

@@ -46,12 +46,7 @@ class Joint : public Learner {
     return head_(backbone_.features(batch.input));
   }
 
-  std::vector<ParamGroup> trainable() override {
-    ParamGroup group;
-    for (const auto& item : nn::trainable(backbone_)) group.tensors.push_back(item.tensor);
-    for (const auto& item : nn::trainable(head_)) group.tensors.push_back(item.tensor);
-    return {group};
-  }
+  std::vector<ParamGroup> trainable() override { return {trainable_group(backbone_, head_)}; }
 
   void state(Archive& a) override {
     a("backbone", backbone_);

@@ -10,24 +10,11 @@
 #include "patina/base/error.h"
 #include "patina/config/recipe_file.h"
 #include "patina/data/idx.h"
+#include "tests/support/errors.h"
 #include "tests/support/shared.h"
 
 namespace patina {
 namespace {
-
-template <class Body>
-std::string error_of(Body body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
 
 void write(const fs::path& path, const Bytes& bytes) {
   fs::create_directories(path.parent_path());

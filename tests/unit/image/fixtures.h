@@ -12,6 +12,7 @@
 #include "patina/base/json.h"
 #include "patina/image/image.h"
 #include "patina/image/transform.h"
+#include "tests/support/errors.h"
 
 namespace patina {
 
@@ -46,17 +47,6 @@ inline int largest_difference(std::span<const uint8_t> a, std::span<const uint8_
 
 inline Interpolation filter_named(const std::string& name) {
   return name == "bicubic" ? Interpolation::bicubic : Interpolation::bilinear;
-}
-
-/// The message of the Error that `body` throws; "" when it throws none.
-template <class Body>
-std::string error_of(Body body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 }  // namespace patina

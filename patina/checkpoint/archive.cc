@@ -164,7 +164,8 @@ void Archive::operator()(std::string_view key, std::vector<Tensor>& value) {
   const Section section(*this, key);
   int64_t count = int64_t(value.size());
   (*this)("count", count);
-  if (count < 0 || size_t(count) > values_.size())
+  // A stored list has an entry for each tensor, so a damaged count allocates nothing.
+  if (loading_ && (count < 0 || size_t(count) > values_.size()))
     fail(ErrorKind::state, "{}: \"{}count\" says {} tensors", origin_, prefix_, count);
   value.resize(size_t(count));
   for (size_t i = 0; i < value.size(); ++i) (*this)(std::to_string(i), value[i]);

@@ -125,6 +125,17 @@ TEST(Archive, BringsEverythingBack) {
   EXPECT_TRUE(at::equal(back.module.weight, wanted.module.weight));
 }
 
+TEST(Archive, HoldsListsLongerThanEverythingBesides) {
+  const auto folder = scratch_folder("archive_list");
+  std::vector<Tensor> list(100, at::ones({1})), back;
+  Archive save;
+  save("list", list);
+  save.write(folder / "state");
+  Archive load = Archive::read(folder / "state");
+  load("list", back);
+  EXPECT_EQ(back.size(), 100u);
+}
+
 TEST(Archive, LoadsInPlaceAndSavesACopy) {
   const auto folder = scratch_folder("archive_place");
   Tensor source = at::ones({2});

@@ -67,7 +67,7 @@ class Collector {
  public:
   Collector(const Backbone& backbone, bool all) : backbone_(backbone), all_(all) {}
 
-  void add(const Tensor& input) {
+  void add(const Input& input) {
     Recorder recorder(int(backbone_.layers()));
     const Tensor features =
         all_ ? backbone_.features(input, {&recorder}) : backbone_.features(input);

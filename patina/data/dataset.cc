@@ -96,10 +96,10 @@ void Loader::start(int64_t index) {
     targets.push_back(dataset_.target(order_[size_t(first + i)]));
     samples.push_back(dataset_.position(order_[size_t(first + i)]));
   }
-  pending->batch = {at::empty({count, 3, side, side}), Tensor(), tensor_of(targets),
-                    tensor_of(samples)};
+  pending->batch = {at::empty({count, 3, side, side}), tensor_of(targets), tensor_of(samples),
+                    tensor_of(std::span(order_).subspan(size_t(first), size_t(count)))};
   pending->left = (count + kChunk - 1) / kChunk;
-  float* pixels = pending->batch.input.data_ptr<float>();
+  float* pixels = pending->batch.input.data.data_ptr<float>();
   const size_t stride = size_t(3 * side * side);
   pending_.push_back(pending);
   for (int64_t chunk = 0; chunk < count; chunk += kChunk) {

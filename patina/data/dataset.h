@@ -9,16 +9,17 @@
 #include "patina/base/thread_pool.h"
 #include "patina/data/source.h"
 #include "patina/image/transform.h"
+#include "patina/nn/input.h"
 #include "patina/tensor.h"
 
 namespace patina {
 
 /// A minibatch on the training device.
 struct Batch {
-  Tensor input;   // [B,3,H,W] pixels or [B,T] token ids
-  Tensor mask;    // [B,T]; undefined for images
+  Input input;    // what the network takes
   Tensor target;  // [B] class ids, numbered over the whole stream
   Tensor sample;  // [B] positions in the source: the feature store's key
+  Tensor row;     // [B] indices into the dataset that is read: batches may come in any order
 
   int64_t size() const { return sample.size(0); }
 };

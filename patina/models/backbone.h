@@ -6,6 +6,7 @@
 
 #include "patina/nn/adaptation.h"
 #include "patina/nn/block.h"
+#include "patina/nn/input.h"
 
 namespace patina {
 
@@ -16,9 +17,9 @@ class Backbone {
   virtual ~Backbone() = default;
 
   /// What a head reads of each sample: [B,D]. For a ViT the class token after the final norm.
-  virtual Tensor features(const Tensor& input, const nn::Adaptations& adaptations = {}) const = 0;
+  virtual Tensor features(const Input& input, const nn::Adaptations& adaptations = {}) const = 0;
   /// Every token after the final norm: [B,T,D].
-  virtual Tensor tokens(const Tensor& input, const nn::Adaptations& adaptations = {}) const = 0;
+  virtual Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const = 0;
   /// The checkpoint's own head over features [B,D] -> [B,classes]; undefined without one.
   virtual Tensor logits(const Tensor& features) const = 0;
 

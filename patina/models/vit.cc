@@ -39,7 +39,8 @@ void ViT::initialize(Random& random) {
   if (head_.weight.defined()) head_.weight.zero_();
 }
 
-Tensor ViT::tokens(const Tensor& input, const nn::Adaptations& adaptations) const {
+Tensor ViT::tokens(const Input& images, const nn::Adaptations& adaptations) const {
+  const Tensor& input = images.data;
   const int64_t side = shape_.image_size;
   PATINA_CHECK(
       input.dim() == 4 && input.size(1) == 3 && input.size(2) == side && input.size(3) == side,
@@ -58,7 +59,7 @@ Tensor ViT::pool(const Tensor& tokens) const {
   return fc_norm_(tokens.slice(1, shape_.class_token).mean(1));
 }
 
-Tensor ViT::features(const Tensor& input, const nn::Adaptations& adaptations) const {
+Tensor ViT::features(const Input& input, const nn::Adaptations& adaptations) const {
   return pool(tokens(input, adaptations));
 }
 

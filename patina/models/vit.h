@@ -32,8 +32,8 @@ class ViT : public Backbone {
   /// Fresh weights as timm draws them.
   void initialize(Random& random);
 
-  Tensor features(const Tensor& input, const nn::Adaptations& adaptations = {}) const override;
-  Tensor tokens(const Tensor& input, const nn::Adaptations& adaptations = {}) const override;
+  Tensor features(const Input& input, const nn::Adaptations& adaptations = {}) const override;
+  Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   Tensor logits(const Tensor& features) const override;
   /// Features from tokens after the final norm: [B,T,D] -> [B,D].
   Tensor pool(const Tensor& tokens) const;

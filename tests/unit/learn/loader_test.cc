@@ -31,7 +31,7 @@ std::vector<Batch> batches(Loader& loader) {
 
 bool same(const std::vector<Batch>& a, const std::vector<Batch>& b) {
   return std::ranges::equal(a, b, [](const Batch& x, const Batch& y) {
-    return at::equal(x.input, y.input) && at::equal(x.target, y.target) &&
+    return at::equal(x.input.data, y.input.data) && at::equal(x.target, y.target) &&
            at::equal(x.sample, y.sample);
   });
 }
@@ -54,7 +54,7 @@ TEST(Loader, GivesTheSameBatchesForAnyNumberOfThreads) {
   Rig rig;
   const auto one = rig.run(1);
   ASSERT_EQ(one.size(), 4u);
-  EXPECT_EQ(one[0].input.sizes(), at::IntArrayRef({kBatch, 3, 16, 16}));
+  EXPECT_EQ(one[0].input.data.sizes(), at::IntArrayRef({kBatch, 3, 16, 16}));
   EXPECT_EQ(one[3].size(), 15);
   EXPECT_TRUE(same(one, rig.run(2)));
   EXPECT_TRUE(same(one, rig.run(5)));
@@ -84,7 +84,7 @@ TEST(Loader, KeepsTheOrderAndSaysWhatEachSampleIs) {
   for (int c = 0; c < 3; ++c)
     for (int y = 0; y < 16; ++y)
       for (int x = 0; x < 16; ++x) expected[c][y][x] = float(image.row(y)[3 * x + c]) / 255;
-  EXPECT_LT((list[1].input[0] - expected).abs().max().item<float>(), 1e-6);
+  EXPECT_LT((list[1].input.data[0] - expected).abs().max().item<float>(), 1e-6);
 }
 
 TEST(Loader, SurfacesTheFirstDamagedSample) {

@@ -1,0 +1,28 @@
+// Input: what a network is fed, whatever its modality.
+#pragma once
+
+#include "patina/tensor.h"
+
+namespace patina {
+
+/// A batch of images or texts as a network takes it. A tensor alone is images, or texts without
+/// padding.
+struct Input {
+  Tensor data;   // [B,3,H,W] pixels, or [B,T] token ids
+  Tensor mask;   // [B,T] int64, 1 where there is a token, 0 in the padding; undefined: no padding
+  Tensor types;  // [B,T] which text of a pair a token belongs to; undefined: the first
+
+  Input() = default;
+  Input(Tensor data, Tensor mask = {}, Tensor types = {})  // NOLINT: tensors convert on purpose
+      : data(std::move(data)), mask(std::move(mask)), types(std::move(types)) {}
+
+  int64_t size() const { return data.size(0); }  // B
+  bool is_text() const { return data.dim() == 2; }
+  /// The samples [from, to).
+  Input slice(int64_t from, int64_t to) const {
+    const auto part = [&](const Tensor& t) { return t.defined() ? t.slice(0, from, to) : t; };
+    return {part(data), part(mask), part(types)};
+  }
+};
+
+}  // namespace patina

@@ -214,10 +214,8 @@ TEST_P(Conformance, scores_the_classes_seen_and_each_sample_alone) {
     EXPECT_FALSE(together.requires_grad());
     EXPECT_TRUE(at::equal(together, bench.learner->scores(batch))) << "scoring has a side effect";
     for (const int64_t i : {int64_t{0}, batch.size() - 1}) {
-      const Batch single{batch.input.slice(i, i + 1),
-                         batch.target.slice(0, i, i + 1),
-                         batch.sample.slice(0, i, i + 1),
-                         batch.row.slice(0, i, i + 1)};
+      const Batch single{batch.input.slice(i, i + 1), batch.target.slice(0, i, i + 1),
+                         batch.sample.slice(0, i, i + 1), batch.row.slice(0, i, i + 1)};
       EXPECT_LT(relative_error(bench.learner->scores(single), together.slice(0, i, i + 1)), 1e-4);
     }
   }

@@ -175,9 +175,9 @@ void features(Arguments& arguments) {
       for (int64_t i = 0; i < source->size(); ++i) names.push_back(source->origin(i));
       metadata["inputs"] = names.dump();
     }
-    arguments.transform.size = backbone->image_size();
+    arguments.transform.size = backbone->image_input()->size;
     if (arguments.transform.normalize.empty())
-      arguments.transform.normalize = backbone->normalize();
+      arguments.transform.normalize = backbone->image_input()->normalize;
     const Transform transform(arguments.transform);
     metadata["transform"] = transform.text();
     const Dataset data = whole(*source);

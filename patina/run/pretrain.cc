@@ -152,7 +152,8 @@ Tensor teacher_features(const TeacherOptions& options, const Dataset& train, Thr
     if (features.size(0) == train.size()) return features;
   }
   const auto teacher = load_backbone(options.model);
-  const auto transform = transform_for({}, teacher->image_size(), teacher->normalize());
+  const auto transform =
+      transform_for({}, teacher->image_input()->size, teacher->image_input()->normalize);
   features = at::empty({train.size(), teacher->width()});
   Loader loader(train, transform, pool, 128);
   Progress progress("teacher", train.size(), "images");

@@ -42,11 +42,12 @@ class Stopwatch {
 };
 
 Transform transform_for(TransformOptions options, const Backbone& backbone, const char* table) {
-  if (options.size == 0) options.size = backbone.image_size();
-  if (options.normalize.empty()) options.normalize = backbone.normalize();
-  if (options.size != backbone.image_size())
+  const ImageInput takes = *backbone.image_input();
+  if (options.size == 0) options.size = takes.size;
+  if (options.normalize.empty()) options.normalize = takes.normalize;
+  if (options.size != takes.size)
     fail(ErrorKind::recipe, "{}.size is {}, but the model takes {} px: set model.image_size", table,
-         options.size, backbone.image_size());
+         options.size, takes.size);
   return Transform(options);
 }
 
@@ -266,7 +267,7 @@ class Execution {
          {{"name", recipe_.model.name},
           {"about", backbone.about()},
           {"hash", model_hash_},
-          {"image_size", backbone.image_size()}}},
+          {"image_size", backbone.image_input()->size}}},
         {"data",
          {{"name", data.name},
           {"train_samples", data.train->size()},

@@ -9,6 +9,7 @@ void add_run(CLI::App& app);
 void add_report(CLI::App& app);
 void add_list(CLI::App& app);  // and explain
 void add_features(CLI::App& app);
+void add_generate(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_pretrain(CLI::App& app);
 

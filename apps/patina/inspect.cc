@@ -2,15 +2,36 @@
 #include <fmt/core.h>
 
 #include "apps/patina/commands.h"
+#include "patina/base/error.h"
 #include "patina/base/progress.h"
 #include "patina/models/model.h"
+#include "patina/text/tokenizer.h"
 
 namespace patina::cli {
 
 namespace {
 
+// What the weights are as a network, or why they are none.
+void describe(const std::string& name) try {
+  const auto model = load_backbone({.name = name});
+  const int64_t parameters = nn::count(nn::tensors(*model));
+  fmt::print("{}\n{} parameters, features of width {}\n", model->about(), format_count(parameters),
+             model->width());
+  if (const auto image = model->image_input())
+    fmt::print("takes images of {} px, normalisation {}\n", image->size, image->normalize);
+  if (const auto text = model->text_input())
+    fmt::print("takes texts {}\n", text->longest > 0
+                                       ? fmt::format("of up to {} tokens", text->longest)
+                                       : "of any length");
+  if (model->text_input())
+    fmt::print("tokenizer: {}\n", model->tokenizer() ? model->tokenizer()->about() : "none here");
+} catch (const Error& error) {
+  fmt::print("cannot be loaded as a model: {}\n", error.what());
+}
+
 void inspect(const std::string& name, bool summary) {
-  const auto file = name == "starter" ? starter_weights() : SafetensorsFile::open(name);
+  const auto file =
+      name == "starter" ? starter_weights() : SafetensorsFile::open_what_is_there(name);
   int64_t numbers = 0;
   uint64_t bytes = 0;
   for (const auto& [tensor_name, tensor] : file.tensors()) {
@@ -25,11 +46,7 @@ void inspect(const std::string& name, bool summary) {
                value.size() > 120 ? value.substr(0, 117) + "..." : value);
   fmt::print("{} tensors, {} numbers, {}\n", file.tensors().size(), format_count(numbers),
              format_bytes(bytes));
-  if (file.has("patch_embed.proj.weight")) {
-    const ViTShape shape = vit_shape(file, name);
-    fmt::print("ViT: {} blocks, width {}, {} heads, patch {} at {} px, {} classes\n", shape.depth,
-               shape.width, shape.heads, shape.patch_size, shape.image_size, shape.classes);
-  }
+  if (is_model(name)) describe(name);
 }
 
 }  // namespace
@@ -42,7 +59,7 @@ void add_inspect(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   auto* command = app.add_subcommand("inspect", "Show what a weight file or checkpoint holds");
   command
-      ->add_option("file", arguments->file, "A .safetensors file, a folder with one, or: starter")
+      ->add_option("file", arguments->file, "A .safetensors file, a model folder, or: starter")
       ->required();
   command->add_flag("--summary", arguments->summary, "Leave out the list of tensors");
   command->callback([arguments] { inspect(arguments->file, arguments->summary); });

@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   cli::add_report(app);
   cli::add_list(app);
   cli::add_features(app);
+  cli::add_generate(app);
   cli::add_inspect(app);
   cli::add_pretrain(app);
   try {

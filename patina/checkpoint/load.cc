@@ -140,9 +140,10 @@ class Fitting {
     return shape;
   }
 
-  // True of names that begin like those the network reads.
+  // True of names that begin like those the network reads; of all, where names are patina's own.
   bool expected_here(const std::string& name) const {
-    return parts_.count(name.substr(0, name.find('.'))) > 0 && !names_.is_unneeded(name, prefix_);
+    return (names_.rules.empty() || parts_.count(name.substr(0, name.find('.')))) &&
+           !names_.is_unneeded(name, prefix_);
   }
 
   const SafetensorsFile& file_;

@@ -55,6 +55,11 @@ class SafetensorsFile {
   /// Tensors that an index lists in a shard that is not there: their names and the shard's.
   const std::map<std::string, std::string>& absent() const { return absent_; }
   bool has(const std::string& name) const { return tensors_.count(name) > 0; }
+  /// True when a name begins with `prefix`.
+  bool has_under(const std::string& prefix) const {
+    const auto at = tensors_.lower_bound(prefix);
+    return at != tensors_.end() && at->first.starts_with(prefix);
+  }
   /// Throws Error(format) with "did you mean" when there is no such tensor.
   const StoredTensor& at(const std::string& name) const;
 

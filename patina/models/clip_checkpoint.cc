@@ -149,7 +149,8 @@ class OpenAiShape {
 
   int64_t depth(const std::string& tower) const {
     int64_t blocks = 0;
-    while (checkpoint_.has(fmt::format("{}.resblocks.{}.ln_1.weight", tower, blocks))) ++blocks;
+    const auto& file = checkpoint_.weights;
+    while (file.has_under(fmt::format("{}.resblocks.{}.", tower, blocks))) ++blocks;
     return blocks;
   }
 

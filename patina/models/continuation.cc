@@ -18,6 +18,13 @@ Continuation::Continuation(const TextTower& tower, Words words, const Input& beg
   read({ids_, mask_}, positions_);
 }
 
+std::vector<std::vector<int64_t>> Continuation::ids() const {
+  std::vector<std::vector<int64_t>> rows;
+  for (int64_t row = 0; row < ids_.size(0); ++row)
+    rows.push_back(items_of(ids_[row].masked_select(mask_[row].ne(0))));
+  return rows;
+}
+
 void Continuation::append(const Tensor& ids) {
   const Tensor column = ids.unsqueeze(1), here = at::ones_like(column);
   const Tensor position = mask_.sum(1, /*keepdim=*/true);
@@ -25,7 +32,7 @@ void Continuation::append(const Tensor& ids) {
   mask_ = at::cat({mask_, here}, 1);
   positions_ = at::cat({positions_, position}, 1);
   if (cached_)
-    read({column, here}, cache_.next().unsqueeze(1));
+    read({column, here}, position);
   else
     read({ids_, mask_}, positions_);
 }

@@ -20,6 +20,10 @@ class Continuation {
 
   /// Scores of each row's next token: [B,V].
   const Tensor& scores() const { return scores_; }
+  /// What each row holds so far, padding left out; of an encoder-decoder, the answer.
+  std::vector<std::vector<int64_t>> ids() const;
+  /// Tokens in the longest row.
+  int64_t longest() const { return mask_.sum(1).max().item<int64_t>(); }
   /// Goes on with one token a row: ids [B].
   void append(const Tensor& ids);
 

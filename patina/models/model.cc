@@ -67,12 +67,16 @@ std::optional<ConfigJson> config_beside(const fs::path& path) {
   return ConfigJson::read(file);
 }
 
+// Names that only one family has.
+constexpr const char* kVitMark = "patch_embed.proj.weight";
+constexpr const char* kOpenAiClipMark = "visual.conv1.weight";
+
 // What the files are: by the names of the tensors where those say it, else by config.json.
 std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOptions& options,
                                          const std::string& normalize) {
-  if (checkpoint.has("patch_embed.proj.weight"))
+  if (checkpoint.has(kVitMark))
     return open_vit(checkpoint, options.heads, normalize.empty() ? "imagenet" : normalize);
-  if (checkpoint.has("visual.conv1.weight")) return open_openai_clip(checkpoint);
+  if (checkpoint.has(kOpenAiClipMark)) return open_openai_clip(checkpoint);
   if (!checkpoint.config)
     fail(ErrorKind::model,
          "{}: neither timm's names of a ViT (there is no patch_embed.proj.weight) nor OpenAI's of "
@@ -91,6 +95,13 @@ std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOpti
 }
 
 }  // namespace
+
+bool is_model(const std::string& name) {
+  if (name == "starter") return true;
+  if (config_beside(name)) return true;
+  const auto file = SafetensorsFile::open_what_is_there(name);
+  return file.has(kVitMark) || file.has(kOpenAiClipMark);
+}
 
 std::unique_ptr<Backbone> load_backbone(const ModelOptions& options) {
   const ModelInfo* known = nullptr;

@@ -43,6 +43,10 @@ ViTShape vit_shape(const SafetensorsFile& file, const std::string& origin, int64
 std::unique_ptr<ViT> open_vit(const Checkpoint& checkpoint, int64_t heads,
                               const std::string& normalize);
 
+/// True when the weights are a network's, not just tensors: a family's own names or a config.json
+/// say so.
+bool is_model(const std::string& name);
+
 /// A backbone with frozen weights. Throws Error(model) when the name is unknown, the weights are
 /// not here, or they do not fit.
 std::unique_ptr<Backbone> load_backbone(const ModelOptions& options);

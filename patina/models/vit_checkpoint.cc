@@ -48,7 +48,7 @@ ViTShape vit_shape(const SafetensorsFile& file, const std::string& origin, int64
   shape.final_norm = file.has("norm.weight");
   shape.classes = file.has("head.weight") ? need(file, "head.weight", 2, origin)[0] : 0;
   shape.depth = 0;
-  while (file.has(fmt::format("blocks.{}.norm1.weight", shape.depth))) ++shape.depth;
+  while (file.has_under(fmt::format("blocks.{}.", shape.depth))) ++shape.depth;
   if (!shape.class_token && !shape.pooled_norm)
     fail(ErrorKind::model, "{}: a ViT without cls_token needs fc_norm to pool its patches", origin);
 

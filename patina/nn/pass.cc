@@ -22,10 +22,6 @@ Tensor joined(const Tensor& before, const Tensor& now, int64_t dim) {
 
 }  // namespace
 
-Tensor KeyValues::next() const {
-  return std::get<0>((positions * mask).max(1)) + 1;
-}
-
 Tensor RelativeBias::operator()(const Tensor& queries, const Tensor& keys) const {
   const Tensor distance = keys.unsqueeze(1) - queries.unsqueeze(2);  // [B,T,S], negative: behind
   int64_t buckets = weight.size(0);
@@ -53,7 +49,9 @@ Pass::Pass(const Adaptations& adaptations, Tensor mask, Tensor positions, const 
     : adaptations_(adaptations),
       options_(options),
       mask_(std::move(mask)),
-      positions_(std::move(positions)) {}
+      positions_(std::move(positions)) {
+  if (options_.cache && options_.cache->added != 0) positions_ = positions_ + options_.cache->added;
+}
 
 Tensor Pass::enter(int layer, Tensor x) {
   // Prompts were read together with the first tokens; the cache holds their keys.
@@ -61,8 +59,12 @@ Tensor Pass::enter(int layer, Tensor x) {
   const int64_t before = x.size(1);
   x = adaptations_.tokens(options_.first_layer + layer, std::move(x));
   if (const int64_t added = x.size(1) - before; added != 0 && positions_.defined()) {
-    // They stand right behind the first token, which is never padding.
-    positions_ = at::arange(positions_.size(1) + added).unsqueeze(0);
+    // They stand right behind the first token, which is never padding and at position 0.
+    const Tensor places = at::arange(1 + std::max<int64_t>(added, 0)).unsqueeze(0);
+    positions_ = at::cat({places.expand({positions_.size(0), -1}),
+                          positions_.slice(1, 1 + std::max<int64_t>(-added, 0)) + added},
+                         1);
+    if (options_.cache) options_.cache->added += added;
     if (mask_.defined())
       mask_ = added > 0 ? at::cat({at::ones({mask_.size(0), added}, mask_.options()), mask_}, 1)
                         : mask_.slice(1, -added);

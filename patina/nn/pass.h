@@ -17,8 +17,7 @@ struct KeyValues {
   std::vector<Layer> layers;
   Tensor mask;       // [B,S] int64: 0 where a row has padding
   Tensor positions;  // [B,S]
-  /// Position of each row's next token: [B].
-  Tensor next() const;
+  int64_t added = 0;  // tokens that adaptations put in, which move all later positions
 };
 
 /// T5's learned bias on scores by the distance from query to key (Raffel et al., JMLR 2020).
@@ -45,7 +44,8 @@ class Pass {
   };
 
   explicit Pass(const Adaptations& adaptations) : adaptations_(adaptations) {}
-  /// For tokens with `mask` [B,T] (undefined: all are there) at `positions` [B,T] or [1,T].
+  /// For tokens with `mask` [B,T] (undefined: all are there) at `positions` [B,T] or [1,T] of
+  /// their text.
   Pass(const Adaptations& adaptations, Tensor mask, Tensor positions, const Options& options);
 
   const Adaptations& adaptations() const { return adaptations_; }

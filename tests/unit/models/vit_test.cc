@@ -159,7 +159,7 @@ std::string message(const std::function<void(Tensors&)>& change) {
 
 TEST(VitShape, RefusesWhatIsNotAViT) {
   EXPECT_EQ(message([](Tensors&) {}), "");
-  EXPECT_PRED2(contains, message([](Tensors& t) { t.clear(); }), "not a ViT with timm's names");
+  EXPECT_PRED2(contains, message([](Tensors& t) { t.clear(); }), "neither timm's names of a ViT");
   EXPECT_PRED2(contains, message([](Tensors& t) { t.erase("pos_embed"); }),
                "there is no pos_embed");
   EXPECT_PRED2(contains, message([](Tensors& t) { t.erase("cls_token"); }), "needs fc_norm");
@@ -196,7 +196,7 @@ TEST(VitShape, RefusesWhatIsNotAViT) {
   EXPECT_PRED2(contains, message([](Tensors& t) {
                  t["head.weight"] = at::ones({300000, 1});
                }),
-               "has");
+               "wrong shape: head.weight is [300000, 1], the network needs [300000, 24]");
 }
 
 TEST(VitShape, StopsBeforeAGiantIsAllocated) {
@@ -208,7 +208,7 @@ TEST(VitShape, StopsBeforeAGiantIsAllocated) {
                  for (int i = 2; i < 3000; ++i)
                    t[fmt::format("blocks.{}.norm1.weight", i)] = at::ones({1});
                }),
-               "a ViT of 3000 blocks");
+               "tensors are missing or of the wrong shape");
 }
 
 TEST(ResizePosEmbed, KeepsTheClassTokenAndAnEvenGrid) {

@@ -1,0 +1,73 @@
+// `patina generate`: a language model continues a text.
+#include <fmt/core.h>
+
+#include <iostream>
+#include <iterator>
+
+#include "apps/patina/commands.h"
+#include "apps/patina/option_fields.h"
+#include "patina/base/error.h"
+#include "patina/models/generate.h"
+#include "patina/models/model.h"
+#include "patina/text/tokenizer.h"
+
+namespace patina::cli {
+
+namespace {
+
+struct Arguments {
+  std::string model, prompt;
+  GenerateOptions options;
+};
+
+// Where a text ends: a decoder that begins another one is done too.
+std::vector<int64_t> stops(const SpecialTokens& special) {
+  std::vector<int64_t> ids;
+  for (const int64_t id : {special.end, special.begin})
+    if (id >= 0) ids.push_back(id);
+  return ids;
+}
+
+void write(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void generate(Arguments& arguments) {
+  const auto model = load_backbone({.name = arguments.model});
+  const Tokenizer* tokenizer = model->tokenizer();
+  if (!tokenizer)
+    fail(ErrorKind::model,
+         "{}: no tokenizer beside the weights; put the model's tokenizer.json (or vocabulary "
+         "files) there",
+         arguments.model);
+  if (arguments.prompt == "-")
+    arguments.prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
+  auto ids = tokenizer->encode_framed(arguments.prompt).ids;
+  if (ids.empty() && tokenizer->special().end >= 0) ids = {tokenizer->special().end};
+  const bool answers = model->prompt_layers() < model->layers();  // an encoder-decoder
+  if (!answers) write(arguments.prompt);
+  // A decoder's first piece depends on what stands before it: its leading space for one.
+  TokenStream text(*tokenizer);
+  if (!answers)
+    for (const int64_t id : ids) text.push(id);
+  patina::generate(*model, tensor_of(ids).unsqueeze(0), stops(tokenizer->special()),
+                   arguments.options, {}, [&](int64_t, int64_t id) { write(text.push(id)); });
+  write(text.finish() + "\n");
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  auto* command = app.add_subcommand("generate", "Let a language model continue a text");
+  command->add_option("model", arguments->model, "A model folder: GPT-2, LLaMA, Qwen2 or T5")
+      ->required();
+  command->add_option("prompt", arguments->prompt, "What it continues or answers; - reads it")
+      ->required();
+  OptionFields fields(*command);
+  arguments->options.bind(fields);
+  command->callback([arguments] { generate(*arguments); });
+}
+
+}  // namespace patina::cli

@@ -1,0 +1,54 @@
+#include "apps/patina/option_fields.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace patina::cli {
+
+namespace {
+
+std::string spelled(const FieldInfo& info, std::string_view before = "--") {
+  std::string name(before);
+  name += info.key;
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
+
+}  // namespace
+
+template <class T>
+void OptionFields::number(const FieldInfo& info, T& value) {
+  auto* option = command_.add_option(spelled(info), value, std::string(info.help));
+  option->capture_default_str();
+  const Range range = info.range;
+  if (range.text().empty()) return;
+  option->check([range](const std::string& text) {
+    try {
+      if (range.holds(std::stod(text))) return std::string();
+    } catch (const std::exception&) {
+    }
+    return fmt::format("{} must be {}", text, range.text());
+  });
+}
+
+// A flag that is on by default is offered as what switches it off.
+void OptionFields::visit(const FieldInfo& info, bool& value) {
+  if (value)
+    command_.add_flag_callback(spelled(info, "--no-"), [&value] { value = false; },
+                               "Switches off: " + std::string(info.help));
+  else
+    command_.add_flag(spelled(info), value, std::string(info.help));
+}
+
+void OptionFields::visit(const FieldInfo& info, std::string& value) {
+  auto* option = command_.add_option(spelled(info), value, std::string(info.help));
+  option->capture_default_str();
+  if (!info.choices.empty()) option->check(CLI::IsMember(info.choices));
+}
+
+void OptionFields::visit(const FieldInfo& info, std::vector<std::string>& value) {
+  command_.add_option(spelled(info), value, std::string(info.help));
+}
+
+}  // namespace patina::cli

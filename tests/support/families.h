@@ -1,0 +1,155 @@
+// A tiny network of every family, with random weights, and what to feed it.
+#pragma once
+
+#include <functional>
+
+#include "patina/models/clip.h"
+#include "patina/models/language_model.h"
+#include "patina/models/t5.h"
+#include "tests/support/tensors.h"
+
+namespace patina {
+
+/// One family's tower as adaptations meet it.
+struct TinyFamily {
+  std::string name;
+  std::shared_ptr<Backbone> network;  // frozen
+  nn::BlockShape block;
+  int64_t layers = 0, prompt_layers = 0;
+  Input input;
+  /// Every token that comes out, [B,T,D], through all the blocks there are.
+  std::function<Tensor(const nn::Adaptations&)> forward;
+};
+
+inline constexpr int64_t kTinyWords = 30;
+
+/// Random ids, the second row two tokens shorter.
+inline Input tiny_text(int64_t tokens = 7) {
+  Random random = Seeds(3)("ids");
+  Tensor ids = at::zeros({2, tokens}, at::kLong), mask = at::ones({2, tokens}, at::kLong);
+  for (int64_t i = 0; i < ids.numel(); ++i)
+    ids.data_ptr<int64_t>()[i] = 2 + int64_t(random.below(kTinyWords - 2));
+  ids[1].slice(0, tokens - 2).fill_(1);
+  mask[1].slice(0, tokens - 2).fill_(0);
+  return {ids, mask};
+}
+
+/// Draws every weight from N(0, 0.2²), norms around 0.5, and freezes the network.
+template <class Network>
+std::shared_ptr<Network> stirred(Network network, uint64_t seed = 1) {
+  auto made = std::make_shared<Network>(std::move(network));
+  Random random = Seeds(seed)("weights");
+  for (auto& item : nn::tensors(*made))
+    nn::init_normal(item.tensor, random, item.name.find("norm") != std::string::npos ? 0.5 : 0,
+                    0.2);
+  nn::freeze(*made);
+  return made;
+}
+
+inline LanguageShape tiny_language(const std::string& family) {
+  LanguageShape shape{.family = family, .words = true};
+  shape.text = {.block = {.width = 24, .heads = 4, .hidden = 40},
+                .depth = 2,
+                .vocabulary = kTinyWords,
+                .longest = 64};
+  TextShape& text = shape.text;
+  nn::BlockShape& block = text.block;
+  if (family == "bert" || family == "roberta" || family == "distilbert") {
+    block.post_norm = true;
+    text.positions = 64;
+    text.embed_norm = true;
+    text.final_norm = false;
+    text.types = family == "bert" ? 2 : family == "roberta" ? 1 : 0;
+    text.pad = family == "roberta" ? 1 : -1;
+    shape.word_head = {.transform = true, .bias = true};
+    return shape;
+  }
+  shape.pooling = Pooling::last;
+  text.causal = true;
+  if (family == "gpt2") {
+    text.positions = 64;
+    block.activation = nn::Activation::gelu_tanh;
+    return shape;
+  }
+  block.key_heads = 2;
+  block.qkv_bias = family == "qwen2";
+  block.proj_bias = block.mlp_bias = false;
+  block.rms_norm = block.gated = true;
+  block.activation = nn::Activation::silu;
+  block.rope_theta = 10000;
+  return shape;
+}
+
+inline T5Shape tiny_t5(bool gated) {
+  T5Shape shape{.vocabulary = kTinyWords};
+  shape.encoder = {.block = {.width = 24,
+                             .heads = 4,
+                             .head_size = 5,
+                             .hidden = 40,
+                             .qkv_bias = false,
+                             .proj_bias = false,
+                             .mlp_bias = false,
+                             .rms_norm = true,
+                             .scaled = false,
+                             .gated = gated,
+                             .activation = gated ? nn::Activation::gelu_tanh : nn::Activation::relu},
+                   .depth = 2,
+                   .relative_buckets = 8,
+                   .relative_furthest = 20};
+  shape.decoder = shape.encoder;
+  shape.decoder.causal = shape.decoder.block.cross = true;
+  shape.word_head = {.tied = !gated, .scale = gated ? 1 : 0.2};
+  return shape;
+}
+
+inline ClipShape tiny_clip() {
+  ClipShape shape{.embedding = 16};
+  shape.image = kTinyViT;
+  shape.image.patch_bias = false;
+  shape.image.pre_norm = true;
+  shape.image.activation = nn::Activation::quick_gelu;
+  shape.text = {.block = {.width = 20, .heads = 2, .hidden = 32,
+                          .activation = nn::Activation::quick_gelu},
+                .depth = 2,
+                .vocabulary = kTinyWords,
+                .positions = 64,
+                .longest = 64,
+                .causal = true};
+  return shape;
+}
+
+inline TinyFamily tiny_family(const std::string& name) {
+  TinyFamily family{.name = name, .input = tiny_text()};
+  if (name == "t5" || name == "t5_gated") {
+    const auto t5 = stirred(T5(tiny_t5(name == "t5_gated")));
+    family.network = t5;
+    family.forward = [t5, input = family.input](const nn::Adaptations& adaptations) {
+      return t5->decode(tiny_text(4).data, t5->tokens(input, adaptations), input.mask, adaptations);
+    };
+  } else if (name == "clip_image" || name == "clip_text") {
+    const auto clip = stirred(Clip(tiny_clip()));
+    family.network = clip;
+    if (name == "clip_image") family.input = random_tensor({2, 3, 16, 16}, 99);
+  } else if (name == "vit") {
+    family.network = std::shared_ptr<Backbone>(random_vit());
+    family.input = random_tensor({2, 3, 16, 16}, 99);
+  } else {
+    family.network = stirred(LanguageModel(tiny_language(name)));
+  }
+  family.block = name == "clip_text" ? tiny_clip().text.block : family.network->block();
+  family.layers = family.network->layers();
+  family.prompt_layers = family.network->prompt_layers();
+  if (!family.forward)
+    family.forward = [network = family.network, input = family.input](
+                         const nn::Adaptations& adaptations) {
+      return network->tokens(input, adaptations);
+    };
+  return family;
+}
+
+inline std::vector<std::string> tiny_families() {
+  return {"vit",  "bert",  "roberta", "distilbert", "gpt2",     "llama",
+          "qwen2", "t5", "t5_gated", "clip_image", "clip_text"};
+}
+
+}  // namespace patina

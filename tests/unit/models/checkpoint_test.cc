@@ -1,0 +1,148 @@
+// Model folders: what a user's broken one is told, and that families are found by their files.
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "patina/checkpoint/load.h"
+#include "patina/models/model.h"
+#include "tests/support/errors.h"
+#include "tests/support/families.h"
+#include "tests/support/shared.h"
+
+namespace patina {
+namespace {
+
+void write(const fs::path& path, const std::string& text) {
+  std::ofstream(path) << text;
+}
+
+// A small GPT-2 folder, as it would be published.
+std::map<std::string, Tensor> gpt2_tensors() {
+  std::map<std::string, Tensor> tensors;
+  uint64_t seed = 1;
+  const auto add = [&](const std::string& name, Shape shape) {
+    tensors["transformer." + name] = random_tensor(shape, ++seed, 0.2);
+  };
+  add("wte.weight", {20, 8});
+  add("wpe.weight", {16, 8});
+  for (const std::string block : {"h.0.", "h.1."}) {
+    for (const char* norm : {"ln_1", "ln_2"}) {
+      add(block + norm + ".weight", {8});
+      add(block + norm + ".bias", {8});
+    }
+    const std::vector<std::tuple<const char*, int64_t, int64_t>> linears = {
+        {"attn.c_attn", 8, 24}, {"attn.c_proj", 8, 8}, {"mlp.c_fc", 8, 32}, {"mlp.c_proj", 32, 8}};
+    for (const auto& [name, in, out] : linears) {
+      add(block + name + ".weight", {in, out});
+      add(block + name + ".bias", {out});
+    }
+  }
+  add("ln_f.weight", {8});
+  add("ln_f.bias", {8});
+  return tensors;
+}
+
+constexpr const char* kConfig = R"({"model_type": "gpt2", "vocab_size": 20, "n_positions": 16,
+  "n_embd": 8, "n_layer": 2, "n_head": 2, "resid_pdrop": 0.1})";
+
+void write_weights(const fs::path& path, const std::map<std::string, Tensor>& tensors) {
+  std::map<std::string, StoredTensor> stored;
+  for (const auto& [name, tensor] : tensors) stored[name] = to_stored(tensor);
+  write_safetensors(path, stored);
+}
+
+TEST(ModelFolder, OpensByItsConfig) {
+  const auto folder = scratch_folder("gpt2");
+  write(folder / "config.json", kConfig);
+  write_weights(folder / "model.safetensors", gpt2_tensors());
+  const auto model = load_backbone({.name = folder.string()});
+  EXPECT_EQ(model->about(), "gpt2 2x8, 2 heads, 20 words");
+  EXPECT_EQ(model->text_input()->longest, 16);
+  EXPECT_FALSE(model->image_input().has_value());
+  // The matrices are stored [in,out].
+  for (const auto& item : nn::tensors(*model))
+    if (item.name == "text.blocks.1.mlp.fc1.weight")
+      EXPECT_TRUE(at::equal(item.tensor, gpt2_tensors().at("transformer.h.1.mlp.c_fc.weight").t()));
+}
+
+// Everything that is wrong is in one message: renamed, missing, mis-shaped, in a shard not there.
+TEST(ModelFolder, NamesEverythingThatDoesNotFitAtOnce) {
+  const auto folder = scratch_folder("gpt2_broken");
+  write(folder / "config.json", kConfig);
+  auto tensors = gpt2_tensors();
+  std::map<std::string, Tensor> second;
+  for (const char* name : {"transformer.ln_f.weight", "transformer.ln_f.bias"})
+    second[name] = tensors.at(name), tensors.erase(name);
+  auto renamed = tensors.extract("transformer.h.0.attn.c_attn.bias");
+  renamed.key() = "transformer.h.0.attn.c_atn.bias";
+  tensors.insert(std::move(renamed));
+  tensors.erase("transformer.h.1.ln_2.weight");
+  tensors["transformer.wpe.weight"] = at::zeros({15, 8});
+  write_weights(folder / "model-00001-of-00002.safetensors", tensors);
+  Json map = Json::object();
+  for (const auto& [name, tensor] : tensors) map[name] = "model-00001-of-00002.safetensors";
+  for (const auto& [name, tensor] : second) map[name] = "model-00002-of-00002.safetensors";
+  write(folder / "model.safetensors.index.json", Json{{"weight_map", map}}.dump());
+  EXPECT_EQ(error_of([&] { load_backbone({.name = folder.string()}); }),
+            folder.string() +
+                ": the weights do not fit the network:\n"
+                "  wrong shape: transformer.wpe.weight is [15, 8], the network needs [16, 8]\n"
+                "  missing: transformer.h.0.attn.c_attn.bias [24], did you mean "
+                "\"transformer.h.0.attn.c_atn.bias\"?\n"
+                "  missing: transformer.h.1.ln_2.weight [8]\n"
+                "  missing: transformer.ln_f.weight, in the shard model-00002-of-00002.safetensors "
+                "that is not here\n"
+                "  missing: transformer.ln_f.bias, in the shard model-00002-of-00002.safetensors "
+                "that is not here\n"
+                "  unexpected: transformer.h.0.attn.c_atn.bias [24]");
+}
+
+TEST(ModelFolder, RefusesWhatItCannotRun) {
+  const auto folder = scratch_folder("gpt2_refused");
+  write_weights(folder / "model.safetensors", gpt2_tensors());
+  const auto error = [&](const std::string& from, const std::string& to) {
+    std::string text = kConfig;
+    text.replace(text.find(from), from.size(), to);
+    write(folder / "config.json", text);
+    return error_of([&] { load_backbone({.name = folder.string()}); });
+  };
+  EXPECT_TRUE(contains(error("\"resid_pdrop\": 0.1", "\"quantization_config\": {\"bits\": 4}"),
+                       "patina does not know quantization_config"));
+  EXPECT_TRUE(contains(error("\"gpt2\"", "\"gpt3\""),
+                       "model_type \"gpt3\" is not a family patina has, did you mean \"gpt2\"?"));
+  EXPECT_TRUE(contains(error("\"n_head\": 2", "\"n_head\": 3"), "3 heads do not divide"));
+  EXPECT_TRUE(contains(error("\"n_layer\": 2", "\"n_layer\": 9000000"), "the file holds"));
+  EXPECT_TRUE(contains(error("\"n_head\": 2", "\"scale_attn_by_inverse_layer_idx\": true"),
+                       "scale_attn_by_inverse_layer_idx = true is not supported, only false"));
+  fs::remove(folder / "config.json");
+  EXPECT_TRUE(contains(error_of([&] { load_backbone({.name = folder.string()}); }),
+                       "no config.json beside it"));
+}
+
+TEST(ModelFolder, IntegersAreNotWeights) {
+  const auto folder = scratch_folder("gpt2_integers");
+  write(folder / "config.json", kConfig);
+  auto tensors = gpt2_tensors();
+  tensors["transformer.h.0.mlp.c_fc.weight"] = at::zeros({8, 32}, at::kChar);
+  write_weights(folder / "model.safetensors", tensors);
+  EXPECT_TRUE(contains(error_of([&] { load_backbone({.name = folder.string()}); }),
+                       "wrong type: transformer.h.0.mlp.c_fc.weight is I8"));
+}
+
+TEST(Backbones, CloneIntoTensorsOfTheirOwn) {
+  for (const auto& name : tiny_families()) {
+    const auto family = tiny_family(name);
+    const auto copy = family.network->clone();
+    EXPECT_TRUE(at::equal(copy->features(family.input), family.network->features(family.input)));
+    const auto ours = nn::tensors(*copy), theirs = nn::tensors(*family.network);
+    ASSERT_EQ(ours.size(), theirs.size());
+    for (size_t i = 0; i < ours.size(); ++i)
+      EXPECT_NE(ours[i].tensor.data_ptr(), theirs[i].tensor.data_ptr()) << ours[i].name;
+    NoGrad no_grad;
+    for (auto& item : nn::tensors(*copy)) item.tensor.zero_();
+    EXPECT_GT(family.network->features(family.input).abs().max().item<float>(), 0) << name;
+  }
+}
+
+}  // namespace
+}  // namespace patina

@@ -8,6 +8,7 @@
 #include "patina/base/error.h"
 #include "patina/config/recipe_file.h"
 #include "patina/eval/matrix.h"
+#include "patina/eval/text_metrics.h"
 #include "patina/run/recipe.h"
 #include "patina/run/run.h"
 
@@ -38,8 +39,10 @@ Rows rows_of(const std::string& what) {
     for (const auto& info : scenario_list())
       rows.emplace_back(
           info.name, fmt::format("{}; grants {}", info.about, fmt::join(info.grant.names(), ", ")));
-  if (what == "metrics")
+  if (what == "metrics") {
     for (const auto& metric : metrics()) rows.emplace_back(metric.name, metric.about);
+    for (const auto& metric : text_metrics()) rows.emplace_back(metric.name, metric.about);
+  }
   return rows;
 }
 
@@ -53,6 +56,11 @@ void explain_learner(const LearnerRow& row) {
   fmt::print("\n[learner]\n{}", own.empty() ? "no options of its own\n" : own);
   TrainingOptions training = row.training;
   fmt::print("\n[training] of this learner\n{}", reference_text(training));
+}
+
+template <class AnyMetric>
+void explain_metric(const AnyMetric& metric) {
+  fmt::print("{}: {}\n{}\n{}\n", metric.name, metric.about, metric.formula, metric.source);
 }
 
 void explain(const std::string& name) {
@@ -78,9 +86,9 @@ void explain(const std::string& name) {
                         fmt::join(info.grant.names(), ", "), reference_text(options));
     }
   for (const auto& metric : metrics())
-    if (known(metric.name))
-      return fmt::print("{}: {}\n{}\n{}\n", metric.name, metric.about, metric.formula,
-                        metric.source);
+    if (known(metric.name)) return explain_metric(metric);
+  for (const auto& metric : text_metrics())
+    if (known(metric.name)) return explain_metric(metric);
   if (known("recipe")) {
     Recipe recipe;
     return fmt::print("{}", reference_text(recipe));

@@ -6,6 +6,7 @@
 
 #include "patina/base/error.h"
 #include "patina/eval/matrix.h"
+#include "patina/eval/text_metrics.h"
 
 namespace patina {
 namespace {
@@ -249,7 +250,7 @@ std::string metrics_markdown() {
   for (const auto& each : metrics())
     page += fmt::format("\n## {}\n\n`{}`\n\n{}\n\nSource: {}.\n", each.name, each.formula,
                         each.about, each.source);
-  return page;
+  return page + text_metrics_markdown();
 }
 
 }  // namespace patina

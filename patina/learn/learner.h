@@ -77,6 +77,7 @@ struct LearnerRow {
   std::string about;         // the idea in one sentence
   Grant needs;
   TrainingOptions training;  // the paper's
+  bool needs_clip = false;   // reads class names: the backbone must be a CLIP
   std::function<std::unique_ptr<LearnerOptions>()> options;
   std::function<std::unique_ptr<Learner>(Setup, const LearnerOptions&)> make;
 };

@@ -26,6 +26,7 @@ class ClassIncrementalStream : public Stream {
       const auto& classes = scenario_.task_classes(i);
       task.seen.insert(task.seen.end(), classes.begin(), classes.end());
     }
+    for (const int64_t c : task.fresh) task.names.push_back(scenario_.classes()[size_t(c)]);
     task.train = &scenario_.train_[size_t(index)];
     if (scenario_.grant().past_data) {
       joined_ = scenario_.train_[0];

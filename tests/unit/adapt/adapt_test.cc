@@ -221,7 +221,7 @@ TEST(Prefix, LengthensKeysAndValues) {
   for (auto& item : nn::tensors(attention))
     item.tensor.copy_(random_tensor(item.tensor.sizes().vec(), ++index, 0.5));
   Random random = seed();
-  Prefix prefix({3, {1}}, 6, 2, random);
+  Prefix prefix({3, {1}}, shape, 2, random);
   const auto own = named(prefix);
   EXPECT_EQ(own.size(), 2u);
   const Tensor x = random_tensor({2, 4, 6}, 50);
@@ -244,8 +244,12 @@ TEST(Prefix, LengthensKeysAndValues) {
             .copy_((value * weight.unsqueeze(1)).sum(0));
       }
     }
-  EXPECT_LT(relative_error(attention(x, 1, {&prefix}), attention.proj(heads)), 1e-6);
-  EXPECT_TRUE(at::equal(attention(x, 0, {&prefix}), attention(x, 0, {})));
+  const auto attended = [&](int layer, const nn::Adaptations& adaptations) {
+    nn::Pass pass(adaptations);
+    return attention(x, layer, pass);
+  };
+  EXPECT_LT(relative_error(attended(1, {&prefix}), attention.proj(heads)), 1e-6);
+  EXPECT_TRUE(at::equal(attended(0, {&prefix}), attended(0, {})));
 }
 
 TEST(Prefix, NamesABlockThatIsNotThere) {
@@ -260,7 +264,8 @@ TEST(Adaptations, Compose) {
   const auto vit = random_vit();
   Random random = seed();
   Prompt prompt({3, true}, kWidth, kDepth, 8, random);
-  Prefix prefix({2, {0}}, kWidth, kDepth, random), other({4, {0}}, kWidth, kDepth, random);
+  Prefix prefix({2, {0}}, kTinyViT.block(), kDepth, random),
+      other({4, {0}}, kTinyViT.block(), kDepth, random);
   Adapter adapter({}, kWidth, kDepth, random), twin({}, kWidth, kDepth, random);
   Lora lora({}, kTinyViT.block(), kDepth, random);
   ScaleShift ssf({}, kTinyViT.block(), kDepth, random);

@@ -1,0 +1,84 @@
+// Zero-shot CLIP (Radford et al., ICML 2021, section 3.1.4): a class is the mean embedding of
+// sentences with its name in them, and an image belongs to the class of the largest cosine. No
+// sample is learned from: what a vision-language learner has to beat, and must not lose.
+#include "patina/base/error.h"
+#include "patina/data/class_names.h"
+#include "patina/data/feed.h"
+#include "patina/learn/learner.h"
+#include "patina/models/clip.h"
+#include "patina/nn/heads.h"
+#include "patina/ops.h"
+#include "patina/text/tokenizer.h"
+
+namespace patina {
+
+class ZeroShotClip : public ClosedFormLearner {
+ public:
+  struct Options : LearnerOptions {
+    std::vector<std::string> templates = {"a photo of a {}."};
+    std::string templates_file, templates_set;
+    void bind(Fields& f) override {
+      f("templates", templates, "Sentences around a class name, which replaces {}.");
+      f("templates_file", templates_file,
+        "A JSON file of templates instead: a list, or sets by name, each with its `templates`.");
+      f("templates_set", templates_set, "The set of that file, for example \"cifar100\".");
+      f.require(templates_set.empty() || !templates_file.empty(), "templates_set",
+                "needs templates_file");
+      f.require(std::all_of(templates.begin(), templates.end(),
+                            [](const auto& t) { return t.find("{}") != std::string::npos; }),
+                "templates", "each needs {} where the class name goes");
+    }
+  };
+
+  ZeroShotClip(Setup setup, const Options& options)
+      : clip_(dynamic_cast<const Clip&>(setup.backbone)), templates_(options.templates) {
+    if (!options.templates_file.empty())
+      templates_ = read_templates(options.templates_file, options.templates_set);
+  }
+
+  // Each sentence's embedding at length one, their mean at length one.
+  void fit(const Task& task, Trainer&) override {
+    NoGrad no_grad;
+    std::vector<Tensor> rows;
+    if (classes_.defined()) rows.push_back(classes_);
+    for (const std::string& name : task.names) {
+      const Tensor sentences = clip_.features(sentences_of(name));
+      rows.push_back(nn::normalized(nn::normalized(sentences).mean(0, /*keepdim=*/true)));
+    }
+    classes_ = at::cat(rows);
+  }
+
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    return clip_.similarity(clip_.features(batch.input), classes_);
+  }
+
+  void state(Archive& a) override { a("classes", classes_); }
+
+ private:
+  // Data sets write names as identifiers: "aquarium_fish".
+  Input sentences_of(std::string name) const {
+    std::replace(name.begin(), name.end(), '_', ' ');
+    std::vector<Encoding> encoded;
+    for (std::string sentence : templates_) {
+      sentence.replace(sentence.find("{}"), 2, name);
+      encoded.push_back(clip_.tokenizer()->encode_framed(sentence, {}, clip_.text_input()->longest));
+    }
+    return text_input(encoded, *clip_.tokenizer());
+  }
+
+  const Clip& clip_;
+  std::vector<std::string> templates_;
+  Tensor classes_;  // [K,E]
+};
+
+LearnerRow zsclip_learner() {
+  LearnerRow row = learner_row<ZeroShotClip>(
+      "Radford et al., ICML 2021",
+      "Classifies by the cosine to each class name's sentences under CLIP; nothing is learned.",
+      {.boundaries = true});
+  row.needs_clip = true;
+  return row;
+}
+
+}  // namespace patina

@@ -24,6 +24,10 @@ struct Range {
   char32_t first, last;
 };
 
+bool is_ascii_byte(char byte) {
+  return uint8_t(byte) < 0x80;
+}
+
 bool in_ranges(char32_t c, std::span<const Range> ranges) {
   return std::any_of(ranges.begin(), ranges.end(),
                      [c](const Range& range) { return c >= range.first && c <= range.last; });
@@ -90,7 +94,7 @@ void append_utf8(std::string& out, char32_t c) {
 }
 
 bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return uint8_t(c) < 0x80; });
+  return std::all_of(text.begin(), text.end(), is_ascii_byte);
 }
 
 bool is_utf8(std::string_view text) {
@@ -238,29 +242,50 @@ void end_words_with_final_sigma(std::u32string_view text, std::u32string& lower,
 
 }  // namespace
 
-std::string lower_case(std::string text, Sigma sigma) {
-  if (is_ascii(text)) {
-    for (char& c : text)
-      if (c >= 'A' && c <= 'Z') c = char(c | 0x20);
-    return text;
-  }
+namespace {
+
+void append_lower(std::u32string& out, char32_t c) {
+  if (c == 0x130)
+    out += U"i\u0307";  // utf8proc has the simple mapping only
+  else
+    out += char32_t(utf8proc_tolower(utf8proc_int32_t(c)));
+}
+
+std::string lower_case_by_word(std::string_view text) {
   const std::u32string source = to_utf32(text);
   std::u32string lower;
-  lower.reserve(source.size());
   std::vector<size_t> sigmas;
   for (size_t i = 0; i < source.size(); ++i) {
-    const char32_t c = source[i];
-    if (c == 0x130) {
-      lower += U"i\u0307";  // utf8proc has the simple mapping only
-    } else if (c == kCapitalSigma && sigma == Sigma::by_word) {
+    if (source[i] == kCapitalSigma) {
       sigmas.push_back(i);
-      lower += c;
+      lower += kCapitalSigma;
     } else {
-      lower += char32_t(utf8proc_tolower(utf8proc_int32_t(c)));
+      append_lower(lower, source[i]);
     }
   }
-  if (!sigmas.empty()) end_words_with_final_sigma(source, lower, sigmas);
+  end_words_with_final_sigma(source, lower, sigmas);
   return to_utf8(lower);
+}
+
+}  // namespace
+
+std::string lower_case(std::string text, Sigma sigma) {
+  if (sigma == Sigma::by_word && text.find("\u03a3") != std::string::npos)
+    return lower_case_by_word(text);
+  std::string out;
+  out.reserve(text.size());
+  std::u32string lower;
+  for (size_t at = 0; at < text.size();) {
+    if (const char c = text[at]; is_ascii_byte(c)) {
+      out += c >= 'A' && c <= 'Z' ? char(c | 0x20) : c;
+      ++at;
+      continue;
+    }
+    lower.clear();
+    append_lower(lower, next_code_point(text, at));
+    for (const char32_t c : lower) append_utf8(out, c);
+  }
+  return out;
 }
 
 namespace {
@@ -292,15 +317,12 @@ std::vector<utf8proc_int32_t> decomposed(std::string_view text, bool compatibili
   return out;
 }
 
-// True when every character is below U+0300: nothing there composes with its neighbour.
-bool is_composed_latin(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return uint8_t(c) < 0xcc; });
+// Below U+0300 nothing composes with what comes before it, and below U+0080 nothing decomposes.
+bool may_change(char c, NormalForm form) {
+  return uint8_t(c) >= (form == NormalForm::nfc ? 0xcc : 0x80);
 }
 
-}  // namespace
-
-std::string normalized(std::string text, NormalForm form) {
-  if (form == NormalForm::nfc ? is_composed_latin(text) : is_ascii(text)) return text;
+std::string normalized_stretch(std::string_view text, NormalForm form) {
   const bool compatibility = form == NormalForm::nfkc || form == NormalForm::nfkd;
   std::vector<utf8proc_int32_t> points = decomposed(text, compatibility);
   if (form == NormalForm::nfc || form == NormalForm::nfkc) {
@@ -311,9 +333,29 @@ std::string normalized(std::string text, NormalForm form) {
     if (length >= 0) points.resize(size_t(length));
   }
   std::string out;
-  out.reserve(text.size());
   for (const auto point : points) append_utf8(out, char32_t(point));
   return out;
+}
+
+}  // namespace
+
+// Only stretches from the last ASCII character before one that may change to the next are worked
+// on: ASCII characters begin a stretch's composition, and end it.
+std::string normalized(std::string text, NormalForm form) {
+  const auto changes = [form](char c) { return may_change(c, form); };
+  std::string out;
+  auto done = text.begin();
+  while (true) {
+    auto begin = std::find_if(done, text.end(), changes);
+    if (begin == text.end()) break;
+    while (begin != done && !is_ascii_byte(*begin)) --begin;
+    const auto end = std::find_if(std::next(begin), text.end(), is_ascii_byte);
+    out.append(done, begin);
+    out += normalized_stretch({begin, end}, form);
+    done = end;
+  }
+  if (done == text.begin()) return text;
+  return out.append(done, text.end());
 }
 
 }  // namespace patina

@@ -11,7 +11,7 @@ std::optional<JsonNode> JsonNode::find(std::string_view key) const {
   need(value_->is_object(), "an object");
   const auto at = value_->find(std::string(key));
   if (at == value_->end() || at->is_null()) return std::nullopt;
-  return JsonNode(*at, place_ + (place_.ends_with(": ") ? "" : ".") + std::string(key));
+  return inside(*at, path_.empty() ? std::string(key) : path_ + "." + std::string(key));
 }
 
 JsonNode JsonNode::at(std::string_view key) const {
@@ -25,7 +25,7 @@ std::vector<JsonNode> JsonNode::elements() const {
   std::vector<JsonNode> all;
   all.reserve(value_->size());
   for (const auto& element : *value_)
-    all.emplace_back(element, fmt::format("{}[{}]", place_, all.size()));
+    all.push_back(inside(element, fmt::format("{}[{}]", path_, all.size())));
   return all;
 }
 
@@ -66,6 +66,12 @@ void JsonNode::allow_only(std::initializer_list<std::string_view> keys) const {
   for (const auto& [key, value] : value_->items())
     if (!value.is_null() && std::find(keys.begin(), keys.end(), key) == keys.end())
       refuse("the setting {} is not known", shown(key));
+}
+
+JsonNode JsonNode::inside(const SortedJson& value, std::string path) const {
+  JsonNode node(value, origin_);
+  node.path_ = std::move(path);
+  return node;
 }
 
 void JsonNode::need(bool right, std::string_view what) const {

@@ -16,9 +16,11 @@ namespace patina {
 /// model.unk_token: ...". Lives no longer than the document.
 class JsonNode {
  public:
-  JsonNode(const SortedJson& value, std::string place) : value_(&value), place_(std::move(place)) {}
+  JsonNode(const SortedJson& value, std::string origin)
+      : value_(&value), origin_(std::move(origin)) {}
 
-  const std::string& place() const { return place_; }
+  /// "tokenizer.json: model.vocab"; the origin alone for the whole document.
+  std::string place() const { return path_.empty() ? origin_ : origin_ + ": " + path_; }
   const SortedJson& value() const { return *value_; }
   bool is_object() const { return value_->is_object(); }
   bool is_text() const { return value_->is_string(); }
@@ -41,14 +43,15 @@ class JsonNode {
 
   template <class... Args>
   [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) const {
-    fail(ErrorKind::format, "{}: {}", place_, fmt::format(format, std::forward<Args>(args)...));
+    fail(ErrorKind::format, "{}: {}", place(), fmt::format(format, std::forward<Args>(args)...));
   }
 
  private:
+  JsonNode inside(const SortedJson& value, std::string path) const;
   void need(bool right, std::string_view what) const;
 
   const SortedJson* value_;
-  std::string place_;
+  std::string origin_, path_;
 };
 
 }  // namespace patina

@@ -55,7 +55,7 @@ std::optional<JsonNode> parse_settings(const fs::path& path, std::optional<Sorte
   if (!fs::is_regular_file(path)) return std::nullopt;
   document = parse_sorted_json(read_text(path, kLargestTokenizerFile), path.string());
   if (!document->is_object()) fail(ErrorKind::format, "{}: must be a JSON object", path.string());
-  return JsonNode(*document, path.string() + ": ");
+  return JsonNode(*document, path.string());
 }
 
 // A token as a text or as an object with its flags.

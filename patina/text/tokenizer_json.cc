@@ -230,7 +230,7 @@ void read_model(const JsonNode& model, bool byte_level, TokenizerParts& parts,
 std::unique_ptr<Tokenizer> parse_tokenizer_json(std::string_view text, std::string_view origin,
                                                 const TokenizerSettings& settings) {
   const SortedJson document = parse_sorted_json(text, origin);
-  const JsonNode root(document, std::string(origin) + ": ");
+  const JsonNode root(document, std::string(origin));
   root.allow_only({"version", "truncation", "padding", "added_tokens", "normalizer",
                    "pre_tokenizer", "post_processor", "decoder", "model"});
   TokenizerParts parts;

@@ -201,7 +201,7 @@ TEST(TokenizerJson, RefusesByNameWhatItDoesNotKnow) {
   EXPECT_TRUE(contains(error_of([] { parse_tokenizer_json("{", "t.json", {}); }),
                        "t.json: not valid JSON"));
   EXPECT_TRUE(contains(error_of([] { parse_tokenizer_json("[]", "t.json", {}); }),
-                       "t.json: : must be an object, not \"[]\""));
+                       "t.json: must be an object, not \"[]\""));
 }
 
 TEST(TokenizerJson, GrowthWithoutBoundsIsRefused) {

@@ -61,6 +61,10 @@ Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary, const std::vector<Merge>&
 }
 
 void Bpe::encode(std::string_view piece, std::vector<int64_t>& ids) const {
+  // Places are 32 bits wide; a word this long is none.
+  constexpr size_t kLongestPiece = size_t{1} << 30;
+  for (; piece.size() > kLongestPiece; piece.remove_prefix(kLongestPiece))
+    encode(piece.substr(0, kLongestPiece), ids);
   if (cache_.find(piece, ids)) return;
   const size_t before = ids.size();
   if (options_.ignore_merges) {

@@ -58,9 +58,9 @@ void read_word_piece(const JsonNode& model, TokenizerParts& parts) {
   model.allow_only(
       {"type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab"});
   parts.vocabulary = make_vocabulary(read_token_ids(model.at("vocab")), parts.added, model);
-  model.at("unk_token");
-  WordPieceOptions options{*named_id(model, "unk_token", *parts.vocabulary),
-                           model.text("continuing_subword_prefix", "##")};
+  const auto unknown = named_id(model, "unk_token", *parts.vocabulary);
+  if (!unknown) model.refuse("WordPiece needs an unk_token");
+  WordPieceOptions options{*unknown, model.text("continuing_subword_prefix", "##")};
   if (const auto most = model.find("max_input_chars_per_word"))
     options.longest_word = size_t(std::clamp<int64_t>(most->whole(), 0, 10'000));
   parts.model = std::make_unique<WordPiece>(parts.vocabulary, options);

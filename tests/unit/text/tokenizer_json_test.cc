@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <thread>
 
 #include "patina/text/unicode.h"
 #include "tests/support/errors.h"
@@ -276,6 +277,22 @@ TEST(AnyText, ByteLevelIdsGiveTheTextBack) {
     const std::string text = random_text(random);
     ASSERT_EQ(tokenizer->decode(tokenizer->encode(text)), repaired_utf8(text));
   }
+}
+
+TEST(AnyText, ThreadsGetTheSameIds) {
+  const auto tokenizer = from_json(byte_level_json());
+  const auto ids_of_all = [&] {
+    std::mt19937 random(9);
+    Ids all;
+    for (int round = 0; round < 2000; ++round)
+      for (const int64_t id : tokenizer->encode(random_text(random))) all.push_back(id);
+    return all;
+  };
+  std::vector<Ids> found(4);
+  std::vector<std::thread> threads;
+  for (Ids& ids : found) threads.emplace_back([&] { ids = ids_of_all(); });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(found, std::vector<Ids>(4, ids_of_all()));
 }
 
 TEST(AnyText, AMegabyteWordIsQuick) {

@@ -1,0 +1,36 @@
+// The one tokenizer there is: added tokens are taken out of the text, the rest is normalized, split
+// and encoded by a model. The families differ in the parts (Hugging Face's tokenizers have the
+// same).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "patina/text/added_tokens.h"
+#include "patina/text/decoder.h"
+#include "patina/text/normalizer.h"
+#include "patina/text/pre_tokenizer.h"
+#include "patina/text/text_model.h"
+#include "patina/text/tokenizer.h"
+#include "patina/text/vocabulary.h"
+
+namespace patina {
+
+struct TokenizerParts {
+  std::shared_ptr<const Vocabulary> vocabulary;
+  std::vector<AddedToken> added;
+  Normalizer normalizer;       // null: none
+  PreTokenizer pre_tokenizer;  // null: a text is one piece
+  std::unique_ptr<TextModel> model;
+  Decoder decoder;
+  std::vector<int64_t> control;  // ids that are special though no added token
+  SpecialTokens special;
+  Frame frame;
+  std::string about;
+};
+
+/// Throws Error(format) naming `origin` when an added token is not in the vocabulary.
+std::unique_ptr<Tokenizer> assemble(TokenizerParts parts, std::string_view origin);
+
+}  // namespace patina

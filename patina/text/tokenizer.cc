@@ -1,0 +1,83 @@
+#include "patina/text/tokenizer.h"
+
+#include <algorithm>
+
+#include "patina/base/error.h"
+
+namespace patina {
+
+namespace {
+
+void append(std::vector<int64_t>& to, const std::vector<int64_t>& ids) {
+  to.insert(to.end(), ids.begin(), ids.end());
+}
+
+// How many tokens of a pair stay when the longer loses one until `room` are left; of equal ones the
+// second loses.
+std::pair<size_t, size_t> cut_longest(size_t first, size_t second, size_t room) {
+  if (first + second <= room) return {first, second};
+  const size_t shorter = std::min(first, second);
+  if (room >= 2 * shorter)
+    return first > second ? std::pair(room - shorter, second) : std::pair(first, room - shorter);
+  return {room - room / 2, room / 2};
+}
+
+}  // namespace
+
+Encoding Tokenizer::encode_framed(std::string_view text, std::optional<std::string_view> second,
+                                  int64_t max_length) const {
+  std::vector<int64_t> a = encode(text), b;
+  if (second) b = encode(*second);
+  const size_t frame =
+      frame_.before.size() +
+      (second ? frame_.between.size() + frame_.after_pair.size() : frame_.after.size());
+  if (max_length > 0) {
+    if (size_t(max_length) < frame)
+      fail(ErrorKind::usage, "a length of {} tokens has no room for the {} tokens around a text",
+           max_length, frame);
+    const auto [keep_a, keep_b] = cut_longest(a.size(), b.size(), size_t(max_length) - frame);
+    a.resize(keep_a);
+    b.resize(keep_b);
+  }
+
+  Encoding out;
+  append(out.ids, frame_.before);
+  append(out.ids, a);
+  append(out.ids, second ? frame_.between : frame_.after);
+  out.types.assign(out.ids.size(), 0);
+  if (second) {
+    append(out.ids, b);
+    append(out.ids, frame_.after_pair);
+    out.types.resize(out.ids.size(), frame_.second_type ? 1 : 0);
+  }
+  return out;
+}
+
+std::string TokenStream::push(int64_t id) {
+  constexpr std::string_view kUnfinished = "\xef\xbf\xbd";
+  ids_.push_back(id);
+  const std::string text = tokenizer_.decode(ids_);
+  // Bytes that begin a character decode as one U+FFFD at the end until the rest of it arrives.
+  const bool whole = !text.ends_with(kUnfinished);
+  const size_t settled = text.size() - (whole ? 0 : kUnfinished.size());
+  std::string fresh = settled > given_ ? text.substr(given_, settled - given_) : "";
+  given_ = std::max(given_, settled);
+  if (!whole) return fresh;
+  // What comes next depends on the last token alone, if that has a text of its own.
+  const int64_t last[] = {id};
+  if (const std::string alone = tokenizer_.decode(last); !alone.empty()) {
+    ids_.assign(1, id);
+    given_ = alone.size();
+  }
+  return fresh;
+}
+
+std::string TokenStream::finish() {
+  const std::string text = tokenizer_.decode(ids_);
+  std::string rest = given_ < text.size() ? text.substr(given_) : "";
+  ids_.clear();
+  given_ = 0;
+  return rest;
+}
+
+}  // namespace patina

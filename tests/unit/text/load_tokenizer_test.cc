@@ -1,0 +1,205 @@
+// Folders of every kind, written by the test: what is found, the families' habits, the settings
+// files, and damaged files by their messages.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "patina/base/file.h"
+#include "patina/text/piece_model.h"
+#include "patina/text/tokenizer.h"
+#include "patina/text/vocabulary_files.h"
+#include "tests/support/errors.h"
+#include "tests/support/shared.h"
+#include "tests/support/tiny_tokenizers.h"
+
+namespace patina {
+namespace {
+
+using Ids = std::vector<int64_t>;
+using Files = std::vector<std::pair<std::string, std::string>>;
+
+fs::path folder_of(const Files& files) {
+  const fs::path folder = scratch_folder("tokenizer");
+  for (const auto& [name, text] : files) write_text(folder / name, text);
+  return folder;
+}
+
+std::unique_ptr<Tokenizer> load(const Files& files, const std::string& family = "") {
+  return load_tokenizer(folder_of(files).string(), family);
+}
+
+// The message without the folder in front.
+std::string refusal(const Files& files, const std::string& family = "") {
+  const std::string folder = folder_of(files).string();
+  std::string text = error_of([&] { load_tokenizer(folder, family); });
+  return text.starts_with(folder) ? text.substr(folder.size()) : text;
+}
+
+constexpr const char* kBert = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nrun\n##s\nRun\ne\u0301\n";
+
+TEST(LoadBert, DefaultsAndSettings) {
+  const auto plain = load({{"vocab.txt", kBert}});
+  EXPECT_EQ(plain->encode("RUNS [MASK]"), (Ids{5, 6, 4}));
+  EXPECT_EQ(plain->encode_framed("run", "run").ids, (Ids{2, 5, 3, 5, 3}));
+  EXPECT_EQ(plain->special().pad, 0);
+  EXPECT_EQ(plain->special().begin, -1);
+  EXPECT_EQ(plain->about(), "WordPiece, 9 tokens, lower case");
+  const auto cased =
+      load({{"vocab.txt", kBert}, {"tokenizer_config.json", R"({"do_lower_case": false})"}});
+  EXPECT_EQ(cased->encode("Runs RUN"), (Ids{7, 6, 1}));
+  EXPECT_EQ(load({{"vocab.txt", std::string(kBert) + "The\n"}})->about(),
+            "WordPiece, 10 tokens, with case");
+}
+
+TEST(LoadByteLevel, FamiliesSplitAndFrameTheirOwnWay) {
+  const Json model = byte_level_json()["model"];
+  Json vocabulary = model["vocab"];
+  vocabulary["<|endoftext|>"] = 259;
+  const std::string merges = "#version: 0.2\nĠ t\nh e\nĠt he\n";
+  const Files gpt2{{"vocab.json", vocabulary.dump()}, {"merges.txt", merges}};
+  EXPECT_EQ(load(gpt2)->encode("the the<|endoftext|>"), (Ids{'t', 257, 258, 259}));
+  EXPECT_EQ(load(gpt2)->special().end, 259);
+  EXPECT_EQ(load(gpt2)->encode_framed("t").ids, (Ids{'t'}));
+  EXPECT_EQ(load({{"encoder.json", vocabulary.dump()}, {"vocab.bpe", merges}})
+                ->encode("<|endoftext|>")
+                .size(),
+            13u);
+  Files qwen2 = gpt2;
+  qwen2.push_back({"tokenizer_config.json",
+                   R"({"tokenizer_class": "Qwen2Tokenizer", "added_tokens_decoder":
+                       {"260": {"content": "<|im_start|>", "special": true}}})"});
+  EXPECT_EQ(load(qwen2)->encode("<|im_start|>e\u0301"), (Ids{260, 0xc3, 0xa9}));
+  for (const char* name : {"<s>", "</s>", "<pad>", "<mask>"}) vocabulary[name] = vocabulary.size();
+  const auto roberta = load({{"vocab.json", vocabulary.dump()}, {"merges.txt", merges}});
+  EXPECT_EQ(roberta->encode_framed("t", "h").ids, (Ids{260, 't', 261, 261, 'h', 261}));
+  EXPECT_EQ(roberta->encode("t  <mask> t"), (Ids{'t', 263, 256}));
+}
+
+PieceModel piece_model(PieceModel::Kind kind, std::vector<std::string> control) {
+  PieceModel model{.kind = kind};
+  for (auto& text : control) model.pieces.push_back({std::move(text), 0, PieceType::control});
+  model.pieces.push_back({"<unk>", 0, PieceType::unknown});
+  float score = -1;
+  for (const char* text : {"▁a", "▁", "a", "b"}) model.pieces.push_back({text, score--});
+  return model;
+}
+
+TEST(LoadPieces, T5HasSentinelsBehindItsPieces) {
+  const auto model = piece_model(PieceModel::Kind::unigram, {"<pad>", "</s>"});
+  const auto t5 = load({{"spiece.model", serialized(model)}});
+  EXPECT_EQ(t5->size(), 107);
+  EXPECT_EQ(t5->id("<extra_id_0>"), 106);
+  EXPECT_EQ(t5->id("<extra_id_99>"), 7);
+  EXPECT_EQ(t5->encode_framed("a <extra_id_0> b").ids, (Ids{3, 106, 4, 6, 1}));
+  EXPECT_EQ(t5->decode(Ids{3, 3, 6, 1}, true), "a ab");
+  EXPECT_EQ(t5->special().pad, 0);
+  EXPECT_EQ(
+      load({{"spiece.model", serialized(model)}, {"tokenizer_config.json", R"({"extra_ids": 2})"}})
+          ->size(),
+      9);
+}
+
+TEST(LoadPieces, LlamaBeginsTextsAndHonoursTheSettings) {
+  auto model = piece_model(PieceModel::Kind::bpe, {"<s>", "</s>"});
+  model.remove_extra_whitespaces = false;
+  const Files files{{"tokenizer.model", serialized(model)}};
+  EXPECT_EQ(load(files)->encode_framed("a", "a").ids, (Ids{0, 3, 0, 3}));
+  EXPECT_EQ(load(files)->encode("a</s>a"), (Ids{3, 1, 3}));
+  Files modern = files;
+  modern.push_back({"tokenizer_config.json",
+                    R"({"legacy": false, "add_bos_token": false, "add_eos_token": true})"});
+  EXPECT_EQ(load(modern)->encode_framed("a</s>a").ids, (Ids{3, 1, 5, 1}));
+}
+
+TEST(LoadPieces, ModelsAreWrittenAndReadTheSame) {
+  const auto model = piece_model(PieceModel::Kind::bpe, {"<s>"});
+  const std::string bytes = serialized(model);
+  const auto read = parse_piece_model(Bytes(bytes.begin(), bytes.end()), "m");
+  EXPECT_EQ(serialized(read), bytes);
+  EXPECT_EQ(read.pieces[2].text, "▁a");
+  EXPECT_EQ(read.pieces[2].score, -1);
+}
+
+TEST(LoadPieces, DamagedModelsAreRefused) {
+  const auto of = [](auto change) {
+    auto model = piece_model(PieceModel::Kind::unigram, {});
+    change(model);
+    return refusal({{"tokenizer.model", serialized(model)}});
+  };
+  EXPECT_EQ(of([](auto& m) { m.pieces[1].text = "b"; }),
+            "/tokenizer.model: piece 4 (\"b\") is there twice");
+  EXPECT_EQ(of([](auto& m) { m.pieces[1].text = ""; }),
+            "/tokenizer.model: piece 1 (\"\") is empty");
+  EXPECT_EQ(of([](auto& m) { m.pieces[1].score = NAN; }),
+            "/tokenizer.model: piece 1 (\"▁a\") has a score that is no number");
+  EXPECT_EQ(of([](auto& m) { m.pieces[0].type = PieceType::normal; }),
+            "/tokenizer.model: 0 pieces stand for what is unknown, not one");
+  EXPECT_EQ(of([](auto& m) { m.byte_fallback = true; }),
+            "/tokenizer.model: 0 pieces are bytes, not 256");
+  EXPECT_TRUE(contains(of([](auto& m) { m.charsmap = "abc"; }), "character map is damaged"));
+  EXPECT_EQ(refusal({{"tokenizer.model", "version https://"}}),
+            "/tokenizer.model: not a SentencePiece model, or a damaged one; download it again");
+}
+
+std::string llama2c(const std::vector<std::pair<float, std::string>>& tokens) {
+  std::string out("\x07\0\0\0", 4);
+  const auto put = [&](auto value) {
+    char bytes[4];
+    std::memcpy(bytes, &value, 4);
+    out.append(bytes, 4);
+  };
+  for (const auto& [score, text] : tokens) {
+    put(score);
+    put(int32_t(text.size()));
+    out += text;
+  }
+  return out;
+}
+
+TEST(LoadLlama2c, ReadsItsBinaryAndRefusesDamage) {
+  std::vector<std::pair<float, std::string>> tokens{{0, "<unk>"}, {0, "\n<s>\n"}, {0, "\n</s>\n"}};
+  for (int byte = 0; byte < 256; ++byte) tokens.push_back({0, fmt::format("<0x{:02X}>", byte)});
+  tokens.insert(tokens.end(), {{-3, " "}, {-4, "a"}, {-1, " a"}, {-5, "b"}});
+  const std::string good = llama2c(tokens);
+  const auto tokenizer = load({{"tokenizer.bin", good}});
+  EXPECT_EQ(tokenizer->encode_framed("a b\n").ids, (Ids{1, 261, 259, 262, 3 + '\n'}));
+  EXPECT_EQ(tokenizer->encode(""), Ids{});
+  EXPECT_EQ(tokenizer->decode(Ids{1, 261, 259, 262}, true), "a b");
+  EXPECT_TRUE(contains(refusal({{"tokenizer.bin", good.substr(0, good.size() - 1)}}),
+                       "ends inside token 262"));
+  tokens[5].second = std::string(70'000, 'x');
+  EXPECT_TRUE(contains(refusal({{"tokenizer.bin", llama2c(tokens)}}), "token 5 has 70000 bytes"));
+}
+
+TEST(LoadTokenizer, SaysWhatIsMissingOrWrong) {
+  EXPECT_TRUE(
+      contains(refusal({}), ": no tokenizer there; a tokenizer is one of tokenizer.json, vo"));
+  EXPECT_TRUE(contains(refusal({{"vocab.json", "{}"}}), "no tokenizer there"));
+  EXPECT_EQ(refusal({{"vocab.txt", "[UNK]\na\na\n"}}),
+            "/vocab.txt: token \"a\" is there twice, with ids 1 and 2");
+  EXPECT_EQ(refusal({{"vocab.txt", "[UNK]\n\na\n"}}),
+            "/vocab.txt:2: the line is empty, not a token");
+  EXPECT_EQ(refusal({{"vocab.txt", "[UNK]\n\xff\n"}}), "/vocab.txt: is not UTF-8 text");
+  EXPECT_EQ(refusal({{"vocab.txt", "a\n"}}),
+            "/vocab.txt: the vocabulary has no token for unknown words ([UNK])");
+  EXPECT_EQ(
+      refusal({{"vocab.txt", kBert}, {"special_tokens_map.json", R"({"pad_token": "[FILL]"})"}}),
+      "/vocab.txt: the special token \"[FILL]\" is named in the settings, but has no id");
+  EXPECT_EQ(refusal({{"vocab.json", R"({"a": 0})"}, {"merges.txt", "a  b\n"}}),
+            "/merges.txt:1: \"a  b\" is not a merge, which is two parts with a space between");
+  EXPECT_EQ(refusal({{"vocab.json", R"({"a": 0, "b": 2})"}, {"merges.txt", ""}}),
+            "/vocab.json: no token has the id 1, though there are ids up to 2");
+}
+
+TEST(LoadTokenizer, FilesMayBeNamedThemselves) {
+  const fs::path folder = folder_of({{"vocab.txt", kBert}, {"notes.md", ""}});
+  EXPECT_TRUE(has_tokenizer(folder.string()));
+  EXPECT_TRUE(has_tokenizer((folder / "vocab.txt").string()));
+  EXPECT_FALSE(has_tokenizer((folder / "notes.md").string()));
+  EXPECT_FALSE(has_tokenizer((folder / "absent").string()));
+  EXPECT_EQ(load_tokenizer((folder / "vocab.txt").string())->size(), 9);
+}
+
+}  // namespace
+}  // namespace patina

@@ -7,6 +7,7 @@
 #include "patina/nn/adaptation.h"
 #include "patina/nn/block.h"
 #include "patina/nn/input.h"
+#include "patina/text/tokenizer.h"
 
 namespace patina {
 
@@ -26,7 +27,10 @@ class Backbone {
   virtual int64_t width() const = 0;         // D
   virtual int64_t layers() const = 0;        // L
   virtual nn::BlockShape block() const = 0;  // of every block: what an adaptation is made for
-  virtual int64_t image_size() const = 0;
+  /// What turns texts into input, lent; null where images are taken.
+  virtual const Tokenizer* tokenizer() const { return nullptr; }
+  virtual int64_t max_tokens() const { return 0; }  // of a text; 0: no limit
+  virtual int64_t image_size() const = 0;           // 0 where texts are taken
   virtual int64_t patch_size() const = 0;
   virtual const std::string& normalize() const = 0;  // the pixel normalisation it was trained with
   virtual std::string about() const = 0;             // "ViT 12x192, 3 heads, patch 16 at 224 px"

@@ -12,18 +12,18 @@ void LoraOptions::bind(Fields& f) {
     {"q", "k", "v", "qk", "qv", "kv", "qkv"});
 }
 
-Lora::Lora(const LoraOptions& options, int64_t width, int64_t depth, Random& random)
-    : scale_(options.alpha / double(options.rank)), changes_(size_t(depth)) {
-  const auto begin = [&](char part, Product& product) {
+Lora::Lora(const LoraOptions& options, const nn::BlockShape& shape, int64_t depth, Random& random)
+    : shape_(shape), scale_(options.alpha / double(options.rank)), changes_(size_t(depth)) {
+  const auto begin = [&](char part, Product& product, int64_t width) {
     if (options.parts.find(part) == std::string::npos) return;
-    product.a = at::empty({options.rank, width});
+    product.a = at::empty({options.rank, shape.width});
     product.b = at::zeros({width, options.rank});
     nn::init_kaiming(product.a, random);
   };
   for (auto& change : changes_) {
-    begin('q', change.q);
-    begin('k', change.k);
-    begin('v', change.v);
+    begin('q', change.q, shape.query_width());
+    begin('k', change.k, shape.key_width());
+    begin('v', change.v, shape.key_width());
   }
   nn::freeze(*this, false);
 }
@@ -31,15 +31,16 @@ Lora::Lora(const LoraOptions& options, int64_t width, int64_t depth, Random& ran
 Tensor Lora::after(nn::Site site, int layer, const Tensor& in, Tensor out) {
   if (site != nn::Site::qkv) return out;
   const auto& [q, k, v] = changes_[size_t(layer)];
-  std::vector<Tensor> thirds = out.chunk(3, -1);
-  const auto change = [&](Tensor& third, const Product& product) {
+  std::vector<Tensor> parts =
+      out.split_with_sizes({shape_.query_width(), shape_.key_width(), shape_.key_width()}, -1);
+  const auto change = [&](Tensor& part, const Product& product) {
     if (!product.a.defined()) return;
-    third = third + at::linear(at::linear(in, product.a), product.b) * scale_;
+    part = part + at::linear(at::linear(in, product.a), product.b) * scale_;
   };
-  change(thirds[0], q);
-  change(thirds[1], k);
-  change(thirds[2], v);
-  return at::cat(thirds, -1);
+  change(parts[0], q);
+  change(parts[1], k);
+  change(parts[2], v);
+  return at::cat(parts, -1);
 }
 
 void Lora::walk(nn::Walk& w) {

@@ -4,6 +4,7 @@
 #include "patina/base/random.h"
 #include "patina/config/fields.h"
 #include "patina/nn/adaptation.h"
+#include "patina/nn/block_shape.h"
 
 namespace patina::adapt {
 
@@ -16,25 +17,26 @@ struct LoraOptions {
   void bind(Fields& f);
 };
 
-/// In every block, each chosen third of qkv gains (alpha / rank) B A x, with x norm1's output. A is
-/// drawn as a fresh linear layer's weight (the authors' code; the paper says Gaussian without a
-/// variance) and B is zero, so fresh LoRA is the identity.
+/// In every block, each chosen part of qkv gains (alpha / rank) B A x, with x what attention reads.
+/// A is drawn as a fresh linear layer's weight (the authors' code; the paper says Gaussian without
+/// a variance) and B is zero, so fresh LoRA is the identity.
 class Lora : public nn::Adaptation {
  public:
-  Lora(const LoraOptions& options, int64_t width, int64_t depth, Random& random);
+  Lora(const LoraOptions& options, const nn::BlockShape& shape, int64_t depth, Random& random);
 
   Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override;
   void walk(nn::Walk& w) override;
 
  private:
   struct Product {
-    Tensor a, b;  // [r,D], [D,r]; undefined where a part is left alone
+    Tensor a, b;  // [r,D], [out,r]; undefined where a part is left alone
     void walk(nn::Walk& w);
   };
   struct Change {
     Product q, k, v;
     void walk(nn::Walk& w);
   };
+  nn::BlockShape shape_;
   double scale_;
   std::vector<Change> changes_;  // one a block
 };

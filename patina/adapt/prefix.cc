@@ -11,7 +11,8 @@ void PrefixOptions::bind(Fields& f) {
   f("layers", layers, "Blocks with a prefix, counted from 0.", at_least(0));
 }
 
-Prefix::Prefix(const PrefixOptions& options, int64_t width, int64_t depth, Random& random)
+Prefix::Prefix(const PrefixOptions& options, const nn::BlockShape& shape, int64_t depth,
+               Random& random)
     : parts_(size_t(depth)) {
   for (const int64_t layer : options.layers) {
     if (layer < 0 || layer >= depth)
@@ -19,7 +20,7 @@ Prefix::Prefix(const PrefixOptions& options, int64_t width, int64_t depth, Rando
            layer, depth - 1);
     Part& part = parts_[size_t(layer)];
     for (Tensor* tensor : {&part.keys, &part.values}) {
-      *tensor = at::empty({options.length, width});
+      *tensor = at::empty({options.length, shape.key_width()});
       nn::init_uniform(*tensor, random, 1);  // DualPrompt's PyTorch port; the paper does not say
       tensor->requires_grad_(true);
     }

@@ -5,6 +5,7 @@
 #include "patina/base/random.h"
 #include "patina/config/fields.h"
 #include "patina/nn/adaptation.h"
+#include "patina/nn/block_shape.h"
 
 namespace patina::adapt {
 
@@ -19,15 +20,15 @@ struct PrefixOptions {
 /// `length` keys and as many values in each of the chosen blocks. Queries stay, so no row is added.
 class Prefix : public nn::Adaptation {
  public:
-  /// For a network of `depth` blocks of width D. Throws Error(recipe) when it lacks a chosen block.
-  Prefix(const PrefixOptions& options, int64_t width, int64_t depth, Random& random);
+  /// For a network of `depth` blocks. Throws Error(recipe) when it lacks a chosen block.
+  Prefix(const PrefixOptions& options, const nn::BlockShape& shape, int64_t depth, Random& random);
 
   std::pair<Tensor, Tensor> prefix(int layer) override;
   void walk(nn::Walk& w) override;
 
  private:
   struct Part {
-    Tensor keys, values;  // [P,D]; undefined in blocks without a prefix
+    Tensor keys, values;  // [P, Hk d]; undefined in blocks without a prefix
     void walk(nn::Walk& w);
   };
   std::vector<Part> parts_;  // one a block

@@ -14,7 +14,7 @@ void PromptOptions::bind(Fields& f) {
 
 Prompt::Prompt(const PromptOptions& options, int64_t width, int64_t depth, int64_t patch_size,
                Random& random)
-    : tokens_(at::empty({options.deep ? depth : 1, options.tokens, width})) {
+    : depth_(depth), tokens_(at::empty({options.deep ? depth : 1, options.tokens, width})) {
   nn::init_uniform(tokens_, random, std::sqrt(6.0 / double(3 * patch_size * patch_size + width)));
   tokens_.requires_grad_(true);
 }
@@ -26,8 +26,8 @@ Tensor Prompt::tokens(int layer, Tensor x) {
   return at::cat({x.slice(1, 0, 1), own, x.slice(1, 1 + skip)}, 1);
 }
 
-Tensor Prompt::after(nn::Site site, int, const Tensor&, Tensor out) {
-  if (site != nn::Site::norm) return out;
+Tensor Prompt::after(nn::Site site, int layer, const Tensor&, Tensor out) {
+  if (site != nn::Site::norm || layer != depth_) return out;
   return at::cat({out.slice(1, 0, 1), out.slice(1, 1 + tokens_.size(1))}, 1);
 }
 

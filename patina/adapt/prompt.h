@@ -16,10 +16,12 @@ struct PromptOptions {
   void bind(Fields& f);
 };
 
-/// P tokens after the class token of the first block's input, without a position embedding.
+/// P tokens after the first token of the first block's input, without a position embedding.
 /// Shallow: their outputs travel on. Deep: before each later block they are replaced by that
 /// block's own. Their rows are dropped after the final norm, so the backbone's output keeps its
 /// shape.
+///
+/// In an encoder-decoder they belong to the encoder: `depth` is its number of blocks.
 ///
 /// Deep prompts know their rows by place: a list of adaptations may hold one of them, and nothing
 /// after it that inserts tokens.
@@ -35,6 +37,7 @@ class Prompt : public nn::Adaptation {
   void walk(nn::Walk& w) override;
 
  private:
+  int64_t depth_;
   Tensor tokens_;  // [1,P,D] shallow, [L,P,D] deep
 };
 

@@ -21,10 +21,10 @@ ScaleShift::ScaleShift(const ScaleShiftOptions& options, const nn::BlockShape& s
   begin(embed_, shape.width);
   for (auto& block : blocks_) {
     begin(block.norm1, shape.width);
-    begin(block.qkv, 3 * shape.width);
+    begin(block.qkv, shape.qkv_width());
     begin(block.attention, shape.width);
     begin(block.norm2, shape.width);
-    begin(block.fc1, shape.hidden);
+    begin(block.fc1, shape.fc1_width());
     begin(block.fc2, shape.width);
   }
   begin(norm_, shape.width);
@@ -34,7 +34,7 @@ ScaleShift::ScaleShift(const ScaleShiftOptions& options, const nn::BlockShape& s
 const ScaleShift::Channels* ScaleShift::find(nn::Site site, int layer) const {
   switch (site) {
     case nn::Site::embed:
-      return &embed_;
+      return layer == 0 ? &embed_ : nullptr;
     case nn::Site::norm1:
       return &blocks_[size_t(layer)].norm1;
     case nn::Site::qkv:
@@ -50,7 +50,7 @@ const ScaleShift::Channels* ScaleShift::find(nn::Site site, int layer) const {
     case nn::Site::mlp:
       return nullptr;  // fc2's already acted on it
     case nn::Site::norm:
-      return &norm_;
+      return layer == int(blocks_.size()) ? &norm_ : nullptr;
   }
   return nullptr;
 }

@@ -44,41 +44,127 @@ StoredTensor to_stored(const Tensor& tensor) {
           {static_cast<const uint8_t*>(tensor.data_ptr()), tensor.nbytes()}};
 }
 
-void load_tensors(const std::vector<nn::NamedTensor>& targets, const SafetensorsFile& file,
-                  const std::string& origin, const std::vector<std::string>& ignore) {
-  std::vector<std::string> problems;
-  std::set<std::string> wanted;
-  std::vector<std::string> unread;
-  for (const auto& target : targets) wanted.insert(target.name);
-  for (const auto& [stored_name, stored] : file.tensors()) {
-    const bool ignored = std::any_of(ignore.begin(), ignore.end(), [&](const std::string& prefix) {
-      return stored_name.starts_with(prefix);
-    });
-    if (!wanted.count(stored_name) && !ignored) unread.push_back(stored_name);
+namespace {
+
+// Without leading dimensions of one: [1,T,D] and [T,D] hold the same.
+at::IntArrayRef core(at::IntArrayRef shape) {
+  while (shape.size() > 1 && shape.front() == 1) shape = shape.slice(1);
+  return shape;
+}
+
+// Reads a file's tensors for a network, and keeps what is wrong with them.
+class Fitting {
+ public:
+  Fitting(const SafetensorsFile& file, const NameTable& names) : file_(file), names_(names) {
+    const auto prefixed = [&](const auto& item) { return item.first.starts_with(names.prefix); };
+    if (std::any_of(file.tensors().begin(), file.tensors().end(), prefixed) ||
+        std::any_of(file.absent().begin(), file.absent().end(), prefixed))
+      prefix_ = names.prefix;
   }
-  for (const auto& target : targets) {
-    if (!file.has(target.name)) {
-      problems.push_back(fmt::format("missing: {} {}{}", target.name,
-                                     shape_text(target.tensor.sizes()),
-                                     did_you_mean(target.name, unread)));
-    } else if (const auto& stored = file.at(target.name);
-               target.tensor.sizes() != at::IntArrayRef(stored.shape)) {
-      problems.push_back(fmt::format("wrong shape: {} is {}, the network needs {}", target.name,
-                                     shape_text(stored.shape), shape_text(target.tensor.sizes())));
-    }
+
+  // The value of one of our tensors; undefined when something is wrong.
+  Tensor read(const nn::NamedTensor& target) {
+    const auto found = names_.find(target.name, prefix_);
+    std::vector<Tensor> parts;
+    for (const auto& name : found.theirs)
+      if (const Tensor part = stored(name, target, found); part.defined()) parts.push_back(part);
+    if (parts.size() < found.theirs.size()) return {};
+    Tensor value = parts.size() == 1 ? parts[0] : at::cat(parts);
+    if (found.transposed && value.dim() == 2) value = value.t();
+    if (core(value.sizes()) == core(target.tensor.sizes())) return value.view_as(target.tensor);
+    std::string spelled;
+    for (const auto& name : found.theirs) spelled += (spelled.empty() ? "" : " + ") + name;
+    problems_.push_back(fmt::format("wrong shape: {} is {}, the network needs {}", spelled,
+                                    shape_text(value.sizes()),
+                                    shape_text(expected(target, found))));
+    return {};
   }
-  for (const auto& stored_name : unread)
-    problems.push_back(
-        fmt::format("unexpected: {} {}", stored_name, shape_text(file.at(stored_name).shape)));
-  if (!problems.empty()) {
+
+  // What is in the file beside the network's parts and was never asked for.
+  void note_unread() {
+    for (const auto& [name, tensor] : file_.tensors())
+      if (!wanted_.count(name) && expected_here(name))
+        problems_.push_back(fmt::format("unexpected: {} {}", name, shape_text(tensor.shape)));
+  }
+
+  void finish(const std::string& origin) {
+    // A missing tensor may be one of the unread under another name.
+    std::vector<std::string> unread;
+    for (const auto& [name, tensor] : file_.tensors())
+      if (!wanted_.count(name)) unread.push_back(name);
+    for (auto& [at, name] : missing_) problems_[at] += did_you_mean(name, unread);
+    note_unread();
+    if (problems_.empty()) return;
     std::string text;
-    for (const auto& problem : problems) text += "\n  " + problem;
+    for (const auto& problem : problems_) text += "\n  " + problem;
     fail(ErrorKind::model, "{}: the weights do not fit the network:{}", origin, text);
   }
+
+ private:
+  Tensor stored(const std::string& name, const nn::NamedTensor& target,
+                const NameTable::Found& found) {
+    wanted_.insert(name);
+    parts_.insert(name.substr(0, name.find('.')));
+    for (const std::string& spelling : {name, old_spelling(name)}) {
+      if (!file_.has(spelling)) continue;
+      wanted_.insert(spelling);
+      const Tensor value = to_tensor(file_.at(spelling));
+      if (at::isFloatingType(value.scalar_type())) return value.to(target.tensor.scalar_type());
+      problems_.push_back(fmt::format("wrong type: {} is {}, the network needs floating point",
+                                      name, patina::name(file_.at(spelling).dtype)));
+      return {};
+    }
+    if (const auto shard = file_.absent().find(name); shard != file_.absent().end()) {
+      problems_.push_back(
+          fmt::format("missing: {}, in the shard {} that is not here", name, shard->second));
+    } else {
+      missing_.emplace_back(problems_.size(), name);
+      problems_.push_back(
+          found.theirs.size() > 1
+              ? fmt::format("missing: {}", name)
+              : fmt::format("missing: {} {}", name, shape_text(expected(target, found))));
+    }
+    return {};
+  }
+
+  // TensorFlow's names of a norm's tensors, in BERT's older files.
+  static std::string old_spelling(const std::string& name) {
+    if (name.ends_with(".weight")) return name.substr(0, name.size() - 6) + "gamma";
+    if (name.ends_with(".bias")) return name.substr(0, name.size() - 4) + "beta";
+    return name;
+  }
+
+  static Shape expected(const nn::NamedTensor& target, const NameTable::Found& found) {
+    Shape shape = target.tensor.sizes().vec();
+    if (found.transposed && shape.size() == 2) std::swap(shape[0], shape[1]);
+    return shape;
+  }
+
+  // True of names that begin like those the network reads.
+  bool expected_here(const std::string& name) const {
+    return parts_.count(name.substr(0, name.find('.'))) > 0 && !names_.is_unneeded(name, prefix_);
+  }
+
+  const SafetensorsFile& file_;
+  const NameTable& names_;
+  std::string prefix_;
+  std::set<std::string> wanted_, parts_;  // names asked for, and their first words
+  std::vector<std::string> problems_;
+  std::vector<std::pair<size_t, std::string>> missing_;  // which problem, which name
+};
+
+}  // namespace
+
+void load_tensors(const std::vector<nn::NamedTensor>& targets, const SafetensorsFile& file,
+                  const std::string& origin, const NameTable& names) {
+  Fitting fitting(file, names);
+  std::vector<Tensor> values;
+  for (const auto& target : targets) values.push_back(fitting.read(target));
+  fitting.finish(origin);
   NoGrad no_grad;
-  for (const auto& target : targets) {
-    Tensor destination = target.tensor;
-    destination.copy_(to_tensor(file.at(target.name)));
+  for (size_t i = 0; i < targets.size(); ++i) {
+    Tensor destination = targets[i].tensor;
+    destination.copy_(values[i]);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "patina/checkpoint/name_table.h"
 #include "patina/checkpoint/safetensors.h"
 #include "patina/nn/module.h"
 
@@ -15,10 +16,12 @@ Tensor to_tensor(const StoredTensor& stored);
 /// Contiguous, on the CPU.
 StoredTensor to_stored(const Tensor& tensor);
 
-/// Copies the file's tensors into `targets` of the same name and shape. Throws Error(model) listing
-/// all that do not fit; `ignore` are name prefixes whose tensors may stay unread.
+/// Copies the file's tensors into `targets`, under the names a table gives them; floating types
+/// convert, and leading dimensions of one may be absent. Throws Error(model) listing all that are
+/// missing, of another shape or type, or in the file under a part of the network that is read
+/// without being known; nothing is loaded then. Heads the network does not have stay unread.
 void load_tensors(const std::vector<nn::NamedTensor>& targets, const SafetensorsFile& file,
-                  const std::string& origin, const std::vector<std::string>& ignore = {});
+                  const std::string& origin, const NameTable& names = {});
 
 /// One hash over names, shapes and values.
 std::string content_hash(const std::vector<nn::NamedTensor>& tensors);

@@ -45,11 +45,15 @@ class SafetensorsFile {
   /// recognised and said so. In a folder, the index is looked for first, then model.safetensors,
   /// then the only .safetensors file there is.
   static SafetensorsFile open(const fs::path& path);
+  /// The same, but shards that are not there only leave their tensors `absent`.
+  static SafetensorsFile open_what_is_there(const fs::path& path);
 
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
   /// The header's `__metadata__`, empty when there is none.
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::vector<fs::path>& files() const { return files_; }
+  /// Tensors that an index lists in a shard that is not there: their names and the shard's.
+  const std::map<std::string, std::string>& absent() const { return absent_; }
   bool has(const std::string& name) const { return tensors_.count(name) > 0; }
   /// Throws Error(format) with "did you mean" when there is no such tensor.
   const StoredTensor& at(const std::string& name) const;
@@ -59,12 +63,13 @@ class SafetensorsFile {
   static SafetensorsFile parse(std::span<const uint8_t> bytes, const std::string& origin);
 
  private:
+  static SafetensorsFile open(const fs::path& path, bool complete);
   static SafetensorsFile open_file(const fs::path& path);
-  static SafetensorsFile open_shards(const fs::path& index);
+  static SafetensorsFile open_shards(const fs::path& index, bool complete);
   std::vector<std::shared_ptr<MappedFile>> maps_;
   std::vector<fs::path> files_;
   std::map<std::string, StoredTensor> tensors_;
-  std::map<std::string, std::string> metadata_;
+  std::map<std::string, std::string> metadata_, absent_;
 };
 
 /// Writes tensors atomically; the same input gives the same bytes. The header lists them by name;

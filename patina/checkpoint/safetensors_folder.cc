@@ -78,25 +78,37 @@ std::map<std::string, std::vector<std::string>> read_index(const fs::path& index
 }  // namespace
 
 SafetensorsFile SafetensorsFile::open(const fs::path& path) {
-  std::error_code ignored;
-  const fs::path file = fs::is_directory(path, ignored) ? find_weights(path) : path;
-  return file.extension() == ".json" ? open_shards(file) : open_file(file);
+  return open(path, /*complete=*/true);
 }
 
-SafetensorsFile SafetensorsFile::open_shards(const fs::path& index) {
+SafetensorsFile SafetensorsFile::open_what_is_there(const fs::path& path) {
+  return open(path, /*complete=*/false);
+}
+
+SafetensorsFile SafetensorsFile::open(const fs::path& path, bool complete) {
+  std::error_code ignored;
+  const fs::path file = fs::is_directory(path, ignored) ? find_weights(path) : path;
+  return file.extension() == ".json" ? open_shards(file, complete) : open_file(file);
+}
+
+SafetensorsFile SafetensorsFile::open_shards(const fs::path& index, bool complete) {
   const auto shards = read_index(index);
   std::vector<std::string> missing;
   for (const auto& [shard, names] : shards) {
     std::error_code ignored;
     if (!fs::exists(index.parent_path() / shard, ignored)) missing.push_back(shard);
   }
-  if (!missing.empty())
+  if (complete && !missing.empty())
     fail(ErrorKind::format, "{}: missing shards: {}; download them too", index.string(),
          list(missing));
 
   SafetensorsFile all;
   std::vector<std::string> absent;
   for (const auto& [shard, names] : shards) {
+    if (std::count(missing.begin(), missing.end(), shard) > 0) {
+      for (const auto& name : names) all.absent_[name] = shard;
+      continue;
+    }
     SafetensorsFile part = open_file(index.parent_path() / shard);
     for (const auto& name : names) {
       const auto at = part.tensors_.find(name);

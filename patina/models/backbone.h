@@ -2,14 +2,30 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "patina/models/continuation.h"
 #include "patina/nn/adaptation.h"
 #include "patina/nn/block.h"
 #include "patina/nn/input.h"
-#include "patina/text/tokenizer.h"
 
 namespace patina {
+
+class Tokenizer;
+
+/// The images a network takes.
+struct ImageInput {
+  int64_t size = 0;       // side in pixels
+  int64_t patch = 0;      // side of a patch
+  std::string normalize;  // the pixel normalisation it was trained with
+};
+
+/// The texts a network takes.
+struct TextInput {
+  int64_t vocabulary = 0;  // ids are in [0, vocabulary)
+  int64_t longest = 0;     // tokens; 0: no limit
+};
 
 /// The network a learner builds on. Weights are frozen (take no gradient) until a learner unfreezes
 /// them. Forward passes are const: many users may share one copy.
@@ -17,28 +33,47 @@ class Backbone {
  public:
   virtual ~Backbone() = default;
 
-  /// What a head reads of each sample: [B,D]. For a ViT the class token after the final norm.
+  /// What a head reads of each sample: [B,D]. For a ViT or BERT the first token after the final
+  /// norm, for a decoder the last, for T5 the mean of the encoder's; for CLIP its embedding.
   virtual Tensor features(const Input& input, const nn::Adaptations& adaptations = {}) const = 0;
-  /// Every token after the final norm: [B,T,D].
+  /// Every token after the final norm: [B,T,D]; of an encoder-decoder, the encoder's.
   virtual Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const = 0;
   /// The checkpoint's own head over features [B,D] -> [B,classes]; undefined without one.
   virtual Tensor logits(const Tensor& features) const = 0;
 
-  virtual int64_t width() const = 0;         // D
-  virtual int64_t layers() const = 0;        // L
+  virtual int64_t width() const = 0;                          // D of features
+  virtual int64_t layers() const = 0;                         // L: all blocks an adaptation meets
+  virtual int64_t prompt_layers() const { return layers(); }  // those that prompts travel through
   virtual nn::BlockShape block() const = 0;  // of every block: what an adaptation is made for
-  /// What turns texts into input, lent; null where images are taken.
-  virtual const Tokenizer* tokenizer() const { return nullptr; }
-  virtual int64_t max_tokens() const { return 0; }  // of a text; 0: no limit
-  virtual int64_t image_size() const = 0;           // 0 where texts are taken
-  virtual int64_t patch_size() const = 0;
-  virtual const std::string& normalize() const = 0;  // the pixel normalisation it was trained with
-  virtual std::string about() const = 0;             // "ViT 12x192, 3 heads, patch 16 at 224 px"
+  virtual std::string about() const = 0;     // "ViT 12x192, 3 heads, patch 16 at 224 px"
 
-  /// Every weight under its checkpoint's name.
+  /// What `features` takes: one of the two, or both.
+  virtual std::optional<ImageInput> image_input() const { return std::nullopt; }
+  virtual std::optional<TextInput> text_input() const { return std::nullopt; }
+  /// Text to ids; null where the checkpoint brought no tokenizer.
+  const Tokenizer* tokenizer() const { return tokenizer_.get(); }
+  void set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer) {
+    tokenizer_ = std::move(tokenizer);
+  }
+
+  /// Begins to continue `prompt`; nothing where the network does not generate text. An
+  /// encoder-decoder reads the prompt and begins an answer.
+  virtual std::optional<Continuation> begin(const Input& prompt,
+                                            const nn::Adaptations& adaptations = {},
+                                            bool cached = true) const;
+
+  /// Every weight, under patina's names; checkpoints' own are in the family's name table.
   virtual void walk(nn::Walk& w) = 0;
   /// A copy with its own weights, as frozen or not as this one.
   virtual std::unique_ptr<Backbone> clone() const = 0;
+
+ private:
+  std::shared_ptr<const Tokenizer> tokenizer_;
 };
+
+inline std::optional<Continuation> Backbone::begin(const Input&, const nn::Adaptations&,
+                                                   bool) const {
+  return std::nullopt;
+}
 
 }  // namespace patina

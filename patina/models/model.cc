@@ -1,11 +1,6 @@
 #include "patina/models/model.h"
 
-#include <algorithm>
-#include <charconv>
-#include <cmath>
-
 #include "patina/base/error.h"
-#include "patina/checkpoint/load.h"
 #include "patina/image/transform.h"
 
 extern "C" {
@@ -65,133 +60,76 @@ SafetensorsFile starter_weights() {
 
 namespace {
 
-// A small positive number from the metadata, or 0.
-int64_t metadata_number(const SafetensorsFile& file, const char* key) {
-  const auto at = file.metadata().find(key);
-  if (at == file.metadata().end()) return 0;
-  int64_t value = 0;
-  const auto& text = at->second;
-  const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
-  return end.ec == std::errc() && value > 0 && value <= 1 << 20 ? value : 0;
+// "folder/x.safetensors" and "folder" both have their config in the folder.
+std::optional<ConfigJson> config_beside(const fs::path& path) {
+  const fs::path file = (fs::is_directory(path) ? path : path.parent_path()) / "config.json";
+  if (!fs::exists(file)) return std::nullopt;
+  return ConfigJson::read(file);
 }
 
-const std::vector<int64_t>& need(const SafetensorsFile& file, const std::string& tensor,
-                                 size_t dims, const std::string& origin) {
-  if (!file.has(tensor))
-    fail(ErrorKind::model, "{}: not a ViT with timm's names: there is no {}", origin, tensor);
-  const auto& shape = file.at(tensor).shape;
-  if (shape.size() != dims || std::count(shape.begin(), shape.end(), 0) > 0)
-    fail(ErrorKind::model, "{}: {} has the shape {}, a ViT's has {} dimensions", origin, tensor,
-         shape_text(shape), dims);
-  return shape;
-}
-
-// A network's memory is asked for before its weights are compared with the file's, so a file whose
-// few tensors announce a giant must stop here.
-void check_size(const SafetensorsFile& file, const ViTShape& shape, const std::string& origin) {
-  const double width = double(shape.width);
-  const double needed = width * (3.0 * double(shape.patch_size * shape.patch_size) +
-                                 double(shape.tokens()) + double(shape.classes)) +
-                        double(shape.depth) * width * (4 * width + 2 * double(shape.hidden));
-  double held = 0;
-  for (const auto& [name, stored] : file.tensors()) {
-    double elements = 1;
-    for (const int64_t size : stored.shape) elements *= double(size);
-    held += elements;
-  }
-  if (needed > 2 * held + 1e6)
+// What the files are: by the names of the tensors where those say it, else by config.json.
+std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOptions& options,
+                                         const std::string& normalize) {
+  if (checkpoint.has("patch_embed.proj.weight"))
+    return open_vit(checkpoint, options.heads, normalize.empty() ? "imagenet" : normalize);
+  if (checkpoint.has("visual.conv1.weight")) return open_openai_clip(checkpoint);
+  if (!checkpoint.config)
     fail(ErrorKind::model,
-         "{}: a ViT of {} blocks and width {} has {:.3g} weights, the file holds {:.3g}: tensors "
-         "are "
-         "missing or of the wrong shape",
-         origin, shape.depth, shape.width, needed, held);
+         "{}: neither timm's names of a ViT (there is no patch_embed.proj.weight) nor OpenAI's of "
+         "CLIP, and no config.json beside it that says what it is",
+         checkpoint.origin);
+  const std::string type = checkpoint.config->word("model_type", "");
+  std::vector<std::string> known;
+  for (const auto& family : families()) {
+    if (type == family.model_type) return family.open(checkpoint);
+    known.emplace_back(family.model_type);
+  }
+  std::string list;
+  for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
+  fail(ErrorKind::model, "{}: model_type \"{}\" is not a family patina has{}: {}",
+       checkpoint.config->origin(), type, did_you_mean(type, known), list);
 }
 
 }  // namespace
 
-ViTShape vit_shape(const SafetensorsFile& file, const std::string& origin, int64_t heads) {
-  ViTShape shape;
-  const auto& patch = need(file, "patch_embed.proj.weight", 4, origin);
-  const auto& positions = need(file, "pos_embed", 3, origin);
-  shape.width = patch[0];
-  shape.patch_size = patch[2];
-  shape.hidden = need(file, "blocks.0.mlp.fc1.weight", 2, origin)[0];
-  shape.class_token = file.has("cls_token");
-  shape.qkv_bias = file.has("blocks.0.attn.qkv.bias");
-  shape.layer_scale = file.has("blocks.0.ls1.gamma");
-  shape.pooled_norm = file.has("fc_norm.weight");
-  shape.final_norm = file.has("norm.weight");
-  shape.classes = file.has("head.weight") ? need(file, "head.weight", 2, origin)[0] : 0;
-  shape.depth = 0;
-  while (file.has(fmt::format("blocks.{}.norm1.weight", shape.depth))) ++shape.depth;
-  if (!shape.class_token && !shape.pooled_norm)
-    fail(ErrorKind::model, "{}: a ViT without cls_token needs fc_norm to pool its patches", origin);
-
-  const int64_t grid = std::llround(std::sqrt(double(positions[1] - shape.class_token)));
-  if (grid < 1 || grid * grid + shape.class_token != positions[1] || patch[2] != patch[3])
-    fail(ErrorKind::model, "{}: pos_embed {} is not that of a square image", origin,
-         shape_text(positions));
-  shape.image_size = grid * shape.patch_size;
-
-  shape.heads = heads > 0 ? heads : metadata_number(file, "heads");
-  if (shape.heads == 0) shape.heads = shape.width / 64;
-  if (shape.heads <= 0 || shape.width % shape.heads != 0)
-    fail(ErrorKind::model, "{}: {} heads do not divide the width {}: set model.heads", origin,
-         shape.heads, shape.width);
-  check_size(file, shape, origin);
-  return shape;
-}
-
 std::unique_ptr<Backbone> load_backbone(const ModelOptions& options) {
-  std::string origin = options.name;
-  std::string normalize = options.normalize;
   const ModelInfo* known = nullptr;
   std::vector<std::string> names;
   for (const auto& info : model_list()) {
     names.push_back(info.name);
     if (info.name == options.name) known = &info;
   }
-  if (known && normalize.empty()) normalize = known->normalize;
-  const auto file = [&] {
-    if (options.name == "starter" && options.path.empty()) return starter_weights();
-    if (known && options.path.empty())
-      fail(ErrorKind::model, "{}: patina does not carry these weights: {}", known->name,
-           known->how);
-    origin = known ? options.path : options.name;
-    if (!known && !fs::exists(origin))
-      fail(ErrorKind::model, "{}: neither a file nor a known model{} (see `patina list models`)",
-           options.name, did_you_mean(options.name, names));
-    return SafetensorsFile::open(origin);
-  }();
-  if (const auto at = file.metadata().find("normalize");
-      normalize.empty() && at != file.metadata().end())
-    normalize = at->second;
-  if (normalize.empty()) normalize = "imagenet";
-  with_context(origin, [&] { normalization(normalize); });
-
-  const int64_t heads = options.heads > 0 || !known ? options.heads : known->shape.heads;
-  auto vit = std::make_unique<ViT>(vit_shape(file, origin, heads), normalize);
-  load_tensors(nn::tensors(*vit), file, origin);
-  nn::freeze(*vit);
-  if (options.image_size > 0) with_context(origin, [&] { vit->resize_input(options.image_size); });
-  return vit;
-}
-
-void save_vit(ViT& vit, const fs::path& path, bool bf16,
-              std::map<std::string, std::string> metadata) {
-  const ViTShape& shape = vit.shape();
-  metadata["image_size"] = std::to_string(shape.image_size);
-  metadata["patch_size"] = std::to_string(shape.patch_size);
-  metadata["heads"] = std::to_string(shape.heads);
-  metadata["normalize"] = vit.normalize();
-  NoGrad no_grad;
-  std::vector<Tensor> kept;
-  std::map<std::string, StoredTensor> stored;
-  for (const auto& item : nn::tensors(vit)) {
-    kept.push_back(item.tensor.detach().to(bf16 ? at::kBFloat16 : at::kFloat).contiguous());
-    stored[item.name] = to_stored(kept.back());
+  Checkpoint checkpoint{.origin = known && !options.path.empty() ? options.path : options.name};
+  ModelOptions resolved = options;
+  if (known && resolved.normalize.empty()) resolved.normalize = known->normalize;
+  if (known && resolved.heads == 0) resolved.heads = known->shape.heads;
+  if (options.name == "starter" && options.path.empty()) {
+    checkpoint.weights = starter_weights();
+  } else if (known && options.path.empty()) {
+    fail(ErrorKind::model, "{}: patina does not carry these weights: {}", known->name, known->how);
+  } else if (!known && !fs::exists(options.name)) {
+    fail(ErrorKind::model, "{}: neither a file nor a known model{} (see `patina list models`)",
+         options.name, did_you_mean(options.name, names));
+  } else {
+    checkpoint.weights = SafetensorsFile::open_what_is_there(checkpoint.origin);
+    if (!known) checkpoint.config = config_beside(checkpoint.origin);
   }
-  write_safetensors(path, stored, metadata);
+  const auto& metadata = checkpoint.weights.metadata();
+  if (const auto at = metadata.find("normalize");
+      resolved.normalize.empty() && at != metadata.end())
+    resolved.normalize = at->second;
+  if (!resolved.normalize.empty())
+    with_context(checkpoint.origin, [&] { normalization(resolved.normalize); });
+
+  auto backbone = open_by_family(checkpoint, resolved, resolved.normalize);
+  if (options.image_size > 0) {
+    auto* vit = dynamic_cast<ViT*>(backbone.get());
+    if (!vit)
+      fail(ErrorKind::model, "{}: model.image_size is for image models patina can resize, not {}",
+           checkpoint.origin, backbone->about());
+    with_context(checkpoint.origin, [&] { vit->resize_input(options.image_size); });
+  }
+  return backbone;
 }
 
 }  // namespace patina

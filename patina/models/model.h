@@ -7,12 +7,13 @@
 
 #include "patina/checkpoint/safetensors.h"
 #include "patina/config/fields.h"
+#include "patina/models/family.h"
 #include "patina/models/vit.h"
 
 namespace patina {
 
 struct ModelOptions {
-  std::string name = "starter";  // a name of `patina list models`, or a .safetensors file or folder
+  std::string name = "starter";  // a name of `patina list models`, or a model's file or folder
   std::string path;              // the weights of a named model that patina does not carry
   int64_t image_size = 0;        // 0: the size it was trained at
   int64_t heads = 0;             // 0: from the file's metadata, else one per 64 channels
@@ -37,6 +38,10 @@ SafetensorsFile starter_weights();
 /// Reads a ViT's shape from its tensors and metadata (image_size or img_size, patch_size, heads,
 /// normalize). Throws Error(model) when the tensors are not those of a ViT.
 ViTShape vit_shape(const SafetensorsFile& file, const std::string& origin, int64_t heads = 0);
+
+/// A frozen ViT with timm's names. heads 0: from the file's metadata, else one per 64 channels.
+std::unique_ptr<ViT> open_vit(const Checkpoint& checkpoint, int64_t heads,
+                              const std::string& normalize);
 
 /// A backbone with frozen weights. Throws Error(model) when the name is unknown, the weights are
 /// not here, or they do not fit.

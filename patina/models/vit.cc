@@ -14,17 +14,19 @@ nn::BlockShape ViTShape::block() const {
           .hidden = hidden,
           .qkv_bias = qkv_bias,
           .layer_scale = layer_scale,
+          .activation = activation,
           .eps = eps};
 }
 
 ViT::ViT(ViTShape shape, std::string normalize) : shape_(shape), normalize_(std::move(normalize)) {
   patch_.weight = at::empty({shape.width, 3, shape.patch_size, shape.patch_size});
-  patch_.bias = at::zeros({shape.width});
+  if (shape.patch_bias) patch_.bias = at::zeros({shape.width});
   if (shape.class_token) cls_token_ = at::zeros({1, 1, shape.width});
   pos_embed_ = at::zeros({1, shape.tokens(), shape.width});
   for (int64_t i = 0; i < shape.depth; ++i) blocks_.emplace_back(shape.block());
-  if (shape.final_norm) norm_ = nn::LayerNorm(shape.width, shape.eps);
-  if (shape.pooled_norm) fc_norm_ = nn::LayerNorm(shape.width, shape.eps);
+  if (shape.pre_norm) norm_pre_ = nn::Norm(shape.width, shape.eps);
+  if (shape.final_norm) norm_ = nn::Norm(shape.width, shape.eps);
+  if (shape.pooled_norm) fc_norm_ = nn::Norm(shape.width, shape.eps);
   if (shape.classes > 0) head_ = nn::Linear(shape.width, shape.classes);
 }
 
@@ -48,8 +50,11 @@ Tensor ViT::tokens(const Input& images, const nn::Adaptations& adaptations) cons
   Tensor x = at::conv2d(input, patch_.weight, patch_.bias, shape_.patch_size);  // [B,D,g,g]
   x = x.flatten(2).transpose(1, 2);                                             // [B,g*g,D]
   if (cls_token_.defined()) x = at::cat({cls_token_.expand({x.size(0), 1, shape_.width}), x}, 1);
-  x = adaptations.after(nn::Site::embed, 0, input, x + pos_embed_);
-  for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x, int(i), adaptations);
+  x = x + pos_embed_;
+  if (shape_.pre_norm) x = norm_pre_(x);
+  x = adaptations.after(nn::Site::embed, 0, input, x);
+  nn::Pass pass(adaptations);
+  for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x, int(i), pass);
   return adaptations.after(nn::Site::norm, int(blocks_.size()), x,
                            shape_.final_norm ? norm_(x) : x);
 }
@@ -76,6 +81,7 @@ void ViT::walk(nn::Walk& w) {
   w("cls_token", cls_token_);
   w("pos_embed", pos_embed_);
   w("patch_embed.proj", patch_);
+  w("norm_pre", norm_pre_);
   w("blocks", blocks_);
   w("norm", norm_);
   w("fc_norm", fc_norm_);
@@ -83,14 +89,7 @@ void ViT::walk(nn::Walk& w) {
 }
 
 std::unique_ptr<Backbone> ViT::clone() const {
-  auto copy = std::make_unique<ViT>(shape_, normalize_);
-  auto from = nn::tensors(const_cast<ViT&>(*this)), to = nn::tensors(*copy);
-  NoGrad no_grad;
-  for (size_t i = 0; i < from.size(); ++i) {
-    to[i].tensor.copy_(from[i].tensor);
-    to[i].tensor.requires_grad_(from[i].tensor.requires_grad());
-  }
-  return copy;
+  return nn::copy_of(*this);
 }
 
 void ViT::resize_input(int64_t image_size) {

@@ -17,8 +17,11 @@ struct ViTShape {
   bool qkv_bias = true;
   bool class_token = true;
   bool layer_scale = false;
+  bool patch_bias = true;
+  bool pre_norm = false;     // CLIP's: a norm before the first block
   bool final_norm = true;    // false where timm pools before `fc_norm`
   bool pooled_norm = false;  // timm's global_pool="avg": mean of the patches, then fc_norm
+  nn::Activation activation = nn::Activation::gelu;
   double eps = 1e-6;
 
   int64_t grid() const { return image_size / patch_size; }
@@ -41,9 +44,9 @@ class ViT : public Backbone {
   int64_t width() const override { return shape_.width; }
   int64_t layers() const override { return shape_.depth; }
   nn::BlockShape block() const override { return shape_.block(); }
-  int64_t image_size() const override { return shape_.image_size; }
-  int64_t patch_size() const override { return shape_.patch_size; }
-  const std::string& normalize() const override { return normalize_; }
+  std::optional<ImageInput> image_input() const override {
+    return ImageInput{shape_.image_size, shape_.patch_size, normalize_};
+  }
   std::string about() const override;
   void walk(nn::Walk& w) override;
   std::unique_ptr<Backbone> clone() const override;
@@ -59,7 +62,7 @@ class ViT : public Backbone {
   Tensor cls_token_;  // [1,1,D]
   Tensor pos_embed_;  // [1,T,D]
   std::vector<nn::Block> blocks_;
-  nn::LayerNorm norm_, fc_norm_;
+  nn::Norm norm_pre_, norm_, fc_norm_;
   nn::Linear head_;
 };
 

@@ -14,13 +14,17 @@ namespace patina::nn {
 ///   site       in                                out
 ///   embed      the input                         [B,T,D] tokens entering the first block
 ///   norm1      the residual stream [B,T,D]       its normalisation
-///   qkv        norm1's output                    [B,T,3D] queries, keys, values
+///   qkv        what attention reads [B,T,D]      queries, keys, values side by side
 ///   attention  the residual stream [B,T,D]       what attention adds to it
 ///   norm2      the residual stream [B,T,D]       its normalisation
-///   fc1        norm2's output                    [B,T,4D] before the activation
-///   fc2        the activations [B,T,4D]          [B,T,D]
+///   fc1        what the MLP reads [B,T,D]        before the activation; gated: gate, then up
+///   fc2        the activations                   [B,T,D]
 ///   mlp        the residual stream [B,T,D]       what the MLP adds to it
 ///   norm       the last block's output           the final normalisation (layer = depth)
+///
+/// A post-norm block (BERT) has the same places; there norm1 and norm2 follow the sums. In an
+/// encoder-decoder the decoder's blocks are numbered after the encoder's, and `embed` and `norm`
+/// come once for each (layers 0 and L of a decoder that begins at L).
 enum class Site { embed, norm1, qkv, attention, norm2, fc1, fc2, mlp, norm };
 
 /// One change. The identity by default; an implementation overrides what it needs.

@@ -1,36 +1,15 @@
 // The transformer block every model family is made of: attention and MLP around a residual stream.
 #pragma once
 
-#include "patina/nn/adaptation.h"
-#include "patina/nn/layers.h"
+#include "patina/nn/attention.h"
 
 namespace patina::nn {
 
-/// What distinguishes one family's block from another's.
-struct BlockShape {
-  int64_t width = 192;   // D
-  int64_t heads = 3;     // H, divides D
-  int64_t hidden = 768;  // of the MLP
-  bool qkv_bias = true;
-  bool layer_scale = false;  // a learned factor a channel on what each half adds (CaiT, DeiT III)
-  double eps = 1e-6;
-};
-
-/// Multi-head self-attention; scale 1/sqrt(D/H). Names as timm: qkv [3D,D], proj [D,D].
-struct Attention {
-  Linear qkv, proj;
-  int64_t heads = 1;
-
-  Attention() = default;
-  explicit Attention(const BlockShape& shape);
-  /// x: norm1's output [B,T,D] -> [B,T,D]. Prefixes lengthen keys and values, never queries.
-  Tensor operator()(const Tensor& x, int layer, const Adaptations& adaptations) const;
-  void walk(Walk& w);
-};
-
-/// fc2(gelu(fc1(x))), exact (erf) GELU.
+/// fc2(act(fc1(x))), or gated: fc2(act(g) * u) with [g, u] = fc1(x) (Shazeer, 2020).
 struct Mlp {
-  Linear fc1, fc2;
+  Linear fc1, fc2;  // gated: fc1 [2*hidden,D], the gate's rows first
+  Activation activation = Activation::gelu;
+  bool gated = false;
 
   Mlp() = default;
   explicit Mlp(const BlockShape& shape);
@@ -45,16 +24,19 @@ struct LayerScale {
   void walk(Walk& w) { w("gamma", gamma); }
 };
 
-/// Pre-norm: x + attn(norm1(x)), then x + mlp(norm2(x)).
+/// Pre-norm: x + attn(norm1(x)), then x + mlp(norm2(x)). Post-norm: norm1(x + attn(x)), then
+/// norm2(x + mlp(x)). A decoder's block that reads an encoder (T5) does so between the two.
 struct Block {
-  LayerNorm norm1, norm2;
-  Attention attn;
+  Norm norm1, norm_cross, norm2;
+  Attention attn, cross;
   Mlp mlp;
   LayerScale ls1, ls2;
+  bool post_norm = false;
 
   Block() = default;
   explicit Block(const BlockShape& shape);
-  Tensor operator()(Tensor x, int layer, const Adaptations& adaptations) const;
+  /// [B,T,D] -> [B,T,D]; T grows where an adaptation adds tokens.
+  Tensor operator()(Tensor x, int layer, Pass& pass) const;
   void walk(Walk& w);
 };
 

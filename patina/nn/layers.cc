@@ -19,14 +19,41 @@ void Linear::walk(Walk& w) {
   w("bias", bias);
 }
 
-LayerNorm::LayerNorm(int64_t width, double eps)
-    : weight(at::ones({width})), bias(at::zeros({width})), eps(eps) {}
-
-Tensor LayerNorm::operator()(const Tensor& x) const {
-  return at::layer_norm(x, weight.sizes(), weight, bias, eps);
+Norm::Norm(int64_t width, double eps, bool rms) : weight(at::ones({width})), eps(eps), rms(rms) {
+  if (!rms) bias = at::zeros({width});
 }
 
-void LayerNorm::walk(Walk& w) {
+Tensor Norm::operator()(const Tensor& x) const {
+  if (!rms) return at::layer_norm(x, weight.sizes(), weight, bias, eps);
+  const Tensor wide = x.to(at::kFloat);
+  return weight * (wide * at::rsqrt(wide.square().mean(-1, /*keepdim=*/true) + eps)).to(x.dtype());
+}
+
+Embedding::Embedding(int64_t rows, int64_t width) : weight(at::empty({rows, width})) {}
+
+Tensor Embedding::operator()(const Tensor& ids) const {
+  return at::embedding(weight, ids);
+}
+
+Tensor activate(Activation activation, const Tensor& x) {
+  switch (activation) {
+    case Activation::gelu:
+      return at::gelu(x);
+    case Activation::gelu_tanh:
+      return at::gelu(x, "tanh");
+    case Activation::quick_gelu:
+      return x * at::sigmoid(x * 1.702);
+    case Activation::relu:
+      return at::relu(x);
+    case Activation::silu:
+      return at::silu(x);
+    case Activation::tanh:
+      return at::tanh(x);
+  }
+  return x;
+}
+
+void Norm::walk(Walk& w) {
   w("weight", weight);
   w("bias", bias);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "patina/base/random.h"
+#include "patina/nn/block_shape.h"
 #include "patina/nn/module.h"
 
 namespace patina::nn {
@@ -16,16 +17,30 @@ struct Linear {
   void walk(Walk& w);
 };
 
-/// Normalises the last dimension, statistics in fp32.  weight, bias [width].
-struct LayerNorm {
+/// LayerNorm over the last dimension, or RMSNorm (Zhang and Sennrich, 2019), which subtracts no
+/// mean and has no bias; statistics in fp32.  weight, bias [width].
+struct Norm {
   Tensor weight, bias;
   double eps = 1e-6;
+  bool rms = false;
 
-  LayerNorm() = default;
-  LayerNorm(int64_t width, double eps);  // the identity: ones and zeros
+  Norm() = default;
+  Norm(int64_t width, double eps, bool rms = false);  // the identity: ones and zeros
   Tensor operator()(const Tensor& x) const;
   void walk(Walk& w);
 };
+
+/// Rows of a table by id.  weight [rows,width].
+struct Embedding {
+  Tensor weight;
+
+  Embedding() = default;
+  Embedding(int64_t rows, int64_t width);      // uninitialised
+  Tensor operator()(const Tensor& ids) const;  // [...] int64 -> [...,width]
+  void walk(Walk& w) { w("weight", weight); }
+};
+
+Tensor activate(Activation activation, const Tensor& x);
 
 /// Fills from N(0, deviation²) cut at two deviations (timm's trunc_normal_ for transformers).
 void init_truncated_normal(Tensor& t, Random& random, double deviation = 0.02);

@@ -11,6 +11,14 @@ Tensor cross_entropy(const Tensor& scores, const Tensor& target, double smoothin
   return hard * (1 - smoothing) - log_p.mean() * smoothing;
 }
 
+Tensor token_cross_entropy(const Tensor& scores, const Tensor& labels) {
+  return cross_entropy(scores.reshape({-1, scores.size(-1)}), labels.reshape({-1}));
+}
+
+Tensor next_token_loss(const Tensor& scores, const Tensor& labels) {
+  return token_cross_entropy(scores.slice(1, 0, -1), labels.slice(1, 1));
+}
+
 Tensor cosine_distance(const Tensor& a, const Tensor& b) {
   return 1 - at::cosine_similarity(a, b, -1).mean();
 }

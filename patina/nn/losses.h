@@ -5,9 +5,16 @@
 
 namespace patina::nn {
 
-/// Mean cross-entropy. scores [B,K], target [B] in [0,K).
+/// Mean cross-entropy. scores [B,K], target [B] in [0,K), or -100: left out.
 /// `smoothing` spreads that much of the target evenly over all classes (Szegedy et al., CVPR 2016).
 Tensor cross_entropy(const Tensor& scores, const Tensor& target, double smoothing = 0);
+
+/// Mean cross-entropy over the tokens whose label is not -100. scores [B,T,V], labels [B,T]. NaN
+/// when none counts.
+Tensor token_cross_entropy(const Tensor& scores, const Tensor& labels);
+
+/// The same for a decoder: scores at t are of label t + 1.
+Tensor next_token_loss(const Tensor& scores, const Tensor& labels);
 
 /// Mean of 1 - cos(a, b) over rows. a, b [B,D].
 Tensor cosine_distance(const Tensor& a, const Tensor& b);

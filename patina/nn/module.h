@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,6 +71,17 @@ std::vector<NamedTensor> trainable(Module& module) {
 template <class Module>
 void freeze(Module& module, bool frozen = true) {
   for (auto& item : tensors(module)) item.tensor.requires_grad_(!frozen);
+}
+
+/// A module with tensors of its own, as frozen or not as the original's.
+template <class Module>
+std::unique_ptr<Module> copy_of(const Module& module) {
+  auto copy = std::make_unique<Module>(module);
+  Walk walk([](const std::string&, Tensor& tensor) {
+    tensor = tensor.detach().clone().requires_grad_(tensor.requires_grad());
+  });
+  copy->walk(walk);
+  return copy;
 }
 
 int64_t count(const std::vector<NamedTensor>& tensors);  // elements

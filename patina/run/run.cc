@@ -258,7 +258,7 @@ class Execution {
          {{"name", recipe_.model.name},
           {"about", backbone.about()},
           {"hash", model_hash_},
-          {"image_size", backbone.image_size()}}},
+          {"image_size", backbone.image_input().value_or(ImageInput{}).size}}},
         {"data",
          {{"name", data.name},
           {"train_samples", data.train->size()},

@@ -8,38 +8,11 @@
 #include "patina/checkpoint/load.h"
 #include "patina/image/transform.h"
 #include "patina/models/model.h"
+#include "tests/support/parity.h"
 #include "tests/support/shared.h"
-#include "tests/support/tensors.h"
 
 namespace patina {
 namespace {
-
-/// Largest difference over the largest expected magnitude.
-double error_of_largest(const Tensor& actual, const Tensor& expected) {
-  if (actual.sizes() != expected.sizes()) return std::numeric_limits<double>::infinity();
-  return ((actual - expected).abs().max() / expected.abs().max()).item<double>();
-}
-
-#define EXPECT_PARITY(actual, expected)                   \
-  do {                                                    \
-    const Tensor a_ = (actual), e_ = (expected);          \
-    EXPECT_LT(relative_error(a_, e_), 1e-4) << #actual;   \
-    EXPECT_LT(error_of_largest(a_, e_), 1e-4) << #actual; \
-  } while (false)
-
-struct Stages : nn::Adaptation {
-  std::map<std::string, Tensor> seen;
-  int depth = 0;
-  Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override {
-    if (site == nn::Site::embed) seen["embedded"] = out;
-    if (site == nn::Site::norm) seen[fmt::format("block{}", layer - 1)] = in, seen["tokens"] = out;
-    return out;
-  }
-  Tensor tokens(int layer, Tensor x) override {
-    if (layer > 0) seen[fmt::format("block{}", layer - 1)] = x;
-    return x;
-  }
-};
 
 TEST(VitParity, EveryStageOfARandomNetwork) {
   PATINA_NEED_SHARED(folder, "fixtures/vision");
@@ -47,10 +20,14 @@ TEST(VitParity, EveryStageOfARandomNetwork) {
   const auto vit = load_backbone({.name = (folder / "vit_random.safetensors").string()});
   EXPECT_EQ(vit->about(), "ViT 3x48, 4 heads, patch 8 at 32 px");
   NoGrad no_grad;
-  Stages stages;
+  Stages stages(3);
   const Tensor features = vit->features(to_tensor(expected.at("input")), {&stages});
-  for (const char* name : {"embedded", "block0", "block1", "block2", "tokens"})
-    EXPECT_PARITY(stages.seen.at(name), to_tensor(expected.at(name)));
+  for (const auto& [ours, theirs] : {std::pair{"embeddings", "embedded"},
+                                     {"layer0", "block0"},
+                                     {"layer1", "block1"},
+                                     {"layer2", "block2"},
+                                     {"norm", "tokens"}})
+    EXPECT_PARITY(stages.seen.at(ours), to_tensor(expected.at(theirs)));
   EXPECT_PARITY(vit->logits(features), to_tensor(expected.at("logits")));
 }
 
@@ -95,7 +72,7 @@ TEST_F(DeitTiny, PixelsAreTheReferences) {
 
 TEST_F(DeitTiny, FeaturesAndLogits) {
   const auto vit = load();
-  EXPECT_EQ(vit->normalize(), "imagenet");
+  EXPECT_EQ(vit->image_input()->normalize, "imagenet");
   const Tensor features =
       vit->features(prepared(expected_, {.size = 224, .normalize = "imagenet", .resize = 256}));
   EXPECT_PARITY(features, expected("cls_features"));

@@ -10,6 +10,7 @@
 #include "patina/models/backbone.h"
 #include "patina/nn/layers.h"
 #include "patina/ops.h"
+#include "patina/text/tokenizer.h"
 
 namespace patina {
 
@@ -54,7 +55,7 @@ class WordTokenizer : public Tokenizer {
  public:
   static constexpr int64_t kSize = 512, kPad = 5, kClassifier = 1, kSeparator = 2;
 
-  explicit WordTokenizer(bool framed = true) {
+  explicit WordTokenizer(bool framed = true, int64_t size = kSize) : size_(size) {
     special_ = {.unknown = 3, .pad = kPad};
     if (!framed) return;
     frame_ = {.before = {kClassifier},
@@ -70,7 +71,7 @@ class WordTokenizer : public Tokenizer {
     return ids;
   }
   std::string decode(std::span<const int64_t>, bool) const override { return ""; }
-  int64_t size() const override { return kSize; }
+  int64_t size() const override { return size_; }
   std::string token(int64_t id) const override { return fmt::format("<{}>", id); }
   std::optional<int64_t> id(std::string_view word) const override {
     uint64_t hash = 7;
@@ -78,6 +79,9 @@ class WordTokenizer : public Tokenizer {
     return 8 + int64_t(hash % (kSize - 8));
   }
   std::string about() const override { return "toy words"; }
+
+ private:
+  int64_t size_;
 };
 
 /// The mean of the tokens' vectors, the padding left out, through one layer.
@@ -93,6 +97,7 @@ class MeanOfWords : public Backbone {
     nn::init_normal(mix_.weight, random, 0, 0.3);
     nn::init_normal(mix_.bias, random, 0, 0.3);
     nn::freeze(*this);
+    set_tokenizer(std::make_shared<WordTokenizer>());
   }
 
   Tensor features(const Input& input, const nn::Adaptations& = {}) const override {
@@ -109,11 +114,9 @@ class MeanOfWords : public Backbone {
   int64_t width() const override { return kWidth; }
   int64_t layers() const override { return 1; }
   nn::BlockShape block() const override { return {}; }
-  const Tokenizer* tokenizer() const override { return &tokenizer_; }
-  int64_t max_tokens() const override { return max_tokens_; }
-  int64_t image_size() const override { return 0; }
-  int64_t patch_size() const override { return 0; }
-  const std::string& normalize() const override { return normalize_; }
+  std::optional<TextInput> text_input() const override {
+    return TextInput{.vocabulary = WordTokenizer::kSize, .longest = max_tokens_};
+  }
   std::string about() const override { return "mean of words"; }
   void walk(nn::Walk& w) override {
     w("table", table_);
@@ -129,11 +132,9 @@ class MeanOfWords : public Backbone {
   }
 
  private:
-  WordTokenizer tokenizer_;
   int64_t max_tokens_;
   Tensor table_;  // [V,D]
   nn::Linear mix_;
-  std::string normalize_;
 };
 
 }  // namespace patina

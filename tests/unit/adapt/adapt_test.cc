@@ -67,7 +67,7 @@ std::vector<Case> cases() {
          return std::make_unique<Prompt>(PromptOptions{3, true}, kWidth, kDepth, 8, r);
        })},
       {"prefix", make([](Random& r) {
-         return std::make_unique<Prefix>(PrefixOptions{4, {0, 1}}, kWidth, kDepth, r);
+         return std::make_unique<Prefix>(PrefixOptions{4, {0, 1}}, kTinyViT.block(), kDepth, r);
        })},
       {"parallel adapter", make([](Random& r) {
          return std::make_unique<Adapter>(AdapterOptions{6, 0.5, "parallel"}, kWidth, kDepth, r);
@@ -76,10 +76,10 @@ std::vector<Case> cases() {
          return std::make_unique<Adapter>(AdapterOptions{6, 0.5, "sequential"}, kWidth, kDepth, r);
        })},
       {"lora qv", make([](Random& r) {
-         return std::make_unique<Lora>(LoraOptions{2, 3, "qv"}, kWidth, kDepth, r);
+         return std::make_unique<Lora>(LoraOptions{2, 3, "qv"}, kTinyViT.block(), kDepth, r);
        })},
       {"lora qkv", make([](Random& r) {
-         return std::make_unique<Lora>(LoraOptions{2, 3, "qkv"}, kWidth, kDepth, r);
+         return std::make_unique<Lora>(LoraOptions{2, 3, "qkv"}, kTinyViT.block(), kDepth, r);
        })},
       {"scale-shift", make([](Random& r) {
          return std::make_unique<ScaleShift>(ScaleShiftOptions{}, kTinyViT.block(), kDepth, r);
@@ -217,7 +217,7 @@ TEST(Adapter, AddsItsBottleneck) {
 TEST(Lora, IsTheIdentityWhenFresh) {
   const auto vit = random_vit();
   Random random = seed();
-  Lora lora({}, kWidth, kDepth, random);
+  Lora lora({}, kTinyViT.block(), kDepth, random);
   EXPECT_TRUE(at::equal(vit->tokens(input(), {&lora}), vit->tokens(input())));
   EXPECT_EQ(named(lora).size(), size_t(kDepth * 4));
   EXPECT_FALSE(named(lora).contains("blocks.0.k.a"));
@@ -227,7 +227,7 @@ TEST(Lora, EqualsTheFoldedWeights) {
   const auto vit = random_vit();
   for (const std::string parts : {"q", "k", "v", "qv", "qkv"}) {
     Random random = seed();
-    Lora lora({2, 5, parts}, kWidth, kDepth, random);
+    Lora lora({2, 5, parts}, kTinyViT.block(), kDepth, random);
     stir(lora, 1);
     const auto folded = vit->clone();
     const auto weights = named(*folded), change = named(lora);
@@ -383,7 +383,7 @@ TEST(Prefix, LengthensKeysAndValues) {
 TEST(Prefix, NamesABlockThatIsNotThere) {
   Random random = seed();
   EXPECT_EQ(error_of([&] {
-              Prefix({5, {0, 2}}, kWidth, kDepth, random);
+              Prefix({5, {0, 2}}, kTinyViT.block(), kDepth, random);
             }),
             "prefix.layers: there is no block 2: the network's are 0 to 1");
 }
@@ -394,7 +394,7 @@ TEST(Adaptations, Compose) {
   Prompt prompt({3, true}, kWidth, kDepth, 8, random);
   Prefix prefix({2, {0}}, kWidth, kDepth, random), other({4, {0}}, kWidth, kDepth, random);
   Adapter adapter({}, kWidth, kDepth, random), twin({}, kWidth, kDepth, random);
-  Lora lora({}, kWidth, kDepth, random);
+  Lora lora({}, kTinyViT.block(), kDepth, random);
   ScaleShift ssf({}, kTinyViT.block(), kDepth, random);
 
   // Fresh adapters and LoRA change nothing on top of the others.

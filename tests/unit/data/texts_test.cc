@@ -7,6 +7,7 @@
 
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
+#include "tests/support/toy_source.h"
 
 namespace patina {
 namespace {
@@ -182,6 +183,13 @@ TEST(TextData, ErrorsSayWhatToDo) {
   EXPECT_TRUE(contains(folder.error(), "nothing.csv: cannot open"));
   folder.options.path.clear();
   EXPECT_TRUE(contains(folder.error(), "data.path is empty; set it to a file of texts"));
+}
+
+TEST(Source, IsOfOneKind) {
+  const auto table = table_of({"a"});
+  const Texts texts(table, LabelMap::of({&table}));
+  EXPECT_DEATH(texts.image(0), "sample 0 is a text");
+  EXPECT_DEATH(ToySource(1, 1).text(0), "sample 0 is an image");
 }
 
 struct Known {

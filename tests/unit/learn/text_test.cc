@@ -97,6 +97,11 @@ TEST(MakeFeed, RefusesWhatTheModelDoesNotTake) {
   EXPECT_TRUE(contains(error(*vit, images, TransformOptions{.size = 32}),
                        "test_transform.size is 32, but the model takes 16 px"));
   EXPECT_TRUE(contains(make_feed(words, texts)->text(), "max_length=16"));
+  MeanOfWords other;
+  other.set_tokenizer(nullptr);
+  EXPECT_TRUE(contains(error(other, texts), "there is no tokenizer beside the weights"));
+  other.set_tokenizer(std::make_shared<WordTokenizer>(true, 513));
+  EXPECT_TRUE(contains(error(other, texts), "has 513 tokens, the network knows 512"));
 }
 
 TEST(Loader, GivesTheLongestTextsFirstAndSaysWhichTheyAre) {

@@ -37,7 +37,7 @@ const std::map<std::string, ViTShape>& variants() {
 }
 
 Tensor input_for(const Backbone& backbone) {
-  return random_tensor({2, 3, backbone.image_size(), backbone.image_size()}, 3);
+  return random_tensor({2, 3, backbone.image_input()->size, backbone.image_input()->size}, 3);
 }
 
 TEST(ViT, EveryVariantRoundTripsThroughItsFile) {
@@ -56,7 +56,7 @@ TEST(ViT, EveryVariantRoundTripsThroughItsFile) {
         << name;
     EXPECT_EQ(back->logits(back->features(input)).defined(), shape.classes > 0) << name;
     EXPECT_TRUE(nn::trainable(*back).empty()) << name;
-    EXPECT_EQ(back->patch_size(), shape.patch_size);
+    EXPECT_EQ(back->image_input()->patch, shape.patch_size);
     EXPECT_EQ(back->block().hidden, shape.hidden);
   }
 }

@@ -36,8 +36,8 @@ TEST(Freeze, SwitchesEveryTensor) {
   EXPECT_TRUE(trainable(linear).empty());
 }
 
-TEST(LayerNorm, NormalisesTheLastDimension) {
-  LayerNorm norm(4, 0.25);
+TEST(Norm, NormalisesTheLastDimension) {
+  Norm norm(4, 0.25);
   norm.weight.copy_(float_tensor({1, 2, 1, 1}));
   norm.bias.copy_(float_tensor({0, 1, 0, 0}));
   // mean 3, variance 2; 1 / sqrt(2.25) = 2/3

@@ -1,0 +1,198 @@
+#include "patina/models/config_json.h"
+
+#include <cmath>
+
+#include "patina/base/error.h"
+#include "patina/base/file.h"
+
+namespace patina {
+
+namespace {
+
+constexpr uint64_t kLongest = 16 << 20;
+constexpr int64_t kLargest = 1 << 24;
+
+// What every family's config may hold and no forward pass depends on.
+const std::set<std::string>& descriptive() {
+  static const std::set<std::string> keys = {"model_type",
+                                             "architectures",
+                                             "transformers_version",
+                                             "torch_dtype",
+                                             "dtype",
+                                             "_name_or_path",
+                                             "_commit_hash",
+                                             "auto_map",
+                                             "id2label",
+                                             "label2id",
+                                             "num_labels",
+                                             "problem_type",
+                                             "finetuning_task",
+                                             "tokenizer_class",
+                                             "prefix",
+                                             "use_cache",
+                                             "output_attentions",
+                                             "output_hidden_states",
+                                             "output_past",
+                                             "return_dict",
+                                             "gradient_checkpointing",
+                                             "initializer_range",
+                                             "initializer_factor",
+                                             "task_specific_params",
+                                             "bos_token_id",
+                                             "eos_token_id",
+                                             "pad_token_id",
+                                             "sep_token_id",
+                                             "decoder_start_token_id",
+                                             "classifier_dropout",
+                                             "chunk_size_feed_forward",
+                                             "max_length",
+                                             "min_length",
+                                             "do_sample",
+                                             "num_beams",
+                                             "temperature",
+                                             "top_k",
+                                             "top_p",
+                                             "repetition_penalty",
+                                             "length_penalty",
+                                             "no_repeat_ngram_size",
+                                             "num_return_sequences",
+                                             "typical_p",
+                                             "diversity_penalty",
+                                             "num_beam_groups",
+                                             "directionality",
+                                             "pooler_type",
+                                             "pooler_fc_size",
+                                             "pooler_num_attention_heads",
+                                             "pooler_num_fc_layers",
+                                             "pooler_size_per_head",
+                                             "language",
+                                             "_attn_implementation",
+                                             "attn_implementation"};
+  return keys;
+}
+
+bool switched_off(const Json& value) {
+  return value.is_null() || value == false || value == 0 ||
+         ((value.is_object() || value.is_array() || value.is_string()) && value.empty());
+}
+
+}  // namespace
+
+ConfigJson ConfigJson::read(const std::filesystem::path& path) {
+  return {parse_json(read_text(path, kLongest), path.string()), path.string()};
+}
+
+ConfigJson::ConfigJson(Json json, std::string origin)
+    : json_(std::move(json)), origin_(std::move(origin)) {
+  if (!json_.is_object()) fail(ErrorKind::model, "{}: not a JSON object", origin_);
+}
+
+const Json* ConfigJson::find(const std::string& key) {
+  read_.insert(key);
+  const auto at = json_.find(key);
+  return at == json_.end() || at->is_null() ? nullptr : &*at;
+}
+
+bool ConfigJson::has(const std::string& key) const {
+  const auto at = json_.find(key);
+  return at != json_.end() && !at->is_null();
+}
+
+int64_t ConfigJson::size(const std::string& key, std::optional<int64_t> standard) {
+  const Json* value = find(key);
+  if (!value && standard) return *standard;
+  if (!value) fail(ErrorKind::model, "{}: no {}", origin_, key);
+  if (!value->is_number_integer() || *value < 1 || *value > kLargest)
+    fail(ErrorKind::model, "{}: {} = {} is not a whole number from 1 to {}", origin_, key,
+         value->dump().substr(0, 100), kLargest);
+  return value->get<int64_t>();
+}
+
+double ConfigJson::number(const std::string& key, double standard) {
+  const Json* value = find(key);
+  if (!value) return standard;
+  const double number = value->is_number() ? value->get<double>() : 0;
+  if (!(number > 0) || !std::isfinite(number))
+    fail(ErrorKind::model, "{}: {} = {} is not a number above 0", origin_, key,
+         value->dump().substr(0, 100));
+  return number;
+}
+
+bool ConfigJson::flag(const std::string& key, bool standard) {
+  const Json* value = find(key);
+  if (!value) return standard;
+  if (!value->is_boolean())
+    fail(ErrorKind::model, "{}: {} = {} is neither true nor false", origin_, key,
+         value->dump().substr(0, 100));
+  return value->get<bool>();
+}
+
+std::string ConfigJson::word(const std::string& key, const std::string& standard) {
+  const Json* value = find(key);
+  if (!value) return standard;
+  if (!value->is_string())
+    fail(ErrorKind::model, "{}: {} = {} is not a word", origin_, key, value->dump().substr(0, 100));
+  return value->get<std::string>();
+}
+
+int64_t ConfigJson::id(const std::string& key, int64_t standard) {
+  const Json* value = find(key);
+  if (!value) return standard;
+  if (!value->is_number_integer() || *value < 0 || *value > kLargest)
+    fail(ErrorKind::model, "{}: {} = {} is not a token id", origin_, key,
+         value->dump().substr(0, 100));
+  return value->get<int64_t>();
+}
+
+nn::Activation ConfigJson::activation(const std::string& key, const std::string& standard) {
+  using nn::Activation;
+  static const std::vector<std::pair<std::string, Activation>> known = {
+      {"gelu", Activation::gelu},
+      {"gelu_new", Activation::gelu_tanh},
+      {"gelu_pytorch_tanh", Activation::gelu_tanh},
+      {"quick_gelu", Activation::quick_gelu},
+      {"relu", Activation::relu},
+      {"silu", Activation::silu},
+      {"swish", Activation::silu},
+      {"tanh", Activation::tanh}};
+  const std::string name = word(key, standard);
+  std::string names;
+  for (const auto& [spelling, activation] : known) {
+    if (spelling == name) return activation;
+    names += (names.empty() ? "" : ", ") + spelling;
+  }
+  fail(ErrorKind::model, "{}: {} = \"{}\" is not supported; patina has {}", origin_, key, name,
+       names);
+}
+
+ConfigJson ConfigJson::part(const std::string& key) {
+  const Json* value = find(key);
+  return {value ? *value : Json::object(), fmt::format("{}: {}", origin_, key)};
+}
+
+void ConfigJson::must_be(const std::string& key, const Json& value) {
+  const Json* found = find(key);
+  if (found && *found != value)
+    fail(ErrorKind::model, "{}: {} = {} is not supported, only {}", origin_, key,
+         found->dump().substr(0, 200), value.is_null() ? "null" : value.dump());
+}
+
+void ConfigJson::skip(std::initializer_list<const char*> keys) {
+  read_.insert(keys.begin(), keys.end());
+}
+
+void ConfigJson::finish() const {
+  std::string unknown;
+  for (const auto& [key, value] : json_.items()) {
+    if (read_.count(key) || descriptive().count(key) || switched_off(value)) continue;
+    unknown +=
+        fmt::format("{}{} = {}", unknown.empty() ? "" : ", ", key, value.dump().substr(0, 80));
+  }
+  if (!unknown.empty())
+    fail(ErrorKind::model,
+         "{}: patina does not know {}: it may change what the network computes, so the model is "
+         "refused; remove the key if it does not",
+         origin_, unknown);
+}
+
+}  // namespace patina

@@ -1,0 +1,42 @@
+#include "patina/models/continuation.h"
+
+#include "patina/ops.h"
+
+namespace patina {
+
+Continuation::Continuation(const TextTower& tower, Words words, const Input& begun,
+                           const nn::Adaptations& adaptations, const TextContext& context,
+                           bool cached)
+    : tower_(&tower),
+      words_(std::move(words)),
+      adaptations_(adaptations),
+      context_(context),
+      cached_(cached),
+      ids_(begun.data),
+      mask_(begun.mask.defined() ? begun.mask : at::ones_like(begun.data)),
+      positions_((mask_.cumsum(1) - 1).clamp_min(0)) {
+  read({ids_, mask_}, positions_);
+}
+
+void Continuation::append(const Tensor& ids) {
+  const Tensor column = ids.unsqueeze(1), here = at::ones_like(column);
+  const Tensor position = mask_.sum(1, /*keepdim=*/true);
+  ids_ = at::cat({ids_, column}, 1);
+  mask_ = at::cat({mask_, here}, 1);
+  positions_ = at::cat({positions_, position}, 1);
+  if (cached_)
+    read({column, here}, cache_.next().unsqueeze(1));
+  else
+    read({ids_, mask_}, positions_);
+}
+
+void Continuation::read(const Input& input, const Tensor& positions) {
+  NoGrad no_grad;
+  context_.positions = positions;
+  context_.cache = cached_ ? &cache_ : nullptr;
+  const Tensor tokens = (*tower_)(input, adaptations_, context_);
+  const Tensor last = pool(Pooling::last, tokens, input.mask);  // [B,D]
+  scores_ = words_(last.unsqueeze(1)).squeeze(1);
+}
+
+}  // namespace patina

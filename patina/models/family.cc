@@ -1,0 +1,56 @@
+#include "patina/models/family.h"
+
+#include "patina/base/error.h"
+
+namespace patina {
+
+int64_t Checkpoint::rows(const std::string& name) const {
+  if (!weights.has(name)) return 0;
+  const auto& shape = weights.at(name).shape;
+  return shape.size() == 2 ? shape[0] : 0;
+}
+
+const std::vector<Family>& families() {
+  static const std::vector<Family> all = {
+      {"bert", open_bert}, {"roberta", open_roberta}, {"distilbert", open_distilbert},
+      {"gpt2", open_gpt2}, {"llama", open_llama},     {"qwen2", open_qwen2},
+      {"t5", open_t5},     {"clip", open_clip},
+  };
+  return all;
+}
+
+double block_weights(const nn::BlockShape& shape, int64_t depth) {
+  const double width = double(shape.width);
+  const double attention = width * double(shape.qkv_width() + shape.query_width());
+  return double(depth) *
+         (attention * (shape.cross ? 2 : 1) + width * double(shape.fc1_width() + shape.hidden));
+}
+
+void check_block(const nn::BlockShape& shape, const std::string& origin) {
+  if (shape.head_size == 0 && shape.width % shape.heads != 0)
+    fail(ErrorKind::model, "{}: {} heads do not divide the width {}", origin, shape.heads,
+         shape.width);
+  if (shape.key_heads > 0 && shape.heads % shape.key_heads != 0)
+    fail(ErrorKind::model, "{}: {} key heads do not divide {} heads", origin, shape.key_heads,
+         shape.heads);
+  if (shape.rope_theta > 0 && shape.size() % 2 != 0)
+    fail(ErrorKind::model, "{}: rotary positions need heads of an even size, not {}", origin,
+         shape.size());
+}
+
+void check_size(const Checkpoint& checkpoint, double weights) {
+  if (!checkpoint.weights.absent().empty()) return;  // the message will name the missing shards
+  double held = 0;
+  for (const auto& [name, stored] : checkpoint.weights.tensors()) {
+    double elements = 1;
+    for (const int64_t size : stored.shape) elements *= double(size);
+    held += elements;
+  }
+  if (weights > 2 * held + 1e7)
+    fail(ErrorKind::model,
+         "{}: a network of this shape has {:.3g} weights, the file holds {:.3g}: tensors are "
+         "missing or of the wrong shape",
+         checkpoint.origin, weights, held);
+}
+
+}  // namespace patina

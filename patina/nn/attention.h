@@ -1,0 +1,35 @@
+// Attention, for every family: with padding, causal masks, prefixes, grouped keys, rotary or
+// relative positions, cached keys, and over another sequence.
+#pragma once
+
+#include "patina/nn/block_shape.h"
+#include "patina/nn/layers.h"
+#include "patina/nn/pass.h"
+
+namespace patina::nn {
+
+/// softmax(q kᵀ / sqrt(d) + bias) v in H heads of size d. Keys and values may have fewer heads,
+/// each shared by H/Hk query heads (Ainslie et al., 2023).
+struct Attention {
+  Linear qkv;   // [(H + 2 Hk) d, D]: the queries' rows, the keys', the values'
+  Linear proj;  // [D, H d]
+  int64_t heads = 1, key_heads = 1, size = 0;  // H, Hk, d
+  double scale = 1;
+
+  Attention() = default;
+  explicit Attention(const BlockShape& shape);
+  /// Self-attention. x [B,T,D] -> [B,T,D]. Prefixes lengthen keys and values, never queries.
+  Tensor operator()(const Tensor& x, int layer, Pass& pass) const;
+  /// Queries of x over the encoder's output. No adaptation acts here.
+  Tensor over_encoded(const Tensor& x, int layer, Pass& pass) const;
+  void walk(Walk& w);
+
+ private:
+  Tensor split(const Tensor& t) const;  // [B,T,h*d] -> [B,h,T,d]
+  Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
+                const Tensor& bias) const;
+  int64_t query_width() const { return heads * size; }
+  int64_t key_width() const { return key_heads * size; }
+};
+
+}  // namespace patina::nn

@@ -1,0 +1,43 @@
+// What distinguishes one family's block from another's.
+#pragma once
+
+#include <cstdint>
+
+namespace patina::nn {
+
+enum class Activation {
+  gelu,        // exact: x Φ(x)
+  gelu_tanh,   // its tanh approximation: GPT-2's "gelu_new", T5 1.1's
+  quick_gelu,  // x σ(1.702 x): OpenAI's CLIP
+  relu,
+  silu,
+  tanh,
+};
+
+struct BlockShape {
+  int64_t width = 192;    // D
+  int64_t heads = 3;      // H
+  int64_t key_heads = 0;  // Hk, divides H; 0: as many as heads
+  int64_t head_size = 0;  // d; 0: D / H
+  int64_t hidden = 768;   // of the MLP
+  bool qkv_bias = true;
+  bool proj_bias = true;
+  bool mlp_bias = true;
+  bool layer_scale = false;  // a learned factor a channel on what each half adds (CaiT, DeiT III)
+  bool post_norm = false;    // normalises after each sum (BERT) instead of before each half
+  bool rms_norm = false;     // RMSNorm without bias instead of LayerNorm
+  bool scaled = true;        // scores divided by sqrt(d); T5 leaves them
+  bool gated = false;        // the MLP has a gate
+  bool cross = false;        // reads an encoder between its halves
+  Activation activation = Activation::gelu;
+  double rope_theta = 0;  // base of the rotary positions (Su et al., 2021); 0: none
+  double eps = 1e-6;
+
+  int64_t size() const { return head_size > 0 ? head_size : width / heads; }
+  int64_t query_width() const { return heads * size(); }
+  int64_t key_width() const { return (key_heads > 0 ? key_heads : heads) * size(); }
+  int64_t qkv_width() const { return query_width() + 2 * key_width(); }
+  int64_t fc1_width() const { return gated ? 2 * hidden : hidden; }
+};
+
+}  // namespace patina::nn

@@ -1,0 +1,152 @@
+#include "patina/nn/pass.h"
+
+#include <cmath>
+
+#include "patina/ops.h"
+
+namespace patina::nn {
+
+namespace {
+
+// Far below any score, yet finite: a row that sees nothing stays a number, and nobody reads it.
+constexpr double kHidden = -1e30;
+
+// [B|1,1,T|1,S] of what may be seen -> 0 there, kHidden elsewhere.
+Tensor hide_others(const Tensor& seen) {
+  return (seen.logical_not()).to(at::kFloat) * kHidden;
+}
+
+Tensor joined(const Tensor& before, const Tensor& now, int64_t dim) {
+  return before.defined() ? at::cat({before, now}, dim) : now;
+}
+
+}  // namespace
+
+Tensor KeyValues::next() const {
+  return std::get<0>((positions * mask).max(1)) + 1;
+}
+
+Tensor RelativeBias::operator()(const Tensor& queries, const Tensor& keys) const {
+  const Tensor distance = keys.unsqueeze(1) - queries.unsqueeze(2);  // [B,T,S], negative: behind
+  int64_t buckets = weight.size(0);
+  Tensor bucket = at::zeros_like(distance), steps;
+  if (both_ways) {
+    buckets /= 2;
+    bucket = (distance > 0).to(at::kLong) * buckets;
+    steps = distance.abs();
+  } else {
+    steps = (-distance).clamp_min(0);
+  }
+  // Half of the buckets are single steps, the rest grow logarithmically up to `furthest`.
+  const int64_t exact = buckets / 2;
+  const Tensor grown =
+      exact + ((steps.to(at::kFloat) / double(exact)).log() /
+               std::log(double(furthest) / double(exact)) * double(buckets - exact))
+                  .to(at::kLong);
+  bucket = bucket + at::where(steps < exact, steps, grown.clamp_max(buckets - 1));
+  const Tensor rows = weight.index_select(0, bucket.flatten());
+  return rows.reshape({distance.size(0), distance.size(1), distance.size(2), weight.size(1)})
+      .permute({0, 3, 1, 2});
+}
+
+Pass::Pass(const Adaptations& adaptations, Tensor mask, Tensor positions, const Options& options)
+    : adaptations_(adaptations),
+      options_(options),
+      mask_(std::move(mask)),
+      positions_(std::move(positions)) {}
+
+Tensor Pass::enter(int layer, Tensor x) {
+  // Prompts were read together with the first tokens; the cache holds their keys.
+  if (adaptations_.empty() || (options_.cache && options_.cache->mask.defined())) return x;
+  const int64_t before = x.size(1);
+  x = adaptations_.tokens(options_.first_layer + layer, std::move(x));
+  if (const int64_t added = x.size(1) - before; added != 0 && positions_.defined()) {
+    // They stand right behind the first token, which is never padding.
+    positions_ = at::arange(positions_.size(1) + added).unsqueeze(0);
+    if (mask_.defined())
+      mask_ = added > 0 ? at::cat({at::ones({mask_.size(0), added}, mask_.options()), mask_}, 1)
+                        : mask_.slice(1, -added);
+    bias_ = cos_ = Tensor();
+    bias_prefix_ = -1;
+  }
+  return x;
+}
+
+Tensor Pass::rotate(const Tensor& t) {
+  if (options_.rope_theta == 0) return t;
+  const int64_t half = t.size(-1) / 2;
+  if (!cos_.defined()) {
+    const Tensor steps =
+        at::arange(half, at::kFloat) * (-std::log(options_.rope_theta) / double(half));
+    const Tensor angles = positions_.to(at::kFloat).unsqueeze(-1) * steps.exp();  // [B,T,d/2]
+    cos_ = at::cat({angles.cos(), angles.cos()}, -1).unsqueeze(1);
+    sin_ = at::cat({angles.sin(), angles.sin()}, -1).unsqueeze(1);
+  }
+  const Tensor turned = at::cat({-t.slice(-1, half), t.slice(-1, 0, half)}, -1);
+  return t * cos_ + turned * sin_;
+}
+
+KeyValues::Layer* Pass::cached(int layer) {
+  if (!options_.cache) return nullptr;
+  auto& layers = options_.cache->layers;
+  if (layers.size() <= size_t(layer)) layers.resize(size_t(layer) + 1);
+  return &layers[size_t(layer)];
+}
+
+void Pass::extend(int layer, Tensor& key, Tensor& value) {
+  KeyValues::Layer* kept = cached(layer);
+  if (!kept) return;
+  key = kept->key = joined(kept->key, key, 2);
+  value = kept->value = joined(kept->value, value, 2);
+}
+
+Tensor Pass::key_mask() const {
+  const bool earlier = options_.cache && options_.cache->mask.defined();
+  if (!earlier) return mask_;
+  const Tensor now = mask_.defined() ? mask_
+                                     : at::ones({options_.cache->mask.size(0), positions_.size(1)},
+                                                options_.cache->mask.options());
+  return at::cat({options_.cache->mask, now}, 1);
+}
+
+Tensor Pass::key_positions() const {
+  const bool earlier = options_.cache && options_.cache->positions.defined();
+  if (!earlier) return positions_;
+  const Tensor& before = options_.cache->positions;
+  return at::cat({before, positions_.expand({before.size(0), -1})}, 1);
+}
+
+Tensor Pass::bias(int64_t prefix) {
+  if (bias_prefix_ == prefix) return bias_;
+  Tensor bias;
+  if (const Tensor mask = key_mask(); mask.defined() && !mask.all().item<bool>())
+    bias = hide_others(mask.ne(0).unsqueeze(1).unsqueeze(1));
+  const auto add = [&](const Tensor& more) { bias = bias.defined() ? bias + more : more; };
+  if (options_.causal && positions_.size(1) > 1)
+    add(hide_others(key_positions().unsqueeze(1).le(positions_.unsqueeze(2)).unsqueeze(1)));
+  if (options_.relative) add((*options_.relative)(positions_, key_positions()));
+  if (bias.defined() && prefix > 0) {
+    auto shape = bias.sizes().vec();
+    shape.back() = prefix;
+    bias = at::cat({at::zeros(shape, bias.options()), bias}, -1);
+  }
+  bias_prefix_ = prefix;
+  return bias_ = bias;
+}
+
+Tensor Pass::encoded_bias() const {
+  if (!options_.encoded_mask.defined() || options_.encoded_mask.all().item<bool>()) return {};
+  return hide_others(options_.encoded_mask.ne(0).unsqueeze(1).unsqueeze(1));
+}
+
+void Pass::finish() {
+  KeyValues* cache = options_.cache;
+  if (!cache || cache->layers.empty()) return;
+  const int64_t batch = cache->layers[0].key.size(0);
+  const Tensor positions = positions_.expand({batch, -1});
+  const Tensor mask = mask_.defined() ? mask_ : at::ones(positions.sizes(), positions.options());
+  cache->positions = joined(cache->positions, positions, 1);
+  cache->mask = joined(cache->mask, mask, 1);
+}
+
+}  // namespace patina::nn

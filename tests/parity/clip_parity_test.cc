@@ -1,0 +1,79 @@
+// CLIP against openai/CLIP and transformers 4.40.2: every stage of both towers under both
+// spellings of the weights.
+#include <gtest/gtest.h>
+
+#include "patina/models/clip.h"
+#include "patina/nn/heads.h"
+#include "tests/support/parity.h"
+#include "tests/support/shared.h"
+
+namespace patina {
+namespace {
+
+struct Spelling {
+  std::string folder, weights;
+};
+
+void PrintTo(const Spelling& spelling, std::ostream* out) {
+  *out << spelling.folder << "/" << spelling.weights;
+}
+
+class ClipParity : public testing::TestWithParam<Spelling> {};
+
+std::unique_ptr<Clip> load(const fs::path& path) {
+  auto backbone = load_backbone({.name = path.string()});
+  return std::unique_ptr<Clip>(&dynamic_cast<Clip&>(*backbone.release()));
+}
+
+TEST_P(ClipParity, StagesLossAndGradients) {
+  PATINA_NEED_SHARED(folder, "fixtures/clip/" + GetParam().folder);
+  const Reference expected(folder / "clip.expected.safetensors");
+  const auto clip = load(folder / (GetParam().weights + ".safetensors"));
+  nn::freeze(*clip, false);
+  const Input pixels = expected("pixel_values"), ids = expected("input_ids");
+  Stages image(int(clip->layers())), text(int(clip->text().shape().depth));
+  const Tensor images = clip->features(pixels, {&image}), texts = clip->features(ids, {&text});
+  EXPECT_PARITY(image.seen.at("embeddings"), expected("vision_pre_layernorm"));
+  EXPECT_PARITY(clip->pooled(pixels), expected("vision_pooled"));
+  EXPECT_PARITY(text.seen.at("embeddings"), expected("text_embeddings"));
+  for (const auto& [tower, stages] : {std::pair{"vision_", &image}, {"text_", &text}})
+    for (const auto& [name, value] : stages->seen)
+      if (name.starts_with("layer")) EXPECT_PARITY(value, expected(tower + name));
+  EXPECT_PARITY(text.seen.at("norm"), expected("text_last_hidden_state"));
+  EXPECT_PARITY(clip->pooled(ids), expected("text_pooled"));
+  EXPECT_PARITY(images, expected("image_features"));
+  EXPECT_PARITY(texts, expected("text_features"));
+  EXPECT_PARITY(nn::normalized(images), expected("image_features_normalised"));
+  EXPECT_PARITY(nn::normalized(texts), expected("text_features_normalised"));
+  const Tensor scores = clip->similarity(images, texts);
+  EXPECT_PARITY(scores, expected("logits_per_image"));
+  EXPECT_PARITY(scores.t(), expected("logits_per_text"));
+  const Tensor loss = contrastive_loss(scores);
+  EXPECT_NEAR(loss.item<double>(), expected("loss").item<double>(), 1e-5);
+  loss.backward();
+  // Whatever the weights were called, the gradients are the same tensors of ours.
+  EXPECT_LT(gradient_error(*clip, folder / "model.grads.safetensors"), 1e-4);
+}
+
+TEST_P(ClipParity, HalfPrecisionWeights) {
+  PATINA_NEED_SHARED(folder, "fixtures/clip/" + GetParam().folder);
+  const Reference expected(folder / "openai_f16.expected.safetensors");
+  const auto clip = load(folder / "openai_f16.safetensors");
+  const Reference inputs(folder / "clip.expected.safetensors");
+  const Tensor images = clip->features(inputs("pixel_values"));
+  const Tensor texts = clip->features(inputs("input_ids"));
+  EXPECT_PARITY(images, expected("image_features"));
+  EXPECT_PARITY(texts, expected("text_features"));
+  EXPECT_PARITY(clip->similarity(images, texts), expected("logits_per_image"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Spellings, ClipParity,
+                         testing::Values(Spelling{"clip", "openai"}, Spelling{"clip", "model"},
+                                         Spelling{"clip_width64", "openai"},
+                                         Spelling{"clip_width64", "model"}),
+                         [](const auto& info) {
+                           return info.param.folder + "_" + info.param.weights;
+                         });
+
+}  // namespace
+}  // namespace patina

@@ -1,0 +1,230 @@
+// Language models against transformers 4.40.2: every stage, loss and gradient of small random
+// networks of each family, and what they generate.
+#include <gtest/gtest.h>
+
+#include "patina/models/language_model.h"
+#include "patina/models/t5.h"
+#include "patina/nn/losses.h"
+#include "tests/support/parity.h"
+#include "tests/support/shared.h"
+
+namespace patina {
+namespace {
+
+constexpr double kLoss = 1e-5, kGradient = 1e-4;
+
+/// One family's folder of reference numbers.
+class LanguageParity : public testing::Test {
+ protected:
+  void open(const std::string& family, const std::string& weights = "model") {
+    PATINA_NEED_SHARED(folder, "fixtures/language/" + family);
+    folder_ = folder;
+    expected_ = std::make_unique<Reference>(folder / (weights + ".expected.safetensors"));
+    load(weights);
+  }
+  void load(const std::string& weights) {
+    backbone_ = load_backbone({.name = (folder_ / (weights + ".safetensors")).string()});
+    nn::freeze(*backbone_, false);
+  }
+  Tensor expected(const std::string& name) const { return (*expected_)(name); }
+  bool skipped() const { return !backbone_; }
+
+  LanguageModel& model() { return dynamic_cast<LanguageModel&>(*backbone_); }
+  T5& t5() { return dynamic_cast<T5&>(*backbone_); }
+
+  Input input() const {
+    return {expected("input_ids"), expected("attention_mask"),
+            expected_->has("token_type_ids") ? expected("token_type_ids") : Tensor()};
+  }
+
+  /// All stages of the tower; returns the tokens after the last norm.
+  Tensor check_stages() {
+    Stages stages(int(model().layers()));
+    const Tensor tokens = model().tokens(input(), {&stages});
+    for (const auto& [name, value] : stages.seen)
+      if (name != "norm") EXPECT_PARITY(value, expected(name));
+    EXPECT_EQ(stages.seen.size(), size_t(model().layers()) + 2);
+    EXPECT_PARITY(tokens, expected("last_hidden_state"));
+    return tokens;
+  }
+
+  void check_loss(const Tensor& loss, const std::string& name = "loss") {
+    EXPECT_NEAR(loss.item<double>(), expected(name).item<double>(), kLoss) << name;
+  }
+
+  void check_gradients(const Tensor& loss) {
+    loss.backward();
+    EXPECT_LT(gradient_error(*backbone_, folder_ / "model.grads.safetensors"), kGradient);
+  }
+
+  /// Greedy ids and the scores before each of them, with and without a cache.
+  void check_greedy(const std::string& prompt_name, const std::string& stem) {
+    const Tensor prompt = expected(prompt_name).unsqueeze(0);
+    const auto wanted = items_of(expected(stem + "_ids"));
+    const Tensor steps = expected(stem + "_step_logits");
+    for (const bool cached : {true, false}) {
+      auto text = backbone_->begin(prompt, {}, cached);
+      ASSERT_TRUE(text.has_value());
+      const size_t first = wanted.size() - size_t(steps.size(0));
+      for (int64_t step = 0; step < steps.size(0); ++step) {
+        EXPECT_PARITY(text->scores()[0], steps[step]);
+        const Tensor next = text->scores().argmax(1);
+        EXPECT_EQ(next.item<int64_t>(), wanted[first + size_t(step)]) << stem << " step " << step;
+        text->append(next);
+      }
+    }
+  }
+
+  fs::path folder_;
+  std::unique_ptr<Reference> expected_;
+  std::unique_ptr<Backbone> backbone_;
+};
+
+TEST_F(LanguageParity, Bert) {
+  open("bert");
+  if (skipped()) return;
+  EXPECT_EQ(model().about(), "bert 3x48, 4 heads, 120 words");
+  const Tensor tokens = check_stages(), features = model().features(input());
+  EXPECT_TRUE(at::equal(features, tokens.select(1, 0)));
+  EXPECT_PARITY(model().pooled(features), expected("pooler_output"));
+  EXPECT_PARITY(model().word_scores(tokens), expected("mlm_logits"));
+  EXPECT_PARITY(model().next_sentence(features), expected("nsp_logits"));
+  EXPECT_PARITY(model().logits(features), expected("class_logits"));
+  EXPECT_PARITY(model().tokens(expected("input_ids").slice(0, 0, 1)),
+                expected("last_hidden_state_first_row_no_mask_no_types"));
+  const Tensor words = nn::token_cross_entropy(model().word_scores(tokens), expected("mlm_labels"));
+  const Tensor next = nn::cross_entropy(model().next_sentence(features), expected("nsp_labels"));
+  check_loss(words, "mlm_loss");
+  check_loss(next, "nsp_loss");
+  check_loss(nn::cross_entropy(model().logits(features), expected("class_labels")), "class_loss");
+  check_loss(words + next);
+  check_gradients(words + next);
+}
+
+TEST_F(LanguageParity, BertsOldNames) {
+  open("bert");
+  if (skipped()) return;
+  load("model_gamma_beta");
+  EXPECT_PARITY(model().tokens(input()), expected("last_hidden_state"));
+}
+
+TEST_F(LanguageParity, Roberta) {
+  open("roberta");
+  if (skipped()) return;
+  const Tensor tokens = check_stages(), features = model().features(input());
+  EXPECT_PARITY(model().pooled(features), expected("pooler_output"));
+  EXPECT_PARITY(model().word_scores(tokens), expected("mlm_logits"));
+  EXPECT_PARITY(model().logits(features), expected("class_logits"));
+  check_loss(nn::cross_entropy(model().logits(features), expected("class_labels")), "class_loss");
+  const Tensor loss = nn::token_cross_entropy(model().word_scores(tokens), expected("mlm_labels"));
+  check_loss(loss);
+  check_gradients(loss);
+}
+
+TEST_F(LanguageParity, Distilbert) {
+  open("distilbert");
+  if (skipped()) return;
+  const Tensor tokens = check_stages(), features = model().features(input());
+  EXPECT_PARITY(model().word_scores(tokens), expected("mlm_logits"));
+  EXPECT_PARITY(model().logits(features), expected("class_logits"));
+  check_loss(nn::cross_entropy(model().logits(features), expected("class_labels")), "class_loss");
+  const Tensor loss = nn::token_cross_entropy(model().word_scores(tokens), expected("mlm_labels"));
+  check_loss(loss);
+  check_gradients(loss);
+}
+
+class Decoders : public LanguageParity, public testing::WithParamInterface<std::string> {};
+
+TEST_P(Decoders, StagesLossGradientsAndGreedyText) {
+  open(GetParam());
+  if (skipped()) return;
+  const Tensor tokens = check_stages(), scores = model().word_scores(tokens);
+  EXPECT_PARITY(scores, expected("logits"));
+  if (expected_->has("logits_first_row_no_mask"))
+    EXPECT_PARITY(model().word_scores(model().tokens(expected("input_ids").slice(0, 0, 1))),
+                  expected("logits_first_row_no_mask"));
+  const Tensor loss = nn::next_token_loss(scores, expected("labels"));
+  check_loss(loss);
+  check_gradients(loss);
+  check_greedy("greedy0_prompt", "greedy0");
+  check_greedy("greedy1_prompt", "greedy1");
+}
+
+// Prompts of two lengths side by side go on as each alone.
+TEST_P(Decoders, PromptsOfUnequalLengthShareABatch) {
+  open(GetParam());
+  if (skipped()) return;
+  const Tensor first = expected("greedy0_prompt"), second = expected("greedy1_prompt");
+  const int64_t longest = second.size(0);
+  Tensor ids = at::zeros({2, longest}, at::kLong), mask = at::zeros({2, longest}, at::kLong);
+  for (const auto& [row, prompt] : {std::pair{0, first}, std::pair{1, second}}) {
+    ids[row].slice(0, 0, prompt.size(0)).copy_(prompt);
+    mask[row].slice(0, 0, prompt.size(0)).fill_(1);
+  }
+  const Tensor first_ids = expected("greedy0_ids"), second_ids = expected("greedy1_ids");
+  for (const bool cached : {true, false}) {
+    auto text = backbone_->begin({ids, mask}, {}, cached);
+    for (int64_t step = 0; step < 12; ++step) {
+      const Tensor next = text->scores().argmax(1);
+      EXPECT_EQ(next[0].item<int64_t>(), first_ids[first.size(0) + step].item<int64_t>());
+      EXPECT_EQ(next[1].item<int64_t>(), second_ids[second.size(0) + step].item<int64_t>());
+      text->append(next);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, Decoders, testing::Values("gpt2", "llama", "qwen2"),
+                         [](const auto& info) { return info.param; });
+
+TEST_F(LanguageParity, Gpt2sBareNames) {
+  open("gpt2");
+  if (skipped()) return;
+  load("model_bare_names");
+  EXPECT_PARITY(model().tokens(input()), expected("last_hidden_state"));
+}
+
+TEST_F(LanguageParity, Bf16Weights) {
+  for (const char* family : {"llama", "qwen2"}) {
+    open(family, "model_bf16");
+    if (skipped()) return;
+    const Input input{expected("input_ids"), expected("attention_mask")};
+    EXPECT_PARITY(model().word_scores(model().tokens(input)), expected("logits"));
+  }
+}
+
+class EncoderDecoders : public LanguageParity, public testing::WithParamInterface<std::string> {};
+
+TEST_P(EncoderDecoders, StagesLossGradientsAndGreedyText) {
+  open(GetParam());
+  if (skipped()) return;
+  const int encoder_layers = int(t5().prompt_layers());
+  const int decoder_layers = int(t5().layers()) - encoder_layers;
+  Stages encoder(encoder_layers), decoder(decoder_layers, encoder_layers);
+  const Tensor encoded = t5().tokens(input(), {&encoder});
+  EXPECT_PARITY(encoder.seen.at("embeddings"), expected("embeddings"));
+  EXPECT_PARITY(encoded, expected("encoder_last_hidden_state"));
+  const Tensor answer = shifted_right(expected("labels"), 0, 0);
+  EXPECT_TRUE(at::equal(answer, expected("decoder_input_ids")));
+  const Tensor tokens = t5().decode(answer, encoded, expected("attention_mask"), {&decoder});
+  EXPECT_PARITY(tokens, expected("decoder_last_hidden_state"));
+  for (int i = 0; i < 2; ++i) {
+    const std::string layer = "layer" + std::to_string(i);
+    EXPECT_PARITY(encoder.seen.at(layer), expected("encoder_" + layer));
+    EXPECT_PARITY(decoder.seen.at(layer), expected("decoder_" + layer));
+  }
+  EXPECT_PARITY(t5().encoder().relative_bias(14), expected("encoder_position_bias"));
+  const Tensor hidden = at::full({8, 8}, 1.0).triu(1).to(at::kBool);
+  EXPECT_PARITY(t5().decoder().relative_bias(8).masked_fill(hidden, 0),
+                expected("decoder_position_bias").masked_fill(hidden, 0));
+  EXPECT_PARITY(t5().word_scores(tokens), expected("logits"));
+  const Tensor loss = nn::token_cross_entropy(t5().word_scores(tokens), expected("labels"));
+  check_loss(loss);
+  check_gradients(loss);
+  check_greedy("greedy0_source", "greedy0");
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, EncoderDecoders, testing::Values("t5", "t5_gated"),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace patina

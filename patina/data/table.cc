@@ -7,6 +7,7 @@
 
 #include "patina/base/error.h"
 #include "patina/base/json.h"
+#include "patina/data/pixels.h"
 
 namespace patina {
 
@@ -347,7 +348,8 @@ TextSplits read_texts(const fs::path& path, const TextFields& fields, const std:
   if (kind == "json") return parse_json_texts(read_all(path, kMostJsonBytes), fields, name);
   if (kind == "lines") {
     if (fields.label.empty()) return {{"", parse_lines(read_all(path, kMostBytes), name)}};
-    return {{"", read_lines(path, without_gz(path).replace_extension(".labels"))}};
+    const std::string labels = without_gz(path).stem().string() + ".labels";
+    return {{"", read_lines(path, need_file(path.parent_path(), labels))}};
   }
   if (kind.empty())
     fail(ErrorKind::data,

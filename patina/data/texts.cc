@@ -23,6 +23,19 @@ bool is_number(const std::string& label) {
          std::ranges::all_of(label, [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// A label as a message may show it: it is any text of any length.
+std::string shown(std::string label) {
+  constexpr size_t kLongest = 60;
+  if (label.size() > kLongest) {
+    size_t end = kLongest;
+    while (end > 0 && (uint8_t(label[end]) & 0xc0) == 0x80) --end;  // no part of a character
+    label = label.substr(0, end) + "...";
+  }
+  for (char& c : label)
+    if (uint8_t(c) < 0x20 || c == 0x7f) c = '?';
+  return label;
+}
+
 // {"World": 0, "Sports": 1}: every number below the count once.
 std::vector<std::string> names_by_number(const Json& json, const std::string& origin) {
   std::vector<std::string> names(json.size());
@@ -94,7 +107,7 @@ int64_t LabelMap::operator()(const std::string& label, const std::string& place)
   const auto found = numbers_.find(label);
   if (found != numbers_.end()) return found->second;
   fail(ErrorKind::data, "{}: the label \"{}\" is none of the {} that data.labels knows{}", place,
-       label.substr(0, 100), classes_.size(), did_you_mean(label, classes_));
+       shown(label), classes_.size(), did_you_mean(shown(label), classes_));
 }
 
 Texts::Texts(TextTable table, const LabelMap& labels)
@@ -113,14 +126,20 @@ namespace {
 
 constexpr std::array kTestNames = {"test", "val", "valid", "validation"};
 
-// The file of a split in a folder; empty when there is none.
-fs::path file_of_split(const fs::path& folder, const std::string& split) {
+// The file of a split in a folder; empty when there is none. A format that is given makes any
+// ending welcome but that of a file of labels.
+fs::path file_of_split(const fs::path& folder, const std::string& split,
+                       const std::string& format) {
+  const auto fits = [&](const std::string& name) {
+    const bool labels = name.starts_with(split + ".labels");
+    return name.starts_with(split + ".") && !labels &&
+           (!format.empty() || !text_format(name).empty()) && is_file(folder / name);
+  };
   std::vector<std::string> found;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error))
-    if (const std::string name = entry->path().filename().string();
-        name.starts_with(split + ".") && is_file(entry->path()) && !text_format(name).empty())
+    if (const std::string name = entry->path().filename().string(); fits(name))
       found.push_back(name);
   if (error)
     fail(ErrorKind::file, "{}: cannot list the folder: {}", folder.string(), error.message());
@@ -148,7 +167,7 @@ TextTable whole_file(const fs::path& path, const TextFields& fields, const DataO
 // Both splits of a folder.
 std::pair<TextTable, TextTable> open_folder(const fs::path& folder, const TextFields& fields,
                                             const DataOptions& options) {
-  const fs::path train = file_of_split(folder, "train");
+  const fs::path train = file_of_split(folder, "train", options.format);
   if (train.empty())
     fail(ErrorKind::data,
          "{}: no train.csv, train.tsv, train.json, train.jsonl or train.txt in it (each may end in "
@@ -156,7 +175,7 @@ std::pair<TextTable, TextTable> open_folder(const fs::path& folder, const TextFi
          folder.string());
   const fs::path test = test_split(
       [&](const char* name) {
-        fs::path file = file_of_split(folder, name);
+        fs::path file = file_of_split(folder, name, options.format);
         return file.empty() ? std::nullopt : std::optional(std::move(file));
       },
       folder.string());
@@ -180,7 +199,7 @@ std::pair<TextTable, TextTable> split_classes(TextTable all, const DataOptions& 
     if (records.size() < 2)
       fail(ErrorKind::data,
            "{}: the only text of class \"{}\": a class of one cannot be split into train and test",
-           all.place(records[0]), label);
+           all.place(records[0]), shown(label));
     const auto drawn = drawn_for_test(options, label, int64_t(records.size()));
     for (size_t i = 0; i < records.size(); ++i) in_test[records[i]] = drawn[i];
   }

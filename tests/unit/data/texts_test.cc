@@ -65,6 +65,14 @@ TEST(LabelMap, RefusesWhatIsNone) {
             "\"Sports\"?");
 }
 
+TEST(LabelMap, ShowsAStrangeLabelReadably) {
+  const auto map = LabelMap::parse(R"(["a"])", "l.json");
+  const auto error = [&](const std::string& label) { return error_of([&] { map(label, "t:1"); }); };
+  EXPECT_TRUE(contains(error("\x1b[31m\n"), "the label \"?[31m?\" is"));
+  EXPECT_TRUE(contains(error(std::string(59, 'x') + "\u00e4\u00e4"),
+                       "the label \"" + std::string(59, 'x') + "...\" is"));
+}
+
 struct TextFolder {
   fs::path path = scratch_folder("texts");
   DataOptions options{.name = "text", .path = path.string()};
@@ -147,6 +155,20 @@ TEST(TextData, ReadsSplitsOfOneJsonFileAndALabelMap) {
   EXPECT_EQ(data.train->classes(), (Strings{"no", "yes"}));
   EXPECT_EQ(data.train->label(0), 1);
   EXPECT_TRUE(data.test->origin(1).ends_with("d.json[test][1]"));
+}
+
+TEST(TextData, TakesAFormatAndLabelsInAFileBeside) {
+  TextFolder folder;
+  folder.put("train.in", "a\nb\n");
+  folder.put("train.labels", "x\ny\n");
+  folder.put("test.in", "c\nd\n");
+  EXPECT_TRUE(contains(folder.error(), "no train.csv"));
+  folder.options.format = "lines";
+  EXPECT_TRUE(contains(folder.error(), "test.labels: missing (neither plain nor with .gz)"));
+  folder.put("test.labels", "y\nx\n");
+  const auto data = folder.open();
+  EXPECT_EQ(data.test->text(1).first, "d");
+  EXPECT_EQ(data.test->label(1), 0);
 }
 
 TEST(TextData, ErrorsSayWhatToDo) {

@@ -1,45 +1,30 @@
-// `patina features`: what a backbone makes of images.
+// `patina features`: what a backbone makes of images or texts.
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "apps/patina/commands.h"
+#include "apps/patina/inputs.h"
 #include "patina/base/json.h"
 #include "patina/base/progress.h"
 #include "patina/checkpoint/load.h"
 #include "patina/data/dataset.h"
-#include "patina/data/pixels.h"
 #include "patina/models/model.h"
 #include "patina/ops.h"
+#include "patina/run/feed.h"
 
 namespace patina::cli {
 
 namespace {
 
 struct Arguments {
-  std::string model, out, split = "test";
-  std::vector<std::string> inputs;
+  std::string model, out;
+  InputArguments input;
   ModelOptions options;
   TransformOptions transform;
+  TextOptions text;
   int64_t batch = 64;
   bool all = false;
-  bool skip_bad_images = false;
-};
-
-// Image files as a source without labels.
-class Files : public Source {
- public:
-  explicit Files(std::vector<fs::path> files) : files_(std::move(files)) {}
-  int64_t size() const override { return int64_t(files_.size()); }
-  int64_t label(int64_t) const override { return 0; }
-  Image image(int64_t i) const override { return read_sample(files_[size_t(i)]); }
-  std::string origin(int64_t i) const override { return files_[size_t(i)].string(); }
-  const std::vector<std::string>& classes() const override { return classes_; }
-
- private:
-  std::vector<fs::path> files_;
-  std::vector<std::string> classes_{"image"};
 };
 
 // Keeps what passes between the blocks.
@@ -62,36 +47,62 @@ class Recorder : public nn::Adaptation {
   int layers_;
 };
 
-// Collects named tensors batch by batch and writes them joined.
+// Collects named tensors batch by batch and writes them joined, in the order of their rows.
 class Collector {
  public:
   Collector(const Backbone& backbone, bool all) : backbone_(backbone), all_(all) {}
 
-  void add(const Input& input) {
+  void add(const Input& input, const Tensor& rows) {
     Recorder recorder(int(backbone_.layers()));
     const Tensor features =
         all_ ? backbone_.features(input, {&recorder}) : backbone_.features(input);
+    rows_.push_back(rows);
     put("features", features);
     for (const auto& [name, tensor] : recorder.kept) put(name, tensor);
     if (const Tensor logits = backbone_.logits(features); all_ && logits.defined())
       put("logits", logits);
+    if (all_ && input.is_text()) {
+      put("input", input.data);
+      put("mask", input.mask);
+    }
   }
   void put(const std::string& name, const Tensor& tensor) {
     parts_[name].push_back(tensor.contiguous().clone());
   }
   void write(const fs::path& path, const std::map<std::string, std::string>& metadata) {
+    const Tensor order = at::cat(rows_).argsort();
     std::vector<Tensor> joined;
     std::map<std::string, StoredTensor> stored;
-    for (const auto& [name, parts] : parts_) {
-      joined.push_back(at::cat(parts));
+    for (auto& [name, parts] : parts_) {
+      joined.push_back(joined_rows(parts).index_select(0, order));
+      parts.clear();
       stored[name] = to_stored(joined.back());
     }
     write_safetensors(path, stored, metadata);
   }
 
  private:
+  // Batches of texts differ in length: what is missing behind a text's tokens becomes 0.
+  static Tensor joined_rows(const std::vector<Tensor>& parts) {
+    if (parts.front().dim() < 2) return at::cat(parts);
+    Shape shape = parts.front().sizes().vec();
+    shape[0] = 0;
+    for (const auto& part : parts) {
+      shape[0] += part.size(0);
+      shape[1] = std::max(shape[1], part.size(1));
+    }
+    Tensor all = at::zeros(shape, parts.front().options());
+    int64_t row = 0;
+    for (const auto& part : parts) {
+      all.slice(0, row, row + part.size(0)).slice(1, 0, part.size(1)).copy_(part);
+      row += part.size(0);
+    }
+    return all;
+  }
+
   const Backbone& backbone_;
   bool all_;
+  std::vector<Tensor> rows_;
   std::map<std::string, std::vector<Tensor>> parts_;
 };
 
@@ -106,41 +117,43 @@ Tensor stored_input(const std::string& path) {
   return to_tensor(stored).to(at::kFloat);
 }
 
-bool is_named_set(const std::string& name) {
-  return std::any_of(data_sets().begin(), data_sets().end(),
-                     [&](const auto& info) { return info.name == name; });
+void collect_stored(const Tensor& input, int64_t batch, Collector& collector) {
+  Progress progress("features", input.size(0), "images");
+  for (int64_t row = 0; row < input.size(0); row += batch) {
+    const Tensor part = input.slice(0, row, row + batch);
+    collector.add(part, at::arange(row, row + part.size(0)));
+    progress.advance(part.size(0));
+  }
 }
 
-std::vector<fs::path> image_files(const std::vector<std::string>& inputs) {
-  std::vector<fs::path> files;
-  for (const auto& input : inputs) {
-    if (!fs::exists(input))
-      fail(ErrorKind::file, "{}: neither a file, a folder nor a data set of `patina list datasets`",
-           input);
-    if (!fs::is_directory(input)) {
-      files.emplace_back(input);
-      continue;
-    }
-    std::vector<fs::path> found;
-    for (const auto& entry : fs::recursive_directory_iterator(input))
-      if (entry.is_regular_file() && is_image_name(entry.path())) found.push_back(entry.path());
-    if (found.empty()) fail(ErrorKind::data, "{}: no .jpg or .png files in it", input);
-    std::sort(found.begin(), found.end());
-    files.insert(files.end(), found.begin(), found.end());
+void collect(const Backbone& backbone, const Arguments& arguments, Collector& collector,
+             std::map<std::string, std::string>& metadata) {
+  const Inputs inputs = open_inputs(arguments.input);
+  if (!inputs.origins.empty()) metadata["inputs"] = Json(inputs.origins).dump();
+  if (inputs.labelled) metadata["classes"] = Json(inputs.source->classes()).dump();
+  const auto feed = make_feed(backbone, *inputs.source, arguments.transform, arguments.text);
+  metadata["transform"] = feed->text();
+  const Dataset data = whole(*inputs.source);
+  ThreadPool pool;
+  Loader loader(data, *feed, pool, arguments.batch);
+  Progress progress("features", data.size(), feed->unit());
+  while (const auto batch = loader.next()) {
+    collector.add(batch->input, batch->row);
+    if (inputs.labelled) collector.put("target", batch->target);
+    progress.advance(batch->size());
   }
-  return files;
 }
 
 void features(Arguments& arguments) {
   NoGrad no_grad;
   if (fs::exists(arguments.model) || arguments.options.path.empty())
     arguments.options.name = arguments.model;
-  const std::string& first = arguments.inputs.front();
+  const auto& paths = arguments.input.paths;
   Tensor input;
-  if (first.ends_with(".safetensors")) {
-    if (arguments.inputs.size() > 1)
+  if (paths.front().ends_with(".safetensors")) {
+    if (paths.size() > 1)
       fail(ErrorKind::usage, "one .safetensors input at a time, without other inputs");
-    input = stored_input(first);
+    input = stored_input(paths.front());
     arguments.options.image_size = input.size(3);
   } else if (arguments.transform.size > 0) {
     arguments.options.image_size = arguments.transform.size;
@@ -148,48 +161,10 @@ void features(Arguments& arguments) {
   const auto backbone = load_backbone(arguments.options);
   Collector collector(*backbone, arguments.all);
   std::map<std::string, std::string> metadata = {{"model", arguments.model}};
-  if (input.defined()) {
-    Progress progress("features", input.size(0), "images");
-    for (int64_t row = 0; row < input.size(0); row += arguments.batch) {
-      const Tensor part = input.slice(0, row, row + arguments.batch);
-      collector.add(part);
-      progress.advance(part.size(0));
-    }
-  } else {
-    DataSplits splits;
-    std::unique_ptr<Source> files;
-    const Source* source = nullptr;
-    if (is_named_set(first)) {
-      if (arguments.inputs.size() > 1) fail(ErrorKind::usage, "one data set at a time");
-      DataOptions data;
-      data.name = first;
-      splits = open_data(data);
-      source = (arguments.split == "train" ? splits.train : splits.test).get();
-    } else {
-      files = std::make_unique<Files>(image_files(arguments.inputs));
-      if (arguments.skip_bad_images) files = without_bad_images(std::move(files));
-      if (files->skipped() > 0)
-        fmt::print("{} images that cannot be decoded are left out\n", files->skipped());
-      source = files.get();
-      Json names = Json::array();
-      for (int64_t i = 0; i < source->size(); ++i) names.push_back(source->origin(i));
-      metadata["inputs"] = names.dump();
-    }
-    arguments.transform.size = backbone->image_input()->size;
-    if (arguments.transform.normalize.empty())
-      arguments.transform.normalize = backbone->image_input()->normalize;
-    const Transform transform(arguments.transform);
-    metadata["transform"] = transform.text();
-    const Dataset data = whole(*source);
-    ThreadPool pool;
-    Loader loader(data, transform, pool, arguments.batch);
-    Progress progress("features", data.size(), "images");
-    while (const auto batch = loader.next()) {
-      collector.add(batch->input);
-      if (!files) collector.put("target", batch->target);
-      progress.advance(batch->size());
-    }
-  }
+  if (input.defined())
+    collect_stored(input, arguments.batch, collector);
+  else
+    collect(*backbone, arguments, collector, metadata);
   collector.write(arguments.out, metadata);
   fmt::print("{}: {}\n", arguments.out, backbone->about());
 }
@@ -199,26 +174,38 @@ void features(Arguments& arguments) {
 void add_features(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   auto* command = app.add_subcommand(
-      "features", "Write a backbone's features of images, a data set or stored tensors");
+      "features", "Write a backbone's features of images, texts, a data set or stored tensors");
   command
       ->add_option("model", arguments->model,
                    "A .safetensors file or folder, or a name of `patina list models`")
       ->required();
   command
       ->add_option(
-          "inputs", arguments->inputs,
-          "Images, folders, a name of `patina list datasets`, or a .safetensors file whose "
-          "`input` [N,3,H,W] is used as it is")
+          "inputs", arguments->input.paths,
+          "Images, folders, a file of texts (.txt, .csv, .tsv, .json, .jsonl), a name of `patina "
+          "list datasets`, or a .safetensors file whose `input` [N,3,H,W] is used as it is")
       ->required();
   command->add_option("-o,--out", arguments->out, "Where the .safetensors file goes")->required();
   command->add_flag(
       "--all", arguments->all,
-      "Also `embedded`, `block0`..., `tokens`, and `logits` where the model has a head");
-  command->add_flag("--skip-bad-images", arguments->skip_bad_images,
+      "Also `embedded`, `block0`..., `tokens`, `logits` where the model has a head, and a text's "
+      "`input` and `mask`");
+  command->add_flag("--skip-bad-images", arguments->input.skip_bad_images,
                     "Count and leave out images that cannot be decoded");
-  command->add_option("--split", arguments->split, "Of a data set")
+  command->add_option("--split", arguments->input.split, "Of a data set")
       ->check(CLI::IsMember({"train", "test"}))
       ->capture_default_str();
+  command
+      ->add_option("--text", arguments->input.fields.text,
+                   "The column or field of the texts; a number from 0 without a header")
+      ->capture_default_str();
+  command->add_option("--pair", arguments->input.fields.pair, "The column of their second parts");
+  command->add_option("--label", arguments->input.fields.label,
+                      "The column of labels, written as `target`");
+  command
+      ->add_option("--max-length", arguments->text.max_length,
+                   "Tokens of a text; what is longer is cut (default: the model's limit)")
+      ->check(CLI::Range(1, 1 << 20));
   command->add_option("--weights", arguments->options.path, "The weight file of a named model");
   command
       ->add_option("--size", arguments->transform.size,
@@ -239,7 +226,7 @@ void add_features(CLI::App& app) {
   command
       ->add_option("--heads", arguments->options.heads, "Attention heads (default: from the file)")
       ->check(CLI::Range(1, 1024));
-  command->add_option("--batch", arguments->batch, "Images a pass")
+  command->add_option("--batch", arguments->batch, "Images or texts a pass")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   command->callback([arguments] { features(*arguments); });

@@ -1,12 +1,26 @@
 #include "patina/data/class_names.h"
 
+#include <numeric>
+
 #include "patina/base/error.h"
 #include "patina/base/file.h"
 #include "patina/base/json.h"
+#include "patina/data/pixels.h"
 
 namespace patina {
 
 namespace {
+
+class Renamed : public Selection {
+ public:
+  Renamed(std::shared_ptr<const Source> all, std::vector<int64_t> kept,
+          std::vector<std::string> names)
+      : Selection(std::move(all), std::move(kept)), names_(std::move(names)) {}
+  const std::vector<std::string>& classes() const override { return names_; }
+
+ private:
+  std::vector<std::string> names_;
+};
 
 constexpr uint64_t kLongest = 64 << 20;
 
@@ -37,6 +51,16 @@ std::vector<std::string> read(const std::string& path, const std::string& set, c
 }
 
 }  // namespace
+
+std::unique_ptr<Source> renamed(std::unique_ptr<Source> source, std::vector<std::string> names) {
+  if (names.size() != source->classes().size())
+    fail(ErrorKind::data, "data.class_names has {} names, the data have {} classes", names.size(),
+         source->classes().size());
+  check_class_names(names, "data.class_names");
+  std::vector<int64_t> all(size_t(source->size()));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  return std::make_unique<Renamed>(std::move(source), std::move(all), std::move(names));
+}
 
 std::vector<std::string> read_class_names(const std::string& path, const std::string& set) {
   return read(path, set, "classes");

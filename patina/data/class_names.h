@@ -2,8 +2,11 @@
 // each with `classes` and `templates`; or one plain list.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "patina/data/source.h"
 
 namespace patina {
 
@@ -13,5 +16,8 @@ std::vector<std::string> read_class_names(const std::string& path, const std::st
 
 /// Sentences with {} where the class name goes. Throws Error(data), also for one without.
 std::vector<std::string> read_templates(const std::string& path, const std::string& set);
+
+/// The source under other class names. Throws Error(data) unless there is one for each class.
+std::unique_ptr<Source> renamed(std::unique_ptr<Source> source, std::vector<std::string> names);
 
 }  // namespace patina

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "patina/base/error.h"
+#include "patina/data/order.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -32,9 +33,17 @@ Dataset whole(const Source& source) {
   return {source, std::move(positions), std::move(targets)};
 }
 
+std::vector<int64_t> costs(const Feed& feed, const Dataset& dataset) {
+  std::vector<int64_t> result;
+  for (int64_t i = 0; i < dataset.size(); ++i)
+    result.push_back(feed.cost(dataset.source(), dataset.position(i)));
+  return result;
+}
+
 // A batch being made. Workers hold it too, so a loader may be dropped at any time.
 struct Loader::Pending {
-  Batch batch;
+  Batch batch;  // without its input
+  std::unique_ptr<Making> making;
   std::mutex mutex;
   std::condition_variable ready;
   int64_t left = 0;
@@ -47,10 +56,10 @@ constexpr int64_t kAhead = 2;  // batches in the making beside the one in use
 constexpr int64_t kChunk = 8;  // samples a worker takes at once
 }  // namespace
 
-Loader::Loader(const Dataset& dataset, const Transform& transform, ThreadPool& pool,
+Loader::Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool,
                std::vector<int64_t> order, int64_t batch_size, Random augment)
     : dataset_(dataset),
-      transform_(transform),
+      feed_(feed),
       pool_(pool),
       order_(std::move(order)),
       batch_size_(batch_size),
@@ -58,18 +67,10 @@ Loader::Loader(const Dataset& dataset, const Transform& transform, ThreadPool& p
   PATINA_CHECK(batch_size > 0, "batch size {}", batch_size);
 }
 
-Loader::Loader(const Dataset& dataset, const Transform& transform, ThreadPool& pool,
-               int64_t batch_size)
-    : Loader(
-          dataset, transform, pool,
-          [&] {
-            std::vector<int64_t> order(size_t(dataset.size()));
-            std::iota(order.begin(), order.end(), int64_t{0});
-            return order;
-          }(),
-          batch_size, Random()) {}
+Loader::Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool, int64_t batch_size)
+    : Loader(dataset, feed, pool, costliest_first(costs(feed, dataset)), batch_size, Random()) {}
 
-// Workers read the dataset and the transform, which are only lent: wait for what was started.
+// Workers read the dataset and the feed, which are only lent: wait for what was started.
 Loader::~Loader() {
   for (const auto& pending : pending_) {
     std::unique_lock lock(pending->mutex);
@@ -89,26 +90,25 @@ void Loader::seek(int64_t index) {
 void Loader::start(int64_t index) {
   const int64_t first = index * batch_size_;
   const int64_t count = std::min(batch_size_, int64_t(order_.size()) - first);
-  const int64_t side = transform_.size();
   auto pending = std::make_shared<Pending>();
   std::vector<int64_t> targets, samples;
   for (int64_t i = 0; i < count; ++i) {
     targets.push_back(dataset_.target(order_[size_t(first + i)]));
     samples.push_back(dataset_.position(order_[size_t(first + i)]));
   }
-  pending->batch = {at::empty({count, 3, side, side}), tensor_of(targets), tensor_of(samples),
+  pending->batch = {{},
+                    tensor_of(targets),
+                    tensor_of(samples),
                     tensor_of(std::span(order_).subspan(size_t(first), size_t(count)))};
+  pending->making = feed_.begin(dataset_.source(), count);
   pending->left = (count + kChunk - 1) / kChunk;
-  float* pixels = pending->batch.input.data.data_ptr<float>();
-  const size_t stride = size_t(3 * side * side);
   pending_.push_back(pending);
   for (int64_t chunk = 0; chunk < count; chunk += kChunk) {
-    pool_.submit([this, pending, samples, pixels, stride, chunk, count] {
+    pool_.submit([this, pending, samples, chunk, count] {
       for (int64_t row = chunk; row < std::min(chunk + kChunk, count); ++row) {
         try {
           const int64_t sample = samples[size_t(row)];
-          transform_(dataset_.source().image(sample), augment_.at(uint64_t(sample)),
-                     {pixels + size_t(row) * stride, stride});
+          pending->making->prepare(row, sample, augment_.at(uint64_t(sample)));
         } catch (...) {
           std::lock_guard lock(pending->mutex);
           if (pending->failed < 0 || row < pending->failed) {
@@ -134,6 +134,7 @@ std::optional<Batch> Loader::next() {
   pending_.erase(pending_.begin());
   ++next_;
   if (pending->error) std::rethrow_exception(pending->error);
+  pending->batch.input = pending->making->join();
   return std::move(pending->batch);
 }
 

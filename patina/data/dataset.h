@@ -7,8 +7,8 @@
 
 #include "patina/base/random.h"
 #include "patina/base/thread_pool.h"
+#include "patina/data/feed.h"
 #include "patina/data/source.h"
-#include "patina/image/transform.h"
 #include "patina/nn/input.h"
 #include "patina/tensor.h"
 
@@ -46,16 +46,20 @@ class Dataset {
 /// Every sample of a source under its own class numbers.
 Dataset whole(const Source& source);
 
-/// Batches of a dataset in a given order, decoded and transformed ahead on a thread pool. What a
-/// batch holds depends on the order and on `augment` only, not on threads or timing: sample i of
-/// the source is augmented with `augment.at(i)`.
+/// What each sample of a dataset costs, by its index.
+std::vector<int64_t> costs(const Feed& feed, const Dataset& dataset);
+
+/// Batches of a dataset in a given order, prepared ahead on a thread pool. What a batch holds
+/// depends on the order and on `augment` only, not on threads or timing: sample i of the source is
+/// augmented with `augment.at(i)`.
 class Loader {
  public:
   /// `order` holds indices into `dataset`; the last batch may be smaller. All references are lent.
-  Loader(const Dataset& dataset, const Transform& transform, ThreadPool& pool,
-         std::vector<int64_t> order, int64_t batch_size, Random augment);
-  /// In the dataset's own order, without randomness.
-  Loader(const Dataset& dataset, const Transform& transform, ThreadPool& pool, int64_t batch_size);
+  Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool, std::vector<int64_t> order,
+         int64_t batch_size, Random augment);
+  /// Without randomness: the costliest first, where all cost the same in the dataset's own order.
+  /// Batch::row tells which samples came.
+  Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool, int64_t batch_size);
   ~Loader();
 
   int64_t batches() const;
@@ -69,7 +73,7 @@ class Loader {
   void start(int64_t index);
 
   const Dataset& dataset_;
-  const Transform& transform_;
+  const Feed& feed_;
   ThreadPool& pool_;
   std::vector<int64_t> order_;
   int64_t batch_size_;

@@ -2,12 +2,10 @@
 #include "patina/data/folder.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <set>
 
 #include "patina/base/error.h"
-#include "patina/base/random.h"
 #include "patina/data/pixels.h"
 
 namespace patina {
@@ -139,7 +137,6 @@ DataSplits split_classes(const fs::path& root, const DataOptions& options) {
   const auto classes = readable_names(root, folders);
   auto train = std::make_unique<FolderSource>(root, folders, classes);
   auto test = std::make_unique<FolderSource>(root, folders, classes);
-  const Seeds seeds(uint64_t(options.split_seed));
   for (size_t c = 0; c < folders.size(); ++c) {
     auto files = images_in(root / folders[c]);
     const int64_t count = int64_t(files.size());
@@ -148,12 +145,7 @@ DataSplits split_classes(const fs::path& root, const DataOptions& options) {
            "{}: a class of one image cannot be split into train and test; add images or use train/ "
            "and test/ folders",
            (root / folders[c]).string());
-    const int64_t tested = std::clamp(int64_t(std::llround(double(count) * options.test_fraction)),
-                                      int64_t{1}, count - 1);
-    // Drawn by the folder's name, so that one more class leaves the others' split alone.
-    const auto order = seeds("split/" + folders[c]).permutation(count);
-    std::vector<char> in_test(count);
-    for (int64_t i = 0; i < tested; ++i) in_test[order[i]] = true;
+    const auto in_test = drawn_for_test(options, folders[c], count);
     for (int64_t i = 0; i < count; ++i)
       (in_test[i] ? test : train)->add(int64_t(c), std::move(files[i]));
   }

@@ -2,11 +2,13 @@
 #include "patina/data/pixels.h"
 
 #include <algorithm>
+#include <cmath>
 #include <sstream>
 
 #include "patina/base/error.h"
 #include "patina/base/json.h"
 #include "patina/base/progress.h"
+#include "patina/base/random.h"
 #include "patina/base/thread_pool.h"
 
 namespace patina {
@@ -95,11 +97,24 @@ std::unique_ptr<Source> without_bad_images(std::unique_ptr<Source> source) {
   return std::make_unique<Selection>(std::move(source), std::move(kept), skipped);
 }
 
+std::vector<char> drawn_for_test(const DataOptions& options, const std::string& name,
+                                 int64_t count) {
+  PATINA_CHECK(count >= 2, "{} samples to split", count);
+  const int64_t tested = std::clamp(int64_t(std::llround(double(count) * options.test_fraction)),
+                                    int64_t{1}, count - 1);
+  const auto order = Seeds(uint64_t(options.split_seed))("split/" + name).permutation(count);
+  std::vector<char> drawn(size_t(count), false);
+  for (int64_t i = 0; i < tested; ++i) drawn[size_t(order[size_t(i)])] = true;
+  return drawn;
+}
+
 void check_every_class(const Source& source, std::string_view what) {
   std::vector<char> met(source.classes().size());
   for (int64_t i = 0; i < source.size(); ++i) met[source.label(i)] = true;
   for (size_t c = 0; c < met.size(); ++c)
-    if (!met[c]) fail(ErrorKind::data, "{}: class \"{}\" has no images", what, source.classes()[c]);
+    if (!met[c])
+      fail(ErrorKind::data, "{}: class \"{}\" has no {}", what, source.classes()[c],
+           source.is_text() ? "texts" : "images");
 }
 
 void check_class_names(const std::vector<std::string>& names, std::string_view origin) {
@@ -119,6 +134,19 @@ void check_class_names(const std::vector<std::string>& names, std::string_view o
 bool is_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
+}
+
+fs::path find_file(const fs::path& folder, const std::string& name) {
+  for (const char* end : {"", ".gz"})
+    if (is_file(folder / (name + end))) return folder / (name + end);
+  return {};
+}
+
+fs::path need_file(const fs::path& folder, const std::string& name) {
+  fs::path found = find_file(folder, name);
+  if (found.empty())
+    fail(ErrorKind::data, "{}: missing (neither plain nor with .gz)", (folder / name).string());
+  return found;
 }
 
 std::vector<std::vector<std::string>> read_tsv(const fs::path& path, size_t columns) {

@@ -60,7 +60,9 @@ class Selection : public Source {
 
   int64_t size() const override { return int64_t(kept_.size()); }
   int64_t label(int64_t i) const override { return all_->label(kept_[i]); }
+  bool is_text() const override { return all_->is_text(); }
   Image image(int64_t i) const override { return all_->image(kept_[i]); }
+  Text text(int64_t i) const override { return all_->text(kept_[i]); }
   std::string origin(int64_t i) const override { return all_->origin(kept_[i]); }
   const std::vector<std::string>& classes() const override { return all_->classes(); }
   int64_t skipped() const override { return all_->skipped() + skipped_; }
@@ -80,6 +82,12 @@ Image read_sample(const fs::path& path);
 /// Decodes every image once, on a thread pool, and leaves out those that cannot be.
 std::unique_ptr<Source> without_bad_images(std::unique_ptr<Source> source);
 
+/// Which of `count` samples become the test split: options.test_fraction of them and at least one,
+/// never all. Drawn by the class's name, so that one more class leaves the others' split alone.
+/// `count` is at least 2.
+std::vector<char> drawn_for_test(const DataOptions& options, const std::string& name,
+                                 int64_t count);
+
 /// Throws Error(data) when a class has no sample. `what` names the split in the message.
 void check_every_class(const Source& source, std::string_view what);
 
@@ -89,6 +97,10 @@ void check_class_names(const std::vector<std::string>& names, std::string_view o
 
 /// True when a file is there to be opened.
 bool is_file(const fs::path& path);
+/// The file under its own name or gzipped; empty when neither is there.
+fs::path find_file(const fs::path& folder, const std::string& name);
+/// The same; throws Error(data) when neither is there.
+fs::path need_file(const fs::path& folder, const std::string& name);
 
 /// The rows of a tab-separated table, without empty lines. Throws Error(format) on a row of fewer
 /// than `columns` cells.

@@ -3,14 +3,29 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 
 #include "patina/base/error.h"
 #include "patina/data/cifar.h"
+#include "patina/data/class_names.h"
 #include "patina/data/folder.h"
 #include "patina/data/idx.h"
 #include "patina/data/pixels.h"
+#include "patina/data/table.h"
+#include "patina/data/text_sets.h"
+#include "patina/data/texts.h"
 
 namespace patina {
+
+Image Source::image(int64_t i) const {
+  PATINA_CHECK(false, "sample {} is a text", i);
+  return {};
+}
+
+Text Source::text(int64_t i) const {
+  PATINA_CHECK(false, "sample {} is an image", i);
+  return {};
+}
 
 namespace {
 
@@ -23,24 +38,13 @@ const IdxFiles kMnistFiles{"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
 const IdxFiles kUspsFiles{"usps-train-images-idx3-ubyte", "usps-train-labels-idx1-ubyte",
                           "usps-test-images-idx3-ubyte", "usps-test-labels-idx1-ubyte"};
 
-// The file under its own name or gzipped; empty when neither is there.
-fs::path plain_or_gzipped(const fs::path& folder, const std::string& name) {
-  for (const char* end : {"", ".gz"})
-    if (is_file(folder / (name + end))) return folder / (name + end);
-  return {};
-}
-
-fs::path need(const fs::path& folder, const std::string& name) {
-  fs::path found = plain_or_gzipped(folder, name);
-  if (found.empty())
-    fail(ErrorKind::data, "{}: missing (neither plain nor with .gz)", (folder / name).string());
-  return found;
-}
-
 DataSplits open_idx_files(const fs::path& folder, const IdxFiles& files,
                           const std::vector<std::string>& classes) {
-  return {"", open_idx(need(folder, files.train_images), need(folder, files.train_labels), classes),
-          open_idx(need(folder, files.test_images), need(folder, files.test_labels), classes)};
+  return {"",
+          open_idx(need_file(folder, files.train_images), need_file(folder, files.train_labels),
+                   classes),
+          open_idx(need_file(folder, files.test_images), need_file(folder, files.test_labels),
+                   classes)};
 }
 
 std::vector<std::string> digits() {
@@ -59,8 +63,8 @@ DataSplits open_omniglot(const fs::path& folder) {
   std::vector<std::string> classes;
   for (int64_t c = 0; c < kClasses; ++c) classes.push_back(fmt::format("character {}", c));
   const std::shared_ptr<const Source> all =
-      open_idx(need(folder, "background-images28-idx3-ubyte"),
-               need(folder, "background-labels-idx1-short"), classes);
+      open_idx(need_file(folder, "background-images28-idx3-ubyte"),
+               need_file(folder, "background-labels-idx1-short"), classes);
   std::vector<int64_t> met(kClasses), train, test;
   for (int64_t i = 0; i < all->size(); ++i)
     (met[all->label(i)]++ < kTrained ? train : test).push_back(i);
@@ -77,8 +81,25 @@ struct DataSet {
   std::string mark;       // a file that tells its folder; may be gzipped
   std::string subfolder;  // where the publisher's archive puts the files
   std::string place;      // where a package installs it; "": nowhere
-  DataSplits (*open)(const fs::path& folder);
+  std::function<DataSplits(const fs::path& folder)> open;
+  std::string family = {};  // sets that share a folder of this name in $PATINA_DATA
+
+  const std::string& shelf() const { return family.empty() ? info.name : family; }
 };
+
+// One of the five sets that text streams are made of (de Masson d'Autume et al., NeurIPS 2019),
+// each as lines of JSON.
+DataSet labelled_jsonl(const char* name, const char* about, int64_t classes) {
+  return {{name, fmt::format("{}; as many texts as its files hold", about),
+           fmt::format("{0}.train.jsonl, {0}.test.jsonl with `text` and `label`, {0}.labels.json",
+                       name),
+           "write the publisher's files as JSON Lines", classes},
+          fmt::format("{}.train.jsonl", name),
+          "",
+          "",
+          [name](const fs::path& folder) { return open_labelled_jsonl(folder, name); },
+          "five_textcls"};
+}
 
 const std::vector<DataSet>& known() {
   static const std::vector<DataSet> sets = {
@@ -127,6 +148,31 @@ const std::vector<DataSet>& known() {
        "cifar-100-binary",
        "",
        open_cifar100},
+      {{"clinc150", "intents of short queries, 150 classes, 15000 / 4500", "data_full.json",
+        "https://github.com/clinc/oos-eval", 150},
+       "data_full.json",
+       "data",
+       "",
+       open_clinc150},
+      {{"banking77", "intents of questions to a bank, 77 classes, 10003 / 3080",
+        "train.csv, test.csv, categories.json",
+        "https://github.com/PolyAI-LDN/task-specific-datasets, banking_data", 77},
+       "categories.json",
+       "banking_data",
+       "",
+       open_banking77},
+      {{"snips", "intents of voice commands, 7 classes, 13084 / 700",
+        "train/ and test/ with seq.in and label in each",
+        "https://github.com/MiuLab/SlotGated-SLU, data/snips", 7},
+       "train/seq.in",
+       "",
+       "",
+       open_snips},
+      labelled_jsonl("agnews", "news by topic, 4 classes", 4),
+      labelled_jsonl("amazon", "product reviews by stars, 5 classes", 5),
+      labelled_jsonl("dbpedia", "encyclopedia entries by kind of thing, 14 classes", 14),
+      labelled_jsonl("yahoo", "questions by topic, 10 classes", 10),
+      labelled_jsonl("yelp", "reviews of places by stars, 5 classes", 5),
   };
   return sets;
 }
@@ -151,12 +197,12 @@ fs::path find_folder(const DataSet& set, const std::string& path) {
   } else {
     if (!set.place.empty()) places.emplace_back(set.place);
     if (const char* data = std::getenv("PATINA_DATA"); data && *data)
-      places.push_back(fs::path(data) / set.info.name);
+      places.push_back(fs::path(data) / set.shelf());
   }
   std::string searched;
   for (const auto& place : places) {
-    if (!plain_or_gzipped(place, set.mark).empty()) return place;
-    if (!set.subfolder.empty() && !plain_or_gzipped(place / set.subfolder, set.mark).empty())
+    if (!find_file(place, set.mark).empty()) return place;
+    if (!set.subfolder.empty() && !find_file(place / set.subfolder, set.mark).empty())
       return place / set.subfolder;
     searched += fmt::format("\n  {}", place.string());
   }
@@ -165,7 +211,7 @@ fs::path find_folder(const DataSet& set, const std::string& path) {
        "data set {} not found; searched{}\nIt needs {}.\nGet it: {}. Then set data.path to its "
        "folder, "
        "or put it in $PATINA_DATA/{}.",
-       set.info.name, searched, set.info.files, set.info.how, set.info.name);
+       set.info.name, searched, set.info.files, set.info.how, set.shelf());
 }
 
 DataSplits open_named(const DataOptions& options) {
@@ -174,6 +220,12 @@ DataSplits open_named(const DataOptions& options) {
       fail(ErrorKind::data,
            "data.path is empty; set it to the folder that holds the class folders");
     return open_image_folder(options.path, options);
+  }
+  if (options.name == "text") {
+    if (options.path.empty())
+      fail(ErrorKind::data,
+           "data.path is empty; set it to a file of texts or the folder of train.* and test.*");
+    return open_texts(options.path, options);
   }
   const auto set =
       std::ranges::find(known(), options.name, [](const DataSet& set) { return set.info.name; });
@@ -194,21 +246,37 @@ std::unique_ptr<Source> prepare(std::unique_ptr<Source> source, const DataOption
 
 void DataOptions::bind(Fields& f) {
   f("name", name,
-    "The data set: a name of `patina list datasets`, or \"folder\" for image folders.");
+    "The data set: a name of `patina list datasets`, \"folder\" for image folders, or \"text\" for "
+    "your own texts.");
   f("path", path,
-    "Folder that holds the data set's files; empty searches the usual places and $PATINA_DATA.");
-  f("train_per_class", train_per_class, "Train on the first N images of each class; 0 takes all.",
+    "Folder that holds the data set's files, or a file of texts; empty searches the usual places "
+    "and $PATINA_DATA.");
+  f("train_per_class", train_per_class, "Train on the first N samples of each class; 0 takes all.",
     at_least(0));
-  f("test_per_class", test_per_class, "Test on the first N images of each class; 0 takes all.",
+  f("test_per_class", test_per_class, "Test on the first N samples of each class; 0 takes all.",
     at_least(0));
   f("test_fraction", test_fraction,
-    "Part of each class that becomes the test split, for image folders without train/ and test/.",
+    "Part of each class that becomes the test split, for image folders without train/ and test/ "
+    "and for texts in one file.",
     {.low = 0, .high = 1, .low_open = true, .high_open = true});
   f("split_seed", split_seed, "Seed of that split.", at_least(0));
+  f("class_names", class_names,
+    "A JSON file of class names, in the order of the data's classes, instead of the data set's own.");
+  f("class_names_set", class_names_set, "The set of that file, for example \"cifar100\".");
   f("skip_bad_images", skip_bad_images,
     "Decode every image of a folder once at the start, and leave out and count those that cannot "
     "be; "
     "otherwise a bad image stops the run when it is met.");
+  f("text", text,
+    "For \"text\": the column or field of the texts; a number from 0 if the table has no header.");
+  f("text_pair", text_pair, "The column of each text's second part; empty: there is none.");
+  f("label", label, "The column of the labels.");
+  f("labels", labels,
+    "A JSON file beside the texts: a list of class names, or an object from label to name or from "
+    "name to number; empty: the labels that occur, sorted.");
+  std::vector<std::string> formats = text_formats();
+  formats.insert(formats.begin(), "");
+  f("format", format, "How the texts are written; empty: by the files' names.", formats);
   const auto all = names();
   f.require(name.empty() || std::ranges::count(all, name) > 0, "name", unknown_name(name));
 }
@@ -222,6 +290,10 @@ const std::vector<DataSetInfo>& data_sets() {
          "train/ and test/ (or val/, valid/) with class folders of JPEG and PNG files in "
          "each, or class folders only",
          "set data.path to the folder", 0});
+    result.push_back({"text", "your own texts, in CSV, TSV, JSON, JSON Lines or plain lines",
+                      "train.csv and test.csv (or .tsv, .json, .jsonl, .txt with .labels; val, "
+                      "valid), or one file; plain or gzipped",
+                      "set data.path to the folder or the file", 0});
     return result;
   }();
   return infos;
@@ -234,6 +306,10 @@ DataSplits open_data(const DataOptions& options) {
   splits.name = options.name;
   splits.train = prepare(std::move(splits.train), options, options.train_per_class, "train");
   splits.test = prepare(std::move(splits.test), options, options.test_per_class, "test");
+  if (!options.class_names.empty()) {
+    const auto names = read_class_names(options.class_names, options.class_names_set);
+    for (auto* split : {&splits.train, &splits.test}) *split = renamed(std::move(*split), names);
+  }
   return splits;
 }
 

@@ -1,5 +1,5 @@
 // Data sources: where samples come from. A source knows its files, classes and samples, nothing of
-// tasks or order. Images are decoded on demand and from any thread.
+// tasks or order. Images are decoded on demand and from any thread; texts are in memory.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,13 @@
 
 namespace patina {
 
-/// One split (train or test) of a data set of labelled images.
+/// A text, or a pair of them.
+struct Text {
+  std::string first;
+  std::string second;  // "": there is none
+};
+
+/// One split (train or test) of a data set of labelled images or labelled texts.
 class Source {
  public:
   virtual ~Source() = default;
@@ -21,8 +27,12 @@ class Source {
   virtual int64_t size() const = 0;
   /// Class of sample i, in [0, classes().size()).
   virtual int64_t label(int64_t i) const = 0;
-  /// Decodes sample i. Thread-safe. Throws Error naming the file.
-  virtual Image image(int64_t i) const = 0;
+  /// Whether samples are texts; otherwise they are images.
+  virtual bool is_text() const { return false; }
+  /// Decodes sample i, of a source of images. Thread-safe. Throws Error naming the file.
+  virtual Image image(int64_t i) const;
+  /// Sample i of a source of texts. Thread-safe.
+  virtual Text text(int64_t i) const;
   /// Where sample i comes from: a file, or "train-images.gz[17]".
   virtual std::string origin(int64_t i) const = 0;
   virtual const std::vector<std::string>& classes() const = 0;
@@ -33,13 +43,22 @@ class Source {
 
 /// Which data, from where, how much of it.
 struct DataOptions {
-  std::string name;             // a name of `patina list datasets`, or "folder"
-  std::string path;             // folder with the files; "": the usual places
+  std::string name;             // a name of `patina list datasets`, "folder" or "text"
+  std::string path;             // folder with the files, or a text file; "": the usual places
   int64_t train_per_class = 0;  // the first N of each class; 0: all
   int64_t test_per_class = 0;
-  double test_fraction = 0.2;  // image folders without train/ and test/
+  double test_fraction = 0.2;  // image folders without train/ and test/, texts in one file
   int64_t split_seed = 1993;
+  std::string class_names;       // a JSON file of names instead of the data set's own
+  std::string class_names_set;   // which of the file's sets
   bool skip_bad_images = false;  // count and leave out images that cannot be decoded
+
+  // Of "text": columns or fields by name, or by number from 0 where there is no header.
+  std::string text = "text";
+  std::string text_pair;  // the second text of a pair; "": there is none
+  std::string label = "label";
+  std::string labels;  // a JSON file of class names; "": the labels that occur, sorted
+  std::string format;  // csv, tsv, json, jsonl or lines; "": by the files' names
 
   void bind(Fields& f);
 };
@@ -50,7 +69,7 @@ struct DataSplits {
 };
 
 /// Opens a data set. Throws Error(data) naming the file and the remedy when something is missing,
-/// truncated, corrupt, empty, or a class has no images.
+/// truncated, corrupt, empty, or a class has no samples.
 DataSplits open_data(const DataOptions& options);
 
 /// One row of `patina list datasets`.

@@ -4,6 +4,7 @@
 
 #include "patina/base/error.h"
 #include "patina/base/progress.h"
+#include "patina/data/order.h"
 #include "patina/learn/learner.h"
 #include "patina/ops.h"
 
@@ -15,8 +16,8 @@ void TrainingOptions::bind(Fields& f) {
   optimizer.bind(f);
 }
 
-Trainer::Trainer(TrainingOptions options, const Transform& train, const Transform& test,
-                 ThreadPool& pool, Seeds seeds, std::function<void()> between_steps)
+Trainer::Trainer(TrainingOptions options, const Feed& train, const Feed& test, ThreadPool& pool,
+                 Seeds seeds, std::function<void()> between_steps)
     : options_(std::move(options)),
       train_(train),
       test_(test),
@@ -32,11 +33,13 @@ void Trainer::epochs(Learner& learner, const Task& task) {
   if (!restored_.empty()) optimizer_->set_state(std::exchange(restored_, {}));
   const Seeds task_seeds(seeds_("task", uint64_t(task.index)).bits());
   Progress progress(fmt::format("task {}: training", task.index + 1), options_.epochs * data.size(),
-                    "images");
+                    train_.unit());
+  const auto cost = costs(train_, data);
   for (; epoch_ < options_.epochs; ++epoch_, step_ = 0) {
-    Loader loader(data, train_, pool_,
-                  task_seeds("order", uint64_t(epoch_)).permutation(data.size()),
-                  options_.batch_size, task_seeds("augment", uint64_t(epoch_)));
+    auto order = bucketed(task_seeds("order", uint64_t(epoch_)).permutation(data.size()), cost,
+                          options_.batch_size, task_seeds("batches", uint64_t(epoch_)));
+    Loader loader(data, train_, pool_, std::move(order), options_.batch_size,
+                  task_seeds("augment", uint64_t(epoch_)));
     loader.seek(step_);
     while (const auto batch = loader.next()) {
       const double at = double(epoch_) + double(step_) / double(loader.batches());
@@ -66,7 +69,7 @@ void Trainer::each_batch(const Dataset& data, const std::string& label,
                          const std::function<void(const Batch&)>& body) {
   constexpr int64_t kBatch = 128;
   Loader loader(data, test_, pool_, kBatch);
-  Progress progress(label, data.size(), "images");
+  Progress progress(label, data.size(), test_.unit());
   NoGrad no_grad;
   while (const auto batch = loader.next()) {
     body(*batch);
@@ -77,11 +80,8 @@ void Trainer::each_batch(const Dataset& data, const std::string& label,
 FeatureSet Trainer::features(const Backbone& backbone, const Dataset& data,
                              const nn::Adaptations& adaptations) {
   FeatureSet set{at::empty({data.size(), backbone.width()}), tensor_of(data.targets())};
-  int64_t row = 0;
   each_batch(data, "features", [&](const Batch& batch) {
-    set.features.slice(0, row, row + batch.size())
-        .copy_(backbone.features(batch.input, adaptations));
-    row += batch.size();
+    set.features.index_copy_(0, batch.row, backbone.features(batch.input, adaptations));
   });
   return set;
 }

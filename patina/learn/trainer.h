@@ -32,7 +32,7 @@ struct FeatureSet {
 class Trainer {
  public:
   /// `between_steps` is called after every optimizer step, when the learner's state is whole.
-  Trainer(TrainingOptions options, const Transform& train, const Transform& test, ThreadPool& pool,
+  Trainer(TrainingOptions options, const Feed& train, const Feed& test, ThreadPool& pool,
           Seeds seeds, std::function<void()> between_steps = {});
   ~Trainer();
 
@@ -42,11 +42,12 @@ class Trainer {
   /// Descends learner.loss for the epochs of the options, from where a restored state stopped.
   void epochs(Learner& learner, const Task& task);
 
-  /// Features of every sample under the test transform, in the dataset's order, without a graph.
+  /// Features of every sample through the test feed, in the dataset's order, without a graph.
   FeatureSet features(const Backbone& backbone, const Dataset& data,
                       const nn::Adaptations& adaptations = {});
 
-  /// Calls `body` on every batch of `data` under the test transform, in order, without a graph.
+  /// Calls `body` on every batch of `data` through the test feed, without a graph. Texts come
+  /// sorted by length: Batch::row tells which samples a batch holds.
   void each_batch(const Dataset& data, const std::string& label,
                   const std::function<void(const Batch&)>& body);
 
@@ -55,8 +56,8 @@ class Trainer {
 
  private:
   TrainingOptions options_;
-  const Transform& train_;
-  const Transform& test_;
+  const Feed& train_;
+  const Feed& test_;
   ThreadPool& pool_;
   Seeds seeds_;
   std::function<void()> between_steps_;

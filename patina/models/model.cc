@@ -2,6 +2,7 @@
 
 #include "patina/base/error.h"
 #include "patina/image/transform.h"
+#include "patina/text/tokenizer.h"
 
 extern "C" {
 extern const unsigned char patina_starter[];
@@ -60,9 +61,14 @@ SafetensorsFile starter_weights() {
 
 namespace {
 
-// "folder/x.safetensors" and "folder" both have their config in the folder.
+// Where config.json and the tokenizer are, of "folder/x.safetensors" and of "folder".
+fs::path folder_of(const fs::path& path) {
+  if (fs::is_directory(path)) return path;
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
 std::optional<ConfigJson> config_beside(const fs::path& path) {
-  const fs::path file = (fs::is_directory(path) ? path : path.parent_path()) / "config.json";
+  const fs::path file = folder_of(path) / "config.json";
   if (!fs::exists(file)) return std::nullopt;
   return ConfigJson::read(file);
 }
@@ -133,6 +139,12 @@ std::unique_ptr<Backbone> load_backbone(const ModelOptions& options) {
     with_context(checkpoint.origin, [&] { normalization(resolved.normalize); });
 
   auto backbone = open_by_family(checkpoint, resolved, resolved.normalize);
+  if (const std::string folder = folder_of(checkpoint.origin).string();
+      backbone->text_input() && has_tokenizer(folder)) {
+    const std::string family =
+        checkpoint.config ? checkpoint.config->word("model_type", "") : "clip";
+    backbone->set_tokenizer(load_tokenizer(folder, family));
+  }
   if (options.image_size > 0) {
     auto* vit = dynamic_cast<ViT*>(backbone.get());
     if (!vit)

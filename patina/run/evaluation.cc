@@ -20,18 +20,17 @@ void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
   std::vector<Tensor> predicted, in_top5;
   for (int task = 0; task < scenario_.tasks(); ++task) {
     const Dataset& test = scenario_.test(task);
-    if (task >= after) {
-      predicted.push_back(at::full({test.size()}, -1, at::kLong));
-      in_top5.push_back(at::zeros({test.size()}, at::kByte));
-      continue;
-    }
+    predicted.push_back(at::full({test.size()}, -1, at::kLong));
+    in_top5.push_back(at::zeros({test.size()}, at::kByte));
+    if (task >= after) continue;
     trainer.each_batch(test, fmt::format("after task {}: test {}", after, task + 1),
                        [&](const Batch& batch) {
                          const Tensor scores = learner.scores(batch);  // [B,K]
                          const int64_t best = std::min<int64_t>(5, scores.size(1));
                          const Tensor top = std::get<1>(at::topk(scores, best, -1));  // [B,5]
-                         predicted.push_back(top.select(1, 0).contiguous());
-                         in_top5.push_back((top == batch.target.unsqueeze(1)).any(1).to(at::kByte));
+                         predicted.back().index_copy_(0, batch.row, top.select(1, 0));
+                         in_top5.back().index_copy_(
+                             0, batch.row, (top == batch.target.unsqueeze(1)).any(1).to(at::kByte));
                        });
   }
   predicted_.push_back(at::cat(predicted));

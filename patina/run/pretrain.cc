@@ -10,6 +10,7 @@
 #include "patina/data/dataset.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
+#include "patina/run/feed.h"
 
 namespace patina {
 
@@ -89,12 +90,6 @@ class TokenDrop : public nn::Adaptation {
   Random random_;
 };
 
-Transform transform_for(TransformOptions options, int64_t size, const std::string& normalize) {
-  if (options.size == 0) options.size = size;
-  if (options.normalize.empty()) options.normalize = normalize;
-  return Transform(options);
-}
-
 // What is trained, and how far it is.
 struct Training {
   ViT vit;
@@ -152,10 +147,9 @@ Tensor teacher_features(const TeacherOptions& options, const Dataset& train, Thr
     if (features.size(0) == train.size()) return features;
   }
   const auto teacher = load_backbone(options.model);
-  const auto transform =
-      transform_for({}, teacher->image_input()->size, teacher->image_input()->normalize);
+  const auto feed = make_feed(*teacher, train.source());
   features = at::empty({train.size(), teacher->width()});
-  Loader loader(train, transform, pool, 128);
+  Loader loader(train, *feed, pool, 128);
   Progress progress("teacher", train.size(), "images");
   NoGrad no_grad;
   const MixedPrecision precision(bf16);
@@ -171,11 +165,11 @@ Tensor teacher_features(const TeacherOptions& options, const Dataset& train, Thr
   return features;
 }
 
-double test_accuracy(const ViT& vit, const Dataset& test, const Transform& transform,
-                     ThreadPool& pool, bool bf16) {
+double test_accuracy(const ViT& vit, const Dataset& test, const Feed& feed, ThreadPool& pool,
+                     bool bf16) {
   NoGrad no_grad;
   const MixedPrecision precision(bf16);
-  Loader loader(test, transform, pool, 256);
+  Loader loader(test, feed, pool, 256);
   int64_t right = 0;
   while (auto batch = loader.next()) {
     const Tensor best = vit.logits(vit.features(batch->input)).argmax(-1);
@@ -201,11 +195,6 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
   const DataSplits data = open_data(options.data);
   const Dataset train = whole(*data.train), test = whole(*data.test);
   const auto& student = options.model;
-  const auto train_transform =
-      transform_for(options.train_transform, student.image_size, student.normalize);
-  const auto test_transform =
-      transform_for(options.test_transform, student.image_size, student.normalize);
-
   const ViTShape shape{.image_size = student.image_size,
                        .patch_size = student.patch_size,
                        .width = student.width,
@@ -215,6 +204,9 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
                        .classes = int64_t(data.train->classes().size())};
   const Seeds seeds{uint64_t(options.seed)};
   Training training{.vit = ViT(shape, student.normalize)};
+  const auto train_feed =
+      make_feed(training.vit, *data.train, options.train_transform, {}, "train_transform");
+  const auto test_feed = make_feed(training.vit, *data.test, options.test_transform);
   Random weights = seeds("weights");
   training.vit.initialize(weights);
   if (student.inherit) inherit(training.vit, options.teacher.model);
@@ -246,7 +238,7 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
     const double keep = epoch >= how.epochs - how.full_epochs ? 1 : how.keep_tokens;
     TokenDrop drop(keep, seeds("tokens", uint64_t(epoch)));
     const nn::Adaptations adaptations = keep < 1 ? nn::Adaptations{&drop} : nn::Adaptations{};
-    Loader loader(train, train_transform, pool,
+    Loader loader(train, *train_feed, pool,
                   seeds("order", uint64_t(epoch)).permutation(train.size()), how.batch_size,
                   seeds("augment", uint64_t(epoch)));
     Progress progress(fmt::format("epoch {}/{}", epoch + 1, how.epochs), train.size(), "images");
@@ -272,7 +264,7 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
       progress.advance(batch->size());
       progress.note(fmt::format("loss {:.3f}", loss_sum / double(step)));
     }
-    accuracy = test_accuracy(training.vit, test, test_transform, pool, bf16);
+    accuracy = test_accuracy(training.vit, test, *test_feed, pool, bf16);
     training.epoch = epoch + 1;
     training.optimizer = optimizer.state();
     Archive archive;

@@ -36,6 +36,7 @@ void Recipe::bind(Fields& f) {
   f.section("data", data, "The data set.");
   f.section("train_transform", train_transform, "From stored image to training input.");
   f.section("test_transform", test_transform, "From stored image to test input and features.");
+  f.section("text", text, "From stored text to input, where the data are texts.");
   f.section("scenario", scenario, "How the data becomes a stream of tasks.");
   f.section("learner", learner, "The method and its options.");
   if (const LearnerRow* row = find_learner(learner.name); row && training_of_ != learner.name) {

@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
+#include "patina/data/feed.h"
 #include "patina/data/source.h"
-#include "patina/image/transform.h"
 #include "patina/learners/registry.h"
 #include "patina/models/model.h"
 #include "patina/scenario/scenario.h"
@@ -37,7 +37,8 @@ struct Recipe {
   int64_t seed = 1993;
   ModelOptions model;
   DataOptions data;
-  TransformOptions train_transform, test_transform;
+  TransformOptions train_transform, test_transform;  // where the data are images
+  TextOptions text;                                  // where they are texts
   ScenarioOptions scenario;
   LearnerSection learner;
   TrainingOptions training;  // starts from the learner's own

@@ -7,6 +7,7 @@
 #include "patina/checkpoint/load.h"
 #include "patina/config/recipe_file.h"
 #include "patina/run/evaluation.h"
+#include "patina/run/feed.h"
 #include "patina/run/machine.h"
 #include "patina/version.h"
 
@@ -40,16 +41,6 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
-
-Transform transform_for(TransformOptions options, const Backbone& backbone, const char* table) {
-  const ImageInput takes = *backbone.image_input();
-  if (options.size == 0) options.size = takes.size;
-  if (options.normalize.empty()) options.normalize = takes.normalize;
-  if (options.size != takes.size)
-    fail(ErrorKind::recipe, "{}.size is {}, but the model takes {} px: set model.image_size", table,
-         options.size, takes.size);
-  return Transform(options);
-}
 
 Json or_null(const Score& score) {
   return score ? Json(*score) : Json(nullptr);
@@ -131,9 +122,9 @@ class Execution {
         row_(recipe.learner.row()) {}
 
   Json execute(const DataSplits& data, Backbone& backbone) {
-    const auto train_transform =
-        transform_for(recipe_.train_transform, backbone, "train_transform");
-    const auto test_transform = transform_for(recipe_.test_transform, backbone, "test_transform");
+    const auto train_feed =
+        make_feed(backbone, *data.train, recipe_.train_transform, recipe_.text, "train_transform");
+    const auto test_feed = make_feed(backbone, *data.test, recipe_.test_transform, recipe_.text);
     scenario_ = make_scenario(recipe_.scenario, data, row_.needs.past_data);
     if (const auto lack = missing(row_.needs, scenario_->grant()))
       fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}", row_.name, scenario_->name(),
@@ -145,8 +136,8 @@ class Execution {
     const Seeds seeds(uint64_t(recipe_.seed));
     learner_ = row_.make({backbone, seeds}, *recipe_.learner.options);
     ThreadPool pool(control_.data_threads);
-    trainer_ = std::make_unique<Trainer>(recipe_.training, train_transform, test_transform, pool,
-                                         seeds, [this] { between_steps(); });
+    trainer_ = std::make_unique<Trainer>(recipe_.training, *train_feed, *test_feed, pool, seeds,
+                                         [this] { between_steps(); });
     stream_ = scenario_->stream();
     evaluation_ = std::make_unique<Evaluation>(*scenario_);
     describe(data, backbone);
@@ -267,7 +258,7 @@ class Execution {
          {{"name", recipe_.model.name},
           {"about", backbone.about()},
           {"hash", model_hash_},
-          {"image_size", backbone.image_input()->size}}},
+          {"image_size", backbone.image_input().value_or(ImageInput{}).size}}},
         {"data",
          {{"name", data.name},
           {"train_samples", data.train->size()},

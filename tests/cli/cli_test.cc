@@ -194,6 +194,32 @@ TEST(Cli, features_of_images_and_stored_tensors) {
   EXPECT_TRUE(has(wrong.err, "did you mean \"starter\"?")) << wrong.err;
 }
 
+TEST(Cli, texts_need_a_model_that_takes_them) {
+  const auto folder = scratch_folder("cli-texts");
+  write_text(folder / "all.csv", "query,intent\na,x\nb,x\nc,y\nd,y\n");
+  const Result features = call(folder, {"features", "starter", "all.csv", "--text", "query",
+                                        "--label", "intent", "-o", "a.safetensors"});
+  EXPECT_EQ(features.code, 2);
+  EXPECT_TRUE(has(features.err, "the data are texts, but the model takes images (ViT 6x192"))
+      << features.err;
+  EXPECT_TRUE(has(call(folder, {"features", "starter", "all.csv", "-o", "a.safetensors"}).err,
+                  "all.csv:1: no column is called \"text\""));
+  EXPECT_TRUE(
+      has(call(folder, {"features", "starter", "all.csv", "b.txt", "-o", "a.safetensors"}).err,
+          "one file of texts at a time"));
+
+  write_text(folder / "recipe.toml",
+             "[data]\nname = \"text\"\npath = \"all.csv\"\ntext = \"query\"\nlabel = \"intent\"\n"
+             "[scenario]\nclasses_per_task = 1\n[learner]\nname = \"simplecil\"\n");
+  const Result run = call(folder, {"run", "recipe.toml", "--out", "run"});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_TRUE(has(run.err, "the data are texts, but the model takes images")) << run.err;
+  EXPECT_FALSE(fs::exists(folder / "run"));
+  EXPECT_TRUE(has(call(folder, {"list", "datasets"}).out, "clinc150 "));
+  EXPECT_TRUE(has(call(folder, {"explain", "banking77"}).out, "categories.json"));
+  EXPECT_TRUE(has(call(folder, {"explain", "recipe"}).out, "[text]"));
+}
+
 TEST(Cli, a_run_that_is_killed_ends_with_the_same_bits) {
   const auto folder = scratch_folder("cli-kill");
   write_images(folder / "images", 4, 16, 4);

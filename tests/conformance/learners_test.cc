@@ -156,8 +156,8 @@ struct Bench {
              std::make_unique<Watched>(kClasses, 6, 2)},
         vit(random_vit()),
         scenario(make_scenario(recipe.scenario, data, row.needs.past_data)),
-        transform({.size = 16, .normalize = "imagenet"}),
-        trainer(recipe.training, transform, transform, pool, Seeds(seed)),
+        feed({.size = 16, .normalize = "imagenet"}),
+        trainer(recipe.training, feed, feed, pool, Seeds(seed)),
         stream(scenario->stream()),
         learner(row.make({*vit, Seeds(seed)}, *recipe.learner.options)) {}
 
@@ -169,7 +169,7 @@ struct Bench {
   const Watched& train() const { return static_cast<const Watched&>(*data.train); }
   const Watched& test() const { return static_cast<const Watched&>(*data.test); }
   Batch test_batch(int task) {
-    Loader loader(scenario->test(task), transform, pool, 1024);
+    Loader loader(scenario->test(task), feed, pool, 1024);
     return *loader.next();
   }
 
@@ -178,7 +178,7 @@ struct Bench {
   DataSplits data;
   std::unique_ptr<ViT> vit;
   std::unique_ptr<Scenario> scenario;
-  Transform transform;
+  ImageFeed feed;
   ThreadPool pool{2};
   Trainer trainer;
   std::unique_ptr<Stream> stream;

@@ -64,7 +64,7 @@ class ZeroShotClip : public ClosedFormLearner {
       sentence.replace(sentence.find("{}"), 2, name);
       encoded.push_back(clip_.tokenizer()->encode_framed(sentence, {}, clip_.text_input()->longest));
     }
-    return text_input(encoded, *clip_.tokenizer());
+    return padded(encoded, *clip_.tokenizer());
   }
 
   const Clip& clip_;

@@ -22,8 +22,8 @@ struct World {
   DataSplits data = toy_data(kClasses, kPerClass, 4);
   ClassIncremental scenario{{.classes_per_task = 2}, data, false};
   std::unique_ptr<ViT> vit = random_vit();
-  Transform train{{.size = 16, .normalize = "inception", .flip = true}};
-  Transform test{{.size = 16, .normalize = "inception"}};
+  ImageFeed train{{.size = 16, .normalize = "inception", .flip = true}};
+  ImageFeed test{{.size = 16, .normalize = "inception"}};
   ThreadPool pool{2};
   Seeds seeds{5};
 
@@ -191,8 +191,8 @@ TEST(Trainer, FeaturesFollowTheDatasetsOrderAndTheTestTransform) {
   EXPECT_FALSE(set.features.requires_grad());
   Tensor input = at::empty({3, 3, 16, 16});
   for (int64_t i = 0; i < 3; ++i)
-    world.test(world.data.train->image(data.position(i)), Random(),
-               {input.data_ptr<float>() + i * 768, 768});
+    world.test.transform()(world.data.train->image(data.position(i)), Random(),
+                           {input.data_ptr<float>() + i * 768, 768});
   EXPECT_LT(relative_error(set.features, world.vit->features(input)), 1e-6);
 }
 

@@ -11,16 +11,16 @@ namespace {
 
 constexpr int64_t kBatch = 20;
 
-Transform augmenting() {
-  return Transform({.size = 16,
+ImageFeed augmenting() {
+  return ImageFeed({.size = 16,
                     .normalize = "inception",
                     .random_resized_crop = true,
                     .flip = true,
                     .brightness = 0.3,
                     .erase = 0.25});
 }
-Transform plain() {
-  return Transform({.size = 16, .normalize = "unit"});
+ImageFeed plain() {
+  return ImageFeed({.size = 16, .normalize = "unit"});
 }
 
 std::vector<Batch> batches(Loader& loader) {
@@ -39,11 +39,11 @@ bool same(const std::vector<Batch>& a, const std::vector<Batch>& b) {
 struct Rig {
   ToySource source{3, 25};
   Dataset data = whole(source);
-  Transform transform = augmenting();
+  ImageFeed feed = augmenting();
 
   std::vector<Batch> run(int threads, int64_t from = 0, uint64_t seed = 1) {
     ThreadPool pool(threads);
-    Loader loader(data, transform, pool, Seeds(1)("order").permutation(data.size()), kBatch,
+    Loader loader(data, feed, pool, Seeds(1)("order").permutation(data.size()), kBatch,
                   Seeds(seed)("augment"));
     loader.seek(from);
     return batches(loader);
@@ -72,8 +72,8 @@ TEST(Loader, KeepsTheOrderAndSaysWhatEachSampleIs) {
   const ToySource source(3, 10);
   const Dataset data(source, {7, 3, 29, 0, 12}, {40, 41, 42, 43, 44});
   ThreadPool pool(2);
-  const Transform transform = plain();
-  Loader loader(data, transform, pool, {4, 0, 0, 2}, 3, Random());
+  const ImageFeed feed = plain();
+  Loader loader(data, feed, pool, {4, 0, 0, 2}, 3, Random());
   const auto list = batches(loader);
   ASSERT_EQ(list.size(), 2u);
   EXPECT_EQ(items_of(list[0].sample), (std::vector<int64_t>{12, 7, 7}));
@@ -92,10 +92,10 @@ TEST(Loader, SurfacesTheFirstDamagedSample) {
   source.damage(33);
   source.damage(21);
   const Dataset data = whole(source);
-  const Transform transform = plain();
+  const ImageFeed feed = plain();
   for (const int threads : {1, 5}) {
     ThreadPool pool(threads);
-    Loader loader(data, transform, pool, kBatch);
+    Loader loader(data, feed, pool, kBatch);
     EXPECT_TRUE(loader.next().has_value());
     EXPECT_EQ(error_of([&] { loader.next(); }), "toy[21]: damaged");
     EXPECT_EQ(items_of(loader.next()->sample)[0], 40);
@@ -106,7 +106,7 @@ TEST(Loader, MayBeDroppedAtAnyTime) {
   Rig rig;
   ThreadPool pool(2);
   for (int taken = 0; taken < 4; ++taken) {
-    Loader loader(rig.data, rig.transform, pool, kBatch);
+    Loader loader(rig.data, rig.feed, pool, kBatch);
     for (int i = 0; i < taken; ++i) EXPECT_TRUE(loader.next().has_value());
   }
 }

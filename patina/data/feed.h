@@ -1,0 +1,86 @@
+// Feeds: how the samples of a source become a network's input, whatever they are.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "patina/config/fields.h"
+#include "patina/data/source.h"
+#include "patina/image/transform.h"
+#include "patina/nn/input.h"
+#include "patina/text/tokenizer.h"
+
+namespace patina {
+
+/// One batch in the making. Its rows may be prepared by several threads; then one thread joins
+/// them.
+class Making {
+ public:
+  virtual ~Making() = default;
+  /// Makes row `row` of sample `sample`; `random` drives augmentations. Throws what decoding
+  /// throws.
+  virtual void prepare(int64_t row, int64_t sample, Random random) = 0;
+  /// The input, once every row is prepared.
+  virtual Input join() = 0;
+};
+
+/// How samples become input. Immutable, safe to share between threads.
+class Feed {
+ public:
+  virtual ~Feed() = default;
+  /// `source` is lent until the batch is joined.
+  virtual std::unique_ptr<Making> begin(const Source& source, int64_t rows) const = 0;
+  /// What a sample costs the network, roughly: samples of like cost share a batch best. All images
+  /// cost the same, texts by their bytes.
+  virtual int64_t cost(const Source&, int64_t /*sample*/) const { return 0; }
+  /// One line that identifies what is done: the same line and sample, the same input.
+  virtual std::string text() const = 0;
+  /// What a sample is called where they are counted: "images".
+  virtual std::string unit() const = 0;
+};
+
+/// Images: a transform's pixels, [B,3,H,W].
+class ImageFeed : public Feed {
+ public:
+  explicit ImageFeed(Transform transform) : transform_(std::move(transform)) {}
+  explicit ImageFeed(TransformOptions options) : transform_(std::move(options)) {}
+
+  std::unique_ptr<Making> begin(const Source& source, int64_t rows) const override;
+  std::string text() const override { return transform_.text(); }
+  std::string unit() const override { return "images"; }
+  const Transform& transform() const { return transform_; }
+
+ private:
+  Transform transform_;
+};
+
+/// How a text becomes network input: `[text]` in a recipe.
+struct TextOptions {
+  int64_t max_length = 0;  // tokens, with those the model wants around a text; 0: the model's limit
+
+  void bind(Fields& f);
+};
+
+/// Texts of different lengths as one input: padded on the right with the tokenizer's padding (0
+/// where it has none), the mask, and the types where a second text has its own.
+Input padded(std::span<const Encoding> texts, const Tokenizer& tokenizer);
+
+/// Texts: a tokenizer's ids, framed, cut to `max_length`, padded to the longest of the batch.
+class TextFeed : public Feed {
+ public:
+  /// `tokenizer` is lent. Throws Error(recipe) when max_length (0: no limit) leaves no room for a
+  /// text.
+  TextFeed(const Tokenizer& tokenizer, const TextOptions& options);
+
+  std::unique_ptr<Making> begin(const Source& source, int64_t rows) const override;
+  int64_t cost(const Source& source, int64_t sample) const override;
+  std::string text() const override;
+  std::string unit() const override { return "texts"; }
+
+ private:
+  const Tokenizer& tokenizer_;
+  int64_t max_length_;
+};
+
+}  // namespace patina

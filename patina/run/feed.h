@@ -1,0 +1,19 @@
+// The feed between a data set and a backbone: what the recipe leaves open, the backbone fills in.
+#pragma once
+
+#include <memory>
+
+#include "patina/data/feed.h"
+#include "patina/models/backbone.h"
+
+namespace patina {
+
+/// Images through `transform`, whose size and normalisation are the backbone's where it leaves them
+/// open; texts through the backbone's tokenizer, cut to its limit. `table` is the recipe's name of
+/// the transform. The backbone is lent. Throws Error(recipe) when the backbone does not take such
+/// samples, or not of that size.
+std::unique_ptr<Feed> make_feed(const Backbone& backbone, const Source& source,
+                                TransformOptions transform = {}, const TextOptions& text = {},
+                                const char* table = "test_transform");
+
+}  // namespace patina

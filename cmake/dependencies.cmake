@@ -14,15 +14,12 @@ add_library(patina_turbojpeg INTERFACE)
 target_include_directories(patina_turbojpeg SYSTEM INTERFACE ${TURBOJPEG_INCLUDE_DIR})
 target_link_libraries(patina_turbojpeg INTERFACE ${TURBOJPEG_LIBRARY})
 
-# Neither comes with a CMake package: Unicode, and SentencePiece models.
+# Unicode; it comes without a CMake package.
 find_path(UTF8PROC_INCLUDE_DIR utf8proc.h REQUIRED)
 find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
-find_path(SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h REQUIRED)
-find_library(SENTENCEPIECE_LIBRARY sentencepiece REQUIRED)
-add_library(patina_text INTERFACE)
-target_include_directories(patina_text SYSTEM INTERFACE
-  ${UTF8PROC_INCLUDE_DIR} ${SENTENCEPIECE_INCLUDE_DIR})
-target_link_libraries(patina_text INTERFACE ${UTF8PROC_LIBRARY} ${SENTENCEPIECE_LIBRARY})
+add_library(patina_utf8proc INTERFACE)
+target_include_directories(patina_utf8proc SYSTEM INTERFACE ${UTF8PROC_INCLUDE_DIR})
+target_link_libraries(patina_utf8proc INTERFACE ${UTF8PROC_LIBRARY})
 
 # Chart.js is inlined into every report page.
 find_file(PATINA_CHART_JS NAMES chart.min.js Chart.min.js

@@ -58,8 +58,7 @@ void add_inspect(CLI::App& app) {
   };
   auto arguments = std::make_shared<Arguments>();
   auto* command = app.add_subcommand("inspect", "Show what a weight file or checkpoint holds");
-  command
-      ->add_option("file", arguments->file, "A .safetensors file, a model folder, or: starter")
+  command->add_option("file", arguments->file, "A .safetensors file, a model folder, or: starter")
       ->required();
   command->add_flag("--summary", arguments->summary, "Leave out the list of tensors");
   command->callback([arguments] { inspect(arguments->file, arguments->summary); });

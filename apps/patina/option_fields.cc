@@ -35,8 +35,9 @@ void OptionFields::number(const FieldInfo& info, T& value) {
 // A flag that is on by default is offered as what switches it off.
 void OptionFields::visit(const FieldInfo& info, bool& value) {
   if (value)
-    command_.add_flag_callback(spelled(info, "--no-"), [&value] { value = false; },
-                               "Switches off: " + std::string(info.help));
+    command_.add_flag_callback(
+        spelled(info, "--no-"), [&value] { value = false; },
+        "Switches off: " + std::string(info.help));
   else
     command_.add_flag(spelled(info), value, std::string(info.help));
 }

@@ -261,7 +261,8 @@ void DataOptions::bind(Fields& f) {
     {.low = 0, .high = 1, .low_open = true, .high_open = true});
   f("split_seed", split_seed, "Seed of that split.", at_least(0));
   f("class_names", class_names,
-    "A JSON file of class names, in the order of the data's classes, instead of the data set's own.");
+    "A JSON file of class names, in the order of the data's classes, instead of the data set's "
+    "own.");
   f("class_names_set", class_names_set, "The set of that file, for example \"cifar100\".");
   f("skip_bad_images", skip_bad_images,
     "Decode every image of a folder once at the start, and leave out and count those that cannot "

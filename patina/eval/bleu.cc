@@ -14,8 +14,9 @@ namespace patina {
 namespace {
 
 Tokens sacrebleu_tokens(std::string_view text, Case letters) {
-  return tokens_13a(
-      python::strip_right(letters == Case::lowered ? python::lower(text) : std::string(text)));
+  return tokens_13a(python::strip_right(letters == Case::lowered
+                                            ? lower_case(std::string(text), Sigma::by_word)
+                                            : std::string(text)));
 }
 
 /// For each n-gram its largest count in any reference.

@@ -117,18 +117,18 @@ double matched_ratio(size_t matched, size_t all) {
 }  // namespace
 
 size_t levenshtein_distance(std::string_view a, std::string_view b) {
-  return edit_distance(python::decode(a), python::decode(b));
+  return edit_distance(to_utf32(a), to_utf32(b));
 }
 
 double normalised_edit_similarity(std::string_view a, std::string_view b) {
-  const std::u32string first = python::decode(a), second = python::decode(b);
+  const std::u32string first = to_utf32(a), second = to_utf32(b);
   const size_t longer = std::max(first.size(), second.size());
   if (longer == 0) return 1;
   return 1 - static_cast<double>(edit_distance(first, second)) / static_cast<double>(longer);
 }
 
 double indel_ratio(std::string_view a, std::string_view b) {
-  const std::u32string first = python::decode(a), second = python::decode(b);
+  const std::u32string first = to_utf32(a), second = to_utf32(b);
   return matched_ratio(CommonSubsequence(first).length(second), first.size() + second.size());
 }
 
@@ -138,7 +138,7 @@ int fuzz_ratio(std::string_view a, std::string_view b) {
 
 int fuzz_ratio_difflib(std::string_view a, std::string_view b) {
   if (a == b) return 100;
-  const std::u32string first = python::decode(a), second = python::decode(b);
+  const std::u32string first = to_utf32(a), second = to_utf32(b);
   return rounded_percent(
       matched_ratio(MatchingBlocks(first, second).characters(), first.size() + second.size()));
 }

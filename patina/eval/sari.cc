@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kLongestNgram = 4;
 
 Tokens sari_tokens(std::string_view text) {
-  Tokens tokens = tokens_13a(python::lower(text));
+  Tokens tokens = tokens_13a(lower_case(std::string(text), Sigma::by_word));
   if (tokens.empty()) tokens.emplace_back();
   return tokens;
 }

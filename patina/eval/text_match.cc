@@ -31,10 +31,9 @@ std::u32string without_articles(const std::u32string& text) {
 }
 
 Tokens words(std::string_view text, Articles articles) {
-  std::u32string plain = python::decode(python::lower(text));
+  std::u32string plain = to_utf32(lower_case(std::string(text), Sigma::by_word));
   std::erase_if(plain, is_punctuation);
-  return python::split(
-      python::encode(articles == Articles::removed ? without_articles(plain) : plain));
+  return python::split(to_utf8(articles == Articles::removed ? without_articles(plain) : plain));
 }
 
 Score normalised_match(std::string_view prediction, std::span<const std::string> references,

@@ -87,7 +87,7 @@ Tokens tokens_13a(std::string_view text) {
 }
 
 Tokens rouge_tokens(std::string_view text, bool stem) {
-  Tokens tokens = python::split(python::lower(text), [](char32_t c) {
+  Tokens tokens = python::split(lower_case(std::string(text), Sigma::by_word), [](char32_t c) {
     return !((c >= U'a' && c <= U'z') || (c >= U'0' && c <= U'9'));
   });
   if (stem)
@@ -97,7 +97,7 @@ Tokens rouge_tokens(std::string_view text, bool stem) {
 }
 
 Tokens trace_bleu_tokens(std::string_view text) {
-  return python::split(text, [](char32_t c) { return c == U'.' || python::is_space(c); });
+  return python::split(text, [](char32_t c) { return c == U'.' || is_python_space(c); });
 }
 
 NgramCounts ngram_counts(std::span<const std::string> tokens, size_t n) {

@@ -77,8 +77,10 @@ std::vector<std::vector<int64_t>> generate(
     const Backbone& backbone, const Input& prompts, const std::vector<int64_t>& stop,
     const GenerateOptions& options, const nn::Adaptations& adaptations,
     const std::function<void(int64_t row, int64_t id)>& chosen) {
-  const int64_t rows = prompts.size(), longest = backbone.text_input().value_or(TextInput{}).longest;
-  if (prompts.data.size(1) == 0) fail(ErrorKind::data, "an empty prompt: there is nothing to continue");
+  const int64_t rows = prompts.size(),
+                longest = backbone.text_input().value_or(TextInput{}).longest;
+  if (prompts.data.size(1) == 0)
+    fail(ErrorKind::data, "an empty prompt: there is nothing to continue");
   if (longest > 0 && prompts.data.size(1) >= longest)
     fail(ErrorKind::data, "a prompt of {} tokens leaves no room: the model takes {}",
          prompts.data.size(1), longest);

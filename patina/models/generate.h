@@ -12,13 +12,13 @@ namespace patina {
 
 /// How tokens are chosen. In this order: repetition penalty, temperature, top_k, top_p.
 struct GenerateOptions {
-  int64_t max_tokens = 128;        // new ones
-  double temperature = 0;          // 0: greedy, the likeliest token
-  int64_t top_k = 0;               // only the k likeliest; 0: all
-  double top_p = 1;                // only the likeliest that together have this probability
-  double repetition_penalty = 1;   // divides (negative: multiplies) scores of tokens already there
+  int64_t max_tokens = 128;       // new ones
+  double temperature = 0;         // 0: greedy, the likeliest token
+  int64_t top_k = 0;              // only the k likeliest; 0: all
+  double top_p = 1;               // only the likeliest that together have this probability
+  double repetition_penalty = 1;  // divides (negative: multiplies) scores of tokens already there
   int64_t seed = 1993;
-  bool cache = true;               // keep keys and values: the same ids, sooner
+  bool cache = true;  // keep keys and values: the same ids, sooner
 
   void bind(Fields& f);
 };

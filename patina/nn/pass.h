@@ -15,8 +15,8 @@ struct KeyValues {
     Tensor encoded_key, encoded_value;  // of the encoder's output
   };
   std::vector<Layer> layers;
-  Tensor mask;       // [B,S] int64: 0 where a row has padding
-  Tensor positions;  // [B,S]
+  Tensor mask;        // [B,S] int64: 0 where a row has padding
+  Tensor positions;   // [B,S]
   int64_t added = 0;  // tokens that adaptations put in, which move all later positions
 };
 

@@ -15,9 +15,9 @@ namespace patina {
 /// What a learner may know of the stretch it trains on. The test split and the tasks to come are
 /// not members, so none can be read.
 struct Task {
-  int index = 0;               // 0-based
-  std::vector<int64_t> fresh;  // classes first met in this task, numbered over the whole stream
-  std::vector<int64_t> seen;   // classes met so far, the fresh ones included
+  int index = 0;                   // 0-based
+  std::vector<int64_t> fresh;      // classes first met in this task, numbered over the whole stream
+  std::vector<int64_t> seen;       // classes met so far, the fresh ones included
   std::vector<std::string> names;  // of the fresh classes
   const Dataset* train = nullptr;
 };

@@ -4,7 +4,7 @@
 #include <array>
 #include <memory>
 
-#include "patina/text/charsmap.h"
+#include "patina/text/pieces/charsmap.h"
 #include "patina/text/vocabulary.h"
 
 namespace patina {

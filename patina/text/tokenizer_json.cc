@@ -6,8 +6,8 @@
 
 #include "patina/text/bpe.h"
 #include "patina/text/json_steps.h"
+#include "patina/text/pieces/sentence_piece.h"
 #include "patina/text/pipeline.h"
-#include "patina/text/sentence_piece.h"
 #include "patina/text/vocabulary_files.h"
 #include "patina/text/word_piece.h"
 
@@ -103,7 +103,7 @@ void read_bpe(const JsonNode& model, bool byte_level, TokenizerParts& parts, std
                                       model.place());
 }
 
-// The pieces as a model for the library, which is then given text that is normalized and split.
+// The pieces as a SentencePiece model, which is then given text that is normalized and split.
 void read_unigram(const JsonNode& model, TokenizerParts& parts) {
   model.allow_only({"type", "unk_id", "vocab", "byte_fallback"});
   PieceModel pieces{.kind = PieceModel::Kind::unigram,

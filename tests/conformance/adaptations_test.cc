@@ -156,8 +156,8 @@ TEST_P(Adapted, PaddingChangesNothing) {
   if (!family_.input.is_text()) GTEST_SKIP() << "images have no padding";
   const auto adaptation = make_stirred();
   const Tensor padded = family_.network->tokens(family_.input, {adaptation.get()});
-  const Tensor alone = family_.network->tokens(family_.input.data.slice(0, 1, 2).slice(1, 0, 5),
-                                               {adaptation.get()});
+  const Tensor alone =
+      family_.network->tokens(family_.input.data.slice(0, 1, 2).slice(1, 0, 5), {adaptation.get()});
   EXPECT_LT(relative_error(padded.slice(0, 1, 2).slice(1, 0, 5), alone), 1e-5);
 }
 
@@ -176,11 +176,13 @@ TEST_P(Adapted, GeneratesTheSameWithAndWithoutACache) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, Adapted,
-                         testing::Combine(testing::ValuesIn(tiny_families()), [] {
-                           std::vector<std::string> names;
-                           for (const auto& kind : kinds()) names.push_back(kind.name);
-                           return testing::ValuesIn(names);
-                         }()),
+                         testing::Combine(testing::ValuesIn(tiny_families()),
+                                          [] {
+                                            std::vector<std::string> names;
+                                            for (const auto& kind : kinds())
+                                              names.push_back(kind.name);
+                                            return testing::ValuesIn(names);
+                                          }()),
                          [](const auto& info) {
                            return std::get<0>(info.param) + "_" + std::get<1>(info.param);
                          });

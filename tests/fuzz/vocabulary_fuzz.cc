@@ -6,7 +6,7 @@
 
 #include "patina/base/error.h"
 #include "patina/text/html.h"
-#include "patina/text/sentence_piece.h"
+#include "patina/text/pieces/sentence_piece.h"
 #include "patina/text/unicode.h"
 #include "patina/text/vocabulary_files.h"
 

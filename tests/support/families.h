@@ -82,20 +82,21 @@ inline LanguageShape tiny_language(const std::string& family) {
 
 inline T5Shape tiny_t5(bool gated) {
   T5Shape shape{.vocabulary = kTinyWords};
-  shape.encoder = {.block = {.width = 24,
-                             .heads = 4,
-                             .head_size = 5,
-                             .hidden = 40,
-                             .qkv_bias = false,
-                             .proj_bias = false,
-                             .mlp_bias = false,
-                             .rms_norm = true,
-                             .scaled = false,
-                             .gated = gated,
-                             .activation = gated ? nn::Activation::gelu_tanh : nn::Activation::relu},
-                   .depth = 2,
-                   .relative_buckets = 8,
-                   .relative_furthest = 20};
+  shape.encoder = {
+      .block = {.width = 24,
+                .heads = 4,
+                .head_size = 5,
+                .hidden = 40,
+                .qkv_bias = false,
+                .proj_bias = false,
+                .mlp_bias = false,
+                .rms_norm = true,
+                .scaled = false,
+                .gated = gated,
+                .activation = gated ? nn::Activation::gelu_tanh : nn::Activation::relu},
+      .depth = 2,
+      .relative_buckets = 8,
+      .relative_furthest = 20};
   shape.decoder = shape.encoder;
   shape.decoder.causal = shape.decoder.block.cross = true;
   shape.word_head = {.tied = !gated, .scale = gated ? 1 : 0.2};
@@ -108,13 +109,13 @@ inline ClipShape tiny_clip() {
   shape.image.patch_bias = false;
   shape.image.pre_norm = true;
   shape.image.activation = nn::Activation::quick_gelu;
-  shape.text = {.block = {.width = 20, .heads = 2, .hidden = 32,
-                          .activation = nn::Activation::quick_gelu},
-                .depth = 2,
-                .vocabulary = kTinyWords,
-                .positions = 64,
-                .longest = 64,
-                .causal = true};
+  shape.text = {
+      .block = {.width = 20, .heads = 2, .hidden = 32, .activation = nn::Activation::quick_gelu},
+      .depth = 2,
+      .vocabulary = kTinyWords,
+      .positions = 64,
+      .longest = 64,
+      .causal = true};
   return shape;
 }
 
@@ -140,16 +141,16 @@ inline TinyFamily tiny_family(const std::string& name) {
   family.layers = family.network->layers();
   family.prompt_layers = family.network->prompt_layers();
   if (!family.forward)
-    family.forward = [network = family.network, input = family.input](
-                         const nn::Adaptations& adaptations) {
+    family.forward = [network = family.network,
+                      input = family.input](const nn::Adaptations& adaptations) {
       return network->tokens(input, adaptations);
     };
   return family;
 }
 
 inline std::vector<std::string> tiny_families() {
-  return {"vit",  "bert",  "roberta", "distilbert", "gpt2",     "llama",
-          "qwen2", "t5", "t5_gated", "clip_image", "clip_text"};
+  return {"vit",   "bert", "roberta",  "distilbert", "gpt2",     "llama",
+          "qwen2", "t5",   "t5_gated", "clip_image", "clip_text"};
 }
 
 }  // namespace patina

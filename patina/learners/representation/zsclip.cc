@@ -62,7 +62,8 @@ class ZeroShotClip : public ClosedFormLearner {
     std::vector<Encoding> encoded;
     for (std::string sentence : templates_) {
       sentence.replace(sentence.find("{}"), 2, name);
-      encoded.push_back(clip_.tokenizer()->encode_framed(sentence, {}, clip_.text_input()->longest));
+      encoded.push_back(
+          clip_.tokenizer()->encode_framed(sentence, {}, clip_.text_input()->longest));
     }
     return padded(encoded, *clip_.tokenizer());
   }

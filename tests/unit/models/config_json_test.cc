@@ -37,9 +37,10 @@ TEST(ConfigJson, RefusesWhatPatinaDoesNotHave) {
   auto c = config(R"({"rope_scaling": {"type": "linear", "factor": 2.0}, "kind": "absolute"})");
   c.must_be("kind", "absolute");
   c.must_be("absent", false);
-  EXPECT_EQ(error_of([&] { c.must_be("rope_scaling", nullptr); }),
-            "config.json: rope_scaling = {\"type\":\"linear\",\"factor\":2.0} is not supported, only "
-            "null");
+  EXPECT_EQ(
+      error_of([&] { c.must_be("rope_scaling", nullptr); }),
+      "config.json: rope_scaling = {\"type\":\"linear\",\"factor\":2.0} is not supported, only "
+      "null");
 }
 
 TEST(ConfigJson, NamesTheBadValue) {

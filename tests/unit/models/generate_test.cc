@@ -55,9 +55,8 @@ TEST(Choose, ThePenaltyDividesWhatIsThere) {
   const std::vector<int64_t> both = {1, 1, 4};
   EXPECT_EQ(choose(kScores, both, {.repetition_penalty = 1.5}, random), 3);
   // 3 / 1.1 = 2.73 is still above 2.5: applied once, however often the token is there.
-  EXPECT_EQ(choose(kScores, std::vector<int64_t>{1, 1, 1, 4, 4}, {.repetition_penalty = 1.1},
-                   random),
-            1);
+  EXPECT_EQ(
+      choose(kScores, std::vector<int64_t>{1, 1, 1, 4, 4}, {.repetition_penalty = 1.1}, random), 1);
   const std::vector<float> negative = {-1.0f, -1.5f};
   EXPECT_EQ(choose(negative, std::vector<int64_t>{0}, {.repetition_penalty = 2}, random), 1);
 }
@@ -79,13 +78,16 @@ TEST(Generate, RowsGoOnAsEachAlone) {
     const auto both = generate(*family.network, family.input, {}, greedy);
     const Tensor& ids = family.input.data;
     EXPECT_EQ(both[0], generate(*family.network, ids.slice(0, 0, 1), {}, greedy)[0]) << name;
-    EXPECT_EQ(both[1],
-              generate(*family.network, ids.slice(0, 1, 2).slice(1, 0, 5), {}, greedy)[0])
+    EXPECT_EQ(both[1], generate(*family.network, ids.slice(0, 1, 2).slice(1, 0, 5), {}, greedy)[0])
         << name;
     EXPECT_EQ(both[0].size(), 9u);
     // Sampled ids, too, are those of a cacheless pass.
-    GenerateOptions sampled{.max_tokens = 9, .temperature = 1.5, .top_k = 12, .top_p = 0.9,
-                            .repetition_penalty = 1.2, .seed = 11};
+    GenerateOptions sampled{.max_tokens = 9,
+                            .temperature = 1.5,
+                            .top_k = 12,
+                            .top_p = 0.9,
+                            .repetition_penalty = 1.2,
+                            .seed = 11};
     const auto cached = generate(*family.network, family.input, {}, sampled);
     sampled.cache = false;
     EXPECT_EQ(cached, generate(*family.network, family.input, {}, sampled)) << name;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace patina {
@@ -19,6 +20,9 @@ class CharsMap {
   /// `text` normalized as Hugging Face's tokenizers do: by grapheme where the map has a beginning
   /// of one (of at most five bytes), else by character.
   std::string normalized(std::string_view text) const;
+  /// The replacement of the longest beginning of `text` that the map has, and that beginning's
+  /// bytes: SentencePiece's own way.
+  std::optional<std::pair<std::string_view, size_t>> longest_prefix(std::string_view text) const;
 
  private:
   std::optional<std::string_view> replacement(std::string_view piece) const;

@@ -1,5 +1,5 @@
 // What a SentencePiece model holds, read from its file (a protocol buffer), from llama2.c's binary
-// vocabulary, or put together from a tokenizer.json; and written again for the library.
+// vocabulary, or put together from a tokenizer.json; and written again.
 // The fields: https://github.com/google/sentencepiece, src/sentencepiece_model.proto.
 #pragma once
 
@@ -41,7 +41,7 @@ struct PieceModel {
 };
 
 /// Reads a `tokenizer.model` or `spiece.model`. Throws Error(format) naming `origin`; what it
-/// returns is safe to hand to the library.
+/// returns has passed check_piece_model.
 PieceModel parse_piece_model(std::span<const uint8_t> bytes, std::string_view origin);
 
 /// Reads llama2.c's `tokenizer.bin`: an int32 of the longest token's bytes, then for each token a
@@ -49,10 +49,11 @@ PieceModel parse_piece_model(std::span<const uint8_t> bytes, std::string_view or
 /// the 256 bytes. Throws Error(format) naming `origin`.
 PieceModel parse_llama2c_vocabulary(std::span<const uint8_t> bytes, std::string_view origin);
 
-/// Refuses with Error(format) what the library may not be given: empty or doubled pieces, scores
+/// Refuses with Error(format) what no model may have: empty or doubled pieces, scores
 /// that are no numbers, a damaged character map, more or less than one unknown piece.
 void check_piece_model(const PieceModel& model, std::string_view origin);
 
+/// The file of a model, as the authors' library reads it.
 std::string serialized(const PieceModel& model);
 
 }  // namespace patina

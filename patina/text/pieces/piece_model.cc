@@ -1,4 +1,4 @@
-#include "patina/text/piece_model.h"
+#include "patina/text/pieces/piece_model.h"
 
 #include <cmath>
 #include <cstring>
@@ -6,7 +6,7 @@
 #include <unordered_set>
 
 #include "patina/base/error.h"
-#include "patina/text/charsmap.h"
+#include "patina/text/pieces/charsmap.h"
 #include "patina/text/pre_tokenizer.h"
 #include "patina/text/unicode.h"
 #include "patina/text/vocabulary.h"

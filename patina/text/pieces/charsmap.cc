@@ -1,4 +1,4 @@
-#include "patina/text/charsmap.h"
+#include "patina/text/pieces/charsmap.h"
 
 #include <utf8proc.h>
 
@@ -84,6 +84,21 @@ std::optional<std::string_view> CharsMap::replacement(std::string_view piece) co
     if (has_leaf(unit)) return replacements_.data() + (units_[at] & ~kLeaf);
   }
   return std::nullopt;
+}
+
+std::optional<std::pair<std::string_view, size_t>> CharsMap::longest_prefix(
+    std::string_view text) const {
+  std::optional<std::pair<std::string_view, size_t>> longest;
+  size_t at = distance(units_[0]);
+  for (size_t read = 0; read < text.size();) {
+    const auto byte = uint8_t(text[read++]);
+    at ^= byte;
+    const uint32_t unit = units_[at];
+    if (label(unit) != byte) break;
+    at ^= distance(unit);
+    if (has_leaf(unit)) longest.emplace(replacements_.data() + (units_[at] & ~kLeaf), read);
+  }
+  return longest;
 }
 
 std::string CharsMap::normalized(std::string_view text) const {

@@ -35,6 +35,7 @@ void write(const std::string& text) {
 
 void generate(Arguments& arguments) {
   const auto model = load_backbone({.name = arguments.model});
+  if (!model->text_input()) fail(ErrorKind::model, "{} does not generate text", model->about());
   const Tokenizer* tokenizer = model->tokenizer();
   if (!tokenizer)
     fail(ErrorKind::model,

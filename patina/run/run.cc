@@ -6,6 +6,7 @@
 #include "patina/base/error.h"
 #include "patina/checkpoint/load.h"
 #include "patina/config/recipe_file.h"
+#include "patina/models/clip.h"
 #include "patina/run/evaluation.h"
 #include "patina/run/feed.h"
 #include "patina/run/machine.h"
@@ -129,6 +130,14 @@ class Execution {
     if (const auto lack = missing(row_.needs, scenario_->grant()))
       fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}", row_.name, scenario_->name(),
            *lack);
+    if (row_.needs_clip && !dynamic_cast<const Clip*>(&backbone))
+      fail(ErrorKind::recipe, "{} reads class names: it needs a CLIP, and the model is {}",
+           row_.name, backbone.about());
+    if (row_.needs_clip && !backbone.tokenizer())
+      fail(ErrorKind::recipe,
+           "{} reads class names, but there is no tokenizer beside the model's weights: put "
+           "tokenizer.json or bpe_simple_vocab_16e6.txt.gz there",
+           row_.name);
 
     const bool resuming = folder_.open(control_.mode, to_toml(recipe_));
     model_hash_ = content_hash(nn::tensors(backbone));

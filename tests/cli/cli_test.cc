@@ -10,6 +10,7 @@
 #include "patina/base/file.h"
 #include "patina/base/json.h"
 #include "patina/base/random.h"
+#include "patina/checkpoint/safetensors.h"
 #include "patina/image/image.h"
 #include "tests/support/shared.h"
 
@@ -218,6 +219,99 @@ TEST(Cli, texts_need_a_model_that_takes_them) {
   EXPECT_TRUE(has(call(folder, {"list", "datasets"}).out, "clinc150 "));
   EXPECT_TRUE(has(call(folder, {"explain", "banking77"}).out, "categories.json"));
   EXPECT_TRUE(has(call(folder, {"explain", "recipe"}).out, "[text]"));
+}
+
+// A GPT-2 whose weights are all zero, which likes every word equally: the first, "a", is chosen.
+void write_language_model(const fs::path& folder) {
+  fs::create_directories(folder);
+  std::map<std::string, std::vector<int64_t>> shapes = {
+      {"wte.weight", {3, 4}}, {"wpe.weight", {8, 4}}, {"ln_f.weight", {4}}, {"ln_f.bias", {4}}};
+  for (const char* norm : {"ln_1", "ln_2"})
+    for (const char* part : {".weight", ".bias"}) shapes[std::string("h.0.") + norm + part] = {4};
+  for (const auto& [name, in, out] : {std::tuple{"attn.c_attn", 4, 12},
+                                      {"attn.c_proj", 4, 4},
+                                      {"mlp.c_fc", 4, 16},
+                                      {"mlp.c_proj", 16, 4}}) {
+    shapes[std::string("h.0.") + name + ".weight"] = {in, out};
+    shapes[std::string("h.0.") + name + ".bias"] = {out};
+  }
+  const Bytes zeros(4 * 64);
+  std::map<std::string, StoredTensor> stored;
+  for (const auto& [name, shape] : shapes) {
+    size_t bytes = 4;
+    for (const int64_t size : shape) bytes *= size_t(size);
+    stored[name] = {DType::f32, shape, std::span(zeros).first(bytes)};
+  }
+  write_safetensors(folder / "model.safetensors", stored);
+  write_text(folder / "config.json",
+             R"({"model_type": "gpt2", "vocab_size": 3, "n_positions": 8, "n_embd": 4,
+                 "n_layer": 1, "n_head": 2})");
+  write_text(folder / "vocab.json", R"({"a": 0, "b": 1, "<|endoftext|>": 2})");
+  write_text(folder / "merges.txt", "#version: 0.2\n");
+}
+
+TEST(Cli, a_language_model_is_shown_and_continues_a_text) {
+  const auto folder = scratch_folder("cli-generate");
+  write_language_model(folder / "model");
+  const Result shown = call(folder, {"inspect", "model", "--summary"});
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_TRUE(has(shown.out, "gpt2 1x4, 2 heads, 3 words\n")) << shown.out;
+  EXPECT_TRUE(has(shown.out, "takes texts of up to 8 tokens\ntokenizer: byte-level BPE, 3 tokens"))
+      << shown.out;
+  for (const char* cache : {"", "--no-cache"}) {
+    std::vector<std::string> words = {"generate", "model", "ba", "--max-tokens", "3"};
+    if (*cache) words.push_back(cache);
+    const Result text = call(folder, words);
+    EXPECT_EQ(text.code, 0) << text.err;
+    EXPECT_EQ(text.out, "baaaa\n");
+  }
+  EXPECT_EQ(call(folder, {"generate", "model", "b"}).out, "baaaaaaa\n");  // the model's 8 tokens
+  const Result bad = call(folder, {"generate", "model", "b", "--top-p", "1.5"});
+  EXPECT_EQ(bad.code, 2);
+  EXPECT_TRUE(has(bad.err, "--top-p: 1.5 must be in (0, 1]")) << bad.err;
+  const Result long_one = call(folder, {"generate", "model", "babababab"});
+  EXPECT_EQ(long_one.code, 2);
+  EXPECT_EQ(long_one.err, "patina: a prompt of 9 tokens leaves no room: the model takes 8\n");
+  const Result image = call(folder, {"generate", "starter", "b"});
+  EXPECT_EQ(image.code, 2);
+  EXPECT_TRUE(has(image.err, "does not generate text")) << image.err;
+  fs::remove(folder / "model/vocab.json");
+  EXPECT_TRUE(has(call(folder, {"generate", "model", "b"}).err, "no tokenizer beside the weights"));
+}
+
+TEST(Cli, a_text_stream_runs_through_a_language_model) {
+  const auto folder = scratch_folder("cli-texts");
+  write_language_model(folder / "model");
+  std::string lines = "text,label\n";
+  for (int i = 0; i < 12; ++i) lines += (i % 2 ? "a b,letters\n" : "b,one\n");
+  write_text(folder / "texts.csv", lines);
+  const Result run = call(folder, {"run", "recipe.toml", "--out", "run"});
+  EXPECT_EQ(run.code, 2);  // there is no recipe yet
+  write_text(folder / "recipe.toml", R"(
+[model]
+name = "model"
+[data]
+name = "text"
+path = "texts.csv"
+[scenario]
+classes_per_task = 1
+[learner]
+name = "simplecil"
+)");
+  const Result done = call(folder, {"run", "recipe.toml", "--out", "run"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  const Json record = parse_json(read_text(folder / "run/record.json"), "record");
+  EXPECT_EQ(record["matrix"].size(), 3u);
+  EXPECT_EQ(record["class_names"].size(), 2u);
+  const Result features =
+      call(folder, {"features", "model", "texts.csv", "-o", "features.safetensors"});
+  EXPECT_EQ(features.code, 0) << features.err;
+  EXPECT_EQ(SafetensorsFile::open(folder / "features.safetensors").at("features").shape,
+            (std::vector<int64_t>{12, 4}));
+  const Result wrong =
+      call(folder, {"run", "recipe.toml", "--out", "other", "--set", "learner.name=zsclip"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_TRUE(has(wrong.err, "zsclip reads class names: it needs a CLIP")) << wrong.err;
 }
 
 TEST(Cli, a_run_that_is_killed_ends_with_the_same_bits) {

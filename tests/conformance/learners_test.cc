@@ -13,6 +13,7 @@
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/tensors.h"
+#include "tests/support/toy_clip.h"
 #include "tests/support/toy_source.h"
 
 namespace patina {
@@ -46,6 +47,15 @@ name = "{}"
   return recipe;
 }
 
+// The network a learner is tried on: a tiny ViT, or a CLIP where class names are read.
+std::unique_ptr<Backbone> toy_network(const std::string& learner) {
+  if (!find_learner(learner)->needs_clip) return random_vit();
+  static const auto trained = toy_clip(ToySource(kClasses, 12, 1));
+  auto clip = trained->clone();
+  clip->set_tokenizer(std::make_shared<ClipWords>());
+  return clip;
+}
+
 class Conformance : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override { scratch_ = scratch_folder("conformance-" + GetParam()); }
@@ -53,8 +63,8 @@ class Conformance : public testing::TestWithParam<std::string> {
   Json run_toy(const fs::path& where, const RunControl& control = {}) const {
     Recipe recipe = toy_recipe(GetParam());
     const DataSplits data = toy_data(kClasses, 12, 6);
-    const auto vit = random_vit();
-    return run(recipe, data, *vit, where, control);
+    const auto network = toy_network(GetParam());
+    return run(recipe, data, *network, where, control);
   }
   bool past_data() const { return find_learner(GetParam())->needs.past_data; }
 
@@ -154,12 +164,12 @@ struct Bench {
         recipe(toy_recipe(learner)),
         data{"toy", std::make_unique<Watched>(kClasses, 12, 1),
              std::make_unique<Watched>(kClasses, 6, 2)},
-        vit(random_vit()),
+        network(toy_network(learner)),
         scenario(make_scenario(recipe.scenario, data, row.needs.past_data)),
         feed({.size = 16, .normalize = "imagenet"}),
         trainer(recipe.training, feed, feed, pool, Seeds(seed)),
         stream(scenario->stream()),
-        learner(row.make({*vit, Seeds(seed)}, *recipe.learner.options)) {}
+        learner(row.make({*network, Seeds(seed)}, *recipe.learner.options)) {}
 
   void learn(const Task& task) {
     this->learner->begin_task(task, trainer);
@@ -176,7 +186,7 @@ struct Bench {
   const LearnerRow& row;
   Recipe recipe;
   DataSplits data;
-  std::unique_ptr<ViT> vit;
+  std::unique_ptr<Backbone> network;
   std::unique_ptr<Scenario> scenario;
   ImageFeed feed;
   ThreadPool pool{2};
@@ -223,10 +233,10 @@ TEST_P(Conformance, scores_the_classes_seen_and_each_sample_alone) {
 
 TEST_P(Conformance, leaves_frozen_weights_alone) {
   Bench bench(GetParam());
-  const auto initial = random_vit();
+  const auto initial = toy_network(GetParam());
   while (const auto task = bench.stream->next()) {
     bench.learn(*task);
-    const auto now = nn::tensors(*bench.vit), before = nn::tensors(*initial);
+    const auto now = nn::tensors(*bench.network), before = nn::tensors(*initial);
     for (size_t i = 0; i < now.size(); ++i) {
       if (now[i].tensor.requires_grad()) continue;
       EXPECT_TRUE(at::equal(now[i].tensor, before[i].tensor)) << now[i].name;
@@ -258,9 +268,9 @@ TEST_P(Conformance, refuses_a_folder_that_holds_another_run) {
   Recipe other = toy_recipe(GetParam());
   other.seed = 8;
   const DataSplits data = toy_data(kClasses, 12, 6);
-  const auto vit = random_vit();
+  const auto network = toy_network(GetParam());
   const std::string text =
-      error_of([&] { run(other, data, *vit, where, {.mode = RunMode::resume}); });
+      error_of([&] { run(other, data, *network, where, {.mode = RunMode::resume}); });
   EXPECT_TRUE(contains(text, "seed = 7") && contains(text, "seed = 8")) << text;
 }
 

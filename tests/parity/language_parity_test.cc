@@ -2,9 +2,13 @@
 // networks of each family, and what they generate.
 #include <gtest/gtest.h>
 
+#include "patina/base/file.h"
+#include "patina/base/json.h"
+#include "patina/models/generate.h"
 #include "patina/models/language_model.h"
 #include "patina/models/t5.h"
 #include "patina/nn/losses.h"
+#include "patina/text/tokenizer.h"
 #include "tests/support/parity.h"
 #include "tests/support/shared.h"
 
@@ -225,6 +229,30 @@ TEST_P(EncoderDecoders, StagesLossGradientsAndGreedyText) {
 
 INSTANTIATE_TEST_SUITE_P(Families, EncoderDecoders, testing::Values("t5", "t5_gated"),
                          [](const auto& info) { return info.param; });
+
+// A trained model, from prompt to story: ids, text and losses of llama2.c and transformers.
+TEST(Stories260K, TellsItsReferenceStories) {
+  PATINA_NEED_SHARED(folder, "data/stories260K");
+  PATINA_NEED_SHARED(reference, "fixtures/language/stories260K.json");
+  const auto model = load_backbone({.name = folder.string()});
+  const Tokenizer& tokenizer = *model->tokenizer();
+  NoGrad no_grad;
+  for (const Json& story : parse_json(read_text(reference), "stories")["cases"]) {
+    auto ids = tokenizer.encode_framed(story["prompt"].get<std::string>()).ids;
+    EXPECT_EQ(ids, story["prompt_ids"].get<std::vector<int64_t>>());
+    const auto wanted = story["generated_ids"].get<std::vector<int64_t>>();
+    const auto told = generate(*model, tensor_of(ids).unsqueeze(0), {},
+                               {.max_tokens = int64_t(wanted.size())})[0];
+    EXPECT_EQ(told, wanted);
+    ids.insert(ids.end(), told.begin(), told.end());
+    EXPECT_EQ(tokenizer.decode(ids, /*skip_special=*/true), story["text"].get<std::string>());
+    const Tensor all = tensor_of(ids).unsqueeze(0);
+    const auto& language = dynamic_cast<const LanguageModel&>(*model);
+    const Tensor loss = nn::next_token_loss(language.word_scores(model->tokens(all)), all);
+    EXPECT_NEAR(loss.item<double>(), story["mean_nll_of_all_tokens_after_first"].get<double>(),
+                1e-4);
+  }
+}
 
 }  // namespace
 }  // namespace patina

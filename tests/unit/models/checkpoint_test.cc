@@ -60,9 +60,10 @@ TEST(ModelFolder, OpensByItsConfig) {
   EXPECT_EQ(model->text_input()->longest, 16);
   EXPECT_FALSE(model->image_input().has_value());
   // The matrices are stored [in,out].
-  for (const auto& item : nn::tensors(*model))
-    if (item.name == "text.blocks.1.mlp.fc1.weight")
-      EXPECT_TRUE(at::equal(item.tensor, gpt2_tensors().at("transformer.h.1.mlp.c_fc.weight").t()));
+  for (const auto& item : nn::tensors(*model)) {
+    if (item.name != "text.blocks.1.mlp.fc1.weight") continue;
+    EXPECT_TRUE(at::equal(item.tensor, gpt2_tensors().at("transformer.h.1.mlp.c_fc.weight").t()));
+  }
 }
 
 // Everything that is wrong is in one message: renamed, missing, mis-shaped, in a shard not there.
@@ -127,6 +128,48 @@ TEST(ModelFolder, IntegersAreNotWeights) {
   write_weights(folder / "model.safetensors", tensors);
   EXPECT_TRUE(contains(error_of([&] { load_backbone({.name = folder.string()}); }),
                        "wrong type: transformer.h.0.mlp.c_fc.weight is I8"));
+}
+
+// Every key of every family's config under hostile values: the model opens or the error says why.
+TEST(ModelFolder, HostileConfigsAreRefused) {
+  const std::vector<std::string> configs = {
+      R"({"model_type": "bert", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1,
+          "num_attention_heads": 2, "intermediate_size": 6, "max_position_embeddings": 8,
+          "type_vocab_size": 2, "layer_norm_eps": 1e-12, "hidden_act": "gelu", "pad_token_id": 0})",
+      R"({"model_type": "roberta", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1,
+          "num_attention_heads": 2, "intermediate_size": 6, "max_position_embeddings": 8,
+          "type_vocab_size": 1, "layer_norm_eps": 1e-5, "pad_token_id": 1})",
+      R"({"model_type": "distilbert", "vocab_size": 9, "dim": 4, "n_layers": 1, "n_heads": 2,
+          "hidden_dim": 6, "max_position_embeddings": 8, "activation": "gelu"})",
+      kConfig,
+      R"({"model_type": "llama", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1,
+          "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 6, "head_dim": 2,
+          "rope_theta": 1e4, "rms_norm_eps": 1e-5, "tie_word_embeddings": true})",
+      R"({"model_type": "qwen2", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1,
+          "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 6,
+          "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}})",
+      R"({"model_type": "t5", "vocab_size": 9, "d_model": 4, "d_kv": 2, "d_ff": 6, "num_layers": 1,
+          "num_decoder_layers": 1, "num_heads": 2, "relative_attention_num_buckets": 4,
+          "relative_attention_max_distance": 8, "feed_forward_proj": "gated-gelu"})",
+      R"({"model_type": "clip", "projection_dim": 4, "text_config": {"vocab_size": 9},
+          "vision_config": {"image_size": 8, "patch_size": 4}})"};
+  const std::vector<Json> hostile = {nullptr,       true,           0,        -1,      1,      3,
+                                     1e300,         16777216,       16777217, -1e-300, "gelu", "",
+                                     Json::array(), Json::object(), "x"};
+  const auto folder = scratch_folder("hostile_configs");
+  write_weights(folder / "model.safetensors", gpt2_tensors());
+  int refused = 0;
+  for (const auto& text : configs) {
+    const Json good = Json::parse(text);
+    for (const auto& [key, value] : good.items())
+      for (const Json& bad : hostile) {
+        Json config = good;
+        config[key] = bad;
+        write(folder / "config.json", config.dump());
+        refused += !error_of([&] { load_backbone({.name = folder.string()}); }).empty();
+      }
+  }
+  EXPECT_GT(refused, 1000);
 }
 
 TEST(Backbones, CloneIntoTensorsOfTheirOwn) {

@@ -8,6 +8,7 @@
 #include "patina/base/error.h"
 #include "patina/base/json.h"
 #include "patina/data/pixels.h"
+#include "patina/text/unicode.h"
 
 namespace patina {
 
@@ -15,37 +16,6 @@ namespace {
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 30, kMostJsonBytes = uint64_t{1} << 27;
 constexpr size_t kNone = std::string::npos;
-
-// The length of the character that begins `text`, or 0 when it is not UTF-8 (RFC 3629).
-size_t utf8_length(std::string_view text) {
-  const auto byte = [&](size_t i) { return i < text.size() ? uint8_t(text[i]) : uint8_t{0}; };
-  const auto tail = [&](size_t i) { return (byte(i) & 0xc0) == 0x80; };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xc2 && lead < 0xe0) return tail(1) ? 2 : 0;
-  if ((lead & 0xf0) == 0xe0) {
-    const bool overlong = lead == 0xe0 && byte(1) < 0xa0;
-    const bool surrogate = lead == 0xed && byte(1) > 0x9f;
-    return tail(1) && tail(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (lead < 0xf0 || lead > 0xf4) return 0;
-  const bool outside = (lead == 0xf0 && byte(1) < 0x90) || (lead == 0xf4 && byte(1) > 0x8f);
-  return tail(1) && tail(2) && tail(3) && !outside ? 4 : 0;
-}
-
-// The text without a byte order mark. Throws on what is not UTF-8.
-std::string_view checked_utf8(std::string_view text, const std::string& origin) {
-  for (size_t at = 0; at < text.size();) {
-    const size_t length = utf8_length(text.substr(at));
-    if (length == 0)
-      fail(ErrorKind::format,
-           "{}:{}: not UTF-8; convert the file, for example with `iconv -t UTF-8`", origin,
-           1 + std::count(text.begin(), text.begin() + ptrdiff_t(at), '\n'));
-    at += length;
-  }
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-  return text;
-}
 
 // Each line, without its end, and its number.
 template <class Body>
@@ -62,6 +32,19 @@ void each_line(std::string_view text, const std::string& origin, Body body) {
            line.size(), kLongestRecord);
     body(line, number);
   }
+}
+
+// The text without a byte order mark. Throws on what is not UTF-8.
+std::string_view checked_utf8(std::string_view text, const std::string& origin) {
+  if (!is_utf8(text))
+    each_line(text, origin, [&](std::string_view line, int64_t number) {
+      if (!is_utf8(line))
+        fail(ErrorKind::format,
+             "{}:{}: not UTF-8; convert the file, for example with `iconv -t UTF-8`", origin,
+             number);
+    });
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  return text;
 }
 
 // Walks separated values record by record.

@@ -29,6 +29,7 @@ NameTable bert_names() {
                      {{"word_head.transform", {"cls.predictions.transform.dense"}},
                       {"word_head.norm", {"cls.predictions.transform.LayerNorm"}},
                       {"word_head.decoder.bias", {"cls.predictions.bias"}},
+                      {"word_head.decoder", {"cls.predictions.decoder"}},
                       {"next_sentence", {"cls.seq_relationship"}}});
   names.unneeded = {"@embeddings.position_ids", "cls.predictions.decoder.*", "cls.*"};
   return names;
@@ -39,6 +40,7 @@ NameTable roberta_names() {
   names.rules.insert(names.rules.end(), {{"word_head.transform", {"lm_head.dense"}},
                                          {"word_head.norm", {"lm_head.layer_norm"}},
                                          {"word_head.decoder.bias", {"lm_head.bias"}},
+                                         {"word_head.decoder", {"lm_head.decoder"}},
                                          {"class_dense", {"classifier.dense"}},
                                          {"classifier", {"classifier.out_proj"}}});
   names.unneeded = {"@embeddings.position_ids", "lm_head.decoder.*"};
@@ -61,7 +63,7 @@ NameTable distilbert_names() {
                 {"text.blocks.{}.norm2", {"@transformer.layer.{}.output_layer_norm"}},
                 {"word_head.transform", {"vocab_transform"}},
                 {"word_head.norm", {"vocab_layer_norm"}},
-                {"word_head.decoder.bias", {"vocab_projector.bias"}},
+                {"word_head.decoder", {"vocab_projector"}},
                 {"class_dense", {"pre_classifier"}}},
       .unneeded = {"vocab_projector.weight", "@embeddings.position_ids"}};
 }
@@ -84,6 +86,7 @@ LanguageShape bert_shape(Checkpoint& checkpoint, double standard_eps) {
   shape.text.final_norm = false;
   shape.word_head = {.transform = true,
                      .activation = shape.text.block.activation,
+                     .tied = config.flag("tie_word_embeddings", true),
                      .bias = true,
                      .eps = shape.text.block.eps};
   config.must_be("position_embedding_type", "absolute");
@@ -141,7 +144,10 @@ std::unique_ptr<Backbone> open_distilbert(Checkpoint& checkpoint) {
   shape.text.longest = shape.text.positions;
   shape.text.embed_norm = true;
   shape.text.final_norm = false;
-  shape.word_head = {.transform = true, .activation = shape.text.block.activation, .bias = true};
+  shape.word_head = {.transform = true,
+                     .activation = shape.text.block.activation,
+                     .tied = config.flag("tie_word_embeddings", true),
+                     .bias = true};
   shape.words = checkpoint.has("vocab_transform.weight");
   shape.classes = checkpoint.rows("classifier.weight");
   shape.class_dense = shape.classes > 0 && checkpoint.has("pre_classifier.weight");

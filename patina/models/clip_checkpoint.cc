@@ -116,11 +116,12 @@ std::unique_ptr<Backbone> open_clip(Checkpoint& checkpoint) {
   shape.text.block.eps = text.number("layer_norm_eps", 1e-5);
   image.must_be("num_channels", 3);
   for (ConfigJson* part : {&image, &text}) {
-    part->skip({"dropout", "attention_dropout", "projection_dim"});
+    part->skip({"dropout", "attention_dropout", "projection_dim", "tie_word_embeddings"});
     part->finish();
   }
   // The *_dict copies are older spellings of the same two objects.
-  config.skip({"logit_scale_init_value", "text_config_dict", "vision_config_dict"});
+  config.skip(
+      {"logit_scale_init_value", "tie_word_embeddings", "text_config_dict", "vision_config_dict"});
   config.finish();
   if (shape.image.image_size % shape.image.patch_size != 0)
     fail(ErrorKind::model, "{}: an image of {} px is not a multiple of the patch size {}",

@@ -177,6 +177,16 @@ void ConfigJson::must_be(const std::string& key, const Json& value) {
          found->dump().substr(0, 200), value.is_null() ? "null" : value.dump());
 }
 
+void ConfigJson::all_must_be(const std::string& key, const Json& value) {
+  const Json* found = find(key);
+  if (!found) return;
+  if (!found->is_array()) fail(ErrorKind::model, "{}: {} is not a list", origin_, key);
+  for (const Json& item : *found)
+    if (item != value)
+      fail(ErrorKind::model, "{}: {} holds {}, which is not supported, only {}", origin_, key,
+           item.dump().substr(0, 200), value.dump());
+}
+
 void ConfigJson::skip(std::initializer_list<const char*> keys) {
   read_.insert(keys.begin(), keys.end());
 }

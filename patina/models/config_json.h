@@ -36,6 +36,8 @@ class ConfigJson {
 
   /// The key must be absent or hold `value`: patina does not have what another value asks for.
   void must_be(const std::string& key, const Json& value);
+  /// The same of every element of a list.
+  void all_must_be(const std::string& key, const Json& value);
   /// Keys that do not change what the network computes.
   void skip(std::initializer_list<const char*> keys);
   /// Refuses what nobody read, all of it at once.

@@ -63,6 +63,7 @@ LanguageShape llama_shape(Checkpoint& checkpoint, double eps, double theta) {
   shape.class_bias = false;
   config.must_be("rope_scaling", nullptr);
   config.must_be("partial_rotary_factor", 1.0);
+  config.all_must_be("layer_types", "full_attention");
   config.skip({"attention_dropout", "pretraining_tp"});
   return shape;
 }

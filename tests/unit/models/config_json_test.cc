@@ -43,6 +43,15 @@ TEST(ConfigJson, RefusesWhatPatinaDoesNotHave) {
       "null");
 }
 
+TEST(ConfigJson, RefusesOneOfAList) {
+  auto c = config(R"({"layers": ["full", "full"], "mixed": ["full", "window"], "word": "full"})");
+  c.all_must_be("layers", "full");
+  c.all_must_be("absent", "full");
+  EXPECT_EQ(error_of([&] { c.all_must_be("mixed", "full"); }),
+            "config.json: mixed holds \"window\", which is not supported, only \"full\"");
+  EXPECT_EQ(error_of([&] { c.all_must_be("word", "full"); }), "config.json: word is not a list");
+}
+
 TEST(ConfigJson, NamesTheBadValue) {
   const auto text = [](const char* json, auto read) {
     auto c = config(json);

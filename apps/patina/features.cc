@@ -9,7 +9,9 @@
 #include "patina/base/progress.h"
 #include "patina/checkpoint/load.h"
 #include "patina/data/dataset.h"
+#include "patina/models/language_model.h"
 #include "patina/models/model.h"
+#include "patina/models/t5.h"
 #include "patina/ops.h"
 #include "patina/run/feed.h"
 
@@ -30,21 +32,33 @@ struct Arguments {
 // Keeps what passes between the blocks.
 class Recorder : public nn::Adaptation {
  public:
-  explicit Recorder(int layers) : layers_(layers) {}
+  /// Of the blocks numbered from `first` on; names begin with `prefix`.
+  explicit Recorder(std::string prefix = "", int first = 0)
+      : prefix_(std::move(prefix)), first_(first) {}
   Tensor tokens(int layer, Tensor x) override {
-    kept.emplace_back(layer == 0 ? "embedded" : fmt::format("block{}", layer - 1), x);
+    keep(layer == first_ ? "embedded" : fmt::format("block{}", layer - first_ - 1), x);
     return x;
   }
-  Tensor after(nn::Site site, int, const Tensor& in, Tensor out) override {
+  Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override {
     if (site != nn::Site::norm) return out;
-    kept.emplace_back(fmt::format("block{}", layers_ - 1), in);
-    kept.emplace_back("tokens", out);
+    keep(fmt::format("block{}", layer - first_ - 1), in);
+    keep("tokens", out);
     return out;
   }
   std::vector<std::pair<std::string, Tensor>> kept;
 
  private:
-  int layers_;
+  void keep(const std::string& name, const Tensor& x) { kept.emplace_back(prefix_ + name, x); }
+  std::string prefix_;
+  int first_;
+};
+
+// What a stored file gives a network: images, texts, and what a decoder reads.
+struct StoredInput {
+  Input images, texts;
+  Tensor answer;  // [N,T] ids
+
+  int64_t size() const { return (images.data.defined() ? images : texts).size(); }
 };
 
 // Collects named tensors batch by batch and writes them joined, in the order of their rows.
@@ -53,18 +67,21 @@ class Collector {
   Collector(const Backbone& backbone, bool all) : backbone_(backbone), all_(all) {}
 
   void add(const Input& input, const Tensor& rows) {
-    Recorder recorder(int(backbone_.layers()));
-    const Tensor features =
-        all_ ? backbone_.features(input, {&recorder}) : backbone_.features(input);
     rows_.push_back(rows);
-    put("features", features);
-    for (const auto& [name, tensor] : recorder.kept) put(name, tensor);
-    if (const Tensor logits = backbone_.logits(features); all_ && logits.defined())
-      put("logits", logits);
+    add_features(input, "");
     if (all_ && input.is_text()) {
       put("input", input.data);
-      put("mask", input.mask);
+      put("mask", input.mask.defined() ? input.mask : at::ones_like(input.data));
     }
+  }
+  // Images and texts side by side are a CLIP's; the texts' names begin with text_.
+  void add(const StoredInput& input, const Tensor& rows) {
+    const bool both = input.images.data.defined() && input.texts.data.defined();
+    if (!both)
+      return add(input.images.data.defined() ? input.images : input.texts, rows, input.answer);
+    rows_.push_back(rows);
+    add_features(input.images, "");
+    add_features(input.texts, "text_");
   }
   void put(const std::string& name, const Tensor& tensor) {
     parts_[name].push_back(tensor.contiguous().clone());
@@ -82,6 +99,31 @@ class Collector {
   }
 
  private:
+  void add(const Input& input, const Tensor& rows, const Tensor& answer) {
+    add(input, rows);
+    const auto* t5 = dynamic_cast<const T5*>(&backbone_);
+    if (!answer.defined() || !t5) return;
+    Recorder recorder("decoder_", int(t5->prompt_layers()));
+    const Tensor tokens = t5->decode(answer, t5->tokens(input), input.mask, {&recorder});
+    for (const auto& [name, tensor] : recorder.kept) put(name, tensor);
+    put("word_scores", t5->word_scores(tokens));
+  }
+
+  void add_features(const Input& input, const std::string& prefix) {
+    Recorder recorder(prefix);
+    const Tensor features =
+        all_ ? backbone_.features(input, {&recorder}) : backbone_.features(input);
+    put(prefix + "features", features);
+    if (!all_) return;
+    for (const auto& [name, tensor] : recorder.kept) put(name, tensor);
+    if (const Tensor logits = backbone_.logits(features); logits.defined()) put("logits", logits);
+    if (const auto* language = dynamic_cast<const LanguageModel*>(&backbone_)) {
+      if (language->shape().pooler) put("pooled", language->pooled(features));
+      if (language->shape().words)
+        put("word_scores", language->word_scores(recorder.kept.back().second));
+    }
+  }
+
   // Batches of texts differ in length: what is missing behind a text's tokens becomes 0.
   static Tensor joined_rows(const std::vector<Tensor>& parts) {
     if (parts.front().dim() < 2) return at::cat(parts);
@@ -107,22 +149,68 @@ class Collector {
 };
 
 // Tensors that are network input already.
-Tensor stored_input(const std::string& path) {
+StoredInput stored_input(const std::string& path) {
   const auto file = SafetensorsFile::open(path);
-  const auto& stored = file.at("input");
-  if (stored.shape.size() != 4 || stored.shape[1] != 3 || stored.shape[2] != stored.shape[3] ||
-      stored.shape[2] == 0)
-    fail(ErrorKind::data, "{}: input is {}, it must be [N,3,H,W] with H = W", path,
-         shape_text(stored.shape));
-  return to_tensor(stored).to(at::kFloat);
+  StoredInput input;
+  int64_t rows = -1;
+  const auto same_rows = [&](const std::string& name, const Tensor& t) {
+    if (rows >= 0 && t.size(0) != rows)
+      fail(ErrorKind::data, "{}: {} has {} rows, another input {}", path, name, t.size(0), rows);
+    rows = t.size(0);
+  };
+  for (const char* name : {"input", "pixel_values"}) {
+    if (!file.has(name)) continue;
+    const auto& shape = file.at(name).shape;
+    if (shape.size() != 4 || shape[1] != 3 || shape[2] != shape[3] || shape[2] == 0)
+      fail(ErrorKind::data, "{}: {} is {}, it must be [N,3,H,W] with H = W", path, name,
+           shape_text(shape));
+    input.images = to_tensor(file.at(name)).to(at::kFloat);
+    same_rows(name, input.images.data);
+  }
+  const auto ids = [&](const char* name, const Tensor& like) {
+    if (!file.has(name)) return Tensor();
+    const Tensor t = to_tensor(file.at(name));
+    if (t.dim() != 2 || t.size(1) == 0 || at::isFloatingType(t.scalar_type()) ||
+        (like.defined() && t.sizes() != like.sizes()))
+      fail(ErrorKind::data, "{}: {} is {}, it must be whole numbers [N,T]{}", path, name,
+           shape_text(t.sizes()), like.defined() ? " as input_ids" : "");
+    same_rows(name, t);
+    return t.to(at::kLong);
+  };
+  input.texts.data = ids("input_ids", {});
+  input.texts.mask = ids("attention_mask", input.texts.data);
+  input.texts.types = ids("token_type_ids", input.texts.data);
+  input.answer = ids("decoder_input_ids", {});
+  if (!input.images.data.defined() && !input.texts.data.defined())
+    fail(ErrorKind::data, "{}: neither `input` (pixels, [N,3,H,W]) nor `input_ids` ([N,T]) in it",
+         path);
+  return input;
 }
 
-void collect_stored(const Tensor& input, int64_t batch, Collector& collector) {
-  Progress progress("features", input.size(0), "images");
-  for (int64_t row = 0; row < input.size(0); row += batch) {
-    const Tensor part = input.slice(0, row, row + batch);
-    collector.add(part, at::arange(row, row + part.size(0)));
-    progress.advance(part.size(0));
+// The backbone for stored tensors: of their size, where they are images.
+std::unique_ptr<Backbone> fitting(std::unique_ptr<Backbone> backbone, const StoredInput& input,
+                                  ModelOptions options) {
+  const auto takes = backbone->image_input();
+  if ((input.images.data.defined() && !takes) ||
+      (input.texts.data.defined() && !backbone->text_input()))
+    fail(ErrorKind::data, "the stored tensors are {}, which {} does not take",
+         takes ? "texts" : "images", backbone->about());
+  if (!input.images.data.defined() || input.images.data.size(3) == takes->size) return backbone;
+  options.image_size = input.images.data.size(3);
+  return load_backbone(options);
+}
+
+void collect_stored(const StoredInput& input, int64_t batch, Collector& collector) {
+  Progress progress("features", input.size(), input.images.data.defined() ? "images" : "texts");
+  for (int64_t row = 0; row < input.size(); row += batch) {
+    const int64_t end = std::min(row + batch, input.size());
+    const auto part = [&](const Input& all) {
+      return all.data.defined() ? all.slice(row, end) : all;
+    };
+    collector.add(StoredInput{part(input.images), part(input.texts),
+                              input.answer.defined() ? input.answer.slice(0, row, end) : Tensor()},
+                  at::arange(row, end));
+    progress.advance(end - row);
   }
 }
 
@@ -149,20 +237,20 @@ void features(Arguments& arguments) {
   if (fs::exists(arguments.model) || arguments.options.path.empty())
     arguments.options.name = arguments.model;
   const auto& paths = arguments.input.paths;
-  Tensor input;
+  std::optional<StoredInput> input;
   if (paths.front().ends_with(".safetensors")) {
     if (paths.size() > 1)
       fail(ErrorKind::usage, "one .safetensors input at a time, without other inputs");
     input = stored_input(paths.front());
-    arguments.options.image_size = input.size(3);
   } else if (arguments.transform.size > 0) {
     arguments.options.image_size = arguments.transform.size;
   }
-  const auto backbone = load_backbone(arguments.options);
+  auto backbone = load_backbone(arguments.options);
+  if (input) backbone = fitting(std::move(backbone), *input, arguments.options);
   Collector collector(*backbone, arguments.all);
   std::map<std::string, std::string> metadata = {{"model", arguments.model}};
-  if (input.defined())
-    collect_stored(input, arguments.batch, collector);
+  if (input)
+    collect_stored(*input, arguments.batch, collector);
   else
     collect(*backbone, arguments, collector, metadata);
   collector.write(arguments.out, metadata);
@@ -183,13 +271,15 @@ void add_features(CLI::App& app) {
       ->add_option(
           "inputs", arguments->input.paths,
           "Images, folders, a file of texts (.txt, .csv, .tsv, .json, .jsonl), a name of `patina "
-          "list datasets`, or a .safetensors file whose `input` [N,3,H,W] is used as it is")
+          "list datasets`, or a .safetensors file of tensors used as they are: `input` [N,3,H,W]; "
+          "`input_ids` [N,T] with `attention_mask`, `token_type_ids`, and for T5 "
+          "`decoder_input_ids`")
       ->required();
   command->add_option("-o,--out", arguments->out, "Where the .safetensors file goes")->required();
-  command->add_flag(
-      "--all", arguments->all,
-      "Also `embedded`, `block0`..., `tokens`, `logits` where the model has a head, and a text's "
-      "`input` and `mask`");
+  command->add_flag("--all", arguments->all,
+                    "Also `embedded`, `block0`..., `tokens`, `logits`, `pooled` and `word_scores` "
+                    "where the model "
+                    "has such a head, and a text's `input` and `mask`");
   command->add_flag("--skip-bad-images", arguments->input.skip_bad_images,
                     "Count and leave out images that cannot be decoded");
   command->add_option("--split", arguments->input.split, "Of a data set")

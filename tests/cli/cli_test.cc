@@ -279,6 +279,35 @@ TEST(Cli, a_language_model_is_shown_and_continues_a_text) {
   EXPECT_TRUE(has(call(folder, {"generate", "model", "b"}).err, "no tokenizer beside the weights"));
 }
 
+TEST(Cli, features_of_stored_token_ids) {
+  const auto folder = scratch_folder("cli-ids");
+  write_language_model(folder / "model");
+  const std::vector<int64_t> ids = {0, 1, 2, 1, 1, 0}, mask = {1, 1, 1, 1, 1, 0};
+  const auto stored = [](const std::vector<int64_t>& items) {
+    return StoredTensor{
+        DType::i64, {2, 3}, {reinterpret_cast<const uint8_t*>(items.data()), items.size() * 8}};
+  };
+  const std::vector<std::string> call_all = {"features", "model", "ids.safetensors",
+                                             "--all",    "-o",    "out.safetensors"};
+  write_safetensors(folder / "ids.safetensors",
+                    {{"input_ids", stored(ids)}, {"attention_mask", stored(mask)}});
+  const Result result = call(folder, call_all);
+  ASSERT_EQ(result.code, 0) << result.err;
+  const auto out = SafetensorsFile::open(folder / "out.safetensors");
+  EXPECT_EQ(out.at("features").shape, (std::vector<int64_t>{2, 4}));
+  for (const char* name : {"embedded", "block0", "tokens"})
+    EXPECT_EQ(out.at(name).shape, (std::vector<int64_t>{2, 3, 4})) << name;
+  EXPECT_EQ(out.at("word_scores").shape, (std::vector<int64_t>{2, 3, 3}));
+  const std::vector<int64_t> outside = {0, 1, 3, 1, 1, 0};
+  write_safetensors(folder / "ids.safetensors", {{"input_ids", stored(outside)}});
+  const Result bad = call(folder, call_all);
+  EXPECT_EQ(bad.code, 2);
+  EXPECT_EQ(bad.err, "patina: token id 3 is outside the model's 3\n");
+  write_safetensors(folder / "ids.safetensors", {{"attention_mask", stored(mask)}});
+  EXPECT_TRUE(
+      has(call(folder, call_all).err, "neither `input` (pixels, [N,3,H,W]) nor `input_ids`"));
+}
+
 TEST(Cli, a_text_stream_runs_through_a_language_model) {
   const auto folder = scratch_folder("cli-texts");
   write_language_model(folder / "model");

@@ -3,106 +3,117 @@
 #include <limits>
 
 #include "patina/base/error.h"
+#include "patina/learn/linear_algebra.h"
 #include "patina/ops.h"
 
 namespace patina {
 
-Tensor one_hot(const Tensor& targets, int64_t classes, at::ScalarType type) {
-  return at::one_hot(targets, classes).to(type);
-}
-
 namespace {
 
-// (S + λI)⁻¹ B for a symmetric positive semi-definite S. Cholesky; where rounding has left S + λI
-// not positive definite, the eigendecomposition with negative eigenvalues taken as zero.
-Tensor solve_shifted(const Tensor& s, const Tensor& b, double penalty) {
-  Tensor shifted = s.clone();
-  shifted.diagonal().add_(penalty);
-  const auto [factor, info] = at::linalg_cholesky_ex(shifted);
-  if (info.item<int>() == 0) {
-    const Tensor half = at::linalg_solve_triangular(factor, b, /*upper=*/false);
-    return at::linalg_solve_triangular(factor.mT(), half, /*upper=*/true);
-  }
-  const auto [values, vectors] = at::linalg_eigh(s);
-  return at::matmul(vectors,
-                    at::matmul(vectors.t(), b) / (values.clamp_min(0) + penalty).unsqueeze(1));
+// `old` with zero columns or rows added on the right and below.
+Tensor grown(const Tensor& old, int64_t rows, int64_t columns) {
+  const Tensor all = at::zeros({rows, columns}, at::kDouble);
+  if (old.defined()) all.slice(0, 0, old.size(0)).slice(1, 0, old.size(1)).copy_(old);
+  return all;
+}
+
+Tensor appended(const Tensor& old, const Tensor& fresh) {
+  return old.defined() ? at::cat({old, fresh}) : fresh.clone();
 }
 
 }  // namespace
+
+Tensor one_hot(const Tensor& targets, int64_t classes, at::ScalarType type) {
+  return at::one_hot(targets, classes).to(type);
+}
 
 void RidgeStatistics::add(const Tensor& features, const Tensor& targets, int64_t classes) {
   NoGrad no_grad;
   const int64_t dims = features.size(1);
   classes_ = std::max(classes_, classes);
   samples_ += features.size(0);
-  const auto accumulate = [&](const Tensor& rows, const Tensor& rows_targets) {
-    const Tensor h = rows.to(at::kDouble);
-    gram_.addmm_(h.t(), h);
-    products_.add_(at::matmul(h.t(), one_hot(rows_targets, classes_, at::kDouble)));
-  };
-  if (dual()) {
-    rows_ = rows_.defined() ? at::cat({rows_, features}) : features.clone();
-    targets_ = targets_.defined() ? at::cat({targets_, targets}) : targets.clone();
-    if (samples_ < dims) return;
-    gram_ = at::zeros({dims, dims}, at::kDouble);
-    products_ = at::zeros({dims, classes_}, at::kDouble);
-    accumulate(rows_, targets_);
-    rows_ = targets_ = Tensor();
-    return;
-  }
-  if (products_.size(1) < classes_)
-    products_ =
-        at::cat({products_, at::zeros({dims, classes_ - products_.size(1)}, at::kDouble)}, 1);
-  accumulate(features, targets);
+  if (!dual()) return add_primal(features, targets);
+  if (samples_ < dims) return add_dual(features, targets);
+  gram_ = at::zeros({dims, dims}, at::kDouble);
+  kernel_ = Tensor();
+  if (rows_.defined()) add_primal(rows_, targets_);
+  rows_ = targets_ = Tensor();
+  add_primal(features, targets);
+}
+
+void RidgeStatistics::add_dual(const Tensor& features, const Tensor& targets) {
+  const int64_t old = samples_ - features.size(0);
+  kernel_ = grown(kernel_, samples_, samples_);
+  const Tensor fresh = kernel_.slice(0, old);
+  if (rows_.defined()) add_product(fresh.slice(1, 0, old), features, rows_);
+  add_lower_product(fresh.slice(1, old), features);
+  rows_ = appended(rows_, features);
+  targets_ = appended(targets_, targets);
+}
+
+void RidgeStatistics::add_primal(const Tensor& features, const Tensor& targets) {
+  if (!products_.defined() || products_.size(1) < classes_)
+    products_ = grown(products_, features.size(1), classes_);
+  add_lower_product(gram_, features.t());
+  add_product(products_, features.t(), one_hot(targets, classes_, at::kDouble).t());
 }
 
 Tensor RidgeStatistics::solve(double penalty) const {
   NoGrad no_grad;
   PATINA_CHECK(samples_ > 0, "ridge without samples");
-  if (!dual()) return solve_shifted(gram_, products_, penalty).to(at::kFloat);
-  const Tensor h = rows_.to(at::kDouble);
+  if (!dual()) return ShiftedInverse(gram_, penalty)(products_).to(at::kFloat);
   const Tensor outputs = one_hot(targets_, classes_, at::kDouble);
-  return at::matmul(h.t(), solve_shifted(at::matmul(h, h.t()), outputs, penalty)).to(at::kFloat);
+  const Tensor coefficients = ShiftedInverse(kernel_, penalty)(outputs);
+  const Tensor weights = at::zeros({rows_.size(1), classes_}, at::kDouble);
+  add_product(weights, rows_.t(), coefficients.t());
+  return weights.to(at::kFloat);
 }
 
-RidgePath::RidgePath(const Tensor& features, const Tensor& outputs) {
+Tensor RidgeStatistics::last_kernel(int64_t count) const {
+  PATINA_CHECK(dual() && count <= samples_, "no products of these samples");
+  const int64_t first = samples_ - count;
+  return mirrored(kernel_.slice(0, first).slice(1, first));
+}
+
+RidgeTrial::RidgeTrial(const Tensor& gram, const Tensor& products, const Tensor& cross,
+                       const Tensor& wanted)
+    : wanted_(wanted) {
+  const auto [values, vectors] = at::linalg_eigh(gram);
+  basis_ = at::matmul(cross, vectors);
+  coordinates_ = at::matmul(vectors.t(), products);
+  eigenvalues_ = values.clamp_min(0).unsqueeze(1);
+}
+
+RidgeTrial RidgeTrial::dual(const Tensor& kernel, const Tensor& outputs, int64_t fitted) {
   NoGrad no_grad;
-  const Tensor h = features.to(at::kDouble), y = outputs.to(at::kDouble);
-  if (h.size(0) < h.size(1)) {
-    const auto [values, vectors] = at::linalg_eigh(at::matmul(h, h.t()));
-    basis_ = at::matmul(h.t(), vectors);
-    coordinates_ = at::matmul(vectors.t(), y);
-    eigenvalues_ = values.clamp_min(0);
-  } else {
-    const auto [values, vectors] = at::linalg_eigh(at::matmul(h.t(), h));
-    basis_ = vectors;
-    coordinates_ = at::matmul(vectors.t(), at::matmul(h.t(), y));
-    eigenvalues_ = values.clamp_min(0);
-  }
+  const Tensor y = outputs.to(at::kDouble), columns = kernel.slice(1, 0, fitted);
+  return {columns.slice(0, 0, fitted), y.slice(0, 0, fitted), columns.slice(0, fitted),
+          y.slice(0, fitted)};
 }
 
-Tensor RidgePath::weights(double penalty) const {
-  return at::matmul(basis_, coordinates_ / (eigenvalues_ + penalty).unsqueeze(1));
-}
-
-Tensor RidgePath::prepare(const Tensor& features) const {
-  return at::matmul(features.to(at::kDouble), basis_);
-}
-
-Tensor RidgePath::predict(const Tensor& prepared, double penalty) const {
-  return at::matmul(prepared, coordinates_ / (eigenvalues_ + penalty).unsqueeze(1));
-}
-
-double choose_penalty(const std::vector<double>& grid, const Tensor& features,
-                      const Tensor& outputs, const Tensor& held_out_features,
-                      const Tensor& held_out_outputs) {
+RidgeTrial RidgeTrial::primal(const Tensor& features, const Tensor& outputs, int64_t fitted) {
   NoGrad no_grad;
-  const RidgePath path(features, outputs);
-  const Tensor prepared = path.prepare(held_out_features);
-  const Tensor wanted = held_out_outputs.to(at::kDouble);
+  const Tensor h = features.slice(0, 0, fitted), y = outputs.to(at::kDouble);
+  const Tensor gram = at::zeros({h.size(1), h.size(1)}, at::kDouble);
+  const Tensor products = at::zeros({h.size(1), y.size(1)}, at::kDouble);
+  add_lower_product(gram, h.t());
+  add_product(products, h.t(), y.slice(0, 0, fitted).t());
+  return {gram, products, features.slice(0, fitted).to(at::kDouble), y.slice(0, fitted)};
+}
+
+Tensor RidgeTrial::predict(double penalty) const {
+  return at::matmul(basis_, coordinates_ / (eigenvalues_ + penalty));
+}
+
+double RidgeTrial::error(double penalty) const {
+  return at::mse_loss(predict(penalty), wanted_).item<double>();
+}
+
+double choose_penalty(const std::vector<double>& grid, const RidgeTrial& trial) {
+  NoGrad no_grad;
   double best = grid.front(), least = std::numeric_limits<double>::infinity();
   for (const double penalty : grid) {
-    const double error = at::mse_loss(path.predict(prepared, penalty), wanted).item<double>();
+    const double error = trial.error(penalty);
     if (error < least) {
       least = error;
       best = penalty;

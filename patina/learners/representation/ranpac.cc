@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "patina/learn/learner.h"
+#include "patina/learn/linear_algebra.h"
 #include "patina/learn/ridge.h"
 #include "patina/ops.h"
 
@@ -40,8 +41,8 @@ class RanPac : public ClosedFormLearner {
     NoGrad no_grad;
     const Tensor h = project(features);
     const int64_t classes = int64_t(task.seen.size());
-    penalty_ = best_penalty(h, targets, classes, task.index);
     ridge_.add(h, targets, classes);
+    penalty_ = best_penalty(h, targets, task.index);
     weights_ = ridge_.solve(penalty_);
   }
 
@@ -64,7 +65,7 @@ class RanPac : public ClosedFormLearner {
 
   // Fits on the first samples of the task in random order, and takes the penalty with the smallest
   // squared error on the rest.
-  double best_penalty(const Tensor& h, const Tensor& targets, int64_t classes, int task) const {
+  double best_penalty(const Tensor& h, const Tensor& targets, int task) const {
     std::vector<double> grid;
     for (int64_t power = options_.grid_low; power <= options_.grid_high; ++power)
       grid.push_back(std::pow(10.0, double(power)));
@@ -72,10 +73,17 @@ class RanPac : public ClosedFormLearner {
     const int64_t fitted = int64_t(double(samples) * (1 - options_.held_out));
     if (fitted < 1 || fitted == samples) return 1;
     const Tensor order = tensor_of(seeds_("held_out", uint64_t(task)).permutation(samples));
-    const Tensor rows = h.index_select(0, order);
-    const Tensor outputs = one_hot(targets.index_select(0, order), classes, at::kFloat);
-    return choose_penalty(grid, rows.slice(0, 0, fitted), outputs.slice(0, 0, fitted),
-                          rows.slice(0, fitted), outputs.slice(0, fitted));
+    return choose_penalty(grid, trial(h, targets, order, fitted));
+  }
+
+  // The task's own classes are enough: for every other one both outputs and predictions are zero.
+  RidgeTrial trial(const Tensor& h, const Tensor& targets, const Tensor& order,
+                   int64_t fitted) const {
+    const Tensor all = at::one_hot(targets.index_select(0, order)).to(at::kDouble);
+    const Tensor outputs = all.index_select(1, all.sum(0).nonzero().squeeze(1));
+    if (fitted >= h.size(1)) return RidgeTrial::primal(h.index_select(0, order), outputs, fitted);
+    const Tensor kernel = ridge_.dual() ? ridge_.last_kernel(h.size(0)) : symmetric_product(h);
+    return RidgeTrial::dual(kernel.index_select(0, order).index_select(1, order), outputs, fitted);
   }
 
   Backbone& backbone_;

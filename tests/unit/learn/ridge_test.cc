@@ -121,43 +121,117 @@ TEST(RidgeStatistics, SolvesWhatCholeskyCannot) {
   EXPECT_LT(relative_error(scores, at::full({20, 2}, 0.5)), 1e-3);
 }
 
-TEST(RidgePath, EqualsTheDirectSolutionAtEveryPenalty) {
-  for (const int64_t samples : {7, 10, 30}) {
-    const Tensor h = random_tensor({samples, 10}, uint64_t(samples)),
-                 y = random_tensor({samples, 3}, 4), other = random_tensor({5, 10}, 6);
-    const RidgePath path(h, y);
-    const Tensor prepared = path.prepare(other);
-    for (const double penalty : {1e-3, 0.1, 1., 1e4}) {
-      const Tensor expected = naive_ridge(h, y, penalty);
-      EXPECT_LT(relative_error(path.weights(penalty), expected), 1e-8) << samples << " " << penalty;
-      EXPECT_LT(relative_error(path.predict(prepared, penalty),
-                               at::matmul(other.to(at::kDouble), expected)),
-                1e-8);
+// Samples of a toy stream: duplicates of the first one, a class with a single sample, ReLU zeros.
+struct Toy {
+  Tensor features, targets;  // [n,M], [n]
+};
+
+Toy toy(int64_t samples, int64_t dims, uint64_t seed) {
+  const Tensor h = random_tensor({samples, dims}, seed).clamp_min(0), y = targets_of(samples, 3);
+  h[1].copy_(h[0]);
+  h[2].copy_(h[0]);
+  for (const int64_t i : {1, 2}) y[i] = y[0];
+  y[3] = 3;
+  return {h, y};
+}
+
+// The order in which tasks arrive moves neither the weights nor the moment the form changes.
+TEST(RidgeStatistics, GivesTheSameWeightsForTasksInAnyOrder) {
+  for (const int64_t dims : {10, 24, 25, 40}) {
+    std::vector<Toy> tasks;
+    for (uint64_t task = 0; task < 3; ++task) tasks.push_back(toy(8, dims, task));
+    for (const std::vector<size_t>& order : {std::vector<size_t>{0, 1, 2}, {2, 0, 1}, {1, 2, 0}}) {
+      RidgeStatistics ridge;
+      std::vector<Tensor> features, targets;
+      for (const size_t task : order) {
+        ridge.add(tasks[task].features, tasks[task].targets, 4);
+        features.push_back(tasks[task].features);
+        targets.push_back(tasks[task].targets);
+      }
+      EXPECT_EQ(ridge.dual(), dims > 24);
+      for (const double penalty : {1e-3, 1., 1e5}) {
+        const Tensor expected =
+            naive_ridge(at::cat(features), one_hot(at::cat(targets), 4, at::kDouble), penalty);
+        EXPECT_LT((ridge.solve(penalty).to(at::kDouble) - expected).norm().item<double>(),
+                  1e-6 * expected.norm().item<double>())
+            << dims << " " << penalty;
+      }
     }
   }
 }
 
-TEST(ChoosePenalty, EqualsSeventeenNaiveSolutions) {
+TEST(RidgeStatistics, RemembersTheProductsOfTheLastSamples) {
+  RidgeStatistics ridge;
+  ridge.add(random_tensor({5, 30}, 1), targets_of(5, 2), 2);
+  const Tensor last = random_tensor({7, 30}, 2), h = last.to(at::kDouble);
+  ridge.add(last, targets_of(7, 2), 2);
+  EXPECT_LT(relative_error(ridge.last_kernel(7), at::matmul(h, h.t())), 1e-13);
+}
+
+std::vector<double> whole_grid() {
   std::vector<double> grid;
   for (int power = -8; power <= 8; ++power) grid.push_back(std::pow(10.0, power));
+  return grid;
+}
+
+RidgeTrial dual_trial(const Tensor& h, const Tensor& y, int64_t fitted) {
+  const Tensor rows = h.to(at::kDouble);
+  return RidgeTrial::dual(at::matmul(rows, rows.t()), y, fitted);
+}
+
+Tensor naive_prediction(const Tensor& h, const Tensor& y, int64_t fitted, double penalty) {
+  return at::matmul(h.slice(0, fitted).to(at::kDouble),
+                    naive_ridge(h.slice(0, 0, fitted), y.slice(0, 0, fitted), penalty));
+}
+
+TEST(RidgeTrial, PredictsAsTheDirectSolutionAtEveryPenaltyInBothForms) {
+  for (const int64_t fitted : {7, 10, 30}) {
+    const Tensor h = random_tensor({fitted + 5, 10}, uint64_t(fitted)),
+                 y = random_tensor({fitted + 5, 3}, 4);
+    const RidgeTrial dual = dual_trial(h, y, fitted), primal = RidgeTrial::primal(h, y, fitted);
+    for (const double penalty : {1e-3, 0.1, 1., 1e4}) {
+      const Tensor expected = naive_prediction(h, y, fitted, penalty);
+      for (const RidgeTrial* trial : {&dual, &primal})
+        EXPECT_LT(relative_error(trial->predict(penalty), expected), 1e-8)
+            << fitted << " " << penalty;
+    }
+  }
+}
+
+// The penalty that seventeen direct solutions choose, and how they rank every other.
+void expect_the_naive_choice(const Tensor& h, const Tensor& y, int64_t fitted) {
+  const RidgeTrial dual = dual_trial(h, y, fitted), primal = RidgeTrial::primal(h, y, fitted);
+  const RidgeTrial& cheaper = fitted < h.size(1) ? dual : primal;
+  double best = 0, least = std::numeric_limits<double>::infinity();
+  for (const double penalty : whole_grid()) {
+    const double error = (naive_prediction(h, y, fitted, penalty) - y.slice(0, fitted))
+                             .square()
+                             .mean()
+                             .item<double>();
+    // Below this the direct solution itself has lost six digits where HᵀH is singular.
+    if (penalty > 1e-6 || fitted > h.size(1))
+      EXPECT_NEAR(cheaper.error(penalty), error, 1e-6 * error) << penalty;
+    if (error < least) least = error, best = penalty;
+  }
+  EXPECT_EQ(choose_penalty(whole_grid(), cheaper), best);
+}
+
+TEST(ChoosePenalty, EqualsSeventeenNaiveSolutions) {
   std::vector<double> chosen;
   for (const double noise : {0.01, 1., 30.}) {
-    const Tensor truth = random_tensor({8, 2}, 1);
-    const auto outputs = [&](const Tensor& h, uint64_t seed) {
-      return at::matmul(h, truth) + random_tensor({h.size(0), 2}, seed) * noise;
-    };
-    const Tensor h = random_tensor({20, 8}, 2), held_out = random_tensor({10, 8}, 3);
-    const Tensor y = outputs(h, 4), wanted = outputs(held_out, 5);
-    double best = 0, least = std::numeric_limits<double>::infinity();
-    for (const double penalty : grid) {
-      const Tensor predicted = at::matmul(held_out.to(at::kDouble), naive_ridge(h, y, penalty));
-      const double error = (predicted - wanted).square().mean().item<double>();
-      if (error < least) least = error, best = penalty;
-    }
-    EXPECT_EQ(choose_penalty(grid, h, y, held_out, wanted), best) << noise;
-    chosen.push_back(best);
+    const Tensor truth = random_tensor({8, 2}, 1), h = random_tensor({30, 8}, 2);
+    const Tensor y = at::matmul(h, truth) + random_tensor({30, 2}, 4) * noise;
+    expect_the_naive_choice(h, y, 20);
+    chosen.push_back(choose_penalty(whole_grid(), RidgeTrial::primal(h, y, 20)));
   }
   EXPECT_LT(chosen.front(), chosen.back());
+}
+
+TEST(ChoosePenalty, EqualsSeventeenNaiveSolutionsWithDuplicatesAndAClassOfOne) {
+  for (const int64_t dims : {8, 23, 24, 25, 60}) {
+    const Toy samples = toy(30, dims, uint64_t(dims));
+    expect_the_naive_choice(samples.features, one_hot(samples.targets, 4, at::kFloat), 24);
+  }
 }
 
 }  // namespace

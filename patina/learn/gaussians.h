@@ -1,0 +1,64 @@
+// A Gaussian a class, kept as its mean and one triangular matrix: the Cholesky factor to draw from,
+// or that factor's inverse to measure distances with. Both are made once, in double.
+#pragma once
+
+#include <span>
+
+#include "patina/base/random.h"
+#include "patina/tensor.h"
+
+namespace patina {
+
+struct Moments {
+  Tensor mean;        // [D] double
+  Tensor covariance;  // [D,D] double, divided by n-1; zeros for one sample
+};
+
+/// rows [n,D], n > 0.
+Moments moments(const Tensor& rows);
+
+/// Gaussians to draw from.
+class Gaussians {
+ public:
+  /// One more class. covariance [D,D], its lower triangle is read; throws Error(data) where it is
+  /// not positive definite.
+  void add(const Tensor& mean, const Tensor& covariance);
+  int64_t classes() const { return int64_t(means_.size()); }
+
+  /// counts[c] draws μ + L z of each class c: [sum of counts, D] float, class after class.
+  Tensor sample(std::span<const int64_t> counts, Random& random) const;
+
+  template <class Archive>
+  void state(Archive& a) {
+    a("means", means_);
+    a("factors", factors_);
+  }
+
+ private:
+  std::vector<Tensor> means_;    // [D] float
+  std::vector<Tensor> factors_;  // [D,D] float, lower triangular: Σ = L Lᵀ
+};
+
+/// Gaussians to measure distances with: (x-μ)ᵀ Σ⁻¹ (x-μ) = |L⁻¹(x-μ)|², so that a batch costs
+/// matrix products and no solve.
+class Mahalanobis {
+ public:
+  /// As Gaussians::add.
+  void add(const Tensor& mean, const Tensor& covariance);
+  int64_t classes() const { return int64_t(means_.size()); }
+
+  /// Squared distances of x [B,D] float to every class: [B,K].
+  Tensor squared_distances(const Tensor& x) const;
+
+  template <class Archive>
+  void state(Archive& a) {
+    a("means", means_);
+    a("inverses", inverses_);
+  }
+
+ private:
+  std::vector<Tensor> means_;     // [D] float
+  std::vector<Tensor> inverses_;  // [D,D] float, lower triangular: L⁻¹
+};
+
+}  // namespace patina

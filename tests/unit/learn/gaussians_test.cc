@@ -1,0 +1,129 @@
+// Moments, distances and draws of a Gaussian a class against plain formulas.
+#include "patina/learn/gaussians.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "patina/checkpoint/archive.h"
+#include "tests/support/errors.h"
+#include "tests/support/shared.h"
+#include "tests/support/tensors.h"
+
+namespace patina {
+namespace {
+
+// A covariance far from the unit matrix, and a mean.
+Moments random_moments(int64_t dims, uint64_t seed) {
+  Moments m = moments(random_tensor({2 * dims, dims}, seed) *
+                          (random_tensor({dims}, seed + 100).abs() + 0.2) +
+                      random_tensor({dims}, seed + 200));
+  return m;
+}
+
+template <class Part>
+Part through_an_archive(Part& part) {
+  const auto path = scratch_folder("gaussians") / "state";
+  Archive save;
+  save("part", part);
+  save.write(path);
+  Archive load = Archive::read(path);
+  Part back;
+  load("part", back);
+  return back;
+}
+
+TEST(Moments, AreMeanAndCovarianceOfTheRows) {
+  const Moments m = moments(at::cat({at::eye(2) * 2, at::full({1, 2}, 4.f)}));
+  EXPECT_TRUE(at::equal(m.mean, at::full({2}, 2., at::kDouble)));
+  const Tensor covariance = at::full({2, 2}, 2., at::kDouble) + 2 * at::eye(2, at::kDouble);
+  EXPECT_LT(relative_error(m.covariance, covariance), 1e-15);
+}
+
+TEST(Moments, OfOneRowHaveNoCovariance) {
+  const Moments m = moments(random_tensor({1, 3}, 1));
+  EXPECT_TRUE(at::equal(m.covariance, at::zeros({3, 3}, at::kDouble)));
+}
+
+// Widths on both sides of the blocks in which the triangle is multiplied.
+TEST(Mahalanobis, EqualsTheSolveWithTheCovariance) {
+  for (const int64_t dims : {1, 24, 256, 300}) {
+    Mahalanobis classes;
+    const Tensor x = random_tensor({9, dims}, 7);
+    std::vector<Tensor> expected;
+    for (uint64_t c = 0; c < 3; ++c) {
+      const Moments m = random_moments(dims, c);
+      classes.add(m.mean, m.covariance);
+      const Tensor factor = std::get<0>(at::linalg_cholesky_ex(m.covariance));
+      const Tensor u = (x.to(at::kDouble) - m.mean).t();
+      expected.push_back(at::linalg_solve_triangular(factor, u, false).square().sum(0));
+    }
+    const Tensor wanted = at::stack(expected, 1);
+    const Tensor distances = classes.squared_distances(x);
+    EXPECT_EQ(distances.scalar_type(), at::kFloat);
+    EXPECT_LT(((distances - wanted).abs() / wanted).max().item<double>(), 1e-4) << dims;
+    EXPECT_TRUE(at::equal(through_an_archive(classes).squared_distances(x), distances));
+  }
+}
+
+TEST(Gaussians, DrawMeansPlusFactorTimesNoise) {
+  Gaussians classes;
+  const Moments first = random_moments(5, 1), second = random_moments(5, 2);
+  classes.add(first.mean, first.covariance);
+  classes.add(second.mean, second.covariance);
+  Random random = Seeds(3)("draws"), same = Seeds(3)("draws");
+  const Tensor drawn = classes.sample(std::vector<int64_t>{2, 3}, random);
+
+  std::vector<Tensor> expected;
+  for (const auto& [m, count] : {std::pair(first, int64_t{2}), {second, int64_t{3}}}) {
+    Tensor z = at::empty({count, 5});
+    same.fill_normal(values(z));
+    const Tensor factor = std::get<0>(at::linalg_cholesky_ex(m.covariance));
+    expected.push_back(m.mean + at::matmul(z.to(at::kDouble), factor.t()));
+  }
+  EXPECT_LT(relative_error(drawn, at::cat(expected)), 1e-6);
+  EXPECT_EQ(random.position(), same.position());
+
+  Random again = Seeds(3)("draws");
+  EXPECT_TRUE(
+      at::equal(through_an_archive(classes).sample(std::vector<int64_t>{2, 3}, again), drawn));
+}
+
+TEST(Gaussians, DrawsHaveTheirMoments) {
+  Gaussians classes;
+  const Moments wanted = random_moments(4, 1);
+  classes.add(wanted.mean, wanted.covariance);
+  Random random = Seeds(1)("draws");
+  const Moments drawn = moments(classes.sample(std::vector<int64_t>{20000}, random));
+  EXPECT_LT(relative_error(drawn.mean, wanted.mean), 0.05);
+  EXPECT_LT(relative_error(drawn.covariance, wanted.covariance), 0.05);
+}
+
+TEST(Gaussians, DrawNothingFromAClassWithoutACount) {
+  Gaussians classes;
+  for (uint64_t c = 0; c < 2; ++c) {
+    const Moments m = random_moments(3, c);
+    classes.add(m.mean, m.covariance);
+  }
+  Random random = Seeds(1)("draws");
+  EXPECT_EQ(classes.sample(std::vector<int64_t>{0, 4}, random).sizes(), at::IntArrayRef({4, 3}));
+}
+
+TEST(Gaussians, RefuseWhatHasNoFactor) {
+  const Tensor mean = at::zeros({2}, at::kDouble);
+  const std::string said =
+      "a class's covariance over 2 dimensions is not positive definite: add shrinkage to its "
+      "diagonal, and look for features that are not finite";
+  Gaussians gaussians;
+  Mahalanobis distances;
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const double diagonal : {-1., 0., nan}) {
+    const Tensor covariance = at::eye(2, at::kDouble) * diagonal;
+    EXPECT_EQ(error_of([&] { gaussians.add(mean, covariance); }), said);
+    EXPECT_EQ(error_of([&] { distances.add(mean, covariance); }), said);
+  }
+  EXPECT_EQ(gaussians.classes() + distances.classes(), 0);
+}
+
+}  // namespace
+}  // namespace patina

@@ -1,0 +1,74 @@
+// Products of lower triangles and shifted solutions against the plain products, at sizes on both
+// sides of every block.
+#include "patina/learn/linear_algebra.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/tensors.h"
+
+namespace patina {
+namespace {
+
+Tensor plain(const Tensor& a, const Tensor& b) {
+  return at::matmul(a.to(at::kDouble), b.to(at::kDouble).t());
+}
+
+TEST(LowerProduct, EqualsThePlainProductBelowTheDiagonal) {
+  for (const int64_t n : {1, 5, 256, 257, 700}) {
+    for (const int64_t m : {3, 512, 1100}) {
+      const Tensor a = random_tensor({n, m}, uint64_t(n + m));
+      const Tensor sum = at::ones({n, n}, at::kDouble);
+      add_lower_product(sum, a);
+      EXPECT_LT(relative_error(sum.tril(), (plain(a, a) + 1).tril()), 1e-13) << n << " " << m;
+      EXPECT_LT(relative_error(symmetric_product(a), plain(a, a)), 1e-13) << n << " " << m;
+    }
+  }
+}
+
+TEST(LowerProduct, LeavesTheLargeSquareAboveTheDiagonalAlone) {
+  const Tensor sum = at::zeros({700, 700}, at::kDouble);
+  add_lower_product(sum, random_tensor({700, 4}, 1));
+  EXPECT_EQ(sum.slice(0, 0, 350).slice(1, 350).abs().max().item<double>(), 0);
+}
+
+TEST(LowerProduct, TakesTransposedRows) {
+  const Tensor a = random_tensor({300, 40}, 1);
+  EXPECT_LT(relative_error(symmetric_product(a.t()), plain(a.t(), a.t())), 1e-13);
+}
+
+TEST(Product, AddsIntoPartOfAMatrix) {
+  const Tensor a = random_tensor({6, 1100}, 1), b = random_tensor({4, 1100}, 2);
+  const Tensor whole = at::zeros({8, 8}, at::kDouble);
+  const Tensor part = whole.slice(0, 2).slice(1, 0, 4);
+  add_product(part, a, b);
+  add_product(part, a, b);
+  EXPECT_LT(relative_error(part, 2 * plain(a, b)), 1e-13);
+  EXPECT_EQ(whole.slice(0, 0, 2).abs().max().item<double>(), 0);
+  EXPECT_EQ(whole.slice(1, 4).abs().max().item<double>(), 0);
+}
+
+TEST(Mirrored, ReadsTheLowerTriangleOnly) {
+  const Tensor lower = random_tensor({5, 5}, 1).to(at::kDouble), both = mirrored(lower);
+  EXPECT_TRUE(at::equal(both, both.t()));
+  EXPECT_TRUE(at::equal(both.tril(), lower.tril()));
+}
+
+TEST(ShiftedInverse, SolvesFromTheLowerTriangle) {
+  const Tensor a = random_tensor({30, 20}, 1), s = plain(a, a);
+  const Tensor b = random_tensor({30, 3}, 2).to(at::kDouble);
+  const Tensor noise = random_tensor({30, 30}, 3).to(at::kDouble).triu(1);
+  const Tensor x = ShiftedInverse(s + noise, 0.1)(b);
+  EXPECT_LT(relative_error(at::matmul(s, x) + 0.1 * x, b), 1e-11);
+}
+
+// An eigenvalue of -1: Cholesky refuses, and the fallback takes it as zero.
+TEST(ShiftedInverse, TakesNegativeEigenvaluesAsZero) {
+  const Tensor s = at::eye(3, at::kDouble) * 3;
+  s[1][1] = -1;
+  const Tensor x = ShiftedInverse(s, 0.5)(at::ones({3, 1}, at::kDouble));
+  EXPECT_NEAR(x[0][0].item<double>(), 1 / 3.5, 1e-15);
+  EXPECT_NEAR(x[1][0].item<double>(), 2, 1e-15);
+}
+
+}  // namespace
+}  // namespace patina

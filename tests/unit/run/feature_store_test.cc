@@ -3,8 +3,10 @@
 #include "patina/run/feature_store.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <cstring>
 #include <fstream>
 #include <thread>
@@ -245,6 +247,23 @@ TEST(FeatureStore, AFolderThatCannotBeWrittenIsSaidOnce) {
   const std::string said = testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::ranges::count(said, '\n'), 1) << said;
   EXPECT_TRUE(contains(said, "features are kept in memory only: ")) << said;
+}
+
+TEST(FeatureStore, AFullDiskLeavesNothingBehind) {
+  const auto folder = scratch_folder("store-full");
+  FeatureStore store(on(folder));
+  add(store, kSpace, 1);
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit full{.rlim_cur = 100, .rlim_max = before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &full);
+  store.flush();
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_TRUE(files_in(folder).empty());
+  EXPECT_TRUE(knows(store, kSpace, 1));
+  EXPECT_EQ(store.bytes_in_memory(), kBlockBytes);
 }
 
 // Writers of overlapping rows and readers at once, with a cap so small that files are written all

@@ -24,7 +24,7 @@ void add_run(CLI::App& app) {
   struct Arguments {
     std::string recipe, out;
     std::vector<std::string> overrides;
-    bool resume = false, overwrite = false, skip_bad_images = false;
+    bool resume = false, overwrite = false, skip_bad_images = false, no_cache = false;
   };
   auto arguments = std::make_shared<Arguments>();
   auto* command =
@@ -37,6 +37,8 @@ void add_run(CLI::App& app) {
       ->excludes(resume);
   command->add_flag("--skip-bad-images", arguments->skip_bad_images,
                     "Count and leave out images that cannot be decoded (data.skip_bad_images)");
+  command->add_flag("--no-cache", arguments->no_cache,
+                    "Compute every feature anew and keep none; the results are the same");
   add_overrides(*command, arguments->overrides);
   command->callback([arguments] {
     if (arguments->skip_bad_images) arguments->overrides.push_back("data.skip_bad_images=true");
@@ -56,7 +58,8 @@ void add_run(CLI::App& app) {
         {.mode = arguments->resume      ? RunMode::resume
                  : arguments->overwrite ? RunMode::overwrite
                                         : RunMode::fresh,
-         .should_stop = [] { return stop_signal != 0; }});
+         .should_stop = [] { return stop_signal != 0; },
+         .cache = !arguments->no_cache});
     fmt::print("{}\nrun: {}\nreport: patina report {} -o report.html\n",
                report_text({read_record(folder)}), folder.string(), folder.string());
   });

@@ -2,6 +2,8 @@
 // APER and RanPAC use it, or behind the MLP (Houlsby et al., ICML 2019).
 #pragma once
 
+#include <fmt/format.h>
+
 #include "patina/base/random.h"
 #include "patina/config/fields.h"
 #include "patina/nn/adaptation.h"
@@ -27,6 +29,9 @@ class Adapter : public nn::Adaptation {
 
   Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override;
   void walk(nn::Walk& w) override;
+  std::optional<std::string> text() const override {
+    return fmt::format("adapter scale={} parallel={}", scale_, parallel_);
+  }
 
  private:
   struct Bottleneck {

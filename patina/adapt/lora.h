@@ -1,6 +1,8 @@
 // LoRA (Hu et al., ICLR 2022): a low-rank change to the query, key or value projections.
 #pragma once
 
+#include <fmt/format.h>
+
 #include "patina/base/random.h"
 #include "patina/config/fields.h"
 #include "patina/nn/adaptation.h"
@@ -26,6 +28,7 @@ class Lora : public nn::Adaptation {
 
   Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override;
   void walk(nn::Walk& w) override;
+  std::optional<std::string> text() const override { return fmt::format("lora scale={}", scale_); }
 
  private:
   struct Product {

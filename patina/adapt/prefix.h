@@ -25,6 +25,7 @@ class Prefix : public nn::Adaptation {
 
   std::pair<Tensor, Tensor> prefix(int layer) override;
   void walk(nn::Walk& w) override;
+  std::optional<std::string> text() const override { return "prefix"; }
 
  private:
   struct Part {

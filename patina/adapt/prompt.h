@@ -2,6 +2,8 @@
 // 2022).
 #pragma once
 
+#include <fmt/format.h>
+
 #include "patina/base/random.h"
 #include "patina/config/fields.h"
 #include "patina/nn/adaptation.h"
@@ -35,6 +37,9 @@ class Prompt : public nn::Adaptation {
   Tensor tokens(int layer, Tensor x) override;
   Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override;
   void walk(nn::Walk& w) override;
+  std::optional<std::string> text() const override {
+    return fmt::format("prompt depth={}", depth_);
+  }
 
  private:
   int64_t depth_;

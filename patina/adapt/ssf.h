@@ -26,6 +26,7 @@ class ScaleShift : public nn::Adaptation {
 
   Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override;
   void walk(nn::Walk& w) override;
+  std::optional<std::string> text() const override { return "ssf"; }
 
  private:
   struct Channels {

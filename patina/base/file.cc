@@ -210,8 +210,13 @@ void ContentHash::add(const void* data, size_t bytes) {
   }
 }
 
+std::array<uint64_t, 2> ContentHash::words() const {
+  return {mix(a_ ^ mix(length_)), mix(b_ + mix(a_))};
+}
+
 std::string ContentHash::hex() const {
-  return fmt::format("{:016x}{:016x}", mix(a_ ^ mix(length_)), mix(b_ + mix(a_)));
+  const auto [first, second] = words();
+  return fmt::format("{:016x}{:016x}", first, second);
 }
 
 }  // namespace patina

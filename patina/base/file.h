@@ -1,6 +1,7 @@
 // Files: whole reads with limits, memory maps, gzip, and writes that either happen or do not.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -68,6 +69,7 @@ class ContentHash {
   void add(const void* data, size_t bytes);
   void add(std::string_view text) { add(text.data(), text.size()); }
   std::string hex() const;
+  std::array<uint64_t, 2> words() const;
 
  private:
   void block(uint64_t word);

@@ -1,5 +1,6 @@
 #include "patina/data/dataset.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <exception>
@@ -40,10 +41,41 @@ std::vector<int64_t> costs(const Feed& feed, const Dataset& dataset) {
   return result;
 }
 
+namespace {
+
+// Of everything a feed makes; a sample's key begins with it.
+ContentHash hash_of(const Feed& feed) {
+  ContentHash hash;
+  hash.add(feed.text());
+  return hash;
+}
+
+// Writes a sample's key into a row of [N,2].
+void write_key(ContentHash made_by, const Source& source, int64_t sample, int64_t* row) {
+  const Fingerprint fingerprint = source.fingerprint(sample);
+  made_by.add(fingerprint.data(), sizeof fingerprint);
+  const auto words = made_by.words();
+  std::ranges::copy(words, row);
+}
+
+}  // namespace
+
+Tensor input_keys(const Feed& feed, const Dataset& dataset, ThreadPool& pool) {
+  PATINA_CHECK(feed.deterministic(), "keys of what is random");
+  const ContentHash made_by = hash_of(feed);
+  Tensor keys = at::empty({dataset.size(), 2}, at::kLong);
+  int64_t* rows = keys.data_ptr<int64_t>();
+  pool.for_each(dataset.size(), [&](int64_t i) {
+    write_key(made_by, dataset.source(), dataset.position(i), rows + 2 * i);
+  });
+  return keys;
+}
+
 // A batch being made. Workers hold it too, so a loader may be dropped at any time.
 struct Loader::Pending {
   Batch batch;  // without its input
   std::unique_ptr<Making> making;
+  Tensor keys;  // [B,2]; undefined where the feed is random
   std::mutex mutex;
   std::condition_variable ready;
   int64_t left = 0;
@@ -65,6 +97,7 @@ Loader::Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool,
       batch_size_(batch_size),
       augment_(augment) {
   PATINA_CHECK(batch_size > 0, "batch size {}", batch_size);
+  if (feed.deterministic()) made_by_ = hash_of(feed);
 }
 
 Loader::Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool, int64_t batch_size)
@@ -101,6 +134,7 @@ void Loader::start(int64_t index) {
                     tensor_of(samples),
                     tensor_of(std::span(order_).subspan(size_t(first), size_t(count)))};
   pending->making = feed_.begin(dataset_.source(), count);
+  if (made_by_) pending->keys = at::empty({count, 2}, at::kLong);
   pending->left = (count + kChunk - 1) / kChunk;
   pending_.push_back(pending);
   for (int64_t chunk = 0; chunk < count; chunk += kChunk) {
@@ -109,6 +143,9 @@ void Loader::start(int64_t index) {
         try {
           const int64_t sample = samples[size_t(row)];
           pending->making->prepare(row, sample, augment_.at(uint64_t(sample)));
+          if (made_by_)
+            write_key(*made_by_, dataset_.source(), sample,
+                      pending->keys.data_ptr<int64_t>() + 2 * row);
         } catch (...) {
           std::lock_guard lock(pending->mutex);
           if (pending->failed < 0 || row < pending->failed) {
@@ -135,6 +172,7 @@ std::optional<Batch> Loader::next() {
   ++next_;
   if (pending->error) std::rethrow_exception(pending->error);
   pending->batch.input = pending->making->join();
+  pending->batch.input.keys = pending->keys;
   return std::move(pending->batch);
 }
 

@@ -49,9 +49,13 @@ Dataset whole(const Source& source);
 /// What each sample of a dataset costs, by its index.
 std::vector<int64_t> costs(const Feed& feed, const Dataset& dataset);
 
+/// Keys of a dataset's samples as a deterministic feed makes them into input: [N,2] int64. Of equal
+/// keys the inputs are equal. Throws what reading the samples throws.
+Tensor input_keys(const Feed& feed, const Dataset& dataset, ThreadPool& pool);
+
 /// Batches of a dataset in a given order, prepared ahead on a thread pool. What a batch holds
 /// depends on the order and on `augment` only, not on threads or timing: sample i of the source is
-/// augmented with `augment.at(i)`.
+/// augmented with `augment.at(i)`. Inputs of a deterministic feed have their keys.
 class Loader {
  public:
   /// `order` holds indices into `dataset`; the last batch may be smaller. All references are lent.
@@ -78,6 +82,7 @@ class Loader {
   std::vector<int64_t> order_;
   int64_t batch_size_;
   Random augment_;
+  std::optional<ContentHash> made_by_;  // a deterministic feed's part of the keys
   int64_t next_ = 0, started_ = 0;
   std::vector<std::shared_ptr<Pending>> pending_;  // started, not yet handed out
 };

@@ -35,6 +35,17 @@ class ImageBatch : public Making {
   size_t stride_;
 };
 
+// Two vocabularies may be described alike, so their tokens are part of the line.
+std::string text_of(const Tokenizer& tokenizer, int64_t max_length) {
+  ContentHash vocabulary;
+  for (int64_t id = 0; id < tokenizer.size(); ++id) vocabulary.add(tokenizer.token(id) + '\n');
+  const auto& frame = tokenizer.frame();
+  return fmt::format("tokenizer={} ({}) frame={}|{}|{}|{}{} max_length={}", tokenizer.about(),
+                     vocabulary.hex(), fmt::join(frame.before, ","), fmt::join(frame.after, ","),
+                     fmt::join(frame.between, ","), fmt::join(frame.after_pair, ","),
+                     frame.second_type ? " second_type" : "", max_length);
+}
+
 int64_t first_known(std::initializer_list<int64_t> ids) {
   const auto found = std::ranges::find_if(ids, [](int64_t id) { return id >= 0; });
   return found == ids.end() ? 0 : *found;
@@ -110,6 +121,7 @@ TextFeed::TextFeed(const Tokenizer& tokenizer, const TextOptions& options)
     fail(ErrorKind::recipe,
          "text.max_length is {}, but {} tokens stand around a text or pair; allow more",
          max_length_, around);
+  text_ = text_of(tokenizer, max_length_);
 }
 
 std::unique_ptr<Making> TextFeed::begin(const Source& source, int64_t rows) const {
@@ -119,17 +131,6 @@ std::unique_ptr<Making> TextFeed::begin(const Source& source, int64_t rows) cons
 int64_t TextFeed::cost(const Source& source, int64_t sample) const {
   const Text text = source.text(sample);
   return int64_t(text.first.size() + text.second.size());
-}
-
-// Two vocabularies may be described alike, so their tokens are part of the line.
-std::string TextFeed::text() const {
-  ContentHash vocabulary;
-  for (int64_t id = 0; id < tokenizer_.size(); ++id) vocabulary.add(tokenizer_.token(id) + '\n');
-  const auto& frame = tokenizer_.frame();
-  return fmt::format("tokenizer={} ({}) frame={}|{}|{}|{}{} max_length={}", tokenizer_.about(),
-                     vocabulary.hex(), fmt::join(frame.before, ","), fmt::join(frame.after, ","),
-                     fmt::join(frame.between, ","), fmt::join(frame.after_pair, ","),
-                     frame.second_type ? " second_type" : "", max_length_);
 }
 
 }  // namespace patina

@@ -36,6 +36,8 @@ class Feed {
   virtual int64_t cost(const Source&, int64_t /*sample*/) const { return 0; }
   /// One line that identifies what is done: the same line and sample, the same input.
   virtual std::string text() const = 0;
+  /// Whether a sample always becomes the same input.
+  virtual bool deterministic() const = 0;
   /// What a sample is called where they are counted: "images".
   virtual std::string unit() const = 0;
 };
@@ -48,6 +50,7 @@ class ImageFeed : public Feed {
 
   std::unique_ptr<Making> begin(const Source& source, int64_t rows) const override;
   std::string text() const override { return transform_.text(); }
+  bool deterministic() const override { return !transform_.random(); }
   std::string unit() const override { return "images"; }
   const Transform& transform() const { return transform_; }
 
@@ -75,12 +78,14 @@ class TextFeed : public Feed {
 
   std::unique_ptr<Making> begin(const Source& source, int64_t rows) const override;
   int64_t cost(const Source& source, int64_t sample) const override;
-  std::string text() const override;
+  std::string text() const override { return text_; }
+  bool deterministic() const override { return true; }
   std::string unit() const override { return "texts"; }
 
  private:
   const Tokenizer& tokenizer_;
   int64_t max_length_;
+  std::string text_;
 };
 
 }  // namespace patina

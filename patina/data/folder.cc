@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <set>
+#include <unordered_map>
 
 #include "patina/base/error.h"
 #include "patina/data/pixels.h"
@@ -58,6 +60,20 @@ class FolderSource : public Source {
   int64_t size() const override { return int64_t(samples_.size()); }
   int64_t label(int64_t i) const override { return samples_[i].label; }
   Image image(int64_t i) const override { return read_sample(path(i)); }
+  // Of the file's bytes, read once.
+  Fingerprint fingerprint(int64_t i) const override {
+    {
+      std::lock_guard lock(mutex_);
+      if (const auto known = fingerprints_.find(i); known != fingerprints_.end())
+        return known->second;
+    }
+    const Bytes bytes = read_file(path(i));
+    ContentHash hash;
+    hash.add("file");
+    hash.add(bytes.data(), bytes.size());
+    std::lock_guard lock(mutex_);
+    return fingerprints_[i] = hash.words();
+  }
   std::string origin(int64_t i) const override { return path(i).string(); }
   const std::vector<std::string>& classes() const override { return classes_; }
 
@@ -75,6 +91,8 @@ class FolderSource : public Source {
   fs::path root_;
   std::vector<std::string> folders_, classes_;
   std::vector<Sample> samples_;
+  mutable std::mutex mutex_;
+  mutable std::unordered_map<int64_t, Fingerprint> fingerprints_;
 };
 
 // Readable names for class folders. Two classes may share one (ImageNet has two cranes); the folder

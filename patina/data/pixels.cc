@@ -35,9 +35,23 @@ std::pair<const Pixels::File*, int64_t> Pixels::find(int64_t i) const {
   return {file, i};
 }
 
-Image Pixels::image(int64_t i) const {
+std::span<const uint8_t> Pixels::bytes(int64_t i) const {
   const auto [file, place] = find(i);
-  const uint8_t* in = file->bytes.data() + file->offset + place * shape_.stride() + shape_.before;
+  return std::span(file->bytes)
+      .subspan(size_t(file->offset + place * shape_.stride() + shape_.before),
+               size_t(shape_.stride() - shape_.before));
+}
+
+Fingerprint Pixels::fingerprint(int64_t i) const {
+  const auto in = bytes(i);
+  ContentHash hash;
+  hash.add(fmt::format("pixels {}x{} {}", shape_.height, shape_.width, int(shape_.layout)));
+  hash.add(in.data(), in.size());
+  return hash.words();
+}
+
+Image Pixels::image(int64_t i) const {
+  const auto in = bytes(i);
   Image image(shape_.height, shape_.width);
   const size_t area = size_t(shape_.height) * shape_.width;
   const size_t plane = shape_.layout == Layout::grey ? 0 : area;

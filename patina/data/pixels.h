@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,11 +41,13 @@ class Pixels : public Source {
   int64_t size() const override { return int64_t(labels_.size()); }
   int64_t label(int64_t i) const override { return labels_[i]; }
   Image image(int64_t i) const override;
+  Fingerprint fingerprint(int64_t i) const override;
   std::string origin(int64_t i) const override;
   const std::vector<std::string>& classes() const override { return classes_; }
 
  private:
   std::pair<const File*, int64_t> find(int64_t i) const;  // the file, and the place in it
+  std::span<const uint8_t> bytes(int64_t i) const;        // of the image, without its label
 
   Shape shape_;
   std::vector<File> files_;
@@ -63,6 +66,7 @@ class Selection : public Source {
   bool is_text() const override { return all_->is_text(); }
   Image image(int64_t i) const override { return all_->image(kept_[i]); }
   Text text(int64_t i) const override { return all_->text(kept_[i]); }
+  Fingerprint fingerprint(int64_t i) const override { return all_->fingerprint(kept_[i]); }
   std::string origin(int64_t i) const override { return all_->origin(kept_[i]); }
   const std::vector<std::string>& classes() const override { return all_->classes(); }
   int64_t skipped() const override { return all_->skipped() + skipped_; }

@@ -27,6 +27,21 @@ Text Source::text(int64_t i) const {
   return {};
 }
 
+Fingerprint Source::fingerprint(int64_t i) const {
+  ContentHash hash;
+  if (is_text()) {
+    const Text sample = text(i);
+    hash.add("text");
+    hash.add(sample.first);
+    hash.add(sample.second);
+  } else {
+    const Image sample = image(i);
+    hash.add(fmt::format("image {}x{}", sample.height, sample.width));
+    hash.add(sample.pixels.data(), sample.pixels.size());
+  }
+  return hash.words();
+}
+
 namespace {
 
 // A data set of IDX files: the stems of its four files, without ".gz".

@@ -2,6 +2,7 @@
 // tasks or order. Images are decoded on demand and from any thread; texts are in memory.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,6 +19,9 @@ struct Text {
   std::string first;
   std::string second;  // "": there is none
 };
+
+/// 128 bits of what a sample is. Not cryptographic.
+using Fingerprint = std::array<uint64_t, 2>;
 
 /// One split (train or test) of a data set of labelled images or labelled texts.
 class Source {
@@ -36,6 +40,9 @@ class Source {
   /// Where sample i comes from: a file, or "train-images.gz[17]".
   virtual std::string origin(int64_t i) const = 0;
   virtual const std::vector<std::string>& classes() const = 0;
+  /// The same wherever the same undecoded sample is found, whatever its label; a folder's file is
+  /// taken not to change while the source lives. Thread-safe. Throws Error naming the file.
+  virtual Fingerprint fingerprint(int64_t i) const;
 
   /// Samples left out because they could not be decoded (skip_bad_images).
   virtual int64_t skipped() const { return 0; }

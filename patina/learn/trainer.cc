@@ -67,9 +67,13 @@ void Trainer::epochs(Learner& learner, const Task& task) {
 
 void Trainer::each_batch(const Dataset& data, const std::string& label,
                          const std::function<void(const Batch&)>& body) {
-  constexpr int64_t kBatch = 128;
-  Loader loader(data, test_, pool_, kBatch);
-  Progress progress(label, data.size(), test_.unit());
+  each_batch(data, costliest_first(costs(test_, data)), label, body);
+}
+
+void Trainer::each_batch(const Dataset& data, std::vector<int64_t> order, const std::string& label,
+                         const std::function<void(const Batch&)>& body) {
+  Progress progress(label, int64_t(order.size()), test_.unit());
+  Loader loader(data, test_, pool_, std::move(order), kBatch, Random());
   NoGrad no_grad;
   while (const auto batch = loader.next()) {
     body(*batch);
@@ -80,10 +84,33 @@ void Trainer::each_batch(const Dataset& data, const std::string& label,
 FeatureSet Trainer::features(const Backbone& backbone, const Dataset& data,
                              const nn::Adaptations& adaptations) {
   FeatureSet set{at::empty({data.size(), backbone.width()}), tensor_of(data.targets())};
-  each_batch(data, "features", [&](const Batch& batch) {
+  auto unknown = recall(backbone, data, adaptations, set.features);
+  if (unknown.empty()) return set;
+  each_batch(data, std::move(unknown), "features", [&](const Batch& batch) {
     set.features.index_copy_(0, batch.row, backbone.features(batch.input, adaptations));
   });
   return set;
+}
+
+// Fills in the features the backbone's cache knows; returns which samples it does not, in the order
+// they are to be loaded. Asked batch by batch, since a batch that is whole is a pass saved.
+std::vector<int64_t> Trainer::recall(const Backbone& backbone, const Dataset& data,
+                                     const nn::Adaptations& adaptations, Tensor& features) {
+  auto order = costliest_first(costs(test_, data));
+  if (!backbone.cache() || !test_.deterministic()) return order;
+  const Tensor keys = input_keys(test_, data, pool_);
+  std::vector<int64_t> unknown;
+  NoGrad no_grad;
+  for (size_t first = 0; first < order.size(); first += kBatch) {
+    const auto batch =
+        std::span(order).subspan(first).first(std::min(size_t(kBatch), order.size() - first));
+    const Tensor rows = tensor_of(batch);
+    Tensor known = at::empty({rows.size(0), features.size(1)});
+    const auto missing = backbone.recall(keys.index_select(0, rows), known, adaptations);
+    features.index_copy_(0, rows, known);
+    for (const int64_t row : missing) unknown.push_back(batch[size_t(row)]);
+  }
+  return unknown;
 }
 
 void Trainer::state(Archive& a) {

@@ -42,7 +42,8 @@ class Trainer {
   /// Descends learner.loss for the epochs of the options, from where a restored state stopped.
   void epochs(Learner& learner, const Task& task);
 
-  /// Features of every sample through the test feed, in the dataset's order, without a graph.
+  /// Features of every sample through the test feed, in the dataset's order, without a graph. What
+  /// the backbone's cache knows is neither loaded nor decoded.
   FeatureSet features(const Backbone& backbone, const Dataset& data,
                       const nn::Adaptations& adaptations = {});
 
@@ -55,6 +56,13 @@ class Trainer {
   void state(Archive& a);
 
  private:
+  // Batches of the test feed hold so many samples.
+  static constexpr int64_t kBatch = 128;
+  void each_batch(const Dataset& data, std::vector<int64_t> order, const std::string& label,
+                  const std::function<void(const Batch&)>& body);
+  std::vector<int64_t> recall(const Backbone& backbone, const Dataset& data,
+                              const nn::Adaptations& adaptations, Tensor& features);
+
   TrainingOptions options_;
   const Feed& train_;
   const Feed& test_;

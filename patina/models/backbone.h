@@ -4,8 +4,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "patina/models/continuation.h"
+#include "patina/models/feature_cache.h"
 #include "patina/nn/adaptation.h"
 #include "patina/nn/block.h"
 #include "patina/nn/input.h"
@@ -35,7 +37,13 @@ class Backbone {
 
   /// What a head reads of each sample: [B,D]. For a ViT or BERT the first token after the final
   /// norm, for a decoder the last, for T5 the mean of the encoder's; for CLIP its embedding.
-  virtual Tensor features(const Input& input, const nn::Adaptations& adaptations = {}) const = 0;
+  /// With a cache, rows with keys are looked up first where nothing on the way takes a gradient:
+  /// then without a graph.
+  Tensor features(const Input& input, const nn::Adaptations& adaptations = {}) const;
+  /// Copies what the cache knows of `keys` [N,2] into the rows of `features` [N,D]; returns the
+  /// rows it does not know, all where there is no cache.
+  std::vector<int64_t> recall(const Tensor& keys, Tensor& features,
+                              const nn::Adaptations& adaptations = {}) const;
   /// Every token after the final norm: [B,T,D]; of an encoder-decoder, the encoder's.
   virtual Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const = 0;
   /// The checkpoint's own head over features [B,D] -> [B,classes]; undefined without one.
@@ -56,6 +64,11 @@ class Backbone {
     tokenizer_ = std::move(tokenizer);
   }
 
+  /// Features are kept there from now on, copies' too. Not for a network in mixed precision. Null:
+  /// nowhere.
+  void set_cache(std::shared_ptr<FeatureCache> cache) { cache_ = std::move(cache); }
+  const FeatureCache* cache() const { return cache_.get(); }
+
   /// Begins to continue `prompt`; nothing where the network does not generate text. An
   /// encoder-decoder reads the prompt and begins an answer.
   virtual std::optional<Continuation> begin(const Input& prompt,
@@ -68,12 +81,16 @@ class Backbone {
   virtual std::unique_ptr<Backbone> clone() const = 0;
 
  private:
-  std::shared_ptr<const Tokenizer> tokenizer_;
-};
+  /// The features of an input, computed.
+  virtual Tensor encode(const Input& input, const nn::Adaptations& adaptations) const = 0;
+  /// What the cache calls all that stands between input and features; nothing where features are
+  /// not to be kept.
+  std::optional<std::string> space(const nn::Adaptations& adaptations) const;
+  std::string behaviour() const;
 
-inline std::optional<Continuation> Backbone::begin(const Input&, const nn::Adaptations&,
-                                                   bool) const {
-  return std::nullopt;
-}
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<FeatureCache> cache_;
+  mutable TensorsHash weights_hash_;
+};
 
 }  // namespace patina

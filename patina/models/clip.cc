@@ -27,7 +27,7 @@ Tensor Clip::pooled(const Input& input, const nn::Adaptations& adaptations) cons
               at::arange(input.data.size(1)).unsqueeze(0).le(end.unsqueeze(1)).to(at::kLong));
 }
 
-Tensor Clip::features(const Input& input, const nn::Adaptations& adaptations) const {
+Tensor Clip::encode(const Input& input, const nn::Adaptations& adaptations) const {
   return (input.is_text() ? text_projection_ : image_projection_)(pooled(input, adaptations));
 }
 

@@ -18,7 +18,6 @@ class Clip : public Backbone {
  public:
   explicit Clip(ClipShape shape);
 
-  Tensor features(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   Tensor logits(const Tensor&) const override { return {}; }
 
@@ -41,6 +40,8 @@ class Clip : public Backbone {
   const TextTower& text() const { return text_; }
 
  private:
+  Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
+
   ClipShape shape_;
   ViT image_;
   TextTower text_;

@@ -19,7 +19,7 @@ Tensor LanguageModel::tokens(const Input& input, const nn::Adaptations& adaptati
   return tower_(input, adaptations);
 }
 
-Tensor LanguageModel::features(const Input& input, const nn::Adaptations& adaptations) const {
+Tensor LanguageModel::encode(const Input& input, const nn::Adaptations& adaptations) const {
   return pool(shape_.pooling, tokens(input, adaptations), input.mask);
 }
 

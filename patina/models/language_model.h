@@ -28,7 +28,6 @@ class LanguageModel : public Backbone {
  public:
   explicit LanguageModel(LanguageShape shape);
 
-  Tensor features(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   /// The checkpoint's classifier over features: through BERT's pooler, or a hidden layer.
   Tensor logits(const Tensor& features) const override;
@@ -54,6 +53,8 @@ class LanguageModel : public Backbone {
   const TextTower& tower() const { return tower_; }
 
  private:
+  Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
+
   LanguageShape shape_;
   TextTower tower_;
   nn::Linear pooler_, class_dense_, classifier_, next_sentence_;

@@ -19,7 +19,7 @@ Tensor T5::tokens(const Input& input, const nn::Adaptations& adaptations) const 
   return encoder_(input, adaptations, {.words = embed_.weight});
 }
 
-Tensor T5::features(const Input& input, const nn::Adaptations& adaptations) const {
+Tensor T5::encode(const Input& input, const nn::Adaptations& adaptations) const {
   return pool(Pooling::mean, tokens(input, adaptations), input.mask);
 }
 

@@ -19,7 +19,6 @@ class T5 : public Backbone {
  public:
   explicit T5(T5Shape shape);
 
-  Tensor features(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   Tensor logits(const Tensor&) const override { return {}; }
 
@@ -44,6 +43,8 @@ class T5 : public Backbone {
   const TextTower& decoder() const { return decoder_; }
 
  private:
+  Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
+
   T5Shape shape_;
   nn::Embedding embed_;
   TextTower encoder_, decoder_;

@@ -64,7 +64,7 @@ Tensor ViT::pool(const Tensor& tokens) const {
   return fc_norm_(tokens.slice(1, shape_.class_token).mean(1));
 }
 
-Tensor ViT::features(const Input& input, const nn::Adaptations& adaptations) const {
+Tensor ViT::encode(const Input& input, const nn::Adaptations& adaptations) const {
   return pool(tokens(input, adaptations));
 }
 

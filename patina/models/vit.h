@@ -35,7 +35,6 @@ class ViT : public Backbone {
   /// Fresh weights as timm draws them.
   void initialize(Random& random);
 
-  Tensor features(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   Tensor logits(const Tensor& features) const override;
   /// Features from tokens after the final norm: [B,T,D] -> [B,D].
@@ -56,6 +55,8 @@ class ViT : public Backbone {
   void resize_input(int64_t image_size);
 
  private:
+  Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
+
   ViTShape shape_;
   std::string normalize_;
   nn::Linear patch_;  // patch_embed.proj, stored as a convolution [D,3,p,p]

@@ -2,6 +2,9 @@
 // adapters, LoRA and scale-shift all act at the same few named places of a block.
 #pragma once
 
+#include <optional>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -42,6 +45,9 @@ class Adaptation {
 
   /// The adaptation's own tensors.
   virtual void walk(Walk&) {}
+  /// One line that, with those tensors, says all that it does to a sample; nothing when there is
+  /// more to it, such as what it keeps from one pass to the next.
+  virtual std::optional<std::string> text() const { return std::nullopt; }
 };
 
 /// A list that composes: each acts on what the one before it returned; prefixes are joined.
@@ -51,6 +57,7 @@ class Adaptations {
   Adaptations(std::initializer_list<Adaptation*> list) : list_(list) {}
   void add(Adaptation* adaptation) { list_.push_back(adaptation); }
   bool empty() const { return list_.empty(); }
+  std::span<Adaptation* const> list() const { return list_; }
 
   Tensor tokens(int layer, Tensor x) const;
   std::pair<Tensor, Tensor> prefix(int layer, int64_t batch) const;  // [B,P,D] or undefined

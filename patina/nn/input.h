@@ -11,6 +11,7 @@ struct Input {
   Tensor data;   // [B,3,H,W] pixels, or [B,T] token ids
   Tensor mask;   // [B,T] int64, 1 where there is a token, 0 in the padding; undefined: no padding
   Tensor types;  // [B,T] which text of a pair a token belongs to; undefined: the first
+  Tensor keys;   // [B,2] int64: rows of one key are the same input; undefined: nothing is known
 
   Input() = default;
   Input(Tensor data, Tensor mask = {}, Tensor types = {})  // NOLINT: tensors convert on purpose
@@ -20,8 +21,20 @@ struct Input {
   bool is_text() const { return data.dim() == 2; }
   /// The samples [from, to).
   Input slice(int64_t from, int64_t to) const {
-    const auto part = [&](const Tensor& t) { return t.defined() ? t.slice(0, from, to) : t; };
-    return {part(data), part(mask), part(types)};
+    return each([&](const Tensor& t) { return t.slice(0, from, to); });
+  }
+  /// The samples at `rows` [n].
+  Input at(const Tensor& rows) const {
+    return each([&](const Tensor& t) { return t.index_select(0, rows); });
+  }
+
+ private:
+  template <class Part>
+  Input each(Part part) const {
+    const auto of = [&](const Tensor& t) { return t.defined() ? part(t) : t; };
+    Input result(of(data), of(mask), of(types));
+    result.keys = of(keys);
+    return result;
   }
 };
 

@@ -8,6 +8,7 @@
 #include "patina/data/source.h"
 #include "patina/learners/registry.h"
 #include "patina/models/model.h"
+#include "patina/run/feature_store.h"
 #include "patina/scenario/scenario.h"
 
 namespace patina {
@@ -43,6 +44,7 @@ struct Recipe {
   LearnerSection learner;
   TrainingOptions training;  // starts from the learner's own
   CheckpointOptions run;
+  EngineOptions engine;
 
   void bind(Fields& f);
 

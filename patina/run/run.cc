@@ -143,6 +143,10 @@ class Execution {
     model_hash_ = content_hash(nn::tensors(backbone));
     backbone_numbers_ = nn::count(nn::tensors(backbone));
     const Seeds seeds(uint64_t(recipe_.seed));
+    if (control_.cache) backbone.set_cache(store_ = std::make_shared<FeatureStore>(recipe_.engine));
+    const Finally detach([&] {
+      if (store_) backbone.set_cache(nullptr);
+    });
     learner_ = row_.make({backbone, seeds}, *recipe_.learner.options);
     ThreadPool pool(control_.data_threads);
     trainer_ = std::make_unique<Trainer>(recipe_.training, *train_feed, *test_feed, pool, seeds,
@@ -181,6 +185,7 @@ class Execution {
     task_seconds_ = 0;
     times_.task_train.push_back(train);
     evaluate(task.index + 1);
+    if (store_) store_->flush();
     times_.task_evaluate.push_back(times_.evaluate - evaluated_before_);
     checkpoint();
     write_record(/*complete=*/false);
@@ -346,8 +351,18 @@ class Execution {
         {"trainable", trainable_},
         {"stored", stored_},
         {"stored_bytes_after_task", stored_bytes_}};
+    record["engine"] = {{"cache", cache_counts()}};
     write_text(folder_.record(), record.dump(1) + "\n");
     return record;
+  }
+
+  Json cache_counts() const {
+    if (!store_) return nullptr;
+    const auto counts = store_->counts();
+    return {{"hits", counts.hits},
+            {"misses", counts.misses},
+            {"encoded", counts.encoded},
+            {"saved_forward_passes", counts.saved_forward_passes}};
   }
 
   double lap() { return part_.lap(); }
@@ -359,6 +374,7 @@ class Execution {
   const LearnerRow& row_;
   std::unique_ptr<Scenario> scenario_;
   std::unique_ptr<Stream> stream_;
+  std::shared_ptr<FeatureStore> store_;  // null: features are not kept
   std::unique_ptr<Learner> learner_;
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<Evaluation> evaluation_;

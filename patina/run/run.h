@@ -21,6 +21,9 @@ struct RunControl {
   /// Asked after every step and task; true: make a checkpoint, then throw Error(stopped).
   std::function<bool()> should_stop;
   int data_threads = 0;  // that decode and transform; 0: one per core. Changes no result.
+  /// Whether frozen features are kept, in memory and in the folder that `[engine]` names. Changes
+  /// no result.
+  bool cache = false;
 };
 
 /// Runs the recipe in `folder` and returns its record, which is also written after every task.

@@ -31,6 +31,7 @@ pid_t start(const fs::path& folder, const std::vector<std::string>& arguments) {
   if (child != 0) return child;
   if (!freopen(out.c_str(), "w", stdout) || !freopen(err.c_str(), "w", stderr)) _exit(126);
   if (chdir(folder.c_str()) != 0) _exit(126);
+  ::setenv("XDG_CACHE_HOME", (folder / "cache").c_str(), 1);  // nothing of an earlier test is known
   std::vector<char*> pointers;
   for (auto& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
@@ -179,6 +180,39 @@ TEST(Cli, runs_reports_and_repeats_itself) {
   // The saved recipe is a recipe.
   EXPECT_EQ(call(folder, {"run", "one/recipe.toml", "--out", "three"}).code, 0);
   EXPECT_TRUE(has(call(folder, {"run", "recipe.toml", "--out", "one"}).err, "--resume"));
+}
+
+TEST(Cli, a_second_run_computes_no_feature_and_no_cache_changes_nothing) {
+  const auto folder = scratch_folder("cli-cache");
+  write_images(folder / "images", 4, 6, 3);
+  write_text(folder / "recipe.toml", kRecipe);
+  const auto run = [&](const std::string& out, std::vector<std::string> more = {}) {
+    std::vector<std::string> words = {"run", "recipe.toml", "--out", out};
+    words.insert(words.end(), more.begin(), more.end());
+    const Result result = call(folder, words);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return parse_json(read_text(folder / out / "record.json"), out);
+  };
+  const Json without = run("without", {"--no-cache"});
+  EXPECT_TRUE(without["engine"]["cache"].is_null());
+  EXPECT_FALSE(fs::exists(folder / "cache"));
+  const Json cold = run("cold"), warm = run("warm");
+  EXPECT_EQ(cold["engine"]["cache"],
+            (Json{{"hits", 6}, {"misses", 36}, {"encoded", 36}, {"saved_forward_passes", 1}}));
+  EXPECT_EQ(warm["engine"]["cache"],
+            (Json{{"hits", 42}, {"misses", 0}, {"encoded", 0}, {"saved_forward_passes", 5}}));
+
+  for (const auto& entry : fs::recursive_directory_iterator(folder / "cache/patina"))
+    if (entry.is_regular_file()) fs::resize_file(entry.path(), entry.file_size() - 1);
+  const Json again = run("again");
+  EXPECT_TRUE(has(read_text(folder / "err"), "kept features left out, to be computed again: "));
+  EXPECT_EQ(again["engine"]["cache"]["misses"], 36);
+  for (const auto& [name, record] : {std::pair{"cold", cold}, {"warm", warm}, {"again", again}}) {
+    EXPECT_EQ(record["matrix"], without["matrix"]) << name;
+    EXPECT_EQ(read_text(folder / name / "predictions.safetensors"),
+              read_text(folder / "without/predictions.safetensors"))
+        << name;
+  }
 }
 
 TEST(Cli, features_of_images_and_stored_tensors) {

@@ -100,7 +100,7 @@ class MeanOfWords : public Backbone {
     set_tokenizer(std::make_shared<WordTokenizer>());
   }
 
-  Tensor features(const Input& input, const nn::Adaptations& = {}) const override {
+  Tensor encode(const Input& input, const nn::Adaptations&) const override {
     PATINA_CHECK(input.is_text() && input.data.size(1) <= max_tokens_, "not a text, or too long");
     const Tensor mask = input.mask.unsqueeze(2).to(at::kFloat);                 // [B,T,1]
     return at::relu(mix_((tokens(input) * mask).sum(1) / mask.sum(1))) + 0.01;  // [B,D]

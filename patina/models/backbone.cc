@@ -1,0 +1,83 @@
+// What every network does alike: features are looked up before they are computed.
+#include "patina/models/backbone.h"
+
+#include <algorithm>
+
+#include "patina/checkpoint/load.h"
+#include "patina/ops.h"
+#include "patina/version.h"
+
+namespace patina {
+
+namespace {
+
+bool takes_gradient(const std::vector<nn::NamedTensor>& tensors) {
+  return std::ranges::any_of(tensors, [](const auto& t) { return t.tensor.requires_grad(); });
+}
+
+}  // namespace
+
+std::optional<Continuation> Backbone::begin(const Input&, const nn::Adaptations&, bool) const {
+  return std::nullopt;
+}
+
+Tensor Backbone::features(const Input& input, const nn::Adaptations& adaptations) const {
+  const auto space = input.keys.defined() ? this->space(adaptations) : std::nullopt;
+  if (!space) {
+    if (cache_) cache_->passed_by(input.size());
+    return encode(input, adaptations);
+  }
+  NoGrad no_grad;
+  Tensor features = at::empty({input.size(), width()});
+  const Tensor missing = tensor_of(cache_->find(*space, input.keys, features));
+  if (missing.numel() == 0) return features;
+  const bool all = missing.size(0) == input.size();
+  const Input unknown = all ? input : input.at(missing);
+  const Tensor fresh = encode(unknown, adaptations).to(at::kFloat).contiguous();
+  cache_->add(*space, unknown.keys, fresh);
+  return all ? fresh : features.index_copy_(0, missing, fresh);
+}
+
+std::vector<int64_t> Backbone::recall(const Tensor& keys, Tensor& features,
+                                      const nn::Adaptations& adaptations) const {
+  if (const auto space = this->space(adaptations)) return cache_->find(*space, keys, features);
+  return items_of(at::arange(keys.size(0)));
+}
+
+std::optional<std::string> Backbone::space(const nn::Adaptations& adaptations) const {
+  if (!cache_) return std::nullopt;
+  const auto weights = nn::tensors(const_cast<Backbone&>(*this));  // a walk that changes nothing
+  if (takes_gradient(weights)) return std::nullopt;
+  ContentHash hash;
+  hash.add(weights_hash_(weights, [&] { return content_hash(weights) + behaviour(); }));
+  // Sums are split among threads, so their last bits depend on how many there are.
+  hash.add(fmt::format("{} {} {} {}", kVersion, libtorch_version(), tensor_threads(), width()));
+  for (auto* adaptation : adaptations.list()) {
+    const auto text = adaptation->text();
+    const auto tensors = nn::tensors(*adaptation);
+    if (!text || takes_gradient(tensors)) return std::nullopt;
+    hash.add(*text);
+    hash.add(content_hash(tensors));
+  }
+  return hash.hex();
+}
+
+// Networks of equal weights may differ in what they do with them (heads, activations, norms), which
+// shows in what they make of one sample of each kind.
+std::string Backbone::behaviour() const {
+  NoGrad no_grad;
+  ContentHash hash;
+  const auto add = [&](const Input& sample) {
+    const Tensor features = encode(sample, {}).contiguous();
+    hash.add(features.data_ptr(), features.nbytes());
+  };
+  hash.add(about());
+  if (const auto images = image_input()) add(at::zeros({1, 3, images->size, images->size}));
+  if (text_input()) {
+    const Tensor tokens = at::zeros({1, 2}, at::kLong);
+    add({tokens, at::ones_like(tokens)});
+  }
+  return hash.hex();
+}
+
+}  // namespace patina

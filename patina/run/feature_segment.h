@@ -1,0 +1,40 @@
+// One file of kept features: safetensors with `keys` [N,2] int64 and `features` [N,D] fp32, and in
+// the metadata the space they belong to and a checksum over all of it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "patina/checkpoint/safetensors.h"
+
+namespace patina {
+
+/// A sample's key, as the rows of Input::keys.
+using FeatureKey = std::array<int64_t, 2>;
+
+class FeatureSegment {
+ public:
+  /// Maps a file and checks all of it. Throws Error(format) naming the file when it is damaged, or
+  /// not of this space and width.
+  static FeatureSegment open(const fs::path& path, const std::string& space, int64_t width);
+  /// Writes a file that is either whole or absent. Throws Error(file).
+  static void write(const fs::path& path, const std::string& space, int64_t width,
+                    std::span<const FeatureKey> keys, std::span<const float> features);
+
+  int64_t rows() const { return rows_; }
+  FeatureKey key(int64_t row) const;
+  /// The features of a row, at any address; they stay there while the segment or a copy lives.
+  const uint8_t* features(int64_t row) const { return features_ + row * row_bytes_; }
+
+ private:
+  explicit FeatureSegment(SafetensorsFile file) : file_(std::move(file)) {}
+
+  SafetensorsFile file_;
+  const uint8_t* keys_ = nullptr;
+  const uint8_t* features_ = nullptr;
+  int64_t rows_ = 0, row_bytes_ = 0;
+};
+
+}  // namespace patina

@@ -6,6 +6,7 @@
 
 #include "patina/base/error.h"
 #include "patina/eval/matrix.h"
+#include "patina/eval/named_rows.h"
 #include "patina/eval/text_metrics.h"
 
 namespace patina {
@@ -225,13 +226,7 @@ const std::vector<Metric>& metrics() {
 }
 
 const Metric& metric(std::string_view name) {
-  std::vector<std::string> names;
-  for (const auto& each : metrics()) {
-    if (each.name == name) return each;
-    names.push_back(each.name);
-  }
-  fail(ErrorKind::usage, "unknown metric \"{}\"{} (`patina list metrics` shows all)", name,
-       did_you_mean(name, names));
+  return row_named(metrics(), name, "metric");
 }
 
 std::string metrics_markdown() {
@@ -247,10 +242,7 @@ std::string metrics_markdown() {
       "A metric that needs an entry which was not measured is undefined: `null` in a record, `-` "
       "in\n"
       "a table, never 0. So are averages over earlier or later tasks in a stream of one task.\n";
-  for (const auto& each : metrics())
-    page += fmt::format("\n## {}\n\n`{}`\n\n{}\n\nSource: {}.\n", each.name, each.formula,
-                        each.about, each.source);
-  return page + text_metrics_markdown();
+  return page + rows_markdown(metrics()) + text_metrics_markdown();
 }
 
 }  // namespace patina

@@ -2,9 +2,9 @@
 // sample with several references has the best score over them unless the metric says otherwise.
 #include "patina/eval/text_metrics.h"
 
-#include "patina/base/error.h"
 #include "patina/eval/bleu.h"
 #include "patina/eval/edit_similarity.h"
+#include "patina/eval/named_rows.h"
 #include "patina/eval/rouge.h"
 #include "patina/eval/sari.h"
 #include "patina/eval/text_match.h"
@@ -221,13 +221,7 @@ const std::vector<TextMetric>& text_metrics() {
 }
 
 const TextMetric& text_metric(std::string_view name) {
-  std::vector<std::string> names;
-  for (const auto& each : text_metrics()) {
-    if (each.name == name) return each;
-    names.push_back(each.name);
-  }
-  fail(ErrorKind::usage, "unknown text metric \"{}\"{} (`patina list metrics` shows all)", name,
-       did_you_mean(name, names));
+  return row_named(text_metrics(), name, "text metric");
 }
 
 std::string text_metrics_markdown() {
@@ -236,10 +230,7 @@ std::string text_metrics_markdown() {
       "Over predictions `p` and references `r`, or over a language model's losses. With several\n"
       "references the best counts, unless a metric has its own rule. Undefined without samples,\n"
       "and where a sample has no reference.\n";
-  for (const auto& each : text_metrics())
-    page += fmt::format("\n## {}\n\n`{}`\n\n{}\n\nSource: {}.\n", each.name, each.formula,
-                        each.about, each.source);
-  return page;
+  return page + rows_markdown(text_metrics());
 }
 
 }  // namespace patina

@@ -68,8 +68,8 @@ NameTable distilbert_names() {
       .unneeded = {"vocab_projector.weight", "@embeddings.position_ids"}};
 }
 
-// What BERT and RoBERTa have in common.
-LanguageShape bert_shape(Checkpoint& checkpoint, double standard_eps) {
+// What BERT and RoBERTa have in common; `prefix` is that of their names.
+LanguageShape bert_shape(Checkpoint& checkpoint, const std::string& prefix) {
   ConfigJson& config = *checkpoint.config;
   LanguageShape shape;
   shape.text.block = {.width = config.size("hidden_size", 768),
@@ -77,7 +77,7 @@ LanguageShape bert_shape(Checkpoint& checkpoint, double standard_eps) {
                       .hidden = config.size("intermediate_size", 3072),
                       .post_norm = true,
                       .activation = config.activation("hidden_act", "gelu"),
-                      .eps = config.number("layer_norm_eps", standard_eps)};
+                      .eps = config.number("layer_norm_eps", 1e-12)};
   shape.text.depth = config.size("num_hidden_layers", 12);
   shape.text.positions = config.size("max_position_embeddings", 512);
   shape.text.longest = shape.text.positions;
@@ -89,6 +89,8 @@ LanguageShape bert_shape(Checkpoint& checkpoint, double standard_eps) {
                      .tied = config.flag("tie_word_embeddings", true),
                      .bias = true,
                      .eps = shape.text.block.eps};
+  const bool prefixed = checkpoint.has(prefix + "embeddings.word_embeddings.weight");
+  shape.pooler = checkpoint.has((prefixed ? prefix : "") + "pooler.dense.weight");
   config.must_be("position_embedding_type", "absolute");
   config.must_be("is_decoder", false);
   config.must_be("add_cross_attention", false);
@@ -100,11 +102,9 @@ LanguageShape bert_shape(Checkpoint& checkpoint, double standard_eps) {
 
 std::unique_ptr<Backbone> open_bert(Checkpoint& checkpoint) {
   ConfigJson& config = *checkpoint.config;
-  LanguageShape shape = bert_shape(checkpoint, 1e-12);
+  LanguageShape shape = bert_shape(checkpoint, "bert.");
   shape.family = "bert";
   shape.text.vocabulary = config.size("vocab_size", 30522);
-  const bool prefixed = checkpoint.has("bert.embeddings.word_embeddings.weight");
-  shape.pooler = checkpoint.has(prefixed ? "bert.pooler.dense.weight" : "pooler.dense.weight");
   shape.words = checkpoint.has("cls.predictions.transform.dense.weight");
   shape.next_sentence = shape.pooler && checkpoint.has("cls.seq_relationship.weight");
   shape.classes = checkpoint.rows("classifier.weight");
@@ -114,13 +114,11 @@ std::unique_ptr<Backbone> open_bert(Checkpoint& checkpoint) {
 
 std::unique_ptr<Backbone> open_roberta(Checkpoint& checkpoint) {
   ConfigJson& config = *checkpoint.config;
-  LanguageShape shape = bert_shape(checkpoint, 1e-12);
+  LanguageShape shape = bert_shape(checkpoint, "roberta.");
   shape.family = "roberta";
   shape.text.vocabulary = config.size("vocab_size", 50265);
   shape.text.pad = config.id("pad_token_id", 1);
   shape.text.longest = shape.text.positions - shape.text.pad - 1;
-  const bool prefixed = checkpoint.has("roberta.embeddings.word_embeddings.weight");
-  shape.pooler = checkpoint.has(prefixed ? "roberta.pooler.dense.weight" : "pooler.dense.weight");
   shape.words = checkpoint.has("lm_head.dense.weight");
   shape.classes = checkpoint.rows("classifier.out_proj.weight");
   shape.class_dense = shape.classes > 0;

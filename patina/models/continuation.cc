@@ -13,9 +13,8 @@ Continuation::Continuation(const TextTower& tower, Words words, const Input& beg
       context_(context),
       cached_(cached),
       ids_(begun.data),
-      mask_(begun.mask.defined() ? begun.mask : at::ones_like(begun.data)),
-      positions_((mask_.cumsum(1) - 1).clamp_min(0)) {
-  read({ids_, mask_}, positions_);
+      mask_(begun.mask.defined() ? begun.mask : at::ones_like(begun.data)) {
+  read_all();
 }
 
 std::vector<std::vector<int64_t>> Continuation::ids() const {
@@ -30,11 +29,15 @@ void Continuation::append(const Tensor& ids) {
   const Tensor position = mask_.sum(1, /*keepdim=*/true);
   ids_ = at::cat({ids_, column}, 1);
   mask_ = at::cat({mask_, here}, 1);
-  positions_ = at::cat({positions_, position}, 1);
   if (cached_)
     read({column, here}, position);
   else
-    read({ids_, mask_}, positions_);
+    read_all();
+}
+
+// A token's position is the number of tokens of its row before it.
+void Continuation::read_all() {
+  read({ids_, mask_}, (mask_.cumsum(1) - 1).clamp_min(0));
 }
 
 void Continuation::read(const Input& input, const Tensor& positions) {

@@ -29,6 +29,7 @@ class Continuation {
 
  private:
   void read(const Input& input, const Tensor& positions);
+  void read_all();
 
   const TextTower* tower_;
   Words words_;
@@ -36,7 +37,7 @@ class Continuation {
   TextContext context_;
   bool cached_;
   nn::KeyValues cache_;
-  Tensor ids_, mask_, positions_;  // [B,T]: everything so far
+  Tensor ids_, mask_;  // [B,T]: everything so far
   Tensor scores_;
 };
 

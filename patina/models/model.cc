@@ -78,10 +78,10 @@ constexpr const char* kVitMark = "patch_embed.proj.weight";
 constexpr const char* kOpenAiClipMark = "visual.conv1.weight";
 
 // What the files are: by the names of the tensors where those say it, else by config.json.
-std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOptions& options,
-                                         const std::string& normalize) {
+std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOptions& options) {
   if (checkpoint.has(kVitMark))
-    return open_vit(checkpoint, options.heads, normalize.empty() ? "imagenet" : normalize);
+    return open_vit(checkpoint, options.heads,
+                    options.normalize.empty() ? "imagenet" : options.normalize);
   if (checkpoint.has(kOpenAiClipMark)) return open_openai_clip(checkpoint);
   if (!checkpoint.config)
     fail(ErrorKind::model,
@@ -138,7 +138,7 @@ std::unique_ptr<Backbone> load_backbone(const ModelOptions& options) {
   if (!resolved.normalize.empty())
     with_context(checkpoint.origin, [&] { normalization(resolved.normalize); });
 
-  auto backbone = open_by_family(checkpoint, resolved, resolved.normalize);
+  auto backbone = open_by_family(checkpoint, resolved);
   if (const std::string folder = folder_of(checkpoint.origin).string();
       backbone->text_input() && has_tokenizer(folder)) {
     const std::string family =

@@ -1,0 +1,15 @@
+// What this processor's cores can do, as far as kernels differ by it.
+#pragma once
+
+#include <string_view>
+
+namespace patina::kernels {
+
+enum class Isa { portable, avx512_bf16, amx };
+
+/// The best that works here, asked once. AMX needs the system's permission, which is requested.
+/// The environment variable PATINA_ISA ("portable", "avx512_bf16", "amx") lowers it.
+Isa isa();
+std::string_view name(Isa isa);
+
+}  // namespace patina::kernels

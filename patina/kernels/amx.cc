@@ -1,0 +1,101 @@
+// Products with the tile registers of AMX: two by two tiles of sums, and while they grow the vector
+// units finish the block before.
+#include <immintrin.h>
+
+#include <algorithm>
+
+#include "patina/kernels/tiles.h"
+
+#pragma GCC push_options
+#pragma GCC target( \
+    "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma,amx-tile,amx-bf16,prefer-vector-width=512")
+
+namespace patina::kernels {
+
+#include "patina/kernels/product_loop.h"
+
+namespace {
+
+struct TileConfig {
+  uint8_t palette = 1, start = 0, reserved[14] = {};
+  uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+void begin() {
+  static const TileConfig config;
+  _tile_loadconfig(&config);
+}
+
+inline void zero_sums() {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+}
+
+inline void multiply_step(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
+                          int64_t step) {
+  const int64_t bytes = a_stride * int64_t(sizeof(bf16));
+  _tile_loadd(4, a + step * kTileK, bytes);
+  _tile_loadd(6, left + step * kTile, 64);
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_loadd(7, right + step * kTile, 64);
+  _tile_dpbf16ps(1, 4, 7);
+  _tile_loadd(5, a + 16 * a_stride + step * kTileK, bytes);
+  _tile_dpbf16ps(2, 5, 6);
+  _tile_dpbf16ps(3, 5, 7);
+}
+
+inline void store_sums(float* sums, int64_t stride) {
+  const int64_t bytes = stride * int64_t(sizeof(float));
+  _tile_stored(0, sums, bytes);
+  _tile_stored(1, sums + 16, bytes);
+  _tile_stored(2, sums + 16 * stride, bytes);
+  _tile_stored(3, sums + 16 * stride + 16, bytes);
+}
+
+void block(const bf16* a, int64_t a_stride, const bf16* left, int64_t k_tiles, float* sums,
+           int64_t sums_stride) {
+  zero_sums();
+  for (int64_t step = 0; step < k_tiles; ++step)
+    multiply_step(a, a_stride, left, left + k_tiles * kTile, step);
+  store_sums(sums, sums_stride);
+}
+
+template <Activation activation>
+void pipelined_product(const Product& p) {
+  alignas(64) float sums[2][kBlock * kBlock];
+  const int64_t k_tiles = round_up(p.k, kTileK) / kTileK;
+  const int64_t rows_a_step = (kBlock + k_tiles - 1) / k_tiles;
+  Block before;  // whose sums lie in `finished` and wait for their end
+  int64_t stride = 0;
+  float *growing = sums[0], *finished = sums[1];
+  each_block(p, stride, [&](const Block& block, const bf16* a) {
+    const bf16* left = tiles_of(p, block.column);
+    int64_t row = 0;
+    zero_sums();
+    for (int64_t step = 0; step < k_tiles; ++step) {
+      multiply_step(a, stride, left, left + k_tiles * kTile, step);
+      for (const int64_t end = std::min(row + rows_a_step, before.rows); row < end; ++row)
+        finish_row<activation>(p, before.row + row, before.column, finished + row * kBlock);
+    }
+    store_sums(growing, kBlock);
+    std::swap(growing, finished);
+    before = block;
+  });
+  for (int64_t row = 0; row < before.rows; ++row)
+    finish_row<activation>(p, before.row + row, before.column, finished + row * kBlock);
+}
+
+void product(const Product& p) {
+  with_activation(p.activation, [&]<Activation activation>() { pipelined_product<activation>(p); });
+}
+
+}  // namespace
+
+const Instructions kAmx = {begin, block, product};
+
+}  // namespace patina::kernels
+
+#pragma GCC pop_options

@@ -1,0 +1,76 @@
+// Matrix products in bf16 with sums in fp32, in the form the processor likes best: one side lies in
+// tiles, packed once; the other is read row by row. A row's results depend on that row only,
+// whatever else is in the batch and however many threads there are.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "patina/kernels/activation.h"
+#include "patina/kernels/bf16.h"
+
+namespace patina::kernels {
+
+inline constexpr int64_t kTileN = 16, kTileK = 32, kTile = kTileN * kTileK;
+inline constexpr int64_t kBlock = 32;  // rows and columns of a product that are made together
+
+inline int64_t round_up(int64_t n, int64_t to) {
+  return (n + to - 1) / to * to;
+}
+
+/// Uninitialised memory for `count` numbers, aligned for vector instructions.
+struct FreeAligned {
+  void operator()(void* p) const;
+};
+template <class T>
+using Aligned = std::unique_ptr<T[], FreeAligned>;
+template <class T>
+Aligned<T> aligned(int64_t count);  // T is float or bf16; throws std::bad_alloc
+
+/// W [n,k] in tiles: [n/16, even][k/32][16 pairs of k][16 n][2], zeros where W has ended.
+int64_t tiles_size(int64_t n, int64_t k);  // elements
+/// Element (i, j) of W is at from[i * row + j * column].
+void pack(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles);
+void pack(const bf16* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles);
+
+/// C = act(A Wᵀ + bias) + add.
+struct Product {
+  const bf16* a = nullptr;  // [m, k rounded up to 32], zeros behind k
+  int64_t a_stride = 0;     // elements from row to row, here and below
+  int64_t m = 0;
+  const bf16* tiles = nullptr;  // W [n,k]
+  int64_t n = 0, k = 0;
+  const float* bias = nullptr;  // [n]
+  Activation activation = Activation::none;
+  const float* add = nullptr;  // [m,n]
+  int64_t add_stride = 0;
+  bf16* before = nullptr;  // [m,n] what the activation read, kept for its slope
+  int64_t before_stride = 0;
+  float* c = nullptr;         // [m,n], or
+  bf16* c_rounded = nullptr;  // [m,n]: one of the two
+  int64_t c_stride = 0;
+};
+
+/// What the processor can do, behind one table.
+struct Instructions {
+  /// Once in a thread before it multiplies.
+  void (*begin)();
+  /// sums [32,32], rows `sums_stride` apart, = A [32, 32 k_tiles] times two neighbouring columns of
+  /// tiles, whose second begins at left + k_tiles * kTile.
+  void (*block)(const bf16* a, int64_t a_stride, const bf16* left, int64_t k_tiles, float* sums,
+                int64_t sums_stride);
+  void (*product)(const Product& product);
+};
+
+/// The best set that works here: see isa().
+const Instructions& instructions();
+
+/// On this thread.
+inline void multiply(const Product& product) {
+  instructions().begin();
+  instructions().product(product);
+}
+
+extern const Instructions kPortable, kAvx512, kAmx;
+
+}  // namespace patina::kernels

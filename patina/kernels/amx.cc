@@ -63,33 +63,29 @@ void block(const bf16* a, int64_t a_stride, const bf16* left, int64_t k_tiles, f
   store_sums(sums, sums_stride);
 }
 
-template <Activation activation>
-void pipelined_product(const Product& p) {
+void product(const Product& p) {
   alignas(64) float sums[2][kBlock * kBlock];
   const int64_t k_tiles = round_up(p.k, kTileK) / kTileK;
   const int64_t rows_a_step = (kBlock + k_tiles - 1) / k_tiles;
-  Block before;  // whose sums lie in `finished` and wait for their end
+  const FinishRows finish = finish_of(p);
+  Block before;  // whose sums lie in `ready` and wait for their end
   int64_t stride = 0;
-  float *growing = sums[0], *finished = sums[1];
+  float *growing = sums[0], *ready = sums[1];
   each_block(p, stride, [&](const Block& block, const bf16* a) {
     const bf16* left = tiles_of(p, block.column);
-    int64_t row = 0;
     zero_sums();
-    for (int64_t step = 0; step < k_tiles; ++step) {
+    for (int64_t step = 0, row = 0; step < k_tiles; ++step) {
       multiply_step(a, stride, left, left + k_tiles * kTile, step);
-      for (const int64_t end = std::min(row + rows_a_step, before.rows); row < end; ++row)
-        finish_row<activation>(p, before.row + row, before.column, finished + row * kBlock);
+      const int64_t end = std::min(row + rows_a_step, before.rows);
+      if (row < end)
+        finish(p, before.row + row, before.row + end, before.column, ready + row * kBlock);
+      row = end;
     }
     store_sums(growing, kBlock);
-    std::swap(growing, finished);
+    std::swap(growing, ready);
     before = block;
   });
-  for (int64_t row = 0; row < before.rows; ++row)
-    finish_row<activation>(p, before.row + row, before.column, finished + row * kBlock);
-}
-
-void product(const Product& p) {
-  with_activation(p.activation, [&]<Activation activation>() { pipelined_product<activation>(p); });
+  finish(p, before.row, before.row + before.rows, before.column, ready);
 }
 
 }  // namespace

@@ -23,15 +23,10 @@ void block(const bf16* a, int64_t a_stride, const bf16* left, int64_t k_tiles, f
   }
 }
 
-void product(const Product& p) {
-  with_activation(p.activation,
-                  [&]<Activation activation>() { plain_product<activation, block>(p); });
-}
-
 void begin() {}
 
 }  // namespace
 
-const Instructions kPortable = {begin, block, product};
+const Instructions kPortable = {begin, block, plain_product<block>};
 
 }  // namespace patina::kernels

@@ -10,39 +10,52 @@ inline float finished(float x) {
   return activated<activation>(x);
 }
 
-// `columns` is kBlock wherever the compiler can be told so.
-template <Activation activation>
-inline void finish_columns(const Product& p, int64_t row, int64_t first, int64_t columns,
-                           const float* sums) {
-  float x[kBlock];
-  for (int64_t j = 0; j < columns; ++j) x[j] = sums[j];
-  if (p.bias)
-    for (int64_t j = 0; j < columns; ++j) x[j] += p.bias[first + j];
-  if (p.before) {
-    bf16* before = p.before + row * p.before_stride + first;
-    for (int64_t j = 0; j < columns; ++j) before[j] = to_bf16(x[j]);
+// What a product does to its sums, known to the compiler.
+template <Activation activation, bool adds, bool keeps, class Out>
+struct Finish {
+  static inline void columns(const Product& p, int64_t row, int64_t first, int64_t count,
+                             const float* __restrict sums) {
+    const float* __restrict bias = p.bias + first;
+    const float* __restrict add = p.add + row * p.add_stride + first;
+    bf16* __restrict before = p.before + row * p.before_stride + first;
+    Out* __restrict c = static_cast<Out*>(p.c) + row * p.c_stride + first;
+    for (int64_t j = 0; j < count; ++j) {
+      float x = sums[j] + bias[j];
+      if constexpr (keeps) before[j] = to_bf16(x);
+      x = finished<activation>(x);
+      if constexpr (adds) x += add[j];
+      c[j] = rounded<Out>(x);
+    }
   }
-  if constexpr (activation != Activation::none)
-    for (int64_t j = 0; j < columns; ++j) x[j] = finished<activation>(x[j]);
-  if (p.add) {
-    const float* add = p.add + row * p.add_stride + first;
-    for (int64_t j = 0; j < columns; ++j) x[j] += add[j];
+
+  static void rows(const Product& p, int64_t row, int64_t end, int64_t first, const float* sums) {
+    if (p.n - first >= kBlock)
+      for (; row < end; ++row, sums += kBlock) columns(p, row, first, kBlock, sums);
+    else
+      for (; row < end; ++row, sums += kBlock) columns(p, row, first, p.n - first, sums);
   }
-  if (p.c) {
-    float* c = p.c + row * p.c_stride + first;
-    for (int64_t j = 0; j < columns; ++j) c[j] = x[j];
-  } else {
-    bf16* c = p.c_rounded + row * p.c_stride + first;
-    for (int64_t j = 0; j < columns; ++j) c[j] = to_bf16(x[j]);
-  }
+};
+
+// Ends rows [row, end) of the block whose columns begin at `first` and whose sums lie at `sums`.
+using FinishRows = void (*)(const Product& p, int64_t row, int64_t end, int64_t first,
+                            const float* sums);
+
+template <Activation activation, bool adds, bool keeps>
+inline FinishRows finish_to(const Product& p) {
+  return p.rounds ? Finish<activation, adds, keeps, bf16>::rows
+                  : Finish<activation, adds, keeps, float>::rows;
 }
 
-template <Activation activation>
-inline void finish_row(const Product& p, int64_t row, int64_t first, const float* sums) {
-  if (p.n - first >= kBlock)
-    finish_columns<activation>(p, row, first, kBlock, sums);
-  else
-    finish_columns<activation>(p, row, first, p.n - first, sums);
+inline FinishRows finish_of(const Product& p) {
+  FinishRows finish = nullptr;
+  with_activation(p.activation, [&]<Activation activation>() {
+    if (p.before)
+      finish = p.add ? finish_to<activation, true, true>(p) : finish_to<activation, false, true>(p);
+    else
+      finish =
+          p.add ? finish_to<activation, true, false>(p) : finish_to<activation, false, false>(p);
+  });
+  return finish;
 }
 
 // Blocks of C in the order that keeps what they read near: all columns for a panel of rows.
@@ -80,15 +93,15 @@ inline const bf16* tiles_of(const Product& p, int64_t column) {
   return p.tiles + column * round_up(p.k, kTileK);
 }
 
-template <Activation activation, auto block_of_sums>
+template <auto block_of_sums>
 inline void plain_product(const Product& p) {
   alignas(64) float sums[kBlock * kBlock];
+  const FinishRows finish = finish_of(p);
   int64_t stride = 0;
   each_block(p, stride, [&](const Block& block, const bf16* a) {
     block_of_sums(a, stride, tiles_of(p, block.column), round_up(p.k, kTileK) / kTileK, sums,
                   kBlock);
-    for (int64_t i = 0; i < block.rows; ++i)
-      finish_row<activation>(p, block.row + i, block.column, sums + i * kBlock);
+    finish(p, block.row, block.row + block.rows, block.column, sums);
   });
 }
 

@@ -40,14 +40,14 @@ struct Product {
   int64_t m = 0;
   const bf16* tiles = nullptr;  // W [n,k]
   int64_t n = 0, k = 0;
-  const float* bias = nullptr;  // [n]
+  const float* bias = nullptr;  // [n rounded up to 32]
   Activation activation = Activation::none;
   const float* add = nullptr;  // [m,n]
   int64_t add_stride = 0;
   bf16* before = nullptr;  // [m,n] what the activation read, kept for its slope
   int64_t before_stride = 0;
-  float* c = nullptr;         // [m,n], or
-  bf16* c_rounded = nullptr;  // [m,n]: one of the two
+  void* c = nullptr;            // [m,n] float, or
+  bool rounds = false;          // bf16
   int64_t c_stride = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "patina/kernels/tiles.h"
 
@@ -13,6 +14,7 @@
 namespace patina::kernels {
 
 #include "patina/kernels/product_loop.h"
+#include "patina/kernels/row_loops.h"
 
 namespace {
 
@@ -90,7 +92,8 @@ void product(const Product& p) {
 
 }  // namespace
 
-const Instructions kAmx = {begin, block, product};
+const Instructions kAmx = {begin, block, product, RowLoops<float>::table(),
+                           RowLoops<bf16>::table()};
 
 }  // namespace patina::kernels
 

@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "patina/kernels/tiles.h"
@@ -12,6 +13,7 @@
 namespace patina::kernels {
 
 #include "patina/kernels/product_loop.h"
+#include "patina/kernels/row_loops.h"
 
 namespace {
 
@@ -46,7 +48,8 @@ void begin() {}
 
 }  // namespace
 
-const Instructions kAvx512 = {begin, block, plain_product<block>};
+const Instructions kAvx512 = {begin, block, plain_product<block>, RowLoops<float>::table(),
+                              RowLoops<bf16>::table()};
 
 }  // namespace patina::kernels
 

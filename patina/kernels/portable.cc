@@ -1,32 +1,16 @@
-// Products for any processor: the reference for the others, not meant to be fast.
+// For any processor: the reference for the others.
 #include <algorithm>
+#include <cmath>
 
 #include "patina/kernels/tiles.h"
 
 namespace patina::kernels {
 
+#include "patina/kernels/plain_block.h"
 #include "patina/kernels/product_loop.h"
+#include "patina/kernels/row_loops.h"
 
-namespace {
-
-void block(const bf16* a, int64_t a_stride, const bf16* left, int64_t k_tiles, float* sums,
-           int64_t sums_stride) {
-  for (int64_t i = 0; i < kBlock; ++i) {
-    float* row = sums + i * sums_stride;
-    std::fill_n(row, kBlock, 0.0f);
-    for (int64_t k = 0; k < k_tiles * kTileK; ++k) {
-      const float x = to_float(a[i * a_stride + k]);
-      for (int64_t j = 0; j < kBlock; ++j)
-        row[j] += x * to_float(left[(j / kTileN * k_tiles + k / kTileK) * kTile +
-                                    k % kTileK / 2 * kTileK + j % kTileN * 2 + k % 2]);
-    }
-  }
-}
-
-void begin() {}
-
-}  // namespace
-
-const Instructions kPortable = {begin, block, plain_product<block>};
+const Instructions kPortable = {nothing, plain_block, plain_product<plain_block>,
+                                RowLoops<float>::table(), RowLoops<bf16>::table()};
 
 }  // namespace patina::kernels

@@ -8,6 +8,7 @@
 
 #include "patina/kernels/activation.h"
 #include "patina/kernels/bf16.h"
+#include "patina/kernels/rows.h"
 
 namespace patina::kernels {
 
@@ -40,14 +41,14 @@ struct Product {
   int64_t m = 0;
   const bf16* tiles = nullptr;  // W [n,k]
   int64_t n = 0, k = 0;
-  const float* bias = nullptr;  // [n rounded up to 32]
+  const float* bias = nullptr;  // [n rounded up to 32], or null
   Activation activation = Activation::none;
   const float* add = nullptr;  // [m,n]
   int64_t add_stride = 0;
   bf16* before = nullptr;  // [m,n] what the activation read, kept for its slope
   int64_t before_stride = 0;
-  void* c = nullptr;            // [m,n] float, or
-  bool rounds = false;          // bf16
+  void* c = nullptr;    // [m,n] float, or
+  bool rounds = false;  // bf16
   int64_t c_stride = 0;
 };
 
@@ -60,6 +61,16 @@ struct Instructions {
   void (*block)(const bf16* a, int64_t a_stride, const bf16* left, int64_t k_tiles, float* sums,
                 int64_t sums_stride);
   void (*product)(const Product& product);
+  Rows<float> floats;
+  Rows<bf16> rounded;
+
+  template <class T>
+  const Rows<T>& rows() const {
+    if constexpr (sizeof(T) == sizeof(bf16))
+      return rounded;
+    else
+      return floats;
+  }
 };
 
 /// The best set that works here: see isa().
@@ -71,6 +82,6 @@ inline void multiply(const Product& product) {
   instructions().product(product);
 }
 
-extern const Instructions kPortable, kAvx512, kAmx;
+extern const Instructions kPortable, kAvx2, kAvx512, kAmx;
 
 }  // namespace patina::kernels

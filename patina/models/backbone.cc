@@ -49,7 +49,7 @@ Tensor Backbone::compute(const Input& input, const nn::Adaptations& adaptations)
   const auto list = adaptations.list();
   const bool pure = std::ranges::all_of(list, [](auto* a) { return a->text().has_value(); });
   const bool graph = at::GradMode::is_enabled() &&
-                     (input.data.requires_grad() ||
+                     ((input.data.defined() && input.data.requires_grad()) ||
                       takes_gradient(nn::tensors(const_cast<Backbone&>(*this))) ||
                       std::ranges::any_of(
                           list, [](auto* a) { return takes_gradient(nn::tensors(*a)); }));
@@ -61,10 +61,12 @@ Tensor Backbone::compute(const Input& input, const nn::Adaptations& adaptations)
   const int64_t batch = input.size(), threads = tensor_threads();
   const int64_t part = std::clamp<int64_t>(kTokens / std::max<int64_t>(1, tokens_of(input)), 1,
                                            std::max<int64_t>(1, (batch + threads - 1) / threads));
+  Input made = input;
+  if (!input.is_text()) made.data = input.pixels();
   std::vector<Tensor> parts(size_t((batch + part - 1) / part));
   in_parallel(int64_t(parts.size()), [&](int64_t i) {
     NoGrad no_grad;
-    parts[size_t(i)] = encode(input.slice(i * part, std::min(batch, (i + 1) * part)), adaptations);
+    parts[size_t(i)] = encode(made.slice(i * part, std::min(batch, (i + 1) * part)), adaptations);
   });
   return parts.size() == 1 ? parts[0] : at::cat(parts);
 }

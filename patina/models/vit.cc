@@ -46,7 +46,7 @@ Tensor ViT::tokens(const Input& images, const nn::Adaptations& adaptations) cons
 }
 
 Tensor ViT::run(const Input& images, const nn::Adaptations& adaptations, const Tensor& read) const {
-  const Tensor& input = images.data;
+  const Tensor input = images.pixels();
   const int64_t side = shape_.image_size;
   PATINA_CHECK(
       input.dim() == 4 && input.size(1) == 3 && input.size(2) == side && input.size(3) == side,

@@ -417,4 +417,16 @@ Tensor gate(Activation activation, const Tensor& x) {
   return with_history(y, x, from, activation, true);
 }
 
+Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
+              double scale) {
+  const int64_t g = query.size(1) / key.size(1);
+  const auto shared = [&](const Tensor& t) {
+    return t.unsqueeze(2).expand({t.size(0), t.size(1), g, t.size(2), t.size(3)}).reshape({t.size(0), query.size(1), t.size(2), t.size(3)}).to(at::kFloat);
+  };
+  Tensor scores = at::matmul(query.to(at::kFloat) * scale, shared(key).transpose(-2, -1));
+  if (bias.defined()) scores = scores + bias;
+  const Tensor mixed = at::matmul(at::softmax(scores, -1), shared(value));
+  return mixed.transpose(1, 2).reshape({query.size(0), query.size(2), -1}).to(at::kBFloat16);
+}
+
 }  // namespace patina::kernels

@@ -42,7 +42,7 @@ void ViT::initialize(Random& random) {
 }
 
 Tensor ViT::tokens(const Input& images, const nn::Adaptations& adaptations) const {
-  const Tensor& input = images.data;
+  const Tensor input = images.pixels();
   const int64_t side = shape_.image_size;
   PATINA_CHECK(
       input.dim() == 4 && input.size(1) == 3 && input.size(2) == side && input.size(3) == side,

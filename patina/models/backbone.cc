@@ -55,7 +55,7 @@ Tensor Backbone::compute(const Input& input, const nn::Adaptations& adaptations)
                           list, [](auto* a) { return takes_gradient(nn::tensors(*a)); }));
   if (graph || !pure) return encode(input, adaptations);
   NoGrad no_grad;
-  if (!engine_->splits_batches()) return encode(input, adaptations);
+  if (!engine_->frugal()) return encode(input, adaptations);
   // Enough tokens that weights are read seldom, few enough that activations stay near.
   constexpr int64_t kTokens = 1024;
   const int64_t batch = input.size(), threads = tensor_threads();

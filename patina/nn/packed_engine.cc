@@ -93,7 +93,7 @@ class PackedEngine : public Engine {
                            patch.bias, packed(patch), {.wide = true});
   }
 
-  bool splits_batches() const override { return true; }
+  bool frugal() const override { return true; }
   std::string text() const override {
     return fmt::format("packed {} {}", precision_ == Precision::bf16 ? "bf16" : "fp32",
                        kernels::name(kernels::isa()));

@@ -3,6 +3,9 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
 
 #include "patina/kernels/tiles.h"
 
@@ -12,7 +15,12 @@
 
 namespace patina::kernels {
 
+// clang-format off: the first is what the others stand on
+#include "patina/kernels/vectors.h"
+#include "patina/kernels/pack_loop.h"
 #include "patina/kernels/product_loop.h"
+#include "patina/kernels/row_loop.h"
+// clang-format on
 
 namespace {
 
@@ -55,11 +63,11 @@ inline void store_sums(float* sums, int64_t stride) {
   _tile_stored(3, sums + 16 * stride + 16, bytes);
 }
 
-void block(const bf16* a, int64_t a_stride, const bf16* left, int64_t k_tiles, float* sums,
-           int64_t sums_stride) {
+void block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right, int64_t k_tiles,
+           float* sums, int64_t sums_stride) {
   zero_sums();
   for (int64_t step = 0; step < k_tiles; ++step)
-    multiply_step(a, a_stride, left, left + k_tiles * kTile, step);
+    multiply_step(a, a_stride, left, right, step);
   store_sums(sums, sums_stride);
 }
 
@@ -90,7 +98,7 @@ void product(const Product& p) {
 
 }  // namespace
 
-const Instructions kAmx = {begin, block, product};
+const Instructions kAmx = {begin, block, product, pack_matrix<bf16>, pack_matrix<float>, unpack_transposed, kRows};
 
 }  // namespace patina::kernels
 

@@ -2,7 +2,9 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "patina/kernels/tiles.h"
 
@@ -11,15 +13,19 @@
 
 namespace patina::kernels {
 
+// clang-format off: the first is what the others stand on
+#include "patina/kernels/vectors.h"
+#include "patina/kernels/pack_loop.h"
 #include "patina/kernels/product_loop.h"
+#include "patina/kernels/row_loop.h"
+// clang-format on
 
 namespace {
 
 // 8 rows at a time: 16 vectors of sums, and 16 registers left.
-void block(const bf16* a, int64_t a_stride, const bf16* left, int64_t k_tiles, float* sums,
-           int64_t sums_stride) {
+void block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right, int64_t k_tiles,
+           float* sums, int64_t sums_stride) {
   constexpr int kRows = 8;
-  const bf16* right = left + k_tiles * kTile;
   for (int64_t first = 0; first < kBlock; first += kRows) {
     __m512 l[kRows], r[kRows];
     for (int i = 0; i < kRows; ++i) l[i] = r[i] = _mm512_setzero_ps();
@@ -46,7 +52,7 @@ void begin() {}
 
 }  // namespace
 
-const Instructions kAvx512 = {begin, block, plain_product<block>};
+const Instructions kAvx512 = {begin, block, plain_product<block>, pack_matrix<bf16>, pack_matrix<float>, unpack_transposed, kRows};
 
 }  // namespace patina::kernels
 

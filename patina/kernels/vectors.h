@@ -1,0 +1,114 @@
+// Sixteen numbers at a time, written once for all instruction sets. Included by each set's source
+// between its target pragmas and inside namespace patina::kernels, so that the same lines become
+// that set's instructions.
+
+namespace {
+
+using Floats = float __attribute__((vector_size(64)));
+using Ints = int32_t __attribute__((vector_size(64)));
+using Words = uint16_t __attribute__((vector_size(32)));
+
+constexpr int64_t kLanes = 16;
+constexpr Ints kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+template <class Vector, class T>
+[[gnu::always_inline]] inline Vector load(const T* from) {
+  Vector x;
+  std::memcpy(&x, from, sizeof x);
+  return x;
+}
+
+template <class Vector, class T>
+[[gnu::always_inline]] inline void store(const Vector& x, T* to) {
+  std::memcpy(to, &x, sizeof x);
+}
+
+[[gnu::always_inline]] inline Floats same(float x) {
+  return x - Floats{};
+}
+
+[[gnu::always_inline]] inline Floats widened(const Words& x) {
+  return (Floats)(__builtin_convertvector(x, Ints) << 16);
+}
+
+// To the nearest, ties to even. What is not a number stays so in the forms that arithmetic makes.
+[[gnu::always_inline]] inline Words rounded_words(const Floats& x) {
+#ifdef __AVX512BF16__
+  return (Words)_mm512_cvtneps_pbh((__m512)x);
+#else
+  const Ints bits = (Ints)x;
+  return __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, Words);
+#endif
+}
+
+// Pairs of neighbours: one from each.
+[[gnu::always_inline]] inline Ints woven(const Words& even, const Words& odd) {
+  return __builtin_convertvector(even, Ints) | __builtin_convertvector(odd, Ints) << 16;
+}
+
+// Lanes of the sixteen `a` and the sixteen `b` (numbered 16 to 31) in the order of `lanes`.
+template <class Vector>
+[[gnu::always_inline]] inline Vector chosen(const Vector& a, const Vector& b, const Ints& lanes) {
+  return __builtin_shuffle(a, b, lanes);
+}
+
+[[gnu::always_inline]] inline float sum_of(const Floats& lanes) {
+  Floats x = lanes;
+  x += __builtin_shuffle(x, kLane ^ 8);
+  x += __builtin_shuffle(x, kLane ^ 4);
+  x += __builtin_shuffle(x, kLane ^ 2);
+  x += __builtin_shuffle(x, kLane ^ 1);
+  return x[0];
+}
+
+[[gnu::always_inline]] inline Floats larger(const Floats& a, const Floats& b) {
+  return a < b ? b : a;
+}
+
+[[gnu::always_inline]] inline float largest_of(const Floats& lanes) {
+  Floats x = lanes;
+  x = larger(x, __builtin_shuffle(x, kLane ^ 8));
+  x = larger(x, __builtin_shuffle(x, kLane ^ 4));
+  x = larger(x, __builtin_shuffle(x, kLane ^ 2));
+  x = larger(x, __builtin_shuffle(x, kLane ^ 1));
+  return x[0];
+}
+
+// 2^x, relative error below 8e-6: a polynomial of the part behind the point, interpolated at
+// Chebyshev's points, whose exponent then grows by the part before it. Below 2^-100 it stays there:
+// beside a largest term of 1 that is nothing, and denormal numbers would be slow.
+[[gnu::always_inline]] inline Floats exp2_of(const Floats& exponent) {
+  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves no place for a fraction
+  const Floats x = larger(exponent, same(-100.0f));
+  const Floats whole = x + kRound;
+  const Floats r = x - (whole - kRound);
+  Floats p = 9.656710289e-03f * r + 5.583828295e-02f;
+  p = p * r + 2.402253010e-01f;
+  p = p * r + 6.931367339e-01f;
+  p = p * r + 1.0f;
+  return (Floats)((Ints)p + ((Ints)whole << 23));
+}
+
+// Exchanges rows and columns of 16 x 16 numbers: each step those that differ in one bit.
+template <int bit>
+[[gnu::always_inline]] inline void exchange(Ints (&rows)[16]) {
+  constexpr Ints kUpper = (kLane & bit) != 0;
+  constexpr Ints kFirst = kUpper ? kLane - bit + 16 : kLane;
+  constexpr Ints kSecond = kUpper ? kLane + 16 : kLane + bit;
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) {
+    if (i & bit) continue;
+    const Ints a = rows[i], b = rows[i + bit];
+    rows[i] = chosen(a, b, kFirst);
+    rows[i + bit] = chosen(a, b, kSecond);
+  }
+}
+
+[[gnu::always_inline]] inline void transpose(Ints (&rows)[16]) {
+  exchange<8>(rows);
+  exchange<4>(rows);
+  exchange<2>(rows);
+  exchange<1>(rows);
+}
+
+}  // namespace

@@ -15,6 +15,7 @@
 
 namespace patina::kernels {
 
+#define PATINA_AVX512
 // clang-format off: the first is what the others stand on
 #include "patina/kernels/vectors.h"
 #include "patina/kernels/pack_loop.h"

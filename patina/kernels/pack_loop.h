@@ -15,9 +15,11 @@ template <class From>
 inline void copy_part(const From* from, int64_t outer_step, int64_t inner_step, int64_t outer,
                       int64_t inner, int64_t width, bf16* part) {
   std::fill_n(part, kTile, bf16{0});
-  for (int64_t i = 0; i < outer; ++i)
-    for (int64_t j = 0; j < inner; ++j)
-      part[i * width + j] = packed(from[i * outer_step + j * inner_step]);
+  for (int64_t i = 0; i < outer; ++i, from += outer_step, part += width)
+    if (inner_step == 1)
+      for (int64_t j = 0; j < inner; ++j) part[j] = packed(from[j]);
+    else
+      for (int64_t j = 0; j < inner; ++j) part[j] = packed(from[j * inner_step]);
 }
 
 // Rows of W lie in one piece: pairs of neighbours are numbers of 32 bits that change places.

@@ -30,13 +30,15 @@ SoftmaxSum softmax(const SoftmaxRow& row) {
   const float largest = largest_of(highest), scale = row.bias ? 1.0f : row.scale;
   const bool nothing = largest <= 0.1f * kHidden;
   const float step = scale * kLog2E, base = nothing ? 0.0f : largest * step;
+  const float* scores = row.scores;
+  bf16* weights = row.weights;
   Floats sums = {};
   for (int64_t j = 0; j < end; j += kLanes) {
-    const Floats weight = exp2_of(load<Floats>(row.scores + j) * step - base);
+    const Floats weight = exp2_of(load<Floats>(scores + j) * step - base);
     sums += weight;
-    store(rounded_words(weight), row.weights + j);
+    store(rounded_words(weight), weights + j);
   }
-  for (int64_t j = end; j < row.width; j += kLanes) store(Words{}, row.weights + j);
+  for (int64_t j = end; j < row.width; j += kLanes) store(Words{}, weights + j);
   if (nothing) return {};
   const float sum = sum_of(sums);
   return {1.0f / sum, largest * scale + std::log(sum)};

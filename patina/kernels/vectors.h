@@ -31,16 +31,6 @@ template <class Vector, class T>
   return (Floats)(__builtin_convertvector(x, Ints) << 16);
 }
 
-// To the nearest, ties to even. What is not a number stays so in the forms that arithmetic makes.
-[[gnu::always_inline]] inline Words rounded_words(const Floats& x) {
-#ifdef __AVX512BF16__
-  return (Words)_mm512_cvtneps_pbh((__m512)x);
-#else
-  const Ints bits = (Ints)x;
-  return __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, Words);
-#endif
-}
-
 // Pairs of neighbours: one from each.
 [[gnu::always_inline]] inline Ints woven(const Words& even, const Words& odd) {
   return __builtin_convertvector(even, Ints) | __builtin_convertvector(odd, Ints) << 16;
@@ -61,9 +51,57 @@ template <class Vector>
   return x[0];
 }
 
+// What instructions of their own do where a set has them. Defined by a macro of ours, as the
+// compiler's come too late for pragmas.
+#ifdef PATINA_AVX512
+
+// In the forms with a mask: the others make g++ 12 warn of its own headers.
+constexpr __mmask16 kAll = 0xffff;
+
+[[gnu::always_inline]] inline Floats larger(const Floats& a, const Floats& b) {
+  return (Floats)_mm512_maskz_max_ps(kAll, (__m512)b, (__m512)a);
+}
+
+// To the nearest, ties to even.
+[[gnu::always_inline]] inline Words rounded_words(const Floats& x) {
+  return (Words)_mm512_cvtneps_pbh((__m512)x);
+}
+
+// x less the next lower whole number.
+[[gnu::always_inline]] inline Floats behind_point(const Floats& x) {
+  return (Floats)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEG_INF);
+}
+
+// x 2^(the next whole number below n).
+[[gnu::always_inline]] inline Floats raised(const Floats& x, const Floats& n) {
+  return (Floats)_mm512_maskz_scalef_ps(kAll, (__m512)x, (__m512)n);
+}
+
+#else
+
 [[gnu::always_inline]] inline Floats larger(const Floats& a, const Floats& b) {
   return a < b ? b : a;
 }
+
+[[gnu::always_inline]] inline Words rounded_words(const Floats& x) {
+  const Ints bits = (Ints)x;
+  return __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, Words);
+}
+
+[[gnu::always_inline]] inline Ints whole_below(const Floats& x) {
+  const Ints cut = __builtin_convertvector(x, Ints);
+  return cut + (__builtin_convertvector(cut, Floats) > x);  // true is -1
+}
+
+[[gnu::always_inline]] inline Floats behind_point(const Floats& x) {
+  return x - __builtin_convertvector(whole_below(x), Floats);
+}
+
+[[gnu::always_inline]] inline Floats raised(const Floats& x, const Floats& n) {
+  return n < -126.0f ? Floats{} : (Floats)((Ints)x + (whole_below(n) << 23));
+}
+
+#endif
 
 [[gnu::always_inline]] inline float largest_of(const Floats& lanes) {
   Floats x = lanes;
@@ -74,19 +112,15 @@ template <class Vector>
   return x[0];
 }
 
-// 2^x, relative error below 8e-6: a polynomial of the part behind the point, interpolated at
-// Chebyshev's points, whose exponent then grows by the part before it. Below 2^-100 it stays there:
-// beside a largest term of 1 that is nothing, and denormal numbers would be slow.
-[[gnu::always_inline]] inline Floats exp2_of(const Floats& exponent) {
-  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves no place for a fraction
-  const Floats x = larger(exponent, same(-100.0f));
-  const Floats whole = x + kRound;
-  const Floats r = x - (whole - kRound);
-  Floats p = 9.656710289e-03f * r + 5.583828295e-02f;
-  p = p * r + 2.402253010e-01f;
-  p = p * r + 6.931367339e-01f;
+// 2^x for x of 0 or little more, relative error below 8e-6: far less than the rounding to bf16 that
+// follows. A polynomial of what stands behind the point, through Chebyshev's points.
+[[gnu::always_inline]] inline Floats exp2_of(const Floats& x) {
+  const Floats r = behind_point(x);
+  Floats p = 1.276311389e-02f * r + 5.344102927e-02f;
+  p = p * r + 2.406470481e-01f;
+  p = p * r + 6.931339926e-01f;
   p = p * r + 1.0f;
-  return (Floats)((Ints)p + ((Ints)whole << 23));
+  return raised(p, x);
 }
 
 // Exchanges rows and columns of 16 x 16 numbers: each step those that differ in one bit.

@@ -1,6 +1,6 @@
-// Attention forward: 32 queries at a time see all their keys, while the products of the next 32
-// already run.
+// Attention forward: 32 queries at a time meet all the keys that they see.
 #include <algorithm>
+#include <cmath>
 
 #include "patina/kernels/attention_rows.h"
 
@@ -18,9 +18,8 @@ class Forward {
       : shape_(shape), inputs_(inputs), out_(out), log_sums_(log_sums), set_(set) {
     q_room_ = aligned<bf16>(kBlock * width_);
     std::fill_n(q_room_.get(), kBlock * width_, bf16{0});
-    weights_ = aligned<bf16>(kBlock * weights_stride_);
     sums_ = aligned<float>(kBlock * width_);
-    for (auto& scores : scores_) scores = aligned<float>(kBlock * scores_stride_);
+    scores_ = aligned<float>(kBlock * stride_);
     if (few()) return;
     key_tiles_ = aligned<bf16>(tiles_size(shape.keys, shape.size));
     value_tiles_ = aligned<bf16>(tiles_size(shape.size, shape.keys));
@@ -41,7 +40,6 @@ class Forward {
   struct Queries {
     int64_t first = 0, rows = 0, keys = 0;
     PaddedRows q;
-    float* scores = nullptr;
   };
 
   bool few() const { return group_ * shape_.queries <= kFewQueries; }
@@ -59,63 +57,67 @@ class Forward {
 
   Queries queries(int64_t first) {
     const auto q = rows_of(inputs_.q);
-    Queries block{first, std::min(kBlock, q.count() - first), 0, q.block(first, q_room_.get()),
-                  scores_[first / kBlock % 2].get()};
+    Queries block{first, std::min(kBlock, q.count() - first), 0, q.block(first, q_room_.get())};
     for (int64_t i = 0; i < block.rows; ++i) block.keys = std::max(block.keys, seen(first + i));
     return block;
   }
 
   void in_blocks() {
     Queries before;
-    const int64_t count = group_ * shape_.queries;
-    for (int64_t first = 0; first < count + kBlock; first += kBlock) {
-      const Queries block = first < count ? queries(first) : Queries{};
-      // The products of this block and the softmax of the one before keep different parts of the
-      // processor busy.
-      const int64_t steps = std::max<int64_t>(1, round_up(block.keys, kBlock) / kBlock);
-      for (int64_t step = 0; step < steps; ++step) {
-        if (step * kBlock < block.keys) score(block, step * kBlock);
-        softmax(before, before.rows * step / steps, before.rows * (step + 1) / steps);
-      }
-      mix(before);
+    for (int64_t first = 0; first < group_ * shape_.queries; first += kBlock) {
+      const Queries block = queries(first);
+      for (int64_t key = 0; key < block.keys; key += kBlock) score(block, key);
+      finish(before);  // here, where its sums are ready and this block's scores are not
+      softmax(block.first, block.rows, round_up(block.keys, kBlock));
+      mix(block);
       before = block;
     }
+    finish(before);
   }
 
   void score(const Queries& block, int64_t key) {
     const bf16* tiles = key_tiles_.get() + key * width_;
     set_.block(block.q.data, block.q.stride, tiles, tiles + kTileN * width_, width_ / kTileK,
-               block.scores + key, scores_stride_);
+               scores_.get() + key, stride_);
   }
 
-  void softmax(const Queries& block, int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      softmax(block.first + i, block.scores + i * scores_stride_,
-              weights_.get() + i * weights_stride_, round_up(block.keys, kBlock), inverse_[i]);
-  }
-
-  void softmax(int64_t query, float* scores, bf16* weights, int64_t width, float& inverse) {
-    const int64_t head = key_head_ * group_ + query / shape_.queries, t = query % shape_.queries;
+  // Of queries [first, first + rows), whose weights are `width` wide.
+  void softmax(int64_t first, int64_t rows, int64_t width) {
     const Bias& bias = inputs_.bias;
-    SoftmaxRow row{scores, seen(query), shape_.scale, nullptr, bias.key, weights, width};
-    if (bias.data)
-      row.bias = bias.data + sample_ * bias.sample + head * bias.head + t * bias.query;
-    const SoftmaxSum sum = set_.rows.softmax(row);
-    if (log_sums_) log_sums_[(sample_ * shape_.heads + head) * shape_.queries + t] = sum.log;
-    inverse = sum.inverse;
+    for (int64_t i = 0; i < rows; ++i) {
+      const int64_t head = key_head_ * group_ + (first + i) / shape_.queries;
+      const int64_t query = (first + i) % shape_.queries;
+      rows_[i] = {scores_.get() + i * stride_, seen(query), shape_.scale, nullptr, bias.key, width};
+      if (bias.data)
+        rows_[i].bias = bias.data + sample_ * bias.sample + head * bias.head + query * bias.query;
+    }
+    set_.rows.softmax(rows_, rows);
+    if (!log_sums_) return;
+    float* log_sums = log_sums_ + (sample_ * shape_.heads + key_head_ * group_) * shape_.queries;
+    for (int64_t i = 0; i < rows; ++i) log_sums[first + i] = log_sum(rows_[i]);
+  }
+
+  static float log_sum(const SoftmaxRow& row) {
+    return row.sum > 0 ? row.largest + std::log(row.sum) : 0.0f;
   }
 
   void mix(const Queries& block) {
-    if (block.rows == 0) return;
     const int64_t all_tiles = round_up(shape_.keys, kTileK) / kTileK;
     for (int64_t column = 0; column < width_; column += kBlock) {
       const bf16* tiles = value_tiles_.get() + column * all_tiles * kTileK;
-      set_.block(weights_.get(), weights_stride_, tiles, tiles + all_tiles * kTile,
+      set_.block(rows_[0].weights(), 2 * stride_, tiles, tiles + all_tiles * kTile,
                  round_up(block.keys, kTileK) / kTileK, sums_.get() + column, width_);
     }
+  }
+
+  void finish(const Queries& block) {
     const auto out = rows_of(out_);
     for (int64_t i = 0; i < block.rows; ++i)
-      set_.rows.scale(sums_.get() + i * width_, inverse_[i], shape_.size, out.at(block.first + i));
+      finish(rows_[i], sums_.get() + i * width_, out.at(block.first + i));
+  }
+
+  void finish(const SoftmaxRow& row, const float* sums, bf16* to) {
+    set_.rows.scale(sums, row.sum > 0 ? 1.0f / row.sum : 0.0f, shape_.size, to);
   }
 
   void one_by_one() {
@@ -124,10 +126,10 @@ class Forward {
     const bf16 *k = inputs_.k.at(sample_, key_head_, 0), *v = inputs_.v.at(sample_, key_head_, 0);
     for (int64_t i = 0; i < q.count(); ++i) {
       const int64_t keys = seen(i);
-      set_.rows.dots(q.at(i), k, inputs_.k.row, keys, shape_.size, scores_[0].get());
-      softmax(i, scores_[0].get(), weights_.get(), round_up(keys, kTileN), inverse_[0]);
-      set_.rows.mix(weights_.get(), v, inputs_.v.row, keys, shape_.size, sums_.get());
-      set_.rows.scale(sums_.get(), inverse_[0], shape_.size, out.at(i));
+      set_.rows.dots(q.at(i), k, inputs_.k.row, keys, shape_.size, scores_.get());
+      softmax(i, 1, round_up(keys, kTileN));
+      set_.rows.mix(rows_[0].weights(), v, inputs_.v.row, keys, shape_.size, sums_.get());
+      finish(rows_[0], sums_.get(), out.at(i));
     }
   }
 
@@ -139,12 +141,11 @@ class Forward {
   const int64_t group_ = shape_.heads / shape_.key_heads;
   const int64_t width_ = round_up(shape_.size, kTileK);
   // A little more than the keys: rows a power of two apart would share few places in the cache.
-  const int64_t scores_stride_ = round_up(shape_.keys, kBlock) + kTileN;
-  const int64_t weights_stride_ = round_up(shape_.keys, kBlock) + kTileK;
+  const int64_t stride_ = round_up(shape_.keys, kBlock) + kTileN;  // of scores
   int64_t sample_ = 0, key_head_ = 0;
-  Aligned<bf16> q_room_, key_tiles_, value_tiles_, weights_;
-  Aligned<float> scores_[2], sums_;
-  float inverse_[kBlock];
+  Aligned<bf16> q_room_, key_tiles_, value_tiles_;
+  Aligned<float> scores_, sums_;  // [32, keys], [32, size]
+  SoftmaxRow rows_[kBlock];
 };
 
 }  // namespace

@@ -72,8 +72,8 @@ void pack_matrix(const From* from, int64_t row, int64_t column, int64_t n, int64
 inline void unpack_columns(const bf16* tile, bf16* to, int64_t stride) {
   for (int64_t pair = 0; pair < kTileK / 2; ++pair) {
     const Ints both = load<Ints>(tile + pair * kTileK);
-    store(__builtin_convertvector(both, Words), to + 2 * pair * stride);
-    store(__builtin_convertvector(both >> 16, Words), to + (2 * pair + 1) * stride);
+    store(narrow(both), to + 2 * pair * stride);
+    store(narrow(both >> 16), to + (2 * pair + 1) * stride);
   }
 }
 

@@ -20,28 +20,37 @@ inline void hide_rest(float* scores, int64_t keys) {
   store(inside ? load<Floats>(scores + last) : same(kHidden), scores + last);
 }
 
-SoftmaxSum softmax(const SoftmaxRow& row) {
-  const int64_t end = round_up(row.keys, kLanes);
+// The largest score, so that all exponents are 0 or less.
+inline void find_largest(SoftmaxRow& row) {
   if (row.bias) add_bias(row);
   hide_rest(row.scores, row.keys);
   Floats highest = same(kHidden);
-  for (int64_t j = 0; j < end; j += kLanes)
+  for (int64_t j = 0; j < row.keys; j += kLanes)
     highest = larger(highest, load<Floats>(row.scores + j));
-  const float largest = largest_of(highest), scale = row.bias ? 1.0f : row.scale;
-  const bool nothing = largest <= 0.1f * kHidden;
-  const float step = scale * kLog2E, base = nothing ? 0.0f : largest * step;
+  row.largest = largest_of(highest) * (row.bias ? 1.0f : row.scale);
+}
+
+inline void weigh(SoftmaxRow& row) {
+  const bool nothing = row.largest <= 0.1f * kHidden;
+  if (nothing) row.largest = 0;
+  const float step = (row.bias ? 1.0f : row.scale) * kLog2E, base = row.largest * kLog2E;
   const float* scores = row.scores;
-  bf16* weights = row.weights;
+  bf16* weights = row.weights();  // half as long: they never catch up with the scores
   Floats sums = {};
-  for (int64_t j = 0; j < end; j += kLanes) {
+  int64_t j = 0;
+  for (; j < row.keys; j += kLanes) {
     const Floats weight = exp2_of(load<Floats>(scores + j) * step - base);
     sums += weight;
     store(rounded_words(weight), weights + j);
   }
-  for (int64_t j = end; j < row.width; j += kLanes) store(Words{}, weights + j);
-  if (nothing) return {};
-  const float sum = sum_of(sums);
-  return {1.0f / sum, largest * scale + std::log(sum)};
+  for (; j < row.width; j += kLanes) store(Words{}, weights + j);
+  row.sum = sum_of(sums);
+}
+
+// In two rounds, since each ends in one number for which the processor would wait.
+void softmax(SoftmaxRow* rows, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) find_largest(rows[i]);
+  for (int64_t i = 0; i < n; ++i) weigh(rows[i]);
 }
 
 // Scales the block's scores, adds the bias and hides what a query does not see.

@@ -12,17 +12,17 @@ inline constexpr float kHidden = -1e30f;
 
 /// One query's scores on their way to probabilities.
 struct SoftmaxRow {
-  float* scores = nullptr;      // [keys rounded up to 16], overwritten
+  float* scores = nullptr;      // [keys rounded up to 16]
   int64_t keys = 0;             // that the query sees
   float scale = 1;              // above 0
   const float* bias = nullptr;  // added to the scaled scores; key to key `bias_step`; may be null
   int64_t bias_step = 0;
-  bf16* weights = nullptr;  // [width] out: exp(score - largest score), zeros behind
-  int64_t width = 0;        // a multiple of 16
-};
-struct SoftmaxSum {
-  float inverse = 0;  // of the weights' sum; 0 where every key is hidden
-  float log = 0;      // log Σ exp(score)
+  int64_t width = 0;            // of the weights, a multiple of 16
+  float largest = 0;            // out: of the scores; 0 where every key is hidden
+  float sum = 0;                // out: of the weights
+
+  /// Out: exp(score - largest), zeros behind, in place of the scores.
+  bf16* weights() const { return reinterpret_cast<bf16*>(scores); }
 };
 
 /// A block of 32 keys x 32 queries on its way to the scores' slopes.
@@ -44,7 +44,7 @@ struct SlopeBlock {
 };
 
 struct RowOperations {
-  SoftmaxSum (*softmax)(const SoftmaxRow& row);
+  void (*softmax)(SoftmaxRow* rows, int64_t n);
   void (*slopes)(const SlopeBlock& block);
   /// to[i] = x · row i, for rows [n,d].
   void (*dots)(const bf16* x, const bf16* rows, int64_t stride, int64_t n, int64_t d, float* to);

@@ -27,15 +27,6 @@ template <class Vector, class T>
   return x - Floats{};
 }
 
-[[gnu::always_inline]] inline Floats widened(const Words& x) {
-  return (Floats)(__builtin_convertvector(x, Ints) << 16);
-}
-
-// Pairs of neighbours: one from each.
-[[gnu::always_inline]] inline Ints woven(const Words& even, const Words& odd) {
-  return __builtin_convertvector(even, Ints) | __builtin_convertvector(odd, Ints) << 16;
-}
-
 // Lanes of the sixteen `a` and the sixteen `b` (numbered 16 to 31) in the order of `lanes`.
 template <class Vector>
 [[gnu::always_inline]] inline Vector chosen(const Vector& a, const Vector& b, const Ints& lanes) {
@@ -58,6 +49,14 @@ template <class Vector>
 // In the forms with a mask: the others make g++ 12 warn of its own headers.
 constexpr __mmask16 kAll = 0xffff;
 
+[[gnu::always_inline]] inline Ints wide(const Words& x) {
+  return (Ints)_mm512_maskz_cvtepu16_epi32(kAll, (__m256i)x);
+}
+
+[[gnu::always_inline]] inline Words narrow(const Ints& x) {
+  return (Words)_mm512_maskz_cvtepi32_epi16(kAll, (__m512i)x);
+}
+
 [[gnu::always_inline]] inline Floats larger(const Floats& a, const Floats& b) {
   return (Floats)_mm512_maskz_max_ps(kAll, (__m512)b, (__m512)a);
 }
@@ -79,13 +78,21 @@ constexpr __mmask16 kAll = 0xffff;
 
 #else
 
+[[gnu::always_inline]] inline Ints wide(const Words& x) {
+  return __builtin_convertvector(x, Ints);
+}
+
+[[gnu::always_inline]] inline Words narrow(const Ints& x) {
+  return __builtin_convertvector(x, Words);
+}
+
 [[gnu::always_inline]] inline Floats larger(const Floats& a, const Floats& b) {
   return a < b ? b : a;
 }
 
 [[gnu::always_inline]] inline Words rounded_words(const Floats& x) {
   const Ints bits = (Ints)x;
-  return __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, Words);
+  return narrow((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 [[gnu::always_inline]] inline Ints whole_below(const Floats& x) {
@@ -102,6 +109,15 @@ constexpr __mmask16 kAll = 0xffff;
 }
 
 #endif
+
+[[gnu::always_inline]] inline Floats widened(const Words& x) {
+  return (Floats)(wide(x) << 16);
+}
+
+// Pairs of neighbours: one from each.
+[[gnu::always_inline]] inline Ints woven(const Words& even, const Words& odd) {
+  return wide(even) | wide(odd) << 16;
+}
 
 [[gnu::always_inline]] inline float largest_of(const Floats& lanes) {
   Floats x = lanes;

@@ -17,10 +17,10 @@ namespace patina::kernels {
 
 #define PATINA_AVX512
 // clang-format off: the first is what the others stand on
-#include "patina/kernels/vectors.h"
-#include "patina/kernels/pack_loop.h"
+#include "patina/kernels/pack_loops.h"
 #include "patina/kernels/product_loop.h"
-#include "patina/kernels/row_loop.h"
+#include "patina/kernels/attention_loops.h"
+#include "patina/kernels/vectors.h"
 // clang-format on
 
 namespace {
@@ -67,8 +67,7 @@ inline void store_sums(float* sums, int64_t stride) {
 void block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right, int64_t k_tiles,
            float* sums, int64_t sums_stride) {
   zero_sums();
-  for (int64_t step = 0; step < k_tiles; ++step)
-    multiply_step(a, a_stride, left, right, step);
+  for (int64_t step = 0; step < k_tiles; ++step) multiply_step(a, a_stride, left, right, step);
   store_sums(sums, sums_stride);
 }
 
@@ -99,7 +98,8 @@ void product(const Product& p) {
 
 }  // namespace
 
-const Instructions kAmx = {begin, block, product, pack_matrix<bf16>, pack_matrix<float>, unpack_transposed, kRows};
+const Instructions kAmx = {
+    begin, block, product, pack_matrix<bf16>, pack_matrix<float>, unpack_transposed, kAttention};
 
 }  // namespace patina::kernels
 

@@ -2,7 +2,7 @@
 // that probabilities and slopes come out as the products for keys and values read them.
 #include <algorithm>
 
-#include "patina/kernels/attention_rows.h"
+#include "patina/kernels/head_rows.h"
 
 namespace patina::kernels {
 
@@ -76,7 +76,7 @@ class Backward {
     const int64_t head = sample_ * shape_.heads + key_head_ * group_;
     std::copy_n(slopes_.log_sums + head * shape_.queries, queries_, log_sums_.get());
     for (int64_t i = 0; i < queries_; ++i)
-      set_.rows.dots(out.at(i), out_slopes.at(i), 0, 1, shape_.size, &delta_[i]);
+      set_.attention.dots(out.at(i), out_slopes.at(i), 0, 1, shape_.size, &delta_[i]);
     std::fill(&log_sums_[queries_], &log_sums_[queries_padded_], 0.0f);
     std::fill(&delta_[queries_], &delta_[queries_padded_], 0.0f);
     if (shape_.causal) count_seen();
@@ -93,7 +93,8 @@ class Backward {
   void locate_bias() {
     const Bias& bias = inputs_.bias;
     for (int64_t i = 0; i < queries_padded_; ++i) {
-      const int64_t query = std::min(i, queries_ - 1), head = key_head_ * group_ + query / shape_.queries;
+      const int64_t query = std::min(i, queries_ - 1),
+                    head = key_head_ * group_ + query / shape_.queries;
       bias_at_[i] = sample_ * bias.sample + head * bias.head + query % shape_.queries * bias.query;
     }
   }
@@ -113,31 +114,28 @@ class Backward {
   void key_block(int64_t first, int64_t keys, bf16* tiles, int64_t key_tiles) {
     const PaddedRows k = key_rows(inputs_.k).block(first, k_room_.get());
     const PaddedRows v = key_rows(inputs_.v).block(first, v_room_.get());
-    // The products of one block keep the processor's other parts free for the block before.
-    SlopeBlock before;
     for (int64_t query = 0; query < queries_padded_; query += kBlock) {
-      SlopeBlock block = slope_block(query, first, keys, tiles + query * key_tiles * kTileK, key_tiles);
+      const SlopeBlock block =
+          slope_block(query, first, keys, tiles + query * key_tiles * kTileK, key_tiles);
       if (nobody_sees(query, first)) {
         clear(block);
         continue;
       }
-      float* sums = sums_[before.scores == sums_[0] ? 1 : 0];
       const int64_t at = query * width_, right = at + kTileN * width_, steps = width_ / kTileK;
-      set_.block(k.data, k.stride, &q_tiles_[at], &q_tiles_[right], steps, sums, kBlock);
+      set_.block(k.data, k.stride, &q_tiles_[at], &q_tiles_[right], steps, scores_, kBlock);
       set_.block(v.data, v.stride, &out_slope_tiles_[at], &out_slope_tiles_[right], steps,
-                 sums + kBlock * kBlock, kBlock);
-      block.scores = sums;
-      block.p_slopes = sums + kBlock * kBlock;
-      if (before.scores) set_.rows.slopes(before);
-      before = block;
+                 p_slopes_, kBlock);
+      set_.attention.slopes(block);
     }
-    if (before.scores) set_.rows.slopes(before);
     write(p_.get(), out_slope_columns_.get(), 1.0f, key_rows(slopes_.v), first, keys);
     write(score_slopes_.get(), q_columns_.get(), shape_.scale, key_rows(slopes_.k), first, keys);
   }
 
-  SlopeBlock slope_block(int64_t query, int64_t first, int64_t keys, bf16* tiles, int64_t key_tiles) {
+  SlopeBlock slope_block(int64_t query, int64_t first, int64_t keys, bf16* tiles,
+                         int64_t key_tiles) {
     SlopeBlock block;
+    block.scores = scores_;
+    block.p_slopes = p_slopes_;
     block.log_sums = &log_sums_[query];
     block.delta = &delta_[query];
     block.scale = shape_.scale;
@@ -173,13 +171,12 @@ class Backward {
   // Rows [first, first + keys) of `to` = factor * rows, a sum over all queries, times W.
   void write(const bf16* rows, const bf16* tiles, float factor, const HeadRows<bf16>& to,
              int64_t first, int64_t keys) {
-    float* sums = sums_[0];
     for (int64_t column = 0; column < shape_.size; column += kBlock) {
       const bf16* left = tiles + column * queries_padded_;
-      set_.block(rows, stride_, left, left + kTileN * queries_padded_, queries_padded_ / kTileK, sums,
-                 kBlock);
+      set_.block(rows, stride_, left, left + kTileN * queries_padded_, queries_padded_ / kTileK,
+                 sums_, kBlock);
       for (int64_t i = 0; i < keys; ++i)
-        set_.rows.scale(sums + i * kBlock, factor, std::min(kBlock, shape_.size - column),
+        set_.attention.scale(sums_ + i * kBlock, factor, std::min(kBlock, shape_.size - column),
                         to.at(first + i) + column);
     }
   }
@@ -190,9 +187,9 @@ class Backward {
     for (int64_t query = 0; query < queries_padded_; query += kBlock)
       for (int64_t column = 0; column < width_; column += kBlock, block += kBlock * kBlock) {
         const bf16* tiles = chunk_slopes_.get() + query * key_tiles * kTileK;
-        float* sums = first ? block : sums_[0];
-        set_.block(&k_columns_[column * chunk_], chunk_, tiles, tiles + key_tiles * kTile, key_tiles,
-                   sums, kBlock);
+        float* sums = first ? block : sums_;
+        set_.block(&k_columns_[column * chunk_], chunk_, tiles, tiles + key_tiles * kTile,
+                   key_tiles, sums, kBlock);
         if (!first)
           for (int64_t i = 0; i < kBlock * kBlock; ++i) block[i] += sums[i];
       }
@@ -203,9 +200,9 @@ class Backward {
     float* block = q_slopes_.get();
     for (int64_t query = 0; query < queries_; query += kBlock)
       for (int64_t column = 0; column < width_; column += kBlock, block += kBlock * kBlock) {
-        set_.rows.transpose(block);
+        set_.attention.transpose(block);
         for (int64_t i = 0; i < std::min(kBlock, queries_ - query); ++i)
-          set_.rows.scale(block + i * kBlock, shape_.scale, std::min(kBlock, shape_.size - column),
+          set_.attention.scale(block + i * kBlock, shape_.scale, std::min(kBlock, shape_.size - column),
                           to.at(query + i) + column);
       }
   }
@@ -222,18 +219,18 @@ class Backward {
   const int64_t stride_ = queries_padded_ + kTileK;
   const int64_t chunk_ = std::min(kChunk, round_up(shape_.keys, kBlock));
   int64_t sample_ = 0, key_head_ = 0;
-  Aligned<bf16> q_rows_, out_slope_rows_;                    // [queries, width], of several heads
-  Aligned<bf16> q_tiles_, out_slope_tiles_;                  // W [queries, size]
-  Aligned<bf16> q_columns_, out_slope_columns_;              // W [size, queries]
-  Aligned<bf16> k_tiles_, k_columns_;                        // W [chunk, size]; [width, chunk]
-  Aligned<bf16> k_room_, v_room_;                            // [32, width]
-  Aligned<bf16> p_, score_slopes_;                           // [32 keys, queries]
-  Aligned<bf16> chunk_slopes_;                               // W [queries, chunk]
-  Aligned<float> log_sums_, delta_;                          // [queries]
-  Aligned<float> q_slopes_;                                  // blocks
-  std::unique_ptr<int32_t[]> seen_;                          // [queries] keys that each sees
-  std::unique_ptr<int64_t[]> bias_at_;                       // [queries] its bias for key 0
-  alignas(64) float sums_[2][2 * kBlock * kBlock];
+  Aligned<bf16> q_rows_, out_slope_rows_;        // [queries, width], of several heads
+  Aligned<bf16> q_tiles_, out_slope_tiles_;      // W [queries, size]
+  Aligned<bf16> q_columns_, out_slope_columns_;  // W [size, queries]
+  Aligned<bf16> k_tiles_, k_columns_;            // W [chunk, size]; [width, chunk]
+  Aligned<bf16> k_room_, v_room_;                // [32, width]
+  Aligned<bf16> p_, score_slopes_;               // [32 keys, queries]
+  Aligned<bf16> chunk_slopes_;                   // W [queries, chunk]
+  Aligned<float> log_sums_, delta_;              // [queries]
+  Aligned<float> q_slopes_;                      // blocks
+  std::unique_ptr<int32_t[]> seen_;              // [queries] keys that each sees
+  std::unique_ptr<int64_t[]> bias_at_;           // [queries] its bias for key 0
+  alignas(64) float scores_[kBlock * kBlock], p_slopes_[kBlock * kBlock], sums_[kBlock * kBlock];
 };
 
 }  // namespace

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "patina/kernels/attention_rows.h"
+#include "patina/kernels/head_rows.h"
 
 namespace patina::kernels {
 
@@ -91,7 +91,7 @@ class Forward {
       if (bias.data)
         rows_[i].bias = bias.data + sample_ * bias.sample + head * bias.head + query * bias.query;
     }
-    set_.rows.softmax(rows_, rows);
+    set_.attention.softmax(rows_, rows);
     if (!log_sums_) return;
     float* log_sums = log_sums_ + (sample_ * shape_.heads + key_head_ * group_) * shape_.queries;
     for (int64_t i = 0; i < rows; ++i) log_sums[first + i] = log_sum(rows_[i]);
@@ -117,7 +117,7 @@ class Forward {
   }
 
   void finish(const SoftmaxRow& row, const float* sums, bf16* to) {
-    set_.rows.scale(sums, row.sum > 0 ? 1.0f / row.sum : 0.0f, shape_.size, to);
+    set_.attention.scale(sums, row.sum > 0 ? 1.0f / row.sum : 0.0f, shape_.size, to);
   }
 
   void one_by_one() {
@@ -126,9 +126,9 @@ class Forward {
     const bf16 *k = inputs_.k.at(sample_, key_head_, 0), *v = inputs_.v.at(sample_, key_head_, 0);
     for (int64_t i = 0; i < q.count(); ++i) {
       const int64_t keys = seen(i);
-      set_.rows.dots(q.at(i), k, inputs_.k.row, keys, shape_.size, scores_.get());
+      set_.attention.dots(q.at(i), k, inputs_.k.row, keys, shape_.size, scores_.get());
       softmax(i, 1, round_up(keys, kTileN));
-      set_.rows.mix(rows_[0].weights(), v, inputs_.v.row, keys, shape_.size, sums_.get());
+      set_.attention.mix(rows_[0].weights(), v, inputs_.v.row, keys, shape_.size, sums_.get());
       finish(rows_[0], sums_.get(), out.at(i));
     }
   }

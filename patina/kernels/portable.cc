@@ -12,10 +12,10 @@
 namespace patina::kernels {
 
 // clang-format off: the first is what the others stand on
-#include "patina/kernels/vectors.h"
-#include "patina/kernels/pack_loop.h"
+#include "patina/kernels/pack_loops.h"
 #include "patina/kernels/product_loop.h"
-#include "patina/kernels/row_loop.h"
+#include "patina/kernels/attention_loops.h"
+#include "patina/kernels/vectors.h"
 // clang-format on
 
 namespace {
@@ -40,6 +40,8 @@ void begin() {}
 
 }  // namespace
 
-const Instructions kPortable = {begin, block, plain_product<block>, pack_matrix<bf16>, pack_matrix<float>, unpack_transposed, kRows};
+const Instructions kPortable = {
+    begin, block, plain_product<block>, pack_matrix<bf16>, pack_matrix<float>, unpack_transposed,
+    kAttention};
 
 }  // namespace patina::kernels

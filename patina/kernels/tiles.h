@@ -8,7 +8,7 @@
 
 #include "patina/kernels/activation.h"
 #include "patina/kernels/bf16.h"
-#include "patina/kernels/rows.h"
+#include "patina/kernels/attention_steps.h"
 
 namespace patina::kernels {
 
@@ -47,8 +47,8 @@ struct Product {
   int64_t add_stride = 0;
   bf16* before = nullptr;  // [m,n] what the activation read, kept for its slope
   int64_t before_stride = 0;
-  void* c = nullptr;            // [m,n] float, or
-  bool rounds = false;          // bf16
+  void* c = nullptr;    // [m,n] float, or
+  bool rounds = false;  // bf16
   int64_t c_stride = 0;
 };
 
@@ -66,7 +66,7 @@ struct Instructions {
                       bf16* tiles);
   /// Wᵀ [k,n], both rounded up to 32, from the tiles of W [n,k].
   void (*unpack_transposed)(const bf16* tiles, int64_t n, int64_t k, bf16* to, int64_t stride);
-  RowOperations rows;
+  AttentionSteps attention;
 };
 
 /// The best set that works here: see isa().

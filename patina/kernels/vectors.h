@@ -33,7 +33,7 @@ template <class Vector>
   return __builtin_shuffle(a, b, lanes);
 }
 
-[[gnu::always_inline]] inline float sum_of(const Floats& lanes) {
+[[gnu::always_inline]] inline float total(const Floats& lanes) {
   Floats x = lanes;
   x += __builtin_shuffle(x, kLane ^ 8);
   x += __builtin_shuffle(x, kLane ^ 4);

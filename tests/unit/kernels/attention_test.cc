@@ -61,8 +61,15 @@ struct Trial {
   }
 
   explicit Trial(const Case& made, unsigned seed = 1)
-      : c(made), q(queries()), k(keys(0)), v(keys(1)), out(queries()), out_slopes(queries()),
-        dq(queries()), dk(keys(0)), dv(keys(1)) {
+      : c(made),
+        q(queries()),
+        k(keys(0)),
+        v(keys(1)),
+        out(queries()),
+        out_slopes(queries()),
+        dq(queries()),
+        dk(keys(0)),
+        dv(keys(1)) {
     std::mt19937 random(seed);
     std::normal_distribution<float> normal;
     for (Tensor* tensor : {&q, &k, &v, &out_slopes})
@@ -117,8 +124,15 @@ struct Reference {
   std::vector<double> log_sums;
 
   explicit Reference(const Trial& trial)
-      : shape(trial.c.shape), bias(trial.c.bias), q(of_queries(trial.q)), k(of_keys(trial.k)),
-        v(of_keys(trial.v)), out(of_queries(trial.q)), dq(out), dk(k), dv(k) {
+      : shape(trial.c.shape),
+        bias(trial.c.bias),
+        q(of_queries(trial.q)),
+        k(of_keys(trial.k)),
+        v(of_keys(trial.v)),
+        out(of_queries(trial.q)),
+        dq(out),
+        dk(k),
+        dv(k) {
     forward();
     backward(of_queries(trial.out_slopes));
   }
@@ -222,8 +236,8 @@ TEST(Attention, FollowsItsDefinitionForManyShapes) {
   for (const int64_t size : {5, 16, 32, 48, 64, 80, 128, 256})
     for (const auto& [queries, keys] : std::vector<std::pair<int64_t, int64_t>>{
              {1, 9}, {1, 70}, {4, 31}, {5, 33}, {32, 32}, {65, 65}, {97, 40}, {40, 197}}) {
-      const std::string what = std::to_string(size) + ": " + std::to_string(queries) + " x " +
-                               std::to_string(keys);
+      const std::string what =
+          std::to_string(size) + ": " + std::to_string(queries) + " x " + std::to_string(keys);
       expect_like_definition({shape_of(1, 2, 2, queries, keys, size)}, what);
       expect_like_definition({shape_of(2, 2, 1, queries, keys, size), {}, false}, what + ", apart");
     }
@@ -241,10 +255,10 @@ TEST(Attention, AddsEveryKindOfBias) {
   const auto shape = shape_of(2, 4, 2, 37, 50, 32);
   static const float some = 0;
   const int64_t one = 37 * 50;
-  for (const Bias& bias : {Bias{&some, 4 * one, one, 50, 1}, Bias{&some, 0, one, 50, 1},
-                           Bias{&some, one, 0, 50, 1}, Bias{&some, 50, 0, 0, 1},
-                           Bias{&some, 0, 0, 50, 1}, Bias{&some, 4 * one, one, 1, 37},
-                           Bias{&some, 7, 3, 1, 0}})
+  for (const Bias& bias :
+       {Bias{&some, 4 * one, one, 50, 1}, Bias{&some, 0, one, 50, 1}, Bias{&some, one, 0, 50, 1},
+        Bias{&some, 50, 0, 0, 1}, Bias{&some, 0, 0, 50, 1}, Bias{&some, 4 * one, one, 1, 37},
+        Bias{&some, 7, 3, 1, 0}})
     expect_like_definition({shape, bias}, "steps " + std::to_string(bias.sample) + " " +
                                               std::to_string(bias.head) + " " +
                                               std::to_string(bias.query));

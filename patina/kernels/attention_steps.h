@@ -17,9 +17,9 @@ struct SoftmaxRow {
   float scale = 1;              // above 0
   const float* bias = nullptr;  // added to the scaled scores; key to key `bias_step`; may be null
   int64_t bias_step = 0;
-  int64_t width = 0;            // of the weights, a multiple of 16
-  float largest = 0;            // out: of the scores; 0 where every key is hidden
-  float sum = 0;                // out: of the weights
+  int64_t width = 0;  // of the weights, a multiple of 16
+  float largest = 0;  // out: of the scores; 0 where every key is hidden
+  float sum = 0;      // out: of the weights
 
   /// Out: exp(score - largest), zeros behind, in place of the scores.
   bf16* weights() const { return reinterpret_cast<bf16*>(scores); }
@@ -36,14 +36,14 @@ struct SlopeBlock {
   const float* bias = nullptr;       // null: none
   const int64_t* bias_at = nullptr;  // [32] each query's first, from which keys are bias_step apart
   int64_t bias_step = 0;
-  int64_t first_key = 0, keys = 0;  // that the block begins with, and has
-  bf16* p = nullptr;                // [32,32] out: probabilities
-  bf16* slopes = nullptr;           // [32,32] out: p (p_slopes - delta)
-  int64_t stride = 0;               // of both
+  int64_t first_key = 0, keys = 0;         // that the block begins with, and has
+  bf16* p = nullptr;                       // [32,32] out: probabilities
+  bf16* slopes = nullptr;                  // [32,32] out: p (p_slopes - delta)
+  int64_t stride = 0;                      // of both
   bf16 *left = nullptr, *right = nullptr;  // out: the slopes as two tiles [32 queries, 32 keys]
 };
 
-struct RowOperations {
+struct AttentionSteps {
   void (*softmax)(SoftmaxRow* rows, int64_t n);
   void (*slopes)(const SlopeBlock& block);
   /// to[i] = x · row i, for rows [n,d].

@@ -44,7 +44,7 @@ inline void weigh(SoftmaxRow& row) {
     store(rounded_words(weight), weights + j);
   }
   for (; j < row.width; j += kLanes) store(Words{}, weights + j);
-  row.sum = sum_of(sums);
+  row.sum = total(sums);
 }
 
 // In two rounds, since each ends in one number for which the processor would wait.
@@ -63,8 +63,7 @@ void place_scores(const SlopeBlock& block) {
       for (int64_t j = 0; j < kBlock; ++j)
         scores[j] += block.bias[block.bias_at[j] + key * block.bias_step];
     if (block.seen)
-      for (int64_t j = 0; j < kBlock; ++j)
-        scores[j] = key < block.seen[j] ? scores[j] : kHidden;
+      for (int64_t j = 0; j < kBlock; ++j) scores[j] = key < block.seen[j] ? scores[j] : kHidden;
   }
 }
 
@@ -101,7 +100,7 @@ void dots(const bf16* x, const bf16* rows, int64_t stride, int64_t n, int64_t d,
     Floats sums = {};
     for (int64_t j = 0; j < whole; j += kLanes)
       sums += widened(load<Words>(x + j)) * widened(load<Words>(rows + j));
-    to[i] = sum_of(sums);
+    to[i] = total(sums);
     for (int64_t j = whole; j < d; ++j) to[i] += to_float(x[j]) * to_float(rows[j]);
   }
 }
@@ -120,8 +119,7 @@ inline void mix_columns(const bf16* weights, const bf16* rows, int64_t stride, i
 
 void mix(const bf16* weights, const bf16* rows, int64_t stride, int64_t n, int64_t d, float* to) {
   int64_t j = 0;
-  for (; j + 4 * kLanes <= d; j += 4 * kLanes)
-    mix_columns<4>(weights, rows + j, stride, n, to + j);
+  for (; j + 4 * kLanes <= d; j += 4 * kLanes) mix_columns<4>(weights, rows + j, stride, n, to + j);
   for (; j + kLanes <= d; j += kLanes) mix_columns<1>(weights, rows + j, stride, n, to + j);
   for (; j < d; ++j) {
     to[j] = 0;
@@ -151,6 +149,6 @@ void transpose_block(float* block) {
     }
 }
 
-constexpr RowOperations kRows = {softmax, slopes, dots, mix, scale, transpose_block};
+constexpr AttentionSteps kAttention = {softmax, slopes, dots, mix, scale, transpose_block};
 
 }  // namespace

@@ -62,6 +62,11 @@ void prepare_cpu(int threads) {
 int tensor_threads() {
   return at::get_num_threads();
 }
+void in_parallel(int64_t n, const std::function<void(int64_t)>& work) {
+  at::parallel_for(0, n, 1, [&](int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; ++i) work(i);
+  });
+}
 std::string libtorch_version() {
   return TORCH_VERSION;
 }

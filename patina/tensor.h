@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -51,6 +52,9 @@ Tensor tensor_of(std::span<const int64_t> items);
 std::vector<int64_t> items_of(const Tensor& t);
 
 int tensor_threads();
+/// Calls work(0) ... work(n - 1), shared among those threads, each of which then runs LibTorch's
+/// operations alone.
+void in_parallel(int64_t n, const std::function<void(int64_t)>& work);
 
 /// "1.13.1": the LibTorch this is built with.
 std::string libtorch_version();

@@ -28,6 +28,7 @@ class Adapter : public nn::Adaptation {
   Adapter(const AdapterOptions& options, int64_t width, int64_t depth, Random& random);
 
   Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override;
+  bool acts(nn::Site site) const override { return site == nn::Site::mlp; }
   void walk(nn::Walk& w) override;
   std::optional<std::string> text() const override {
     return fmt::format("adapter scale={} parallel={}", scale_, parallel_);

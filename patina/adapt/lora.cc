@@ -35,7 +35,7 @@ Tensor Lora::after(nn::Site site, int layer, const Tensor& in, Tensor out) {
       out.split_with_sizes({shape_.query_width(), shape_.key_width(), shape_.key_width()}, -1);
   const auto change = [&](Tensor& part, const Product& product) {
     if (!product.a.defined()) return;
-    part = part + at::linear(at::linear(in, product.a), product.b) * scale_;
+    part = part + nn::linear(nn::linear(in, product.a), product.b) * scale_;
   };
   change(parts[0], q);
   change(parts[1], k);

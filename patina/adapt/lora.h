@@ -27,6 +27,7 @@ class Lora : public nn::Adaptation {
   Lora(const LoraOptions& options, const nn::BlockShape& shape, int64_t depth, Random& random);
 
   Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override;
+  bool acts(nn::Site site) const override { return site == nn::Site::qkv; }
   void walk(nn::Walk& w) override;
   std::optional<std::string> text() const override { return fmt::format("lora scale={}", scale_); }
 

@@ -24,6 +24,7 @@ class Prefix : public nn::Adaptation {
   Prefix(const PrefixOptions& options, const nn::BlockShape& shape, int64_t depth, Random& random);
 
   std::pair<Tensor, Tensor> prefix(int layer) override;
+  bool acts(nn::Site) const override { return false; }
   void walk(nn::Walk& w) override;
   std::optional<std::string> text() const override { return "prefix"; }
 

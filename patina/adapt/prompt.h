@@ -36,6 +36,7 @@ class Prompt : public nn::Adaptation {
 
   Tensor tokens(int layer, Tensor x) override;
   Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override;
+  bool acts(nn::Site site) const override { return site == nn::Site::norm; }
   void walk(nn::Walk& w) override;
   std::optional<std::string> text() const override {
     return fmt::format("prompt depth={}", depth_);

@@ -1,9 +1,10 @@
 #include "patina/data/dataset.h"
 
 #include <algorithm>
-#include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <numeric>
 
@@ -50,14 +51,6 @@ ContentHash hash_of(const Feed& feed) {
   return hash;
 }
 
-// Writes a sample's key into a row of [N,2].
-void write_key(ContentHash made_by, const Source& source, int64_t sample, int64_t* row) {
-  const Fingerprint fingerprint = source.fingerprint(sample);
-  made_by.add(fingerprint.data(), sizeof fingerprint);
-  const auto words = made_by.words();
-  std::ranges::copy(words, row);
-}
-
 }  // namespace
 
 Tensor input_keys(const Feed& feed, const Dataset& dataset, ThreadPool& pool) {
@@ -66,27 +59,166 @@ Tensor input_keys(const Feed& feed, const Dataset& dataset, ThreadPool& pool) {
   Tensor keys = at::empty({dataset.size(), 2}, at::kLong);
   int64_t* rows = keys.data_ptr<int64_t>();
   pool.for_each(dataset.size(), [&](int64_t i) {
-    write_key(made_by, dataset.source(), dataset.position(i), rows + 2 * i);
+    const auto key = sample_key(made_by, dataset.source(), dataset.position(i));
+    std::ranges::copy(key, rows + 2 * i);
   });
   return keys;
 }
 
-// A batch being made. Workers hold it too, so a loader may be dropped at any time.
-struct Loader::Pending {
-  Batch batch;  // without its input
-  std::unique_ptr<Making> making;
-  Tensor keys;  // [B,2]; undefined where the feed is random
-  std::mutex mutex;
-  std::condition_variable ready;
-  int64_t left = 0;
-  int64_t failed = -1;  // the lowest row that threw, and what it threw
-  std::exception_ptr error;
+namespace {
+
+constexpr int64_t kAhead = 2;  // batches in the making beside the one in use
+constexpr size_t kChunk = 8;   // rows a worker takes at once
+
+std::vector<int64_t> all_rows(size_t count) {
+  std::vector<int64_t> rows(count);
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  return rows;
+}
+
+// One thing that is done to rows of a batch, on the pool. Workers read what is only lent: its end
+// waits for them.
+class RowWork {
+ public:
+  RowWork(ThreadPool& pool, std::function<void(int64_t)> body)
+      : pool_(pool), body_(std::move(body)) {}
+  ~RowWork() { wait(); }
+
+  void begin(const std::vector<int64_t>& rows) {
+    for (size_t first = 0; first < rows.size(); first += kChunk) {
+      const auto start = rows.begin() + std::ptrdiff_t(first);
+      const auto count = std::ptrdiff_t(std::min(kChunk, rows.size() - first));
+      {
+        std::lock_guard lock(mutex_);
+        ++left_;
+      }
+      pool_.submit([this, chunk = std::vector<int64_t>(start, start + count)] { work(chunk); });
+    }
+  }
+
+  // Waits for all that was begun, and throws what the lowest row threw.
+  void finish() {
+    wait();
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  void work(const std::vector<int64_t>& rows) {
+    for (const int64_t row : rows) {
+      try {
+        body_(row);
+      } catch (...) {
+        std::lock_guard lock(mutex_);
+        if (!error_ || row < failed_) {
+          failed_ = row;
+          error_ = std::current_exception();
+        }
+      }
+    }
+    std::lock_guard lock(mutex_);
+    if (--left_ == 0) done_.notify_all();
+  }
+
+  void wait() {
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [&] { return left_ == 0; });
+  }
+
+  ThreadPool& pool_;
+  std::function<void(int64_t)> body_;
+  std::mutex mutex_;
+  std::condition_variable done_;
+  int64_t left_ = 0, failed_ = 0;
+  std::exception_ptr error_;
 };
 
-namespace {
-constexpr int64_t kAhead = 2;  // batches in the making beside the one in use
-constexpr int64_t kChunk = 8;  // samples a worker takes at once
 }  // namespace
+
+// A batch being made: its keys, and those of its rows that were asked for.
+class Loader::Pending {
+ public:
+  Pending(const Loader& loader, std::span<const int64_t> order)
+      : source_(loader.dataset_.source()),
+        feed_(loader.feed_),
+        augment_(loader.augment_),
+        made_by_(loader.made_by_),
+        making_(feed_.begin(source_, int64_t(order.size()))),
+        begun_(order.size()),
+        rows_(loader.pool_, [this](int64_t row) { prepare(row); }),
+        keys_(loader.pool_, [this](int64_t row) { write_key(row); }) {
+    std::vector<int64_t> targets;
+    for (const int64_t i : order) {
+      targets.push_back(loader.dataset_.target(i));
+      samples_.push_back(loader.dataset_.position(i));
+    }
+    batch_ = {{}, tensor_of(targets), tensor_of(samples_), tensor_of(order)};
+    if (!made_by_) return;
+    batch_.input.keys = at::empty({int64_t(size()), 2}, at::kLong);
+    keys_.begin(all_rows(size()));
+  }
+  ~Pending() { feed_.never_needed(std::ranges::count(begun_, false)); }
+
+  size_t size() const { return begun_.size(); }
+
+  // Without its input, but for the keys.
+  const Batch& batch() {
+    keys_.finish();
+    return batch_;
+  }
+
+  void begin(std::vector<int64_t> rows) {
+    std::erase_if(rows, [&](int64_t row) { return bool(begun_[size_t(row)]); });
+    for (const int64_t row : rows) begun_[size_t(row)] = true;
+    rows_.begin(rows);
+  }
+  void begin_all() { begin(all_rows(size())); }
+
+  // Of the rows begun; the others hold anything.
+  Input input() {
+    rows_.finish();
+    Input input = making_->join();
+    input.keys = batch_.input.keys;
+    return input;
+  }
+
+ private:
+  void prepare(int64_t row) {
+    const int64_t sample = samples_[size_t(row)];
+    making_->prepare(row, sample, augment_.at(uint64_t(sample)));
+  }
+
+  void write_key(int64_t row) {
+    const auto key = sample_key(*made_by_, source_, samples_[size_t(row)]);
+    std::ranges::copy(key, batch_.input.keys.data_ptr<int64_t>() + 2 * row);
+  }
+
+  const Source& source_;
+  const Feed& feed_;
+  Random augment_;
+  std::optional<ContentHash> made_by_;
+  std::unique_ptr<Making> making_;
+  std::vector<int64_t> samples_;
+  Batch batch_;
+  std::vector<char> begun_;
+  RowWork rows_, keys_;  // the last members, so the first to end
+};
+
+// Whether pixels are made ahead is guessed from the last batch: either its network knew it all, or
+// somebody read it. A wrong guess costs time, no result.
+struct Loader::Ahead {
+  std::deque<std::shared_ptr<Pending>> pending;  // started, not yet handed out
+  bool wanted = false;                           // the last batch was read as a whole
+
+  Tensor read(Pending& batch, const std::vector<int64_t>& rows) {
+    batch.begin(rows);
+    if (rows.size() == batch.size()) {
+      wanted = true;
+      for (const auto& next : pending) next->begin_all();
+    }
+    const Tensor pixels = batch.input().data;
+    return rows == all_rows(batch.size()) ? pixels : pixels.index_select(0, tensor_of(rows));
+  }
+};
 
 Loader::Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool,
                std::vector<int64_t> order, int64_t batch_size, Random augment)
@@ -95,7 +227,10 @@ Loader::Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool,
       pool_(pool),
       order_(std::move(order)),
       batch_size_(batch_size),
-      augment_(augment) {
+      augment_(augment),
+      // A batch of texts is as wide as its longest, so none of them can wait.
+      lazy_(feed.deterministic() && !dataset.source().is_text()),
+      ahead_(std::make_shared<Ahead>()) {
   PATINA_CHECK(batch_size > 0, "batch size {}", batch_size);
   if (feed.deterministic()) made_by_ = hash_of(feed);
 }
@@ -103,12 +238,9 @@ Loader::Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool,
 Loader::Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool, int64_t batch_size)
     : Loader(dataset, feed, pool, costliest_first(costs(feed, dataset)), batch_size, Random()) {}
 
-// Workers read the dataset and the feed, which are only lent: wait for what was started.
+// Inputs that are read after this begin nothing but themselves.
 Loader::~Loader() {
-  for (const auto& pending : pending_) {
-    std::unique_lock lock(pending->mutex);
-    pending->ready.wait(lock, [&] { return pending->left == 0; });
-  }
+  ahead_->pending.clear();
 }
 
 int64_t Loader::batches() const {
@@ -116,64 +248,35 @@ int64_t Loader::batches() const {
 }
 
 void Loader::seek(int64_t index) {
-  PATINA_CHECK(pending_.empty(), "seek after the first batch");
+  PATINA_CHECK(ahead_->pending.empty(), "seek after the first batch");
   next_ = started_ = index;
 }
 
-void Loader::start(int64_t index) {
-  const int64_t first = index * batch_size_;
-  const int64_t count = std::min(batch_size_, int64_t(order_.size()) - first);
-  auto pending = std::make_shared<Pending>();
-  std::vector<int64_t> targets, samples;
-  for (int64_t i = 0; i < count; ++i) {
-    targets.push_back(dataset_.target(order_[size_t(first + i)]));
-    samples.push_back(dataset_.position(order_[size_t(first + i)]));
-  }
-  pending->batch = {{},
-                    tensor_of(targets),
-                    tensor_of(samples),
-                    tensor_of(std::span(order_).subspan(size_t(first), size_t(count)))};
-  pending->making = feed_.begin(dataset_.source(), count);
-  if (made_by_) pending->keys = at::empty({count, 2}, at::kLong);
-  pending->left = (count + kChunk - 1) / kChunk;
-  pending_.push_back(pending);
-  for (int64_t chunk = 0; chunk < count; chunk += kChunk) {
-    pool_.submit([this, pending, samples, chunk, count] {
-      for (int64_t row = chunk; row < std::min(chunk + kChunk, count); ++row) {
-        try {
-          const int64_t sample = samples[size_t(row)];
-          pending->making->prepare(row, sample, augment_.at(uint64_t(sample)));
-          if (made_by_)
-            write_key(*made_by_, dataset_.source(), sample,
-                      pending->keys.data_ptr<int64_t>() + 2 * row);
-        } catch (...) {
-          std::lock_guard lock(pending->mutex);
-          if (pending->failed < 0 || row < pending->failed) {
-            pending->failed = row;
-            pending->error = std::current_exception();
-          }
-        }
-      }
-      std::lock_guard lock(pending->mutex);
-      if (--pending->left == 0) pending->ready.notify_all();
-    });
-  }
+void Loader::start(bool whole) {
+  const auto first = size_t(started_++ * batch_size_);
+  const auto count = std::min(size_t(batch_size_), order_.size() - first);
+  const auto order = std::span(order_).subspan(first, count);
+  ahead_->pending.push_back(std::make_shared<Pending>(*this, order));
+  if (whole) ahead_->pending.back()->begin_all();
 }
 
 std::optional<Batch> Loader::next() {
   if (next_ >= batches()) return std::nullopt;
-  while (started_ < batches() && started_ <= next_ + kAhead) start(started_++);
-  const auto pending = pending_.front();
-  {
-    std::unique_lock lock(pending->mutex);
-    pending->ready.wait(lock, [&] { return pending->left == 0; });
-  }
-  pending_.erase(pending_.begin());
+  const bool whole = !lazy_ || std::exchange(ahead_->wanted, false);
+  while (started_ < batches() && started_ <= next_ + kAhead) start(whole);
+  const auto pending = ahead_->pending.front();
+  ahead_->pending.pop_front();
   ++next_;
-  if (pending->error) std::rethrow_exception(pending->error);
-  pending->batch.input = pending->making->join();
-  pending->batch.input.keys = pending->keys;
-  return std::move(pending->batch);
+  Batch batch = pending->batch();
+  if (lazy_) {
+    batch.input.later = at::arange(batch.size());
+    batch.input.make = [pending, ahead = ahead_](const Tensor& rows) {
+      return ahead->read(*pending, items_of(rows));
+    };
+  } else {
+    batch.input = pending->input();
+  }
+  return batch;
 }
 
 }  // namespace patina

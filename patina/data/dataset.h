@@ -55,7 +55,11 @@ Tensor input_keys(const Feed& feed, const Dataset& dataset, ThreadPool& pool);
 
 /// Batches of a dataset in a given order, prepared ahead on a thread pool. What a batch holds
 /// depends on the order and on `augment` only, not on threads or timing: sample i of the source is
-/// augmented with `augment.at(i)`. Inputs of a deterministic feed have their keys.
+/// augmented with `augment.at(i)`. Inputs of a deterministic feed have their keys, and its images
+/// come without pixels: rows that are never read are not decoded, and those that are, at that
+/// moment; but while batch after batch is read as a whole, the next ones are decoded ahead. A
+/// loader and its batches belong to one thread. Batches may outlive the loader, not the feed or the
+/// pool.
 class Loader {
  public:
   /// `order` holds indices into `dataset`; the last batch may be smaller. All references are lent.
@@ -65,16 +69,20 @@ class Loader {
   /// Batch::row tells which samples came.
   Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool, int64_t batch_size);
   ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
 
   int64_t batches() const;
   /// Continues at batch `index`.
   void seek(int64_t index);
-  /// The next batch, or nothing at the end. Throws what decoding threw.
+  /// The next batch, or nothing at the end. Throws what reading the samples threw, or decoding,
+  /// where that is not left for later.
   std::optional<Batch> next();
 
  private:
-  struct Pending;
-  void start(int64_t index);
+  class Pending;
+  struct Ahead;
+  void start(bool whole);
 
   const Dataset& dataset_;
   const Feed& feed_;
@@ -83,8 +91,9 @@ class Loader {
   int64_t batch_size_;
   Random augment_;
   std::optional<ContentHash> made_by_;  // a deterministic feed's part of the keys
+  bool lazy_;                           // pixels are made when they are read
   int64_t next_ = 0, started_ = 0;
-  std::vector<std::shared_ptr<Pending>> pending_;  // started, not yet handed out
+  std::shared_ptr<Ahead> ahead_;  // batches whose inputs may outlive the loader have it too
 };
 
 }  // namespace patina

@@ -15,20 +15,32 @@ namespace {
 // Every row's pixels are written where they stay.
 class ImageBatch : public Making {
  public:
-  ImageBatch(const Transform& transform, const Source& source, int64_t rows)
+  ImageBatch(const Transform& transform, ImageCache& cache, const ContentHash& fixed_by,
+             const Source& source, int64_t rows)
       : transform_(transform),
+        cache_(cache),
+        fixed_by_(fixed_by),
         source_(source),
         pixels_(at::empty({rows, 3, transform.size(), transform.size()})),
         first_(pixels_.data_ptr<float>()),
         stride_(3 * size_t(transform.size()) * size_t(transform.size())) {}
 
   void prepare(int64_t row, int64_t sample, Random random) override {
-    transform_(source_.image(sample), random, {first_ + size_t(row) * stride_, stride_});
+    const auto image =
+        cache_.find(key(sample), [&] { return transform_.fixed(source_.image(sample)); });
+    transform_.finish(*image, random, {first_ + size_t(row) * stride_, stride_});
   }
   Input join() override { return pixels_; }
 
  private:
+  // A fingerprint may have to read the whole sample: without a cache, it is not asked for.
+  ImageCache::Key key(int64_t sample) const {
+    return cache_.keeps() ? sample_key(fixed_by_, source_, sample) : ImageCache::Key{};
+  }
+
   const Transform& transform_;
+  ImageCache& cache_;
+  const ContentHash& fixed_by_;
   const Source& source_;
   Tensor pixels_;  // [B,3,H,W]
   float* first_;
@@ -100,8 +112,13 @@ Input padded(std::span<const Encoding> texts, const Tokenizer& tokenizer) {
   return input;
 }
 
+ImageFeed::ImageFeed(TransformOptions options, std::shared_ptr<ImageCache> cache)
+    : transform_(std::move(options)), cache_(std::move(cache)) {
+  fixed_by_.add(transform_.fixed_text());
+}
+
 std::unique_ptr<Making> ImageFeed::begin(const Source& source, int64_t rows) const {
-  return std::make_unique<ImageBatch>(transform_, source, rows);
+  return std::make_unique<ImageBatch>(transform_, *cache_, fixed_by_, source, rows);
 }
 
 void TextOptions::bind(Fields& f) {

@@ -7,6 +7,7 @@
 
 #include "patina/config/fields.h"
 #include "patina/data/source.h"
+#include "patina/image/image_cache.h"
 #include "patina/image/transform.h"
 #include "patina/nn/input.h"
 #include "patina/text/tokenizer.h"
@@ -14,14 +15,14 @@
 namespace patina {
 
 /// One batch in the making. Its rows may be prepared by several threads; then one thread joins
-/// them.
+/// them. Each row of images stands for itself: those that are not prepared hold anything.
 class Making {
  public:
   virtual ~Making() = default;
   /// Makes row `row` of sample `sample`; `random` drives augmentations. Throws what decoding
   /// throws.
   virtual void prepare(int64_t row, int64_t sample, Random random) = 0;
-  /// The input, once every row is prepared.
+  /// The input, once every row that is read is prepared. May be called again when more are.
   virtual Input join() = 0;
 };
 
@@ -40,22 +41,28 @@ class Feed {
   virtual bool deterministic() const = 0;
   /// What a sample is called where they are counted: "images".
   virtual std::string unit() const = 0;
+  /// So many samples were asked for, but nobody read their input: all was known of them.
+  virtual void never_needed(int64_t /*samples*/) const {}
 };
 
 /// Images: a transform's pixels, [B,3,H,W].
 class ImageFeed : public Feed {
  public:
-  explicit ImageFeed(Transform transform) : transform_(std::move(transform)) {}
-  explicit ImageFeed(TransformOptions options) : transform_(std::move(options)) {}
+  /// What the transform does without chance is kept in `cache`; by default nothing is kept.
+  explicit ImageFeed(TransformOptions options,
+                     std::shared_ptr<ImageCache> cache = std::make_shared<ImageCache>(0));
 
   std::unique_ptr<Making> begin(const Source& source, int64_t rows) const override;
   std::string text() const override { return transform_.text(); }
   bool deterministic() const override { return !transform_.random(); }
   std::string unit() const override { return "images"; }
+  void never_needed(int64_t samples) const override { cache_->never_needed(samples); }
   const Transform& transform() const { return transform_; }
 
  private:
   Transform transform_;
+  std::shared_ptr<ImageCache> cache_;
+  ContentHash fixed_by_;  // what a sample's key in the cache begins with
 };
 
 /// How a text becomes network input: `[text]` in a recipe.

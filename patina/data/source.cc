@@ -42,6 +42,12 @@ Fingerprint Source::fingerprint(int64_t i) const {
   return hash.words();
 }
 
+Fingerprint sample_key(ContentHash made_by, const Source& source, int64_t sample) {
+  const Fingerprint fingerprint = source.fingerprint(sample);
+  made_by.add(fingerprint.data(), sizeof fingerprint);
+  return made_by.words();
+}
+
 namespace {
 
 // A data set of IDX files: the stems of its four files, without ".gz".

@@ -48,6 +48,10 @@ class Source {
   virtual int64_t skipped() const { return 0; }
 };
 
+/// 128 bits of what becomes of a sample: `made_by` is a hash of how, which is continued by what the
+/// sample is. Throws what reading it throws.
+Fingerprint sample_key(ContentHash made_by, const Source& source, int64_t sample);
+
 /// Which data, from where, how much of it.
 struct DataOptions {
   std::string name;             // a name of `patina list datasets`, "folder" or "text"

@@ -104,37 +104,58 @@ Transform::Transform(TransformOptions options) : options_(std::move(options)) {
       normalized_[c][level] = (float(level) / 255.0f - by.mean[c]) / by.deviation[c];
 }
 
-Image Transform::geometry(const Image& image, Random& random) const {
+// Where a random crop follows a resize that keeps the aspect, only the window that it draws is
+// resized: the whole of a sliver could be of any size.
+bool Transform::reads_stored() const {
+  return options_.random_resized_crop || (options_.random_crop_padding > 0 && options_.resize > 0);
+}
+
+// {height, width} of the image between resize and crop.
+std::pair<int, int> Transform::resized(const Image& image) const {
+  return options_.resize > 0 ? shorter_resized(image, int(options_.resize))
+                             : std::pair{size(), size()};
+}
+
+Image Transform::fixed(Image image) const {
+  PATINA_CHECK(image.height > 0 && image.width > 0, "an empty image");
+  if (reads_stored()) return image;
+  const int side = size();
+  const auto [height, width] = resized(image);
+  if (image.height == height && image.width == width && height == side && width == side)
+    return image;
+  // Only the window that survives the crop is resized.
+  return resize_window(image, height, width,
+                       {centered(height, side), centered(width, side), side, side}, interpolation_);
+}
+
+Image Transform::random_crop(const Image& image, Random& random) const {
   const int side = size();
   if (options_.random_resized_crop)
     return resize_box(image, random_box(image, options_.scale, options_.ratio, random), side, side,
                       interpolation_);
-  const auto [height, width] =
-      options_.resize > 0 ? shorter_resized(image, int(options_.resize)) : std::pair{side, side};
-  // Only the window that survives the crop is resized.
-  std::array<int, 4> window = {centered(height, side), centered(width, side), side, side};
-  if (const int padding = int(options_.random_crop_padding); padding > 0) {
-    const auto place = [&](int length, int& start) {
-      const int room = length + 2 * padding - side;
-      if (room >= 0) start = int(random.below(uint64_t(room) + 1)) - padding;
-    };
-    place(height, window[0]);
-    place(width, window[1]);
-  }
-  return resize_window(image, height, width, window, interpolation_);
+  const auto [height, width] = resized(image);
+  const int padding = int(options_.random_crop_padding);
+  const auto place = [&](int length) {
+    const int room = length + 2 * padding - side;
+    return room < 0 ? centered(length, side) : int(random.below(uint64_t(room) + 1)) - padding;
+  };
+  const int top = place(height), left = place(width);
+  return resize_window(image, height, width, {top, left, side, side}, interpolation_);
 }
 
-void Transform::operator()(const Image& image, Random random, std::span<float> out) const {
-  const size_t area = size_t(size()) * size();
-  PATINA_CHECK(image.height > 0 && image.width > 0, "an empty image");
-  PATINA_CHECK(out.size() == 3 * area, "{} floats for [3,{},{}]", out.size(), size(), size());
+void Transform::operator()(Image image, Random random, std::span<float> out) const {
+  finish(fixed(std::move(image)), random, out);
+}
 
-  const bool fits = image.height == size() && image.width == size() &&
-                    !options_.random_resized_crop && options_.random_crop_padding == 0 &&
-                    (options_.resize == 0 || options_.resize == size());
-  Image made;
-  if (!fits) made = geometry(image, random);
-  if (options_.flip && random.chance(0.5)) made = patina::flip(fits ? image : made);
+void Transform::finish(const Image& image, Random random, std::span<float> out) const {
+  const size_t area = size_t(size()) * size();
+  PATINA_CHECK(out.size() == 3 * area, "{} floats for [3,{},{}]", out.size(), size(), size());
+  PATINA_CHECK(reads_stored() || (image.height == size() && image.width == size()),
+               "{} x {} is no beginning of {}", image.width, image.height, text());
+
+  Image made;  // stays empty while it is no other than `image`
+  if (crops_at_random()) made = random_crop(image, random);
+  if (options_.flip && random.chance(0.5)) made = patina::flip(made.pixels.empty() ? image : made);
   const bool jitters = options_.brightness > 0 || options_.contrast > 0 || options_.saturation > 0;
   if (jitters && made.pixels.empty()) made = image;
   if (options_.brightness > 0) adjust_brightness(made, jitter(options_.brightness, random));
@@ -187,6 +208,12 @@ std::string Transform::text() const {
   if (o.saturation > 0) text += fmt::format(" saturation={}", o.saturation);
   if (o.erase > 0) text += fmt::format(" erase={}", o.erase);
   return text;
+}
+
+std::string Transform::fixed_text() const {
+  if (reads_stored()) return "as stored";
+  return fmt::format("size={} interpolation={} resize={}", size(), options_.interpolation,
+                     options_.resize);
 }
 
 }  // namespace patina

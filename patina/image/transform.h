@@ -86,17 +86,29 @@ class Transform {
   explicit Transform(TransformOptions options);
 
   /// Writes [3,size,size] floats, normalised. `random` drives the augmentations; a pipeline without
-  /// any draws nothing.
-  void operator()(const Image& image, Random random, std::span<float> out) const;
+  /// any draws nothing. The same as `finish(fixed(image), random, out)`.
+  void operator()(Image image, Random random, std::span<float> out) const;
+  /// The beginning of the pipeline that draws nothing: resize and crop, or nothing where a random
+  /// box reads the image as it was stored.
+  Image fixed(Image image) const;
+  /// The rest of the pipeline, of what `fixed` gave.
+  void finish(const Image& image, Random random, std::span<float> out) const;
 
   bool random() const;  // true when two calls may differ
   int size() const { return int(options_.size); }
   const TransformOptions& options() const { return options_; }
   /// One line that identifies the pipeline: same text, same pixels.
   std::string text() const;
+  /// The same of `fixed`.
+  std::string fixed_text() const;
 
  private:
-  Image geometry(const Image& image, Random& random) const;
+  bool crops_at_random() const {
+    return options_.random_resized_crop || options_.random_crop_padding > 0;
+  }
+  bool reads_stored() const;
+  std::pair<int, int> resized(const Image& image) const;
+  Image random_crop(const Image& image, Random& random) const;
   void erase(Random& random, std::span<float> out) const;
 
   TransformOptions options_;

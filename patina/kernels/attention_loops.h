@@ -1,5 +1,6 @@
 // The row operations of attention. Included by each instruction set's source after vectors.h, in
 // the same place.
+#pragma once
 
 namespace {
 

@@ -14,12 +14,12 @@
 namespace patina::kernels {
 
 #define PATINA_AVX512
-// clang-format off: the first is what the others stand on
+#include "patina/kernels/vectors.h"
+
+#include "patina/kernels/attention_loops.h"
 #include "patina/kernels/pack_loops.h"
 #include "patina/kernels/product_loop.h"
-#include "patina/kernels/attention_loops.h"
-#include "patina/kernels/vectors.h"
-// clang-format on
+#include "patina/kernels/row_loops.h"
 
 namespace {
 
@@ -53,9 +53,15 @@ void begin() {}
 
 }  // namespace
 
-const Instructions kAvx512 = {
-    begin, block, plain_product<block>, pack_matrix<bf16>, pack_matrix<float>, unpack_transposed,
-    kAttention};
+const Instructions kAvx512 = {begin,
+                              block,
+                              plain_product<block>,
+                              RowLoops<float>::table(),
+                              RowLoops<bf16>::table(),
+                              pack_matrix<bf16>,
+                              pack_matrix<float>,
+                              unpack_transposed,
+                              kAttention};
 
 }  // namespace patina::kernels
 

@@ -20,7 +20,8 @@ bool tiles_permitted() {
 Isa detect() {
   if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
       !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512bf16"))
-    return Isa::portable;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? Isa::avx2
+                                                                           : Isa::portable;
   unsigned a = 0, b = 0, c = 0, d = 0;
   constexpr unsigned kTile = 1u << 24, kTileBf16 = 1u << 22;
   __get_cpuid_count(7, 0, &a, &b, &c, &d);
@@ -34,7 +35,7 @@ Isa isa() {
     const Isa found = detect();
     const char* asked = std::getenv("PATINA_ISA");
     if (!asked) return found;
-    for (const Isa lower : {Isa::portable, Isa::avx512_bf16, Isa::amx})
+    for (const Isa lower : {Isa::portable, Isa::avx2, Isa::avx512_bf16, Isa::amx})
       if (name(lower) == asked) return std::min(found, lower);
     return found;
   }();
@@ -42,7 +43,7 @@ Isa isa() {
 }
 
 std::string_view name(Isa isa) {
-  constexpr std::string_view kNames[] = {"portable", "avx512_bf16", "amx"};
+  constexpr std::string_view kNames[] = {"portable", "avx2", "avx512_bf16", "amx"};
   return kNames[int(isa)];
 }
 

@@ -1,5 +1,6 @@
 // How a matrix comes into tiles, sixteen numbers at a time. Included by each instruction set's
 // source after vectors.h, in the same place.
+#pragma once
 
 namespace {
 

@@ -10,12 +10,14 @@ inline float finished(float x) {
   return activated<activation>(x);
 }
 
+alignas(64) inline constexpr float kNoBias[kBlock] = {};
+
 // What a product does to its sums, known to the compiler.
 template <Activation activation, bool adds, bool keeps, class Out>
 struct Finish {
   static inline void columns(const Product& p, int64_t row, int64_t first, int64_t count,
                              const float* __restrict sums) {
-    const float* __restrict bias = p.bias + first;
+    const float* __restrict bias = p.bias ? p.bias + first : kNoBias;
     const float* __restrict add = p.add + row * p.add_stride + first;
     bf16* __restrict before = p.before + row * p.before_stride + first;
     Out* __restrict c = static_cast<Out*>(p.c) + row * p.c_stride + first;

@@ -39,6 +39,8 @@ const Instructions& instructions() {
       return kAmx;
     case Isa::avx512_bf16:
       return kAvx512;
+    case Isa::avx2:
+      return kAvx2;
     case Isa::portable:
       break;
   }

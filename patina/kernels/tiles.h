@@ -7,8 +7,9 @@
 #include <memory>
 
 #include "patina/kernels/activation.h"
-#include "patina/kernels/bf16.h"
 #include "patina/kernels/attention_steps.h"
+#include "patina/kernels/bf16.h"
+#include "patina/kernels/rows.h"
 
 namespace patina::kernels {
 
@@ -41,7 +42,7 @@ struct Product {
   int64_t m = 0;
   const bf16* tiles = nullptr;  // W [n,k]
   int64_t n = 0, k = 0;
-  const float* bias = nullptr;  // [n rounded up to 32]
+  const float* bias = nullptr;  // [n rounded up to 32], or null
   Activation activation = Activation::none;
   const float* add = nullptr;  // [m,n]
   int64_t add_stride = 0;
@@ -60,6 +61,8 @@ struct Instructions {
   void (*block)(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
                 int64_t k_tiles, float* sums, int64_t sums_stride);
   void (*product)(const Product& product);
+  Rows<float> floats;
+  Rows<bf16> rounded;
   /// As the functions of this name.
   void (*pack)(const bf16* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles);
   void (*pack_floats)(const float* from, int64_t row, int64_t column, int64_t n, int64_t k,
@@ -67,6 +70,14 @@ struct Instructions {
   /// Wᵀ [k,n], both rounded up to 32, from the tiles of W [n,k].
   void (*unpack_transposed)(const bf16* tiles, int64_t n, int64_t k, bf16* to, int64_t stride);
   AttentionSteps attention;
+
+  template <class T>
+  const Rows<T>& rows() const {
+    if constexpr (sizeof(T) == sizeof(bf16))
+      return rounded;
+    else
+      return floats;
+  }
 };
 
 /// The best set that works here: see isa().
@@ -78,6 +89,6 @@ inline void multiply(const Product& product) {
   instructions().product(product);
 }
 
-extern const Instructions kPortable, kAvx512, kAmx;
+extern const Instructions kPortable, kAvx2, kAvx512, kAmx;
 
 }  // namespace patina::kernels

@@ -1,6 +1,10 @@
 // Sixteen numbers at a time, written once for all instruction sets. Included by each set's source
 // between its target pragmas and inside namespace patina::kernels, so that the same lines become
 // that set's instructions.
+#pragma once
+
+// How vectors pass between functions does not matter where all are inlined.
+#pragma GCC diagnostic ignored "-Wpsabi"
 
 namespace {
 

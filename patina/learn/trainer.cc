@@ -110,6 +110,7 @@ std::vector<int64_t> Trainer::recall(const Backbone& backbone, const Dataset& da
     features.index_copy_(0, rows, known);
     for (const int64_t row : missing) unknown.push_back(batch[size_t(row)]);
   }
+  test_.never_needed(int64_t(order.size() - unknown.size()));
   return unknown;
 }
 

@@ -25,7 +25,7 @@ Tensor Backbone::features(const Input& input, const nn::Adaptations& adaptations
   const auto space = input.keys.defined() ? this->space(adaptations) : std::nullopt;
   if (!space) {
     if (cache_) cache_->passed_by(input.size());
-    return encode(input, adaptations);
+    return compute(input, adaptations);
   }
   NoGrad no_grad;
   Tensor features = at::empty({input.size(), width()});
@@ -33,9 +33,42 @@ Tensor Backbone::features(const Input& input, const nn::Adaptations& adaptations
   if (missing.numel() == 0) return features;
   const bool all = missing.size(0) == input.size();
   const Input unknown = all ? input : input.at(missing);
-  const Tensor fresh = encode(unknown, adaptations).to(at::kFloat).contiguous();
+  const Tensor fresh = compute(unknown, adaptations).to(at::kFloat).contiguous();
   cache_->add(*space, unknown.keys, fresh);
   return all ? fresh : features.index_copy_(0, missing, fresh);
+}
+
+int64_t Backbone::tokens_of(const Input& input) const {
+  if (input.is_text()) return input.data.size(1);
+  const auto images = image_input();
+  const int64_t side = images->size / images->patch;
+  return side * side + 1;
+}
+
+Tensor Backbone::compute(const Input& input, const nn::Adaptations& adaptations) const {
+  const auto list = adaptations.list();
+  const bool pure = std::ranges::all_of(list, [](auto* a) { return a->text().has_value(); });
+  const bool graph = at::GradMode::is_enabled() &&
+                     ((input.data.defined() && input.data.requires_grad()) ||
+                      takes_gradient(nn::tensors(const_cast<Backbone&>(*this))) ||
+                      std::ranges::any_of(
+                          list, [](auto* a) { return takes_gradient(nn::tensors(*a)); }));
+  if (graph || !pure) return encode(input, adaptations);
+  NoGrad no_grad;
+  if (!engine_->splits_batches()) return encode(input, adaptations);
+  // Enough tokens that weights are read seldom, few enough that activations stay near.
+  constexpr int64_t kTokens = 1024;
+  const int64_t batch = input.size(), threads = tensor_threads();
+  const int64_t part = std::clamp<int64_t>(kTokens / std::max<int64_t>(1, tokens_of(input)), 1,
+                                           std::max<int64_t>(1, (batch + threads - 1) / threads));
+  Input made = input;
+  if (!input.is_text()) made.data = input.pixels();
+  std::vector<Tensor> parts(size_t((batch + part - 1) / part));
+  in_parallel(int64_t(parts.size()), [&](int64_t i) {
+    NoGrad no_grad;
+    parts[size_t(i)] = encode(made.slice(i * part, std::min(batch, (i + 1) * part)), adaptations);
+  });
+  return parts.size() == 1 ? parts[0] : at::cat(parts);
 }
 
 std::vector<int64_t> Backbone::recall(const Tensor& keys, Tensor& features,
@@ -51,7 +84,8 @@ std::optional<std::string> Backbone::space(const nn::Adaptations& adaptations) c
   ContentHash hash;
   hash.add(weights_hash_(weights, [&] { return content_hash(weights) + behaviour(); }));
   // Sums are split among threads, so their last bits depend on how many there are.
-  hash.add(fmt::format("{} {} {} {}", kVersion, libtorch_version(), tensor_threads(), width()));
+  hash.add(fmt::format("{} {} {} {} {}", kVersion, libtorch_version(), tensor_threads(), width(),
+                       engine_->text()));
   for (auto* adaptation : adaptations.list()) {
     const auto text = adaptation->text();
     const auto tensors = nn::tensors(*adaptation);

@@ -64,6 +64,10 @@ class Backbone {
     tokenizer_ = std::move(tokenizer);
   }
 
+  /// How the blocks compute from now on; copies of the network share it.
+  virtual void set_engine(std::shared_ptr<const nn::Engine> engine) { engine_ = std::move(engine); }
+  const nn::Engine& engine() const { return *engine_; }
+
   /// Features are kept there from now on, copies' too. Not for a network in mixed precision. Null:
   /// nowhere.
   void set_cache(std::shared_ptr<FeatureCache> cache) { cache_ = std::move(cache); }
@@ -83,11 +87,16 @@ class Backbone {
  private:
   /// The features of an input, computed.
   virtual Tensor encode(const Input& input, const nn::Adaptations& adaptations) const = 0;
+  /// The same; where no gradient can come of it, without a graph and by parts that fit the
+  /// processor's caches, shared among threads.
+  Tensor compute(const Input& input, const nn::Adaptations& adaptations) const;
+  int64_t tokens_of(const Input& input) const;
   /// What the cache calls all that stands between input and features; nothing where features are
   /// not to be kept.
   std::optional<std::string> space(const nn::Adaptations& adaptations) const;
   std::string behaviour() const;
 
+  std::shared_ptr<const nn::Engine> engine_ = nn::plain_engine();
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<FeatureCache> cache_;
   mutable TensorsHash weights_hash_;

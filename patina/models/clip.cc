@@ -22,9 +22,8 @@ Tensor Clip::tokens(const Input& input, const nn::Adaptations& adaptations) cons
 // behind it is hidden by the causal mask.
 Tensor Clip::pooled(const Input& input, const nn::Adaptations& adaptations) const {
   if (!input.is_text()) return image_.features(input, adaptations);
-  const Tensor end = input.data.argmax(1);
-  return pool(Pooling::last, tokens(input, adaptations),
-              at::arange(input.data.size(1)).unsqueeze(0).le(end.unsqueeze(1)).to(at::kLong));
+  const Tensor end = input.data.argmax(1, /*keepdim=*/true);
+  return text_({input.data}, adaptations, {.read = end}).squeeze(1);
 }
 
 Tensor Clip::encode(const Input& input, const nn::Adaptations& adaptations) const {

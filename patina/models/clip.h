@@ -33,6 +33,11 @@ class Clip : public Backbone {
   std::string about() const override;
   std::optional<ImageInput> image_input() const override { return image_.image_input(); }
   std::optional<TextInput> text_input() const override;
+  void set_engine(std::shared_ptr<const nn::Engine> engine) override {
+    image_.set_engine(engine);
+    text_.set_engine(engine);
+    Backbone::set_engine(std::move(engine));
+  }
   void walk(nn::Walk& w) override;
   std::unique_ptr<Backbone> clone() const override { return nn::copy_of(*this); }
 

@@ -44,9 +44,8 @@ void Continuation::read(const Input& input, const Tensor& positions) {
   NoGrad no_grad;
   context_.positions = positions;
   context_.cache = cached_ ? &cache_ : nullptr;
-  const Tensor tokens = (*tower_)(input, adaptations_, context_);
-  const Tensor last = pool(Pooling::last, tokens, input.mask);  // [B,D]
-  scores_ = words_(last.unsqueeze(1)).squeeze(1);
+  context_.read = pooled_token(Pooling::last, input);
+  scores_ = words_((*tower_)(input, adaptations_, context_)).squeeze(1);
 }
 
 }  // namespace patina

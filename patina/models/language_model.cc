@@ -20,7 +20,9 @@ Tensor LanguageModel::tokens(const Input& input, const nn::Adaptations& adaptati
 }
 
 Tensor LanguageModel::encode(const Input& input, const nn::Adaptations& adaptations) const {
-  return pool(shape_.pooling, tokens(input, adaptations), input.mask);
+  const Tensor read = pooled_token(shape_.pooling, input);
+  const Tensor tokens = tower_(input, adaptations, {.read = read});
+  return read.defined() ? tokens.squeeze(1) : mean_of(tokens, input.mask);
 }
 
 Tensor LanguageModel::pooled(const Tensor& features) const {
@@ -31,7 +33,7 @@ Tensor LanguageModel::pooled(const Tensor& features) const {
 Tensor LanguageModel::logits(const Tensor& features) const {
   if (shape_.classes == 0) return {};
   if (shape_.class_dense)
-    return classifier_(activate(shape_.class_activation, class_dense_(features)));
+    return classifier_(nn::activate(shape_.class_activation, class_dense_(features)));
   return classifier_(shape_.pooler ? pooled(features) : features);
 }
 

@@ -46,6 +46,10 @@ class LanguageModel : public Backbone {
   std::optional<TextInput> text_input() const override;
   std::optional<Continuation> begin(const Input& prompt, const nn::Adaptations& adaptations,
                                     bool cached) const override;
+  void set_engine(std::shared_ptr<const nn::Engine> engine) override {
+    tower_.set_engine(engine);
+    Backbone::set_engine(std::move(engine));
+  }
   void walk(nn::Walk& w) override;
   std::unique_ptr<Backbone> clone() const override { return nn::copy_of(*this); }
 

@@ -20,7 +20,7 @@ Tensor T5::tokens(const Input& input, const nn::Adaptations& adaptations) const 
 }
 
 Tensor T5::encode(const Input& input, const nn::Adaptations& adaptations) const {
-  return pool(Pooling::mean, tokens(input, adaptations), input.mask);
+  return mean_of(tokens(input, adaptations), input.mask);
 }
 
 Tensor T5::decode(const Input& answer, const Tensor& encoded, const Tensor& encoded_mask,

@@ -62,14 +62,16 @@ Tensor TextTower::operator()(const Input& input, const nn::Adaptations& adaptati
   if (!context.positions.defined()) context.positions = at::arange(input.data.size(1)).unsqueeze(0);
   const int first = context.first_layer;
   Tensor x = adaptations.after(nn::Site::embed, first, input.data, embed(input, context));
-  nn::Pass pass(adaptations, input.mask, context.positions,
+  nn::Pass pass(adaptations, *engine_, input.mask, context.positions,
                 {.causal = shape_.causal,
                  .rope_theta = shape_.block.rope_theta,
                  .relative = shape_.relative_buckets > 0 ? &relative_ : nullptr,
                  .cache = context.cache,
                  .encoded = context.encoded,
                  .encoded_mask = context.encoded_mask,
-                 .first_layer = first});
+                 .first_layer = first,
+                 .read = context.read,
+                 .last_layer = int(blocks_.size()) - 1});
   for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](std::move(x), int(i), pass);
   pass.finish();
   return adaptations.after(nn::Site::norm, first + int(blocks_.size()), x,
@@ -91,17 +93,19 @@ void TextTower::walk(nn::Walk& w) {
   w("norm", norm_);
 }
 
-Tensor pool(Pooling pooling, const Tensor& tokens, const Tensor& mask) {
-  if (pooling == Pooling::first) return tokens.select(1, 0);
-  if (!mask.defined())
-    return pooling == Pooling::last ? tokens.select(1, tokens.size(1) - 1) : tokens.mean(1);
-  if (pooling == Pooling::mean) {
-    const Tensor weights = mask.to(tokens.dtype()).unsqueeze(-1);
-    return (tokens * weights).sum(1) / weights.sum(1).clamp_min(1);
-  }
+Tensor pooled_token(Pooling pooling, const Input& input) {
+  const int64_t batch = input.size(), tokens = input.data.size(1);
+  if (pooling == Pooling::mean) return {};
+  if (pooling == Pooling::first) return at::zeros({batch, 1}, at::kLong);
+  if (!input.mask.defined()) return at::full({batch, 1}, tokens - 1, at::kLong);
   // The last real token, wherever the padding is.
-  const Tensor last = (mask * at::arange(mask.size(1))).argmax(1);
-  return tokens.gather(1, last.view({-1, 1, 1}).expand({-1, 1, tokens.size(2)})).squeeze(1);
+  return (input.mask * at::arange(tokens)).argmax(1, /*keepdim=*/true);
+}
+
+Tensor mean_of(const Tensor& tokens, const Tensor& mask) {
+  if (!mask.defined()) return tokens.mean(1);
+  const Tensor weights = mask.to(tokens.dtype()).unsqueeze(-1);
+  return (tokens * weights).sum(1) / weights.sum(1).clamp_min(1);
 }
 
 }  // namespace patina

@@ -30,6 +30,7 @@ struct TextContext {
   nn::KeyValues* cache = nullptr;  // of the tokens before these
   Tensor encoded, encoded_mask;    // an encoder's output [B,S,D] and mask [B,S]
   Tensor words;                    // [V,D] token embedding, for a tower without one (T5)
+  Tensor read;                     // [B,R]: the tokens wanted; undefined: all
   int first_layer = 0;             // where adaptations count this tower's blocks from
 };
 
@@ -45,6 +46,7 @@ class TextTower {
   const Tensor& words() const { return embed_.weight; }
   /// T5's bias, [1,H,T,T] over the first T positions.
   Tensor relative_bias(int64_t tokens) const;
+  void set_engine(std::shared_ptr<const nn::Engine> engine) { engine_ = std::move(engine); }
   const TextShape& shape() const { return shape_; }
   void walk(nn::Walk& w);
 
@@ -52,6 +54,7 @@ class TextTower {
   Tensor embed(const Input& input, const TextContext& context) const;
 
   TextShape shape_;
+  std::shared_ptr<const nn::Engine> engine_ = nn::plain_engine();
   nn::Embedding embed_, position_, type_;
   nn::Norm embed_norm_, norm_;
   nn::RelativeBias relative_;
@@ -61,7 +64,9 @@ class TextTower {
 /// Which of a text's tokens stand for the whole.
 enum class Pooling { first, last, mean };
 
-/// [B,T,D] -> [B,D]. `last` and `mean` leave padding out; mask undefined: there is none.
-Tensor pool(Pooling pooling, const Tensor& tokens, const Tensor& mask);
+/// The token of each text that stands for it: [B,1]; undefined where all do.
+Tensor pooled_token(Pooling pooling, const Input& input);
+/// The mean of tokens [B,T,D] without padding (mask undefined: there is none): [B,D].
+Tensor mean_of(const Tensor& tokens, const Tensor& mask);
 
 }  // namespace patina

@@ -42,18 +42,21 @@ void ViT::initialize(Random& random) {
 }
 
 Tensor ViT::tokens(const Input& images, const nn::Adaptations& adaptations) const {
-  const Tensor& input = images.data;
+  return run(images, adaptations, {});
+}
+
+Tensor ViT::run(const Input& images, const nn::Adaptations& adaptations, const Tensor& read) const {
+  const Tensor input = images.pixels();
   const int64_t side = shape_.image_size;
   PATINA_CHECK(
       input.dim() == 4 && input.size(1) == 3 && input.size(2) == side && input.size(3) == side,
       "input {} for a network of {} px", shape_text(input.sizes()), side);
-  Tensor x = at::conv2d(input, patch_.weight, patch_.bias, shape_.patch_size);  // [B,D,g,g]
-  x = x.flatten(2).transpose(1, 2);                                             // [B,g*g,D]
+  Tensor x = engine().embed_patches(patch_, input);  // [B,g*g,D]
   if (cls_token_.defined()) x = at::cat({cls_token_.expand({x.size(0), 1, shape_.width}), x}, 1);
   x = x + pos_embed_;
   if (shape_.pre_norm) x = norm_pre_(x);
   x = adaptations.after(nn::Site::embed, 0, input, x);
-  nn::Pass pass(adaptations);
+  nn::Pass pass(adaptations, engine(), read, int(blocks_.size()) - 1);
   for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x, int(i), pass);
   return adaptations.after(nn::Site::norm, int(blocks_.size()), x,
                            shape_.final_norm ? norm_(x) : x);
@@ -65,7 +68,8 @@ Tensor ViT::pool(const Tensor& tokens) const {
 }
 
 Tensor ViT::encode(const Input& input, const nn::Adaptations& adaptations) const {
-  return pool(tokens(input, adaptations));
+  if (shape_.pooled_norm) return pool(tokens(input, adaptations));
+  return pool(run(input, adaptations, at::zeros({input.size(), 1}, at::kLong)));
 }
 
 Tensor ViT::logits(const Tensor& features) const {

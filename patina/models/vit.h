@@ -56,6 +56,8 @@ class ViT : public Backbone {
 
  private:
   Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
+  /// Tokens after the final norm, of those in `read` [B,R] where it is defined.
+  Tensor run(const Input& input, const nn::Adaptations& adaptations, const Tensor& read) const;
 
   ViTShape shape_;
   std::string normalize_;

@@ -1,5 +1,7 @@
 #include "patina/nn/adaptation.h"
 
+#include <algorithm>
+
 #include "patina/ops.h"
 
 namespace patina::nn {
@@ -37,6 +39,10 @@ std::pair<Tensor, Tensor> Adaptations::prefix(int layer, int64_t batch) const {
 Tensor Adaptations::after(Site site, int layer, const Tensor& in, Tensor out) const {
   for (auto* adaptation : list_) out = adaptation->after(site, layer, in, std::move(out));
   return out;
+}
+
+bool Adaptations::act(Site site) const {
+  return std::ranges::any_of(list_, [site](const auto* adaptation) { return adaptation->acts(site); });
 }
 
 }  // namespace patina::nn

@@ -40,8 +40,12 @@ class Adaptation {
   virtual Tensor tokens(int layer, Tensor x);
   /// Extra keys and values of block `layer`: two tensors [P,D] or [B,P,D], or undefined ones.
   virtual std::pair<Tensor, Tensor> prefix(int layer);
-  /// Past `site` of block `layer`: returns the new `out`.
+  /// Past `site` of block `layer`: returns the new `out`. Both are in the precision the network
+  /// computes in, `in` bf16 under a bf16 engine: nn::linear goes with either. `out` may become fp32.
   virtual Tensor after(Site site, int layer, const Tensor& in, Tensor out);
+
+  /// Whether `after` does anything there. Where nothing acts, operations are fused.
+  virtual bool acts(Site) const { return true; }
 
   /// The adaptation's own tensors.
   virtual void walk(Walk&) {}
@@ -62,6 +66,7 @@ class Adaptations {
   Tensor tokens(int layer, Tensor x) const;
   std::pair<Tensor, Tensor> prefix(int layer, int64_t batch) const;  // [B,P,D] or undefined
   Tensor after(Site site, int layer, const Tensor& in, Tensor out) const;
+  bool act(Site site) const;  // one of them
 
  private:
   std::vector<Adaptation*> list_;  // lent

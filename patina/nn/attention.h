@@ -18,16 +18,15 @@ struct Attention {
 
   Attention() = default;
   explicit Attention(const BlockShape& shape);
-  /// Self-attention. x [B,T,D] -> [B,T,D]. Prefixes lengthen keys and values, never queries.
+  /// Self-attention up to `proj`: x [B,T,D] -> [B,R,H*d] of the R tokens that the pass reads on.
+  /// Prefixes lengthen keys and values, never queries.
   Tensor operator()(const Tensor& x, int layer, Pass& pass) const;
-  /// Queries of x over the encoder's output. No adaptation acts here.
+  /// The same with queries of x [B,R,D] over the encoder's output. No adaptation acts here.
   Tensor over_encoded(const Tensor& x, int layer, Pass& pass) const;
   void walk(Walk& w);
 
  private:
   Tensor split(const Tensor& t) const;  // [B,T,h*d] -> [B,h,T,d]
-  Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
-                const Tensor& bias) const;
   int64_t query_width() const { return heads * size; }
   int64_t key_width() const { return key_heads * size; }
 };

@@ -10,15 +10,11 @@ Mlp::Mlp(const BlockShape& shape)
       activation(shape.activation),
       gated(shape.gated) {}
 
-Tensor Mlp::operator()(const Tensor& x, int layer, const Adaptations& adaptations) const {
-  Tensor hidden = adaptations.after(Site::fc1, layer, x, fc1(x));
-  if (gated) {
-    const int64_t half = hidden.size(-1) / 2;
-    hidden = activate(activation, hidden.slice(-1, 0, half)) * hidden.slice(-1, half);
-  } else {
-    hidden = activate(activation, hidden);
-  }
-  return adaptations.after(Site::fc2, layer, hidden, fc2(hidden));
+Tensor Mlp::operator()(const Tensor& x, int layer, const Pass& pass) const {
+  const Engine& engine = pass.engine();
+  if (!gated && !pass.adaptations().act(Site::fc1)) return engine.linear(fc1, x, activation);
+  const Tensor hidden = pass.adaptations().after(Site::fc1, layer, x, engine.linear(fc1, x));
+  return gated ? engine.gate(activation, hidden) : engine.activate(activation, hidden);
 }
 
 void Mlp::walk(Walk& w) {
@@ -40,26 +36,40 @@ Block::Block(const BlockShape& shape)
 }
 
 Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
+  const Engine& engine = pass.engine();
   const Adaptations& adaptations = pass.adaptations();
   const int numbered = pass.first_layer() + layer;
-  const auto half = [&](const Norm& norm, Site norm_site, const auto& body, const LayerScale& scale,
-                        Site site) {
-    const auto normal = [&](const Tensor& t) {
-      return adaptations.after(norm_site, numbered, t, norm(t));
-    };
-    const auto added = [&](const Tensor& t) {
-      return adaptations.after(site, numbered, x, scale(body(t)));
-    };
-    x = post_norm ? normal(x + added(x)) : x + added(normal(x));
+  const auto normal = [&](const Norm& norm, Site site, const Tensor& t) {
+    return adaptations.after(site, numbered, t, engine.norm(norm, t));
+  };
+  // x + last(y), where adaptations and layer scale have their say about what is added.
+  const auto sum = [&](const Linear& last, const Tensor& y, const LayerScale& scale, Site site) {
+    const bool fc2 = site == Site::mlp && adaptations.act(Site::fc2);
+    if (!scale.gamma.defined() && !adaptations.act(site) && !fc2)
+      return engine.add_linear(x, last, y);
+    Tensor added = engine.linear(last, y);
+    if (fc2) added = adaptations.after(Site::fc2, numbered, y, added);
+    added = scale(added);
+    if (adaptations.act(site)) added = adaptations.after(site, numbered, engine.rows(x), added);
+    return x + added;
+  };
+  // A post-norm block's normalised sum is the stream that goes on.
+  const auto ended = [&](const Norm& norm, Site site) {
+    if (post_norm) x = adaptations.after(site, numbered, x, norm(x));
   };
   x = pass.enter(layer, std::move(x));
-  half(
-      norm1, Site::norm1, [&](const Tensor& t) { return attn(t, layer, pass); }, ls1,
-      Site::attention);
-  if (cross.qkv.weight.defined()) x = x + cross.over_encoded(norm_cross(x), layer, pass);
-  half(
-      norm2, Site::norm2, [&](const Tensor& t) { return mlp(t, numbered, adaptations); }, ls2,
-      Site::mlp);
+  const Tensor mixed =
+      attn(post_norm ? engine.rows(x) : normal(norm1, Site::norm1, x), layer, pass);
+  x = pass.read_on(x, 1);
+  x = sum(attn.proj, mixed, ls1, Site::attention);
+  ended(norm1, Site::norm1);
+  if (cross.qkv.weight.defined())
+    x = engine.add_linear(x, cross.proj,
+                          cross.over_encoded(engine.norm(norm_cross, x), layer, pass));
+  const Tensor hidden =
+      mlp(post_norm ? engine.rows(x) : normal(norm2, Site::norm2, x), numbered, pass);
+  x = sum(mlp.fc2, hidden, ls2, Site::mlp);
+  ended(norm2, Site::norm2);
   return x;
 }
 

@@ -13,7 +13,8 @@ struct Mlp {
 
   Mlp() = default;
   explicit Mlp(const BlockShape& shape);
-  Tensor operator()(const Tensor& x, int layer, const Adaptations& adaptations) const;
+  /// What fc2 reads: x [B,T,D] -> [B,T,hidden].
+  Tensor operator()(const Tensor& x, int layer, const Pass& pass) const;
   void walk(Walk& w);
 };
 
@@ -35,7 +36,8 @@ struct Block {
 
   Block() = default;
   explicit Block(const BlockShape& shape);
-  /// [B,T,D] -> [B,T,D]; T grows where an adaptation adds tokens.
+  /// The residual stream [B,T,D] float -> the same; T grows where an adaptation adds tokens, and
+  /// shrinks in the last block to those that are read.
   Tensor operator()(Tensor x, int layer, Pass& pass) const;
   void walk(Walk& w);
 };

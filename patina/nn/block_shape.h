@@ -3,16 +3,11 @@
 
 #include <cstdint>
 
+#include "patina/kernels/activation.h"
+
 namespace patina::nn {
 
-enum class Activation {
-  gelu,        // exact: x Φ(x)
-  gelu_tanh,   // its tanh approximation: GPT-2's "gelu_new", T5 1.1's
-  quick_gelu,  // x σ(1.702 x): OpenAI's CLIP
-  relu,
-  silu,
-  tanh,
-};
+using patina::Activation;
 
 struct BlockShape {
   int64_t width = 192;    // D

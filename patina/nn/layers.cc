@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "patina/kernels/flops.h"
+#include "patina/kernels/functions.h"
 #include "patina/ops.h"
 
 namespace patina::nn {
@@ -11,6 +13,14 @@ Linear::Linear(int64_t in, int64_t out, bool with_bias) : weight(at::empty({out,
 }
 
 Tensor Linear::operator()(const Tensor& x) const {
+  return linear(x, weight, bias);
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (x.scalar_type() == at::kBFloat16) return kernels::linear(x, weight, bias);
+  const int64_t cost = 2 * x.numel() * weight.size(0);
+  const bool graph = at::GradMode::is_enabled();
+  count_flops(cost, graph ? cost * (x.requires_grad() + weight.requires_grad()) : 0);
   return at::linear(x, weight, bias);
 }
 
@@ -37,6 +47,8 @@ Tensor Embedding::operator()(const Tensor& ids) const {
 
 Tensor activate(Activation activation, const Tensor& x) {
   switch (activation) {
+    case Activation::none:
+      return x;
     case Activation::gelu:
       return at::gelu(x);
     case Activation::gelu_tanh:

@@ -17,6 +17,10 @@ struct Linear {
   void walk(Walk& w);
 };
 
+/// x Wᵀ + b in the precision of x: [..., in] -> [..., out], where x is bf16 by the kernels, with
+/// fp32 weights that may take gradients.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
 /// LayerNorm over the last dimension, or RMSNorm (Zhang and Sennrich, 2019), which subtracts no
 /// mean and has no bias; statistics in fp32.  weight, bias [width].
 struct Norm {

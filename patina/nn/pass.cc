@@ -45,8 +45,16 @@ Tensor RelativeBias::operator()(const Tensor& queries, const Tensor& keys) const
       .permute({0, 3, 1, 2});
 }
 
-Pass::Pass(const Adaptations& adaptations, Tensor mask, Tensor positions, const Options& options)
+Pass::Pass(const Adaptations& adaptations, const Engine& engine, Tensor read, int last_layer)
+    : adaptations_(adaptations), engine_(engine) {
+  options_.read = std::move(read);
+  options_.last_layer = last_layer;
+}
+
+Pass::Pass(const Adaptations& adaptations, const Engine& engine, Tensor mask, Tensor positions,
+           const Options& options)
     : adaptations_(adaptations),
+      engine_(engine),
       options_(options),
       mask_(std::move(mask)),
       positions_(std::move(positions)) {
@@ -54,11 +62,15 @@ Pass::Pass(const Adaptations& adaptations, Tensor mask, Tensor positions, const 
 }
 
 Tensor Pass::enter(int layer, Tensor x) {
+  layer_ = layer;
   // Prompts were read together with the first tokens; the cache holds their keys.
   if (adaptations_.empty() || (options_.cache && options_.cache->mask.defined())) return x;
   const int64_t before = x.size(1);
   x = adaptations_.tokens(options_.first_layer + layer, std::move(x));
-  if (const int64_t added = x.size(1) - before; added != 0 && positions_.defined()) {
+  const int64_t added = x.size(1) - before;
+  if (added != 0 && options_.read.defined())
+    options_.read = options_.read + options_.read.gt(0).to(at::kLong) * added;
+  if (added != 0 && positions_.defined()) {
     // They stand right behind the first token, which is never padding and at position 0.
     const Tensor places = at::arange(1 + std::max<int64_t>(added, 0)).unsqueeze(0);
     positions_ = at::cat({places.expand({positions_.size(0), -1}),
@@ -74,6 +86,15 @@ Tensor Pass::enter(int layer, Tensor x) {
   return x;
 }
 
+Tensor Pass::read_on(const Tensor& t, int64_t dim) const {
+  if (!options_.read.defined() || layer_ != options_.last_layer) return t;
+  auto whole = t.sizes().vec(), index = std::vector<int64_t>(whole.size(), 1);
+  whole[0] = index[0] = options_.read.size(0);  // a bias may be one for all samples
+  const Tensor all = t.expand(whole);
+  whole[size_t(dim)] = index[size_t(dim)] = options_.read.size(1);
+  return all.gather(dim, options_.read.view(index).expand(whole));
+}
+
 Tensor Pass::rotate(const Tensor& t) {
   if (options_.rope_theta == 0) return t;
   const int64_t half = t.size(-1) / 2;
@@ -85,7 +106,7 @@ Tensor Pass::rotate(const Tensor& t) {
     sin_ = at::cat({angles.sin(), angles.sin()}, -1).unsqueeze(1);
   }
   const Tensor turned = at::cat({-t.slice(-1, half), t.slice(-1, 0, half)}, -1);
-  return t * cos_ + turned * sin_;
+  return (t * cos_ + turned * sin_).to(t.dtype());
 }
 
 KeyValues::Layer* Pass::cached(int layer) {
@@ -119,7 +140,10 @@ Tensor Pass::key_positions() const {
 }
 
 Tensor Pass::bias(int64_t prefix) {
-  if (bias_prefix_ == prefix) return bias_;
+  const auto rows = [this](const Tensor& t) {
+    return t.defined() && t.size(2) > 1 ? read_on(t, 2) : t;
+  };
+  if (bias_prefix_ == prefix) return rows(bias_);
   Tensor bias;
   if (const Tensor mask = key_mask(); mask.defined() && !mask.all().item<bool>())
     bias = hide_others(mask.ne(0).unsqueeze(1).unsqueeze(1));
@@ -133,7 +157,7 @@ Tensor Pass::bias(int64_t prefix) {
     bias = at::cat({at::zeros(shape, bias.options()), bias}, -1);
   }
   bias_prefix_ = prefix;
-  return bias_ = bias;
+  return rows(bias_ = bias);
 }
 
 Tensor Pass::encoded_bias() const {

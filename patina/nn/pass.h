@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "patina/nn/adaptation.h"
+#include "patina/nn/engine.h"
 #include "patina/nn/input.h"
 
 namespace patina::nn {
@@ -41,19 +42,29 @@ class Pass {
     Tensor encoded;                          // [B,S,D] for cross-attention
     Tensor encoded_mask;                     // [B,S]
     int first_layer = 0;  // adaptations count a decoder's blocks after its encoder's
+    Tensor read;          // [B,R]: the tokens that are read after the last block; undefined: all
+    int last_layer = -1;  // which is this one: it computes those queries only
   };
 
-  explicit Pass(const Adaptations& adaptations) : adaptations_(adaptations) {}
+  explicit Pass(const Adaptations& adaptations, const Engine& engine = *plain_engine())
+      : adaptations_(adaptations), engine_(engine) {}
   /// For tokens with `mask` [B,T] (undefined: all are there) at `positions` [B,T] or [1,T] of
   /// their text.
-  Pass(const Adaptations& adaptations, Tensor mask, Tensor positions, const Options& options);
+  Pass(const Adaptations& adaptations, const Engine& engine, Tensor mask, Tensor positions,
+       const Options& options);
+  /// A plain one of whose tokens only `read` [B,R] are read after block `last_layer`.
+  Pass(const Adaptations& adaptations, const Engine& engine, Tensor read, int last_layer);
 
   const Adaptations& adaptations() const { return adaptations_; }
+  const Engine& engine() const { return engine_; }
   int first_layer() const { return options_.first_layer; }
   const Tensor& encoded() const { return options_.encoded; }
 
   /// Entering block `layer`: lets adaptations add tokens.
   Tensor enter(int layer, Tensor x);
+  /// Of tokens along `dim` those that are read on: all of them before the last block, and in it
+  /// where nobody said.
+  Tensor read_on(const Tensor& t, int64_t dim) const;
   /// Rotates queries or keys [B,h,T,d] by their positions.
   Tensor rotate(const Tensor& t);
   /// Joins the cached keys and values of block `layer` with these, and remembers them.
@@ -73,7 +84,9 @@ class Pass {
   Tensor key_positions() const;
 
   const Adaptations& adaptations_;
+  const Engine& engine_;
   Options options_;
+  int layer_ = 0;  // the block we are in
   Tensor mask_, positions_;  // of the tokens in the stream, prompts included
   Tensor bias_, cos_, sin_;  // made when first asked for, again when tokens were added
   int64_t bias_prefix_ = -1;

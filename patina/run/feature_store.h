@@ -20,6 +20,7 @@ struct EngineOptions {
   int64_t cache_bytes = int64_t{1} << 30;
   std::string cache_folder;
   int64_t cache_disk_bytes = int64_t{10} << 30;
+  int64_t image_cache_bytes = int64_t{1} << 30;
 
   void bind(Fields& f);
 };

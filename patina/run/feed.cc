@@ -8,13 +8,13 @@ namespace patina {
 namespace {
 
 std::unique_ptr<Feed> image_feed(const ImageInput& takes, TransformOptions options,
-                                 const char* table) {
+                                 const char* table, std::shared_ptr<ImageCache> cache) {
   if (options.size == 0) options.size = takes.size;
   if (options.normalize.empty()) options.normalize = takes.normalize;
   if (options.size != takes.size)
     fail(ErrorKind::recipe, "{}.size is {}, but the model takes {} px: set model.image_size", table,
          options.size, takes.size);
-  return std::make_unique<ImageFeed>(std::move(options));
+  return std::make_unique<ImageFeed>(std::move(options), std::move(cache));
 }
 
 std::unique_ptr<Feed> text_feed(const TextInput& takes, const Tokenizer* tokenizer,
@@ -38,12 +38,13 @@ std::unique_ptr<Feed> text_feed(const TextInput& takes, const Tokenizer* tokeniz
 
 std::unique_ptr<Feed> make_feed(const Backbone& backbone, const Source& source,
                                 TransformOptions transform, const TextOptions& text,
-                                const char* table) {
-  const auto images = backbone.image_input();
+                                const char* table, std::shared_ptr<ImageCache> images) {
+  const auto pixels = backbone.image_input();
   const auto texts = backbone.text_input();
   if (source.is_text() && texts)
     return text_feed(*texts, backbone.tokenizer(), text, backbone.about());
-  if (!source.is_text() && images) return image_feed(*images, std::move(transform), table);
+  if (!source.is_text() && pixels)
+    return image_feed(*pixels, std::move(transform), table, std::move(images));
   fail(ErrorKind::recipe, "the data are {}, but the model takes {} ({}): choose another of them",
        source.is_text() ? "texts" : "images", texts ? "texts" : "images", backbone.about());
 }

@@ -46,7 +46,8 @@ void Recipe::bind(Fields& f) {
   f.section("training", training,
             "How each task is trained, where the learner descends a gradient.");
   f.section("run", run, "Checkpoints.");
-  f.section("engine", engine, "How features of frozen networks are kept and used again.");
+  f.section("engine", engine,
+            "What is kept and used again: features of frozen networks, decoded images.");
 }
 
 }  // namespace patina

@@ -120,12 +120,15 @@ class Execution {
       : recipe_(recipe),
         folder_(std::move(folder)),
         control_(control),
-        row_(recipe.learner.row()) {}
+        row_(recipe.learner.row()),
+        images_(std::make_shared<ImageCache>(control.cache ? recipe.engine.image_cache_bytes : 0)) {
+  }
 
   Json execute(const DataSplits& data, Backbone& backbone) {
-    const auto train_feed =
-        make_feed(backbone, *data.train, recipe_.train_transform, recipe_.text, "train_transform");
-    const auto test_feed = make_feed(backbone, *data.test, recipe_.test_transform, recipe_.text);
+    const auto train_feed = make_feed(backbone, *data.train, recipe_.train_transform, recipe_.text,
+                                      "train_transform", images_);
+    const auto test_feed = make_feed(backbone, *data.test, recipe_.test_transform, recipe_.text,
+                                     "test_transform", images_);
     scenario_ = make_scenario(recipe_.scenario, data, row_.needs.past_data);
     if (const auto lack = missing(row_.needs, scenario_->grant()))
       fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}", row_.name, scenario_->name(),
@@ -351,7 +354,12 @@ class Execution {
         {"trainable", trainable_},
         {"stored", stored_},
         {"stored_bytes_after_task", stored_bytes_}};
-    record["engine"] = {{"cache", cache_counts()}};
+    const auto images = images_->counts();
+    record["engine"] = {{"cache", cache_counts()},
+                        {"images",
+                         {{"decoded", images.decoded},
+                          {"cached", images.cached},
+                          {"never_needed", images.never_needed}}}};
     write_text(folder_.record(), record.dump(1) + "\n");
     return record;
   }
@@ -372,6 +380,7 @@ class Execution {
   Folder folder_;
   const RunControl& control_;
   const LearnerRow& row_;
+  std::shared_ptr<ImageCache> images_;
   std::unique_ptr<Scenario> scenario_;
   std::unique_ptr<Stream> stream_;
   std::shared_ptr<FeatureStore> store_;  // null: features are not kept

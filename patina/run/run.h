@@ -21,8 +21,8 @@ struct RunControl {
   /// Asked after every step and task; true: make a checkpoint, then throw Error(stopped).
   std::function<bool()> should_stop;
   int data_threads = 0;  // that decode and transform; 0: one per core. Changes no result.
-  /// Whether frozen features are kept, in memory and in the folder that `[engine]` names. Changes
-  /// no result.
+  /// Whether frozen features are kept, in memory and in the folder that `[engine]` names, and
+  /// decoded images, in memory. Changes no result.
   bool cache = false;
 };
 

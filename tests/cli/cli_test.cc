@@ -201,6 +201,12 @@ TEST(Cli, a_second_run_computes_no_feature_and_no_cache_changes_nothing) {
             (Json{{"hits", 6}, {"misses", 36}, {"encoded", 36}, {"saved_forward_passes", 1}}));
   EXPECT_EQ(warm["engine"]["cache"],
             (Json{{"hits", 42}, {"misses", 0}, {"encoded", 0}, {"saved_forward_passes", 5}}));
+  const auto images = [](int decoded, int cached, int never_needed) {
+    return Json{{"decoded", decoded}, {"cached", cached}, {"never_needed", never_needed}};
+  };
+  EXPECT_EQ(without["engine"]["images"], images(42, 0, 0));
+  EXPECT_EQ(cold["engine"]["images"], images(36, 0, 6));
+  EXPECT_EQ(warm["engine"]["images"], images(0, 0, 42));
 
   for (const auto& entry : fs::recursive_directory_iterator(folder / "cache/patina"))
     if (entry.is_regular_file()) fs::resize_file(entry.path(), entry.file_size() - 1);

@@ -1,6 +1,7 @@
 // Transforms: exact pixels where nothing is random, and what the random parts must keep.
 #include "patina/image/transform.h"
 
+#include <functional>
 #include <set>
 
 #include "patina/config/recipe_file.h"
@@ -92,6 +93,58 @@ TEST(Transform, ASliverCostsOnlyItsCrop) {
   std::ranges::fill(sliver.pixels, uint8_t{255});
   const auto out = apply(options, sliver);
   EXPECT_EQ(out, std::vector<float>(out.size(), 1.0f));
+}
+
+TEST(Transform, ItsBeginningDrawsNothing) {
+  const Image image = input();
+  TransformOptions cropped = plain(16);
+  cropped.resize = 20;
+  cropped.flip = true;
+  const Transform crops(cropped);
+  EXPECT_EQ(crops.fixed(image).pixels,
+            center_crop(resize_shorter(image, 20, Interpolation::bicubic), 16, 16).pixels);
+  TransformOptions padded = plain(16);
+  padded.random_crop_padding = 4;
+  EXPECT_EQ(Transform(padded).fixed(image).pixels,
+            resize(image, 16, 16, Interpolation::bicubic).pixels);
+  TransformOptions boxes = plain(16);
+  boxes.random_resized_crop = true;
+  EXPECT_EQ(Transform(boxes).fixed(image).pixels, image.pixels);
+  padded.resize = 20;
+  EXPECT_EQ(Transform(padded).fixed(image).pixels, image.pixels);
+
+  // Only what changes the beginning is in its line.
+  EXPECT_EQ(Transform(boxes).fixed_text(), Transform(padded).fixed_text());
+  TransformOptions other = cropped;
+  other.normalize = "clip";
+  other.flip = false;
+  EXPECT_EQ(Transform(other).fixed_text(), crops.fixed_text());
+  for (auto change : std::vector<std::function<void(TransformOptions&)>>{
+           [](auto& o) { o.size = 15; }, [](auto& o) { o.resize = 21; },
+           [](auto& o) { o.interpolation = "bilinear"; }}) {
+    other = cropped;
+    change(other);
+    EXPECT_NE(Transform(other).fixed_text(), crops.fixed_text());
+  }
+}
+
+TEST(Transform, ARandomCropOfAPaddedImageIsAWindowOfIt) {
+  const Image image = input();
+  for (const int64_t aspect : {0, 20}) {
+    TransformOptions options = plain(16);
+    options.random_crop_padding = 4;
+    options.resize = aspect;
+    const Image whole = aspect == 0 ? resize(image, 16, 16, Interpolation::bicubic)
+                                    : resize_shorter(image, 20, Interpolation::bicubic);
+    const Image padded = pad(whole, 4);
+    for (uint64_t seed = 0; seed < 10; ++seed) {
+      Random random = Seeds(seed)("crop");
+      const Image got = to_image(apply(options, image, random), 16);
+      const int top = int(random.below(uint64_t(padded.height) - 15));
+      const int left = int(random.below(uint64_t(padded.width) - 15));
+      EXPECT_EQ(got.pixels, crop(padded, top, left, 16, 16).pixels) << aspect << " " << seed;
+    }
+  }
 }
 
 TEST(Transform, EveryAugmentationIsAFunctionOfTheRandom) {

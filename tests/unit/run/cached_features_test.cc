@@ -99,7 +99,7 @@ TEST(CachedFeatures, OnlyRowsThatMissAreEncoded) {
 
 TEST(CachedFeatures, InputWithoutKeysPassesBy) {
   Rig rig;
-  (void)rig.vit->features(rig.input().data);
+  (void)rig.vit->features(rig.input().pixels());
   EXPECT_EQ(rig.store->counts().encoded, 6);
   EXPECT_EQ(rig.misses() + rig.hits(), 0);
 }
@@ -283,15 +283,20 @@ struct Runs {
   void expect_equal(const std::string& learner) {
     const auto without = run(learner, learner + "-without", false);
     EXPECT_TRUE(without.record["engine"]["cache"].is_null());
+    EXPECT_EQ(without.record["engine"]["images"], images(120 + 120, 0, 0));
     for (const char* name : {"cold", "warm"}) {
       const auto with = run(learner, learner + "-" + name, true);
       for (const char* part : {"matrix", "top5_matrix", "accuracy_after_task", "metrics"})
         EXPECT_EQ(with.record[part], without.record[part]) << learner << " " << name << " " << part;
       EXPECT_EQ(with.predictions, without.predictions) << learner << " " << name;
       last = with.record["engine"]["cache"];
+      last_images = with.record["engine"]["images"];
     }
   }
-  Json last;  // the warm run's counts
+  static Json images(int64_t decoded, int64_t cached, int64_t never_needed) {
+    return {{"decoded", decoded}, {"cached", cached}, {"never_needed", never_needed}};
+  }
+  Json last, last_images;  // the warm run's counts
 };
 
 TEST(CachedRuns, EndWithTheSameBits) {
@@ -302,6 +307,7 @@ TEST(CachedRuns, EndWithTheSameBits) {
     EXPECT_EQ(runs.last["encoded"], 0) << learner;
     EXPECT_EQ(runs.last["hits"], 120 + 20 + 40 + 60) << learner;
     EXPECT_EQ(runs.last["saved_forward_passes"], 3 + 1 + 2 + 3) << learner;
+    EXPECT_EQ(runs.last_images, Runs::images(0, 0, 120 + 20 + 40 + 60)) << learner;
   }
 }
 
@@ -310,6 +316,8 @@ TEST(CachedRuns, LearnersShareWhatTheFirstComputed) {
   const auto first = runs.run("simplecil", "a", true), second = runs.run("ranpac", "b", true);
   EXPECT_EQ(first.record["engine"]["cache"]["misses"], 120 + 60);
   EXPECT_EQ(second.record["engine"]["cache"]["misses"], 0);
+  EXPECT_EQ(first.record["engine"]["images"], Runs::images(120 + 60, 0, 20 + 40));
+  EXPECT_EQ(second.record["engine"]["images"], Runs::images(0, 0, 240));
 }
 
 TEST(CachedRuns, WhatIsTrainedIsNeverKept) {
@@ -319,6 +327,11 @@ TEST(CachedRuns, WhatIsTrainedIsNeverKept) {
   EXPECT_EQ(runs.last["misses"], 0);
   EXPECT_EQ(runs.last["encoded"], 120 + 20 + 40 + 60);
   EXPECT_FALSE(fs::exists(runs.folder / "cache"));
+  // Every image has to pass through the network, but is decoded once.
+  EXPECT_EQ(runs.last_images, Runs::images(120 + 60, 20 + 40, 0));
+  runs.engine.image_cache_bytes = 0;
+  EXPECT_EQ(runs.run("finetune", "uncached", true).record["engine"]["images"],
+            Runs::images(240, 0, 0));
 }
 
 }  // namespace

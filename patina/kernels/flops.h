@@ -1,0 +1,22 @@
+// How much arithmetic was asked for: multiply-adds of matrix products, two operations each, counted
+// from their shapes.
+#pragma once
+
+#include <cstdint>
+
+namespace patina {
+
+struct Flops {
+  int64_t forward = 0;
+  int64_t backward = 0;  // of the graphs that were built, whether or not they were walked
+
+  Flops operator-(const Flops& earlier) const {
+    return {forward - earlier.forward, backward - earlier.backward};
+  }
+};
+
+/// Since the program began, of all threads.
+Flops flops();
+void count_flops(int64_t forward, int64_t backward);
+
+}  // namespace patina

@@ -1,0 +1,67 @@
+// The kernels as operations on tensors, with their backward: what the frozen engine computes with.
+// Tensors of "rows" are bf16 or float and contiguous in their last dimension; sums are in fp32.
+// A row of a result depends on the same row of the arguments only.
+#pragma once
+
+#include <memory>
+
+#include "patina/kernels/activation.h"
+#include "patina/tensor.h"
+
+namespace patina::kernels {
+
+/// A weight in tiles: for the forward, and for the backward once that is asked for. Thread-safe.
+class PackedWeight {
+ public:
+  /// weight [N,K...] float, read as [N, the rest]; bias [N] or undefined. Neither is kept.
+  PackedWeight(const Tensor& weight, const Tensor& bias);
+  ~PackedWeight();
+
+  int64_t n() const;
+  int64_t k() const;
+
+  struct Parts;
+  const Parts& parts() const { return *parts_; }
+
+ private:
+  std::unique_ptr<Parts> parts_;
+};
+
+/// What is done to a product besides x Wᵀ + b.
+struct LinearEnd {
+  Activation activation = Activation::none;
+  Tensor add;         // [..,N] float: added to the result, which is then float
+  bool wide = false;  // the result is float, not bf16
+};
+
+/// act(x Wᵀ + b) + add in bf16: [..,N]. x [..,K] is rounded unless it is bf16 already; it may be
+/// followed by zeros up to a multiple of 32. Gradients reach x, `add`, and weight [N,K...] and bias
+/// where they take any; `packed` is weight's and bias's packed form, or null to pack them for this
+/// call.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
+              std::shared_ptr<const PackedWeight> packed = nullptr, const LinearEnd& end = {});
+
+/// LayerNorm or RMSNorm over the last dimension of x, float, into `type` (float or bf16). weight
+/// and bias (undefined for RMSNorm) are frozen: they get no gradient.
+Tensor norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, bool rms,
+            at::ScalarType type);
+
+/// Softmax attention in bf16. query [B,H,T,d], key and value [B,Hk,S,d] (views of any stride whose
+/// last dimension is contiguous), bias [B|1,H|1,T|1,S] float or undefined, without gradient; scores
+/// are multiplied by `scale`. [B,T,H*d] bf16.
+Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
+              double scale);
+
+/// Counts the products of an attention: see flops().
+void count_attention(const Tensor& query, const Tensor& key, const Tensor& value);
+
+/// Squares of side p from images [B,3,H,W], row by row, as a patch embedding reads them: [B,T,3pp]
+/// bf16, with zeros up to a multiple of 32. Without gradient.
+Tensor patches(const Tensor& images, int64_t p);
+
+/// act(x), in x's type.
+Tensor activate(Activation activation, const Tensor& x);
+/// act(g) * u of [g, u] = x [..,2h], in x's type: [..,h].
+Tensor gate(Activation activation, const Tensor& x);
+
+}  // namespace patina::kernels

@@ -1,0 +1,49 @@
+// Engines: how the operations of a block are carried out. The plain one is LibTorch's in fp32 and
+// the reference; the packed one computes by the kernels, with frozen weights packed once.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "patina/nn/layers.h"
+
+namespace patina::nn {
+
+/// Rows that products read and write are of the engine's type, fp32 or bf16; the residual stream is
+/// fp32. Thread-safe.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  /// x [..,D] of the residual stream in the engine's type.
+  virtual Tensor rows(const Tensor& x) const = 0;
+  /// norm(x), x [..,D] float, in the engine's type.
+  virtual Tensor norm(const Norm& norm, const Tensor& x) const = 0;
+  /// act(linear(x)).
+  virtual Tensor linear(const Linear& linear, const Tensor& x,
+                        Activation activation = Activation::none) const = 0;
+  /// x + linear(y), float: the residual stream x goes on.
+  virtual Tensor add_linear(const Tensor& x, const Linear& linear, const Tensor& y) const = 0;
+  virtual Tensor activate(Activation activation, const Tensor& x) const = 0;
+  /// act(g) * u of [g, u] = x [..,2h].
+  virtual Tensor gate(Activation activation, const Tensor& x) const = 0;
+  /// softmax(scale q kᵀ + bias) v. query [B,H,T,d], key and value [B,Hk,S,d], bias [B|1,H|1,T|1,S]
+  /// or undefined -> [B,T,H*d].
+  virtual Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
+                        const Tensor& bias, double scale) const = 0;
+  /// A patch embedding [D,3,p,p] of images [B,3,H,W]: [B,T,D] float.
+  virtual Tensor embed_patches(const Linear& patch, const Tensor& images) const = 0;
+
+  /// Whether a sample's results depend on that sample alone, to the last bit, so that a batch may
+  /// be split among threads.
+  virtual bool splits_batches() const = 0;
+  /// What results depend on: "plain", "bf16 amx".
+  virtual std::string text() const = 0;
+};
+
+enum class Precision { fp32, bf16 };
+
+std::shared_ptr<const Engine> plain_engine();
+std::shared_ptr<const Engine> packed_engine(Precision precision);
+
+}  // namespace patina::nn

@@ -1,0 +1,119 @@
+#include <map>
+#include <mutex>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "patina/kernels/functions.h"
+#include "patina/kernels/isa.h"
+#include "patina/nn/engine.h"
+#include "patina/ops.h"
+
+namespace patina::nn {
+
+namespace {
+
+bool frozen(const Tensor& t) {
+  return !t.defined() || !t.requires_grad() || !at::GradMode::is_enabled();
+}
+
+/// The packed forms of weights, each made when it is first asked for and again when the weight was
+/// changed in place. Copies and slices of a tensor that share its memory share its packed form.
+class Packs {
+ public:
+  std::shared_ptr<const kernels::PackedWeight> operator()(const Linear& linear) {
+    const Key key{linear.weight.data_ptr(), linear.weight.size(0), linear.weight.numel()};
+    const int64_t version = linear.weight._version() +
+                            (linear.bias.defined() ? linear.bias._version() : 0);
+    const std::lock_guard lock(mutex_);
+    if (const auto found = packs_.find(key); found != packs_.end())
+      if (found->second.version == version && !found->second.memory.expired())
+        return found->second.packed;
+    std::erase_if(packs_, [](const auto& entry) { return entry.second.memory.expired(); });
+    auto packed = std::make_shared<kernels::PackedWeight>(linear.weight, linear.bias);
+    packs_.insert_or_assign(key, Entry{linear.weight.storage().getWeakStorageImpl(), version, packed});
+    return packed;
+  }
+
+ private:
+  using Key = std::tuple<const void*, int64_t, int64_t>;  // where, N, N * K
+  struct Entry {
+    c10::weak_intrusive_ptr<c10::StorageImpl> memory;  // of the weight: does not keep it alive
+    int64_t version;
+    std::shared_ptr<const kernels::PackedWeight> packed;
+  };
+  std::mutex mutex_;
+  std::map<Key, Entry> packs_;
+};
+
+class PackedEngine : public Engine {
+ public:
+  explicit PackedEngine(Precision precision)
+      : precision_(precision), type_(precision == Precision::bf16 ? at::kBFloat16 : at::kFloat) {}
+
+  Tensor rows(const Tensor& x) const override { return x.to(type_); }
+
+  Tensor norm(const Norm& norm, const Tensor& x) const override {
+    if (frozen(norm.weight) && frozen(norm.bias))
+      return kernels::norm(x, norm.weight, norm.bias, norm.eps, norm.rms, type_);
+    return rows(norm(x));
+  }
+
+  Tensor linear(const Linear& linear, const Tensor& x, Activation activation) const override {
+    if (precision_ == Precision::fp32) return activate(activation, linear(x));
+    return kernels::linear(x, linear.weight, linear.bias, packed(linear),
+                           {.activation = activation});
+  }
+
+  Tensor add_linear(const Tensor& x, const Linear& linear, const Tensor& y) const override {
+    if (precision_ == Precision::fp32) return x + linear(y);
+    return kernels::linear(y, linear.weight, linear.bias, packed(linear), {.add = x});
+  }
+
+  Tensor activate(Activation activation, const Tensor& x) const override {
+    return activation == Activation::none ? x : kernels::activate(activation, x);
+  }
+  Tensor gate(Activation activation, const Tensor& x) const override {
+    return kernels::gate(activation, x);
+  }
+
+  Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
+                double scale) const override {
+    if (precision_ == Precision::fp32 || !frozen(bias))
+      return plain_engine()->attend(query.to(at::kFloat), key.to(at::kFloat), value.to(at::kFloat),
+                                    bias, scale);
+    return kernels::attend(query.to(type_), key.to(type_), value.to(type_), bias, scale);
+  }
+
+  Tensor embed_patches(const Linear& patch, const Tensor& images) const override {
+    if (precision_ == Precision::fp32 || !frozen(patch.weight) || !frozen(patch.bias) ||
+        !frozen(images))
+      return plain_engine()->embed_patches(patch, images);
+    return kernels::linear(kernels::patches(images, patch.weight.size(-1)), patch.weight,
+                           patch.bias, packed(patch), {.wide = true});
+  }
+
+  bool splits_batches() const override { return true; }
+  std::string text() const override {
+    return fmt::format("packed {} {}", precision_ == Precision::bf16 ? "bf16" : "fp32",
+                       kernels::name(kernels::isa()));
+  }
+
+ private:
+  // A weight in training changes with every step: it is packed for that step alone.
+  std::shared_ptr<const kernels::PackedWeight> packed(const Linear& linear) const {
+    return frozen(linear.weight) && frozen(linear.bias) ? packs_(linear) : nullptr;
+  }
+
+  Precision precision_;
+  at::ScalarType type_;
+  mutable Packs packs_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Engine> packed_engine(Precision precision) {
+  return std::make_shared<const PackedEngine>(precision);
+}
+
+}  // namespace patina::nn

@@ -1,0 +1,63 @@
+#include "patina/kernels/flops.h"
+#include "patina/kernels/functions.h"
+#include "patina/nn/engine.h"
+#include "patina/ops.h"
+
+namespace patina::nn {
+
+namespace {
+
+class PlainEngine : public Engine {
+ public:
+  Tensor rows(const Tensor& x) const override { return x; }
+  Tensor norm(const Norm& norm, const Tensor& x) const override { return norm(x); }
+  Tensor linear(const Linear& linear, const Tensor& x, Activation activation) const override {
+    return activate(activation, linear(x));
+  }
+  Tensor add_linear(const Tensor& x, const Linear& linear, const Tensor& y) const override {
+    return x + linear(y);
+  }
+  Tensor activate(Activation activation, const Tensor& x) const override {
+    return nn::activate(activation, x);
+  }
+  Tensor gate(Activation activation, const Tensor& x) const override {
+    const int64_t half = x.size(-1) / 2;
+    return activate(activation, x.slice(-1, 0, half)) * x.slice(-1, half);
+  }
+
+  Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
+                double scale) const override {
+    const int64_t batch = query.size(0), heads = query.size(1), size = query.size(3);
+    const auto shared = [&](const Tensor& t) {  // [B,Hk,S,d] -> [B,H,S,d]
+      if (t.size(1) == heads) return t;
+      return t.unsqueeze(2)
+          .expand({batch, t.size(1), heads / t.size(1), t.size(2), size})
+          .reshape({batch, heads, t.size(2), size});
+    };
+    kernels::count_attention(query, key, value);
+    Tensor scores = at::matmul(query * scale, shared(key).transpose(-2, -1));  // [B,H,T,S]
+    if (bias.defined()) scores = scores + bias;
+    const Tensor mixed = at::matmul(at::softmax(scores, -1), shared(value));  // [B,H,T,d]
+    return mixed.transpose(1, 2).reshape({batch, query.size(2), heads * size});
+  }
+
+  Tensor embed_patches(const Linear& patch, const Tensor& images) const override {
+    const int64_t side = patch.weight.size(-1);
+    const Tensor grid = at::conv2d(images, patch.weight, patch.bias, side);  // [B,D,h,w]
+    count_flops(2 * grid.numel() * patch.weight[0].numel(), 0);
+    return grid.flatten(2).transpose(1, 2);
+  }
+
+  // Its sums are split among threads, and in ways that depend on the batch.
+  bool splits_batches() const override { return false; }
+  std::string text() const override { return "plain"; }
+};
+
+}  // namespace
+
+std::shared_ptr<const Engine> plain_engine() {
+  static const auto engine = std::make_shared<const PlainEngine>();
+  return engine;
+}
+
+}  // namespace patina::nn

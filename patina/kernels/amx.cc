@@ -16,12 +16,7 @@
 namespace patina::kernels {
 
 #define PATINA_AVX512
-#include "patina/kernels/vectors.h"
-
-#include "patina/kernels/attention_loops.h"
-#include "patina/kernels/pack_loops.h"
-#include "patina/kernels/product_loop.h"
-#include "patina/kernels/row_loops.h"
+#include "patina/kernels/loops.h"
 
 namespace {
 
@@ -98,15 +93,7 @@ void product(const Product& p) {
 
 }  // namespace
 
-const Instructions kAmx = {begin,
-                           block,
-                           product,
-                           RowLoops<float>::table(),
-                           RowLoops<bf16>::table(),
-                           pack_matrix<bf16>,
-                           pack_matrix<float>,
-                           unpack_transposed,
-                           kAttention};
+const Instructions kAmx = table<begin, block, product>();
 
 }  // namespace patina::kernels
 

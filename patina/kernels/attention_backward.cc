@@ -177,7 +177,7 @@ class Backward {
                  sums_, kBlock);
       for (int64_t i = 0; i < keys; ++i)
         set_.attention.scale(sums_ + i * kBlock, factor, std::min(kBlock, shape_.size - column),
-                        to.at(first + i) + column);
+                             to.at(first + i) + column);
     }
   }
 
@@ -202,8 +202,8 @@ class Backward {
       for (int64_t column = 0; column < width_; column += kBlock, block += kBlock * kBlock) {
         set_.attention.transpose(block);
         for (int64_t i = 0; i < std::min(kBlock, queries_ - query); ++i)
-          set_.attention.scale(block + i * kBlock, shape_.scale, std::min(kBlock, shape_.size - column),
-                          to.at(query + i) + column);
+          set_.attention.scale(block + i * kBlock, shape_.scale,
+                               std::min(kBlock, shape_.size - column), to.at(query + i) + column);
       }
   }
 

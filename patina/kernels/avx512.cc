@@ -14,12 +14,7 @@
 namespace patina::kernels {
 
 #define PATINA_AVX512
-#include "patina/kernels/vectors.h"
-
-#include "patina/kernels/attention_loops.h"
-#include "patina/kernels/pack_loops.h"
-#include "patina/kernels/product_loop.h"
-#include "patina/kernels/row_loops.h"
+#include "patina/kernels/loops.h"
 
 namespace {
 
@@ -53,15 +48,7 @@ void begin() {}
 
 }  // namespace
 
-const Instructions kAvx512 = {begin,
-                              block,
-                              plain_product<block>,
-                              RowLoops<float>::table(),
-                              RowLoops<bf16>::table(),
-                              pack_matrix<bf16>,
-                              pack_matrix<float>,
-                              unpack_transposed,
-                              kAttention};
+const Instructions kAvx512 = table<begin, block, plain_product<block>>();
 
 }  // namespace patina::kernels
 

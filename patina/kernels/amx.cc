@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <type_traits>
 
 #include "patina/kernels/tiles.h"
 
@@ -13,8 +15,8 @@
 
 namespace patina::kernels {
 
-#include "patina/kernels/product_loop.h"
-#include "patina/kernels/row_loops.h"
+#define PATINA_AVX512
+#include "patina/kernels/loops.h"
 
 namespace {
 
@@ -57,11 +59,10 @@ inline void store_sums(float* sums, int64_t stride) {
   _tile_stored(3, sums + 16 * stride + 16, bytes);
 }
 
-void block(const bf16* a, int64_t a_stride, const bf16* left, int64_t k_tiles, float* sums,
-           int64_t sums_stride) {
+void block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right, int64_t k_tiles,
+           float* sums, int64_t sums_stride) {
   zero_sums();
-  for (int64_t step = 0; step < k_tiles; ++step)
-    multiply_step(a, a_stride, left, left + k_tiles * kTile, step);
+  for (int64_t step = 0; step < k_tiles; ++step) multiply_step(a, a_stride, left, right, step);
   store_sums(sums, sums_stride);
 }
 
@@ -92,8 +93,7 @@ void product(const Product& p) {
 
 }  // namespace
 
-const Instructions kAmx = {begin, block, product, RowLoops<float>::table(),
-                           RowLoops<bf16>::table()};
+const Instructions kAmx = table<begin, block, product>();
 
 }  // namespace patina::kernels
 

@@ -1,6 +1,8 @@
 // For processors with AVX2: the vector instructions that fp32 needs.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <type_traits>
 
 #include "patina/kernels/tiles.h"
 
@@ -9,12 +11,10 @@
 
 namespace patina::kernels {
 
+#include "patina/kernels/loops.h"
 #include "patina/kernels/plain_block.h"
-#include "patina/kernels/product_loop.h"
-#include "patina/kernels/row_loops.h"
 
-const Instructions kAvx2 = {nothing, plain_block, plain_product<plain_block>,
-                            RowLoops<float>::table(), RowLoops<bf16>::table()};
+const Instructions kAvx2 = table<nothing, plain_block, plain_product<plain_block>>();
 
 }  // namespace patina::kernels
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "patina/kernels/tiles.h"
 
@@ -12,16 +13,15 @@
 
 namespace patina::kernels {
 
-#include "patina/kernels/product_loop.h"
-#include "patina/kernels/row_loops.h"
+#define PATINA_AVX512
+#include "patina/kernels/loops.h"
 
 namespace {
 
 // 8 rows at a time: 16 vectors of sums, and 16 registers left.
-void block(const bf16* a, int64_t a_stride, const bf16* left, int64_t k_tiles, float* sums,
-           int64_t sums_stride) {
+void block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right, int64_t k_tiles,
+           float* sums, int64_t sums_stride) {
   constexpr int kRows = 8;
-  const bf16* right = left + k_tiles * kTile;
   for (int64_t first = 0; first < kBlock; first += kRows) {
     __m512 l[kRows], r[kRows];
     for (int i = 0; i < kRows; ++i) l[i] = r[i] = _mm512_setzero_ps();
@@ -48,8 +48,7 @@ void begin() {}
 
 }  // namespace
 
-const Instructions kAvx512 = {begin, block, plain_product<block>, RowLoops<float>::table(),
-                              RowLoops<bf16>::table()};
+const Instructions kAvx512 = table<begin, block, plain_product<block>>();
 
 }  // namespace patina::kernels
 

@@ -3,16 +3,18 @@
 
 namespace {
 
-inline void plain_block(const bf16* a, int64_t a_stride, const bf16* left, int64_t k_tiles,
-                        float* sums, int64_t sums_stride) {
+inline void plain_block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
+                        int64_t k_tiles, float* sums, int64_t sums_stride) {
   for (int64_t i = 0; i < kBlock; ++i) {
     float* row = sums + i * sums_stride;
     std::fill_n(row, kBlock, 0.0f);
     for (int64_t k = 0; k < k_tiles * kTileK; ++k) {
       const float x = to_float(a[i * a_stride + k]);
-      for (int64_t j = 0; j < kBlock; ++j)
-        row[j] += x * to_float(left[(j / kTileN * k_tiles + k / kTileK) * kTile +
-                                    k % kTileK / 2 * kTileK + j % kTileN * 2 + k % 2]);
+      const int64_t at = k / 2 * kTileK + k % 2;
+      for (int64_t j = 0; j < kTileN; ++j) {
+        row[j] += x * to_float(left[at + 2 * j]);
+        row[j + kTileN] += x * to_float(right[at + 2 * j]);
+      }
     }
   }
 }

@@ -101,8 +101,9 @@ inline void plain_product(const Product& p) {
   const FinishRows finish = finish_of(p);
   int64_t stride = 0;
   each_block(p, stride, [&](const Block& block, const bf16* a) {
-    block_of_sums(a, stride, tiles_of(p, block.column), round_up(p.k, kTileK) / kTileK, sums,
-                  kBlock);
+    const bf16* left = tiles_of(p, block.column);
+    const int64_t k_tiles = round_up(p.k, kTileK) / kTileK;
+    block_of_sums(a, stride, left, left + k_tiles * kTile, k_tiles, sums, kBlock);
     finish(p, block.row, block.row + block.rows, block.column, sums);
   });
 }

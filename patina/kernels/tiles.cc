@@ -8,29 +8,6 @@
 
 namespace patina::kernels {
 
-namespace {
-
-inline bf16 packed(float x) {
-  return to_bf16(x);
-}
-inline bf16 packed(bf16 x) {
-  return x;
-}
-
-template <class From>
-void pack_any(const From* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles) {
-  const int64_t k_tiles = round_up(k, kTileK) / kTileK;
-  std::fill_n(tiles, tiles_size(n, k), bf16{0});
-  for (int64_t i = 0; i < n; ++i) {
-    const From* at = from + i * row;
-    bf16* lane = tiles + i / kTileN * k_tiles * kTile + i % kTileN * 2;
-    for (int64_t j = 0; j < k; ++j)
-      lane[j / kTileK * kTile + j % kTileK / 2 * kTileK + j % 2] = packed(at[j * column]);
-  }
-}
-
-}  // namespace
-
 void FreeAligned::operator()(void* p) const {
   std::free(p);
 }
@@ -50,10 +27,10 @@ int64_t tiles_size(int64_t n, int64_t k) {
 }
 
 void pack(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles) {
-  pack_any(from, row, column, n, k, tiles);
+  instructions().pack_floats(from, row, column, n, k, tiles);
 }
 void pack(const bf16* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles) {
-  pack_any(from, row, column, n, k, tiles);
+  instructions().pack(from, row, column, n, k, tiles);
 }
 
 const Instructions& instructions() {

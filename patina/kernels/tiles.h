@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "patina/kernels/activation.h"
+#include "patina/kernels/attention_steps.h"
 #include "patina/kernels/bf16.h"
 #include "patina/kernels/rows.h"
 
@@ -56,13 +57,19 @@ struct Product {
 struct Instructions {
   /// Once in a thread before it multiplies.
   void (*begin)();
-  /// sums [32,32], rows `sums_stride` apart, = A [32, 32 k_tiles] times two neighbouring columns of
-  /// tiles, whose second begins at left + k_tiles * kTile.
-  void (*block)(const bf16* a, int64_t a_stride, const bf16* left, int64_t k_tiles, float* sums,
-                int64_t sums_stride);
+  /// sums [32,32], rows `sums_stride` apart, = A [32, 32 k_tiles] times two columns of tiles.
+  void (*block)(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
+                int64_t k_tiles, float* sums, int64_t sums_stride);
   void (*product)(const Product& product);
   Rows<float> floats;
   Rows<bf16> rounded;
+  /// As the functions of this name.
+  void (*pack)(const bf16* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles);
+  void (*pack_floats)(const float* from, int64_t row, int64_t column, int64_t n, int64_t k,
+                      bf16* tiles);
+  /// Wᵀ [k,n], both rounded up to 32, from the tiles of W [n,k].
+  void (*unpack_transposed)(const bf16* tiles, int64_t n, int64_t k, bf16* to, int64_t stride);
+  AttentionSteps attention;
 
   template <class T>
   const Rows<T>& rows() const {

@@ -1,0 +1,155 @@
+// The row operations of attention. Included by each instruction set's source after vectors.h, in
+// the same place.
+#pragma once
+
+namespace {
+
+constexpr float kLog2E = 1.44269504f;
+
+void add_bias(const SoftmaxRow& row) {
+  for (int64_t j = 0; j < row.keys; ++j) {
+    const float x = row.scores[j] * row.scale + row.bias[j * row.bias_step];
+    row.scores[j] = x < kHidden ? kHidden : x;
+  }
+}
+
+// Fills the row's last vector, behind its end, with scores that do not count.
+inline void hide_rest(float* scores, int64_t keys) {
+  const int64_t last = keys / kLanes * kLanes;
+  if (last == keys) return;
+  const Ints inside = kLane < int32_t(keys - last);
+  store(inside ? load<Floats>(scores + last) : same(kHidden), scores + last);
+}
+
+// The largest score, so that all exponents are 0 or less.
+inline void find_largest(SoftmaxRow& row) {
+  if (row.bias) add_bias(row);
+  hide_rest(row.scores, row.keys);
+  Floats highest = same(kHidden);
+  for (int64_t j = 0; j < row.keys; j += kLanes)
+    highest = larger(highest, load<Floats>(row.scores + j));
+  row.largest = largest_of(highest) * (row.bias ? 1.0f : row.scale);
+}
+
+inline void weigh(SoftmaxRow& row) {
+  const bool nothing = row.largest <= 0.1f * kHidden;
+  if (nothing) row.largest = 0;
+  const float step = (row.bias ? 1.0f : row.scale) * kLog2E, base = row.largest * kLog2E;
+  const float* scores = row.scores;
+  bf16* weights = row.weights();  // half as long: they never catch up with the scores
+  Floats sums = {};
+  int64_t j = 0;
+  for (; j < row.keys; j += kLanes) {
+    const Floats weight = exp2_of(load<Floats>(scores + j) * step - base);
+    sums += weight;
+    store(rounded_words(weight), weights + j);
+  }
+  for (; j < row.width; j += kLanes) store(Words{}, weights + j);
+  row.sum = total(sums);
+}
+
+// In two rounds, since each ends in one number for which the processor would wait.
+void softmax(SoftmaxRow* rows, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) find_largest(rows[i]);
+  for (int64_t i = 0; i < n; ++i) weigh(rows[i]);
+}
+
+// Scales the block's scores, adds the bias and hides what a query does not see.
+void place_scores(const SlopeBlock& block) {
+  for (int64_t i = 0; i < block.keys; ++i) {
+    float* scores = block.scores + i * kBlock;
+    const int64_t key = block.first_key + i;
+    for (int64_t j = 0; j < kBlock; ++j) scores[j] *= block.scale;
+    if (block.bias)
+      for (int64_t j = 0; j < kBlock; ++j)
+        scores[j] += block.bias[block.bias_at[j] + key * block.bias_step];
+    if (block.seen)
+      for (int64_t j = 0; j < kBlock; ++j) scores[j] = key < block.seen[j] ? scores[j] : kHidden;
+  }
+}
+
+void slopes(const SlopeBlock& block) {
+  const bool placed = block.bias || block.seen;
+  if (placed) place_scores(block);
+  const float step = (placed ? 1.0f : block.scale) * kLog2E;
+  for (int64_t half = 0; half < kBlock; half += kLanes) {
+    const Floats log_sum = load<Floats>(block.log_sums + half) * kLog2E;
+    const Floats delta = load<Floats>(block.delta + half);
+    bf16* tile = half ? block.right : block.left;
+    for (int64_t pair = 0; pair < kBlock; pair += 2) {
+      Words both[2] = {};
+#pragma GCC unroll 2
+      for (int64_t odd = 0; odd < 2; ++odd) {
+        const int64_t at = (pair + odd) * kBlock + half, to = (pair + odd) * block.stride + half;
+        Words p = {};
+        if (pair + odd < block.keys) {
+          const Floats weight = exp2_of(load<Floats>(block.scores + at) * step - log_sum);
+          p = rounded_words(weight);
+          both[odd] = rounded_words(weight * (load<Floats>(block.p_slopes + at) - delta));
+        }
+        store(p, block.p + to);
+        store(both[odd], block.slopes + to);
+      }
+      store(woven(both[0], both[1]), tile + pair * kTileN);
+    }
+  }
+}
+
+void dots(const bf16* x, const bf16* rows, int64_t stride, int64_t n, int64_t d, float* to) {
+  const int64_t whole = d / kLanes * kLanes;
+  for (int64_t i = 0; i < n; ++i, rows += stride) {
+    Floats sums = {};
+    for (int64_t j = 0; j < whole; j += kLanes)
+      sums += widened(load<Words>(x + j)) * widened(load<Words>(rows + j));
+    to[i] = total(sums);
+    for (int64_t j = whole; j < d; ++j) to[i] += to_float(x[j]) * to_float(rows[j]);
+  }
+}
+
+// `vectors` of the sum at once, so that they stay in registers.
+template <int vectors>
+inline void mix_columns(const bf16* weights, const bf16* rows, int64_t stride, int64_t n,
+                        float* to) {
+  Floats sums[vectors] = {};
+  for (int64_t i = 0; i < n; ++i, rows += stride)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v)
+      sums[v] += to_float(weights[i]) * widened(load<Words>(rows + v * kLanes));
+  for (int v = 0; v < vectors; ++v) store(sums[v], to + v * kLanes);
+}
+
+void mix(const bf16* weights, const bf16* rows, int64_t stride, int64_t n, int64_t d, float* to) {
+  int64_t j = 0;
+  for (; j + 4 * kLanes <= d; j += 4 * kLanes) mix_columns<4>(weights, rows + j, stride, n, to + j);
+  for (; j + kLanes <= d; j += kLanes) mix_columns<1>(weights, rows + j, stride, n, to + j);
+  for (; j < d; ++j) {
+    to[j] = 0;
+    for (int64_t i = 0; i < n; ++i) to[j] += to_float(weights[i]) * to_float(rows[i * stride + j]);
+  }
+}
+
+void scale(const float* from, float by, int64_t n, bf16* to) {
+  const int64_t whole = n / kLanes * kLanes;
+  for (int64_t j = 0; j < whole; j += kLanes)
+    store(rounded_words(load<Floats>(from + j) * by), to + j);
+  for (int64_t j = whole; j < n; ++j) to[j] = to_bf16(from[j] * by);
+}
+
+// Quarters of 16 x 16, the outer two of which also change places.
+void transpose_block(float* block) {
+  for (int64_t i = 0; i < kBlock; i += kLanes)
+    for (int64_t j = i; j < kBlock; j += kLanes) {
+      Ints upper[16], lower[16];
+      float *above = block + i * kBlock + j, *below = block + j * kBlock + i;
+      for (int r = 0; r < 16; ++r) upper[r] = load<Ints>(above + r * kBlock);
+      for (int r = 0; r < 16; ++r) lower[r] = load<Ints>(below + r * kBlock);
+      transpose(upper);
+      transpose(lower);
+      for (int r = 0; r < 16; ++r) store(upper[r], below + r * kBlock);
+      for (int r = 0; r < 16; ++r) store(lower[r], above + r * kBlock);
+    }
+}
+
+constexpr AttentionSteps kAttention = {softmax, slopes, dots, mix, scale, transpose_block};
+
+}  // namespace

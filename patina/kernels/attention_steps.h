@@ -1,0 +1,59 @@
+// What attention does to rows of numbers between its products: one table per instruction set.
+#pragma once
+
+#include <cstdint>
+
+#include "patina/kernels/bf16.h"
+
+namespace patina::kernels {
+
+/// What a bias holds where a key is hidden, or less: such a key has no part in the softmax.
+inline constexpr float kHidden = -1e30f;
+
+/// One query's scores on their way to probabilities.
+struct SoftmaxRow {
+  float* scores = nullptr;      // [keys rounded up to 16]
+  int64_t keys = 0;             // that the query sees
+  float scale = 1;              // above 0
+  const float* bias = nullptr;  // added to the scaled scores; key to key `bias_step`; may be null
+  int64_t bias_step = 0;
+  int64_t width = 0;  // of the weights, a multiple of 16
+  float largest = 0;  // out: of the scores; 0 where every key is hidden
+  float sum = 0;      // out: of the weights
+
+  /// Out: exp(score - largest), zeros behind, in place of the scores.
+  bf16* weights() const { return reinterpret_cast<bf16*>(scores); }
+};
+
+/// A block of 32 keys x 32 queries on its way to the scores' slopes.
+struct SlopeBlock {
+  float* scores = nullptr;           // [32,32] overwritten
+  const float* p_slopes = nullptr;   // [32,32] of the loss by the probabilities
+  const float* log_sums = nullptr;   // [32] of the queries
+  const float* delta = nullptr;      // [32] Σ p_slopes p over a query's keys
+  float scale = 1;                   // of the scores
+  const int32_t* seen = nullptr;     // [32] keys that each query sees; null: all
+  const float* bias = nullptr;       // null: none
+  const int64_t* bias_at = nullptr;  // [32] each query's first, from which keys are bias_step apart
+  int64_t bias_step = 0;
+  int64_t first_key = 0, keys = 0;         // that the block begins with, and has
+  bf16* p = nullptr;                       // [32,32] out: probabilities
+  bf16* slopes = nullptr;                  // [32,32] out: p (p_slopes - delta)
+  int64_t stride = 0;                      // of both
+  bf16 *left = nullptr, *right = nullptr;  // out: the slopes as two tiles [32 queries, 32 keys]
+};
+
+struct AttentionSteps {
+  void (*softmax)(SoftmaxRow* rows, int64_t n);
+  void (*slopes)(const SlopeBlock& block);
+  /// to[i] = x · row i, for rows [n,d].
+  void (*dots)(const bf16* x, const bf16* rows, int64_t stride, int64_t n, int64_t d, float* to);
+  /// to [d] = the sum of rows [n,d], each times its weight.
+  void (*mix)(const bf16* weights, const bf16* rows, int64_t stride, int64_t n, int64_t d,
+              float* to);
+  void (*scale)(const float* from, float by, int64_t n, bf16* to);
+  /// [32,32] in place.
+  void (*transpose)(float* block);
+};
+
+}  // namespace patina::kernels

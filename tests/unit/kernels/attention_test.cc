@@ -1,0 +1,386 @@
+// Attention against its definition in fp64 on the same bf16 inputs: results, slopes, views, masks.
+#include "patina/kernels/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "tests/unit/kernels/instruction_sets.h"
+
+namespace patina::kernels {
+namespace {
+
+// Differences as parts of the whole, both as lengths of vectors. A rounding to bf16 is off by
+// 2^-9 at most; forward has two of them in a row, backward four.
+constexpr double kForwardError = 1.0 / 256, kBackwardError = 1.0 / 128;
+
+struct Case {
+  AttentionShape shape;
+  Bias bias = {};     // its steps; the data is made
+  bool fused = true;  // views of [B,T,(H + 2 Hk) size], or [B,H,T,size] each
+  double spread = 1;  // of the inputs
+};
+
+AttentionShape shape_of(int64_t batch, int64_t heads, int64_t key_heads, int64_t queries,
+                        int64_t keys, int64_t size, bool causal = false) {
+  return {batch, heads, key_heads, queries, keys, size, 1.0f / std::sqrt(float(size)), causal};
+}
+
+// Rows of `heads` heads with room for `lanes` numbers, of which the view begins at `first`.
+struct Tensor {
+  std::vector<bf16> data;
+  Strided<bf16> view;
+
+  Tensor(int64_t batch, int64_t heads, int64_t rows, int64_t size, bool fused, int64_t lanes,
+         int64_t first) {
+    data.assign(size_t(batch * rows * (fused ? lanes : heads * size)), 0);
+    if (fused)
+      view = {data.data() + first, rows * lanes, size, lanes};
+    else
+      view = {data.data(), heads * rows * size, rows * size, size};
+  }
+  Strided<const bf16> read() const { return {view.data, view.sample, view.head, view.row}; }
+};
+
+struct Trial {
+  Case c;
+  Tensor q, k, v, out, out_slopes, dq, dk, dv;
+  std::vector<float> bias, log_sums;
+
+  Tensor queries() const {
+    const auto& s = c.shape;
+    return {s.batch, s.heads, s.queries, s.size, c.fused, (s.heads + 2) * s.size, s.size};
+  }
+  Tensor keys(int64_t part) const {
+    const auto& s = c.shape;
+    const int64_t width = s.key_heads * s.size;
+    return {s.batch, s.key_heads, s.keys, s.size, c.fused, 2 * width + 3, part * width};
+  }
+
+  explicit Trial(const Case& made, unsigned seed = 1)
+      : c(made),
+        q(queries()),
+        k(keys(0)),
+        v(keys(1)),
+        out(queries()),
+        out_slopes(queries()),
+        dq(queries()),
+        dk(keys(0)),
+        dv(keys(1)) {
+    std::mt19937 random(seed);
+    std::normal_distribution<float> normal;
+    for (Tensor* tensor : {&q, &k, &v, &out_slopes})
+      for (bf16& x : tensor->data) x = to_bf16(float(c.spread) * normal(random));
+    const auto& s = c.shape;
+    log_sums.assign(size_t(s.batch * s.heads * s.queries), 0.0f);
+    if (!c.bias.data) return;
+    bias.resize(size_t((s.batch - 1) * c.bias.sample + (s.heads - 1) * c.bias.head +
+                       (s.queries - 1) * c.bias.query + (s.keys - 1) * c.bias.key + 1));
+    for (float& x : bias) x = normal(random);
+    c.bias.data = bias.data();
+  }
+
+  AttentionInputs inputs() const { return {q.read(), k.read(), v.read(), c.bias}; }
+  AttentionSlopes slopes() const {
+    return {out.read(), out_slopes.read(), log_sums.data(), dq.view, dk.view, dv.view};
+  }
+  void run(const Instructions& set) {
+    attention_forward(c.shape, inputs(), out.view, log_sums.data(), 0, c.shape.units(), set);
+    attention_backward(c.shape, inputs(), slopes(), 0, c.shape.units(), set);
+  }
+};
+
+// Element [sample, head, row, i] of a dense matrix.
+struct Dense {
+  int64_t heads = 0, rows = 0, size = 0;
+  std::vector<double> data;
+
+  Dense(int64_t batch, int64_t heads, int64_t rows, int64_t size)
+      : heads(heads), rows(rows), size(size), data(size_t(batch * heads * rows * size)) {}
+  double* at(int64_t b, int64_t h, int64_t t) {
+    return &data[size_t(((b * heads + h) * rows + t) * size)];
+  }
+};
+
+Dense dense(const Strided<const bf16>& view, int64_t batch, int64_t heads, int64_t rows,
+            int64_t size) {
+  Dense all(batch, heads, rows, size);
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t h = 0; h < heads; ++h)
+      for (int64_t t = 0; t < rows; ++t)
+        std::transform(view.at(b, h, t), view.at(b, h, t) + size, all.at(b, h, t),
+                       [](bf16 x) { return to_float(x); });
+  return all;
+}
+
+// The definition.
+struct Reference {
+  const AttentionShape& shape;
+  const Bias bias;
+  Dense q, k, v, out, dq, dk, dv;
+  std::vector<double> log_sums;
+
+  explicit Reference(const Trial& trial)
+      : shape(trial.c.shape),
+        bias(trial.c.bias),
+        q(of_queries(trial.q)),
+        k(of_keys(trial.k)),
+        v(of_keys(trial.v)),
+        out(of_queries(trial.q)),
+        dq(out),
+        dk(k),
+        dv(k) {
+    forward();
+    backward(of_queries(trial.out_slopes));
+  }
+
+  Dense of_queries(const Tensor& x) const {
+    return dense(x.read(), shape.batch, shape.heads, shape.queries, shape.size);
+  }
+  Dense of_keys(const Tensor& x) const {
+    return dense(x.read(), shape.batch, shape.key_heads, shape.keys, shape.size);
+  }
+
+  template <class Visit>
+  void each_query(Visit&& visit) {
+    for (int64_t b = 0; b < shape.batch; ++b)
+      for (int64_t h = 0; h < shape.heads; ++h)
+        for (int64_t t = 0; t < shape.queries; ++t)
+          visit(b, h, h / (shape.heads / shape.key_heads), t);
+  }
+
+  // The probabilities of a query's keys; all 0 where it sees none.
+  std::vector<double> probabilities(int64_t b, int64_t h, int64_t key_head, int64_t t,
+                                    double& log_sum) {
+    std::vector<double> p(size_t(shape.keys));
+    double largest = kHidden;
+    for (int64_t s = 0; s < shape.keys; ++s) {
+      double& x = p[size_t(s)];
+      for (int64_t i = 0; i < shape.size; ++i) x += q.at(b, h, t)[i] * k.at(b, key_head, s)[i];
+      x *= shape.scale;
+      if (bias.data)
+        x += bias.data[b * bias.sample + h * bias.head + t * bias.query + s * bias.key];
+      if (shape.causal && s > t + shape.keys - shape.queries) x = kHidden;
+      largest = std::max(largest, x);
+    }
+    log_sum = 0;
+    if (largest < 0.1 * kHidden) return std::vector<double>(p.size());
+    double sum = 0;
+    for (double& x : p) sum += x = std::exp(x - largest);
+    for (double& x : p) x /= sum;
+    log_sum = largest + std::log(sum);
+    return p;
+  }
+
+  void forward() {
+    std::fill(out.data.begin(), out.data.end(), 0);
+    each_query([&](int64_t b, int64_t h, int64_t key_head, int64_t t) {
+      const auto p = probabilities(b, h, key_head, t, log_sums.emplace_back());
+      for (int64_t s = 0; s < shape.keys; ++s)
+        for (int64_t i = 0; i < shape.size; ++i)
+          out.at(b, h, t)[i] += p[size_t(s)] * v.at(b, key_head, s)[i];
+    });
+  }
+
+  void backward(Dense slopes) {
+    for (Dense* x : {&dq, &dk, &dv}) std::fill(x->data.begin(), x->data.end(), 0);
+    each_query([&](int64_t b, int64_t h, int64_t key_head, int64_t t) {
+      double log_sum = 0, delta = 0;
+      const auto p = probabilities(b, h, key_head, t, log_sum);
+      const double* slope = slopes.at(b, h, t);
+      for (int64_t i = 0; i < shape.size; ++i) delta += slope[i] * out.at(b, h, t)[i];
+      for (int64_t s = 0; s < shape.keys; ++s) {
+        double dp = 0;
+        for (int64_t i = 0; i < shape.size; ++i) dp += slope[i] * v.at(b, key_head, s)[i];
+        const double ds = p[size_t(s)] * (dp - delta) * shape.scale;
+        for (int64_t i = 0; i < shape.size; ++i) {
+          dv.at(b, key_head, s)[i] += p[size_t(s)] * slope[i];
+          dk.at(b, key_head, s)[i] += ds * q.at(b, h, t)[i];
+          dq.at(b, h, t)[i] += ds * k.at(b, key_head, s)[i];
+        }
+      }
+    });
+  }
+};
+
+// |x - expected| / |expected|; NaN counts as a whole.
+double difference(const Dense& x, const Dense& expected) {
+  double error = 0, length = 0;
+  for (size_t i = 0; i < x.data.size(); ++i) {
+    error += std::pow(x.data[i] - expected.data[i], 2);
+    length += std::pow(expected.data[i], 2);
+  }
+  const double part = std::sqrt(error / std::max(length, 1e-12));
+  return part == part ? part : 1;
+}
+
+void expect_like_definition(const Case& c, const std::string& what) {
+  Trial trial(c);
+  const Reference expected(trial);
+  for (const auto& [name, set] : instruction_sets()) {
+    SCOPED_TRACE(what + ", " + name);
+    trial.run(*set);
+    EXPECT_LT(difference(expected.of_queries(trial.out), expected.out), kForwardError);
+    EXPECT_LT(difference(expected.of_queries(trial.dq), expected.dq), kBackwardError);
+    EXPECT_LT(difference(expected.of_keys(trial.dk), expected.dk), kBackwardError);
+    EXPECT_LT(difference(expected.of_keys(trial.dv), expected.dv), kBackwardError);
+    for (size_t i = 0; i < trial.log_sums.size(); ++i)
+      ASSERT_NEAR(trial.log_sums[i], expected.log_sums[i], 1e-4) << i;
+  }
+}
+
+TEST(Attention, FollowsItsDefinitionForManyShapes) {
+  for (const int64_t size : {5, 16, 32, 48, 64, 80, 128, 256})
+    for (const auto& [queries, keys] : std::vector<std::pair<int64_t, int64_t>>{
+             {1, 9}, {1, 70}, {4, 31}, {5, 33}, {32, 32}, {65, 65}, {97, 40}, {40, 197}}) {
+      const std::string what =
+          std::to_string(size) + ": " + std::to_string(queries) + " x " + std::to_string(keys);
+      expect_like_definition({shape_of(1, 2, 2, queries, keys, size)}, what);
+      expect_like_definition({shape_of(2, 2, 1, queries, keys, size), {}, false}, what + ", apart");
+    }
+  expect_like_definition({shape_of(1, 3, 3, 197, 197, 64)}, "an image");
+}
+
+TEST(Attention, SharesKeysBetweenQueryHeads) {
+  for (const bool fused : {false, true})
+    for (const int64_t queries : {1, 2, 37, 64})
+      expect_like_definition({shape_of(2, 6, 2, queries, 45, 32), {}, fused},
+                             std::to_string(queries) + " queries");
+}
+
+TEST(Attention, AddsEveryKindOfBias) {
+  const auto shape = shape_of(2, 4, 2, 37, 50, 32);
+  static const float some = 0;
+  const int64_t one = 37 * 50;
+  for (const Bias& bias :
+       {Bias{&some, 4 * one, one, 50, 1}, Bias{&some, 0, one, 50, 1}, Bias{&some, one, 0, 50, 1},
+        Bias{&some, 50, 0, 0, 1}, Bias{&some, 0, 0, 50, 1}, Bias{&some, 4 * one, one, 1, 37},
+        Bias{&some, 7, 3, 1, 0}})
+    expect_like_definition({shape, bias}, "steps " + std::to_string(bias.sample) + " " +
+                                              std::to_string(bias.head) + " " +
+                                              std::to_string(bias.query));
+  expect_like_definition({shape_of(2, 2, 2, 1, 50, 32), {&some, 100, 50, 50, 1}}, "one query");
+}
+
+TEST(Attention, HidesWhatComesLater) {
+  for (const int64_t key_heads : {1, 2})
+    for (const auto& [queries, keys] : std::vector<std::pair<int64_t, int64_t>>{
+             {1, 40}, {3, 40}, {70, 70}, {40, 133}, {133, 40}, {33, 32}}) {
+      const auto shape = shape_of(2, 2, key_heads, queries, keys, 32, true);
+      expect_like_definition({shape}, std::to_string(queries) + " x " + std::to_string(keys));
+    }
+}
+
+TEST(Attention, AddsUpMoreKeysThanItKeeps) {
+  expect_like_definition({shape_of(1, 2, 1, 40, 2100, 16)}, "all seen");
+  expect_like_definition({shape_of(1, 1, 1, 1100, 1100, 16, true)}, "causal");
+}
+
+TEST(Attention, StaysExactForLargeScores) {
+  Case c{shape_of(1, 2, 2, 65, 65, 64)};
+  c.spread = 6;
+  expect_like_definition(c, "scores up to hundreds");
+}
+
+// Queries 3 and 4 see nothing, the others every second key.
+TEST(Attention, GivesZerosToAQueryThatSeesNothing) {
+  for (const float hidden : {kHidden, -std::numeric_limits<float>::infinity()}) {
+    const auto shape = shape_of(1, 2, 1, 37, 50, 32);
+    static const float some = 0;
+    Trial trial({shape, {&some, 0, 0, 50, 1}});
+    for (size_t i = 0; i < trial.bias.size(); ++i)
+      if (i % 2 || i / 50 == 3 || i / 50 == 4) trial.bias[i] = hidden;
+    const Reference expected(trial);
+    for (const auto& [name, set] : instruction_sets()) {
+      SCOPED_TRACE(name);
+      trial.run(*set);
+      EXPECT_LT(difference(expected.of_queries(trial.out), expected.out), kForwardError);
+      EXPECT_LT(difference(expected.of_queries(trial.dq), expected.dq), kBackwardError);
+      EXPECT_LT(difference(expected.of_keys(trial.dk), expected.dk), kBackwardError);
+      EXPECT_LT(difference(expected.of_keys(trial.dv), expected.dv), kBackwardError);
+      for (const int64_t head : {0, 1})
+        for (int64_t i = 0; i < 32; ++i) EXPECT_EQ(to_float(trial.out.view.at(0, head, 3)[i]), 0);
+    }
+  }
+}
+
+TEST(Attention, LetsWhatIsNotANumberBeSeen) {
+  for (const auto& [name, set] : instruction_sets()) {
+    Trial trial({shape_of(1, 1, 1, 40, 40, 32)});
+    trial.q.view.at(0, 0, 2)[7] = to_bf16(std::nanf(""));
+    attention_forward(trial.c.shape, trial.inputs(), trial.out.view, nullptr, 0, 1, *set);
+    EXPECT_TRUE(std::isnan(to_float(trial.out.view.at(0, 0, 2)[0]))) << name;
+    EXPECT_FALSE(std::isnan(to_float(trial.out.view.at(0, 0, 3)[0]))) << name;
+  }
+}
+
+// Bit for bit, and nothing beside the views is touched: both trials began with the same bits.
+TEST(Attention, DependsOnNeitherRangesNorNeighbours) {
+  for (const auto& [name, set] : instruction_sets())
+    for (const bool causal : {false, true}) {
+      SCOPED_TRACE(name);
+      const auto shape = shape_of(3, 4, 2, 45, 70, 48, causal);
+      Trial whole({shape}), parts({shape});
+      whole.run(*set);
+      for (const int64_t unit : {4, 2, 0, 5, 3, 1})
+        attention_forward(shape, parts.inputs(), parts.out.view, parts.log_sums.data(), unit,
+                          unit + 1, *set);
+      attention_backward(shape, parts.inputs(), parts.slopes(), 4, 6, *set);
+      attention_backward(shape, parts.inputs(), parts.slopes(), 0, 4, *set);
+      EXPECT_EQ(whole.out.data, parts.out.data);
+      EXPECT_EQ(whole.log_sums, parts.log_sums);
+      EXPECT_EQ(whole.dq.data, parts.dq.data);
+      EXPECT_EQ(whole.dk.data, parts.dk.data);
+      EXPECT_EQ(whole.dv.data, parts.dv.data);
+    }
+}
+
+TEST(Attention, WritesNothingBesideItsViews) {
+  for (const auto& [name, set] : instruction_sets()) {
+    SCOPED_TRACE(name);
+    Trial trial({shape_of(2, 2, 2, 37, 37, 48)});
+    for (Tensor* tensor : {&trial.out, &trial.dq, &trial.dk, &trial.dv})
+      std::fill(tensor->data.begin(), tensor->data.end(), bf16{0x4321});
+    trial.run(*set);
+    for (const bf16* row = trial.out.data.data(); row < &trial.out.data.back(); row += 4 * 48) {
+      EXPECT_TRUE(std::all_of(row, row + 48, [](bf16 x) { return x == 0x4321; }));
+      EXPECT_TRUE(std::all_of(row + 3 * 48, row + 4 * 48, [](bf16 x) { return x == 0x4321; }));
+    }
+    for (const Tensor* tensor : {&trial.dk, &trial.dv})
+      EXPECT_EQ(std::count(tensor->data.begin(), tensor->data.end(), 0x4321), 2 * 37 * (96 + 3));
+  }
+}
+
+// The slopes that the other tests compare with, by differences.
+TEST(Attention, DefinitionOfSlopesIsItsDerivative) {
+  static const float some = 0;
+  Trial trial({shape_of(1, 2, 1, 3, 4, 5, true), {&some, 0, 12, 4, 1}});
+  Reference reference(trial);
+  const Dense weights = reference.of_queries(trial.out_slopes);
+  const auto loss = [&] {
+    reference.forward();
+    double sum = 0;
+    for (size_t i = 0; i < weights.data.size(); ++i) sum += weights.data[i] * reference.out.data[i];
+    return sum;
+  };
+  const auto check = [&](Dense& input, const Dense& slopes) {
+    constexpr double kStep = 1e-5;
+    for (size_t i = 0; i < input.data.size(); ++i) {
+      const double x = input.data[i];
+      input.data[i] = x + kStep;
+      const double above = loss();
+      input.data[i] = x - kStep;
+      EXPECT_NEAR((above - loss()) / (2 * kStep), slopes.data[i], 1e-7);
+      input.data[i] = x;
+    }
+  };
+  check(reference.q, reference.dq);
+  check(reference.k, reference.dk);
+  check(reference.v, reference.dv);
+}
+
+}  // namespace
+}  // namespace patina::kernels

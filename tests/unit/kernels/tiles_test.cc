@@ -1,0 +1,226 @@
+// Products and packing for every instruction set, against their definitions.
+#include "patina/kernels/tiles.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "tests/unit/kernels/instruction_sets.h"
+
+namespace patina::kernels {
+namespace {
+
+std::vector<float> normal(int64_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> one;
+  std::vector<float> numbers(static_cast<size_t>(count));
+  for (float& x : numbers) x = one(random);
+  return numbers;
+}
+
+std::vector<bf16> rounded_all(const std::vector<float>& numbers) {
+  std::vector<bf16> words(numbers.size());
+  std::transform(numbers.begin(), numbers.end(), words.begin(), to_bf16);
+  return words;
+}
+
+// Where element (i, j) of W [n,k] belongs.
+size_t place(int64_t i, int64_t j, int64_t k) {
+  const int64_t tile = i / kTileN * (round_up(k, kTileK) / kTileK) + j / kTileK;
+  return size_t(tile * kTile + j % kTileK / 2 * kTileK + i % kTileN * 2 + j % 2);
+}
+
+std::vector<bf16> packed(const std::vector<bf16>& from, int64_t row, int64_t column, int64_t n,
+                         int64_t k) {
+  std::vector<bf16> tiles(size_t(tiles_size(n, k)), 0);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < k; ++j) tiles[place(i, j, k)] = from[size_t(i * row + j * column)];
+  return tiles;
+}
+
+const std::vector<std::pair<int64_t, int64_t>> kSizes = {{1, 1},   {16, 32}, {32, 64}, {33, 65},
+                                                         {5, 100}, {70, 7},  {48, 96}, {197, 64}};
+
+TEST(Tiles, HoldEachElementInItsPlace) {
+  for (const auto& [n, k] : kSizes) {
+    const auto numbers = normal((n + 3) * (k + 5), 1);
+    const auto words = rounded_all(numbers);
+    for (const auto& [row, column] :
+         std::vector<std::pair<int64_t, int64_t>>{{k + 5, 1}, {1, n + 3}, {2, 2 * n + 1}}) {
+      if ((n - 1) * row + (k - 1) * column >= int64_t(numbers.size())) continue;
+      const auto expected = packed(words, row, column, n, k);
+      for (const auto& [name, set] : instruction_sets()) {
+        SCOPED_TRACE(name + " " + std::to_string(n) + " x " + std::to_string(k));
+        std::vector<bf16> tiles(expected.size(), 0x1234);
+        set->pack(words.data(), row, column, n, k, tiles.data());
+        EXPECT_EQ(tiles, expected);
+        std::fill(tiles.begin(), tiles.end(), 0x1234);
+        set->pack_floats(numbers.data(), row, column, n, k, tiles.data());
+        EXPECT_EQ(tiles, expected);
+      }
+    }
+  }
+}
+
+TEST(Tiles, UnpackToTheTransposedMatrix) {
+  for (const auto& [n, k] : kSizes) {
+    const auto tiles = packed(rounded_all(normal(n * k, 1)), k, 1, n, k);
+    const int64_t height = round_up(k, kTileK), width = round_up(n, kBlock), stride = width + 3;
+    for (const auto& [name, set] : instruction_sets()) {
+      SCOPED_TRACE(name + " " + std::to_string(n) + " x " + std::to_string(k));
+      std::vector<bf16> to(size_t(height * stride), 0x1234);
+      set->unpack_transposed(tiles.data(), n, k, to.data(), stride);
+      for (int64_t j = 0; j < height; ++j) {
+        for (int64_t i = 0; i < width; ++i)
+          ASSERT_EQ(to[size_t(j * stride + i)], tiles[place(i, j, k)]) << i << " " << j;
+        for (int64_t i = width; i < stride; ++i) ASSERT_EQ(to[size_t(j * stride + i)], 0x1234);
+      }
+    }
+  }
+}
+
+double activated_exactly(Activation activation, double x) {
+  if (activation == Activation::gelu) return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+  if (activation == Activation::relu) return std::max(x, 0.0);
+  if (activation == Activation::tanh) return std::tanh(x);
+  return x;
+}
+
+// One product with everything that may follow it, and what it should give.
+struct Trial {
+  int64_t m, n, k;
+  bool bias, add, before, rounds;
+  Activation activation;
+  int64_t width = round_up(k, kTileK), stride = n + 3;
+  std::vector<bf16> a, w, tiles, kept, words;
+  std::vector<float> bias_numbers, add_numbers, numbers;
+
+  void prepare() {
+    a = rounded_all(normal(m * width, 1));
+    for (int64_t i = 0; i < m; ++i)
+      std::fill(&a[size_t(i * width + k)], &a[size_t(i * width)] + width, bf16{0});
+    w = rounded_all(normal(n * k, 2));
+    tiles = packed(w, k, 1, n, k);
+    bias_numbers = normal(round_up(n, kBlock), 3);
+    add_numbers = normal(m * stride, 4);
+    kept.assign(size_t(m * stride), 0x1234);
+    words = kept;
+    numbers.assign(kept.size(), 1234);
+  }
+
+  Product product() {
+    Product p;
+    p.a = a.data();
+    p.a_stride = width;
+    p.m = m;
+    p.tiles = tiles.data();
+    p.n = n;
+    p.k = k;
+    p.bias = bias ? bias_numbers.data() : nullptr;
+    p.activation = activation;
+    p.add = add ? add_numbers.data() : nullptr;
+    p.before = before ? kept.data() : nullptr;
+    p.add_stride = p.before_stride = p.c_stride = stride;
+    p.c = rounds ? static_cast<void*>(words.data()) : numbers.data();
+    p.rounds = rounds;
+    return p;
+  }
+
+  // Sums of k terms of size 1 are off by less than sqrt(k) 2^-20, rough GELU by 6e-5.
+  void check() const {
+    const double off = std::sqrt(double(k)) / (1 << 20) + 7e-5;
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < stride; ++j) {
+        const auto at = size_t(i * stride + j);
+        if (j >= n) {
+          ASSERT_EQ(kept[at], 0x1234);
+          ASSERT_EQ(words[at], 0x1234);
+          ASSERT_EQ(numbers[at], 1234);
+          continue;
+        }
+        double x = bias ? bias_numbers[size_t(j)] : 0;
+        for (int64_t l = 0; l < k; ++l)
+          x += double(to_float(a[size_t(i * width + l)])) * to_float(w[size_t(j * k + l)]);
+        if (before) ASSERT_NEAR(to_float(kept[at]), x, std::fabs(x) / 256 + off);
+        double y = activated_exactly(activation, x);
+        if (add) y += add_numbers[at];
+        const double rounding = rounds ? std::fabs(y) / 256 : 0;
+        ASSERT_NEAR(rounds ? to_float(words[at]) : numbers[at], y, rounding + off) << i << " " << j;
+      }
+  }
+};
+
+void expect_right(Trial trial) {
+  for (const auto& [name, set] : instruction_sets()) {
+    SCOPED_TRACE(name + " " + std::to_string(trial.m) + " x " + std::to_string(trial.n) + " x " +
+                 std::to_string(trial.k));
+    trial.prepare();
+    set->begin();
+    set->product(trial.product());
+    trial.check();
+  }
+}
+
+TEST(Products, AreRightWhateverRemains) {
+  for (const int64_t m : {1, 31, 32, 33, 100})
+    for (const int64_t n : {1, 16, 32, 45, 96})
+      for (const int64_t k : {1, 2, 32, 77, 160})
+        expect_right({m, n, k, false, false, false, false, Activation::none});
+  expect_right({500, 64, 768, false, false, false, false, Activation::none});
+}
+
+TEST(Products, EndWithBiasActivationAndSum) {
+  for (const bool rounds : {false, true})
+    for (const bool add : {false, true})
+      for (const bool before : {false, true})
+        for (const auto activation :
+             {Activation::none, Activation::gelu, Activation::relu, Activation::tanh})
+          expect_right({37, 45, 50, true, add, before, rounds, activation});
+}
+
+// Bit for bit.
+TEST(Products, OfARowDependOnThatRowOnly) {
+  for (const auto& [name, set] : instruction_sets()) {
+    SCOPED_TRACE(name);
+    Trial trial{70, 45, 77, true, false, false, false, Activation::gelu};
+    trial.prepare();
+    set->begin();
+    set->product(trial.product());
+    Trial one = trial;
+    one.m = 1;
+    Product p = one.product();
+    p.a += 41 * one.width;
+    set->product(p);
+    EXPECT_TRUE(std::equal(one.numbers.begin(), one.numbers.begin() + one.n,
+                           trial.numbers.begin() + 41 * trial.stride));
+  }
+}
+
+// Columns of tiles that are no neighbours.
+TEST(Blocks, TakeTwoColumnsFromAnywhere) {
+  constexpr int64_t kSteps = 3, kWidth = kSteps * kTileK;
+  const auto a = rounded_all(normal(kBlock * kWidth, 1));
+  const auto w = rounded_all(normal(2 * kBlock * kWidth, 2));
+  const auto tiles = packed(w, kWidth, 1, 2 * kBlock, kWidth);
+  for (const auto& [name, set] : instruction_sets()) {
+    SCOPED_TRACE(name);
+    std::vector<float> sums(size_t(kBlock * 40), 1234);
+    set->begin();
+    set->block(a.data(), kWidth, tiles.data() + 3 * kSteps * kTile, tiles.data(), kSteps,
+               sums.data(), 40);
+    for (int64_t i = 0; i < kBlock; ++i)
+      for (int64_t j = 0; j < 40; ++j) {
+        double expected = j < kBlock ? 0 : 1234;
+        const int64_t row = j < kTileN ? j + 3 * kTileN : j - kTileN;
+        for (int64_t l = 0; j < kBlock && l < kWidth; ++l)
+          expected +=
+              double(to_float(a[size_t(i * kWidth + l)])) * to_float(w[size_t(row * kWidth + l)]);
+        ASSERT_NEAR(sums[size_t(i * 40 + j)], expected, 1e-4) << i << " " << j;
+      }
+  }
+}
+
+}  // namespace
+}  // namespace patina::kernels

@@ -88,8 +88,8 @@ class Pass {
   const Adaptations& adaptations_;
   const Engine& engine_;
   Options options_;
-  int layer_ = 0;  // the block we are in
-  Tensor read_;    // options_.read among the tokens in the stream, prompts included
+  int layer_ = 0;            // the block we are in
+  Tensor read_;              // options_.read among the tokens in the stream, prompts included
   Tensor mask_, positions_;  // of the tokens in the stream, prompts included
   Tensor bias_, cos_, sin_;  // made when first asked for, again when tokens were added
   int64_t bias_prefix_ = -1;

@@ -4,6 +4,7 @@
 #include <ATen/autocast_mode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <malloc.h>
 #include <torch/version.h>
 
 #include <cstdlib>
@@ -56,6 +57,12 @@ void prepare_cpu(int threads) {
   // instruction in them; AVX512-BF16 is the fastest set that works. A value the user set stays.
   ::setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16", 0);
   ::setenv("DNNL_MAX_CPU_ISA", "AVX512_CORE_BF16", 0);
+#ifdef __GLIBC__
+  // Activations are allocated and freed all the time: their memory stays with the process instead of
+  // being returned and asked for again page by page.
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
   at::set_num_threads(threads > 0 ? threads
                                   : int(std::max(1u, std::thread::hardware_concurrency())));
 }

@@ -4,27 +4,43 @@
 
 namespace {
 
-template <Activation activation>
-inline float finished(float x) {
-  if constexpr (activation == Activation::gelu) return rough_gelu(x);
-  return activated<activation>(x);
-}
-
 alignas(64) inline constexpr float kNoBias[kBlock] = {};
 
 // What a product does to its sums, known to the compiler.
 template <Activation activation, bool adds, bool keeps, class Out>
 struct Finish {
+  static inline float finished(float x) {
+    if constexpr (activation == Activation::gelu) return rough_gelu(x);
+    return activated<activation>(x);
+  }
+  static inline Floats finished(const Floats& x) {
+    if constexpr (activation == Activation::gelu) return rough_gelu(x);
+    if constexpr (activation == Activation::none) return x;
+    alignas(64) float lanes[kLanes];
+    store(x, lanes);
+    for (float& lane : lanes) lane = activated<activation>(lane);
+    return load<Floats>(lanes);
+  }
+
+  // The first `count` of kBlock columns.
   static inline void columns(const Product& p, int64_t row, int64_t first, int64_t count,
-                             const float* __restrict sums) {
-    const float* __restrict bias = p.bias ? p.bias + first : kNoBias;
-    const float* __restrict add = p.add + row * p.add_stride + first;
-    bf16* __restrict before = p.before + row * p.before_stride + first;
-    Out* __restrict c = static_cast<Out*>(p.c) + row * p.c_stride + first;
-    for (int64_t j = 0; j < count; ++j) {
+                             const float* sums) {
+    const float* bias = p.bias ? p.bias + first : kNoBias;
+    const float* add = p.add + row * p.add_stride + first;
+    bf16* before = p.before + row * p.before_stride + first;
+    Out* c = static_cast<Out*>(p.c) + row * p.c_stride + first;
+    int64_t j = 0;
+    for (; j + kLanes <= count; j += kLanes) {
+      Floats x = floats_at(sums + j) + floats_at(bias + j);
+      if constexpr (keeps) put(x, before + j);
+      x = finished(x);
+      if constexpr (adds) x += floats_at(add + j);
+      put(x, c + j);
+    }
+    for (; j < count; ++j) {
       float x = sums[j] + bias[j];
       if constexpr (keeps) before[j] = to_bf16(x);
-      x = finished<activation>(x);
+      x = finished(x);
       if constexpr (adds) x += add[j];
       c[j] = rounded<Out>(x);
     }

@@ -3,56 +3,80 @@
 
 namespace {
 
-// Sixteen sums side by side, in an order that does not depend on the vector length.
-template <class Term>
-inline float sum_of(int64_t n, Term&& term) {
-  constexpr int64_t kLanes = 16;
-  float lanes[kLanes] = {};
+// Of terms of sixteen numbers and of one, over n numbers.
+template <class Term, class Rest>
+[[gnu::always_inline]] inline float sum_of(int64_t n, Term&& term, Rest&& rest) {
+  Floats even = {}, odd = {};
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int64_t j = 0; j < kLanes; ++j) lanes[j] += term(i + j);
-  for (int64_t j = 0; i + j < n; ++j) lanes[j] += term(i + j);
-  float sum = 0;
-  for (const float lane : lanes) sum += lane;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    even += term(i);
+    odd += term(i + kLanes);
+  }
+  if (i + kLanes <= n) even += term(i), i += kLanes;
+  float sum = total(even + odd);
+  for (; i < n; ++i) sum += rest(i);
   return sum;
 }
 
 template <class T>
 struct RowLoops {
-  static void norm(const NormRows& norm, int64_t rows, const float* __restrict x, T* __restrict y,
-                   T* __restrict normal, float* __restrict scale) {
+  static void norm(const NormRows& norm, int64_t rows, const float* x, T* y, T* normal,
+                   float* scale) {
     const int64_t n = norm.width;
-    const float* __restrict weight = norm.weight;
-    const float* __restrict bias = norm.bias;
     for (int64_t row = 0; row < rows; ++row, x += n, y += n) {
-      const float mean = norm.rms ? 0.0f : sum_of(n, [x](int64_t i) { return x[i]; }) / float(n);
-      const float variance =
-          sum_of(n, [x, mean](int64_t i) { return (x[i] - mean) * (x[i] - mean); }) / float(n);
+      const float mean = norm.rms ? 0.0f
+                                  : sum_of(
+                                        n, [x](int64_t i) { return floats_at(x + i); },
+                                        [x](int64_t i) { return x[i]; }) /
+                                        float(n);
+      const auto square = [mean](auto v) { return (v - mean) * (v - mean); };
+      const float variance = sum_of(
+                                 n, [&](int64_t i) { return square(floats_at(x + i)); },
+                                 [&](int64_t i) { return square(x[i]); }) /
+                             float(n);
       const float r = 1.0f / std::sqrt(variance + norm.eps);
-      if (bias)
-        for (int64_t i = 0; i < n; ++i) y[i] = rounded<T>((x[i] - mean) * r * weight[i] + bias[i]);
+      if (normal)
+        norm_row<true>(norm, x, mean, r, y, normal + row * n);
       else
-        for (int64_t i = 0; i < n; ++i) y[i] = rounded<T>((x[i] - mean) * r * weight[i]);
-      if (!normal) continue;
-      for (int64_t i = 0; i < n; ++i) normal[i] = rounded<T>((x[i] - mean) * r);
-      scale[row] = r;
-      normal += n;
+        norm_row<false>(norm, x, mean, r, y, nullptr);
+      if (normal) scale[row] = r;
+    }
+  }
+
+  template <bool keeps>
+  static inline void norm_row(const NormRows& norm, const float* x, float mean, float r, T* y,
+                              T* normal) {
+    int64_t i = 0;
+    for (; i + kLanes <= norm.width; i += kLanes) {
+      const Floats z = (floats_at(x + i) - mean) * r;
+      if constexpr (keeps) put(z, normal + i);
+      const Floats scaled = z * floats_at(norm.weight + i);
+      put(norm.bias ? scaled + floats_at(norm.bias + i) : scaled, y + i);
+    }
+    for (; i < norm.width; ++i) {
+      const float z = (x[i] - mean) * r;
+      if constexpr (keeps) normal[i] = rounded<T>(z);
+      y[i] = rounded<T>(z * norm.weight[i] + (norm.bias ? norm.bias[i] : 0.0f));
     }
   }
 
   // With g = dy w and z the normalised row: dx = (g - mean(g) - z mean(g z)) / deviation.
-  static void norm_back(const NormRows& norm, int64_t rows, const T* __restrict dy,
-                        const T* __restrict normal, const float* __restrict scale,
-                        float* __restrict dx) {
+  static void norm_back(const NormRows& norm, int64_t rows, const T* dy, const T* normal,
+                        const float* scale, float* dx) {
     const int64_t n = norm.width;
-    const float* __restrict weight = norm.weight;
     for (int64_t row = 0; row < rows; ++row, dy += n, normal += n, dx += n) {
-      const auto g = [dy, weight](int64_t i) { return to_float(dy[i]) * weight[i]; };
-      const float mean = norm.rms ? 0.0f : sum_of(n, g) / float(n);
-      const float along =
-          sum_of(n, [g, normal](int64_t i) { return g(i) * to_float(normal[i]); }) / float(n);
+      const auto g = [&](int64_t i) { return floats_at(dy + i) * floats_at(norm.weight + i); };
+      const auto g1 = [&](int64_t i) { return to_float(dy[i]) * norm.weight[i]; };
+      const float mean = norm.rms ? 0.0f : sum_of(n, g, g1) / float(n);
+      const float along = sum_of(
+                              n, [&](int64_t i) { return g(i) * floats_at(normal + i); },
+                              [&](int64_t i) { return g1(i) * to_float(normal[i]); }) /
+                          float(n);
       const float r = scale[row];
-      for (int64_t i = 0; i < n; ++i) dx[i] = (g(i) - mean - to_float(normal[i]) * along) * r;
+      int64_t i = 0;
+      for (; i + kLanes <= n; i += kLanes)
+        put((g(i) - mean - floats_at(normal + i) * along) * r, dx + i);
+      for (; i < n; ++i) dx[i] = (g1(i) - mean - to_float(normal[i]) * along) * r;
     }
   }
 

@@ -64,6 +64,9 @@ constexpr __mmask16 kAll = 0xffff;
 [[gnu::always_inline]] inline Floats larger(const Floats& a, const Floats& b) {
   return (Floats)_mm512_maskz_max_ps(kAll, (__m512)b, (__m512)a);
 }
+[[gnu::always_inline]] inline Floats smaller(const Floats& a, const Floats& b) {
+  return (Floats)_mm512_maskz_min_ps(kAll, (__m512)b, (__m512)a);
+}
 
 // To the nearest, ties to even.
 [[gnu::always_inline]] inline Words rounded_words(const Floats& x) {
@@ -93,6 +96,9 @@ constexpr __mmask16 kAll = 0xffff;
 [[gnu::always_inline]] inline Floats larger(const Floats& a, const Floats& b) {
   return a < b ? b : a;
 }
+[[gnu::always_inline]] inline Floats smaller(const Floats& a, const Floats& b) {
+  return b < a ? b : a;
+}
 
 [[gnu::always_inline]] inline Words rounded_words(const Floats& x) {
   const Ints bits = (Ints)x;
@@ -118,6 +124,20 @@ constexpr __mmask16 kAll = 0xffff;
   return (Floats)(wide(x) << 16);
 }
 
+// Sixteen floats, or as many bf16 as floats; and back.
+[[gnu::always_inline]] inline Floats floats_at(const float* from) {
+  return load<Floats>(from);
+}
+[[gnu::always_inline]] inline Floats floats_at(const bf16* from) {
+  return widened(load<Words>(from));
+}
+[[gnu::always_inline]] inline void put(const Floats& x, float* to) {
+  store(x, to);
+}
+[[gnu::always_inline]] inline void put(const Floats& x, bf16* to) {
+  store(rounded_words(x), to);
+}
+
 // Pairs of neighbours: one from each.
 [[gnu::always_inline]] inline Ints woven(const Words& even, const Words& odd) {
   return wide(even) | wide(odd) << 16;
@@ -141,6 +161,17 @@ constexpr __mmask16 kAll = 0xffff;
   p = p * r + 6.931339926e-01f;
   p = p * r + 1.0f;
   return raised(p, x);
+}
+
+using kernels::rough_gelu;
+
+// The same for sixteen numbers.
+[[gnu::always_inline]] inline Floats rough_gelu(const Floats& x) {
+  const Floats u = smaller(larger(x, same(-kGeluEnd)), same(kGeluEnd)), square = u * u;
+  Floats p = same(kGelu[0]);
+#pragma GCC unroll 16
+  for (size_t i = 1; i < std::size(kGelu); ++i) p = p * square + kGelu[i];
+  return x * (u * p + 0.5f);
 }
 
 // Exchanges rows and columns of 16 x 16 numbers: each step those that differ in one bit.

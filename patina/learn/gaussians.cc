@@ -1,5 +1,7 @@
 #include "patina/learn/gaussians.h"
 
+#include <numeric>
+
 #include "patina/base/error.h"
 #include "patina/learn/linear_algebra.h"
 #include "patina/ops.h"
@@ -23,15 +25,21 @@ Tensor cholesky_factor(const Tensor& covariance) {
   return factor;
 }
 
+// body(first, end, columns first to end of u Tᵀ), for a lower triangular T [D,D] and u [B,D].
+template <class Body>
+void each_product(const Tensor& u, const Tensor& triangle, const Body& body) {
+  for (int64_t first = 0; first < u.size(1); first += kTriangleRows) {
+    const int64_t end = std::min(u.size(1), first + kTriangleRows);
+    const Tensor rows = triangle.slice(0, first, end).slice(1, 0, end);
+    body(first, end, at::matmul(u.slice(1, 0, end), rows.t()));
+  }
+}
+
 // |T u_i|² of every row u_i of u [B,D] for a lower triangular T [D,D]: [B].
 Tensor squared_lengths(const Tensor& triangle, const Tensor& u) {
-  const int64_t dims = u.size(1);
-  Tensor sum = at::zeros({u.size(0)}, u.options());
-  for (int64_t first = 0; first < dims; first += kTriangleRows) {
-    const int64_t end = std::min(dims, first + kTriangleRows);
-    const Tensor rows = triangle.slice(0, first, end).slice(1, 0, end);
-    sum += at::matmul(u.slice(1, 0, end), rows.t()).square_().sum(1);
-  }
+  const Tensor sum = at::zeros({u.size(0)}, u.options());
+  each_product(u, triangle,
+               [&](int64_t, int64_t, const Tensor& part) { sum.add_(part.square_().sum(1)); });
   return sum;
 }
 
@@ -53,13 +61,19 @@ void Gaussians::add(const Tensor& mean, const Tensor& covariance) {
 Tensor Gaussians::sample(std::span<const int64_t> counts, Random& random) const {
   NoGrad no_grad;
   PATINA_CHECK(int64_t(counts.size()) == classes() && classes() > 0, "a count for every class");
-  std::vector<Tensor> drawn;
-  for (size_t c = 0; c < counts.size(); ++c) {
-    Tensor noise = at::empty({counts[c], means_[c].size(0)});
-    random.fill_normal(values(noise));
-    drawn.push_back(at::addmm(means_[c], noise, factors_[c].t()));
+  const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{0});
+  Tensor noise = at::empty({total, means_[0].size(0)});
+  random.fill_normal(values(noise));
+  const Tensor drawn = at::empty_like(noise);
+  for (size_t c = 0, first = 0; c < counts.size(); first += size_t(counts[c++])) {
+    const auto of_class = [&](const Tensor& all) {
+      return all.slice(0, int64_t(first), int64_t(first) + counts[c]);
+    };
+    each_product(of_class(noise), factors_[c], [&](int64_t low, int64_t high, const Tensor& part) {
+      of_class(drawn).slice(1, low, high).copy_(part + means_[c].slice(0, low, high));
+    });
   }
-  return at::cat(drawn);
+  return drawn;
 }
 
 void Mahalanobis::add(const Tensor& mean, const Tensor& covariance) {

@@ -25,7 +25,8 @@ class Gaussians {
   void add(const Tensor& mean, const Tensor& covariance);
   int64_t classes() const { return int64_t(means_.size()); }
 
-  /// counts[c] draws μ + L z of each class c: [sum of counts, D] float, class after class.
+  /// counts[c] draws μ + L z of each class c: [sum of counts, D] float, class after class. The
+  /// noise is drawn row after row, so the same `random` gives the same rows whatever the counts.
   Tensor sample(std::span<const int64_t> counts, Random& random) const;
 
   template <class Archive>

@@ -1,81 +1,136 @@
 #include "patina/learn/linear_algebra.h"
 
+#include <cmath>
+
+#include "patina/base/error.h"
 #include "patina/ops.h"
 
 namespace patina {
 
 namespace {
 
-// Columns multiplied at a time: as doubles the rows of one square stay in the cache, and they take
-// little memory beside the result. Measured fastest with the smallest square below.
-constexpr int64_t kPanel = 512;
+// Columns converted and multiplied at a time: few enough that as doubles they stay in the cache.
+// For a triangle measured together with the smallest square below.
+constexpr int64_t kTrianglePanel = 512, kProductPanel = 128;
 
 // Below this a square is computed whole: splitting further costs more than its upper half.
 constexpr int64_t kSmallestSquare = 256;
 
+// body(first columns of a and b, in the sum's type), panel after panel.
 template <class Body>
-void each_panel(int64_t size, const Body& body) {
-  for (int64_t first = 0; first < size; first += kPanel)
-    body(first, std::min(size, first + kPanel));
+void each_panel(const Tensor& sum, const Tensor& a, const Tensor& b, int64_t panel,
+                const Body& body) {
+  const at::ScalarType type = sum.scalar_type();
+  const int64_t size = a.size(1);
+  const bool converts = a.scalar_type() != type || b.scalar_type() != type;
+  const int64_t width = converts ? panel : std::max<int64_t>(1, size);
+  for (int64_t first = 0; first < size; first += width) {
+    const int64_t end = std::min(size, first + width);
+    const Tensor left = a.slice(1, first, end).to(type);
+    body(left, b.is_same(a) ? left : b.slice(1, first, end).to(type));
+  }
 }
 
 // The lower triangle halves into two triangles and a square.
-void add_lower(const Tensor& sum, const Tensor& a) {
+void add_lower(const Tensor& sum, const Tensor& a, const Tensor& b) {
   const int64_t n = a.size(0);
   if (n <= kSmallestSquare) {
-    Tensor(sum).addmm_(a, a.t());
+    Tensor(sum).addmm_(a, b.t());
     return;
   }
   const int64_t half = n / 2;
-  const Tensor top = a.slice(0, 0, half), bottom = a.slice(0, half);
+  const Tensor top = b.slice(0, 0, half), bottom = a.slice(0, half);
   const Tensor below = sum.slice(0, half);
-  add_lower(sum.slice(0, 0, half).slice(1, 0, half), top);
+  add_lower(sum.slice(0, 0, half).slice(1, 0, half), a.slice(0, 0, half), top);
   below.slice(1, 0, half).addmm_(bottom, top.t());
-  add_lower(below.slice(1, half), bottom);
+  add_lower(below.slice(1, half), bottom, b.slice(0, half));
+}
+
+// product += S b.
+void add_symmetric_times(const Tensor& product, const Tensor& lower, const Tensor& b) {
+  const int64_t n = b.size(0);
+  if (n <= kSmallestSquare) {
+    Tensor(product).addmm_(mirrored(lower), b);
+    return;
+  }
+  const int64_t half = n / 2;
+  const Tensor top = b.slice(0, 0, half), bottom = b.slice(0, half);
+  const Tensor below = lower.slice(0, half), square = below.slice(1, 0, half);
+  add_symmetric_times(product.slice(0, 0, half), lower.slice(0, 0, half).slice(1, 0, half), top);
+  product.slice(0, 0, half).addmm_(square.t(), bottom);
+  product.slice(0, half).addmm_(square, top);
+  add_symmetric_times(product.slice(0, half), below.slice(1, half), bottom);
 }
 
 }  // namespace
 
-void add_lower_product(const Tensor& sum, const Tensor& a) {
-  each_panel(a.size(1), [&](int64_t first, int64_t end) {
-    add_lower(sum, a.slice(1, first, end).to(at::kDouble));
-  });
+void add_lower_product(const Tensor& sum, const Tensor& a, const Tensor& b) {
+  each_panel(sum, a, b, kTrianglePanel,
+             [&](const Tensor& left, const Tensor& right) { add_lower(sum, left, right); });
 }
 
 void add_product(const Tensor& sum, const Tensor& a, const Tensor& b) {
-  each_panel(a.size(1), [&](int64_t first, int64_t end) {
-    Tensor(sum).addmm_(a.slice(1, first, end).to(at::kDouble),
-                       b.slice(1, first, end).to(at::kDouble).t());
-  });
+  each_panel(sum, a, b, kProductPanel,
+             [&](const Tensor& left, const Tensor& right) { Tensor(sum).addmm_(left, right.t()); });
+}
+
+Tensor symmetric_times(const Tensor& lower, const Tensor& b) {
+  const Tensor product = at::zeros_like(b);
+  add_symmetric_times(product, lower, b);
+  return product;
 }
 
 Tensor mirrored(const Tensor& lower) {
-  return lower.tril() + lower.tril(-1).t();
+  return lower.t().clone(at::MemoryFormat::Contiguous).triu_(1).add_(lower.tril());
 }
 
-Tensor symmetric_product(const Tensor& a) {
-  const Tensor sum = at::zeros({a.size(0), a.size(0)}, at::kDouble);
+Tensor symmetric_product(const Tensor& a, at::ScalarType type) {
+  const Tensor sum = at::zeros({a.size(0), a.size(0)}, type);
   add_lower_product(sum, a);
   return mirrored(sum);
 }
 
-ShiftedInverse::ShiftedInverse(const Tensor& s, double shift) {
+Tensor packed_lower(const Tensor& lower) {
+  if (!lower.defined()) return lower;
+  std::vector<Tensor> rows;
+  for (int64_t i = 0; i < lower.size(0); ++i) rows.push_back(lower[i].slice(0, 0, i + 1));
+  return at::cat(rows);
+}
+
+Tensor unpacked_lower(const Tensor& packed) {
+  if (!packed.defined()) return packed;
+  const int64_t n = int64_t(std::sqrt(2.0 * double(packed.numel())));
+  if (packed.dim() != 1 || n == 0 || n * (n + 1) / 2 != packed.numel())
+    fail(ErrorKind::state, "no triangle has {} values: the state is damaged", packed.numel());
+  const Tensor lower = at::zeros({n, n}, packed.options());
+  for (int64_t i = 0, first = 0; i < n; first += ++i)
+    lower[i].slice(0, 0, i + 1).copy_(packed.slice(0, first, first + i + 1));
+  return lower;
+}
+
+std::optional<Cholesky> Cholesky::of(const Tensor& s, double shift) {
   Tensor shifted = s.clone();
   shifted.diagonal().add_(shift);
   const auto [factor, info] = at::linalg_cholesky_ex(shifted);
-  if (info.item<int>() == 0) {
-    factor_ = factor;
-    return;
-  }
+  if (info.item<int>() != 0) return {};
+  return Cholesky(factor);
+}
+
+Tensor Cholesky::operator()(const Tensor& b) const {
+  const Tensor half = at::linalg_solve_triangular(factor_, b, /*upper=*/false);
+  return at::linalg_solve_triangular(factor_.t(), half, /*upper=*/true);
+}
+
+ShiftedInverse::ShiftedInverse(const Tensor& s, double shift) : cholesky_(Cholesky::of(s, shift)) {
+  if (cholesky_) return;
   const auto [values, vectors] = at::linalg_eigh(s);
   vectors_ = vectors;
   reciprocal_ = (values.clamp_min(0) + shift).reciprocal().unsqueeze(1);
 }
 
 Tensor ShiftedInverse::operator()(const Tensor& b) const {
-  if (!factor_.defined()) return at::matmul(vectors_, at::matmul(vectors_.t(), b) * reciprocal_);
-  const Tensor half = at::linalg_solve_triangular(factor_, b, /*upper=*/false);
-  return at::linalg_solve_triangular(factor_.t(), half, /*upper=*/true);
+  if (cholesky_) return (*cholesky_)(b);
+  return at::matmul(vectors_, at::matmul(vectors_.t(), b) * reciprocal_);
 }
 
 }  // namespace patina

@@ -1,23 +1,50 @@
-// Algebra with symmetric matrices that learners share, in double: products of which only the lower
-// triangle is computed, and solutions from a kept Cholesky factor.
+// Algebra with symmetric matrices that learners share: products of which only the lower triangle is
+// computed, and solutions from a kept Cholesky factor.
 #pragma once
+
+#include <optional>
 
 #include "patina/tensor.h"
 
 namespace patina {
 
-/// sum += a aᵀ, lower triangle only: half the work of the product. What stands above the diagonal
-/// of `sum` [n,n] (double) has no meaning afterwards. a [n,m], float or double.
-void add_lower_product(const Tensor& sum, const Tensor& a);
+// Sums and factors are float or double, each for itself; sums are computed in the sum's type.
 
-/// sum += a bᵀ. sum [n,k] double, a [n,m] and b [k,m] float or double.
+/// sum += a bᵀ for a symmetric product, lower triangle only: half the work. What stands above the
+/// diagonal of `sum` [n,n] has no meaning afterwards. a and b [n,m].
+void add_lower_product(const Tensor& sum, const Tensor& a, const Tensor& b);
+inline void add_lower_product(const Tensor& sum, const Tensor& a) {
+  add_lower_product(sum, a, a);
+}
+
+/// sum += a bᵀ. sum [n,k], a [n,m] and b [k,m].
 void add_product(const Tensor& sum, const Tensor& a, const Tensor& b);
+
+/// S b of the symmetric matrix with this lower triangle [n,n], of the type of b [n,k].
+Tensor symmetric_times(const Tensor& lower, const Tensor& b);
 
 /// The symmetric matrix with this lower triangle. [n,n]
 Tensor mirrored(const Tensor& lower);
 
-/// a aᵀ, both triangles: [n,n] double. a [n,m], float or double.
-Tensor symmetric_product(const Tensor& a);
+/// a aᵀ, both triangles: [n,n] of `type`. a [n,m].
+Tensor symmetric_product(const Tensor& a, at::ScalarType type = at::kDouble);
+
+/// The lower triangle row by row, [n(n+1)/2] from [n,n]; and the matrix with zeros above it again.
+/// An undefined tensor stays one. Unpacking throws Error(state) where no triangle has that size.
+Tensor packed_lower(const Tensor& lower);
+Tensor unpacked_lower(const Tensor& packed);
+
+/// (S + λI)⁻¹ from a kept Cholesky factor, float or double.
+class Cholesky {
+ public:
+  /// Reads the lower triangle of `s` [n,n]; nothing where S + λI is not positive definite.
+  static std::optional<Cholesky> of(const Tensor& s, double shift);
+  Tensor operator()(const Tensor& b) const;  // [n,k] -> [n,k]
+
+ private:
+  explicit Cholesky(const Tensor& factor) : factor_(factor) {}
+  Tensor factor_;  // [n,n], lower triangular
+};
 
 /// (S + λI)⁻¹ for a symmetric positive semi-definite S, factored once: Cholesky, and where rounding
 /// has left S + λI not positive definite, the eigendecomposition with negative eigenvalues taken as
@@ -29,8 +56,8 @@ class ShiftedInverse {
   Tensor operator()(const Tensor& b) const;  // [n,k] double -> [n,k]
 
  private:
-  Tensor factor_;                // [n,n], lower triangular
-  Tensor vectors_, reciprocal_;  // [n,n], [n,1]: the fallback; defined when factor_ is not
+  std::optional<Cholesky> cholesky_;
+  Tensor vectors_, reciprocal_;  // [n,n], [n,1]: the fallback; defined when there is no factor
 };
 
 }  // namespace patina

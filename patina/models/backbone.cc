@@ -48,14 +48,14 @@ int64_t Backbone::tokens_of(const Input& input) const {
 Tensor Backbone::compute(const Input& input, const nn::Adaptations& adaptations) const {
   const auto list = adaptations.list();
   const bool pure = std::ranges::all_of(list, [](auto* a) { return a->text().has_value(); });
-  const bool graph = at::GradMode::is_enabled() &&
-                     ((input.data.defined() && input.data.requires_grad()) ||
-                      takes_gradient(nn::tensors(const_cast<Backbone&>(*this))) ||
-                      std::ranges::any_of(
-                          list, [](auto* a) { return takes_gradient(nn::tensors(*a)); }));
+  const bool graph =
+      at::GradMode::is_enabled() &&
+      ((input.data.defined() && input.data.requires_grad()) ||
+       takes_gradient(nn::tensors(const_cast<Backbone&>(*this))) ||
+       std::ranges::any_of(list, [](auto* a) { return takes_gradient(nn::tensors(*a)); }));
   if (graph || !pure) return encode(input, adaptations);
   NoGrad no_grad;
-  if (!engine_->splits_batches()) return encode(input, adaptations);
+  if (!engine_->frugal()) return encode(input, adaptations);
   // Enough tokens that weights are read seldom, few enough that activations stay near.
   constexpr int64_t kTokens = 1024;
   const int64_t batch = input.size(), threads = tensor_threads();

@@ -74,8 +74,8 @@ Tensor TextTower::operator()(const Input& input, const nn::Adaptations& adaptati
                  .last_layer = int(blocks_.size()) - 1});
   for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](std::move(x), int(i), pass);
   pass.finish();
-  return adaptations.after(nn::Site::norm, first + int(blocks_.size()), x,
-                           shape_.final_norm ? norm_(x) : x);
+  return pass.read_out(adaptations.after(nn::Site::norm, first + int(blocks_.size()), x,
+                                         shape_.final_norm ? norm_(x) : x));
 }
 
 Tensor TextTower::relative_bias(int64_t tokens) const {

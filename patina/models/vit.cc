@@ -58,8 +58,8 @@ Tensor ViT::run(const Input& images, const nn::Adaptations& adaptations, const T
   x = adaptations.after(nn::Site::embed, 0, input, x);
   nn::Pass pass(adaptations, engine(), read, int(blocks_.size()) - 1);
   for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x, int(i), pass);
-  return adaptations.after(nn::Site::norm, int(blocks_.size()), x,
-                           shape_.final_norm ? norm_(x) : x);
+  return pass.read_out(
+      adaptations.after(nn::Site::norm, int(blocks_.size()), x, shape_.final_norm ? norm_(x) : x));
 }
 
 Tensor ViT::pool(const Tensor& tokens) const {

@@ -15,7 +15,8 @@ WordHead::WordHead(const WordHeadShape& shape, int64_t width, int64_t vocabulary
 }
 
 Tensor WordHead::operator()(const Tensor& tokens, const Tensor& words) const {
-  Tensor x = transform.weight.defined() ? norm(nn::activate(activation, transform(tokens))) : tokens;
+  Tensor x =
+      transform.weight.defined() ? norm(nn::activate(activation, transform(tokens))) : tokens;
   if (scale != 1) x = x * scale;
   return at::linear(x, decoder.weight.defined() ? decoder.weight : words, decoder.bias);
 }

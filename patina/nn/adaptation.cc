@@ -42,7 +42,8 @@ Tensor Adaptations::after(Site site, int layer, const Tensor& in, Tensor out) co
 }
 
 bool Adaptations::act(Site site) const {
-  return std::ranges::any_of(list_, [site](const auto* adaptation) { return adaptation->acts(site); });
+  return std::ranges::any_of(list_,
+                             [site](const auto* adaptation) { return adaptation->acts(site); });
 }
 
 }  // namespace patina::nn

@@ -20,7 +20,8 @@ Tensor Attention::split(const Tensor& t) const {
 
 Tensor Attention::operator()(const Tensor& x, int layer, Pass& pass) const {
   const int numbered = pass.first_layer() + layer;
-  const Tensor mixed = pass.adaptations().after(Site::qkv, numbered, x, pass.engine().linear(qkv, x));
+  const Tensor mixed =
+      pass.adaptations().after(Site::qkv, numbered, x, pass.engine().linear(qkv, x));
   const auto parts = mixed.split_with_sizes({query_width(), key_width(), key_width()}, -1);
   const Tensor query = pass.read_on(pass.rotate(split(parts[0])), 2);
   Tensor key = pass.rotate(split(parts[1]));

@@ -34,9 +34,9 @@ class Engine {
   /// A patch embedding [D,3,p,p] of images [B,3,H,W]: [B,T,D] float.
   virtual Tensor embed_patches(const Linear& patch, const Tensor& images) const = 0;
 
-  /// Whether a sample's results depend on that sample alone, to the last bit, so that a batch may
-  /// be split among threads.
-  virtual bool splits_batches() const = 0;
+  /// Whether to leave out what nobody reads, as the last block's other tokens, and to split batches
+  /// among threads. The reference does not.
+  virtual bool frugal() const = 0;
   /// What results depend on: "plain", "bf16 amx".
   virtual std::string text() const = 0;
 };

@@ -23,15 +23,16 @@ class Packs {
  public:
   std::shared_ptr<const kernels::PackedWeight> operator()(const Linear& linear) {
     const Key key{linear.weight.data_ptr(), linear.weight.size(0), linear.weight.numel()};
-    const int64_t version = linear.weight._version() +
-                            (linear.bias.defined() ? linear.bias._version() : 0);
+    const int64_t version =
+        linear.weight._version() + (linear.bias.defined() ? linear.bias._version() : 0);
     const std::lock_guard lock(mutex_);
     if (const auto found = packs_.find(key); found != packs_.end())
       if (found->second.version == version && !found->second.memory.expired())
         return found->second.packed;
     std::erase_if(packs_, [](const auto& entry) { return entry.second.memory.expired(); });
     auto packed = std::make_shared<kernels::PackedWeight>(linear.weight, linear.bias);
-    packs_.insert_or_assign(key, Entry{linear.weight.storage().getWeakStorageImpl(), version, packed});
+    packs_.insert_or_assign(key,
+                            Entry{linear.weight.storage().getWeakStorageImpl(), version, packed});
     return packed;
   }
 
@@ -93,7 +94,7 @@ class PackedEngine : public Engine {
                            patch.bias, packed(patch), {.wide = true});
   }
 
-  bool splits_batches() const override { return true; }
+  bool frugal() const override { return true; }
   std::string text() const override {
     return fmt::format("packed {} {}", precision_ == Precision::bf16 ? "bf16" : "fp32",
                        kernels::name(kernels::isa()));

@@ -16,6 +16,15 @@ Tensor hide_others(const Tensor& seen) {
   return (seen.logical_not()).to(at::kFloat) * kHidden;
 }
 
+// Of t [B|1,..,T,..] with T along `dim` those at `rows` [B,R]: [B,..,R,..].
+Tensor picked(const Tensor& t, const Tensor& rows, int64_t dim) {
+  auto shape = t.sizes().vec(), index = std::vector<int64_t>(shape.size(), 1);
+  shape[0] = index[0] = rows.size(0);
+  const Tensor all = t.expand(shape);
+  shape[size_t(dim)] = index[size_t(dim)] = rows.size(1);
+  return all.gather(dim, rows.view(index).expand(shape));
+}
+
 Tensor joined(const Tensor& before, const Tensor& now, int64_t dim) {
   return before.defined() ? at::cat({before, now}, dim) : now;
 }
@@ -47,7 +56,7 @@ Tensor RelativeBias::operator()(const Tensor& queries, const Tensor& keys) const
 
 Pass::Pass(const Adaptations& adaptations, const Engine& engine, Tensor read, int last_layer)
     : adaptations_(adaptations), engine_(engine) {
-  options_.read = std::move(read);
+  options_.read = read_ = std::move(read);
   options_.last_layer = last_layer;
 }
 
@@ -58,6 +67,7 @@ Pass::Pass(const Adaptations& adaptations, const Engine& engine, Tensor mask, Te
       options_(options),
       mask_(std::move(mask)),
       positions_(std::move(positions)) {
+  read_ = options_.read;
   if (options_.cache && options_.cache->added != 0) positions_ = positions_ + options_.cache->added;
 }
 
@@ -68,8 +78,7 @@ Tensor Pass::enter(int layer, Tensor x) {
   const int64_t before = x.size(1);
   x = adaptations_.tokens(options_.first_layer + layer, std::move(x));
   const int64_t added = x.size(1) - before;
-  if (added != 0 && options_.read.defined())
-    options_.read = options_.read + options_.read.gt(0).to(at::kLong) * added;
+  if (added != 0 && read_.defined()) read_ = read_ + read_.gt(0).to(at::kLong) * added;
   if (added != 0 && positions_.defined()) {
     // They stand right behind the first token, which is never padding and at position 0.
     const Tensor places = at::arange(1 + std::max<int64_t>(added, 0)).unsqueeze(0);
@@ -87,12 +96,12 @@ Tensor Pass::enter(int layer, Tensor x) {
 }
 
 Tensor Pass::read_on(const Tensor& t, int64_t dim) const {
-  if (!options_.read.defined() || layer_ != options_.last_layer) return t;
-  auto whole = t.sizes().vec(), index = std::vector<int64_t>(whole.size(), 1);
-  whole[0] = index[0] = options_.read.size(0);  // a bias may be one for all samples
-  const Tensor all = t.expand(whole);
-  whole[size_t(dim)] = index[size_t(dim)] = options_.read.size(1);
-  return all.gather(dim, options_.read.view(index).expand(whole));
+  if (!read_.defined() || layer_ != options_.last_layer || !engine_.frugal()) return t;
+  return picked(t, read_, dim);
+}
+
+Tensor Pass::read_out(const Tensor& tokens) const {
+  return options_.read.defined() && !engine_.frugal() ? picked(tokens, options_.read, 1) : tokens;
 }
 
 Tensor Pass::rotate(const Tensor& t) {

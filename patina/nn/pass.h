@@ -62,9 +62,11 @@ class Pass {
 
   /// Entering block `layer`: lets adaptations add tokens.
   Tensor enter(int layer, Tensor x);
-  /// Of tokens along `dim` those that are read on: all of them before the last block, and in it
-  /// where nobody said.
+  /// Of tokens along `dim` those that are read on: in a frugal engine's last block, those that are
+  /// read after it; otherwise all.
   Tensor read_on(const Tensor& t, int64_t dim) const;
+  /// Of the tokens [B,T,D] that come out at the end, those that are read.
+  Tensor read_out(const Tensor& tokens) const;
   /// Rotates queries or keys [B,h,T,d] by their positions.
   Tensor rotate(const Tensor& t);
   /// Joins the cached keys and values of block `layer` with these, and remembers them.
@@ -86,7 +88,8 @@ class Pass {
   const Adaptations& adaptations_;
   const Engine& engine_;
   Options options_;
-  int layer_ = 0;  // the block we are in
+  int layer_ = 0;            // the block we are in
+  Tensor read_;              // options_.read among the tokens in the stream, prompts included
   Tensor mask_, positions_;  // of the tokens in the stream, prompts included
   Tensor bias_, cos_, sin_;  // made when first asked for, again when tokens were added
   int64_t bias_prefix_ = -1;

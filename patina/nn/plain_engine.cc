@@ -48,8 +48,7 @@ class PlainEngine : public Engine {
     return grid.flatten(2).transpose(1, 2);
   }
 
-  // Its sums are split among threads, and in ways that depend on the batch.
-  bool splits_batches() const override { return false; }
+  bool frugal() const override { return false; }
   std::string text() const override { return "plain"; }
 };
 

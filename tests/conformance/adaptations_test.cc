@@ -2,76 +2,26 @@
 // shape, gradients reach all of it and none of the weights, and it trains.
 #include <gtest/gtest.h>
 
-#include "patina/adapt/adapter.h"
-#include "patina/adapt/lora.h"
-#include "patina/adapt/prefix.h"
-#include "patina/adapt/prompt.h"
-#include "patina/adapt/ssf.h"
 #include "patina/checkpoint/load.h"
 #include "patina/optim/optimizer.h"
-#include "tests/support/families.h"
+#include "tests/support/kinds.h"
 
 namespace patina::adapt {
 namespace {
-
-using Made = std::unique_ptr<nn::Adaptation>;
-
-struct Kind {
-  std::string name;
-  std::function<Made(const TinyFamily&, Random&)> make;
-};
-
-std::vector<Kind> kinds() {
-  const auto prompt = [](bool deep) {
-    return [deep](const TinyFamily& f, Random& r) -> Made {
-      return std::make_unique<Prompt>(PromptOptions{3, deep}, f.block.width, f.prompt_layers, 8, r);
-    };
-  };
-  const auto adapter = [](const char* placement) {
-    return [placement](const TinyFamily& f, Random& r) -> Made {
-      return std::make_unique<Adapter>(AdapterOptions{6, 0.5, placement}, f.block.width, f.layers,
-                                       r);
-    };
-  };
-  const auto lora = [](const char* parts) {
-    return [parts](const TinyFamily& f, Random& r) -> Made {
-      return std::make_unique<Lora>(LoraOptions{2, 3, parts}, f.block, f.layers, r);
-    };
-  };
-  return {{"shallow_prompt", prompt(false)},
-          {"deep_prompt", prompt(true)},
-          {"prefix",
-           [](const TinyFamily& f, Random& r) -> Made {
-             return std::make_unique<Prefix>(PrefixOptions{4, {0, 1}}, f.block, f.layers, r);
-           }},
-          {"parallel_adapter", adapter("parallel")},
-          {"sequential_adapter", adapter("sequential")},
-          {"lora_qv", lora("qv")},
-          {"lora_qkv", lora("qkv")},
-          {"scale_shift", [](const TinyFamily& f, Random& r) -> Made {
-             return std::make_unique<ScaleShift>(ScaleShiftOptions{}, f.block, f.layers, r);
-           }}};
-}
 
 class Adapted : public testing::TestWithParam<std::tuple<std::string, std::string>> {
  protected:
   TinyFamily family_ = tiny_family(std::get<0>(GetParam()));
 
+  const Kind& kind() const {
+    static const std::vector<Kind> all = kinds();
+    return *std::ranges::find(all, std::get<1>(GetParam()), &Kind::name);
+  }
   Made make() const {
     Random random = Seeds(7)("adapt");
-    for (const auto& kind : kinds())
-      if (kind.name == std::get<1>(GetParam())) return kind.make(family_, random);
-    return {};
+    return kind().make(family_, random);
   }
-  /// With every tensor moved off its initial value.
-  Made make_stirred() const {
-    auto adaptation = make();
-    NoGrad no_grad;
-    uint64_t seed = 1;
-    for (auto& item : nn::tensors(*adaptation))
-      item.tensor.add_(random_tensor(item.tensor.sizes().vec(), ++seed, 0.1));
-    return adaptation;
-  }
+  Made make_stirred() const { return adapt::make_stirred(kind(), family_); }
   /// A number that depends on every token that is not padding.
   Tensor probe(nn::Adaptation& adaptation) const {
     const Tensor tokens = family_.forward({&adaptation}).slice(1, 0, 4);

@@ -82,7 +82,8 @@ class RanPac : public ClosedFormLearner {
     const Tensor all = at::one_hot(targets.index_select(0, order)).to(at::kDouble);
     const Tensor outputs = all.index_select(1, all.sum(0).nonzero().squeeze(1));
     if (fitted >= h.size(1)) return RidgeTrial::primal(h.index_select(0, order), outputs, fitted);
-    const Tensor kernel = ridge_.dual() ? ridge_.last_kernel(h.size(0)) : symmetric_product(h);
+    const Tensor kernel =
+        ridge_.dual() ? ridge_.last_kernel(h.size(0)) : symmetric_product(h, at::kFloat);
     return RidgeTrial::dual(kernel.index_select(0, order).index_select(1, order), outputs, fitted);
   }
 

@@ -66,27 +66,29 @@ TEST(Mahalanobis, EqualsTheSolveWithTheCovariance) {
   }
 }
 
+// Widths on both sides of the blocks, against a class at a time in double.
 TEST(Gaussians, DrawMeansPlusFactorTimesNoise) {
-  Gaussians classes;
-  const Moments first = random_moments(5, 1), second = random_moments(5, 2);
-  classes.add(first.mean, first.covariance);
-  classes.add(second.mean, second.covariance);
-  Random random = Seeds(3)("draws"), same = Seeds(3)("draws");
-  const Tensor drawn = classes.sample(std::vector<int64_t>{2, 3}, random);
-
-  std::vector<Tensor> expected;
-  for (const auto& [m, count] : {std::pair(first, int64_t{2}), {second, int64_t{3}}}) {
-    Tensor z = at::empty({count, 5});
+  const std::vector<int64_t> counts = {2, 0, 3};
+  for (const int64_t dims : {1, 5, 256, 300}) {
+    Gaussians classes;
+    Random random = Seeds(3)("draws"), same = Seeds(3)("draws");
+    Tensor z = at::empty({5, dims});
     same.fill_normal(values(z));
-    const Tensor factor = std::get<0>(at::linalg_cholesky_ex(m.covariance));
-    expected.push_back(m.mean + at::matmul(z.to(at::kDouble), factor.t()));
+    std::vector<Tensor> expected;
+    int64_t first = 0;
+    for (uint64_t c = 0; c < counts.size(); first += counts[c++]) {
+      const Moments m = random_moments(dims, c);
+      classes.add(m.mean, m.covariance);
+      const Tensor factor = std::get<0>(at::linalg_cholesky_ex(m.covariance));
+      const Tensor noise = z.slice(0, first, first + counts[c]).to(at::kDouble);
+      expected.push_back(m.mean + at::matmul(noise, factor.t()));
+    }
+    const Tensor drawn = classes.sample(counts, random);
+    EXPECT_LT(relative_error(drawn, at::cat(expected)), 1e-6) << dims;
+    EXPECT_EQ(random.position(), same.position());
+    Random again = Seeds(3)("draws");
+    EXPECT_TRUE(at::equal(through_an_archive(classes).sample(counts, again), drawn)) << dims;
   }
-  EXPECT_LT(relative_error(drawn, at::cat(expected)), 1e-6);
-  EXPECT_EQ(random.position(), same.position());
-
-  Random again = Seeds(3)("draws");
-  EXPECT_TRUE(
-      at::equal(through_an_archive(classes).sample(std::vector<int64_t>{2, 3}, again), drawn));
 }
 
 TEST(Gaussians, DrawsHaveTheirMoments) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/errors.h"
 #include "tests/support/tensors.h"
 
 namespace patina {
@@ -36,6 +37,32 @@ TEST(LowerProduct, TakesTransposedRows) {
   EXPECT_LT(relative_error(symmetric_product(a.t()), plain(a.t(), a.t())), 1e-13);
 }
 
+TEST(LowerProduct, OfTwoFactorsWhoseProductIsSymmetric) {
+  for (const int64_t n : {5, 257, 600}) {
+    const Tensor a = random_tensor({n, 40}, 1).to(at::kDouble), b = random_tensor({n, 40}, 2);
+    const Tensor sum = at::zeros({n, n}, at::kDouble);
+    add_lower_product(sum, at::cat({a, b}, 1), at::cat({b, a}, 1));
+    EXPECT_LT(relative_error(sum.tril(), (plain(a, b) + plain(b, a)).tril()), 1e-13) << n;
+  }
+}
+
+// Sums of float cost half as much; the bound is float's rounding of sums of 1100 products.
+TEST(LowerProduct, OfFloatsStaysWithinTheirRounding) {
+  const Tensor a = random_tensor({700, 1100}, 1).abs();
+  const Tensor sum = symmetric_product(a, at::kFloat), wanted = plain(a, a);
+  EXPECT_EQ(sum.scalar_type(), at::kFloat);
+  EXPECT_LT(((sum - wanted).abs() / wanted).max().item<double>(), 2e-6);
+}
+
+TEST(SymmetricTimes, ReadsTheLowerTriangleOnly) {
+  for (const int64_t n : {1, 5, 256, 257, 700}) {
+    const Tensor lower = random_tensor({n, n}, 1).to(at::kDouble);
+    const Tensor b = random_tensor({n, 3}, 2).to(at::kDouble);
+    EXPECT_LT(relative_error(symmetric_times(lower, b), at::matmul(mirrored(lower), b)), 1e-13)
+        << n;
+  }
+}
+
 TEST(Product, AddsIntoPartOfAMatrix) {
   const Tensor a = random_tensor({6, 1100}, 1), b = random_tensor({4, 1100}, 2);
   const Tensor whole = at::zeros({8, 8}, at::kDouble);
@@ -51,6 +78,32 @@ TEST(Mirrored, ReadsTheLowerTriangleOnly) {
   const Tensor lower = random_tensor({5, 5}, 1).to(at::kDouble), both = mirrored(lower);
   EXPECT_TRUE(at::equal(both, both.t()));
   EXPECT_TRUE(at::equal(both.tril(), lower.tril()));
+  const Tensor one = at::full({1, 1}, 3.), turned = lower.clone();
+  EXPECT_TRUE(at::equal(mirrored(one), at::full({1, 1}, 3.)));
+  mirrored(turned.t());
+  EXPECT_TRUE(at::equal(turned, lower));
+}
+
+TEST(PackedLower, IsTheTriangleRowByRow) {
+  const Tensor m = float_tensor({1, 9, 9, 2, 3, 9, 4, 5, 6}).reshape({3, 3});
+  const Tensor packed = packed_lower(m);
+  EXPECT_TRUE(at::equal(packed, float_tensor({1, 2, 3, 4, 5, 6})));
+  EXPECT_TRUE(at::equal(unpacked_lower(packed), m.tril()));
+  EXPECT_FALSE(unpacked_lower(packed_lower(Tensor())).defined());
+}
+
+TEST(PackedLower, RefusesWhatIsNoTriangle) {
+  for (const Tensor& wrong : {at::zeros({5}), at::zeros({3, 2}), at::zeros({0})})
+    EXPECT_EQ(error_of([&] { unpacked_lower(wrong); }),
+              fmt::format("no triangle has {} values: the state is damaged", wrong.numel()));
+}
+
+TEST(Cholesky, SolvesInItsTypeOrIsNot) {
+  const Tensor a = random_tensor({30, 20}, 1), s = plain(a, a), b = random_tensor({30, 3}, 2);
+  const Tensor x = Cholesky::of(s.to(at::kFloat), 1).value()(b);
+  EXPECT_EQ(x.scalar_type(), at::kFloat);
+  EXPECT_LT(relative_error(at::matmul(s, x.to(at::kDouble)) + x, b), 1e-5);
+  EXPECT_FALSE(Cholesky::of(-s, 1).has_value());
 }
 
 TEST(ShiftedInverse, SolvesFromTheLowerTriangle) {

@@ -1,0 +1,24 @@
+// Times of steps that are run in turn, so that noise on the machine meets each of them.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+namespace patina::bench {
+
+/// Seconds that `work` takes.
+template <class Work>
+double seconds(const Work& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// times not empty; of an even number the upper one.
+inline double median(std::vector<double> times) {
+  std::nth_element(times.begin(), times.begin() + int64_t(times.size() / 2), times.end());
+  return times[times.size() / 2];
+}
+
+}  // namespace patina::bench

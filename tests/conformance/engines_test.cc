@@ -1,0 +1,103 @@
+// The packed engine computes what the plain one does, in every family, under every adaptation,
+// forward and backward: to fp32's rounding, or to bf16's.
+#include <gtest/gtest.h>
+
+#include "tests/support/kinds.h"
+
+namespace patina::adapt {
+namespace {
+
+double cosine(const Tensor& a, const Tensor& b) {
+  const Tensor x = a.to(at::kDouble).flatten(), y = b.to(at::kDouble).flatten();
+  return at::cosine_similarity(x, y, 0).item<double>();
+}
+
+std::vector<Kind> kinds_and_none() {
+  std::vector<Kind> all = kinds();
+  all.push_back({"none", nullptr});
+  return all;
+}
+
+class Engines : public testing::TestWithParam<std::tuple<std::string, std::string>> {
+ protected:
+  struct Seen {
+    Tensor tokens, features;
+    std::vector<nn::NamedTensor> gradients;
+  };
+
+  TinyFamily family_ = tiny_family(std::get<0>(GetParam()));
+
+  Seen compute(std::shared_ptr<const nn::Engine> engine) const {
+    family_.network->set_engine(std::move(engine));
+    const auto all = kinds_and_none();
+    const Kind& kind = *std::ranges::find(all, std::get<1>(GetParam()), &Kind::name);
+    const Made made = kind.make ? make_stirred(kind, family_) : nullptr;
+    nn::Adaptations adaptations;
+    if (made) adaptations.add(made.get());
+    Seen seen;
+    seen.tokens = family_.forward(adaptations);
+    seen.features = family_.network->features(family_.input, adaptations);
+    if (!made) return seen;
+    const auto probe = [](const Tensor& t) {
+      return (t * random_tensor(t.sizes().vec(), 5)).sum();
+    };
+    (probe(seen.tokens.slice(1, 0, 4)) + probe(seen.features)).backward();
+    for (const auto& own : nn::tensors(*made))
+      seen.gradients.push_back({own.name, own.tensor.grad()});
+    return seen;
+  }
+};
+
+TEST_P(Engines, InFp32TheyAgreeToRounding) {
+  const Seen plain = compute(nn::plain_engine());
+  const Seen packed = compute(nn::packed_engine(nn::Precision::fp32));
+  EXPECT_LT(relative_error(packed.tokens, plain.tokens), 2e-5);
+  EXPECT_LT(relative_error(packed.features, plain.features), 2e-5);
+  for (size_t i = 0; i < plain.gradients.size(); ++i) {
+    ASSERT_TRUE(packed.gradients[i].tensor.defined()) << plain.gradients[i].name;
+    EXPECT_LT(relative_error(packed.gradients[i].tensor, plain.gradients[i].tensor), 1e-4)
+        << plain.gradients[i].name;
+  }
+}
+
+// Random networks this small round worse than real ones do: single gradients are held to their
+// direction, all of an adaptation's together to little error.
+TEST_P(Engines, InBf16TheyAgreeInDirection) {
+  const Seen plain = compute(nn::plain_engine());
+  const Seen packed = compute(nn::packed_engine(nn::Precision::bf16));
+  EXPECT_GT(cosine(packed.tokens, plain.tokens), 0.999);
+  EXPECT_GT(cosine(packed.features, plain.features), 0.999);
+  std::vector<Tensor> all_plain, all_packed;
+  for (size_t i = 0; i < plain.gradients.size(); ++i) {
+    ASSERT_TRUE(packed.gradients[i].tensor.defined()) << plain.gradients[i].name;
+    all_plain.push_back(plain.gradients[i].tensor.flatten());
+    all_packed.push_back(packed.gradients[i].tensor.flatten());
+    EXPECT_GT(cosine(all_packed.back(), all_plain.back()), 0.9) << plain.gradients[i].name;
+  }
+  if (!all_plain.empty()) EXPECT_GT(cosine(at::cat(all_packed), at::cat(all_plain)), 0.98);
+}
+
+TEST_P(Engines, ASamplesFeaturesDoNotDependOnItsBatch) {
+  family_.network->set_engine(nn::packed_engine(nn::Precision::bf16));
+  if (std::get<1>(GetParam()) != "none") return;
+  const Tensor together = family_.network->features(family_.input);
+  for (int64_t i = 0; i < family_.input.size(); ++i)
+    EXPECT_TRUE(at::equal(family_.network->features(family_.input.slice(i, i + 1)),
+                          together.slice(0, i, i + 1)))
+        << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, Engines,
+                         testing::Combine(testing::ValuesIn(tiny_families()),
+                                          [] {
+                                            std::vector<std::string> names;
+                                            for (const auto& kind : kinds_and_none())
+                                              names.push_back(kind.name);
+                                            return testing::ValuesIn(names);
+                                          }()),
+                         [](const auto& info) {
+                           return std::get<0>(info.param) + "_" + std::get<1>(info.param);
+                         });
+
+}  // namespace
+}  // namespace patina::adapt

@@ -1,0 +1,63 @@
+// Every adaptation there is, made for any tiny family.
+#pragma once
+
+#include "patina/adapt/adapter.h"
+#include "patina/adapt/lora.h"
+#include "patina/adapt/prefix.h"
+#include "patina/adapt/prompt.h"
+#include "patina/adapt/ssf.h"
+#include "tests/support/families.h"
+
+namespace patina::adapt {
+
+using Made = std::unique_ptr<nn::Adaptation>;
+
+struct Kind {
+  std::string name;
+  std::function<Made(const TinyFamily&, Random&)> make;
+};
+
+inline std::vector<Kind> kinds() {
+  const auto prompt = [](bool deep) {
+    return [deep](const TinyFamily& f, Random& r) -> Made {
+      return std::make_unique<Prompt>(PromptOptions{3, deep}, f.block.width, f.prompt_layers, 8, r);
+    };
+  };
+  const auto adapter = [](const char* placement) {
+    return [placement](const TinyFamily& f, Random& r) -> Made {
+      return std::make_unique<Adapter>(AdapterOptions{6, 0.5, placement}, f.block.width, f.layers,
+                                       r);
+    };
+  };
+  const auto lora = [](const char* parts) {
+    return [parts](const TinyFamily& f, Random& r) -> Made {
+      return std::make_unique<Lora>(LoraOptions{2, 3, parts}, f.block, f.layers, r);
+    };
+  };
+  return {{"shallow_prompt", prompt(false)},
+          {"deep_prompt", prompt(true)},
+          {"prefix",
+           [](const TinyFamily& f, Random& r) -> Made {
+             return std::make_unique<Prefix>(PrefixOptions{4, {0, 1}}, f.block, f.layers, r);
+           }},
+          {"parallel_adapter", adapter("parallel")},
+          {"sequential_adapter", adapter("sequential")},
+          {"lora_qv", lora("qv")},
+          {"lora_qkv", lora("qkv")},
+          {"scale_shift", [](const TinyFamily& f, Random& r) -> Made {
+             return std::make_unique<ScaleShift>(ScaleShiftOptions{}, f.block, f.layers, r);
+           }}};
+}
+
+/// One of them with every tensor moved off its initial value.
+inline Made make_stirred(const Kind& kind, const TinyFamily& family) {
+  Random random = Seeds(7)("adapt");
+  Made made = kind.make(family, random);
+  NoGrad no_grad;
+  uint64_t seed = 1;
+  for (auto& item : nn::tensors(*made))
+    item.tensor.add_(random_tensor(item.tensor.sizes().vec(), ++seed, 0.1));
+  return made;
+}
+
+}  // namespace patina::adapt

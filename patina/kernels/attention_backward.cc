@@ -11,7 +11,8 @@ namespace {
 // Keys whose slopes are kept until they are summed up for the queries.
 constexpr int64_t kChunk = 1024;
 
-// Rows of n bf16 or more, an odd number of cache lines apart: they then share no places there.
+// Elements from row to row of n or more: an odd number of cache lines, so that the rows spread
+// over all of the cache.
 int64_t odd_lines(int64_t n) {
   return (n / kTileK | 1) * kTileK;
 }

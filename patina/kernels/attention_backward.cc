@@ -11,6 +11,12 @@ namespace {
 // Keys whose slopes are kept until they are summed up for the queries.
 constexpr int64_t kChunk = 1024;
 
+// Elements from row to row of n or more: an odd number of cache lines, so that the rows spread
+// over all of the cache.
+int64_t odd_lines(int64_t n) {
+  return (n / kTileK | 1) * kTileK;
+}
+
 class Backward {
  public:
   Backward(const AttentionShape& shape, const AttentionInputs& inputs,
@@ -23,7 +29,7 @@ class Backward {
     for (auto* matrix : {&p_, &score_slopes_}) *matrix = aligned<bf16>(kBlock * stride_);
     for (auto* lanes : {&log_sums_, &delta_}) *lanes = aligned<float>(queries_padded_);
     k_tiles_ = aligned<bf16>(tiles_size(chunk_, shape.size));
-    k_columns_ = aligned<bf16>(width_ * chunk_);
+    k_columns_ = aligned<bf16>(width_ * chunk_stride_);
     chunk_slopes_ = aligned<bf16>(queries_padded_ * chunk_);
     q_slopes_ = aligned<float>(queries_padded_ * width_);
     if (shape.causal) seen_ = std::make_unique<int32_t[]>(size_t(queries_padded_));
@@ -103,7 +109,7 @@ class Backward {
     const int64_t key_tiles = round_up(keys, kTileK) / kTileK;
     set_.pack(inputs_.k.at(sample_, key_head_, first), inputs_.k.row, 1, keys, shape_.size,
               k_tiles_.get());
-    set_.unpack_transposed(k_tiles_.get(), keys, shape_.size, k_columns_.get(), chunk_);
+    set_.unpack_transposed(k_tiles_.get(), keys, shape_.size, k_columns_.get(), chunk_stride_);
     for (int64_t key = 0; key < keys; key += kBlock)
       key_block(first + key, std::min(kBlock, keys - key), chunk_slopes_.get() + key * kTileN,
                 key_tiles);
@@ -188,8 +194,8 @@ class Backward {
       for (int64_t column = 0; column < width_; column += kBlock, block += kBlock * kBlock) {
         const bf16* tiles = chunk_slopes_.get() + query * key_tiles * kTileK;
         float* sums = first ? block : sums_;
-        set_.block(&k_columns_[column * chunk_], chunk_, tiles, tiles + key_tiles * kTile,
-                   key_tiles, sums, kBlock);
+        set_.block(&k_columns_[column * chunk_stride_], chunk_stride_, tiles,
+                   tiles + key_tiles * kTile, key_tiles, sums, kBlock);
         if (!first)
           for (int64_t i = 0; i < kBlock * kBlock; ++i) block[i] += sums[i];
       }
@@ -215,9 +221,9 @@ class Backward {
   const int64_t width_ = round_up(shape_.size, kTileK);
   const int64_t queries_ = group_ * shape_.queries;
   const int64_t queries_padded_ = round_up(queries_, kBlock);
-  // A little more: rows a power of two apart would share few places in the cache.
-  const int64_t stride_ = queries_padded_ + kTileK;
+  const int64_t stride_ = odd_lines(queries_padded_);
   const int64_t chunk_ = std::min(kChunk, round_up(shape_.keys, kBlock));
+  const int64_t chunk_stride_ = odd_lines(chunk_);
   int64_t sample_ = 0, key_head_ = 0;
   Aligned<bf16> q_rows_, out_slope_rows_;        // [queries, width], of several heads
   Aligned<bf16> q_tiles_, out_slope_tiles_;      // W [queries, size]

@@ -140,8 +140,8 @@ class Forward {
   const Instructions& set_;
   const int64_t group_ = shape_.heads / shape_.key_heads;
   const int64_t width_ = round_up(shape_.size, kTileK);
-  // A little more than the keys: rows a power of two apart would share few places in the cache.
-  const int64_t stride_ = round_up(shape_.keys, kBlock) + kTileN;  // of scores
+  // Of scores, an odd number of cache lines, so that the rows spread over all of the cache.
+  const int64_t stride_ = round_up(shape_.keys, kBlock) + kTileN;
   int64_t sample_ = 0, key_head_ = 0;
   Aligned<bf16> q_room_, key_tiles_, value_tiles_;
   Aligned<float> scores_, sums_;  // [32, keys], [32, size]

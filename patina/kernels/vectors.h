@@ -106,8 +106,8 @@ constexpr __mmask16 kAll = 0xffff;
 }
 
 [[gnu::always_inline]] inline Ints whole_below(const Floats& x) {
-  const Ints cut = __builtin_convertvector(x, Ints);
-  return cut + (__builtin_convertvector(cut, Floats) > x);  // true is -1
+  const Ints cut = __builtin_convertvector(larger(x, same(-200.0f)), Ints);
+  return cut + (__builtin_convertvector(cut, Floats) > x);  // true is -1; 2^-200 is nothing
 }
 
 [[gnu::always_inline]] inline Floats behind_point(const Floats& x) {

@@ -143,7 +143,9 @@ struct Trial {
         double x = bias ? bias_numbers[size_t(j)] : 0;
         for (int64_t l = 0; l < k; ++l)
           x += double(to_float(a[size_t(i * width + l)])) * to_float(w[size_t(j * k + l)]);
-        if (before) ASSERT_NEAR(to_float(kept[at]), x, std::fabs(x) / 256 + off);
+        if (before) {
+          ASSERT_NEAR(to_float(kept[at]), x, std::fabs(x) / 256 + off);
+        }
         double y = activated_exactly(activation, x);
         if (add) y += add_numbers[at];
         const double rounding = rounds ? std::fabs(y) / 256 : 0;

@@ -1,5 +1,6 @@
 // One block of a product without any special instruction. Included by the instruction sets that
 // have none for bf16; bf16 runs there to be checked, not to be fast.
+#pragma once
 
 namespace {
 

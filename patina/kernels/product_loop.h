@@ -1,6 +1,7 @@
 // The part of a product that is alike for all instruction sets: walking the blocks, and finishing
 // their rows with bias, activation, sum and rounding. Included by each set's source between its
 // target pragmas, so that it becomes vector code of that set.
+#pragma once
 
 namespace {
 
@@ -22,35 +23,37 @@ struct Finish {
     return load<Floats>(lanes);
   }
 
-  // The first `count` of kBlock columns.
-  static inline void columns(const Product& p, int64_t row, int64_t first, int64_t count,
-                             const float* sums) {
-    const float* bias = p.bias ? p.bias + first : kNoBias;
-    const float* add = p.add + row * p.add_stride + first;
-    bf16* before = p.before + row * p.before_stride + first;
-    Out* c = static_cast<Out*>(p.c) + row * p.c_stride + first;
-    int64_t j = 0;
-    for (; j + kLanes <= count; j += kLanes) {
-      Floats x = floats_at(sums + j) + floats_at(bias + j);
-      if constexpr (keeps) put(x, before + j);
-      x = finished(x);
-      if constexpr (adds) x += floats_at(add + j);
-      put(x, c + j);
-    }
-    for (; j < count; ++j) {
-      float x = sums[j] + bias[j];
-      if constexpr (keeps) before[j] = to_bf16(x);
-      x = finished(x);
-      if constexpr (adds) x += add[j];
-      c[j] = rounded<Out>(x);
-    }
+  static inline void one(const float* bias, const float* sums, int64_t j, const float* add,
+                         bf16* before, Out* c) {
+    float x = sums[j] + bias[j];
+    if constexpr (keeps) before[j] = to_bf16(x);
+    x = finished(x);
+    if constexpr (adds) x += add[j];
+    c[j] = rounded<Out>(x);
+  }
+  static inline void sixteen(const float* bias, const float* sums, int64_t j, const float* add,
+                             bf16* before, Out* c) {
+    Floats x = floats_at(sums + j) + floats_at(bias + j);
+    if constexpr (keeps) put(x, before + j);
+    x = finished(x);
+    if constexpr (adds) x += floats_at(add + j);
+    put(x, c + j);
   }
 
   static void rows(const Product& p, int64_t row, int64_t end, int64_t first, const float* sums) {
-    if (p.n - first >= kBlock)
-      for (; row < end; ++row, sums += kBlock) columns(p, row, first, kBlock, sums);
-    else
-      for (; row < end; ++row, sums += kBlock) columns(p, row, first, p.n - first, sums);
+    const float* bias = p.bias ? p.bias + first : kNoBias;
+    const int64_t columns = std::min(kBlock, p.n - first);
+    for (; row < end; ++row, sums += kBlock) {
+      const float* add = p.add + row * p.add_stride + first;
+      bf16* before = p.before + row * p.before_stride + first;
+      Out* c = static_cast<Out*>(p.c) + row * p.c_stride + first;
+      if (columns == kBlock) {
+        sixteen(bias, sums, 0, add, before, c);
+        sixteen(bias, sums, kLanes, add, before, c);
+      } else {
+        for (int64_t j = 0; j < columns; ++j) one(bias, sums, j, add, before, c);
+      }
+    }
   }
 };
 

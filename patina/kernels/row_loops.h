@@ -1,5 +1,6 @@
 // The loops of rows.h. Included by each instruction set's source between its target pragmas, so
 // that they become vector code of that set.
+#pragma once
 
 namespace {
 

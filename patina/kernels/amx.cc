@@ -1,5 +1,5 @@
-// Products with the tile registers of AMX: two by two tiles of sums, and while they grow the vector
-// units finish the block before.
+// Products with the tile registers of AMX: two by two tiles of sums. (Finishing the block before
+// while they grow was tried and gained nothing: the units wait for each other.)
 #include <immintrin.h>
 
 #include <algorithm>
@@ -67,34 +67,9 @@ void block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
   store_sums(sums, sums_stride);
 }
 
-void product(const Product& p) {
-  alignas(64) float sums[2][kBlock * kBlock];
-  const int64_t k_tiles = round_up(p.k, kTileK) / kTileK;
-  const int64_t rows_a_step = (kBlock + k_tiles - 1) / k_tiles;
-  const FinishRows finish = finish_of(p);
-  Block before;  // whose sums lie in `ready` and wait for their end
-  int64_t stride = 0;
-  float *growing = sums[0], *ready = sums[1];
-  each_block(p, stride, [&](const Block& block, const bf16* a) {
-    const bf16* left = tiles_of(p, block.column);
-    zero_sums();
-    for (int64_t step = 0, row = 0; step < k_tiles; ++step) {
-      multiply_step(a, stride, left, left + k_tiles * kTile, step);
-      const int64_t end = std::min(row + rows_a_step, before.rows);
-      if (row < end)
-        finish(p, before.row + row, before.row + end, before.column, ready + row * kBlock);
-      row = end;
-    }
-    store_sums(growing, kBlock);
-    std::swap(growing, ready);
-    before = block;
-  });
-  finish(p, before.row, before.row + before.rows, before.column, ready);
-}
-
 }  // namespace
 
-const Instructions kAmx = table<begin, block, product>();
+const Instructions kAmx = table<begin, block, plain_product<block>>();
 
 }  // namespace patina::kernels
 

@@ -85,7 +85,7 @@ struct Block {
 };
 
 inline int64_t panel_rows(const Product& p) {
-  return std::max<int64_t>(kBlock, 12288 / round_up(p.k, kTileK) / kBlock * kBlock);
+  return std::max<int64_t>(kBlock, 196608 / round_up(p.k, kTileK) / kBlock * kBlock);
 }
 
 // Calls visit(block, a) for each block, where `a` are its 32 rows: the last ones, short of a block,

@@ -10,8 +10,19 @@ struct Flops {
   int64_t forward = 0;
   int64_t backward = 0;  // of the graphs that were built, whether or not they were walked
 
+  Flops& operator+=(const Flops& more) {
+    forward += more.forward;
+    backward += more.backward;
+    return *this;
+  }
   Flops operator-(const Flops& earlier) const {
     return {forward - earlier.forward, backward - earlier.backward};
+  }
+
+  template <class Archive>
+  void state(Archive& a) {
+    a("forward", forward);
+    a("backward", backward);
   }
 };
 

@@ -22,19 +22,6 @@ fs::path folder_of(const EngineOptions& options) {
 
 }  // namespace
 
-void EngineOptions::bind(Fields& f) {
-  f("cache_bytes", cache_bytes,
-    "Memory for a frozen network's features before they go to disk, in bytes.", at_least(0));
-  f("cache_folder", cache_folder,
-    "Where they are kept from run to run; empty: $XDG_CACHE_HOME/patina or ~/.cache/patina.");
-  f("cache_disk_bytes", cache_disk_bytes,
-    "Most bytes in that folder; the oldest go first. 0: nothing is kept on disk.", at_least(0));
-  f("image_cache_bytes", image_cache_bytes,
-    "Memory for decoded images, resized as far as that is the same every time, in bytes; 0: each "
-    "is decoded whenever it is read.",
-    at_least(0));
-}
-
 FeatureStore::FeatureStore(const EngineOptions& options)
     : most_bytes_(options.cache_bytes), folder_(folder_of(options), options.cache_disk_bytes) {}
 

@@ -9,21 +9,11 @@
 #include <string>
 #include <unordered_map>
 
-#include "patina/config/fields.h"
 #include "patina/models/feature_cache.h"
+#include "patina/run/engine.h"
 #include "patina/run/feature_folder.h"
 
 namespace patina {
-
-/// `[engine]`: how a run saves work.
-struct EngineOptions {
-  int64_t cache_bytes = int64_t{1} << 30;
-  std::string cache_folder;
-  int64_t cache_disk_bytes = int64_t{10} << 30;
-  int64_t image_cache_bytes = int64_t{1} << 30;
-
-  void bind(Fields& f);
-};
 
 class FeatureStore : public FeatureCache {
  public:

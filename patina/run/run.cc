@@ -6,6 +6,7 @@
 #include "patina/base/error.h"
 #include "patina/checkpoint/load.h"
 #include "patina/config/recipe_file.h"
+#include "patina/kernels/flops.h"
 #include "patina/models/clip.h"
 #include "patina/run/evaluation.h"
 #include "patina/run/feed.h"
@@ -146,6 +147,8 @@ class Execution {
     model_hash_ = content_hash(nn::tensors(backbone));
     backbone_numbers_ = nn::count(nn::tensors(backbone));
     const Seeds seeds(uint64_t(recipe_.seed));
+    backbone.set_engine(make_engine(recipe_.engine));
+    engine_ = backbone.engine().text();
     if (control_.cache) backbone.set_cache(store_ = std::make_shared<FeatureStore>(recipe_.engine));
     const Finally detach([&] {
       if (store_) backbone.set_cache(nullptr);
@@ -162,6 +165,7 @@ class Execution {
       state(archive);
     }
     times_.load += lap();
+    flops_ = flops();
     if (evaluation_->rows() == 0) evaluate(0);
 
     if (in_task_) learn(stream_->current(), /*again=*/true);
@@ -185,6 +189,7 @@ class Execution {
     in_task_ = false;
     const double train = lap() + task_seconds_;
     times_.train += train - task_seconds_;
+    train_flops_ += flops_lap();
     task_seconds_ = 0;
     times_.task_train.push_back(train);
     evaluate(task.index + 1);
@@ -202,6 +207,7 @@ class Execution {
     evaluated_before_ = times_.evaluate;
     evaluation_->measure(*learner_, *trainer_, after);
     times_.evaluate += lap();
+    evaluate_flops_ += flops_lap();
   }
 
   void between_steps() {
@@ -212,6 +218,7 @@ class Execution {
     const double train = lap();
     times_.train += train;
     task_seconds_ += train;
+    train_flops_ += flops_lap();
     checkpoint();
     if (stop) stopped();
   }
@@ -239,6 +246,11 @@ class Execution {
     if (a.loading() && model_hash_in_state_ != model_hash_)
       fail(ErrorKind::state, "{}: the backbone's weights are not those the run began with",
            folder_.path.string());
+    std::string began = engine_;
+    a("engine", began);
+    if (began != engine_)
+      std::fprintf(stderr, "%s: began with the engine \"%s\", goes on with \"%s\"\n",
+                   folder_.path.c_str(), began.c_str(), engine_.c_str());
     a("in_task", in_task_);
     a("stream", *stream_);
     a("learner", *learner_);
@@ -246,6 +258,8 @@ class Execution {
     a("evaluation", *evaluation_);
     a("times", times_);
     a("task_seconds", task_seconds_);
+    a("train_flops", train_flops_);
+    a("evaluate_flops", evaluate_flops_);
     a("trainable", trainable_);
     a("stored", stored_);
     a("stored_bytes", stored_bytes_);
@@ -355,7 +369,12 @@ class Execution {
         {"stored", stored_},
         {"stored_bytes_after_task", stored_bytes_}};
     const auto images = images_->counts();
-    record["engine"] = {{"cache", cache_counts()},
+    const auto in = [](const Flops& flops) {
+      return Json{{"forward", flops.forward}, {"backward", flops.backward}};
+    };
+    record["engine"] = {{"kind", engine_},
+                        {"flops", {{"train", in(train_flops_)}, {"evaluate", in(evaluate_flops_)}}},
+                        {"cache", cache_counts()},
                         {"images",
                          {{"decoded", images.decoded},
                           {"cached", images.cached},
@@ -374,6 +393,10 @@ class Execution {
   }
 
   double lap() { return part_.lap(); }
+  Flops flops_lap() {  // since the last call
+    const Flops now = flops();
+    return now - std::exchange(flops_, now);
+  }
   double since_total() { return whole_.lap(); }
 
   Recipe& recipe_;
@@ -393,9 +416,10 @@ class Execution {
   Times times_;
   double task_seconds_ = 0;  // training time of the task in hand, counted by earlier checkpoints
   double evaluated_before_ = 0;
+  Flops flops_, train_flops_, evaluate_flops_;
   Stopwatch part_, whole_;
   std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
-  std::string model_hash_, model_hash_in_state_;
+  std::string engine_, model_hash_, model_hash_in_state_;
   int64_t backbone_numbers_ = 0, trainable_ = 0, stored_ = 0;
   std::vector<int64_t> stored_bytes_;
 };

@@ -77,6 +77,34 @@ TEST_P(Engines, InBf16TheyAgreeInDirection) {
   if (!all_plain.empty()) EXPECT_GT(cosine(at::cat(all_packed), at::cat(all_plain)), 0.98);
 }
 
+TEST_P(Engines, GradientsReachTheWeightsOfATrainedBackbone) {
+  if (std::get<1>(GetParam()) != "none") return;
+  const auto gradients = [&](std::shared_ptr<const nn::Engine> engine) {
+    family_.network->set_engine(std::move(engine));
+    nn::freeze(*family_.network, false);
+    const Tensor tokens = family_.forward({});
+    (tokens * random_tensor(tokens.sizes().vec(), 5)).sum().backward();
+    std::vector<nn::NamedTensor> found;
+    for (auto& item : nn::tensors(*family_.network)) {
+      found.push_back({item.name, item.tensor.grad()});
+      item.tensor.mutable_grad() = Tensor();
+    }
+    return found;
+  };
+  const auto plain = gradients(nn::plain_engine());
+  const auto fp32 = gradients(nn::packed_engine(nn::Precision::fp32));
+  const auto bf16 = gradients(nn::packed_engine(nn::Precision::bf16));
+  for (size_t i = 0; i < plain.size(); ++i) {
+    ASSERT_EQ(fp32[i].tensor.defined(), plain[i].tensor.defined()) << plain[i].name;
+    ASSERT_EQ(bf16[i].tensor.defined(), plain[i].tensor.defined()) << plain[i].name;
+    if (!plain[i].tensor.defined()) continue;
+    EXPECT_LT(relative_error(fp32[i].tensor, plain[i].tensor), 1e-4) << plain[i].name;
+    // What softmax takes no notice of, as the bias of keys, has a gradient of rounding only.
+    if (plain[i].tensor.abs().max().item<float>() < 1e-4) continue;
+    EXPECT_GT(cosine(bf16[i].tensor, plain[i].tensor), 0.95) << plain[i].name;
+  }
+}
+
 TEST_P(Engines, ASamplesFeaturesDoNotDependOnItsBatch) {
   family_.network->set_engine(nn::packed_engine(nn::Precision::bf16));
   if (std::get<1>(GetParam()) != "none") return;

@@ -1,0 +1,43 @@
+#include "patina/run/engine.h"
+
+#include "patina/base/error.h"
+#include "patina/kernels/isa.h"
+
+namespace patina {
+
+void EngineOptions::bind(Fields& f) {
+  f("kind", kind,
+    "Who computes the blocks: patina's kernels with frozen weights packed once, or LibTorch "
+    "plainly, "
+    "as a reference.",
+    {"packed", "plain"});
+  f("precision", precision,
+    "What products are computed in; sums, norms and weights in training are fp32. auto: bf16 where "
+    "the processor has instructions for it.",
+    {"auto", "fp32", "bf16"});
+  f("cache_bytes", cache_bytes,
+    "Memory for a frozen network's features before they go to disk, in bytes.", at_least(0));
+  f("cache_folder", cache_folder,
+    "Where they are kept from run to run; empty: $XDG_CACHE_HOME/patina or ~/.cache/patina.");
+  f("cache_disk_bytes", cache_disk_bytes,
+    "Most bytes in that folder; the oldest go first. 0: nothing is kept on disk.", at_least(0));
+  f("image_cache_bytes", image_cache_bytes,
+    "Memory for decoded images, resized as far as that is the same every time, in bytes; 0: each "
+    "is decoded whenever it is read.",
+    at_least(0));
+}
+
+std::shared_ptr<const nn::Engine> make_engine(const EngineOptions& options) {
+  if (options.kind == "plain") {
+    if (options.precision == "bf16")
+      fail(ErrorKind::recipe,
+           "engine.precision is bf16, but the plain engine computes in fp32: set engine.kind to "
+           "packed");
+    return nn::plain_engine();
+  }
+  const bool has_bf16 = kernels::isa() >= kernels::Isa::avx512_bf16;
+  const bool bf16 = options.precision == "bf16" || (options.precision == "auto" && has_bf16);
+  return nn::packed_engine(bf16 ? nn::Precision::bf16 : nn::Precision::fp32);
+}
+
+}  // namespace patina

@@ -1,0 +1,27 @@
+// `[engine]`: how a run computes, and what it keeps so as not to compute it again.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "patina/config/fields.h"
+#include "patina/nn/engine.h"
+
+namespace patina {
+
+struct EngineOptions {
+  std::string kind = "packed";
+  std::string precision = "auto";
+  int64_t cache_bytes = int64_t{1} << 30;
+  std::string cache_folder;
+  int64_t cache_disk_bytes = int64_t{10} << 30;
+  int64_t image_cache_bytes = int64_t{1} << 30;
+
+  void bind(Fields& f);
+};
+
+/// The engine of that kind. Precision "auto" is bf16 where the processor has instructions for it,
+/// else fp32. Throws Error(recipe) for the plain engine in bf16, which it does not know.
+std::shared_ptr<const nn::Engine> make_engine(const EngineOptions& options);
+
+}  // namespace patina

@@ -58,8 +58,8 @@ void prepare_cpu(int threads) {
   ::setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16", 0);
   ::setenv("DNNL_MAX_CPU_ISA", "AVX512_CORE_BF16", 0);
 #ifdef __GLIBC__
-  // Activations are allocated and freed all the time: their memory stays with the process instead of
-  // being returned and asked for again page by page.
+  // Activations are allocated and freed all the time: their memory stays with the process instead
+  // of being returned and asked for again page by page.
   ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
   ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
 #endif

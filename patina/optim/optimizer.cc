@@ -129,6 +129,9 @@ void Optimizer::step(double lr) {
   for (size_t i = 0; i < groups.size(); ++i)
     groups[i].options().set_lr(lr * state_->groups[i].lr_factor);
   state_->optimizer->step();
+  // LibTorch's optimizers write behind the version counters, by which changed weights are told.
+  for (auto& group : state_->optimizer->param_groups())
+    for (auto& parameter : group.params()) parameter.unsafeGetTensorImpl()->bump_version();
 }
 
 std::string Optimizer::state() const {

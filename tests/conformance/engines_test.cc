@@ -74,7 +74,8 @@ TEST_P(Engines, InBf16TheyAgreeInDirection) {
     all_packed.push_back(packed.gradients[i].tensor.flatten());
     EXPECT_GT(cosine(all_packed.back(), all_plain.back()), 0.9) << plain.gradients[i].name;
   }
-  if (!all_plain.empty()) EXPECT_GT(cosine(at::cat(all_packed), at::cat(all_plain)), 0.98);
+  if (all_plain.empty()) return;
+  EXPECT_GT(cosine(at::cat(all_packed), at::cat(all_plain)), 0.97);
 }
 
 TEST_P(Engines, GradientsReachTheWeightsOfATrainedBackbone) {

@@ -2,12 +2,12 @@
 // by each set's source between its target pragmas and inside namespace patina::kernels.
 #pragma once
 
-#include "patina/kernels/vectors.h"
+#include "patina/kernels/instructions/vectors.h"
 
-#include "patina/kernels/attention_loops.h"
-#include "patina/kernels/pack_loops.h"
-#include "patina/kernels/product_loop.h"
-#include "patina/kernels/row_loops.h"
+#include "patina/kernels/instructions/attention_loops.h"
+#include "patina/kernels/instructions/pack_loops.h"
+#include "patina/kernels/instructions/product_loop.h"
+#include "patina/kernels/instructions/row_loops.h"
 
 namespace {
 

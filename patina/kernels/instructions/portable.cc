@@ -9,8 +9,8 @@
 
 namespace patina::kernels {
 
-#include "patina/kernels/loops.h"
-#include "patina/kernels/plain_block.h"
+#include "patina/kernels/instructions/loops.h"
+#include "patina/kernels/instructions/plain_block.h"
 
 const Instructions kPortable = table<nothing, plain_block, plain_product<plain_block>>();
 

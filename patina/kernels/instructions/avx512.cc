@@ -15,7 +15,7 @@
 namespace patina::kernels {
 
 #define PATINA_AVX512
-#include "patina/kernels/loops.h"
+#include "patina/kernels/instructions/loops.h"
 
 namespace {
 

@@ -1,0 +1,106 @@
+#include "patina/kernels/attention.h"
+#include "patina/kernels/flops.h"
+#include "patina/kernels/node.h"
+
+namespace patina::kernels {
+
+void count_attention(const Tensor& query, const Tensor& key, const Tensor& value) {
+  const int64_t cost = 4 * query.numel() * key.size(2);
+  count_flops(cost, needs_graph({query, key, value}) ? 2 * cost : 0);
+}
+
+namespace {
+
+// [B,H,T,d] bf16 with neighbours in its rows.
+Tensor heads_of(const Tensor& t) {
+  const Tensor rounded = t.detach().to(at::kBFloat16);
+  return rounded.stride(-1) == 1 ? rounded : rounded.contiguous();
+}
+
+template <class T>
+Strided<T> strided(const Tensor& t) {
+  return {static_cast<T*>(t.data_ptr()), t.stride(0), t.stride(1), t.stride(2)};
+}
+
+// [B,H,T,d] whose memory is [B,T,H*d], as products read it.
+Tensor empty_heads(const Tensor& like) {
+  return at::empty({like.size(0), like.size(2), like.size(1), like.size(3)}, at::kBFloat16)
+      .transpose(1, 2);
+}
+
+struct AttentionArguments {
+  Tensor q, k, v, bias;
+  double scale = 1;
+
+  AttentionShape shape() const {
+    return {.batch = q.size(0),
+            .heads = q.size(1),
+            .key_heads = k.size(1),
+            .queries = q.size(2),
+            .keys = k.size(2),
+            .size = q.size(3),
+            .scale = float(scale)};
+  }
+  AttentionInputs inputs() const {
+    AttentionInputs inputs{
+        strided<const bf16>(q), strided<const bf16>(k), strided<const bf16>(v), {}};
+    if (!bias.defined()) return inputs;
+    const Tensor all = bias.expand({q.size(0), q.size(1), q.size(2), k.size(2)});
+    inputs.bias = {data<float>(all), all.stride(0), all.stride(1), all.stride(2), all.stride(3)};
+    return inputs;
+  }
+};
+
+struct AttendBack : public Node {
+  AttentionArguments given;
+  Tensor out, log_sums;  // [B,H,T,d], [B,H,T]
+
+  autograd::variable_list apply(autograd::variable_list&& grads) override {
+    if (!grads[0].defined()) return {Tensor(), Tensor(), Tensor()};
+    NoGrad no_grad;
+    const Tensor dout = heads_of(
+        grads[0].view({out.size(0), out.size(2), out.size(1), out.size(3)}).transpose(1, 2));
+    const Tensor dq = empty_heads(given.q), dk = empty_heads(given.k), dv = empty_heads(given.v);
+    const AttentionSlopes slopes{strided<const bf16>(out), strided<const bf16>(dout),
+                                 data<float>(log_sums),    strided<bf16>(dq),
+                                 strided<bf16>(dk),        strided<bf16>(dv)};
+    const auto inputs = given.inputs();
+    const auto shape = given.shape();
+    in_parallel(shape.units(), 1, [&](int64_t from, int64_t end) {
+      attention_backward(shape, inputs, slopes, from, end);
+    });
+    return {dq, dk, dv};
+  }
+  void release_variables() override {
+    given = {};
+    out = log_sums = Tensor();
+  }
+};
+
+}  // namespace
+
+Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
+              double scale) {
+  const AttentionArguments given{heads_of(query), heads_of(key), heads_of(value),
+                                 bias.defined() ? bias.detach() : bias, scale};
+  const bool graph = needs_graph({query, key, value});
+  const Tensor out = empty_heads(given.q);
+  const auto shape = given.shape();
+  const auto inputs = given.inputs();
+  const Tensor log_sums = graph ? at::empty({shape.batch, shape.heads, shape.queries}) : Tensor();
+  in_parallel(shape.units(), 1, [&](int64_t from, int64_t end) {
+    attention_forward(shape, inputs, strided<bf16>(out), data<float>(log_sums), from, end);
+  });
+  count_attention(query, key, value);
+  Tensor y = out.transpose(1, 2).view({shape.batch, shape.queries, shape.heads * shape.size});
+  if (!graph) return y;
+  const auto node = make_node<AttendBack>();
+  node->reads(query, key, value);
+  node->given = given;
+  node->out = out.detach();
+  node->log_sums = log_sums;
+  autograd::set_history(y, node);
+  return y;
+}
+
+}  // namespace patina::kernels

@@ -1,0 +1,227 @@
+#include <mutex>
+
+#include "patina/base/error.h"
+#include "patina/kernels/flops.h"
+#include "patina/kernels/node.h"
+
+namespace patina::kernels {
+
+namespace {
+
+// [rows, k rounded up to tiles] bf16; x itself where it is that already.
+Tensor rounded_rows(const Tensor& x) {
+  const int64_t k = x.size(-1), wide = round_up(k, kTileK);
+  const Tensor all = x.contiguous();
+  if (k == wide && all.scalar_type() == at::kBFloat16) return all;
+  const int64_t rows = rows_of(all);
+  const Tensor to =
+      k == wide ? at::empty({rows, wide}, at::kBFloat16) : at::zeros({rows, wide}, at::kBFloat16);
+  in_parallel(rows, kRowsAThread, [&](int64_t from, int64_t end) {
+    for (int64_t i = from; i < end; ++i) {
+      bf16* row = data<bf16>(to) + i * wide;
+      if (all.scalar_type() == at::kBFloat16)
+        std::copy_n(data<bf16>(all) + i * k, k, row);
+      else
+        instructions().rounded.round(k, data<float>(all) + i * k, row);
+    }
+  });
+  return to;
+}
+
+struct Tiles {
+  Aligned<bf16> memory;
+  int64_t n = 0, k = 0;
+
+  // Element (i, j) of W is at from[i * row + j * column].
+  template <class T>
+  static Tiles of(const T* from, int64_t row, int64_t column, int64_t n, int64_t k) {
+    Tiles tiles{aligned<bf16>(tiles_size(n, k)), n, k};
+    pack(from, row, column, n, k, tiles.memory.get());
+    return tiles;
+  }
+};
+
+// Fills in a product's rows and shares them among threads.
+void multiply_rows(Product product, const Tensor& a, const Tiles& tiles, const Tensor& c) {
+  const int64_t rows = rows_of(a), wide = a.size(-1);
+  product.tiles = tiles.memory.get();
+  product.n = tiles.n;
+  product.k = tiles.k;
+  product.a_stride = wide;
+  product.c_stride = product.add_stride = product.before_stride = tiles.n;
+  product.rounds = c.scalar_type() == at::kBFloat16;
+  in_parallel((rows + kBlock - 1) / kBlock, 2, [&](int64_t from, int64_t end) {
+    const int64_t first = from * kBlock;
+    Product part = product;
+    part.a = data<bf16>(a) + first * wide;
+    part.m = std::min(end * kBlock, rows) - first;
+    part.c = static_cast<char*>(c.data_ptr()) + first * tiles.n * int64_t(c.element_size());
+    if (part.add) part.add += first * tiles.n;
+    if (part.before) part.before += first * tiles.n;
+    multiply(part);
+  });
+}
+
+}  // namespace
+
+namespace {
+// [N,K] float, contiguous.
+Tensor matrix_of(const Tensor& weight) {
+  return weight.detach().flatten(1).to(at::kFloat).contiguous();
+}
+}  // namespace
+
+struct PackedWeight::Parts {
+  Tiles forward;
+  Aligned<float> bias;  // [N rounded up], zeros where there is none
+  mutable std::once_flag once;
+  mutable Tiles backward;
+
+  const Tiles& transposed(const Tensor& weight) const {
+    std::call_once(once, [&] {
+      const Tensor w = matrix_of(weight);
+      backward = Tiles::of(data<float>(w), 1, forward.k, forward.k, forward.n);
+    });
+    return backward;
+  }
+};
+
+PackedWeight::PackedWeight(const Tensor& weight, const Tensor& bias)
+    : parts_(std::make_unique<Parts>()) {
+  NoGrad no_grad;
+  const Tensor w = matrix_of(weight);
+  const int64_t n = w.size(0), k = w.size(1);
+  parts_->forward = Tiles::of(data<float>(w), k, 1, n, k);
+  parts_->bias = aligned<float>(round_up(n, kBlock));
+  std::fill_n(parts_->bias.get(), round_up(n, kBlock), 0.0f);
+  if (bias.defined()) {
+    const Tensor flat = bias.detach().to(at::kFloat).contiguous();
+    std::copy_n(data<float>(flat), n, parts_->bias.get());
+  }
+}
+
+PackedWeight::~PackedWeight() = default;
+
+int64_t PackedWeight::n() const {
+  return parts_->forward.n;
+}
+int64_t PackedWeight::k() const {
+  return parts_->forward.k;
+}
+
+namespace {
+
+// y = act(x Wᵀ + b) + add, backwards.
+struct LinearBack : public Node {
+  std::shared_ptr<const PackedWeight> packed;
+  Tensor weight;
+  Activation activation = Activation::none;
+  Tensor before;  // [M,N] bf16: what the activation read
+  Tensor x;       // [M, K rounded up] bf16, kept where the weight takes a gradient
+  std::vector<int64_t> x_shape;
+
+  autograd::variable_list apply(autograd::variable_list&& grads) override {
+    const Tensor& dy = grads[0];
+    autograd::variable_list out(4);
+    if (!dy.defined()) return out;
+    NoGrad no_grad;
+    if (should_compute_output(3)) out[3] = dy;
+    const Tensor g = rounded_rows(before.defined() ? through_activation(dy) : dy);
+    if (should_compute_output(0)) {
+      out[0] = at::empty(x_shape, at::kBFloat16);
+      multiply_rows({}, g, packed->parts().transposed(weight), out[0]);
+    }
+    if (should_compute_output(1)) out[1] = weight_gradient(g);
+    if (should_compute_output(2))
+      out[2] = g.view({-1, g.size(-1)}).slice(1, 0, packed->n()).sum(0, false, at::kFloat);
+    return out;
+  }
+
+  Tensor through_activation(const Tensor& dy) const {
+    const Tensor outer = dy.to(at::kBFloat16).contiguous(), inner = at::empty_like(outer);
+    in_parallel(outer.numel(), 1 << 14, [&](int64_t from, int64_t end) {
+      instructions().rounded.activate_back(activation, end - from, data<bf16>(outer) + from,
+                                           data<bf16>(before) + from, data<bf16>(inner) + from);
+    });
+    return inner;
+  }
+
+  // gᵀ x: [N,K].
+  Tensor weight_gradient(const Tensor& g) const {
+    const int64_t m = rows_of(g), wide = x.size(-1);
+    const Tensor turned = rounded_rows(g.view({m, -1}).slice(1, 0, packed->n()).t());
+    const Tensor dw = at::empty({packed->n(), packed->k()});
+    multiply_rows({}, turned, Tiles::of(data<bf16>(x), 1, wide, packed->k(), m), dw);
+    return dw.view(weight.sizes());
+  }
+
+  void release_variables() override {
+    before = x = weight = Tensor();
+    packed.reset();
+  }
+};
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
+              std::shared_ptr<const PackedWeight> packed, const LinearEnd& end) {
+  if (!packed) packed = std::make_shared<PackedWeight>(weight, bias);
+  const bool padded =
+      x.scalar_type() == at::kBFloat16 && x.size(-1) == round_up(packed->k(), kTileK);
+  PATINA_CHECK(padded || x.size(-1) == packed->k(), "rows of {} for a layer that reads {}",
+               x.size(-1), packed->k());
+  const bool graph = needs_graph({x, weight, bias, end.add});
+  const Tensor rows = rounded_rows(x.detach());
+  const int64_t m = rows_of(rows), n = packed->n();
+  const bool wide = end.wide || end.add.defined();
+  Tensor y = empty_like_rows(x, n, wide ? at::kFloat : at::kBFloat16);
+  Product product{.bias = packed->parts().bias.get(), .activation = end.activation};
+  const Tensor add = end.add.defined() ? end.add.detach().contiguous() : Tensor();
+  product.add = data<float>(add);
+  Tensor before;
+  if (graph && end.activation != Activation::none) {
+    before = at::empty({m, n}, at::kBFloat16);
+    product.before = data<bf16>(before);
+  }
+  multiply_rows(product, rows, packed->parts().forward, y);
+  const int64_t cost = 2 * m * n * packed->k();
+  const bool trains = weight.defined() && weight.requires_grad();
+  count_flops(cost, graph ? cost * (x.requires_grad() + trains) : 0);
+  if (!graph) return y;
+  const auto node = make_node<LinearBack>();
+  node->reads(x, weight, bias, end.add);
+  node->packed = packed;
+  node->weight = weight.detach();
+  node->activation = end.activation;
+  node->before = before;
+  if (trains) node->x = rows;
+  node->x_shape = x.sizes().vec();
+  autograd::set_history(y, node);
+  return y;
+}
+
+Tensor patches(const Tensor& images, int64_t p) {
+  NoGrad no_grad;
+  const Tensor pixels = images.to(at::kFloat).contiguous();
+  const int64_t channels = pixels.size(1), height = pixels.size(2), width = pixels.size(3);
+  const int64_t down = height / p, across = width / p, k = channels * p * p;
+  const int64_t wide = round_up(k, kTileK);
+  const Tensor out = at::empty({pixels.size(0), down * across, wide}, at::kBFloat16);
+  in_parallel(pixels.size(0) * down, 4, [&](int64_t from, int64_t end) {
+    for (int64_t strip = from; strip < end; ++strip) {  // a row of patches
+      const float* image = data<float>(pixels) + strip / down * channels * height * width;
+      bf16* to = data<bf16>(out) + strip * across * wide;
+      for (int64_t patch = 0; patch < across; ++patch, to += wide) {
+        for (int64_t line = 0; line < channels * p; ++line) {
+          const int64_t y = strip % down * p + line % p;
+          instructions().rounded.round(p, image + (line / p * height + y) * width + patch * p,
+                                       to + line * p);
+        }
+        std::fill_n(to + k, wide - k, bf16{0});
+      }
+    }
+  });
+  return out;
+}
+
+}  // namespace patina::kernels

@@ -12,6 +12,7 @@ void add_features(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_pretrain(CLI::App& app);
+void add_bench(CLI::App& app);
 
 /// The signal that asked a run to stop, or 0.
 int stopped_by();

@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   cli::add_generate(app);
   cli::add_inspect(app);
   cli::add_pretrain(app);
+  cli::add_bench(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

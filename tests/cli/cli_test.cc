@@ -2,57 +2,17 @@
 // -9.
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <thread>
 
-#include "patina/base/file.h"
 #include "patina/base/json.h"
 #include "patina/base/random.h"
 #include "patina/checkpoint/safetensors.h"
 #include "patina/image/image.h"
-#include "tests/support/shared.h"
+#include "tests/cli/program.h"
 
 namespace patina {
 namespace {
-
-struct Result {
-  int code = -1;
-  std::string out, err;
-};
-
-// Starts the program with its output in files of `folder`.
-pid_t start(const fs::path& folder, const std::vector<std::string>& arguments) {
-  std::vector<std::string> words = {PATINA_PROGRAM};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  const std::string out = (folder / "out").string(), err = (folder / "err").string();
-  const pid_t child = fork();
-  if (child != 0) return child;
-  if (!freopen(out.c_str(), "w", stdout) || !freopen(err.c_str(), "w", stderr)) _exit(126);
-  if (chdir(folder.c_str()) != 0) _exit(126);
-  ::setenv("XDG_CACHE_HOME", (folder / "cache").c_str(), 1);  // nothing of an earlier test is known
-  std::vector<char*> pointers;
-  for (auto& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  execv(PATINA_PROGRAM, pointers.data());
-  _exit(127);
-}
-
-Result finish(const fs::path& folder, pid_t child) {
-  int status = 0;
-  waitpid(child, &status, 0);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), read_text(folder / "out"),
-          read_text(folder / "err")};
-}
-
-Result call(const fs::path& folder, const std::vector<std::string>& arguments) {
-  return finish(folder, start(folder, arguments));
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // Two solid-coloured classes a task, easy to tell apart: train/ and test/ folders of PNGs.
 void write_images(const fs::path& folder, int classes, int train, int test) {
@@ -87,7 +47,8 @@ TEST(Cli, help_teaches_and_mistakes_exit_with_2) {
   const auto folder = scratch_folder("cli-help");
   const Result help = call(folder, {"--help"});
   EXPECT_EQ(help.code, 0);
-  for (const char* word : {"run", "report", "list", "explain", "features", "inspect", "pretrain"})
+  for (const char* word :
+       {"run", "report", "list", "explain", "features", "inspect", "pretrain", "bench"})
     EXPECT_TRUE(has(help.out, word)) << word;
   EXPECT_EQ(call(folder, {"run", "--help"}).code, 0);
   EXPECT_EQ(call(folder, {}).code, 2);

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """Checks that the documents say what the tree holds: quoted code stands in its file, links lead
-somewhere, commands name recipes that exist, and the README lists every learner.
+somewhere, commands name recipes that exist, the README lists every learner, and the page of benchmarks is the
+one that its measurements give.
 
 Code is quoted by a comment before the block: <!-- from patina/learners/learners.def -->
 """
 
+import importlib.machinery
+import importlib.util
+import json
 import pathlib
 import re
 import sys
@@ -19,6 +23,15 @@ RECIPE = re.compile(r"\brecipes/[\w/]+\.toml\b")
 def documents():
     files = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     return {file: file.read_text() for file in sorted(files)}
+
+
+def program(name):
+    """A program of tools/ as a module."""
+    sys.dont_write_bytecode = True  # the source tree stays as it is
+    loader = importlib.machinery.SourceFileLoader(name, str(ROOT / "tools" / name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
 
 
 def is_quoted(block, source):
@@ -67,6 +80,15 @@ class Documents(unittest.TestCase):
                           re.MULTILINE)
         listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
         self.assertEqual(sorted(listed), sorted(rows))
+
+    def test_the_page_of_benchmarks_is_made_from_its_measurements(self):
+        benchmarks = program("benchmarks")
+        record = json.loads(benchmarks.RECORD.read_text())
+        self.assertFalse(record["quick"])
+        self.assertEqual(benchmarks.PAGE.read_text(), benchmarks.page(record), "run tools/benchmarks")
+        ratio = record["scenarios"][0]["cases"][0]["ratios"][0]
+        ratio["value"] += 1
+        self.assertNotEqual(benchmarks.PAGE.read_text(), benchmarks.page(record))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,104 @@
+// `patina bench`: how fast this machine does what patina does, beside the plain ways to do it.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "apps/patina/commands.h"
+#include "bench/report.h"
+#include "bench/stopwatch.h"
+#include "patina/base/error.h"
+#include "patina/base/file.h"
+#include "patina/base/progress.h"
+
+namespace patina::cli {
+
+namespace {
+
+struct Arguments {
+  std::string out;
+  std::vector<std::string> only;
+  bool quick = false;
+};
+
+std::vector<bench::Scenario> chosen(const std::vector<std::string>& only) {
+  std::vector<std::string> names;
+  for (const auto& scenario : bench::scenarios()) names.push_back(scenario.name);
+  for (const auto& name : only)
+    if (std::ranges::count(names, name) == 0)
+      fail(ErrorKind::usage, "no scenario is called \"{}\"{}; there are {}", name,
+           did_you_mean(name, names), fmt::join(names, ", "));
+  std::vector<bench::Scenario> list;
+  for (const auto& scenario : bench::scenarios())
+    if (only.empty() || std::ranges::count(only, scenario.name) > 0) list.push_back(scenario);
+  return list;
+}
+
+void warn_of_load(const Json& load) {
+  const auto cores = std::thread::hardware_concurrency();
+  if (!load.empty() && load[0].get<double>() > 0.5 * cores)
+    fmt::print(
+        stderr,
+        "patina: other programs keep this machine busy (load {:.1f} on {} cores): the ratios "
+        "will be off\n",
+        load[0].get<double>(), cores);
+}
+
+void run_scenarios(const Arguments& arguments, bool quiet) {
+  const auto scenarios = chosen(arguments.only);
+  // Made now: what cannot be written should not take minutes to be found out.
+  if (fs::is_directory(arguments.out))
+    fail(ErrorKind::file, "{}: is a folder; --out names a file", arguments.out);
+  std::optional<AtomicFile> out;
+  if (!arguments.out.empty()) out.emplace(arguments.out);
+  Progress::enable(false);  // of what is measured
+
+  Json record = {{"schema", 1}, {"quick", arguments.quick}, {"machine", bench::about_machine()}};
+  record["load_average"] = {{"before", bench::load_average()}};
+  if (!quiet && !arguments.quick) warn_of_load(record["load_average"]["before"]);
+  record["scenarios"] = Json::array();
+  for (size_t i = 0; i < scenarios.size(); ++i) {
+    const bench::Scenario& scenario = scenarios[i];
+    if (!quiet)
+      fmt::print(stderr, "bench {}/{}: {}", i + 1, scenarios.size(), scenario.name),
+          std::fflush(stderr);
+    std::vector<bench::Case> cases;
+    const double seconds = bench::seconds([&] { cases = scenario.run(arguments.quick); });
+    if (!quiet) fmt::print(stderr, ", {}\n", format_seconds(seconds));
+    fmt::print("{}", bench::text_of(scenario, cases, arguments.quick));
+    std::fflush(stdout);
+    record["scenarios"].push_back(bench::json_of(scenario, cases, arguments.quick));
+    record["scenarios"].back()["seconds"] = seconds;
+  }
+  record["load_average"]["after"] = bench::load_average();
+  if (arguments.quick) fmt::print("--quick: sizes at which these ratios say nothing\n");
+  if (out) {
+    out->write(record.dump(1) + "\n");
+    out->commit();
+  }
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  auto* command = app.add_subcommand("bench",
+                                     "Time what patina does on this machine beside the plain ways "
+                                     "to do it: ratios, in one process");
+  command->add_option("--out", arguments->out, "Also write everything measured to this JSON file")
+      ->type_name("FILE.json");
+  std::string names;
+  for (const auto& scenario : bench::scenarios())
+    names += (names.empty() ? "" : ", ") + scenario.name;
+  command->add_option("--only", arguments->only, "These scenarios alone: " + names)
+      ->type_name("NAME");
+  command->add_flag("--quick", arguments->quick,
+                    "Small sizes, once: shows within a minute that everything runs, not how fast");
+  command->footer(
+      "Each way of doing a thing is run in turn, five rounds or more where they fit into a minute; "
+      "medians are compared.\nThe whole takes about ten minutes and wants the machine for itself. "
+      "What the ratios mean: docs/benchmarks.md");
+  command->callback([&app, arguments] { run_scenarios(*arguments, app.count("--quiet") > 0); });
+}
+
+}  // namespace patina::cli

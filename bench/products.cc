@@ -1,0 +1,117 @@
+#include "bench/products.h"
+
+#include <algorithm>
+
+#include "patina/ops.h"
+
+namespace patina::bench {
+
+namespace {
+
+using kernels::bf16;
+
+constexpr int64_t kRows = 1024;  // that a thread takes through all products at a time
+
+Tensor random_bf16(const Shape& shape) {
+  Tensor t = at::empty(shape);
+  Random random = Seeds(1)("products");
+  random.fill_uniform(values(t), -1, 1);
+  return t.to(at::kBFloat16);
+}
+
+const bf16* data(const Tensor& t) {
+  return static_cast<const bf16*>(t.data_ptr());
+}
+
+}  // namespace
+
+std::vector<MatrixProduct> products_of(const ViTShape& shape) {
+  const int64_t tokens = shape.tokens(), width = shape.width, size = shape.block().size();
+  const int64_t patches = shape.grid() * shape.grid();
+  std::vector<MatrixProduct> list = {
+      {.m = patches, .n = width, .k = 3 * shape.patch_size * shape.patch_size}};
+  for (int64_t layer = 0; layer < shape.depth; ++layer) {
+    const int64_t read = layer + 1 < shape.depth ? tokens : 1;
+    list.push_back({.m = tokens, .n = 3 * width, .k = width});
+    list.push_back({.m = read, .n = tokens, .k = size, .times = shape.heads, .shared = false});
+    list.push_back({.m = read, .n = size, .k = tokens, .times = shape.heads, .shared = false});
+    list.push_back({.m = read, .n = width, .k = width});
+    list.push_back({.m = read, .n = shape.hidden, .k = width});
+    list.push_back({.m = read, .n = width, .k = shape.hidden});
+  }
+  return list;
+}
+
+int64_t flops_of(const std::vector<MatrixProduct>& products) {
+  int64_t flops = 0;
+  for (const auto& p : products) flops += 2 * p.m * p.n * p.k * p.times;
+  return flops;
+}
+
+KernelProducts::KernelProducts(const ViTShape& shape, int64_t batch)
+    : batch_(batch), samples_(std::max<int64_t>(1, kRows / shape.tokens())) {
+  int64_t from = 0, to = 0;
+  for (const auto& product : products_of(shape)) {
+    const auto [m, n, k, times, shared] = product;
+    const Tensor right = random_bf16({n, k});
+    auto tiles = kernels::aligned<bf16>(kernels::tiles_size(n, k));
+    kernels::pack(data(right), k, 1, n, k, tiles.get());
+    steps_.push_back({product, std::move(tiles)});
+    from = std::max(from, m * times * kernels::round_up(k, kernels::kTileK));
+    to = std::max(to, m * times * n);
+  }
+  from_size_ = samples_ * from;
+  to_size_ = samples_ * to;
+}
+
+void KernelProducts::multiply() const {
+  const int64_t threads = tensor_threads();
+  in_parallel(threads, [&](int64_t thread) {
+    const auto from = kernels::aligned<bf16>(from_size_), to = kernels::aligned<bf16>(to_size_);
+    std::fill_n(from.get(), from_size_, kernels::to_bf16(0.5f));
+    const int64_t end = batch_ * (thread + 1) / threads;
+    for (int64_t i = batch_ * thread / threads; i < end; i += samples_)
+      run(std::min(samples_, end - i), from.get(), to.get());
+  });
+}
+
+void KernelProducts::run(int64_t samples, bf16* from, bf16* to) const {
+  for (const auto& [product, tiles] : steps_) {
+    const auto [m, n, k, times, shared] = product;
+    const int64_t wide = kernels::round_up(k, kernels::kTileK);
+    // A weight meets the rows of all samples at once, a head's keys those of one head.
+    const int64_t calls = shared ? 1 : samples * times, rows = shared ? samples * m : m;
+    for (int64_t i = 0; i < calls; ++i)
+      kernels::multiply({.a = from + i * rows * wide,
+                         .a_stride = wide,
+                         .m = rows,
+                         .tiles = tiles.get(),
+                         .n = n,
+                         .k = k,
+                         .c = to + i * rows * n,
+                         .rounds = true,
+                         .c_stride = n});
+  }
+}
+
+LibTorchProducts::LibTorchProducts(const ViTShape& shape, int64_t batch) {
+  for (const auto& [m, n, k, times, shared] : products_of(shape)) {
+    if (shared)
+      sides_.emplace_back(random_bf16({batch * m, k}), random_bf16({n, k}).t());
+    else
+      sides_.emplace_back(random_bf16({batch * times, m, k}),
+                          random_bf16({batch * times, n, k}).transpose(1, 2));
+  }
+}
+
+void LibTorchProducts::multiply() const {
+  NoGrad no_grad;
+  for (const auto& [left, right] : sides_) {
+    if (left.dim() == 2)
+      at::mm(left, right);
+    else
+      at::bmm(left, right);
+  }
+}
+
+}  // namespace patina::bench

@@ -1,0 +1,84 @@
+#include "bench/stream_scenario.h"
+
+#include <fmt/format.h>
+
+#include "bench/patterns.h"
+#include "bench/turns.h"
+#include "patina/config/recipe_file.h"
+#include "patina/run/evaluation.h"
+#include "patina/run/feed.h"
+#include "patina/run/recipe.h"
+
+namespace patina::bench {
+
+namespace {
+
+constexpr int64_t kTasks = 10;
+
+/// The stream from its first image to its last evaluation; the accuracy then.
+double accuracy_of(Recipe& recipe, const DataSplits& data, Backbone& backbone,
+                   const std::shared_ptr<ImageCache>& images) {
+  const auto feed = [&](const Source& source, const TransformOptions& transform) {
+    return make_feed(backbone, source, transform, {}, "test_transform", images);
+  };
+  const auto train_feed = feed(*data.train, recipe.train_transform);
+  const auto test_feed = feed(*data.test, recipe.test_transform);
+  const auto scenario = make_scenario(recipe.scenario, data);
+  const Seeds seeds(uint64_t(recipe.seed));
+  const auto learner = recipe.learner.row().make({backbone, seeds}, *recipe.learner.options);
+  ThreadPool pool;
+  Trainer trainer(recipe.training, *train_feed, *test_feed, pool, seeds);
+  Evaluation evaluation(*scenario);
+  evaluation.measure(*learner, trainer, 0);
+  const auto stream = scenario->stream();
+  while (const auto task = stream->next()) {
+    learner->begin_task(*task, trainer);
+    learner->fit(*task, trainer);
+    learner->end_task(*task, trainer);
+    evaluation.measure(*learner, trainer, task->index + 1);
+  }
+  return evaluation.accuracy_after(scenario->tasks()).value_or(0);
+}
+
+Recipe recipe_of(const std::string& learner, int64_t classes, bool quick) {
+  std::vector<std::string> settings = {
+      "learner.name=" + learner, fmt::format("scenario.classes_per_task={}", classes / kTasks)};
+  if (quick && learner == "ranpac") settings.push_back("learner.projection=200");
+  Recipe recipe;
+  auto file = RecipeFile::parse("", "the scenario's recipe", settings);
+  file.bind(recipe);
+  return recipe;
+}
+
+}  // namespace
+
+std::vector<Case> measure_stream(const std::string& learner, bool quick) {
+  const int64_t classes = quick ? 10 : 100, train = quick ? 4 : 50, test = quick ? 2 : 20;
+  Recipe recipe = recipe_of(learner, classes, quick);
+  const DataSplits data = pattern_data(classes, train, test);
+  const auto backbone = load_backbone({.name = "starter"});
+  double plain_accuracy = 0, our_accuracy = 0;
+  const auto plain = [&] {
+    backbone->set_engine(nn::plain_engine());
+    backbone->set_cache(nullptr);
+    plain_accuracy = accuracy_of(recipe, data, *backbone, std::make_shared<ImageCache>(0));
+  };
+  const auto ours = [&] {  // packs its weights and fills its store each time
+    backbone->set_engine(nn::packed_engine(nn::Precision::bf16));
+    backbone->set_cache(std::make_shared<FeatureStore>(EngineOptions{.cache_disk_bytes = 0}));
+    our_accuracy = accuracy_of(recipe, data, *backbone,
+                               std::make_shared<ImageCache>(recipe.engine.image_cache_bytes));
+  };
+  const auto times =
+      times_in_turn(quick ? kOnce : Pace{.rounds = 3, .warm_up = false}, {plain, ours});
+  return {{fmt::format("the starter ViT, {} classes, {} training and {} test images each", classes,
+                       train, test),
+           {{"plain loop", times[0], "s"},
+            {"patina", times[1], "s"},
+            {"accuracy of the plain loop", plain_accuracy, ""},
+            {"accuracy of patina", our_accuracy, ""}},
+           {{"patina against the plain loop", times[0] / times[1],
+             learner == "simplecil" ? std::optional(15.0) : std::nullopt}}}};
+}
+
+}  // namespace patina::bench

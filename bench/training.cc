@@ -1,0 +1,66 @@
+#include "bench/training.h"
+
+#include "patina/adapt/adapter.h"
+#include "patina/adapt/prefix.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina::bench {
+
+namespace {
+
+constexpr int64_t kClasses = 100;
+constexpr double kRate = 0.01;
+
+std::unique_ptr<nn::Adaptation> make(Adapting adapting, const ViT& vit) {
+  Random random = Seeds(1)("adaptation");
+  if (adapting == Adapting::adapter)
+    return std::make_unique<adapt::Adapter>(adapt::AdapterOptions{.bottleneck = 64}, vit.width(),
+                                            vit.layers(), random);
+  return std::make_unique<adapt::Prefix>(
+      adapt::PrefixOptions{.length = 20, .layers = {0, 1, 2, 3, 4}}, vit.block(), vit.layers(),
+      random);
+}
+
+}  // namespace
+
+std::string text(Adapting adapting) {
+  return adapting == Adapting::prefix ? "prefix prompts" : "adapters";
+}
+
+Way eager_fp32() {
+  return {nn::plain_engine()};
+}
+Way autocast_bf16() {
+  return {nn::plain_engine(), true};
+}
+Way packed_bf16() {
+  return {nn::packed_engine(nn::Precision::bf16)};
+}
+
+Training::Training(ViT& vit, Adapting adapting, Way way)
+    : vit_(vit), way_(std::move(way)), adaptation_(make(adapting, vit)) {
+  Random random = Seeds(1)("head");
+  head_.grow(kClasses, vit.width(), random);
+  nn::freeze(head_, false);
+  ParamGroup trained;
+  for (auto& [name, tensor] : nn::trainable(*adaptation_)) trained.tensors.push_back(tensor);
+  for (auto& [name, tensor] : nn::trainable(head_)) trained.tensors.push_back(tensor);
+  optimizer_.emplace(OptimizerOptions{.optimizer = "sgd"}, std::vector{trained});
+}
+
+double Training::step(const Tensor& images) {
+  vit_.set_engine(way_.engine);
+  optimizer_->zero_grad();
+  Tensor loss;
+  {
+    MixedPrecision mixed(way_.autocast);
+    const Tensor scores = head_(vit_.features(images, {adaptation_.get()}).to(at::kFloat));
+    loss = nn::cross_entropy(scores.to(at::kFloat), at::arange(images.size(0)) % kClasses);
+  }
+  loss.backward();
+  optimizer_->step(kRate);
+  return loss.item<double>();
+}
+
+}  // namespace patina::bench

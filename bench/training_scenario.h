@@ -1,0 +1,16 @@
+// A training step on a frozen network: time and memory, with prefix prompts as DualPrompt has them
+// and with adapters, in fp32, in LibTorch's automatic mixed precision and by the packed engine.
+#pragma once
+
+#include "bench/networks.h"
+#include "bench/scenario.h"
+
+namespace patina::bench {
+
+/// Every network of networks() with both adaptations.
+std::vector<Case> measure_train_step(bool quick);
+/// DeiT-Tiny with prefix prompts. Throws Error(file) where the system does not let a process see
+/// its own peak memory.
+std::vector<Case> measure_memory(bool quick);
+
+}  // namespace patina::bench

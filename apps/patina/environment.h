@@ -3,10 +3,14 @@
 
 namespace patina::cli {
 
-/// OpenBLAS picks kernels by the processor's model, and falls back to those of 2004 on one that is
-/// newer than itself (measured: 4.5 times slower). Where that has happened on a processor with
-/// AVX2, starts the program again with OPENBLAS_CORETYPE set by what the processor can do. A value
-/// that the user set stays. Returns where nothing has to change.
+/// Starts the program again where one of these has to change first; a value that the user set
+/// stays.
+///
+/// OMP_WAIT_POLICY: passive, so that threads that wait sleep and leave the cores to others.
+///
+/// OPENBLAS_CORETYPE: OpenBLAS picks kernels by the processor's model, and falls back to those of
+/// 2004 on one that is newer than itself (measured: 4.5 times slower). Where that has happened on a
+/// processor with AVX2, the variable is set by what the processor can do.
 void settle_environment(char** argv);
 
 }  // namespace patina::cli

@@ -79,6 +79,15 @@ TEST_F(DeitTiny, FeaturesAndLogits) {
   EXPECT_PARITY(vit->logits(features), expected("logits"));
 }
 
+TEST_F(DeitTiny, FeaturesInBf16KeepTheirDirection) {
+  const auto vit = load();
+  vit->set_engine(nn::packed_engine(nn::Precision::bf16));
+  const Tensor features =
+      vit->features(prepared(expected_, {.size = 224, .normalize = "imagenet", .resize = 256}));
+  const Tensor cosines = at::cosine_similarity(features, expected("cls_features"), 1);
+  EXPECT_GT(cosines.min().item<double>(), 0.999);
+}
+
 TEST_F(DeitTiny, UnitInput) {
   EXPECT_PARITY(
       load()->features(prepared(expected_, {.size = 224, .normalize = "unit", .resize = 256})),

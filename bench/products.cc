@@ -66,11 +66,10 @@ KernelProducts::KernelProducts(const ViTShape& shape, int64_t batch)
 
 void KernelProducts::multiply() const {
   const int64_t threads = tensor_threads();
-  in_parallel(threads, [&](int64_t thread) {
+  in_parallel(batch_, (batch_ + threads - 1) / threads, [&](int64_t first, int64_t end) {
     const auto from = kernels::aligned<bf16>(from_size_), to = kernels::aligned<bf16>(to_size_);
     std::fill_n(from.get(), from_size_, kernels::to_bf16(0.5f));
-    const int64_t end = batch_ * (thread + 1) / threads;
-    for (int64_t i = batch_ * thread / threads; i < end; i += samples_)
+    for (int64_t i = first; i < end; i += samples_)
       run(std::min(samples_, end - i), from.get(), to.get());
   });
 }

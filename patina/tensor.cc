@@ -69,10 +69,11 @@ void prepare_cpu(int threads) {
 int tensor_threads() {
   return at::get_num_threads();
 }
-void in_parallel(int64_t n, const std::function<void(int64_t)>& work) {
-  at::parallel_for(0, n, 1, [&](int64_t from, int64_t to) {
-    for (int64_t i = from; i < to; ++i) work(i);
-  });
+void in_parallel(int64_t n, int64_t least, const std::function<void(int64_t, int64_t)>& work) {
+#ifndef _OPENMP
+#error LibTorch shares loops among threads only where its headers are compiled with OpenMP
+#endif
+  at::parallel_for(0, n, least, work);
 }
 std::string libtorch_version() {
   return TORCH_VERSION;

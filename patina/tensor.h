@@ -52,9 +52,9 @@ Tensor tensor_of(std::span<const int64_t> items);
 std::vector<int64_t> items_of(const Tensor& t);
 
 int tensor_threads();
-/// Calls work(0) ... work(n - 1), shared among those threads, each of which then runs LibTorch's
-/// operations alone.
-void in_parallel(int64_t n, const std::function<void(int64_t)>& work);
+/// Calls work(from, end) for ranges that make up [0, n), `least` items or more each, shared among
+/// those threads. A thread at work runs LibTorch's operations alone, and loops inside in one piece.
+void in_parallel(int64_t n, int64_t least, const std::function<void(int64_t, int64_t)>& work);
 
 /// "1.13.1": the LibTorch this is built with.
 std::string libtorch_version();

@@ -15,11 +15,12 @@ namespace {
 constexpr std::array<std::string_view, 8> kOldCores = {"Prescott", "Core2", "Penryn",  "Dunnington",
                                                        "Nehalem",  "Atom",  "Generic", "Katmai"};
 
-// Threads that wait for others sleep: spinning takes the cores from whoever else is on the machine,
-// and makes a run there several times slower.
+// Threads that wait for others spin a few microseconds, then sleep. Spinning for longer takes the
+// cores from whoever else is on the machine, and makes a run there several times slower; sleeping
+// at once makes operations of a few microseconds ten times slower.
 bool settle_waiting() {
-  if (std::getenv("OMP_WAIT_POLICY")) return false;
-  return ::setenv("OMP_WAIT_POLICY", "passive", 1) == 0;
+  if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return false;
+  return ::setenv("GOMP_SPINCOUNT", "1000", 1) == 0;
 }
 
 bool settle_blas() {

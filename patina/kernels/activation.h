@@ -117,22 +117,21 @@ float slope(float x) {
 /// Calls `f` with the activation as a compile-time constant.
 template <class F>
 void with_activation(Activation activation, F&& f) {
-  const auto call = [&]<Activation a>() { f.template operator()<a>(); };
   switch (activation) {
     case Activation::none:
-      return call.template operator()<Activation::none>();
+      return f.template operator()<Activation::none>();
     case Activation::gelu:
-      return call.template operator()<Activation::gelu>();
+      return f.template operator()<Activation::gelu>();
     case Activation::gelu_tanh:
-      return call.template operator()<Activation::gelu_tanh>();
+      return f.template operator()<Activation::gelu_tanh>();
     case Activation::quick_gelu:
-      return call.template operator()<Activation::quick_gelu>();
+      return f.template operator()<Activation::quick_gelu>();
     case Activation::relu:
-      return call.template operator()<Activation::relu>();
+      return f.template operator()<Activation::relu>();
     case Activation::silu:
-      return call.template operator()<Activation::silu>();
+      return f.template operator()<Activation::silu>();
     case Activation::tanh:
-      return call.template operator()<Activation::tanh>();
+      return f.template operator()<Activation::tanh>();
   }
 }
 

@@ -52,7 +52,8 @@ Tensor norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double ep
 Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
               double scale);
 
-/// Counts the products of an attention: see flops().
+/// Count the products of x Wᵀ for that many rows, and of an attention: see flops().
+void count_linear(int64_t rows, const Tensor& x, const Tensor& weight);
 void count_attention(const Tensor& query, const Tensor& key, const Tensor& value);
 
 /// Squares of side p from images [B,3,H,W], row by row, as a patch embedding reads them: [B,T,3pp]

@@ -6,6 +6,11 @@
 
 namespace patina::kernels {
 
+void count_linear(int64_t rows, const Tensor& x, const Tensor& weight) {
+  const int64_t cost = 2 * rows * weight.numel();
+  count_flops(cost, cost * (takes_gradient(x) + takes_gradient(weight)));
+}
+
 namespace {
 
 // [rows, k rounded up to tiles] bf16; x itself where it is that already.
@@ -62,13 +67,11 @@ void multiply_rows(Product product, const Tensor& a, const Tiles& tiles, const T
   });
 }
 
-}  // namespace
-
-namespace {
 // [N,K] float, contiguous.
 Tensor matrix_of(const Tensor& weight) {
   return weight.detach().flatten(1).to(at::kFloat).contiguous();
 }
+
 }  // namespace
 
 struct PackedWeight::Parts {
@@ -184,9 +187,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
     product.before = data<bf16>(before);
   }
   multiply_rows(product, rows, packed->parts().forward, y);
-  const int64_t cost = 2 * m * n * packed->k();
-  const bool trains = weight.defined() && weight.requires_grad();
-  count_flops(cost, graph ? cost * (x.requires_grad() + trains) : 0);
+  count_linear(m, x, weight);
   if (!graph) return y;
   const auto node = make_node<LinearBack>();
   node->reads(x, weight, bias, end.add);
@@ -194,7 +195,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
   node->weight = weight.detach();
   node->activation = end.activation;
   node->before = before;
-  if (trains) node->x = rows;
+  if (takes_gradient(weight)) node->x = rows;
   node->x_shape = x.sizes().vec();
   autograd::set_history(y, node);
   return y;

@@ -1,8 +1,7 @@
 // What the kernels' operations on tensors share: nodes of LibTorch's graph with a backward of ours,
-// and work on rows shared among threads.
+// and rows of either type.
 #pragma once
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 
@@ -31,21 +30,16 @@ std::shared_ptr<N> make_node() {
   return std::shared_ptr<N>(new N, autograd::deleteNode);
 }
 
+inline bool takes_gradient(const Tensor& t) {
+  return at::GradMode::is_enabled() && t.defined() && t.requires_grad();
+}
 inline bool needs_graph(std::initializer_list<Tensor> inputs) {
-  if (!at::GradMode::is_enabled()) return false;
-  return std::any_of(inputs.begin(), inputs.end(),
-                     [](const Tensor& t) { return t.defined() && t.requires_grad(); });
+  return std::any_of(inputs.begin(), inputs.end(), takes_gradient);
 }
 
 template <class T>
 T* data(const Tensor& t) {
   return t.defined() ? static_cast<T*>(t.data_ptr()) : nullptr;
-}
-
-// Rows [from, to) of work shared among threads; each of them is enough to be worth a thread.
-template <class Work>
-void in_parallel(int64_t rows, int64_t least, Work&& work) {
-  at::parallel_for(0, rows, least, [&](int64_t from, int64_t to) { work(from, to); });
 }
 
 template <class Work>
@@ -56,6 +50,7 @@ void by_type(const Tensor& t, Work&& work) {
     work.template operator()<float>();
 }
 
+// That are worth a thread.
 inline constexpr int64_t kRowsAThread = 64;
 
 inline int64_t rows_of(const Tensor& x) {

@@ -1,5 +1,6 @@
 #include "patina/learn/ridge.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "patina/base/error.h"
@@ -150,16 +151,11 @@ double RidgeTrial::error(double penalty) const {
 }
 
 double choose_penalty(const std::vector<double>& grid, const RidgeTrial& trial) {
-  NoGrad no_grad;
-  double best = grid.front(), least = std::numeric_limits<double>::infinity();
-  for (const double penalty : grid) {
-    const double error = trial.error(penalty);
-    if (error < least) {
-      least = error;
-      best = penalty;
-    }
-  }
-  return best;
+  std::vector<double> errors(grid.size());
+  in_parallel(int64_t(grid.size()), 1, [&](int64_t from, int64_t end) {
+    for (auto i = size_t(from); i < size_t(end); ++i) errors[i] = trial.error(grid[i]);
+  });
+  return grid[size_t(std::ranges::min_element(errors) - errors.begin())];
 }
 
 }  // namespace patina

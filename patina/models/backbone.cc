@@ -15,6 +15,16 @@ bool takes_gradient(const std::vector<nn::NamedTensor>& tensors) {
   return std::ranges::any_of(tensors, [](const auto& t) { return t.tensor.requires_grad(); });
 }
 
+// Into how many parts threads share a batch: of enough tokens that weights are read seldom, few
+// enough that activations stay near, and as many for each thread.
+int64_t parts_of(int64_t batch, int64_t tokens) {
+  constexpr int64_t kTokens = 1024;
+  const int64_t threads = tensor_threads();
+  const int64_t parts = std::max<int64_t>(1, batch * tokens / kTokens);
+  return std::clamp<int64_t>((parts + threads - 1) / threads * threads, 1,
+                             std::max<int64_t>(1, batch));
+}
+
 }  // namespace
 
 std::optional<Continuation> Backbone::begin(const Input&, const nn::Adaptations&, bool) const {
@@ -56,19 +66,16 @@ Tensor Backbone::compute(const Input& input, const nn::Adaptations& adaptations)
   if (graph || !pure) return encode(input, adaptations);
   NoGrad no_grad;
   if (!engine_->frugal()) return encode(input, adaptations);
-  // Enough tokens that weights are read seldom, few enough that activations stay near.
-  constexpr int64_t kTokens = 1024;
-  const int64_t batch = input.size(), threads = tensor_threads();
-  const int64_t part = std::clamp<int64_t>(kTokens / std::max<int64_t>(1, tokens_of(input)), 1,
-                                           std::max<int64_t>(1, (batch + threads - 1) / threads));
   Input made = input;
   if (!input.is_text()) made.data = input.pixels();
-  std::vector<Tensor> parts(size_t((batch + part - 1) / part));
-  in_parallel(int64_t(parts.size()), [&](int64_t i) {
+  const int64_t batch = input.size(), n = parts_of(batch, tokens_of(input));
+  std::vector<Tensor> parts(static_cast<size_t>(n));
+  in_parallel(n, 1, [&](int64_t from, int64_t end) {
     NoGrad no_grad;
-    parts[size_t(i)] = encode(made.slice(i * part, std::min(batch, (i + 1) * part)), adaptations);
+    for (int64_t i = from; i < end; ++i)
+      parts[size_t(i)] = encode(made.slice(batch * i / n, batch * (i + 1) / n), adaptations);
   });
-  return parts.size() == 1 ? parts[0] : at::cat(parts);
+  return n == 1 ? parts[0] : at::cat(parts);
 }
 
 std::vector<int64_t> Backbone::recall(const Tensor& keys, Tensor& features,

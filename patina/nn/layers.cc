@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "patina/kernels/flops.h"
 #include "patina/kernels/functions.h"
 #include "patina/ops.h"
 
@@ -18,9 +17,7 @@ Tensor Linear::operator()(const Tensor& x) const {
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (x.scalar_type() == at::kBFloat16) return kernels::linear(x, weight, bias);
-  const int64_t cost = 2 * x.numel() * weight.size(0);
-  const bool graph = at::GradMode::is_enabled();
-  count_flops(cost, graph ? cost * (x.requires_grad() + weight.requires_grad()) : 0);
+  kernels::count_linear(x.numel() / x.size(-1), x, weight);
   return at::linear(x, weight, bias);
 }
 

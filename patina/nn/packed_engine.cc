@@ -83,7 +83,7 @@ class PackedEngine : public Engine {
     if (precision_ == Precision::fp32 || !frozen(bias))
       return plain_engine()->attend(query.to(at::kFloat), key.to(at::kFloat), value.to(at::kFloat),
                                     bias, scale);
-    return kernels::attend(query.to(type_), key.to(type_), value.to(type_), bias, scale);
+    return kernels::attend(query, key, value, bias, scale);
   }
 
   Tensor embed_patches(const Linear& patch, const Tensor& images) const override {

@@ -2,18 +2,17 @@
 
 #include <cmath>
 
+#include "patina/kernels/attention_steps.h"
 #include "patina/ops.h"
 
 namespace patina::nn {
 
 namespace {
 
-// Far below any score, yet finite: a row that sees nothing stays a number, and nobody reads it.
-constexpr double kHidden = -1e30;
-
-// [B|1,1,T|1,S] of what may be seen -> 0 there, kHidden elsewhere.
+// [B|1,1,T|1,S] of what may be seen -> 0 there, kHidden elsewhere: far below any score, yet finite,
+// so that a row that sees nothing stays a number, and nobody reads it.
 Tensor hide_others(const Tensor& seen) {
-  return (seen.logical_not()).to(at::kFloat) * kHidden;
+  return (seen.logical_not()).to(at::kFloat) * double(kernels::kHidden);
 }
 
 // Of t [B|1,..,T,..] with T along `dim` those at `rows` [B,R]: [B,..,R,..].

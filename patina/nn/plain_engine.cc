@@ -1,4 +1,3 @@
-#include "patina/kernels/flops.h"
 #include "patina/kernels/functions.h"
 #include "patina/nn/engine.h"
 #include "patina/ops.h"
@@ -44,7 +43,7 @@ class PlainEngine : public Engine {
   Tensor embed_patches(const Linear& patch, const Tensor& images) const override {
     const int64_t side = patch.weight.size(-1);
     const Tensor grid = at::conv2d(images, patch.weight, patch.bias, side);  // [B,D,h,w]
-    count_flops(2 * grid.numel() * patch.weight[0].numel(), 0);
+    kernels::count_linear(grid.numel() / grid.size(1), images, patch.weight);
     return grid.flatten(2).transpose(1, 2);
   }
 

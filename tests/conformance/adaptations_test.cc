@@ -9,7 +9,7 @@
 namespace patina::adapt {
 namespace {
 
-class Adapted : public testing::TestWithParam<std::tuple<std::string, std::string>> {
+class Adapted : public testing::TestWithParam<Case> {
  protected:
   TinyFamily family_ = tiny_family(std::get<0>(GetParam()));
 
@@ -125,17 +125,7 @@ TEST_P(Adapted, GeneratesTheSameWithAndWithoutACache) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Adapted,
-                         testing::Combine(testing::ValuesIn(tiny_families()),
-                                          [] {
-                                            std::vector<std::string> names;
-                                            for (const auto& kind : kinds())
-                                              names.push_back(kind.name);
-                                            return testing::ValuesIn(names);
-                                          }()),
-                         [](const auto& info) {
-                           return std::get<0>(info.param) + "_" + std::get<1>(info.param);
-                         });
+INSTANTIATE_TEST_SUITE_P(Families, Adapted, in_every_family(kinds()), name_of_case);
 
 }  // namespace
 }  // namespace patina::adapt

@@ -18,7 +18,7 @@ std::vector<Kind> kinds_and_none() {
   return all;
 }
 
-class Engines : public testing::TestWithParam<std::tuple<std::string, std::string>> {
+class Engines : public testing::TestWithParam<Case> {
  protected:
   struct Seen {
     Tensor tokens, features;
@@ -117,17 +117,7 @@ TEST_P(Engines, ASamplesFeaturesDoNotDependOnItsBatch) {
         << i;
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Engines,
-                         testing::Combine(testing::ValuesIn(tiny_families()),
-                                          [] {
-                                            std::vector<std::string> names;
-                                            for (const auto& kind : kinds_and_none())
-                                              names.push_back(kind.name);
-                                            return testing::ValuesIn(names);
-                                          }()),
-                         [](const auto& info) {
-                           return std::get<0>(info.param) + "_" + std::get<1>(info.param);
-                         });
+INSTANTIATE_TEST_SUITE_P(Families, Engines, in_every_family(kinds_and_none()), name_of_case);
 
 }  // namespace
 }  // namespace patina::adapt

@@ -1,6 +1,8 @@
 // Every adaptation there is, made for any tiny family.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include "patina/adapt/adapter.h"
 #include "patina/adapt/lora.h"
 #include "patina/adapt/prefix.h"
@@ -58,6 +60,19 @@ inline Made make_stirred(const Kind& kind, const TinyFamily& family) {
   for (auto& item : nn::tensors(*made))
     item.tensor.add_(random_tensor(item.tensor.sizes().vec(), ++seed, 0.1));
   return made;
+}
+
+/// A case is a family's name and a kind's.
+using Case = std::tuple<std::string, std::string>;
+
+inline auto in_every_family(const std::vector<Kind>& kinds) {
+  std::vector<std::string> names;
+  for (const auto& kind : kinds) names.push_back(kind.name);
+  return testing::Combine(testing::ValuesIn(tiny_families()), testing::ValuesIn(names));
+}
+
+inline std::string name_of_case(const testing::TestParamInfo<Case>& info) {
+  return std::get<0>(info.param) + "_" + std::get<1>(info.param);
 }
 
 }  // namespace patina::adapt

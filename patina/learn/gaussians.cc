@@ -58,9 +58,11 @@ void Gaussians::add(const Tensor& mean, const Tensor& covariance) {
   means_.push_back(mean.to(at::kFloat));
 }
 
-Tensor Gaussians::sample(std::span<const int64_t> counts, Random& random) const {
+Tensor Gaussians::sample(std::span<const int64_t> counts, Random& random,
+                         std::span<const double> scales) const {
   NoGrad no_grad;
   PATINA_CHECK(int64_t(counts.size()) == classes() && classes() > 0, "a count for every class");
+  PATINA_CHECK(scales.empty() || scales.size() == counts.size(), "a scale for every class");
   const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{0});
   Tensor noise = at::empty({total, means_[0].size(0)});
   random.fill_normal(values(noise));
@@ -69,8 +71,9 @@ Tensor Gaussians::sample(std::span<const int64_t> counts, Random& random) const 
     const auto of_class = [&](const Tensor& all) {
       return all.slice(0, int64_t(first), int64_t(first) + counts[c]);
     };
+    const Tensor mean = scales.empty() ? means_[c] : means_[c] * scales[c];
     each_product(of_class(noise), factors_[c], [&](int64_t low, int64_t high, const Tensor& part) {
-      of_class(drawn).slice(1, low, high).copy_(part + means_[c].slice(0, low, high));
+      of_class(drawn).slice(1, low, high).copy_(part + mean.slice(0, low, high));
     });
   }
   return drawn;

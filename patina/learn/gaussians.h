@@ -27,7 +27,11 @@ class Gaussians {
 
   /// counts[c] draws μ + L z of each class c: [sum of counts, D] float, class after class. The
   /// noise is drawn row after row, so the same `random` gives the same rows whatever the counts.
-  Tensor sample(std::span<const int64_t> counts, Random& random) const;
+  /// `scales`, one a class or none, multiply the means.
+  Tensor sample(std::span<const int64_t> counts, Random& random,
+                std::span<const double> scales = {}) const;
+  const Tensor& mean(int64_t c) const { return means_.at(size_t(c)); }
+  void set_mean(int64_t c, const Tensor& mean) { means_.at(size_t(c)) = mean.to(at::kFloat); }
 
   template <class Archive>
   void state(Archive& a) {

@@ -14,10 +14,11 @@ namespace patina {
 
 /// A continual-learning method, running.
 ///
-/// The order of calls for each task: begin_task, fit (whose epochs call loss, after_backward and
-/// after_step for every batch), end_task; then scores for evaluation. After a crash, `state`
-/// restores what it saved at the end of a task, or between two steps of fit's epochs; in the latter
-/// case begin_task is not called again and fit is.
+/// The order of calls for each task: begin_task, fit (whose epochs call begin_epoch, and loss,
+/// after_backward and after_step for every batch), end_task; then scores for evaluation. After a
+/// crash, `state` restores what it saved at the end of a task, or between two steps of fit's
+/// epochs; in the latter case begin_task is not called again, fit is, and begin_epoch for the epoch
+/// that was interrupted.
 class Learner {
  public:
   virtual ~Learner() = default;
@@ -32,11 +33,16 @@ class Learner {
   virtual void state(Archive& a) = 0;
 
   virtual void begin_task(const Task&, Trainer&) {}  // grow heads, prompts, adapters
+  virtual void begin_epoch(int64_t) {}               // freeze what an epoch does not train
   virtual void after_backward() {}                   // project gradients
   virtual void after_step(const Batch&) {}           // moving averages, importance traces
   virtual void end_task(const Task&, Trainer&) {}    // Fisher, prototypes, herding, merging
   /// The epochs; a closed form overrides it.
   virtual void fit(const Task& task, Trainer& trainer);
+
+  /// What the record shows of the method's inside after a task's evaluation, such as how often each
+  /// prompt was chosen; null: nothing.
+  virtual Json diagnostics() const { return nullptr; }
 };
 
 /// A method without gradients: its knowledge comes from features alone.

@@ -27,15 +27,16 @@ Trainer::Trainer(TrainingOptions options, const Feed& train, const Feed& test, T
 
 Trainer::~Trainer() = default;
 
-void Trainer::epochs(Learner& learner, const Task& task) {
+void Trainer::epochs(Learner& learner, const Task& task, int64_t epochs) {
   const Dataset& data = *task.train;
   optimizer_ = std::make_unique<Optimizer>(options_.optimizer, learner.trainable());
   if (!restored_.empty()) optimizer_->set_state(std::exchange(restored_, {}));
   const Seeds task_seeds(seeds_("task", uint64_t(task.index)).bits());
-  Progress progress(fmt::format("task {}: training", task.index + 1), options_.epochs * data.size(),
+  Progress progress(fmt::format("task {}: training", task.index + 1), epochs * data.size(),
                     train_.unit());
   const auto cost = costs(train_, data);
-  for (; epoch_ < options_.epochs; ++epoch_, step_ = 0) {
+  for (; epoch_ < epochs; ++epoch_, step_ = 0) {
+    learner.begin_epoch(epoch_);
     auto order = bucketed(task_seeds("order", uint64_t(epoch_)).permutation(data.size()), cost,
                           options_.batch_size, task_seeds("batches", uint64_t(epoch_)));
     Loader loader(data, train_, pool_, std::move(order), options_.batch_size,
@@ -53,7 +54,7 @@ void Trainer::epochs(Learner& learner, const Task& task) {
              task.index + 1, value, epoch_ + 1);
       loss.backward();
       learner.after_backward();
-      optimizer_->step(learning_rate(options_.optimizer, at, options_.epochs));
+      optimizer_->step(learning_rate(options_.optimizer, at, epochs));
       learner.after_step(*batch);
       ++step_;
       progress.note(fmt::format("loss {:.3f}", value));

@@ -40,7 +40,10 @@ class Trainer {
   const Seeds& seeds() const { return seeds_; }
 
   /// Descends learner.loss for the epochs of the options, from where a restored state stopped.
-  void epochs(Learner& learner, const Task& task);
+  void epochs(Learner& learner, const Task& task) { epochs(learner, task, options_.epochs); }
+  /// The same for another number of them. A fit of several such stretches keeps in its state which
+  /// of them it is in.
+  void epochs(Learner& learner, const Task& task, int64_t epochs);
 
   /// Features of every sample through the test feed, in the dataset's order, without a graph. What
   /// the backbone's cache knows is neither loaded nor decoded.

@@ -4,16 +4,26 @@
 
 namespace patina::nn {
 
-void LinearHead::grow(int64_t classes, int64_t width, Random& random) {
-  const int64_t known = this->classes();
-  if (classes <= known) return;
-  NoGrad no_grad;
-  Tensor rows = at::empty({classes - known, width});
+namespace {
+
+// `old` with `rows` under it, taking gradients.
+Tensor grown(const Tensor& old, const Tensor& rows) {
+  return (old.defined() ? at::cat({old.detach(), rows}) : rows).requires_grad_(true);
+}
+
+Tensor fresh_rows(int64_t classes, int64_t width, Random& random) {
+  Tensor rows = at::empty({classes, width});
   init_kaiming(rows, random);
-  weight = known > 0 ? at::cat({weight.detach(), rows}) : rows;
-  bias = known > 0 ? at::cat({bias.detach(), at::zeros({classes - known})}) : at::zeros({classes});
-  weight.requires_grad_(true);
-  bias.requires_grad_(true);
+  return rows;
+}
+
+}  // namespace
+
+void LinearHead::grow(int64_t classes, int64_t width, Random& random) {
+  const int64_t more = classes - this->classes();
+  if (more <= 0) return;
+  weight = grown(weight, fresh_rows(more, width, random));
+  bias = grown(bias, at::zeros({more}));
 }
 
 Tensor LinearHead::operator()(const Tensor& features) const {
@@ -23,6 +33,64 @@ Tensor LinearHead::operator()(const Tensor& features) const {
 void LinearHead::walk(Walk& w) {
   w("weight", weight);
   w("bias", bias);
+}
+
+void CosineHead::grow(int64_t classes, int64_t width, Random& random) {
+  const int64_t more = classes - this->classes();
+  if (more <= 0) return;
+  weight = grown(weight, fresh_rows(more, width, random));
+  if (!scale.defined()) scale = at::ones({1}).requires_grad_(true);
+}
+
+Tensor CosineHead::operator()(const Tensor& features) const {
+  return scale * cosine_scores(features, weight);
+}
+
+void CosineHead::walk(Walk& w) {
+  w("weight", weight);
+  w("scale", scale);
+}
+
+void TaskHeads::add(int64_t classes, int64_t width, Random& random, double deviation, bool bias) {
+  Tensor rows = at::empty({classes, width});
+  if (deviation > 0)
+    init_truncated_normal(rows, random, deviation);
+  else
+    init_kaiming(rows, random);
+  weights.push_back(rows.requires_grad_(true));
+  biases.push_back(bias ? at::zeros({classes}).requires_grad_(true) : Tensor());
+}
+
+Tensor TaskHeads::operator()(const Tensor& features) const {
+  std::vector<Tensor> scores;
+  for (size_t t = 0; t < tasks(); ++t) scores.push_back(of_task(t, features));
+  return at::cat(scores, 1);
+}
+
+Tensor TaskHeads::cosines(const Tensor& features) const {
+  return cosine_scores(features, at::cat(weights));
+}
+
+Tensor TaskHeads::of_task(size_t task, const Tensor& features) const {
+  return at::linear(features, weights.at(task), biases.at(task));
+}
+
+std::vector<int64_t> TaskHeads::sizes() const {
+  std::vector<int64_t> sizes;
+  for (const auto& weight : weights) sizes.push_back(weight.size(0));
+  return sizes;
+}
+
+void TaskHeads::freeze(bool frozen) {
+  for (auto& tensor : tensors()) tensor.requires_grad_(!frozen);
+}
+
+std::vector<Tensor> TaskHeads::tensors() const {
+  std::vector<Tensor> all;
+  for (const auto* list : {&weights, &biases})
+    for (const auto& tensor : *list)
+      if (tensor.defined()) all.push_back(tensor);
+  return all;
 }
 
 Tensor normalized(const Tensor& x) {

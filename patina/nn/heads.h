@@ -17,6 +17,41 @@ struct LinearHead {
   void walk(Walk& w);
 };
 
+/// Cosine scores over the classes seen: σ cos(f, w).  weight [K,D], scale σ [1].
+struct CosineHead {
+  Tensor weight, scale;
+
+  /// Adds rows for `classes` - K new classes: U(-1/sqrt(D), 1/sqrt(D)). Old rows are kept; σ begins
+  /// at 1 and takes gradients.
+  void grow(int64_t classes, int64_t width, Random& random);
+  Tensor operator()(const Tensor& features) const;  // [B,D] -> [B,K]
+  int64_t classes() const { return weight.defined() ? weight.size(0) : 0; }
+  void walk(Walk& w);
+};
+
+/// One head a task, so that training one leaves the others' rows alone, weight decay and momentum
+/// included. Their scores stand side by side.  weights[t] [K_t,D], biases[t] [K_t] or undefined.
+struct TaskHeads {
+  std::vector<Tensor> weights, biases;
+
+  /// A head for `classes` more classes that takes gradients, with rows from N(0, deviation²) cut at
+  /// two deviations, or for a deviation of 0 from U(-1/sqrt(D), 1/sqrt(D)); the bias is zero.
+  void add(int64_t classes, int64_t width, Random& random, double deviation = 0, bool bias = true);
+  Tensor operator()(const Tensor& features) const;            // linear: [B,D] -> [B,K]
+  Tensor cosines(const Tensor& features) const;               // [B,D] -> [B,K]
+  Tensor of_task(size_t task, const Tensor& features) const;  // linear: [B,D] -> [B,K_task]
+  size_t tasks() const { return weights.size(); }
+  std::vector<int64_t> sizes() const;  // classes of each
+  void freeze(bool frozen = true);
+  std::vector<Tensor> tensors() const;  // all that are defined
+
+  template <class Archive>
+  void state(Archive& a) {
+    a("weights", weights);
+    a("biases", biases);
+  }
+};
+
 /// Rows at length one, as torch's F.normalize: x / max(|x|, 1e-12).
 Tensor normalized(const Tensor& x);
 

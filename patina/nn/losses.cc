@@ -11,6 +11,13 @@ Tensor cross_entropy(const Tensor& scores, const Tensor& target, double smoothin
   return hard * (1 - smoothing) - log_p.mean() * smoothing;
 }
 
+Tensor margin_cross_entropy(const Tensor& cosines, const Tensor& target, double scale,
+                            double margin) {
+  const Tensor lowered =
+      margin == 0 ? cosines : cosines - margin * at::one_hot(target, cosines.size(1));
+  return cross_entropy(scale * lowered, target);
+}
+
 Tensor token_cross_entropy(const Tensor& scores, const Tensor& labels) {
   return cross_entropy(scores.reshape({-1, scores.size(-1)}), labels.reshape({-1}));
 }

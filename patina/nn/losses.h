@@ -9,6 +9,11 @@ namespace patina::nn {
 /// `smoothing` spreads that much of the target evenly over all classes (Szegedy et al., CVPR 2016).
 Tensor cross_entropy(const Tensor& scores, const Tensor& target, double smoothing = 0);
 
+/// CosFace (Wang et al., CVPR 2018): cross-entropy of scale (cosines - margin at the target).
+/// cosines [B,K], target [B].
+Tensor margin_cross_entropy(const Tensor& cosines, const Tensor& target, double scale,
+                            double margin);
+
 /// Mean cross-entropy over the tokens whose label is not -100. scores [B,T,V], labels [B,T]. NaN
 /// when none counts.
 Tensor token_cross_entropy(const Tensor& scores, const Tensor& labels);

@@ -1,5 +1,6 @@
 #include "patina/run/run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -193,6 +194,7 @@ class Execution {
     task_seconds_ = 0;
     times_.task_train.push_back(train);
     evaluate(task.index + 1);
+    diagnostics_.push_back(learner_->diagnostics());
     if (store_) store_->flush();
     times_.task_evaluate.push_back(times_.evaluate - evaluated_before_);
     checkpoint();
@@ -261,6 +263,7 @@ class Execution {
     a("train_flops", train_flops_);
     a("evaluate_flops", evaluate_flops_);
     a("trainable", trainable_);
+    a("diagnostics", diagnostics_);
     a("stored", stored_);
     a("stored_bytes", stored_bytes_);
     if (!a.loading() && !in_task_) count_stored(a);
@@ -368,6 +371,8 @@ class Execution {
         {"trainable", trainable_},
         {"stored", stored_},
         {"stored_bytes_after_task", stored_bytes_}};
+    if (std::ranges::any_of(diagnostics_, [](const Json& task) { return !task.is_null(); }))
+      record["diagnostics_after_task"] = diagnostics_;
     const auto images = images_->counts();
     const auto in = [](const Flops& flops) {
       return Json{{"forward", flops.forward}, {"backward", flops.backward}};
@@ -422,6 +427,7 @@ class Execution {
   std::string engine_, model_hash_, model_hash_in_state_;
   int64_t backbone_numbers_ = 0, trainable_ = 0, stored_ = 0;
   std::vector<int64_t> stored_bytes_;
+  Json diagnostics_ = Json::array();  // the learner's own, task by task
 };
 
 }  // namespace

@@ -1,43 +1,65 @@
-// RanPAC (McDonnell et al., NeurIPS 2023): frozen features pass a fixed random projection and a
-// ReLU; in that wider space a ridge regression onto one-hot targets, whose sums grow with every
-// task, separates classes that overlap in feature space. Scores are linear, as in the paper.
+// RanPAC (McDonnell et al., NeurIPS 2023): the network is adapted to the first task and frozen. Its
+// features pass a fixed random projection and a ReLU; in that wider space a ridge regression onto
+// one-hot targets, whose sums grow with every task, separates classes that overlap in feature
+// space. Scores are linear, as in the paper.
 #include <cmath>
 
-#include "patina/learn/learner.h"
+#include "patina/learn/first_session.h"
 #include "patina/learn/linear_algebra.h"
 #include "patina/learn/ridge.h"
 #include "patina/ops.h"
 
 namespace patina {
 
-class RanPac : public ClosedFormLearner {
+class RanPac : public FirstSessionLearner {
  public:
-  struct Options : LearnerOptions {
+  struct Options : LearnerOptions, FirstSessionOptions {
     int64_t projection = 10000;
     int64_t grid_low = -8;
     int64_t grid_high = 8;
     double held_out = 0.2;
+    std::string compat = "paper";
     void bind(Fields& f) override {
+      FirstSessionOptions::bind(f);
       f("projection", projection,
         "Width M of the random projection; 0: none, ridge on the features.", at_least(0));
       f("grid_low", grid_low, "Smallest penalty tried, as a power of ten.", between(-12, 12));
       f("grid_high", grid_high, "Largest penalty tried, as a power of ten.", between(-12, 12));
       f("held_out", held_out, "Part of a task's samples that chooses the penalty.",
         {.low = 0, .high = 0.9, .low_open = true});
+      f("compat", compat,
+        "\"pilot\": the weights are used as a cosine head's, as LAMDA-PILOT does.",
+        {"paper", "pilot"});
       f.require(grid_low <= grid_high, "grid_low", "must not be above grid_high");
     }
   };
 
   RanPac(Setup setup, const Options& options)
-      : backbone_(setup.backbone), seeds_(setup.seeds), options_(options) {
+      : FirstSessionLearner(setup, options), options_(options) {
     if (options.projection == 0) return;
-    projection_ = at::empty({backbone_.width(), options.projection});
-    Random random = seeds_("projection");
+    projection_ = at::empty({backbone().width(), options.projection});
+    Random random = seeds()("projection");
     random.fill_normal(values(projection_));
   }
 
-  void fit(const Task& task, Trainer& trainer) override {
-    const auto [features, targets] = trainer.features(backbone_, *task.train);
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    const Tensor h = project(adapted(batch.input));
+    if (options_.compat == "pilot") return nn::cosine_scores(h, weights_.t());
+    return at::matmul(h, weights_);
+  }
+
+  // The projection is drawn from the seed again, so it is not stored.
+  void state(Archive& a) override {
+    FirstSessionLearner::state(a);
+    a("ridge", ridge_);
+    a("weights", weights_);
+    a("penalty", penalty_);
+  }
+
+ private:
+  void learn(const Task& task, Trainer& trainer) override {
+    const auto [features, targets] = adapted(*task.train, trainer);
     NoGrad no_grad;
     const Tensor h = project(features);
     const int64_t classes = int64_t(task.seen.size());
@@ -46,19 +68,6 @@ class RanPac : public ClosedFormLearner {
     weights_ = ridge_.solve(penalty_);
   }
 
-  Tensor scores(const Batch& batch) override {
-    NoGrad no_grad;
-    return at::matmul(project(backbone_.features(batch.input)), weights_);
-  }
-
-  // The projection is drawn from the seed again, so it is not stored.
-  void state(Archive& a) override {
-    a("ridge", ridge_);
-    a("weights", weights_);
-    a("penalty", penalty_);
-  }
-
- private:
   Tensor project(const Tensor& features) const {
     return projection_.defined() ? at::relu(at::matmul(features, projection_)) : features;
   }
@@ -72,7 +81,7 @@ class RanPac : public ClosedFormLearner {
     const int64_t samples = h.size(0);
     const int64_t fitted = int64_t(double(samples) * (1 - options_.held_out));
     if (fitted < 1 || fitted == samples) return 1;
-    const Tensor order = tensor_of(seeds_("held_out", uint64_t(task)).permutation(samples));
+    const Tensor order = tensor_of(seeds()("held_out", uint64_t(task)).permutation(samples));
     return choose_penalty(grid, trial(h, targets, order, fitted));
   }
 
@@ -87,8 +96,6 @@ class RanPac : public ClosedFormLearner {
     return RidgeTrial::dual(kernel.index_select(0, order).index_select(1, order), outputs, fitted);
   }
 
-  Backbone& backbone_;
-  Seeds seeds_;
   Options options_;
   Tensor projection_;  // [D,M], N(0,1)
   RidgeStatistics ridge_;
@@ -100,7 +107,8 @@ LearnerRow ranpac_learner() {
   return learner_row<RanPac>(
       "McDonnell et al., NeurIPS 2023",
       "Ridge regression on a fixed random projection of frozen features, summed over tasks.",
-      {.boundaries = true});
+      {.boundaries = true, .many_passes = true},
+      {.epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}});
 }
 
 }  // namespace patina

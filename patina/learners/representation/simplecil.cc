@@ -2,6 +2,7 @@
 // prototype, and a sample belongs to the class whose prototype has the largest cosine. Nothing is
 // trained.
 #include "patina/learn/learner.h"
+#include "patina/learn/prototypes.h"
 #include "patina/nn/heads.h"
 #include "patina/ops.h"
 
@@ -15,15 +16,8 @@ class SimpleCil : public ClosedFormLearner {
 
   // w_c = mean of f(x) over the class: un-normalised features, test transform.
   void fit(const Task& task, Trainer& trainer) override {
-    const auto [features, targets] = trainer.features(backbone_, *task.train);
-    NoGrad no_grad;
-    std::vector<Tensor> rows;
-    if (prototypes_.defined()) rows.push_back(prototypes_);
-    for (const int64_t c : task.fresh) {
-      const Tensor members = (targets == c).nonzero().squeeze(1);
-      rows.push_back(features.index_select(0, members).mean(0, /*keepdim=*/true));
-    }
-    prototypes_ = at::cat(rows);
+    const FeatureSet set = trainer.features(backbone_, *task.train);
+    prototypes_ = with_rows(prototypes_, class_means(set, task.fresh));
   }
 
   Tensor scores(const Batch& batch) override {

@@ -1,0 +1,24 @@
+#include "patina/learn/adapted.h"
+
+namespace patina {
+
+std::unique_ptr<adapt::Adapter> make_adapter(const adapt::AdapterOptions& options,
+                                             const Backbone& backbone, Random& random) {
+  return std::make_unique<adapt::Adapter>(options, backbone.block().width, backbone.layers(),
+                                          random);
+}
+
+std::unique_ptr<adapt::Prompt> make_prompt(const adapt::PromptOptions& options,
+                                           const Backbone& backbone, Random& random) {
+  const auto images = backbone.image_input();
+  constexpr int64_t kPatch = 16;  // for a network without patches: as VPT's own
+  return std::make_unique<adapt::Prompt>(options, backbone.block().width, backbone.prompt_layers(),
+                                         images ? images->patch : kPatch, random);
+}
+
+std::unique_ptr<adapt::ScaleShift> make_scale_shift(const adapt::ScaleShiftOptions& options,
+                                                    const Backbone& backbone, Random& random) {
+  return std::make_unique<adapt::ScaleShift>(options, backbone.block(), backbone.layers(), random);
+}
+
+}  // namespace patina

@@ -1,0 +1,22 @@
+// A change to the frozen network by its name in a recipe.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "patina/adapt/adapter.h"
+#include "patina/adapt/prompt.h"
+#include "patina/adapt/ssf.h"
+#include "patina/models/backbone.h"
+
+namespace patina {
+
+std::unique_ptr<adapt::Adapter> make_adapter(const adapt::AdapterOptions& options,
+                                             const Backbone& backbone, Random& random);
+std::unique_ptr<adapt::Prompt> make_prompt(const adapt::PromptOptions& options,
+                                           const Backbone& backbone, Random& random);
+std::unique_ptr<adapt::ScaleShift> make_scale_shift(const adapt::ScaleShiftOptions& options,
+                                                    const Backbone& backbone, Random& random);
+
+}  // namespace patina

@@ -1,0 +1,19 @@
+// The prototype rule: a class is the mean of its samples' features.
+#pragma once
+
+#include <vector>
+
+#include "patina/learn/trainer.h"
+
+namespace patina {
+
+/// The features of one class: [n,D].
+Tensor rows_of_class(const FeatureSet& set, int64_t c);
+
+/// Mean features of `classes`, in their order: [K,D].
+Tensor class_means(const FeatureSet& set, const std::vector<int64_t>& classes);
+
+/// Prototypes that grow with the classes: what was there, `means` under it.
+Tensor with_rows(const Tensor& prototypes, const Tensor& means);
+
+}  // namespace patina

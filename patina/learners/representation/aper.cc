@@ -1,0 +1,53 @@
+// APER, formerly ADAM (Zhou et al., IJCV 2024): the network is adapted to the first task and
+// frozen; features of the pre-trained and of the adapted network, side by side, make prototypes,
+// and a sample belongs to the class whose prototype has the largest cosine.
+#include "patina/learn/first_session.h"
+#include "patina/learn/prototypes.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class Aper : public FirstSessionLearner {
+ public:
+  struct Options : LearnerOptions, FirstSessionOptions {
+    void bind(Fields& f) override { FirstSessionOptions::bind(f); }
+  };
+
+  Aper(Setup setup, const Options& options) : FirstSessionLearner(setup, options) {}
+
+  // φ(x) = [f(x), f_adapted(x)]; w_c = mean of φ over the class.
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    return nn::cosine_scores(both(pretrained(batch.input), adapted(batch.input)), prototypes_);
+  }
+
+  void state(Archive& a) override {
+    FirstSessionLearner::state(a);
+    a("prototypes", prototypes_);
+  }
+
+ private:
+  void learn(const Task& task, Trainer& trainer) override {
+    NoGrad no_grad;
+    FeatureSet set = pretrained(*task.train, trainer);
+    set.features = both(set.features, adapted(*task.train, trainer).features);
+    prototypes_ = with_rows(prototypes_, class_means(set, task.fresh));
+  }
+
+  static Tensor both(const Tensor& pretrained, const Tensor& adapted) {
+    return at::cat({pretrained, adapted}, 1);
+  }
+
+  Tensor prototypes_;  // [K,2D]
+};
+
+LearnerRow aper_learner() {
+  return learner_row<Aper>(
+      "Zhou et al., IJCV 2024",
+      "Adapts the network to the first task, then classifies by prototypes in the features of both "
+      "networks.",
+      {.boundaries = true, .many_passes = true},
+      {.epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}});
+}
+
+}  // namespace patina

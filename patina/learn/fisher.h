@@ -19,8 +19,8 @@ struct FisherOptions {
   void bind(Fields& f);
 };
 
-/// For each tensor of `weights`, which take gradients, the mean of (d loss / d weight)², through the
-/// test feed: over samples, each alone, or over batches of 128 in random order, where gradients
+/// For each tensor of `weights`, which take gradients, the mean of (d loss / d weight)², through
+/// the test feed: over samples, each alone, or over batches of 128 in random order, where gradients
 /// average before they are squared (some hundredth of the work, and smaller the larger the batch).
 /// `loss` is the mean over the batch it is given. Leaves no gradients behind.
 Weights diagonal_fisher(const FisherOptions& options, const std::vector<nn::NamedTensor>& weights,

@@ -13,7 +13,9 @@ using Weights = std::vector<Tensor>;
 /// Tensors, copied, or a module's; and back into those of the same shapes, in place.
 Weights copied(const std::vector<nn::NamedTensor>& tensors);
 template <class Module>
-requires requires(Module& module, nn::Walk& w) { module.walk(w); }
+requires requires(Module& module, nn::Walk& w) {
+  module.walk(w);
+}
 Weights copied(Module& module) {
   return copied(nn::tensors(module));
 }

@@ -37,11 +37,11 @@ class Cofima : public SlowLearner {
   // what the task trained and F the information of cross-entropy over all classes seen. The new
   // head, which θ₀ lacks, stays as it is.
   void consolidate(const Task& task, Trainer& trainer) override {
-    Weights fisher = diagonal_fisher(
-        options_.fisher, network(), *task.train, trainer,
-        seeds()("fisher", uint64_t(task.index)), [this](const Batch& batch) {
-          return nn::cross_entropy(heads()(features(batch.input)), batch.target);
-        });
+    Weights fisher =
+        diagonal_fisher(options_.fisher, network(), *task.train, trainer,
+                        seeds()("fisher", uint64_t(task.index)), [this](const Batch& batch) {
+                          return nn::cross_entropy(heads()(features(batch.input)), batch.target);
+                        });
     auto known = network();
     known.resize(previous_.size());
     const Weights of_known(fisher.begin(), fisher.begin() + int64_t(known.size()));
@@ -61,8 +61,7 @@ LearnerRow cofima_learner() {
       {.task_id_at_train = true, .boundaries = true, .many_passes = true},
       {.epochs = 20,
        .batch_size = 128,
-       .optimizer = {
-           .lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}});
+       .optimizer = {.lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}});
 }
 
 }  // namespace patina

@@ -47,8 +47,7 @@ LearnerRow coma_learner() {
       {.task_id_at_train = true, .boundaries = true, .many_passes = true},
       {.epochs = 20,
        .batch_size = 128,
-       .optimizer = {
-           .lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}});
+       .optimizer = {.lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}});
 }
 
 }  // namespace patina

@@ -49,7 +49,8 @@ class Duct : public Learner {
 
   void begin_task(const Task& task, Trainer& trainer) override {
     assign(nn::tensors(backbone_), copied(*pretrained_));
-    means_ = with_rows(means_, class_means(trainer.features(*pretrained_, *task.train), task.fresh));
+    means_ =
+        with_rows(means_, class_means(trainer.features(*pretrained_, *task.train), task.fresh));
     heads_.freeze();
     Random random = seeds_("head", uint64_t(task.index));
     heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, 0, /*bias=*/false);

@@ -32,7 +32,8 @@ class Soup : public SequentialLearner {
     const Weights now = copied(backbone());
     if (options_.start == "trained") trained_ = now;
     if (task.index > 0)
-      assign(nn::tensors(backbone()), mixed(mean_, now, 1 / double(task.index + 1)));
+      assign(nn::tensors(backbone()),
+             mixed(std::exchange(mean_, {}), now, 1 / double(task.index + 1)));
   }
 
   void state(Archive& a) override {

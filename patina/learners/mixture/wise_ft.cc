@@ -22,29 +22,30 @@ class WiseFt : public SequentialLearner {
   };
 
   WiseFt(Setup setup, const Options& options)
-      : SequentialLearner(setup), options_(options), pretrained_(copied(setup.backbone)) {}
+      : SequentialLearner(setup), part_(options.part), previous_(options.toward == "previous") {
+    if (!previous_) reference_ = copied(backbone());
+  }
 
   void begin_task(const Task& task, Trainer& trainer) override {
     SequentialLearner::begin_task(task, trainer);
-    if (options_.toward == "previous") before_ = copied(backbone());
+    if (previous_) reference_ = copied(backbone());
   }
 
+  // θ = (1-α) θ₀ + α θ.
   void end_task(const Task& task, Trainer&) override {
-    const bool previous = options_.toward == "previous";
-    if (previous && task.index == 0) return;
-    assign(nn::tensors(backbone()),
-           mixed(previous ? before_ : pretrained_, copied(backbone()), options_.part));
+    if (previous_ && task.index == 0) return;
+    assign(nn::tensors(backbone()), mixed(reference_, copied(backbone()), part_));
   }
 
   void state(Archive& a) override {
     SequentialLearner::state(a);
-    a("before", before_);
+    if (previous_) a("reference", reference_);
   }
 
  private:
-  Options options_;
-  const Weights pretrained_;
-  Weights before_;  // the task; empty unless it is interpolated with
+  double part_;
+  bool previous_;      // whether θ₀ is the network before the task
+  Weights reference_;  // θ₀
 };
 
 LearnerRow wise_ft_learner() {

@@ -1,5 +1,5 @@
-// SLCA++ (Zhang et al., "SLCA++", 2024): SLCA where little of the network is trained, so that it may
-// learn faster: LoRA in every block, norms, biases and the class token. Symmetric cross-entropy
+// SLCA++ (Zhang et al., "SLCA++", 2024): SLCA where little of the network is trained, so that it
+// may learn faster: LoRA in every block, norms, biases and the class token. Symmetric cross-entropy
 // trains; and against the drift of features, alignment sees those of older tasks shrunk, by a
 // random amount, and their heads read features that are enlarged by as much on average.
 #include "patina/adapt/lora.h"

@@ -1,19 +1,32 @@
 #include "patina/learn/sequential.h"
 
+#include <cmath>
+
+#include "patina/learn/prototypes.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 
 namespace patina {
 
-SequentialLearner::SequentialLearner(Setup setup, double deviation)
-    : backbone_(setup.backbone), seeds_(setup.seeds), deviation_(deviation) {
+namespace {
+constexpr double kHeadDeviation = 0.02;
+}  // namespace
+
+SequentialLearner::SequentialLearner(Setup setup, FreshHead fresh)
+    : backbone_(setup.backbone), seeds_(setup.seeds), fresh_(fresh) {
   nn::freeze(backbone_, false);
 }
 
-void SequentialLearner::begin_task(const Task& task, Trainer&) {
+void SequentialLearner::begin_task(const Task& task, Trainer& trainer) {
   heads_.freeze();
   Random random = seeds_("head", uint64_t(task.index));
-  heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, deviation_);
+  heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, kHeadDeviation);
+  if (fresh_ == FreshHead::drawn) return;
+  NoGrad no_grad;
+  const Tensor means = class_means(features(*task.train, trainer), task.fresh);
+  const double scale = 1 / std::sqrt(double(backbone_.width()));
+  heads_.weights.back().copy_(means * scale);
+  heads_.biases.back().copy_(means.square().sum(1) * (-0.5 * scale));
 }
 
 Tensor SequentialLearner::fresh_scores(const Batch& batch) const {
@@ -34,7 +47,7 @@ Tensor SequentialLearner::scores(const Batch& batch) {
 }
 
 std::vector<ParamGroup> SequentialLearner::trainable() {
-  return {trainable_group(backbone_), {.tensors = heads_.tensors_of(heads_.tasks() - 1)}};
+  return {trainable_group(backbone_), {.tensors = newest_head()}};
 }
 
 void SequentialLearner::state(Archive& a) {

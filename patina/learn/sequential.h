@@ -10,10 +10,14 @@
 
 namespace patina {
 
+/// How a task's head begins. `drawn`: rows from N(0, 0.02²) cut at two deviations. `means`: as the
+/// classifier by nearest class mean, w = μ / √D and b = -|μ|² / 2√D, under the network the task
+/// begins with, so that its scores compare with those of other tasks' heads.
+enum class FreshHead { drawn, means };
+
 class SequentialLearner : public Learner {
  public:
-  /// `deviation` of a fresh head's rows, as TaskHeads::add has it.
-  explicit SequentialLearner(Setup setup, double deviation = 0);
+  SequentialLearner(Setup setup, FreshHead fresh);
 
   void begin_task(const Task& task, Trainer& trainer) override;
   Tensor loss(const Batch& batch) override;
@@ -31,6 +35,8 @@ class SequentialLearner : public Learner {
   Tensor fresh_scores(const Batch& batch) const;
   Tensor fresh_targets(const Batch& batch) const;
 
+  std::vector<Tensor> newest_head() const { return heads_.tensors_of(heads_.tasks() - 1); }
+
   Backbone& backbone() const { return backbone_; }
   const Seeds& seeds() const { return seeds_; }
   nn::TaskHeads& heads() { return heads_; }
@@ -39,7 +45,7 @@ class SequentialLearner : public Learner {
  private:
   Backbone& backbone_;  // trained in place
   Seeds seeds_;
-  double deviation_;
+  FreshHead fresh_;
   nn::TaskHeads heads_;
 };
 

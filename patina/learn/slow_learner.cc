@@ -5,10 +5,6 @@
 
 namespace patina {
 
-namespace {
-constexpr double kHeadDeviation = 0.02;
-}  // namespace
-
 void SlowLearnerOptions::bind(Fields& f) {
   f("backbone_lr_factor", backbone_lr_factor, "Learning rate of the backbone over the heads'.",
     above(0));
@@ -20,7 +16,7 @@ void SlowLearnerOptions::bind(Fields& f) {
 }
 
 SlowLearner::SlowLearner(Setup setup, const SlowLearnerOptions& options)
-    : SequentialLearner(setup, kHeadDeviation), options_(options) {}
+    : SequentialLearner(setup, FreshHead::drawn), options_(options) {}
 
 void SlowLearner::begin_task(const Task& task, Trainer& trainer) {
   heads() = std::exchange(trained_, {});

@@ -1,8 +1,9 @@
 // DUCT (Zhou et al., "Dual Consolidation for Pre-Trained Model-Based Domain-Incremental Learning",
 // CVPR 2025), for classes as its authors adapt it. Every task starts from the pre-trained network;
 // the backbone is the sum of what the tasks changed, each weighed by how alike class means stayed.
-// The new task's head is trained again on that backbone, and those of earlier tasks are moved
-// towards what optimal transport between class means makes of the new one.
+// The new task's head begins at its class means, which makes it comparable with those of other
+// tasks, and is trained again on that backbone; earlier tasks' heads are moved towards what optimal
+// transport between class means makes of the new one.
 #include "patina/learn/learner.h"
 #include "patina/learn/merging.h"
 #include "patina/learn/prototypes.h"
@@ -40,20 +41,17 @@ class Duct : public Learner {
   };
 
   Duct(Setup setup, const Options& options)
-      : backbone_(setup.backbone),
-        pretrained_(setup.backbone.clone()),
-        seeds_(setup.seeds),
-        options_(options) {
+      : backbone_(setup.backbone), pretrained_(setup.backbone.clone()), options_(options) {
     nn::freeze(backbone_, false);
   }
 
   void begin_task(const Task& task, Trainer& trainer) override {
     assign(nn::tensors(backbone_), copied(*pretrained_));
-    means_ =
-        with_rows(means_, class_means(trainer.features(*pretrained_, *task.train), task.fresh));
+    const Tensor means = class_means(trainer.features(*pretrained_, *task.train), task.fresh);
+    means_ = with_rows(means_, means);
     heads_.freeze();
-    Random random = seeds_("head", uint64_t(task.index));
-    heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, 0, /*bias=*/false);
+    heads_.weights.push_back(means.clone().requires_grad_(true));
+    heads_.biases.emplace_back();
     if (!scale_.defined()) scale_ = at::ones({1}).requires_grad_(true);
     retraining_ = false;
   }
@@ -146,7 +144,6 @@ class Duct : public Learner {
 
   Backbone& backbone_;
   std::unique_ptr<Backbone> pretrained_;
-  Seeds seeds_;
   Options options_;
   nn::TaskHeads heads_;
   Tensor scale_;             // [1]

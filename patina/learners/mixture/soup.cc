@@ -1,7 +1,7 @@
 // Uniform soup (Wortsman et al., "Model soups", ICML 2022), made continual: scores come from the
 // mean of the backbones as they were after each task. A task's training goes on from the network
 // that the last one trained, not from the mean; or, as the paper's ingredients do, from the
-// pre-trained one. Each head stays as its task trained it.
+// pre-trained one. Each head begins at its classes' means and stays as its task trained it.
 #include "patina/learn/merging.h"
 #include "patina/learn/sequential.h"
 
@@ -18,7 +18,9 @@ class Soup : public SequentialLearner {
   };
 
   Soup(Setup setup, const Options& options)
-      : SequentialLearner(setup), options_(options), trained_(copied(setup.backbone)) {}
+      : SequentialLearner(setup, FreshHead::means),
+        options_(options),
+        trained_(copied(setup.backbone)) {}
 
   void begin_task(const Task& task, Trainer& trainer) override {
     SequentialLearner::begin_task(task, trainer);

@@ -1,11 +1,13 @@
 // WiSE-FT (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022), made continual:
-// after fine-tuning on a task the backbone is interpolated, (1-α) θ₀ + α θ, between weights from
-// before and those trained, and the next task begins there. As in the paper, θ₀ is the pre-trained
-// network, towards which every task is pulled back; or the network as it was before the task, from
-// the second task on. There is no zero-shot head to interpolate with: the new task's head stays as
-// trained. Those of earlier tasks are frozen, so that both networks agree on them.
+// after fine-tuning on a task the network is interpolated, (1-α) θ₀ + α θ, and the next task begins
+// there. As in the paper, θ₀ is the pre-trained network with a head that knew the classes before
+// any training: here the class means that the task's head begins with, for want of class names. So
+// every task is pulled back to where all began. Or θ₀ is the network before the task: then from the
+// second task on, and the new head, which that network lacks, stays as trained. Heads of earlier
+// tasks are frozen; both networks agree on them.
 #include "patina/learn/merging.h"
 #include "patina/learn/sequential.h"
+#include "patina/ops.h"
 
 namespace patina {
 
@@ -22,30 +24,38 @@ class WiseFt : public SequentialLearner {
   };
 
   WiseFt(Setup setup, const Options& options)
-      : SequentialLearner(setup), part_(options.part), previous_(options.toward == "previous") {
+      : SequentialLearner(setup, FreshHead::means),
+        part_(options.part),
+        previous_(options.toward == "previous") {
     if (!previous_) reference_ = copied(backbone());
   }
 
   void begin_task(const Task& task, Trainer& trainer) override {
     SequentialLearner::begin_task(task, trainer);
     if (previous_) reference_ = copied(backbone());
+    head_ = heads().copy().tensors_of(heads().tasks() - 1);
   }
 
-  // θ = (1-α) θ₀ + α θ.
   void end_task(const Task& task, Trainer&) override {
     if (previous_ && task.index == 0) return;
     assign(nn::tensors(backbone()), mixed(reference_, copied(backbone()), part_));
+    if (previous_) return;
+    NoGrad no_grad;
+    for (size_t i = 0; i < head_.size(); ++i)
+      newest_head()[i].detach().copy_(at::lerp(head_[i], newest_head()[i], part_));
   }
 
   void state(Archive& a) override {
     SequentialLearner::state(a);
     if (previous_) a("reference", reference_);
+    a("head", head_);
   }
 
  private:
   double part_;
   bool previous_;      // whether θ₀ is the network before the task
-  Weights reference_;  // θ₀
+  Weights reference_;  // backbone of θ₀
+  Weights head_;       // the newest, as it began
 };
 
 LearnerRow wise_ft_learner() {

@@ -115,6 +115,30 @@ TEST(Lora, EqualsTheFoldedWeights) {
   }
 }
 
+TEST(Lora, ChangesTheMlpWhereItIsChosen) {
+  const auto vit = random_vit();
+  Random random = seed();
+  Lora lora({.rank = 2, .alpha = 5, .parts = "v", .mlp = true}, kTinyViT.block(), kDepth, random);
+  EXPECT_TRUE(at::equal(vit->tokens(input(), {&lora}), vit->tokens(input())));
+  stir(lora, 1);
+  const auto folded = vit->clone();
+  const auto weights = named(*folded), change = named(lora);
+  {
+    NoGrad no_grad;
+    for (int64_t block = 0; block < kDepth; ++block) {
+      const auto add = [&](const std::string& part, Tensor weight) {
+        const auto key = fmt::format("blocks.{}.{}.", block, part);
+        weight.add_(at::matmul(change.at(key + "b"), change.at(key + "a")), 5.0 / 2);
+      };
+      const auto at = fmt::format("blocks.{}.", block);
+      add("v", weights.at(at + "attn.qkv.weight").slice(0, 2 * kWidth));
+      add("fc1", weights.at(at + "mlp.fc1.weight"));
+      add("fc2", weights.at(at + "mlp.fc2.weight"));
+    }
+  }
+  EXPECT_LT(relative_error(vit->tokens(input(), {&lora}), folded->tokens(input())), 1e-5);
+}
+
 TEST(ScaleShift, EqualsTheFoldedWeights) {
   const auto vit = random_vit();
   Random random = seed();

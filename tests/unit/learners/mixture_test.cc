@@ -39,11 +39,16 @@ TEST(WiseFt, InterpolatesWithThePreTrainedNetwork) {
   for (int task = 0; task < 2; ++task) {
     toy.begin();
     const Weights before = weights(*toy.vit);
+    const std::string key = "heads.weights." + std::to_string(task);
+    const Tensor begun = toy.state().at(key);
     toy.fit();
     const Weights trained = weights(*toy.vit);
     EXPECT_GT(error(trained, before), 1e-4);
+    const Tensor head = toy.state().at(key);
     toy.end();
     EXPECT_LT(error(weights(*toy.vit), sum(0.75, initial, 0.25, trained)), 1e-6) << task;
+    EXPECT_LT(relative_error(toy.state().at(key), 0.75 * begun + 0.25 * head), 1e-6);
+    EXPECT_GT(relative_error(head, begun), 1e-4);
   }
 }
 
@@ -62,6 +67,23 @@ TEST(WiseFt, InterpolatesWithThePreviousNetwork) {
   EXPECT_LT(error(weights(*toy.vit), sum(0.5, first, 0.5, second)), 1e-6);
   for (const char* key : {"heads.weights.0", "heads.weights.1", "heads.biases.1"})
     EXPECT_TRUE(at::equal(toy.state().at(key), heads.at(key))) << key;
+}
+
+// Before any training, a fresh head's classes are ordered by the distance to their means.
+TEST(SequentialLearner, BeginsAtTheNearestMean) {
+  ToyLearning toy("soup");
+  toy.begin();
+  const auto [features, targets] = toy.trainer.features(*toy.vit, *toy.task->train);
+  const Tensor test = toy.features().to(at::kDouble);
+  std::vector<Tensor> distances;
+  for (const int64_t c : {0, 1}) {
+    const Tensor rows = features.index_select(0, (targets == c).nonzero().squeeze(1));
+    distances.push_back((test - rows.to(at::kDouble).mean(0)).square().sum(1));
+  }
+  // 2 √D (s₀ - s₁) = |f - μ₁|² - |f - μ₀|².
+  const Tensor scores = toy.scores().to(at::kDouble) * (2 * std::sqrt(24.0));
+  EXPECT_LT(relative_error(scores.select(1, 0) - scores.select(1, 1), distances[1] - distances[0]),
+            1e-4);
 }
 
 TEST(Soup, ScoresWithTheMeanAndTrainsOnFromTheLast) {

@@ -126,7 +126,8 @@ TEST(SlcaPlusPlus, OlderHeadsReadLargerFeatures) {
 }
 
 TEST(Coma, AveragesWithThePreviousNetwork) {
-  ToyLearning toy("coma", "part = 0.25\n[alignment]\nepochs = 0", kTraining);
+  ToyLearning toy("coma", "backbone_lr_factor = 1.0\npart = 0.25\n[alignment]\nepochs = 0",
+                  kTraining);
   toy.learn();
   const State first = toy.state();
   toy.begin();
@@ -155,7 +156,8 @@ TEST(Coma, TakesThePreviousNetworkWithAlignedHeads) {
 }
 
 TEST(Cofima, WeighsByTheInformationOfBothTasks) {
-  ToyLearning toy("cofima", "part = 0.25\n[alignment]\nepochs = 0", kTraining);
+  ToyLearning toy("cofima", "backbone_lr_factor = 1.0\npart = 0.25\n[alignment]\nepochs = 0",
+                  kTraining);
   toy.learn();
   const State first = toy.state();
   toy.begin();

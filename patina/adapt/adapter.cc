@@ -26,7 +26,9 @@ Adapter::Adapter(const AdapterOptions& options, int64_t width, int64_t depth, Ra
 Tensor Adapter::after(nn::Site site, int layer, const Tensor& in, Tensor out) {
   if (site != nn::Site::mlp) return out;
   const auto& [down, up] = bottlenecks_[size_t(layer)];
-  return out + up(at::relu(down(parallel_ ? in : out))) * scale_;
+  const Tensor read = parallel_ ? in : out.to(in.scalar_type());
+  const Tensor hidden = nn::linear(read, down.weight, down.bias, {.activation = Activation::relu});
+  return nn::linear(hidden, up.weight * scale_, up.bias * scale_, {.add = out});
 }
 
 void Adapter::walk(nn::Walk& w) {

@@ -10,37 +10,43 @@ void LoraOptions::bind(Fields& f) {
   f("alpha", alpha, "A change is scaled by alpha / rank.", above(0));
   f("parts", parts, "Which projections change: queries, keys, values.",
     {"q", "k", "v", "qk", "qv", "kv", "qkv"});
+  f("mlp", mlp, "Whether the MLP's two layers change as well.");
 }
 
 Lora::Lora(const LoraOptions& options, const nn::BlockShape& shape, int64_t depth, Random& random)
-    : shape_(shape), scale_(options.alpha / double(options.rank)), changes_(size_t(depth)) {
-  const auto begin = [&](char part, Product& product, int64_t width) {
-    if (options.parts.find(part) == std::string::npos) return;
-    product.a = at::empty({options.rank, shape.width});
-    product.b = at::zeros({width, options.rank});
+    : shape_(shape),
+      scale_(options.alpha / double(options.rank)),
+      mlp_(options.mlp),
+      changes_(size_t(depth)) {
+  const auto begin = [&](bool chosen, Product& product, int64_t in, int64_t out) {
+    if (!chosen) return;
+    product.a = at::empty({options.rank, in});
+    product.b = at::zeros({out, options.rank});
     nn::init_kaiming(product.a, random);
   };
+  const auto has = [&](char part) { return options.parts.find(part) != std::string::npos; };
   for (auto& change : changes_) {
-    begin('q', change.q, shape.query_width());
-    begin('k', change.k, shape.key_width());
-    begin('v', change.v, shape.key_width());
+    begin(has('q'), change.q, shape.width, shape.query_width());
+    begin(has('k'), change.k, shape.width, shape.key_width());
+    begin(has('v'), change.v, shape.width, shape.key_width());
+    begin(mlp_, change.fc1, shape.width, shape.fc1_width());
+    begin(mlp_, change.fc2, shape.hidden, shape.width);
   }
   nn::freeze(*this, false);
 }
 
 Tensor Lora::after(nn::Site site, int layer, const Tensor& in, Tensor out) {
-  if (site != nn::Site::qkv) return out;
-  const auto& [q, k, v] = changes_[size_t(layer)];
-  std::vector<Tensor> parts =
-      out.split_with_sizes({shape_.query_width(), shape_.key_width(), shape_.key_width()}, -1);
-  const auto change = [&](Tensor& part, const Product& product) {
-    if (!product.a.defined()) return;
-    part = part + nn::linear(nn::linear(in, product.a), product.b) * scale_;
+  if (!acts(site)) return out;
+  const auto& [q, k, v, fc1, fc2] = changes_[size_t(layer)];
+  const auto changed = [&](const Tensor& part, const Product& product) {
+    if (!product.a.defined()) return part;
+    return part + nn::linear(nn::linear(in, product.a), product.b) * scale_;
   };
-  change(parts[0], q);
-  change(parts[1], k);
-  change(parts[2], v);
-  return at::cat(parts, -1);
+  if (site == nn::Site::fc1) return changed(out, fc1);
+  if (site == nn::Site::fc2) return changed(out, fc2);
+  const auto parts =
+      out.split_with_sizes({shape_.query_width(), shape_.key_width(), shape_.key_width()}, -1);
+  return at::cat({changed(parts[0], q), changed(parts[1], k), changed(parts[2], v)}, -1);
 }
 
 void Lora::walk(nn::Walk& w) {
@@ -51,6 +57,8 @@ void Lora::Change::walk(nn::Walk& w) {
   w("q", q);
   w("k", k);
   w("v", v);
+  w("fc1", fc1);
+  w("fc2", fc2);
 }
 
 void Lora::Product::walk(nn::Walk& w) {

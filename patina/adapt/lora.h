@@ -1,4 +1,5 @@
-// LoRA (Hu et al., ICLR 2022): a low-rank change to the query, key or value projections.
+// LoRA (Hu et al., ICLR 2022): a low-rank change to the query, key or value projections, and to the
+// MLP's layers.
 #pragma once
 
 #include <fmt/format.h>
@@ -15,11 +16,13 @@ struct LoraOptions {
   int64_t rank = 8;
   double alpha = 8;
   std::string parts = "qv";
+  bool mlp = false;
 
   void bind(Fields& f);
 };
 
-/// In every block, each chosen part of qkv gains (alpha / rank) B A x, with x what attention reads.
+/// In every block, each chosen part of qkv gains (alpha / rank) B A x, with x what attention reads,
+/// and so do the MLP's two layers where they are chosen, with what they read.
 /// A is drawn as a fresh linear layer's weight (the authors' code; the paper says Gaussian without
 /// a variance) and B is zero, so fresh LoRA is the identity.
 class Lora : public nn::Adaptation {
@@ -27,7 +30,9 @@ class Lora : public nn::Adaptation {
   Lora(const LoraOptions& options, const nn::BlockShape& shape, int64_t depth, Random& random);
 
   Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override;
-  bool acts(nn::Site site) const override { return site == nn::Site::qkv; }
+  bool acts(nn::Site site) const override {
+    return site == nn::Site::qkv || (mlp_ && (site == nn::Site::fc1 || site == nn::Site::fc2));
+  }
   void walk(nn::Walk& w) override;
   std::optional<std::string> text() const override { return fmt::format("lora scale={}", scale_); }
 
@@ -37,11 +42,12 @@ class Lora : public nn::Adaptation {
     void walk(nn::Walk& w);
   };
   struct Change {
-    Product q, k, v;
+    Product q, k, v, fc1, fc2;
     void walk(nn::Walk& w);
   };
   nn::BlockShape shape_;
   double scale_;
+  bool mlp_;
   std::vector<Change> changes_;  // one a block
 };
 

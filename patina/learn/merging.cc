@@ -33,6 +33,12 @@ Weights each_stack(const std::vector<Weights>& all, const Body& body) {
 
 }  // namespace
 
+Weights copied(const std::vector<nn::NamedTensor>& tensors) {
+  Weights weights;
+  for (const auto& item : tensors) weights.push_back(item.tensor.detach().clone());
+  return weights;
+}
+
 void assign(const std::vector<nn::NamedTensor>& to, const Weights& from) {
   NoGrad no_grad;
   PATINA_CHECK(to.size() == from.size(), "{} tensors for {}", from.size(), to.size());

@@ -10,12 +10,14 @@ namespace patina {
 
 using Weights = std::vector<Tensor>;
 
-/// A module's tensors, copied; and back into a module of the same shape, in place.
+/// Tensors, copied, or a module's; and back into those of the same shapes, in place.
+Weights copied(const std::vector<nn::NamedTensor>& tensors);
 template <class Module>
+requires requires(Module& module, nn::Walk& w) {
+  module.walk(w);
+}
 Weights copied(Module& module) {
-  Weights weights;
-  for (const auto& item : nn::tensors(module)) weights.push_back(item.tensor.detach().clone());
-  return weights;
+  return copied(nn::tensors(module));
 }
 void assign(const std::vector<nn::NamedTensor>& to, const Weights& from);
 

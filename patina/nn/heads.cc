@@ -81,16 +81,34 @@ std::vector<int64_t> TaskHeads::sizes() const {
   return sizes;
 }
 
+int64_t TaskHeads::classes() const {
+  int64_t total = 0;
+  for (const int64_t size : sizes()) total += size;
+  return total;
+}
+
 void TaskHeads::freeze(bool frozen) {
   for (auto& tensor : tensors()) tensor.requires_grad_(!frozen);
 }
 
 std::vector<Tensor> TaskHeads::tensors() const {
   std::vector<Tensor> all;
-  for (const auto* list : {&weights, &biases})
-    for (const auto& tensor : *list)
-      if (tensor.defined()) all.push_back(tensor);
+  for (size_t t = 0; t < tasks(); ++t)
+    for (const auto& tensor : tensors_of(t)) all.push_back(tensor);
   return all;
+}
+
+std::vector<Tensor> TaskHeads::tensors_of(size_t task) const {
+  if (!biases.at(task).defined()) return {weights.at(task)};
+  return {weights.at(task), biases.at(task)};
+}
+
+TaskHeads TaskHeads::copy() const {
+  TaskHeads other = *this;
+  for (auto* list : {&other.weights, &other.biases})
+    for (auto& tensor : *list)
+      if (tensor.defined()) tensor = tensor.detach().clone().requires_grad_(tensor.requires_grad());
+  return other;
 }
 
 Tensor normalized(const Tensor& x) {

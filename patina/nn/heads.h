@@ -42,8 +42,12 @@ struct TaskHeads {
   Tensor of_task(size_t task, const Tensor& features) const;  // linear: [B,D] -> [B,K_task]
   size_t tasks() const { return weights.size(); }
   std::vector<int64_t> sizes() const;  // classes of each
+  int64_t classes() const;             // of all
   void freeze(bool frozen = true);
-  std::vector<Tensor> tensors() const;  // all that are defined
+  std::vector<Tensor> tensors() const;                // all that are defined
+  std::vector<Tensor> tensors_of(size_t task) const;  // the same of one task
+  /// With tensors of its own, as frozen or not as these.
+  TaskHeads copy() const;
 
   template <class Archive>
   void state(Archive& a) {

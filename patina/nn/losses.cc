@@ -1,5 +1,7 @@
 #include "patina/nn/losses.h"
 
+#include <cmath>
+
 #include "patina/ops.h"
 
 namespace patina::nn {
@@ -9,6 +11,14 @@ Tensor cross_entropy(const Tensor& scores, const Tensor& target, double smoothin
   const Tensor hard = at::nll_loss(log_p, target);
   if (smoothing == 0) return hard;
   return hard * (1 - smoothing) - log_p.mean() * smoothing;
+}
+
+Tensor symmetric_cross_entropy(const Tensor& scores, const Tensor& target, double a, double b) {
+  // -Σ_k p_k log q_k: the target's own term is 0, all others have the same logarithm.
+  static const double kLogOfZero = std::log(1e-4);
+  const Tensor p = at::softmax(scores, -1, at::kFloat);
+  const Tensor elsewhere = 1 - (p * at::one_hot(target, scores.size(-1))).sum(-1);
+  return a * cross_entropy(scores, target) - b * kLogOfZero * elsewhere.mean();
 }
 
 Tensor margin_cross_entropy(const Tensor& cosines, const Tensor& target, double scale,

@@ -9,6 +9,10 @@ namespace patina::nn {
 /// `smoothing` spreads that much of the target evenly over all classes (Szegedy et al., CVPR 2016).
 Tensor cross_entropy(const Tensor& scores, const Tensor& target, double smoothing = 0);
 
+/// Symmetric cross-entropy (Wang et al., ICCV 2019): a CE(target, p) + b CE(p, target), where the
+/// logarithm of the target's zeros is that of 1e-4. scores [B,K], target [B].
+Tensor symmetric_cross_entropy(const Tensor& scores, const Tensor& target, double a, double b);
+
 /// CosFace (Wang et al., CVPR 2018): cross-entropy of scale (cosines - margin at the target).
 /// cosines [B,K], target [B].
 Tensor margin_cross_entropy(const Tensor& cosines, const Tensor& target, double scale,

@@ -1,0 +1,30 @@
+// Fisher information: how much a loss depends on each weight. Diagonal and empirical: squared
+// gradients at the samples' own labels.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "patina/learn/merging.h"
+#include "patina/learn/trainer.h"
+
+namespace patina {
+
+/// Defaults: the definition.
+struct FisherOptions {
+  std::string granularity = "sample";
+  double clip = 0;
+
+  void bind(Fields& f);
+};
+
+/// For each tensor of `weights`, which take gradients, the mean of (d loss / d weight)², through
+/// the test feed: over samples, each alone, or over batches of 128 in random order, where gradients
+/// average before they are squared (some hundredth of the work, and smaller the larger the batch).
+/// `loss` is the mean over the batch it is given. Leaves no gradients behind.
+Weights diagonal_fisher(const FisherOptions& options, const std::vector<nn::NamedTensor>& weights,
+                        const Dataset& data, Trainer& trainer, Random random,
+                        const std::function<Tensor(const Batch&)>& loss);
+
+}  // namespace patina

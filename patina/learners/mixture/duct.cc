@@ -1,0 +1,174 @@
+// DUCT (Zhou et al., "Dual Consolidation for Pre-Trained Model-Based Domain-Incremental Learning",
+// CVPR 2025), for classes as its authors adapt it. Every task starts from the pre-trained network;
+// the backbone is the sum of what the tasks changed, each weighed by how alike class means stayed.
+// The new task's head is trained again on that backbone, and those of earlier tasks are moved
+// towards what optimal transport between class means makes of the new one.
+#include "patina/learn/learner.h"
+#include "patina/learn/merging.h"
+#include "patina/learn/prototypes.h"
+#include "patina/learn/transport.h"
+#include "patina/nn/heads.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class Duct : public Learner {
+ public:
+  struct Options : LearnerOptions {
+    double backbone_lr_factor = 0.01;
+    double merged = 0.25;
+    double transported = 0.25;
+    double regularization = 0.02;
+    int64_t retrain_epochs = 5;
+    std::string compat = "paper";
+    void bind(Fields& f) override {
+      f("backbone_lr_factor", backbone_lr_factor, "Learning rate of the backbone over the head's.",
+        above(0));
+      f("merged", merged, "Factor of each task's change to the backbone, in their sum.",
+        between(0, 1));
+      f("transported", transported, "Of the transported new head, in an earlier task's head.",
+        between(0, 1));
+      f("regularization", regularization, "Entropic regularization of the transport.", above(0));
+      f("retrain_epochs", retrain_epochs, "Epochs of the new head on the merged backbone.",
+        at_least(1));
+      f("compat", compat,
+        "\"pilot\": distances between class means are the cost of transport, not their squares, as "
+        "in LAMDA-PILOT.",
+        {"paper", "pilot"});
+    }
+  };
+
+  Duct(Setup setup, const Options& options)
+      : backbone_(setup.backbone),
+        pretrained_(setup.backbone.clone()),
+        seeds_(setup.seeds),
+        options_(options) {
+    nn::freeze(backbone_, false);
+  }
+
+  void begin_task(const Task& task, Trainer& trainer) override {
+    assign(nn::tensors(backbone_), copied(*pretrained_));
+    means_ =
+        with_rows(means_, class_means(trainer.features(*pretrained_, *task.train), task.fresh));
+    heads_.freeze();
+    Random random = seeds_("head", uint64_t(task.index));
+    heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, 0, /*bias=*/false);
+    if (!scale_.defined()) scale_ = at::ones({1}).requires_grad_(true);
+    retraining_ = false;
+  }
+
+  // Cross-entropy of σ cos(f, w) among the task's own classes.
+  Tensor loss(const Batch& batch) override {
+    const size_t newest = heads_.tasks() - 1;
+    const Tensor cosines = nn::cosine_scores(features(batch.input), heads_.weights[newest]);
+    const int64_t known = heads_.classes() - heads_.sizes()[newest];
+    return nn::cross_entropy(scale_ * cosines, batch.target - known);
+  }
+
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    return heads_.cosines(backbone_.features(batch.input));
+  }
+
+  std::vector<ParamGroup> trainable() override {
+    std::vector<ParamGroup> groups{{.tensors = heads_.tensors_of(heads_.tasks() - 1)}};
+    groups[0].tensors.push_back(scale_);
+    if (retraining_) return groups;
+    groups.push_back(trainable_group(backbone_));
+    groups[1].lr_factor = options_.backbone_lr_factor;
+    return groups;
+  }
+
+  void fit(const Task& task, Trainer& trainer) override {
+    if (!retraining_) {
+      trainer.epochs(*this, task);
+      merge(task, trainer);
+      retraining_ = true;
+    }
+    trainer.epochs(*this, task, options_.retrain_epochs);
+  }
+
+  // W_old = (1-r) W_old + r Γᵀ W_new for each earlier task, with Γ [new,old] the transport between
+  // the classes' means under the pre-trained network.
+  void end_task(const Task&, Trainer&) override {
+    NoGrad no_grad;
+    const auto sizes = heads_.sizes();
+    const auto means = means_.split_with_sizes(sizes);
+    const Tensor fresh = heads_.weights.back().detach();
+    for (size_t t = 0; t + 1 < sizes.size(); ++t) {
+      const Tensor plan = sinkhorn(cost(means.back(), means[t]), options_.regularization);
+      const Tensor moved = at::matmul(plan.to(at::kFloat).t(), fresh);
+      heads_.weights[t].detach().lerp_(moved, options_.transported);
+    }
+  }
+
+  void state(Archive& a) override {
+    a("backbone", backbone_);
+    a("heads", heads_);
+    a("scale", scale_);
+    a("means", means_);
+    a("changes", changes_);
+    a("retraining", retraining_);
+  }
+
+ private:
+  // While the head alone is trained the backbone gets no gradients.
+  Tensor features(const Input& input) const {
+    if (!retraining_) return backbone_.features(input);
+    NoGrad no_grad;
+    return backbone_.features(input);
+  }
+
+  // changes += s ρ (θ - θ₀), with ρ the mean cosine of the task's class means before and after
+  // training; the backbone becomes θ₀ + changes.
+  void merge(const Task& task, Trainer& trainer) {
+    NoGrad no_grad;
+    const Tensor after = class_means(trainer.features(backbone_, *task.train), task.fresh);
+    const Tensor before = means_.slice(0, means_.size(0) - after.size(0));
+    const double likeness = at::cosine_similarity(before, after, 1).mean().item<double>();
+    const Weights start = copied(*pretrained_), now = copied(backbone_);
+    Weights merged = start;
+    for (size_t i = 0; i < now.size(); ++i) {
+      if (task.index == 0) changes_.push_back(at::zeros_like(now[i]));
+      changes_[i].add_(now[i] - start[i], options_.merged * likeness);
+      merged[i] = start[i] + changes_[i];
+    }
+    assign(nn::tensors(backbone_), merged);
+  }
+
+  // Between means [N,D] and [M,D]: [N,M].
+  Tensor cost(const Tensor& a, const Tensor& b) const {
+    const Tensor distance =
+        at::linalg_vector_norm(a.unsqueeze(1) - b.unsqueeze(0), 2, at::IntArrayRef{2});
+    return options_.compat == "pilot" ? distance : distance.square();
+  }
+
+  Backbone& backbone_;
+  std::unique_ptr<Backbone> pretrained_;
+  Seeds seeds_;
+  Options options_;
+  nn::TaskHeads heads_;
+  Tensor scale_;             // [1]
+  Tensor means_;             // [K,D] of each class under the pre-trained network
+  Weights changes_;          // of all tasks so far, weighed; empty before the first is merged
+  bool retraining_ = false;  // fit is past the merge
+};
+
+// The rate is a third in the first five epochs, retraining's included.
+LearnerRow duct_learner() {
+  return learner_row<Duct>(
+      "Zhou et al., CVPR 2025",
+      "Sums what each task changes in the pre-trained network, and transports earlier heads into "
+      "the new space.",
+      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+      {.epochs = 10,
+       .batch_size = 128,
+       .optimizer = {.lr = 0.1 / 3,
+                     .weight_decay = 5e-4,
+                     .schedule = "step",
+                     .milestones = {5},
+                     .gamma = 3}});
+}
+
+}  // namespace patina

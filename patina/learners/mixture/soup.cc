@@ -1,0 +1,61 @@
+// Uniform soup (Wortsman et al., "Model soups", ICML 2022), made continual: scores come from the
+// mean of the backbones as they were after each task. A task's training goes on from the network
+// that the last one trained, not from the mean; or, as the paper's ingredients do, from the
+// pre-trained one. Each head stays as its task trained it.
+#include "patina/learn/merging.h"
+#include "patina/learn/sequential.h"
+
+namespace patina {
+
+class Soup : public SequentialLearner {
+ public:
+  struct Options : LearnerOptions {
+    std::string start = "trained";
+    void bind(Fields& f) override {
+      f("start", start, "The network that a task's training begins with.",
+        {"trained", "pretrained"});
+    }
+  };
+
+  Soup(Setup setup, const Options& options)
+      : SequentialLearner(setup), options_(options), trained_(copied(setup.backbone)) {}
+
+  void begin_task(const Task& task, Trainer& trainer) override {
+    SequentialLearner::begin_task(task, trainer);
+    if (task.index == 0) return;
+    mean_ = copied(backbone());
+    assign(nn::tensors(backbone()), trained_);
+  }
+
+  // mean_T = (1 - 1/T) mean_{T-1} + θ_T / T: one network is kept, not T.
+  void end_task(const Task& task, Trainer&) override {
+    const Weights now = copied(backbone());
+    if (options_.start == "trained") trained_ = now;
+    if (task.index > 0)
+      assign(nn::tensors(backbone()),
+             mixed(std::exchange(mean_, {}), now, 1 / double(task.index + 1)));
+  }
+
+  void state(Archive& a) override {
+    SequentialLearner::state(a);
+    a("trained", trained_);
+    a("mean", mean_);
+  }
+
+ private:
+  Options options_;
+  Weights trained_;  // what the next task's training begins with
+  Weights mean_;     // of the backbones so far, while a task is trained
+};
+
+LearnerRow soup_learner() {
+  return learner_row<Soup>(
+      "Wortsman et al., ICML 2022",
+      "Scores with the mean of the networks after each task of sequential fine-tuning.",
+      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+      {.epochs = 20,
+       .batch_size = 128,
+       .optimizer = {.lr = 0.001, .weight_decay = 5e-4, .schedule = "constant"}});
+}
+
+}  // namespace patina

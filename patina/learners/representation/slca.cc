@@ -1,0 +1,29 @@
+// SLCA (Zhang et al., ICCV 2023): the whole network is fine-tuned with a learning rate a hundred
+// times smaller than the heads', each task's head on its own classes. As old classes never met new
+// ones, all heads are then aligned on features drawn from a Gaussian a class, with scores
+// normalised by task; the aligned heads score, and the next task begins with those that were
+// trained.
+#include "patina/learn/slow_learner.h"
+
+namespace patina {
+
+class Slca : public SlowLearner {
+ public:
+  struct Options : LearnerOptions, SlowLearnerOptions {
+    void bind(Fields& f) override { SlowLearnerOptions::bind(f); }
+  };
+
+  Slca(Setup setup, const Options& options) : SlowLearner(setup, options) {}
+};
+
+LearnerRow slca_learner() {
+  return learner_row<Slca>(
+      "Zhang et al., ICCV 2023",
+      "Fine-tunes the network slowly and aligns the heads of all tasks on class Gaussians.",
+      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+      {.epochs = 20,
+       .batch_size = 128,
+       .optimizer = {.lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}});
+}
+
+}  // namespace patina

@@ -1,0 +1,120 @@
+// SLCA++ (Zhang et al., "SLCA++", 2024): SLCA where little of the network is trained, so that it
+// may learn faster: LoRA in every block, norms, biases and the class token. Symmetric cross-entropy
+// trains; and against the drift of features, alignment sees those of older tasks shrunk, by a
+// random amount, and their heads read features that are enlarged by as much on average.
+#include "patina/adapt/lora.h"
+#include "patina/learn/slow_learner.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class SlcaPlusPlus : public SlowLearner {
+ public:
+  struct Options : LearnerOptions, SlowLearnerOptions {
+    adapt::LoraOptions lora{.rank = 4, .alpha = 3.2, .parts = "qkv", .mlp = true};
+    double first_lora_lr_factor = 0.5;
+    double cross_entropy = 1;
+    double reverse = 0.1;
+    double drift = 0.02;
+    Options() { backbone_lr_factor = 0.1; }
+    void bind(Fields& f) override {
+      SlowLearnerOptions::bind(f);
+      f.section("lora", lora, "The low-rank changes; their rate is backbone_lr_factor's as well.");
+      f("first_lora_lr_factor", first_lora_lr_factor,
+        "Learning rate of LoRA over the heads' in the first task.", above(0));
+      f("cross_entropy", cross_entropy, "Factor of cross-entropy; 0.5 for fine-grained classes.",
+        at_least(0));
+      f("reverse", reverse, "Factor of reverse cross-entropy; 0.5 for fine-grained classes.",
+        at_least(0));
+      f("drift", drift, "By how much features are thought to have grown shorter a task.",
+        at_least(0));
+    }
+  };
+
+  SlcaPlusPlus(Setup setup, const Options& options)
+      : SlowLearner(setup, options), options_(options) {
+    Random random = seeds()("lora");
+    lora_ = std::make_unique<adapt::Lora>(options.lora, backbone().block(), backbone().layers(),
+                                          random);
+    for (auto& [name, tensor] : nn::tensors(backbone())) tensor.requires_grad_(is_light(name));
+  }
+
+  // a CE + b RCE, among the task's own classes.
+  Tensor loss(const Batch& batch) override {
+    return nn::symmetric_cross_entropy(fresh_scores(batch), fresh_targets(batch),
+                                       options_.cross_entropy, options_.reverse);
+  }
+
+  // Head t of T reads (1 + μ (T-1-t)) f(x).
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    const Tensor f = features(batch.input);
+    std::vector<Tensor> scores;
+    for (size_t t = 0; t < heads().tasks(); ++t) {
+      const double age = double(heads().tasks() - 1 - t);
+      scores.push_back(heads().of_task(t, (1 + options_.drift * age) * f));
+    }
+    return at::cat(scores, 1);
+  }
+
+  std::vector<ParamGroup> trainable() override {
+    auto groups = SlowLearner::trainable();
+    groups.push_back(trainable_group(*lora_));
+    groups.back().lr_factor =
+        heads().tasks() == 1 ? options_.first_lora_lr_factor : options_.backbone_lr_factor;
+    return groups;
+  }
+
+  void state(Archive& a) override {
+    SlowLearner::state(a);
+    a("lora", *lora_);
+  }
+
+ protected:
+  Tensor features(const Input& input) const override {
+    return backbone().features(input, {lora_.get()});
+  }
+  FeatureSet features(const Dataset& data, Trainer& trainer) const override {
+    return trainer.features(backbone(), data, {lora_.get()});
+  }
+
+ private:
+  static bool is_light(const std::string& name) {
+    return name.find("norm") != std::string::npos || name.ends_with("bias") || name == "cls_token";
+  }
+
+  // A drawn feature of a class of task t is divided by 1 + (μ + u) (T-1-t), u ~ U(-0.01, 0.01).
+  void align_heads(Random random) override {
+    const Tensor ages = ages_of_classes();
+    Random noise = seeds()("drift", heads().tasks());
+    align_on(random, {}, [&](const Tensor& drawn, const Tensor& targets) {
+      Tensor rates = at::empty({targets.size(0)});
+      noise.fill_uniform(values(rates), options_.drift - 0.01, options_.drift + 0.01);
+      return drawn / (1 + rates * ages.index_select(0, targets)).unsqueeze(1);
+    });
+  }
+
+  Tensor ages_of_classes() const {  // [K]: how many tasks came since
+    const auto sizes = heads().sizes();
+    std::vector<Tensor> ages;
+    for (size_t t = 0; t < sizes.size(); ++t)
+      ages.push_back(at::full({sizes[t]}, double(sizes.size() - 1 - t)));
+    return at::cat(ages);
+  }
+
+  Options options_;
+  std::unique_ptr<adapt::Lora> lora_;
+};
+
+LearnerRow slcapp_learner() {
+  return learner_row<SlcaPlusPlus>(
+      "Zhang et al., 2024 (SLCA++)",
+      "SLCA that trains low-rank changes, norms and biases instead of the whole network.",
+      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+      {.epochs = 20,
+       .batch_size = 128,
+       .optimizer = {.lr = 0.01, .weight_decay = 5e-4, .schedule = "cosine", .min_lr = 1e-4}});
+}
+
+}  // namespace patina

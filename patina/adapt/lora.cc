@@ -1,5 +1,6 @@
 #include "patina/adapt/lora.h"
 
+#include "patina/adapt/layers.h"
 #include "patina/nn/layers.h"
 #include "patina/ops.h"
 
@@ -19,8 +20,11 @@ Lora::Lora(const LoraOptions& options, const nn::BlockShape& shape, int64_t dept
     product.a = at::empty({options.rank, shape.width});
     product.b = at::zeros({width, options.rank});
     nn::init_kaiming(product.a, random);
+    if (options.learned_scale) product.factor = at::ones({1});
   };
-  for (auto& change : changes_) {
+  for (int64_t i = 0; i < depth; ++i) {
+    if (!chosen(i, options.layers)) continue;
+    Change& change = changes_[size_t(i)];
     begin('q', change.q, shape.query_width());
     begin('k', change.k, shape.key_width());
     begin('v', change.v, shape.key_width());
@@ -31,11 +35,13 @@ Lora::Lora(const LoraOptions& options, const nn::BlockShape& shape, int64_t dept
 Tensor Lora::after(nn::Site site, int layer, const Tensor& in, Tensor out) {
   if (site != nn::Site::qkv) return out;
   const auto& [q, k, v] = changes_[size_t(layer)];
+  if (!q.a.defined() && !k.a.defined() && !v.a.defined()) return out;
   std::vector<Tensor> parts =
       out.split_with_sizes({shape_.query_width(), shape_.key_width(), shape_.key_width()}, -1);
   const auto change = [&](Tensor& part, const Product& product) {
     if (!product.a.defined()) return;
-    part = part + nn::linear(nn::linear(in, product.a), product.b) * scale_;
+    const Tensor added = nn::linear(nn::linear(in, product.a), product.b) * scale_;
+    part = part + (product.factor.defined() ? added * product.factor : added);
   };
   change(parts[0], q);
   change(parts[1], k);
@@ -56,6 +62,7 @@ void Lora::Change::walk(nn::Walk& w) {
 void Lora::Product::walk(nn::Walk& w) {
   w("a", a);
   w("b", b);
+  w("factor", factor);
 }
 
 }  // namespace patina::adapt

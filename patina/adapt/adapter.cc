@@ -35,9 +35,12 @@ Tensor Adapter::after(nn::Site site, int layer, const Tensor& in, Tensor out) {
   if (site != site_) return out;
   const auto& [down, up, factor] = bottlenecks_[size_t(layer)];
   if (!down.weight.defined()) return out;
-  const Tensor& read = options_.placement == "sequential" ? out : in;
-  const Tensor added = up(nn::activate(activation_, down(read))) * options_.scale;
-  return out + (factor.defined() ? added * factor : added);
+  const Tensor read = options_.placement == "sequential" ? out.to(in.scalar_type()) : in;
+  const Tensor hidden = nn::linear(read, down.weight, down.bias, {.activation = activation_});
+  const auto scaled = [&](const Tensor& t) {
+    return factor.defined() ? t * (factor * options_.scale) : t * options_.scale;
+  };
+  return nn::linear(hidden, scaled(up.weight), scaled(up.bias), {.add = out});
 }
 
 void Adapter::walk(nn::Walk& w) {

@@ -166,8 +166,8 @@ struct LinearBack : public Node {
 
 }  // namespace
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
-              std::shared_ptr<const PackedWeight> packed, const LinearEnd& end) {
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearEnd& end,
+              std::shared_ptr<const PackedWeight> packed) {
   if (!packed) packed = std::make_shared<PackedWeight>(weight, bias);
   const bool padded =
       x.scalar_type() == at::kBFloat16 && x.size(-1) == round_up(packed->k(), kTileK);

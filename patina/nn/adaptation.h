@@ -44,8 +44,8 @@ class Adaptation {
   /// own, and added to what attention over all others gives; shapes as `prefix`.
   virtual std::pair<Tensor, Tensor> aside(int layer);
   /// Past `site` of block `layer`: returns the new `out`. Both are in the precision the network
-  /// computes in, `in` bf16 under a bf16 engine: nn::linear goes with either. `out` may become
-  /// fp32.
+  /// computes in, bf16 under a bf16 engine, except that `out` is fp32 where it is what attention or
+  /// the MLP adds: nn::linear goes with either. `out` may become fp32.
   virtual Tensor after(Site site, int layer, const Tensor& in, Tensor out);
 
   /// Whether `after` does anything there. Where nothing acts, operations are fused.

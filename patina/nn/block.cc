@@ -12,7 +12,8 @@ Mlp::Mlp(const BlockShape& shape)
 
 Tensor Mlp::operator()(const Tensor& x, int layer, const Pass& pass) const {
   const Engine& engine = pass.engine();
-  if (!gated && !pass.adaptations().act(Site::fc1)) return engine.linear(fc1, x, activation);
+  if (!gated && !pass.adaptations().act(Site::fc1))
+    return engine.linear(fc1, x, {.activation = activation});
   const Tensor hidden = pass.adaptations().after(Site::fc1, layer, x, engine.linear(fc1, x));
   return gated ? engine.gate(activation, hidden) : engine.activate(activation, hidden);
 }
@@ -48,8 +49,8 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
                        const Tensor& in) {
     const bool fc2 = site == Site::mlp && adaptations.act(Site::fc2);
     if (!scale.gamma.defined() && !adaptations.act(site) && !fc2)
-      return engine.add_linear(x, last, y);
-    Tensor added = engine.linear(last, y);
+      return engine.linear(last, y, {.add = x});
+    Tensor added = engine.linear(last, y, {.wide = adaptations.act(site)});
     if (fc2) added = adaptations.after(Site::fc2, numbered, y, added);
     added = scale(added);
     if (adaptations.act(site))
@@ -68,8 +69,8 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
   x = sum(attn.proj, mixed, ls1, Site::attention, read);
   ended(norm1, Site::norm1);
   if (cross.qkv.weight.defined())
-    x = engine.add_linear(x, cross.proj,
-                          cross.over_encoded(engine.norm(norm_cross, x), layer, pass));
+    x = engine.linear(cross.proj, cross.over_encoded(engine.norm(norm_cross, x), layer, pass),
+                      {.add = x});
   const Tensor hidden =
       mlp(post_norm ? engine.rows(x) : normal(norm2, Site::norm2, x), numbered, pass);
   x = sum(mlp.fc2, hidden, ls2, Site::mlp, {});

@@ -6,6 +6,7 @@
 namespace patina::cli {
 
 void add_run(CLI::App& app);
+void add_sweep(CLI::App& app);
 void add_report(CLI::App& app);
 void add_list(CLI::App& app);  // and explain
 void add_features(CLI::App& app);
@@ -14,7 +15,10 @@ void add_inspect(CLI::App& app);
 void add_pretrain(CLI::App& app);
 void add_bench(CLI::App& app);
 
-/// The signal that asked a run to stop, or 0.
+/// From now on SIGINT and SIGTERM ask a run to stop: the step in hand is finished and a checkpoint
+/// made before the program leaves.
+void stop_on_signals();
+/// The signal that asked, or 0.
 int stopped_by();
 
 /// `--set key=value`, which may be repeated.

@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
     Progress::enable(!quiet);
   });
   cli::add_run(app);
+  cli::add_sweep(app);
   cli::add_report(app);
   cli::add_list(app);
   cli::add_features(app);

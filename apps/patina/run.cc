@@ -6,8 +6,6 @@
 #include <csignal>
 
 #include "apps/patina/commands.h"
-#include "patina/base/error.h"
-#include "patina/config/recipe_file.h"
 #include "patina/report/report.h"
 
 namespace patina::cli {
@@ -18,6 +16,11 @@ volatile std::sig_atomic_t stop_signal = 0;
 
 int stopped_by() {
   return stop_signal;
+}
+
+void stop_on_signals() {
+  for (const int signal : {SIGINT, SIGTERM})
+    std::signal(signal, [](int caught) { stop_signal = caught; });
 }
 
 void add_run(CLI::App& app) {
@@ -42,23 +45,15 @@ void add_run(CLI::App& app) {
   add_overrides(*command, arguments->overrides);
   command->callback([arguments] {
     if (arguments->skip_bad_images) arguments->overrides.push_back("data.skip_bad_images=true");
-    Recipe recipe;
-    auto file = RecipeFile::read(arguments->recipe, arguments->overrides);
-    file.bind(recipe);
-    file.finish();
-    if (recipe.data.name.empty())
-      fail(ErrorKind::recipe, "{}: data.name is missing", arguments->recipe);
-    if (recipe.name.empty()) recipe.name = recipe.learner.name;
+    Recipe recipe = read_recipe(arguments->recipe, arguments->overrides);
     const fs::path folder =
         arguments->out.empty() ? fs::path("runs") / recipe.name : fs::path(arguments->out);
-    // The step in hand is finished and a checkpoint made before the program leaves.
-    for (const int signal : {SIGINT, SIGTERM})
-      std::signal(signal, [](int caught) { stop_signal = caught; });
+    stop_on_signals();
     run(recipe, folder,
         {.mode = arguments->resume      ? RunMode::resume
                  : arguments->overwrite ? RunMode::overwrite
                                         : RunMode::fresh,
-         .should_stop = [] { return stop_signal != 0; },
+         .should_stop = [] { return stopped_by() != 0; },
          .cache = !arguments->no_cache});
     fmt::print("{}\nrun: {}\nreport: patina report {} -o report.html\n",
                report_text({read_record(folder)}), folder.string(), folder.string());

@@ -1,5 +1,6 @@
 #include "patina/adapt/adapter.h"
 
+#include "patina/adapt/layers.h"
 #include "patina/ops.h"
 
 namespace patina::adapt {
@@ -8,25 +9,38 @@ void AdapterOptions::bind(Fields& f) {
   f("bottleneck", bottleneck, "Width between the two projections.", at_least(1));
   f("scale", scale, "Factor s on what an adapter adds.", above(0));
   f("placement", placement,
-    "Reads the residual stream (parallel) or the MLP's output (sequential).",
-    {"parallel", "sequential"});
+    "Beside the MLP (parallel), behind it (sequential), or beside attention (attention).",
+    {"parallel", "sequential", "attention"});
+  f("activation", activation, "Between the two projections.", {"relu", "gelu"});
 }
 
 Adapter::Adapter(const AdapterOptions& options, int64_t width, int64_t depth, Random& random)
-    : scale_(options.scale), parallel_(options.placement == "parallel") {
+    : options_(options),
+      site_(options.placement == "attention" ? nn::Site::attention : nn::Site::mlp),
+      activation_(options.activation == "gelu" ? nn::Activation::gelu : nn::Activation::relu),
+      bottlenecks_(size_t(depth)) {
   for (int64_t i = 0; i < depth; ++i) {
-    Bottleneck fresh{nn::Linear(width, options.bottleneck), nn::Linear(options.bottleneck, width)};
+    if (!chosen(i, options.layers)) continue;
+    Bottleneck& fresh = bottlenecks_[size_t(i)];
+    fresh.down = nn::Linear(width, options.bottleneck);
+    fresh.up = nn::Linear(options.bottleneck, width);
     nn::init_kaiming(fresh.down.weight, random);
     fresh.up.weight.zero_();
-    bottlenecks_.push_back(std::move(fresh));
+    if (options.learned_scale) fresh.factor = at::ones({1});
   }
   nn::freeze(*this, false);
 }
 
 Tensor Adapter::after(nn::Site site, int layer, const Tensor& in, Tensor out) {
-  if (site != nn::Site::mlp) return out;
-  const auto& [down, up] = bottlenecks_[size_t(layer)];
-  return out + up(at::relu(down(parallel_ ? in : out))) * scale_;
+  if (site != site_) return out;
+  const auto& [down, up, factor] = bottlenecks_[size_t(layer)];
+  if (!down.weight.defined()) return out;
+  const Tensor read = options_.placement == "sequential" ? out.to(in.scalar_type()) : in;
+  const Tensor hidden = nn::linear(read, down.weight, down.bias, {.activation = activation_});
+  const auto scaled = [&](const Tensor& t) {
+    return factor.defined() ? t * (factor * options_.scale) : t * options_.scale;
+  };
+  return nn::linear(hidden, scaled(up.weight), scaled(up.bias), {.add = out});
 }
 
 void Adapter::walk(nn::Walk& w) {
@@ -36,6 +50,7 @@ void Adapter::walk(nn::Walk& w) {
 void Adapter::Bottleneck::walk(nn::Walk& w) {
   w("down", down);
   w("up", up);
+  w("factor", factor);
 }
 
 }  // namespace patina::adapt

@@ -1,5 +1,6 @@
 #include "patina/adapt/lora.h"
 
+#include "patina/adapt/layers.h"
 #include "patina/nn/layers.h"
 #include "patina/ops.h"
 
@@ -18,14 +19,17 @@ Lora::Lora(const LoraOptions& options, const nn::BlockShape& shape, int64_t dept
       scale_(options.alpha / double(options.rank)),
       mlp_(options.mlp),
       changes_(size_t(depth)) {
-  const auto begin = [&](bool chosen, Product& product, int64_t in, int64_t out) {
-    if (!chosen) return;
+  const auto begin = [&](bool wanted, Product& product, int64_t in, int64_t out) {
+    if (!wanted) return;
     product.a = at::empty({options.rank, in});
     product.b = at::zeros({out, options.rank});
     nn::init_kaiming(product.a, random);
+    if (options.learned_scale) product.factor = at::ones({1});
   };
   const auto has = [&](char part) { return options.parts.find(part) != std::string::npos; };
-  for (auto& change : changes_) {
+  for (int64_t i = 0; i < depth; ++i) {
+    if (!chosen(i, options.layers)) continue;
+    Change& change = changes_[size_t(i)];
     begin(has('q'), change.q, shape.width, shape.query_width());
     begin(has('k'), change.k, shape.width, shape.key_width());
     begin(has('v'), change.v, shape.width, shape.key_width());
@@ -40,10 +44,12 @@ Tensor Lora::after(nn::Site site, int layer, const Tensor& in, Tensor out) {
   const auto& [q, k, v, fc1, fc2] = changes_[size_t(layer)];
   const auto changed = [&](const Tensor& part, const Product& product) {
     if (!product.a.defined()) return part;
-    return part + nn::linear(nn::linear(in, product.a), product.b) * scale_;
+    const Tensor added = nn::linear(nn::linear(in, product.a), product.b) * scale_;
+    return part + (product.factor.defined() ? added * product.factor : added);
   };
   if (site == nn::Site::fc1) return changed(out, fc1);
   if (site == nn::Site::fc2) return changed(out, fc2);
+  if (!q.a.defined() && !k.a.defined() && !v.a.defined()) return out;
   const auto parts =
       out.split_with_sizes({shape_.query_width(), shape_.key_width(), shape_.key_width()}, -1);
   return at::cat({changed(parts[0], q), changed(parts[1], k), changed(parts[2], v)}, -1);
@@ -64,6 +70,7 @@ void Lora::Change::walk(nn::Walk& w) {
 void Lora::Product::walk(nn::Walk& w) {
   w("a", a);
   w("b", b);
+  w("factor", factor);
 }
 
 }  // namespace patina::adapt

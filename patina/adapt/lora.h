@@ -17,6 +17,8 @@ struct LoraOptions {
   double alpha = 8;
   std::string parts = "qv";
   bool mlp = false;
+  bool learned_scale = false;   // each change is times a factor that is learned, at first 1
+  std::vector<int64_t> layers;  // the blocks that change; empty: all
 
   void bind(Fields& f);
 };
@@ -38,7 +40,8 @@ class Lora : public nn::Adaptation {
 
  private:
   struct Product {
-    Tensor a, b;  // [r,D], [out,r]; undefined where a part is left alone
+    Tensor a, b;    // [r,D], [out,r]; undefined where a part is left alone
+    Tensor factor;  // [1], where the scale is learned
     void walk(nn::Walk& w);
   };
   struct Change {

@@ -13,23 +13,36 @@ void PrefixOptions::bind(Fields& f) {
 
 Prefix::Prefix(const PrefixOptions& options, const nn::BlockShape& shape, int64_t depth,
                Random& random)
-    : parts_(size_t(depth)) {
+    : compensated_(options.compensated), parts_(size_t(depth)) {
   for (const int64_t layer : options.layers) {
     if (layer < 0 || layer >= depth)
       fail(ErrorKind::recipe, "prefix.layers: there is no block {}: the network's are 0 to {}",
            layer, depth - 1);
     Part& part = parts_[size_t(layer)];
     for (Tensor* tensor : {&part.keys, &part.values}) {
+      // -1 to 1: DualPrompt's PyTorch port; the paper does not say.
       *tensor = at::empty({options.length, shape.key_width()});
-      nn::init_uniform(*tensor, random, 1);  // DualPrompt's PyTorch port; the paper does not say
-      tensor->requires_grad_(true);
+      random.fill_uniform(values(*tensor), options.low, options.high);
     }
+    if (options.learned_scale) part.key_factor = at::ones({1}), part.value_factor = at::ones({1});
   }
+  nn::freeze(*this, false);
 }
 
 std::pair<Tensor, Tensor> Prefix::prefix(int layer) {
-  const Part& part = parts_[size_t(layer)];
-  return {part.keys, part.values};
+  auto [keys, values] = parts_[size_t(layer)].scaled();
+  if (compensated_ && values.defined()) values = at::zeros_like(values);
+  return {keys, values};
+}
+
+std::pair<Tensor, Tensor> Prefix::aside(int layer) {
+  if (!compensated_) return {};
+  return parts_[size_t(layer)].scaled();
+}
+
+std::pair<Tensor, Tensor> Prefix::Part::scaled() const {
+  if (!key_factor.defined()) return {keys, values};
+  return {keys * key_factor, values * value_factor};
 }
 
 void Prefix::walk(nn::Walk& w) {
@@ -39,6 +52,8 @@ void Prefix::walk(nn::Walk& w) {
 void Prefix::Part::walk(nn::Walk& w) {
   w("keys", keys);
   w("values", values);
+  w("key_factor", key_factor);
+  w("value_factor", value_factor);
 }
 
 }  // namespace patina::adapt

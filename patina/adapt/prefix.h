@@ -1,5 +1,6 @@
 // Prefixes: learned keys and values that every query of a block may attend to (Li and Liang,
-// "Prefix- Tuning", ACL 2021), in the form DualPrompt (Wang et al., ECCV 2022) and CODA-Prompt use.
+// "Prefix- Tuning", ACL 2021), in the form DualPrompt (Wang et al., ECCV 2022) and CODA-Prompt use,
+// and compensated, as LAE (Gao et al., ICCV 2023) does.
 #pragma once
 
 #include "patina/base/random.h"
@@ -13,26 +14,41 @@ namespace patina::adapt {
 struct PrefixOptions {
   int64_t length = 5;
   std::vector<int64_t> layers = {0, 1};
+  double low = -1, high = 1;   // fresh keys and values are uniform between these
+  bool learned_scale = false;  // keys and values are each times a factor a block, at first 1
+  bool compensated = false;
 
   void bind(Fields& f);
 };
 
 /// `length` keys and as many values in each of the chosen blocks. Queries stay, so no row is added.
+///
+/// Compensated: once softmax is done, the prefix's weights are divided by their own sum λ, so that
+/// it always weighs 1 and the other keys 1 - λ, however small λ is. Weights divided by their sum
+/// are those of a softmax over the prefix alone, which needs no other keys; and the others' part is
+/// what attention gives where the prefix's values are zero. So
+///   Σ_others a_i v_i + Σ_prefix (a_p / λ) v_p = attend(q, [P; K], [0; V]) + attend(q, P, P_v).
 class Prefix : public nn::Adaptation {
  public:
   /// For a network of `depth` blocks. Throws Error(recipe) when it lacks a chosen block.
   Prefix(const PrefixOptions& options, const nn::BlockShape& shape, int64_t depth, Random& random);
 
   std::pair<Tensor, Tensor> prefix(int layer) override;
+  std::pair<Tensor, Tensor> aside(int layer) override;
   bool acts(nn::Site) const override { return false; }
   void walk(nn::Walk& w) override;
-  std::optional<std::string> text() const override { return "prefix"; }
+  std::optional<std::string> text() const override {
+    return compensated_ ? "compensated prefix" : "prefix";
+  }
 
  private:
   struct Part {
-    Tensor keys, values;  // [P, Hk d]; undefined in blocks without a prefix
+    Tensor keys, values;              // [P, Hk d]; undefined in blocks without a prefix
+    Tensor key_factor, value_factor;  // [1], where the scale is learned
+    std::pair<Tensor, Tensor> scaled() const;
     void walk(nn::Walk& w);
   };
+  bool compensated_;
   std::vector<Part> parts_;  // one a block
 };
 

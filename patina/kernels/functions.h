@@ -38,8 +38,8 @@ struct LinearEnd {
 /// followed by zeros up to a multiple of 32. Gradients reach x, `add`, and weight [N,K...] and bias
 /// where they take any; `packed` is weight's and bias's packed form, or null to pack them for this
 /// call.
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
-              std::shared_ptr<const PackedWeight> packed = nullptr, const LinearEnd& end = {});
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearEnd& end = {},
+              std::shared_ptr<const PackedWeight> packed = nullptr);
 
 /// LayerNorm or RMSNorm over the last dimension of x, float, into `type` (float or bf16). weight
 /// and bias (undefined for RMSNorm) are frozen: they get no gradient.

@@ -149,13 +149,23 @@ struct LinearBack : public Node {
     return inner;
   }
 
-  // gᵀ x: [N,K].
+  // gᵀ x: [N,K]. Threads share the rows, in parts that do not depend on how many they are.
   Tensor weight_gradient(const Tensor& g) const {
-    const int64_t m = rows_of(g), wide = x.size(-1);
-    const Tensor turned = rounded_rows(g.view({m, -1}).slice(1, 0, packed->n()).t());
-    const Tensor dw = at::empty({packed->n(), packed->k()});
-    multiply_rows({}, turned, Tiles::of(data<bf16>(x), 1, wide, packed->k(), m), dw);
-    return dw.view(weight.sizes());
+    constexpr int64_t kRows = 2048, kMostParts = 8;
+    const int64_t m = rows_of(g), wide = x.size(-1), n = packed->n(), k = packed->k();
+    const int64_t rows = std::max(kRows, (m + kMostParts - 1) / kMostParts);
+    const int64_t parts = (m + rows - 1) / rows;
+    const Tensor slopes = g.view({m, -1}).slice(1, 0, n), sums = at::empty({parts, n, k});
+    in_parallel(parts, 1, [&](int64_t from, int64_t end) {
+      NoGrad no_grad;
+      for (int64_t i = from; i < end; ++i) {
+        const int64_t first = i * rows, count = std::min(rows, m - first);
+        const Tensor turned = rounded_rows(slopes.slice(0, first, first + count).t());
+        multiply_rows({}, turned, Tiles::of(data<bf16>(x) + first * wide, 1, wide, k, count),
+                      sums[i]);
+      }
+    });
+    return (parts == 1 ? sums[0] : sums.sum(0)).view(weight.sizes());
   }
 
   void release_variables() override {
@@ -166,8 +176,8 @@ struct LinearBack : public Node {
 
 }  // namespace
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
-              std::shared_ptr<const PackedWeight> packed, const LinearEnd& end) {
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearEnd& end,
+              std::shared_ptr<const PackedWeight> packed) {
   if (!packed) packed = std::make_shared<PackedWeight>(weight, bias);
   const bool padded =
       x.scalar_type() == at::kBFloat16 && x.size(-1) == round_up(packed->k(), kTileK);

@@ -32,6 +32,13 @@ std::vector<double> drift_scales(std::span<const int64_t> sizes) {
   return scales;
 }
 
+Tensor shifted(const Tensor& mean, const Tensor& before, const Tensor& after, double width) {
+  NoGrad no_grad;
+  const Tensor distance = (before - mean).square().sum(1);  // [N], squared
+  const Tensor weight = (distance / (-2 * width * width)).exp() + 1e-5;
+  return mean + at::matmul(weight, after - before) / weight.sum();
+}
+
 Tensor normalized_by_task(const Tensor& scores, std::span<const int64_t> sizes,
                           double temperature) {
   std::vector<Tensor> norms;

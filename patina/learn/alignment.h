@@ -35,6 +35,12 @@ void add_gaussians(Gaussians& gaussians, const FeatureSet& set, const std::vecto
 /// T by 0.9 + 0.1 (t(c) + 1) / T. `sizes`: classes of each task. One factor a class.
 std::vector<double> drift_scales(std::span<const int64_t> sizes);
 
+/// Where the mean of an earlier class moved while the network learned a task, judged by the task's
+/// own samples `before` and `after` [N,D]: the mean of their shifts, those near it weighing more,
+/// w_i = exp(-|before_i - mean|² / (2 width²)) + 1e-5. mean [D] -> [D]. Tan et al., "SSIAT", CVPR
+/// 2024, equations 9 and 10.
+Tensor shifted(const Tensor& mean, const Tensor& before, const Tensor& after, double width);
+
 /// Scores over τ times the mean of the norms of each task's slice, through which gradients flow
 /// (SLCA, equation 7). scores [B,K], sizes [T] -> [B,K].
 Tensor normalized_by_task(const Tensor& scores, std::span<const int64_t> sizes, double temperature);

@@ -47,10 +47,15 @@ void assign(const std::vector<nn::NamedTensor>& to, const Weights& from) {
 
 void follow(const std::vector<nn::NamedTensor>& average, const std::vector<nn::NamedTensor>& now,
             double keep) {
+  Weights weights;
+  for (const auto& item : now) weights.push_back(item.tensor.detach());
+  follow(average, weights, keep);
+}
+
+void follow(const std::vector<nn::NamedTensor>& average, const Weights& now, double keep) {
   NoGrad no_grad;
   PATINA_CHECK(average.size() == now.size(), "{} tensors follow {}", average.size(), now.size());
-  for (size_t i = 0; i < average.size(); ++i)
-    average[i].tensor.detach().lerp_(now[i].tensor.detach(), 1 - keep);
+  for (size_t i = 0; i < average.size(); ++i) average[i].tensor.detach().lerp_(now[i], 1 - keep);
 }
 
 Weights mixed(const Weights& a, const Weights& b, double part) {

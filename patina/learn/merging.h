@@ -24,6 +24,7 @@ void assign(const std::vector<nn::NamedTensor>& to, const Weights& from);
 /// Moving average, in place: average = keep average + (1 - keep) now.
 void follow(const std::vector<nn::NamedTensor>& average, const std::vector<nn::NamedTensor>& now,
             double keep);
+void follow(const std::vector<nn::NamedTensor>& average, const Weights& now, double keep);
 
 /// (1 - part) a + part b: WiSE-FT (Wortsman et al., CVPR 2022), CoMA.
 Weights mixed(const Weights& a, const Weights& b, double part);

@@ -13,6 +13,11 @@ Tensor rows_of_class(const FeatureSet& set, int64_t c);
 /// Mean features of `classes`, in their order: [K,D].
 Tensor class_means(const FeatureSet& set, const std::vector<int64_t>& classes);
 
+/// What prototypes `missing` [m,D] would be in another feature space, judged by `known` [n,D] and
+/// their counterparts there, `there` [n,E]: softmax over rows of cos(missing, known), times
+/// `there`. [m,E]. Zhou et al., "EASE", CVPR 2024, equations 8 and 9.
+Tensor complemented(const Tensor& missing, const Tensor& known, const Tensor& there);
+
 /// Prototypes that grow with the classes: what was there, `means` under it.
 Tensor with_rows(const Tensor& prototypes, const Tensor& means);
 

@@ -98,7 +98,7 @@ std::optional<std::string> Backbone::space(const nn::Adaptations& adaptations) c
     const auto tensors = nn::tensors(*adaptation);
     if (!text || takes_gradient(tensors)) return std::nullopt;
     hash.add(*text);
-    hash.add(content_hash(tensors));
+    hash.add(adaptation->tensors_hash()(tensors, [&] { return content_hash(tensors); }));
   }
   return hash.hex();
 }

@@ -99,7 +99,7 @@ class Backbone {
   std::shared_ptr<const nn::Engine> engine_ = nn::plain_engine();
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<FeatureCache> cache_;
-  mutable TensorsHash weights_hash_;
+  mutable nn::TensorsHash weights_hash_;
 };
 
 }  // namespace patina

@@ -12,6 +12,9 @@ Tensor Adaptation::tokens(int, Tensor x) {
 std::pair<Tensor, Tensor> Adaptation::prefix(int) {
   return {};
 }
+std::pair<Tensor, Tensor> Adaptation::aside(int) {
+  return {};
+}
 Tensor Adaptation::after(Site, int, const Tensor&, Tensor out) {
   return out;
 }
@@ -22,12 +25,20 @@ Tensor Adaptations::tokens(int layer, Tensor x) const {
 }
 
 std::pair<Tensor, Tensor> Adaptations::prefix(int layer, int64_t batch) const {
+  return joined(&Adaptation::prefix, layer, batch);
+}
+
+std::pair<Tensor, Tensor> Adaptations::aside(int layer, int64_t batch) const {
+  return joined(&Adaptation::aside, layer, batch);
+}
+
+std::pair<Tensor, Tensor> Adaptations::joined(KeysAndValues part, int layer, int64_t batch) const {
   std::vector<Tensor> keys, values;
   const auto expanded = [batch](const Tensor& t) {
     return t.dim() == 2 ? t.unsqueeze(0).expand({batch, t.size(0), t.size(1)}) : t;
   };
   for (auto* adaptation : list_) {
-    auto [key, value] = adaptation->prefix(layer);
+    auto [key, value] = (adaptation->*part)(layer);
     if (!key.defined()) continue;
     keys.push_back(expanded(key));
     values.push_back(expanded(value));

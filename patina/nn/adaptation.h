@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "patina/nn/module.h"
+#include "patina/nn/tensors_hash.h"
 
 namespace patina::nn {
 
@@ -18,7 +18,7 @@ namespace patina::nn {
 ///   embed      the input                         [B,T,D] tokens entering the first block
 ///   norm1      the residual stream [B,T,D]       its normalisation
 ///   qkv        what attention reads [B,T,D]      queries, keys, values side by side
-///   attention  the residual stream [B,T,D]       what attention adds to it
+///   attention  what attention reads [B,T,D]      what attention adds to the residual stream
 ///   norm2      the residual stream [B,T,D]       its normalisation
 ///   fc1        what the MLP reads [B,T,D]        before the activation; gated: gate, then up
 ///   fc2        the activations                   [B,T,D]
@@ -40,9 +40,12 @@ class Adaptation {
   virtual Tensor tokens(int layer, Tensor x);
   /// Extra keys and values of block `layer`: two tensors [P,D] or [B,P,D], or undefined ones.
   virtual std::pair<Tensor, Tensor> prefix(int layer);
+  /// Keys and values of block `layer` that are attended to by themselves, under a softmax of their
+  /// own, and added to what attention over all others gives; shapes as `prefix`.
+  virtual std::pair<Tensor, Tensor> aside(int layer);
   /// Past `site` of block `layer`: returns the new `out`. Both are in the precision the network
-  /// computes in, `in` bf16 under a bf16 engine: nn::linear goes with either. `out` may become
-  /// fp32.
+  /// computes in, bf16 under a bf16 engine, except that `out` is fp32 where it is what attention or
+  /// the MLP adds: nn::linear goes with either. `out` may become fp32.
   virtual Tensor after(Site site, int layer, const Tensor& in, Tensor out);
 
   /// Whether `after` does anything there. Where nothing acts, operations are fused.
@@ -53,9 +56,15 @@ class Adaptation {
   /// One line that, with those tensors, says all that it does to a sample; nothing when there is
   /// more to it, such as what it keeps from one pass to the next.
   virtual std::optional<std::string> text() const { return std::nullopt; }
+  /// Kept here for whoever asks, sample after sample, whether the tensors are the same.
+  TensorsHash& tensors_hash() { return tensors_hash_; }
+
+ private:
+  TensorsHash tensors_hash_;
 };
 
-/// A list that composes: each acts on what the one before it returned; prefixes are joined.
+/// A list that composes: each acts on what the one before it returned; prefixes are joined,
+/// and so is what is attended to aside.
 class Adaptations {
  public:
   Adaptations() = default;
@@ -66,10 +75,14 @@ class Adaptations {
 
   Tensor tokens(int layer, Tensor x) const;
   std::pair<Tensor, Tensor> prefix(int layer, int64_t batch) const;  // [B,P,D] or undefined
+  std::pair<Tensor, Tensor> aside(int layer, int64_t batch) const;   // [B,P,D] or undefined
   Tensor after(Site site, int layer, const Tensor& in, Tensor out) const;
   bool act(Site site) const;  // one of them
 
  private:
+  using KeysAndValues = std::pair<Tensor, Tensor> (Adaptation::*)(int layer);
+  std::pair<Tensor, Tensor> joined(KeysAndValues part, int layer, int64_t batch) const;
+
   std::vector<Adaptation*> list_;  // lent
 };
 

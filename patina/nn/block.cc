@@ -12,7 +12,8 @@ Mlp::Mlp(const BlockShape& shape)
 
 Tensor Mlp::operator()(const Tensor& x, int layer, const Pass& pass) const {
   const Engine& engine = pass.engine();
-  if (!gated && !pass.adaptations().act(Site::fc1)) return engine.linear(fc1, x, activation);
+  if (!gated && !pass.adaptations().act(Site::fc1))
+    return engine.linear(fc1, x, {.activation = activation});
   const Tensor hidden = pass.adaptations().after(Site::fc1, layer, x, engine.linear(fc1, x));
   return gated ? engine.gate(activation, hidden) : engine.activate(activation, hidden);
 }
@@ -42,15 +43,18 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
   const auto normal = [&](const Norm& norm, Site site, const Tensor& t) {
     return adaptations.after(site, numbered, t, engine.norm(norm, t));
   };
-  // x + last(y), where adaptations and layer scale have their say about what is added.
-  const auto sum = [&](const Linear& last, const Tensor& y, const LayerScale& scale, Site site) {
+  // x + last(y), where adaptations, shown `in` (undefined: x), and layer scale have their say about
+  // what is added.
+  const auto sum = [&](const Linear& last, const Tensor& y, const LayerScale& scale, Site site,
+                       const Tensor& in) {
     const bool fc2 = site == Site::mlp && adaptations.act(Site::fc2);
     if (!scale.gamma.defined() && !adaptations.act(site) && !fc2)
-      return engine.add_linear(x, last, y);
-    Tensor added = engine.linear(last, y);
+      return engine.linear(last, y, {.add = x});
+    Tensor added = engine.linear(last, y, {.wide = adaptations.act(site)});
     if (fc2) added = adaptations.after(Site::fc2, numbered, y, added);
     added = scale(added);
-    if (adaptations.act(site)) added = adaptations.after(site, numbered, engine.rows(x), added);
+    if (adaptations.act(site))
+      added = adaptations.after(site, numbered, in.defined() ? in : engine.rows(x), added);
     return x + added;
   };
   // A post-norm block's normalised sum is the stream that goes on.
@@ -58,17 +62,18 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
     if (post_norm) x = adaptations.after(site, numbered, x, norm(x));
   };
   x = pass.enter(layer, std::move(x));
-  const Tensor mixed =
-      attn(post_norm ? engine.rows(x) : normal(norm1, Site::norm1, x), layer, pass);
+  Tensor read = post_norm ? engine.rows(x) : normal(norm1, Site::norm1, x);
+  const Tensor mixed = attn(read, layer, pass);
   x = pass.read_on(x, 1);
-  x = sum(attn.proj, mixed, ls1, Site::attention);
+  read = adaptations.act(Site::attention) ? pass.read_on(read, 1) : Tensor();
+  x = sum(attn.proj, mixed, ls1, Site::attention, read);
   ended(norm1, Site::norm1);
   if (cross.qkv.weight.defined())
-    x = engine.add_linear(x, cross.proj,
-                          cross.over_encoded(engine.norm(norm_cross, x), layer, pass));
+    x = engine.linear(cross.proj, cross.over_encoded(engine.norm(norm_cross, x), layer, pass),
+                      {.add = x});
   const Tensor hidden =
       mlp(post_norm ? engine.rows(x) : normal(norm2, Site::norm2, x), numbered, pass);
-  x = sum(mlp.fc2, hidden, ls2, Site::mlp);
+  x = sum(mlp.fc2, hidden, ls2, Site::mlp, {});
   ended(norm2, Site::norm2);
   return x;
 }

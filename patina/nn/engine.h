@@ -19,11 +19,8 @@ class Engine {
   virtual Tensor rows(const Tensor& x) const = 0;
   /// norm(x), x [..,D] float, in the engine's type.
   virtual Tensor norm(const Norm& norm, const Tensor& x) const = 0;
-  /// act(linear(x)).
-  virtual Tensor linear(const Linear& linear, const Tensor& x,
-                        Activation activation = Activation::none) const = 0;
-  /// x + linear(y), float: the residual stream x goes on.
-  virtual Tensor add_linear(const Tensor& x, const Linear& linear, const Tensor& y) const = 0;
+  /// act(linear(x)) + add: rows, or float where the end says so or adds to the residual stream.
+  virtual Tensor linear(const Linear& linear, const Tensor& x, const LinearEnd& end = {}) const = 0;
   virtual Tensor activate(Activation activation, const Tensor& x) const = 0;
   /// act(g) * u of [g, u] = x [..,2h].
   virtual Tensor gate(Activation activation, const Tensor& x) const = 0;

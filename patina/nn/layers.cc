@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "patina/kernels/functions.h"
 #include "patina/ops.h"
 
 namespace patina::nn {
@@ -15,10 +14,11 @@ Tensor Linear::operator()(const Tensor& x) const {
   return linear(x, weight, bias);
 }
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (x.scalar_type() == at::kBFloat16) return kernels::linear(x, weight, bias);
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearEnd& end) {
+  if (x.scalar_type() == at::kBFloat16) return kernels::linear(x, weight, bias, end);
   kernels::count_linear(x.numel() / x.size(-1), x, weight);
-  return at::linear(x, weight, bias);
+  const Tensor y = activate(end.activation, at::linear(x, weight, bias));
+  return end.add.defined() ? end.add + y : y;
 }
 
 void Linear::walk(Walk& w) {

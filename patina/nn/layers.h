@@ -2,6 +2,7 @@
 #pragma once
 
 #include "patina/base/random.h"
+#include "patina/kernels/functions.h"
 #include "patina/nn/block_shape.h"
 #include "patina/nn/module.h"
 
@@ -17,9 +18,12 @@ struct Linear {
   void walk(Walk& w);
 };
 
-/// x Wᵀ + b in the precision of x: [..., in] -> [..., out], where x is bf16 by the kernels, with
-/// fp32 weights that may take gradients.
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+using kernels::LinearEnd;
+
+/// act(x Wᵀ + b) + add in the precision of x: [..., in] -> [..., out], where x is bf16 by the
+/// kernels, with fp32 weights that may take gradients.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+              const LinearEnd& end = {});
 
 /// LayerNorm over the last dimension, or RMSNorm (Zhang and Sennrich, 2019), which subtracts no
 /// mean and has no bias; statistics in fp32.  weight, bias [width].

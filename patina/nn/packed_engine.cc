@@ -60,15 +60,11 @@ class PackedEngine : public Engine {
     return rows(norm(x));
   }
 
-  Tensor linear(const Linear& linear, const Tensor& x, Activation activation) const override {
-    if (precision_ == Precision::fp32) return activate(activation, linear(x));
-    return kernels::linear(x, linear.weight, linear.bias, packed(linear),
-                           {.activation = activation});
-  }
-
-  Tensor add_linear(const Tensor& x, const Linear& linear, const Tensor& y) const override {
-    if (precision_ == Precision::fp32) return x + linear(y);
-    return kernels::linear(y, linear.weight, linear.bias, packed(linear), {.add = x});
+  Tensor linear(const Linear& linear, const Tensor& x, const LinearEnd& end) const override {
+    if (precision_ == Precision::bf16)
+      return kernels::linear(x, linear.weight, linear.bias, end, packed(linear));
+    const Tensor y = activate(end.activation, linear(x));
+    return end.add.defined() ? end.add + y : y;
   }
 
   Tensor activate(Activation activation, const Tensor& x) const override {
@@ -91,7 +87,7 @@ class PackedEngine : public Engine {
         !frozen(images))
       return plain_engine()->embed_patches(patch, images);
     return kernels::linear(kernels::patches(images, patch.weight.size(-1)), patch.weight,
-                           patch.bias, packed(patch), {.wide = true});
+                           patch.bias, {.wide = true}, packed(patch));
   }
 
   bool frugal() const override { return true; }

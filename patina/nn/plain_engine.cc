@@ -10,11 +10,8 @@ class PlainEngine : public Engine {
  public:
   Tensor rows(const Tensor& x) const override { return x; }
   Tensor norm(const Norm& norm, const Tensor& x) const override { return norm(x); }
-  Tensor linear(const Linear& linear, const Tensor& x, Activation activation) const override {
-    return activate(activation, linear(x));
-  }
-  Tensor add_linear(const Tensor& x, const Linear& linear, const Tensor& y) const override {
-    return x + linear(y);
+  Tensor linear(const Linear& linear, const Tensor& x, const LinearEnd& end) const override {
+    return nn::linear(x, linear.weight, linear.bias, end);
   }
   Tensor activate(Activation activation, const Tensor& x) const override {
     return nn::activate(activation, x);

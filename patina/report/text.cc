@@ -1,33 +1,11 @@
-// The comparison as an aligned table for a terminal.
+// The comparison as a table for a terminal.
 #include <algorithm>
 
 #include "patina/report/comparison.h"
 #include "patina/report/report.h"
+#include "patina/report/table.h"
 
 namespace patina {
-namespace {
-
-// Characters a terminal shows; continuation bytes of UTF-8 take no column.
-size_t width(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-// A record may hold any text: control characters, C1's two-byte forms too, must not reach the
-// terminal.
-std::string printable(std::string_view text) {
-  std::string shown;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto at = [&](size_t k) { return k < text.size() ? static_cast<uint8_t>(text[k]) : 0; };
-    const bool c1 = at(i) == 0xC2 && at(i + 1) >= 0x80 && at(i + 1) < 0xA0;
-    shown += c1 || at(i) < 0x20 || at(i) == 0x7F ? '?' : text[i];
-    i += c1;
-  }
-  return shown;
-}
-
-}  // namespace
-
 std::string report_text(const std::vector<RunRecord>& runs) {
   std::vector<std::vector<std::string>> rows(1, {"learner"});
   for (const auto& column : comparison_columns()) rows[0].push_back(column.brief);
@@ -38,24 +16,13 @@ std::string report_text(const std::vector<RunRecord>& runs) {
   }
   for (size_t k = 1; k < rows[0].size(); ++k) rows[0][k] += " ";  // above the marks
 
-  std::vector<size_t> widths(rows[0].size());
-  for (const auto& row : rows)
-    for (size_t k = 0; k < row.size(); ++k) widths[k] = std::max(widths[k], width(row[k]));
-
-  std::string table;
-  for (const auto& row : rows) {
-    std::string line = row[0] + std::string(widths[0] - width(row[0]), ' ');
-    for (size_t k = 1; k < row.size(); ++k)
-      line += "  " + std::string(widths[k] - width(row[k]), ' ') + row[k];
-    line.erase(line.find_last_not_of(' ') + 1);
-    table += line + "\n";
-  }
+  std::string text = table(rows);
   const auto has_best = [](const auto& row) {
     return std::any_of(row.begin(), row.end(), [](const auto& cell) { return cell.best; });
   };
-  if (std::any_of(cells.begin(), cells.end(), has_best)) table += "* the best of its column\n";
-  for (const auto& sentence : cautions(runs)) table += "note: " + printable(sentence) + "\n";
-  return table;
+  if (std::any_of(cells.begin(), cells.end(), has_best)) text += "* the best of its column\n";
+  for (const auto& sentence : cautions(runs)) text += "note: " + printable(sentence) + "\n";
+  return text;
 }
 
 }  // namespace patina

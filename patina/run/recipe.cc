@@ -1,6 +1,7 @@
 #include "patina/run/recipe.h"
 
 #include "patina/base/error.h"
+#include "patina/config/recipe_file.h"
 
 namespace patina {
 
@@ -48,6 +49,16 @@ void Recipe::bind(Fields& f) {
   f.section("run", run, "Checkpoints.");
   f.section("engine", engine,
             "What is kept and used again: features of frozen networks, decoded images.");
+}
+
+Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
+  Recipe recipe;
+  auto file = RecipeFile::read(path, overrides);
+  file.bind(recipe);
+  file.finish();
+  if (recipe.data.name.empty()) fail(ErrorKind::recipe, "{}: data.name is missing", path.string());
+  if (recipe.name.empty()) recipe.name = recipe.learner.name;
+  return recipe;
 }
 
 }  // namespace patina

@@ -1,8 +1,10 @@
 // A recipe: everything that describes a run.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "patina/data/feed.h"
 #include "patina/data/source.h"
@@ -51,5 +53,9 @@ struct Recipe {
  private:
   std::string training_of_;  // the learner whose training values are in `training`
 };
+
+/// The recipe in a file with `--set` overrides laid over it, checked; its name is the learner's
+/// where it has none. Throws Error(recipe) with every mistake.
+Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::string>& overrides);
 
 }  // namespace patina

@@ -6,49 +6,19 @@
 #include <thread>
 
 #include "patina/base/json.h"
-#include "patina/base/random.h"
 #include "patina/checkpoint/safetensors.h"
-#include "patina/image/image.h"
+#include "tests/cli/images.h"
 #include "tests/cli/program.h"
 
 namespace patina {
 namespace {
-
-// Two solid-coloured classes a task, easy to tell apart: train/ and test/ folders of PNGs.
-void write_images(const fs::path& folder, int classes, int train, int test) {
-  for (int c = 0; c < classes; ++c)
-    for (const auto& [split, count] : {std::pair{"train", train}, std::pair{"test", test}}) {
-      const fs::path where = folder / split / ("class" + std::to_string(c));
-      fs::create_directories(where);
-      for (int i = 0; i < count; ++i) {
-        Image image(32, 32);
-        Random random = Seeds(uint64_t(c))(split, uint64_t(i));
-        for (size_t at = 0; at < image.pixels.size(); ++at)
-          image.pixels[at] = uint8_t(random.below(60) + (c >> (at % 3) & 1 ? 180 : 0));
-        const Bytes png = encode_png(image);
-        AtomicFile file(where / (std::to_string(i) + ".png"));
-        file.write(png.data(), png.size());
-        file.commit();
-      }
-    }
-}
-
-const char* kRecipe = R"(
-[data]
-name = "folder"
-path = "images"
-[scenario]
-classes_per_task = 2
-[learner]
-name = "simplecil"
-)";
 
 TEST(Cli, help_teaches_and_mistakes_exit_with_2) {
   const auto folder = scratch_folder("cli-help");
   const Result help = call(folder, {"--help"});
   EXPECT_EQ(help.code, 0);
   for (const char* word :
-       {"run", "report", "list", "explain", "features", "inspect", "pretrain", "bench"})
+       {"run", "sweep", "report", "list", "explain", "features", "inspect", "pretrain", "bench"})
     EXPECT_TRUE(has(help.out, word)) << word;
   EXPECT_EQ(call(folder, {"run", "--help"}).code, 0);
   EXPECT_EQ(call(folder, {}).code, 2);

@@ -27,8 +27,10 @@ inline std::vector<Kind> kinds() {
   };
   const auto adapter = [](const char* placement) {
     return [placement](const TinyFamily& f, Random& r) -> Made {
-      return std::make_unique<Adapter>(AdapterOptions{6, 0.5, placement}, f.block.width, f.layers,
-                                       r);
+      AdapterOptions options{6, 0.5, placement};
+      if (options.placement == "attention") options.activation = "gelu";
+      options.learned_scale = options.placement == "attention";
+      return std::make_unique<Adapter>(options, f.block.width, f.layers, r);
     };
   };
   const auto lora = [](const char* parts) {
@@ -36,19 +38,34 @@ inline std::vector<Kind> kinds() {
       return std::make_unique<Lora>(LoraOptions{2, 3, parts}, f.block, f.layers, r);
     };
   };
-  return {{"shallow_prompt", prompt(false)},
-          {"deep_prompt", prompt(true)},
-          {"prefix",
-           [](const TinyFamily& f, Random& r) -> Made {
-             return std::make_unique<Prefix>(PrefixOptions{4, {0, 1}}, f.block, f.layers, r);
-           }},
-          {"parallel_adapter", adapter("parallel")},
-          {"sequential_adapter", adapter("sequential")},
-          {"lora_qv", lora("qv")},
-          {"lora_qkv", lora("qkv")},
-          {"scale_shift", [](const TinyFamily& f, Random& r) -> Made {
-             return std::make_unique<ScaleShift>(ScaleShiftOptions{}, f.block, f.layers, r);
-           }}};
+  return {
+      {"shallow_prompt", prompt(false)},
+      {"deep_prompt", prompt(true)},
+      {"prefix",
+       [](const TinyFamily& f, Random& r) -> Made {
+         return std::make_unique<Prefix>(PrefixOptions{4, {0, 1}}, f.block, f.layers, r);
+       }},
+      {"compensated_prefix",
+       [](const TinyFamily& f, Random& r) -> Made {
+         return std::make_unique<Prefix>(
+             PrefixOptions{.length = 4, .layers = {0}, .learned_scale = true, .compensated = true},
+             f.block, f.layers, r);
+       }},
+      {"parallel_adapter", adapter("parallel")},
+      {"sequential_adapter", adapter("sequential")},
+      {"attention_adapter", adapter("attention")},
+      {"lora_qv", lora("qv")},
+      {"lora_qkv", lora("qkv")},
+      {"lora_kv_of_one_block",
+       [](const TinyFamily& f, Random& r) -> Made {
+         return std::make_unique<Lora>(
+             LoraOptions{
+                 .rank = 2, .alpha = 3, .parts = "kv", .learned_scale = true, .layers = {1}},
+             f.block, f.layers, r);
+       }},
+      {"scale_shift", [](const TinyFamily& f, Random& r) -> Made {
+         return std::make_unique<ScaleShift>(ScaleShiftOptions{}, f.block, f.layers, r);
+       }}};
 }
 
 /// One of them with every tensor moved off its initial value.

@@ -81,11 +81,17 @@ struct RowLoops {
     }
   }
 
-  // Results in bf16 need no more than a rough GELU.
+  // Results in bf16 need no more than a rough GELU and its slope.
   template <Activation activation>
   static inline float value(float x) {
     if constexpr (activation == Activation::gelu && sizeof(T) == sizeof(bf16)) return rough_gelu(x);
     return activated<activation>(x);
+  }
+  template <Activation activation>
+  static inline float slope(float x) {
+    if constexpr (activation == Activation::gelu && sizeof(T) == sizeof(bf16))
+      return rough_gelu_slope(x);
+    return kernels::slope<activation>(x);
   }
 
   static void activate(Activation activation, int64_t n, const T* x, T* y) {

@@ -82,6 +82,45 @@ TEST(Adapter, AddsItsBottleneck) {
   }
 }
 
+/// Keeps what is shown at two sites of the second block.
+struct Sites : nn::Adaptation {
+  Tensor read, at_attention;
+  Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override {
+    if (layer == 1 && site == nn::Site::qkv) read = in;
+    if (layer == 1 && site == nn::Site::attention) at_attention = in;
+    return out;
+  }
+};
+
+TEST(Adapter, BesideAttentionReadsWhatAttentionReads) {
+  const auto vit = random_vit();
+  Sites sites;
+  vit->tokens(input(), {&sites});
+  EXPECT_TRUE(at::equal(sites.at_attention, sites.read));
+
+  const Tensor in = random_tensor({2, 3, kWidth}, 1), out = random_tensor({2, 3, kWidth}, 2);
+  Random random = seed();
+  Adapter adapter({.bottleneck = 4,
+                   .scale = 0.5,
+                   .placement = "attention",
+                   .activation = "gelu",
+                   .learned_scale = true,
+                   .layers = {1, 7}},
+                  kWidth, kDepth, random);
+  EXPECT_TRUE(at::equal(vit->tokens(input(), {&adapter}), vit->tokens(input())));
+  stir(adapter, 3);
+  const auto t = named(adapter);
+  EXPECT_EQ(t.size(), 5u);  // one block's
+  const Tensor hidden =
+      at::matmul(in, t.at("blocks.1.down.weight").t()) + t.at("blocks.1.down.bias");
+  const Tensor gelu = hidden * 0.5 * (1 + (hidden / std::sqrt(2.0)).erf());
+  const Tensor added = at::matmul(gelu, t.at("blocks.1.up.weight").t()) + t.at("blocks.1.up.bias");
+  const Tensor expected = out + 0.5 * t.at("blocks.1.factor") * added;
+  EXPECT_LT(relative_error(adapter.after(nn::Site::attention, 1, in, out), expected), 1e-6);
+  EXPECT_TRUE(at::equal(adapter.after(nn::Site::attention, 0, in, out), out));
+  EXPECT_TRUE(at::equal(adapter.after(nn::Site::mlp, 1, in, out), out));
+}
+
 TEST(Lora, IsTheIdentityWhenFresh) {
   const auto vit = random_vit();
   Random random = seed();
@@ -237,20 +276,32 @@ TEST(Prompt, IsDrawnAsThePaperDraws) {
   EXPECT_NEAR(own.mean().item<double>(), 0, 0.01 * v);
 }
 
-// softmax(q [P_k; k]ᵀ / sqrt(d)) [P_v; v], one head, sample and query at a time.
-TEST(Prefix, LengthensKeysAndValues) {
+// softmax(q [P_k; k]ᵀ / sqrt(d)) [P_v; v], one head, sample and query at a time; compensated, the
+// prefix's weights are then divided by their sum.
+class Prefixes : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Compensated, Prefixes, testing::Bool());
+
+TEST_P(Prefixes, LengthenKeysAndValues) {
+  const bool compensated = GetParam();
   const nn::BlockShape shape{.width = 6, .heads = 2, .hidden = 8};
   nn::Attention attention(shape);
   uint64_t index = 0;
   for (auto& item : nn::tensors(attention))
     item.tensor.copy_(random_tensor(item.tensor.sizes().vec(), ++index, 0.5));
   Random random = seed();
-  Prefix prefix({3, {1}}, shape, 2, random);
-  const auto own = named(prefix);
-  EXPECT_EQ(own.size(), 2u);
+  PrefixOptions options{.length = 3, .layers = {1}};
+  options.compensated = options.learned_scale = compensated;
+  Prefix prefix(options, shape, 2, random);
+  stir(prefix, 20);
+  auto own = named(prefix);
+  EXPECT_EQ(own.size(), compensated ? 4u : 2u);
   const Tensor x = random_tensor({2, 4, 6}, 50);
 
   NoGrad no_grad;
+  if (compensated) {
+    own.at("blocks.1.keys") = own.at("blocks.1.keys") * own.at("blocks.1.key_factor");
+    own.at("blocks.1.values") = own.at("blocks.1.values") * own.at("blocks.1.value_factor");
+  }
   const Tensor mixed = attention.qkv(x);
   Tensor heads = at::zeros({2, 4, 6});
   for (int64_t sample = 0; sample < 2; ++sample)
@@ -263,6 +314,7 @@ TEST(Prefix, LengthensKeysAndValues) {
                    value = part(2, own.at("blocks.1.values"));
       for (int64_t row = 0; row < 4; ++row) {
         const Tensor weight = at::softmax((key * query[row]).sum(1) / std::sqrt(3.0), 0);
+        if (compensated) weight.slice(0, 0, 3).div_(weight.slice(0, 0, 3).sum());
         heads[sample][row]
             .slice(0, 3 * head, 3 * head + 3)
             .copy_((value * weight.unsqueeze(1)).sum(0));
@@ -274,6 +326,17 @@ TEST(Prefix, LengthensKeysAndValues) {
   };
   EXPECT_LT(relative_error(attended(1, {&prefix}), heads), 1e-6);
   EXPECT_TRUE(at::equal(attended(0, {&prefix}), attended(0, {})));
+}
+
+TEST(Prefix, IsDrawnBetweenItsBounds) {
+  Random random = seed();
+  Prefix prefix({.length = 10, .layers = {0}, .low = 0, .high = 0.01},
+                {.width = 768, .heads = 12, .hidden = 3072}, 1, random);
+  for (const auto& item : nn::tensors(prefix)) {
+    EXPECT_GE(item.tensor.min().item<float>(), 0);
+    EXPECT_LE(item.tensor.max().item<float>(), 0.01f);
+    EXPECT_NEAR(item.tensor.mean().item<float>(), 0.005, 2e-4);
+  }
 }
 
 TEST(Prefix, NamesABlockThatIsNotThere) {

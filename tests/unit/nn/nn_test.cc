@@ -6,6 +6,7 @@
 #include "patina/nn/block.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
+#include "patina/nn/tensors_hash.h"
 #include "tests/support/tensors.h"
 
 namespace patina::nn {
@@ -25,6 +26,24 @@ TEST(Walk, NamesTensorsAsTheirCheckpointDoes) {
   // 4 x 4 norms' + 12*4 + 4*4 + 4 attention's + 8*4 + 8 + 4*8 + 4 the MLP's
   EXPECT_EQ(count(tensors(without)), 16 + 48 + 20 + 40 + 36);
   EXPECT_EQ(bytes(tensors(without)), 4 * 160);
+}
+
+TEST(TensorsHash, IsMadeAgainOnlyWhenATensorChanged) {
+  Linear linear(3, 2);
+  TensorsHash hash;
+  int made = 0;
+  const auto ask = [&](TensorsHash& hash) {
+    return hash(tensors(linear), [&] { return std::to_string(++made); });
+  };
+  EXPECT_EQ(ask(hash), "1");
+  EXPECT_EQ(ask(hash), "1");
+  linear.weight.detach().mul_(2);
+  EXPECT_EQ(ask(hash), "2");
+  EXPECT_EQ(ask(hash), "2");
+  linear.bias = linear.bias.clone();
+  EXPECT_EQ(ask(hash), "3");
+  TensorsHash copy = hash;
+  EXPECT_EQ(ask(copy), "4");
 }
 
 TEST(Freeze, SwitchesEveryTensor) {

@@ -1,6 +1,6 @@
-#include "patina/models/feature_cache.h"
+#include "patina/nn/tensors_hash.h"
 
-namespace patina {
+namespace patina::nn {
 
 TensorsHash& TensorsHash::operator=(const TensorsHash&) {
   std::lock_guard lock(mutex_);
@@ -10,7 +10,7 @@ TensorsHash& TensorsHash::operator=(const TensorsHash&) {
   return *this;
 }
 
-std::string TensorsHash::operator()(const std::vector<nn::NamedTensor>& tensors,
+std::string TensorsHash::operator()(const std::vector<NamedTensor>& tensors,
                                     const std::function<std::string()>& make) {
   std::lock_guard lock(mutex_);
   bool same = !hash_.empty() && tensors.size() == tensors_.size();
@@ -27,4 +27,4 @@ std::string TensorsHash::operator()(const std::vector<nn::NamedTensor>& tensors,
   return hash_ = make();
 }
 
-}  // namespace patina
+}  // namespace patina::nn

@@ -1,0 +1,72 @@
+// `patina sweep`: several recipes, one table.
+#include "patina/run/sweep.h"
+
+#include <fmt/core.h>
+
+#include "apps/patina/commands.h"
+#include "patina/base/error.h"
+#include "patina/report/report.h"
+#include "patina/report/seeds.h"
+
+namespace patina::cli {
+
+namespace {
+
+// summary.json and report.html beside the runs, and the table.
+void show(const std::vector<SweptRun>& swept, const fs::path& out) {
+  std::vector<fs::path> folders;
+  std::string failures;
+  for (const auto& run : swept) {
+    if (run.failure.empty())
+      folders.push_back(run.folder);
+    else
+      failures += fmt::format("\n  {}: {}", run.folder.string(), run.failure);
+  }
+  if (!folders.empty()) {
+    const auto runs = read_records(folders);
+    write_text(out / "summary.json", summary(runs).dump(1) + "\n");
+    write_text(out / "report.html", report_html(runs));
+    fmt::print("{}\nsummary: {}\nreport: {}\n", summary_text(runs), (out / "summary.json").string(),
+               (out / "report.html").string());
+  }
+  if (!failures.empty())
+    fail(ErrorKind::state, "some runs failed; the same command tries them again:{}", failures);
+}
+
+}  // namespace
+
+void add_sweep(CLI::App& app) {
+  struct Arguments {
+    std::vector<std::string> recipes;
+    std::string out = "runs/sweep";
+    SweepPlan plan;
+    bool no_cache = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  auto* command = app.add_subcommand(
+      "sweep", "Run several recipes one after another and compare them in one table");
+  command->add_option("recipes", arguments->recipes, "TOML files; see recipes/")->required();
+  command->add_option("--out", arguments->out,
+                      "Folder of the runs, the summary and the page (default: runs/sweep)");
+  command->add_option("--seeds", arguments->plan.seeds,
+                      "Run each recipe with each of these seeds, for class order and all else; the "
+                      "table then shows means and deviations");
+  command->add_flag("--no-cache", arguments->no_cache,
+                    "Compute every feature anew and keep none; the results are the same");
+  add_overrides(*command, arguments->plan.overrides);
+  command->footer(
+      "What is complete is kept and what was interrupted goes on, so the same command may be given "
+      "again after\na crash, or with more recipes. A run that fails is reported at the end; the "
+      "others are not kept from theirs.");
+  command->callback([arguments] {
+    SweepPlan& plan = arguments->plan;
+    plan.recipes.assign(arguments->recipes.begin(), arguments->recipes.end());
+    plan.out = arguments->out;
+    stop_on_signals();
+    show(sweep(planned(plan),
+               {.should_stop = [] { return stopped_by() != 0; }, .cache = !arguments->no_cache}),
+         plan.out);
+  });
+}
+
+}  // namespace patina::cli

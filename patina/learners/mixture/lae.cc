@@ -1,0 +1,164 @@
+// LAE (Gao et al., "A Unified Continual Learning Framework with General Parameter-Efficient
+// Tuning", ICCV 2023): an online adaptation of the first blocks learns each task, but only after
+// the task's head has had some epochs alone; an offline copy follows it slowly and keeps what it
+// knew. A class scores by the surer of the two.
+#include <algorithm>
+
+#include "patina/adapt/adapter.h"
+#include "patina/adapt/lora.h"
+#include "patina/adapt/prefix.h"
+#include "patina/base/error.h"
+#include "patina/learn/learner.h"
+#include "patina/learn/merging.h"
+#include "patina/nn/heads.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class Lae : public Learner {
+ public:
+  struct Options : LearnerOptions {
+    std::string adaptation = "adapter";
+    int64_t size = 0;
+    std::vector<int64_t> layers = {0, 1, 2, 3, 4};
+    int64_t frozen_epochs = 3;
+    double keep = 0.9999;
+    std::string compat = "paper";
+    void bind(Fields& f) override {
+      f("adaptation", adaptation,
+        "An adapter beside attention, LoRA on keys and values, or a compensated prefix.",
+        {"adapter", "lora", "prefix"});
+      f("size", size, "Bottleneck, rank or length; 0: the paper's, which is 5, for a prefix 10.",
+        at_least(0));
+      f("layers", layers, "Blocks that are adapted, of those the network has.", at_least(0));
+      f("frozen_epochs", frozen_epochs,
+        "Epochs of each task but the first that train the head alone.", at_least(0));
+      f("keep", keep, "What the offline copy keeps of itself at every step.", between(0, 1));
+      f("compat", compat,
+        "\"pilot\": the offline copy follows, and the head is first alone, in the first task too, "
+        "as in LAMDA-PILOT.",
+        {"paper", "pilot"});
+    }
+  };
+
+  Lae(Setup setup, const Options& options)
+      : backbone_(setup.backbone),
+        seeds_(setup.seeds),
+        options_(options),
+        online_(make()),
+        offline_(make()) {
+    nn::freeze(*offline_);
+  }
+
+  void begin_task(const Task& task, Trainer&) override {
+    known_ = int64_t(task.seen.size() - task.fresh.size());
+    const bool follows = task.index > 0 || options_.compat == "pilot";
+    if (follows && !follows_) assign(nn::tensors(*offline_), copied(*online_));
+    follows_ = follows;
+    Random random = seeds_("head", uint64_t(task.index));
+    heads_.add(int64_t(task.fresh.size()), backbone_.width(), random);
+  }
+
+  void begin_epoch(int64_t epoch) override {
+    nn::freeze(*online_, follows_ && epoch < options_.frozen_epochs);
+  }
+
+  // Cross-entropy over the task's own classes.
+  Tensor loss(const Batch& batch) override {
+    const Tensor features = backbone_.features(batch.input, {online_.get()});
+    return nn::cross_entropy(heads_.of_task(heads_.tasks() - 1, features), batch.target - known_);
+  }
+
+  // θ_off <- α θ_off + (1 - α) θ_on.
+  void after_step(const Batch&) override {
+    if (follows_) follow(nn::tensors(*offline_), nn::tensors(*online_), options_.keep);
+  }
+
+  std::vector<ParamGroup> trainable() override {
+    ParamGroup group = trainable_group(*online_);
+    group.tensors.push_back(heads_.weights.back());
+    group.tensors.push_back(heads_.biases.back());
+    return {group};
+  }
+
+  // The optimizer is made for all of it; begin_epoch then holds back what an epoch does not train.
+  void fit(const Task& task, Trainer& trainer) override {
+    nn::freeze(*online_, false);
+    trainer.epochs(*this, task);
+    nn::freeze(*online_);
+  }
+
+  // max(softmax(z_on), softmax(z_off)), class by class.
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    const auto under = [&](nn::Adaptation& adaptation) {
+      return at::softmax(heads_(backbone_.features(batch.input, {&adaptation})), 1);
+    };
+    const Tensor online = under(*online_);
+    return follows_ ? at::maximum(online, under(*offline_)) : online;
+  }
+
+  void state(Archive& a) override {
+    a("online", *online_);
+    a("offline", *offline_);
+    a("follows", follows_);
+    a("heads", heads_);
+    a("known", known_);
+  }
+
+ private:
+  std::unique_ptr<nn::Adaptation> make() const {
+    Random random = seeds_("adaptation");
+    const int64_t depth = backbone_.layers();
+    std::vector<int64_t> layers = options_.layers;
+    std::erase_if(layers, [&](int64_t layer) { return layer >= depth; });
+    if (layers.empty())
+      fail(ErrorKind::recipe, "learner.layers: none of them is a block: the network's are 0 to {}",
+           depth - 1);
+    const auto size = [&](int64_t paper) { return options_.size > 0 ? options_.size : paper; };
+    if (options_.adaptation == "adapter")
+      return std::make_unique<adapt::Adapter>(adapt::AdapterOptions{.bottleneck = size(5),
+                                                                    .scale = 1,
+                                                                    .placement = "attention",
+                                                                    .activation = "gelu",
+                                                                    .learned_scale = true,
+                                                                    .layers = layers},
+                                              backbone_.block().width, depth, random);
+    if (options_.adaptation == "lora")
+      return std::make_unique<adapt::Lora>(adapt::LoraOptions{.rank = size(5),
+                                                              .alpha = double(size(5)),
+                                                              .parts = "kv",
+                                                              .learned_scale = true,
+                                                              .layers = layers},
+                                           backbone_.block(), depth, random);
+    return std::make_unique<adapt::Prefix>(adapt::PrefixOptions{.length = size(10),
+                                                                .layers = layers,
+                                                                .low = 0,
+                                                                .high = 0.01,
+                                                                .learned_scale = true,
+                                                                .compensated = true},
+                                           backbone_.block(), depth, random);
+  }
+
+  const Backbone& backbone_;
+  Seeds seeds_;
+  Options options_;
+  std::unique_ptr<nn::Adaptation> online_, offline_;
+  bool follows_ = false;  // there is an offline copy, and heads learn alone at first
+  nn::TaskHeads heads_;
+  int64_t known_ = 0;  // classes of earlier tasks
+};
+
+LearnerRow lae_learner() {
+  return learner_row<Lae>(
+      "Gao et al., ICCV 2023",
+      "Adapts the first blocks task by task, beside a copy that follows slowly; the surer one "
+      "counts.",
+      {.boundaries = true, .many_passes = true},
+      {.epochs = 5,
+       .batch_size = 24,
+       .optimizer = {.optimizer = "adam", .lr = 0.0028125, .schedule = "constant"}});
+}
+
+}  // namespace patina

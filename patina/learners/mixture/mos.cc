@@ -1,0 +1,156 @@
+// MOS (Sun et al., "MOS: Model Surgery for Pre-Trained Model-Based Class-Incremental Learning",
+// AAAI 2025): each task's adapter begins as the last one and is drawn towards the mean of the
+// earlier ones while it learns, so that adapters stay near each other; one linear head serves them
+// all. A sample's adapter is found without training: a first guess comes from prototypes under the
+// first task's adapter, and the head then refines it until guess and adapter are of one task.
+#include <cmath>
+
+#include "patina/learn/alignment.h"
+#include "patina/learn/learner.h"
+#include "patina/learn/prototypes.h"
+#include "patina/learn/task_adapters.h"
+#include "patina/nn/heads.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class Mos : public Learner {
+ public:
+  struct Options : LearnerOptions {
+    adapt::AdapterOptions adapter = {.bottleneck = 16};
+    AlignmentOptions alignment = {.epochs = 30, .samples = 240, .lr = 0.005};
+    double pull = 0.1;
+    double head_lr_factor = 0.1;
+    double separation = 0.1;
+    int64_t rounds = 4;
+    bool ensemble = true;
+    std::string compat = "paper";
+    void bind(Fields& f) override {
+      f.section("adapter", adapter, "Each task's adapter.");
+      f.section("alignment", alignment, "Of the head, after each task but the first.");
+      f("pull", pull, "Part of the way to the earlier adapters' mean that a step ends with.",
+        between(0, 1));
+      f("head_lr_factor", head_lr_factor, "The head's learning rate, as part of the adapter's.",
+        above(0));
+      f("separation", separation,
+        "Weight of the loss that keeps samples apart from each other and from class means.",
+        at_least(0));
+      f("rounds", rounds, "Most adapters that a sample is tried under.", at_least(1));
+      f("ensemble", ensemble, "Add the first guess's scores to the refined ones.");
+      f("compat", compat,
+        "\"pilot\": a step pulls once for every block and once more, as LAMDA-PILOT does.",
+        {"paper", "pilot"});
+    }
+  };
+
+  Mos(Setup setup, const Options& options)
+      : backbone_(setup.backbone),
+        seeds_(setup.seeds),
+        options_(options),
+        adapters_(setup.backbone, options.adapter) {}
+
+  void begin_task(const Task& task, Trainer&) override {
+    known_ = int64_t(task.seen.size() - task.fresh.size());
+    adapters_.add(seeds_("adapter", uint64_t(task.index)), /*like_last=*/true);
+    Random random = seeds_("head", uint64_t(task.index));
+    head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
+  }
+
+  // Cross-entropy over the task's own classes, and the separation S(F) of the batch's features.
+  Tensor loss(const Batch& batch) override {
+    const Tensor features = adapters_.features(batch.input, adapters_.size() - 1);
+    const Tensor own = nn::cross_entropy(head_(features).slice(1, known_), batch.target - known_);
+    return options_.separation > 0 ? own + options_.separation * separation(features) : own;
+  }
+
+  // A <- (1 - m) A + m mean of the earlier adapters, once a step. n pulls in a row are one by
+  // 1 - (1 - m)^n.
+  void after_step(const Batch&) override {
+    if (mean_.empty()) return;
+    const double pulls = options_.compat == "pilot" ? double(backbone_.layers() + 1) : 1;
+    follow(nn::tensors(adapters_.last()), mean_, std::pow(1 - options_.pull, pulls));
+  }
+
+  std::vector<ParamGroup> trainable() override {
+    ParamGroup head = trainable_group(head_);
+    head.lr_factor = options_.head_lr_factor;
+    return {trainable_group(adapters_.last()), head};
+  }
+
+  void fit(const Task& task, Trainer& trainer) override {
+    const size_t now = size_t(task.index);
+    mean_ = now > 0 ? soup(adapters_.weights(now)) : Weights();
+    trainer.epochs(*this, task);
+    adapters_.freeze();
+    add_gaussians(gaussians_, adapters_.features(*task.train, now, trainer), task.fresh,
+                  options_.alignment.shrinkage);
+    const FeatureSet first = adapters_.features(*task.train, 0, trainer);
+    prototypes_ = with_rows(prototypes_, class_means(first, task.fresh));
+    task_of_.insert(task_of_.end(), task.fresh.size(), task.index);
+    if (now > 0)
+      align(options_.alignment, gaussians_, {}, {trainable_group(head_)},
+            seeds_("alignment", uint64_t(task.index)),
+            [&](const Tensor& features, const Tensor& targets) {
+              return nn::cross_entropy(head_(features), targets);
+            });
+  }
+
+  // softmax(z) + softmax(T cos), where z is the head's under the adapter that the sample ends with,
+  // cos its cosines to the prototypes, and T the number of tasks.
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    const Tensor guess = nn::cosine_scores(adapters_.features(batch.input, 0), prototypes_);
+    const Tensor task_of = tensor_of(task_of_);
+    const Tensor scores = refined(task_of.index_select(0, guess.argmax(1)), task_of,
+                                  options_.rounds, [&](const Tensor& rows, const Tensor& tasks) {
+                                    return head_(adapters_.features(batch.input.at(rows), tasks));
+                                  });
+    if (!options_.ensemble) return scores;
+    return at::softmax(scores, 1) + at::softmax(guess * double(adapters_.size()), 1);
+  }
+
+  void state(Archive& a) override {
+    a("adapters", adapters_);
+    a("head.weight", head_.weight);
+    a("head.bias", head_.bias);
+    a("gaussians", gaussians_);
+    a("prototypes", prototypes_);
+    a("task_of", task_of_);
+    a("known", known_);
+  }
+
+ private:
+  // Cross-entropy between X Xᵀ / 0.8 and the identity, X the means of the classes before over the
+  // batch's features.
+  Tensor separation(const Tensor& features) const {
+    std::vector<Tensor> rows;
+    for (int64_t c = 0; c < gaussians_.classes(); ++c)
+      rows.push_back(gaussians_.mean(c).unsqueeze(0));
+    rows.push_back(features);
+    const Tensor all = at::cat(rows);
+    return nn::cross_entropy(at::matmul(all, all.t()) / 0.8, at::arange(all.size(0)));
+  }
+
+  const Backbone& backbone_;
+  Seeds seeds_;
+  Options options_;
+  TaskAdapters adapters_;
+  nn::LinearHead head_;
+  Gaussians gaussians_;           // of each class's features, under its own task's adapter
+  Tensor prototypes_;             // [K,D] under the first task's adapter
+  std::vector<int64_t> task_of_;  // of each class
+  int64_t known_ = 0;             // classes of earlier tasks
+  Weights mean_;                  // of the earlier adapters, while a later task is trained
+};
+
+LearnerRow mos_learner() {
+  return learner_row<Mos>(
+      "Sun et al., AAAI 2025",
+      "Trains an adapter a task that stays near the earlier ones, and finds a sample's by "
+      "refining.",
+      {.boundaries = true, .many_passes = true},
+      {.epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.03, .weight_decay = 5e-4}});
+}
+
+}  // namespace patina

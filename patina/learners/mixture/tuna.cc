@@ -1,0 +1,144 @@
+// TUNA (Wang et al., "Integrating Task-Specific and Universal Adapters for Pre-Trained Model-Based
+// Class-Incremental Learning", ICCV 2025): each task's adapter begins as the last one; all of them
+// merged, element by element the strongest of the prevailing sign, make a universal adapter. A
+// sample is scored under the task adapter that is surest of it and under the universal one.
+#include <cmath>
+
+#include "patina/learn/alignment.h"
+#include "patina/learn/learner.h"
+#include "patina/learn/task_adapters.h"
+#include "patina/nn/heads.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class Tuna : public Learner {
+ public:
+  struct Options : LearnerOptions {
+    adapt::AdapterOptions adapter = {.bottleneck = 16};
+    AlignmentOptions alignment = {.epochs = 30, .samples = 80, .lr = 0.005};
+    double scale = 20, margin = 0;
+    double orthogonality = 0;
+    bool decay = false;
+    void bind(Fields& f) override {
+      f.section("adapter", adapter, "Each task's adapter, and the universal one.");
+      f.section("alignment", alignment, "Of all heads, after each task but the first.");
+      f("scale", scale, "Factor on cosines.", above(0));
+      f("margin", margin, "CosFace's margin at the target; the paper takes 0.3 on ImageNet-A.",
+        at_least(0));
+      f("orthogonality", orthogonality,
+        "Weight of the loss that turns an adapter away from the earlier ones; the paper takes "
+        "0.001 "
+        "on ImageNet-R and 0 on CIFAR-100.",
+        at_least(0));
+      f("decay", decay, "Draw earlier classes' means a little smaller when heads are aligned.");
+    }
+  };
+
+  Tuna(Setup setup, const Options& options)
+      : backbone_(setup.backbone),
+        seeds_(setup.seeds),
+        options_(options),
+        adapters_(setup.backbone, options.adapter) {
+    Random random;
+    universal_ = make_adapter(options.adapter, backbone_, random);
+    nn::freeze(*universal_);
+  }
+
+  void begin_task(const Task& task, Trainer&) override {
+    known_ = int64_t(task.seen.size() - task.fresh.size());
+    adapters_.add(seeds_("adapter", uint64_t(task.index)), /*like_last=*/true);
+    Random random = seeds_("head", uint64_t(task.index));
+    heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, 0, /*bias=*/false);
+  }
+
+  // CosFace over the task's own classes, and orthogonality to earlier adapters.
+  Tensor loss(const Batch& batch) override {
+    const Tensor features = adapters_.features(batch.input, adapters_.size() - 1);
+    const Tensor own =
+        nn::margin_cross_entropy(nn::cosine_scores(features, heads_.weights.back()),
+                                 batch.target - known_, options_.scale, options_.margin);
+    if (options_.orthogonality == 0 || adapters_.size() == 1) return own;
+    const double weight = options_.orthogonality * std::exp(-double(adapters_.size()));
+    return own + weight * overlap();
+  }
+
+  std::vector<ParamGroup> trainable() override {
+    ParamGroup group = trainable_group(adapters_.last());
+    group.tensors.push_back(heads_.weights.back());
+    return {group};
+  }
+
+  void fit(const Task& task, Trainer& trainer) override {
+    trainer.epochs(*this, task);
+    adapters_.freeze();
+    assign(nn::tensors(*universal_), elected(adapters_.weights(adapters_.size())));
+    add_gaussians(gaussians_, adapters_.features(*task.train, size_t(task.index), trainer),
+                  task.fresh, options_.alignment.shrinkage);
+    if (task.index == 0) return;
+    const auto scales = options_.decay ? drift_scales(heads_.sizes()) : std::vector<double>();
+    align(options_.alignment, gaussians_, scales, {ParamGroup{heads_.tensors()}},
+          seeds_("alignment", uint64_t(task.index)),
+          [&](const Tensor& features, const Tensor& targets) {
+            return nn::cross_entropy(scored(features), targets);
+          });
+  }
+
+  // softmax(z_j) + softmax(z_universal), j the adapter under which softmax(z_j) has the least
+  // entropy.
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    std::vector<Tensor> own;
+    for (size_t j = 0; j < adapters_.size(); ++j)
+      own.push_back(scored(adapters_.features(batch.input, j)));
+    const Tensor universal = scored(backbone_.features(batch.input, {universal_.get()}));
+    return at::softmax(least_entropy(own), 1) + at::softmax(universal, 1);
+  }
+
+  void state(Archive& a) override {
+    a("adapters", adapters_);
+    a("universal", *universal_);
+    a("heads", heads_);
+    a("gaussians", gaussians_);
+    a("known", known_);
+  }
+
+ private:
+  Tensor scored(const Tensor& features) const { return options_.scale * heads_.cosines(features); }
+
+  // Σ_i mean over blocks |mean of Û Û_iᵀ|, with Û the rows of `up` at length one, over earlier
+  // adapters i. The mean of all products of rows is the product of the mean rows.
+  Tensor overlap() const {
+    const auto mean_row = [](const adapt::Adapter& adapter, int64_t block) {
+      return nn::normalized(adapter.up(block)).mean(0);
+    };
+    const int64_t blocks = backbone_.layers();
+    Tensor sum = at::zeros({});
+    for (int64_t block = 0; block < blocks; ++block) {
+      const Tensor own = mean_row(adapters_.last(), block);
+      for (size_t i = 0; i + 1 < adapters_.size(); ++i)
+        sum = sum + (own * mean_row(adapters_[i], block)).sum().abs() / double(blocks);
+    }
+    return sum;
+  }
+
+  const Backbone& backbone_;
+  Seeds seeds_;
+  Options options_;
+  TaskAdapters adapters_;
+  std::unique_ptr<adapt::Adapter> universal_;  // all of them, merged
+  nn::TaskHeads heads_;
+  Gaussians gaussians_;  // of each class's features, under its own task's adapter
+  int64_t known_ = 0;    // classes of earlier tasks
+};
+
+LearnerRow tuna_learner() {
+  return learner_row<Tuna>(
+      "Wang et al., ICCV 2025",
+      "Scores a sample under the surest of the tasks' adapters and under all of them merged.",
+      {.boundaries = true, .many_passes = true},
+      {.epochs = 15, .batch_size = 16, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}});
+}
+
+}  // namespace patina

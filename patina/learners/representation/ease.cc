@@ -1,0 +1,139 @@
+// EASE (Zhou et al., "Expandable Subspace Ensemble for Pre-Trained Model-Based Class-Incremental
+// Learning", CVPR 2024): each task trains an adapter of its own, whose features span a subspace of
+// their own. A class has a prototype in every subspace: its mean feature where its samples passed,
+// and where they are gone, in subspaces of later tasks, a mixture of later classes' prototypes that
+// are as similar to it as in its own subspace. A sample belongs to the class of the largest sum of
+// cosines, its own subspace's weighing most.
+#include "patina/learn/learner.h"
+#include "patina/learn/prototypes.h"
+#include "patina/learn/task_adapters.h"
+#include "patina/nn/heads.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class Ease : public Learner {
+ public:
+  struct Options : LearnerOptions {
+    adapt::AdapterOptions adapter;
+    double alpha = 0.1;
+    double beta = 0;
+    bool recompute = true;
+    void bind(Fields& f) override {
+      f.section("adapter", adapter, "Each task's adapter.");
+      f("alpha", alpha, "Weight of all subspaces but a class's own together.", at_least(0));
+      f("beta", beta, "Weight of the pre-trained network's own features; 0: they are not used.",
+        at_least(0));
+      f("recompute", recompute,
+        "After every task, mix missing prototypes anew from all classes met since; false: once, "
+        "from the classes of the subspace's own task.");
+    }
+  };
+
+  Ease(Setup setup, const Options& options)
+      : backbone_(setup.backbone),
+        seeds_(setup.seeds),
+        options_(options),
+        adapters_(setup.backbone, options.adapter) {}
+
+  void begin_task(const Task& task, Trainer&) override {
+    known_ = int64_t(task.seen.size() - task.fresh.size());
+    adapters_.add(seeds_("adapter", uint64_t(task.index)));
+    head_ = {};
+    Random random = seeds_("head", uint64_t(task.index));
+    head_.grow(int64_t(task.fresh.size()), backbone_.width(), random);
+  }
+
+  // Cross-entropy of a cosine head over the task's own classes.
+  Tensor loss(const Batch& batch) override {
+    const Tensor features = adapters_.features(batch.input, adapters_.size() - 1);
+    return nn::cross_entropy(head_(features), batch.target - known_);
+  }
+
+  std::vector<ParamGroup> trainable() override {
+    return {trainable_group(adapters_.last(), head_)};
+  }
+
+  void fit(const Task& task, Trainer& trainer) override {
+    trainer.epochs(*this, task);
+    adapters_.freeze();
+    add_prototypes(task, trainer);
+  }
+
+  // Σ_j w_ij cos(f_j(x), P_j,c) of class c of task i, with w_ii = 1 and w_ij = α / (T - 1), and
+  // with β for the pre-trained network.
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    const size_t tasks = prototypes_.size();
+    Tensor sum = at::zeros({batch.size(), prototypes_[0].size(0)});
+    for (size_t j = 0; j < tasks; ++j) {
+      Tensor weight = at::full({sum.size(1)}, tasks > 1 ? options_.alpha / double(tasks - 1) : 1);
+      of_task(weight, j).fill_(1);
+      sum += nn::cosine_scores(adapters_.features(batch.input, j), prototypes_[j]) * weight;
+    }
+    if (options_.beta > 0)
+      sum += nn::cosine_scores(backbone_.features(batch.input), pretrained_) * options_.beta;
+    return sum;
+  }
+
+  void state(Archive& a) override {
+    a("adapters", adapters_);
+    a("head.weight", head_.weight);
+    a("head.scale", head_.scale);
+    a("known", known_);
+    a("firsts", firsts_);
+    a("prototypes", prototypes_);
+    a("pretrained", pretrained_);
+  }
+
+ private:
+  // Rows of a task's classes in one row a class.
+  Tensor of_task(const Tensor& rows, size_t task) const {
+    const int64_t end = task + 1 < firsts_.size() ? firsts_[task + 1] : rows.size(0);
+    return rows.slice(0, firsts_[task], end);
+  }
+
+  void add_prototypes(const Task& task, Trainer& trainer) {
+    NoGrad no_grad;
+    const size_t now = size_t(task.index);
+    firsts_.push_back(known_);
+    prototypes_.push_back(at::zeros({known_, backbone_.width()}));
+    for (size_t j = 0; j <= now; ++j) {
+      const FeatureSet set = adapters_.features(*task.train, j, trainer);
+      prototypes_[j] = with_rows(prototypes_[j], class_means(set, task.fresh));
+    }
+    for (size_t j = options_.recompute ? 0 : now; j <= now; ++j)
+      for (size_t i = 0; i < j; ++i) complement(i, j);
+    if (options_.beta > 0)
+      pretrained_ =
+          with_rows(pretrained_, class_means(trainer.features(backbone_, *task.train), task.fresh));
+  }
+
+  // The prototypes of task i's classes in subspace j, by what classes from task j on, which have
+  // means in both, have in common with them in subspace i.
+  void complement(size_t i, size_t j) {
+    const auto later = [&](size_t subspace) { return prototypes_[subspace].slice(0, firsts_[j]); };
+    of_task(prototypes_[j], i).copy_(complemented(of_task(prototypes_[i], i), later(i), later(j)));
+  }
+
+  const Backbone& backbone_;
+  Seeds seeds_;
+  Options options_;
+  TaskAdapters adapters_;
+  nn::CosineHead head_;             // while a task is trained
+  int64_t known_ = 0;               // classes of earlier tasks
+  std::vector<int64_t> firsts_;     // each task's first class
+  std::vector<Tensor> prototypes_;  // [K,D] in each task's subspace
+  Tensor pretrained_;               // [K,D] of the pre-trained network, with β
+};
+
+LearnerRow ease_learner() {
+  return learner_row<Ease>(
+      "Zhou et al., CVPR 2024",
+      "Trains an adapter a task and sums the cosines to each class's prototypes under all of them.",
+      {.boundaries = true, .many_passes = true},
+      {.epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.025, .weight_decay = 5e-4}});
+}
+
+}  // namespace patina

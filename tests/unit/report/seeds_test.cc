@@ -1,0 +1,50 @@
+// Means and deviations over seeds.
+#include "patina/report/seeds.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/report/fake_record.h"
+
+namespace patina {
+namespace {
+
+TEST(Seeds, SpreadOfTheDefinedOnes) {
+  const auto all = spread({0.5, std::nullopt, 0.7, 0.6});
+  ASSERT_TRUE(all.has_value());
+  EXPECT_EQ(all->runs, 3);
+  EXPECT_NEAR(all->mean, 0.6, 1e-12);
+  EXPECT_NEAR(all->deviation, 0.1, 1e-12);
+  EXPECT_EQ(spread({0.5})->deviation, 0);
+  EXPECT_FALSE(spread({std::nullopt}).has_value());
+}
+
+// A run with another accuracy, and its name.
+RunRecord with_accuracy(const std::string& name, double last) {
+  RunRecord run = fake_run("ranpac");
+  run.json["name"] = name;
+  run.json["metrics"]["last_accuracy"] = last;
+  return run;
+}
+
+TEST(Seeds, RunsOfOneNameAreOneRow) {
+  const std::vector<RunRecord> runs = {with_accuracy("a", 0.80), with_accuracy("b", 0.5),
+                                       with_accuracy("a", 0.84)};
+  const std::string text = summary_text(runs);
+  EXPECT_NE(text.find("82.0 ± 2.8"), std::string::npos) << text;
+  EXPECT_NE(text.find("50.0"), std::string::npos) << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3) << text;
+  const Json all = summary(runs);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0]["name"], "a");
+  EXPECT_EQ(all[0]["metrics"]["last_accuracy"]["runs"], 2);
+  EXPECT_NEAR(all[0]["metrics"]["last_accuracy"]["mean"].get<double>(), 0.82, 1e-12);
+}
+
+TEST(Seeds, AnInterruptedRunCountsForNothing) {
+  RunRecord stopped = with_accuracy("a", 0.1);
+  stopped.json["status"] = "interrupted";
+  EXPECT_EQ(summary({stopped, with_accuracy("a", 0.8)})[0]["metrics"]["last_accuracy"]["runs"], 1);
+}
+
+}  // namespace
+}  // namespace patina

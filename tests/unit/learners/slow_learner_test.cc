@@ -125,16 +125,28 @@ TEST(SlcaPlusPlus, OlderHeadsReadLargerFeatures) {
   EXPECT_LT(relative_error(toy.scores(), wanted), 1e-5);
 }
 
-TEST(Coma, AveragesWithThePreviousNetwork) {
-  ToyLearning toy("coma", "backbone_lr_factor = 1.0\npart = 0.25\n[alignment]\nepochs = 0",
-                  kTraining);
+// Large steps, no alignment after the merge.
+constexpr const char* kMerging = "backbone_lr_factor = 1.0\npart = 0.25\n[alignment]\nepochs = 0";
+
+// After the first task, and after the second was trained and merged.
+struct SecondTask {
+  State first, trained, merged;
+};
+SecondTask second_task(ToyLearning& toy) {
+  SecondTask states;
   toy.learn();
-  const State first = toy.state();
+  states.first = toy.state();
   toy.begin();
   toy.fit();
-  const State trained = toy.state();
+  states.trained = toy.state();
   toy.end();
-  const State merged = toy.state();
+  states.merged = toy.state();
+  return states;
+}
+
+TEST(Coma, AveragesWithThePreviousNetwork) {
+  ToyLearning toy("coma", kMerging, kTraining);
+  const auto [first, trained, merged] = second_task(toy);
   for (const auto& [key, tensor] : merged) {
     if (!key.starts_with("backbone.")) continue;
     const Tensor wanted = 0.75 * first.at(key) + 0.25 * trained.at(key);
@@ -156,15 +168,8 @@ TEST(Coma, TakesThePreviousNetworkWithAlignedHeads) {
 }
 
 TEST(Cofima, WeighsByTheInformationOfBothTasks) {
-  ToyLearning toy("cofima", "backbone_lr_factor = 1.0\npart = 0.25\n[alignment]\nepochs = 0",
-                  kTraining);
-  toy.learn();
-  const State first = toy.state();
-  toy.begin();
-  toy.fit();
-  const State trained = toy.state();
-  toy.end();
-  const State merged = toy.state();
+  ToyLearning toy("cofima", kMerging, kTraining);
+  const auto [first, trained, merged] = second_task(toy);
   const auto tensors = nn::tensors(*toy.vit);
   double moved = 0;
   for (size_t i = 0; i < tensors.size(); ++i) {

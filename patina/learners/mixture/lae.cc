@@ -57,7 +57,7 @@ class Lae : public Learner {
     if (follows && !follows_) assign(nn::tensors(*offline_), copied(*online_));
     follows_ = follows;
     Random random = seeds_("head", uint64_t(task.index));
-    heads_.add(int64_t(task.fresh.size()), backbone_.width(), random);
+    heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, /*deviation=*/0.001);
   }
 
   void begin_epoch(int64_t epoch) override {

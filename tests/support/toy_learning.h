@@ -1,0 +1,83 @@
+// A learner on a toy stream over a tiny random ViT, driven one call at a time, so that a test can
+// look at it between any two of them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "patina/config/recipe_file.h"
+#include "patina/learners/registry.h"
+#include "patina/scenario/class_incremental.h"
+#include "tests/support/tensors.h"
+#include "tests/support/toy_source.h"
+
+namespace patina {
+
+/// Six classes of eight training and four test samples; tasks of two classes unless said otherwise.
+struct ToyLearning {
+  static constexpr int64_t kClasses = 6;
+
+  /// `options`: the method's own, as TOML.
+  explicit ToyLearning(const std::string& name, const std::string& options = "",
+                       TrainingOptions training = {.epochs = 2, .batch_size = 8},
+                       ScenarioOptions tasks = {.classes_per_task = 2})
+      : scenario(tasks, data, false), trainer(training, train, test, pool, seeds) {
+    const LearnerRow* row = find_learner(name);
+    const auto own = row->options();
+    auto file = RecipeFile::parse(options, name);
+    file.bind(*own);
+    file.finish();
+    learner = row->make({*vit, seeds}, *own);
+    stream = scenario.stream();
+  }
+
+  void begin() {
+    task = *stream->next();
+    learner->begin_task(*task, trainer);
+  }
+  void fit() { learner->fit(*task, trainer); }
+  void end() { learner->end_task(*task, trainer); }
+  void learn() {
+    begin();
+    fit();
+    end();
+  }
+
+  /// Copies of all tensors of its state, by key.
+  std::map<std::string, Tensor> state() {
+    Archive archive;
+    learner->state(archive);
+    return archive.tensors();
+  }
+  /// Scores of every test sample of the tasks so far, in their order.
+  Tensor scores() {
+    std::vector<Tensor> rows;
+    for (int t = 0; t <= task->index; ++t)
+      trainer.each_batch(scenario.test(t), "scores",
+                         [&](const Batch& batch) { rows.push_back(learner->scores(batch)); });
+    return at::cat(rows);
+  }
+  /// What the backbone, as it now is, makes of the same samples.
+  Tensor features(const nn::Adaptations& adaptations = {}) {
+    std::vector<Tensor> rows;
+    for (int t = 0; t <= task->index; ++t)
+      rows.push_back(trainer.features(*vit, scenario.test(t), adaptations).features);
+    return at::cat(rows);
+  }
+
+  DataSplits data = toy_data(kClasses, 8, 4);
+  std::unique_ptr<ViT> vit = random_vit();
+  ImageFeed train{{.size = 16, .normalize = "inception", .flip = true}};
+  ImageFeed test{{.size = 16, .normalize = "inception"}};
+  ThreadPool pool{2};
+  Seeds seeds{5};
+  ClassIncremental scenario;
+  Trainer trainer;
+  std::unique_ptr<Learner> learner;
+  std::unique_ptr<Stream> stream;
+  std::optional<Task> task;
+};
+
+}  // namespace patina

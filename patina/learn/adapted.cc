@@ -21,4 +21,17 @@ std::unique_ptr<adapt::ScaleShift> make_scale_shift(const adapt::ScaleShiftOptio
   return std::make_unique<adapt::ScaleShift>(options, backbone.block(), backbone.layers(), random);
 }
 
+std::vector<int64_t> blocks_within(const Backbone& backbone, const std::vector<int64_t>& wanted) {
+  std::vector<int64_t> within;
+  for (const int64_t block : wanted)
+    if (block < backbone.layers()) within.push_back(block);
+  return within;
+}
+
+Tensor weight_of(const Backbone& backbone, std::string_view name) {
+  for (const auto& weight : nn::tensors(const_cast<Backbone&>(backbone)))  // changes nothing
+    if (weight.name == name) return weight.tensor;
+  return {};
+}
+
 }  // namespace patina

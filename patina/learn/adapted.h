@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "patina/adapt/adapter.h"
@@ -18,5 +19,11 @@ std::unique_ptr<adapt::Prompt> make_prompt(const adapt::PromptOptions& options,
                                            const Backbone& backbone, Random& random);
 std::unique_ptr<adapt::ScaleShift> make_scale_shift(const adapt::ScaleShiftOptions& options,
                                                     const Backbone& backbone, Random& random);
+
+/// Those of the wanted blocks that the network has.
+std::vector<int64_t> blocks_within(const Backbone& backbone, const std::vector<int64_t>& wanted);
+
+/// A weight of the network by its name; undefined where there is none of that name.
+Tensor weight_of(const Backbone& backbone, std::string_view name);
 
 }  // namespace patina

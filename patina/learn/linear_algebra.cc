@@ -108,6 +108,35 @@ Tensor unpacked_lower(const Tensor& packed) {
   return lower;
 }
 
+Tensor orthogonal_rows(int64_t count, int64_t width, const Tensor& earlier, Random& random) {
+  NoGrad no_grad;
+  Tensor basis = at::empty({0, width}, at::kDouble);
+  // Adds what x, of length one, has outside the basis; nothing where that is rounding error.
+  const auto extend = [&](const Tensor& x) {
+    Tensor rest = x;
+    for (int pass = 0; pass < 2; ++pass)  // the second removes the first one's rounding errors
+      rest = rest - at::matmul(at::matmul(basis, rest), basis);
+    const double length = at::linalg_vector_norm(rest).item<double>();
+    if (length < 1e-6) return false;
+    basis = at::cat({basis, (rest / length).unsqueeze(0)});
+    return true;
+  };
+  const auto unit = [](const Tensor& x) { return x / at::linalg_vector_norm(x).clamp_min(1e-12); };
+  for (int64_t i = 0; earlier.defined() && i < earlier.size(0); ++i)
+    extend(unit(earlier[i].detach().to(at::kDouble)));
+  std::vector<Tensor> rows;
+  Tensor draw = at::empty({width});
+  while (int64_t(rows.size()) < count) {
+    random.fill_normal(values(draw));
+    const Tensor x = unit(draw.to(at::kDouble));
+    if (extend(x))
+      rows.push_back(basis[-1]);
+    else if (basis.size(0) == width)
+      rows.push_back(x);
+  }
+  return at::stack(rows).to(at::kFloat);
+}
+
 std::optional<Cholesky> Cholesky::of(const Tensor& s, double shift) {
   Tensor shifted = s.clone();
   shifted.diagonal().add_(shift);

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "patina/base/random.h"
 #include "patina/tensor.h"
 
 namespace patina {
@@ -33,6 +34,11 @@ Tensor symmetric_product(const Tensor& a, at::ScalarType type = at::kDouble);
 /// An undefined tensor stays one. Unpacking throws Error(state) where no triangle has that size.
 Tensor packed_lower(const Tensor& lower);
 Tensor unpacked_lower(const Tensor& packed);
+
+/// `count` random rows of `width` and length one, orthogonal to each other and to those of
+/// `earlier` [s,width] (undefined: none), which need not be orthogonal themselves: Gram-Schmidt.
+/// Once all directions are taken, the rest are of length one only.
+Tensor orthogonal_rows(int64_t count, int64_t width, const Tensor& earlier, Random& random);
 
 /// (S + λI)⁻¹ from a kept Cholesky factor, float or double.
 class Cholesky {

@@ -23,10 +23,11 @@ void OptimizerOptions::bind(Fields& f) {
     {.low = 0, .high = 1, .high_open = true});
   f("beta2", beta2, "Second moment's decay of adam and adamw.",
     {.low = 0, .high = 1, .high_open = true});
+  f("amsgrad", amsgrad, "Adam divides by the largest second moment so far (AMSGrad).");
   f("weight_decay", weight_decay, "L2 penalty (sgd, adam) or decoupled decay (adamw).",
     at_least(0));
   f("schedule", schedule, "How the learning rate falls over a task's epochs.",
-    {"cosine", "step", "constant"});
+    {"cosine", "step", "quarter_cosine", "constant"});
   f("min_lr", min_lr, "Where the cosine ends.", at_least(0));
   f("milestones", milestones, "Epochs at which the step schedule multiplies the rate by gamma.",
     at_least(0));
@@ -45,6 +46,10 @@ double learning_rate(const OptimizerOptions& options, double epoch, int64_t epoc
     const double part = std::floor(epoch) / double(std::max<int64_t>(1, epochs));
     return options.min_lr +
            (options.lr - options.min_lr) * (1 + std::cos(std::numbers::pi * part)) / 2;
+  }
+  if (options.schedule == "quarter_cosine") {
+    const double part = std::floor(epoch) / double(std::max<int64_t>(1, epochs - 1));
+    return options.lr * std::cos(0.495 * std::numbers::pi * part);
   }
   double lr = options.lr;
   if (options.schedule == "step")
@@ -99,12 +104,16 @@ Optimizer::Optimizer(const OptimizerOptions& options, std::vector<ParamGroup> gr
     state_->optimizer =
         std::make_unique<library::SGD>(library_groups(options, list, shared), shared);
   } else if (options.optimizer == "adam") {
-    const auto shared = library::AdamOptions(options.lr).betas({options.beta1, options.beta2});
+    const auto shared = library::AdamOptions(options.lr)
+                            .betas({options.beta1, options.beta2})
+                            .amsgrad(options.amsgrad);
     state_->optimizer =
         std::make_unique<library::Adam>(library_groups(options, list, shared), shared);
   } else {
     PATINA_CHECK(options.optimizer == "adamw", "optimizer {}", options.optimizer);
-    const auto shared = library::AdamWOptions(options.lr).betas({options.beta1, options.beta2});
+    const auto shared = library::AdamWOptions(options.lr)
+                            .betas({options.beta1, options.beta2})
+                            .amsgrad(options.amsgrad);
     state_->optimizer =
         std::make_unique<library::AdamW>(library_groups(options, list, shared), shared);
   }

@@ -26,6 +26,7 @@ struct OptimizerOptions {
   bool nesterov = false;    // sgd
   double beta1 = 0.9;       // adam, adamw
   double beta2 = 0.999;     // adam, adamw
+  bool amsgrad = false;     // adam, adamw
   double weight_decay = 0;  // L2 in the gradient for sgd and adam, decoupled for adamw
   std::string schedule = "cosine";
   double min_lr = 0;                // cosine's floor
@@ -60,6 +61,8 @@ class Optimizer {
 ///   cosine: min_lr + (lr - min_lr) (1 + cos(pi e/E)) / 2, e = floor(epoch), as CosineAnnealingLR
 ///           stepped once an epoch
 ///   step:   lr gamma^(milestones reached)
+///   quarter_cosine: lr cos(99 pi e / (200 (E-1))), e = floor(epoch): the first quarter of a
+///           cosine, down to lr cos(0.495 pi) in the last epoch (CODA-Prompt)
 ///   constant: lr
 /// Warm-up overrides all of them while epoch < warmup_epochs and rises with every step.
 double learning_rate(const OptimizerOptions& options, double epoch, int64_t epochs);

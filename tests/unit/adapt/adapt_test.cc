@@ -7,6 +7,7 @@
 
 #include "patina/adapt/adapter.h"
 #include "patina/adapt/lora.h"
+#include "patina/adapt/per_sample.h"
 #include "patina/adapt/prefix.h"
 #include "patina/adapt/prompt.h"
 #include "patina/adapt/ssf.h"
@@ -345,6 +346,42 @@ TEST(Prefix, NamesABlockThatIsNotThere) {
               Prefix({5, {0, 2}}, kTinyViT.block(), kDepth, random);
             }),
             "prefix.layers: there is no block 2: the network's are 0 to 1");
+}
+
+TEST(SamplePrompt, EqualsAPromptOfEachSamplesOwn) {
+  const auto vit = random_vit();
+  const Tensor rows = random_tensor({2, 3, kWidth}, 4);
+  SamplePrompt given(rows);
+  const Tensor tokens = vit->tokens(input(), {&given});
+  EXPECT_EQ(tokens.sizes(), at::IntArrayRef({2, kRows + 3, kWidth}));
+  for (int64_t sample = 0; sample < 2; ++sample) {
+    Random random = seed();
+    Prompt prompt({3, false}, kWidth, kDepth, 8, random);
+    NoGrad no_grad;
+    named(prompt).at("tokens").copy_(rows.slice(0, sample, sample + 1));
+    const Tensor alone = vit->tokens(input().slice(0, sample, sample + 1), {&prompt})[0];
+    EXPECT_LT(
+        relative_error(at::cat({tokens[sample].slice(0, 0, 1), tokens[sample].slice(0, 4)}), alone),
+        1e-5);
+  }
+}
+
+TEST(SamplePrefix, EqualsAPrefixOfEachSamplesOwn) {
+  const auto vit = random_vit();
+  const Tensor keys = random_tensor({2, 3, kWidth}, 4), values = random_tensor({2, 3, kWidth}, 5);
+  SamplePrefix given;
+  given.set(1, keys, values);
+  const Tensor features = vit->features(input(), {&given});
+  for (int64_t sample = 0; sample < 2; ++sample) {
+    Random random = seed();
+    Prefix prefix({3, {1}}, kTinyViT.block(), kDepth, random);
+    NoGrad no_grad;
+    named(prefix).at("blocks.1.keys").copy_(keys[sample]);
+    named(prefix).at("blocks.1.values").copy_(values[sample]);
+    EXPECT_LT(relative_error(features.slice(0, sample, sample + 1),
+                             vit->features(input().slice(0, sample, sample + 1), {&prefix})),
+              1e-5);
+  }
 }
 
 TEST(Adaptations, Compose) {

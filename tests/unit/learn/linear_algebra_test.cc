@@ -123,5 +123,24 @@ TEST(ShiftedInverse, TakesNegativeEigenvaluesAsZero) {
   EXPECT_NEAR(x[1][0].item<double>(), 2, 1e-15);
 }
 
+TEST(OrthogonalRows, AreOrthogonalToEarlierOnesThatAreNot) {
+  Random random = Seeds(3)("rows");
+  const Tensor some = random_tensor({6, 40}, 1);
+  const Tensor earlier = at::cat({some, some.slice(0, 0, 2) * 3, at::zeros({1, 40})});
+  const Tensor rows = orthogonal_rows(5, 40, earlier, random);
+  EXPECT_LT(relative_error(at::matmul(rows, rows.t()), at::eye(5)), 1e-6);
+  EXPECT_LT(at::matmul(rows, earlier.t()).abs().max().item<double>(), 1e-5);
+}
+
+TEST(OrthogonalRows, GoOnWhereAllDirectionsAreTaken) {
+  Random random = Seeds(3)("rows");
+  const Tensor first = orthogonal_rows(4, 6, {}, random);
+  EXPECT_LT(relative_error(at::matmul(first, first.t()), at::eye(4)), 1e-6);
+  const Tensor rows = orthogonal_rows(5, 6, first, random);
+  EXPECT_LT(at::matmul(rows.slice(0, 0, 2), first.t()).abs().max().item<double>(), 1e-6);
+  EXPECT_GT(at::matmul(rows.slice(0, 2), first.t()).abs().max().item<double>(), 1e-2);
+  EXPECT_LT(relative_error(rows.square().sum(1), at::ones({5})), 1e-6);
+}
+
 }  // namespace
 }  // namespace patina

@@ -73,6 +73,22 @@ TEST(Adam, FollowsItsFormula) {
   }
 }
 
+TEST(Adam, DividesByTheLargestMomentSoFar) {
+  std::vector<double> expected;
+  double p = 1, m = 0, v = 0, largest = 0, step = 0;
+  for (const double g : kGradients) {
+    ++step;
+    m = 0.9 * m + 0.1 * g;
+    v = 0.5 * v + 0.5 * g * g;
+    largest = std::max(largest, v);
+    p -= 0.1 * (m / (1 - std::pow(0.9, step))) /
+         (std::sqrt(largest / (1 - std::pow(0.5, step))) + 1e-8);
+    expected.push_back(p);
+  }
+  expect_near(steps({.optimizer = "adam", .beta2 = 0.5, .amsgrad = true}), expected);
+  EXPECT_LT(v, largest);  // the last gradient is small: plain Adam would go further
+}
+
 TEST(ParamGroup, FactorsMultiplyTheOptions) {
   expect_near(steps({.momentum = 0, .weight_decay = 0.5}, 2, 0), {0.9, 0.95, 0.55, 0.525});
   // 1 - 0.1 (0.5 + 0.25) and on
@@ -113,6 +129,12 @@ TEST(Schedule, FollowsItsClosedForm) {
   for (const auto& [epoch, lr] : {std::pair{0., 1.}, {1.99, 1.}, {2., 0.5}, {3.5, 0.5}, {4., 0.25}})
     EXPECT_DOUBLE_EQ(learning_rate(step, epoch, 6), lr) << epoch;
 
+  const OptimizerOptions quarter{.lr = 0.2, .schedule = "quarter_cosine"};
+  EXPECT_DOUBLE_EQ(learning_rate(quarter, 0.5, 21), 0.2);
+  EXPECT_NEAR(learning_rate(quarter, 10.9, 21), 0.2 * std::cos(99 * std::numbers::pi / 400), 1e-15);
+  EXPECT_NEAR(learning_rate(quarter, 20, 21), 0.2 * std::cos(99 * std::numbers::pi / 200), 1e-15);
+  EXPECT_DOUBLE_EQ(learning_rate(quarter, 0.5, 1), 0.2);
+
   EXPECT_DOUBLE_EQ(learning_rate({.lr = 0.3, .schedule = "constant"}, 7.5, 8), 0.3);
 }
 
@@ -143,8 +165,10 @@ struct Fit {
 };
 
 TEST(Optimizer, StateContinuesToTheSameBits) {
-  for (const std::string name : {"sgd", "adam", "adamw"}) {
-    const OptimizerOptions options{.optimizer = name, .weight_decay = 0.01};
+  for (const std::string name : {"sgd", "adam", "amsgrad", "adamw"}) {
+    const bool largest = name == "amsgrad";
+    const OptimizerOptions options{
+        .optimizer = largest ? "adam" : name, .amsgrad = largest, .weight_decay = 0.01};
     Fit whole(options), first(options), second(options);
     for (uint64_t i = 0; i < 6; ++i) whole.step(i);
     for (uint64_t i = 0; i < 3; ++i) first.step(i);

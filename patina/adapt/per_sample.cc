@@ -1,0 +1,21 @@
+#include "patina/adapt/per_sample.h"
+
+#include "patina/ops.h"
+
+namespace patina::adapt {
+
+Tensor SamplePrompt::tokens(int layer, Tensor x) {
+  if (layer != 0) return x;
+  return at::cat({x.slice(1, 0, 1), rows_.to(x.dtype()), x.slice(1, 1)}, 1);
+}
+
+void SamplePrefix::set(int64_t layer, const Tensor& keys, const Tensor& values) {
+  parts_[layer] = {keys, values};
+}
+
+std::pair<Tensor, Tensor> SamplePrefix::prefix(int layer) {
+  const auto part = parts_.find(layer);
+  return part == parts_.end() ? std::pair<Tensor, Tensor>() : part->second;
+}
+
+}  // namespace patina::adapt

@@ -1,0 +1,46 @@
+#include "patina/learn/prompt_learner.h"
+
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+PromptLearner::PromptLearner(Setup setup, int64_t width, Heads begin)
+    : backbone_(setup.backbone), seeds_(setup.seeds), width_(width), begin_(begin) {}
+
+void PromptLearner::begin_task(const Task& task, Trainer&) {
+  usage_.reset();
+  known_ = int64_t(task.seen.size() - task.fresh.size());
+  Random random = seeds_("head", uint64_t(task.index));
+  heads_.freeze();
+  heads_.add(int64_t(task.fresh.size()), width_, random);
+  if (begin_ == Heads::zero) heads_.weights.back().detach().zero_();
+  add_prompts(task);
+}
+
+Tensor PromptLearner::loss(const Batch& batch) {
+  const auto [features, penalty] = prompted(batch.input, /*training=*/true);
+  const Tensor error =
+      nn::cross_entropy(heads_.of_task(heads_.tasks() - 1, features), batch.target - known_);
+  return penalty.defined() ? error + penalty : error;
+}
+
+Tensor PromptLearner::scores(const Batch& batch) {
+  NoGrad no_grad;
+  return heads_(prompted(batch.input, /*training=*/false).features);
+}
+
+std::vector<ParamGroup> PromptLearner::trainable() {
+  ParamGroup group;
+  for (const auto& list : {prompts(), heads_.tensors()})
+    for (const auto& tensor : list)
+      if (tensor.requires_grad()) group.tensors.push_back(tensor);
+  return {group};
+}
+
+void PromptLearner::state(Archive& a) {
+  a("known", known_);
+  a("heads", heads_);
+}
+
+}  // namespace patina

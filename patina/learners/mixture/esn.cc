@@ -1,0 +1,194 @@
+// ESN (Wang et al., "Isolation and Impartial Aggregation", AAAI 2023): every task has a stage of
+// its own, a token that attends to the frozen network's last tokens and a head, trained in
+// isolation with energies anchored at one value. Which stage a sample belongs to is voted on by
+// energies under several temperatures.
+#include <algorithm>
+
+#include "patina/adapt/prompt.h"
+#include "patina/learn/adapted.h"
+#include "patina/learn/learner.h"
+#include "patina/learn/stage_vote.h"
+#include "patina/nn/heads.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+namespace {
+
+constexpr double kTemperatures[] = {0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0};
+
+/// Keeps what enters the final norm.
+struct BeforeNorm : nn::Adaptation {
+  Tensor tokens;  // [B,T,D], prompts included
+  Tensor after(nn::Site site, int, const Tensor& in, Tensor out) override {
+    if (site == nn::Site::norm) tokens = in;
+    return out;
+  }
+  bool acts(nn::Site site) const override { return site == nn::Site::norm; }
+};
+
+/// A class-attention block (Touvron et al., "CaiT", ICCV 2021): a transformer block over the task's
+/// token and the network's, of which only the task's is read.
+struct Stage {
+  Tensor token;  // [1,1,D]
+  nn::Block block;
+
+  explicit Stage(const nn::BlockShape& shape)
+      : token(at::zeros({1, 1, shape.width})), block(shape) {}
+
+  void initialize(const Tensor& class_token, Random& random) {
+    NoGrad no_grad;
+    if (class_token.defined()) token.copy_(class_token);
+    for (auto* linear : {&block.attn.qkv, &block.attn.proj, &block.mlp.fc1, &block.mlp.fc2}) {
+      nn::init_truncated_normal(linear->weight, random);
+      linear->bias.zero_();
+    }
+    nn::freeze(*this, false);
+  }
+
+  Tensor operator()(const Tensor& tokens, const nn::Engine& engine) const {  // [B,T,D] -> [B,D]
+    const Tensor read = at::zeros({tokens.size(0), 1}, at::kLong);
+    const nn::Adaptations none;
+    nn::Pass pass(none, engine, read, 0);
+    const Tensor all = at::cat({token.expand({tokens.size(0), -1, -1}), tokens}, 1);
+    return pass.read_out(block(all, 0, pass)).squeeze(1);
+  }
+
+  void walk(nn::Walk& w) {
+    w("token", token);
+    w("block", block);
+  }
+};
+
+}  // namespace
+
+class Esn : public Learner {
+ public:
+  struct Options : LearnerOptions {
+    int64_t prompts = 100;
+    double energy = 0.1;
+    double beta = 1;
+    double anchor = -10;
+    void bind(Fields& f) override {
+      f("prompts", prompts, "Prompt tokens, trained on the first task and then frozen.",
+        at_least(1));
+      f("energy", energy, "Weight of the squared distance of energies from the anchor.",
+        at_least(0));
+      f("beta", beta, "Inverse temperature of the energies in training.", above(0));
+      f("anchor", anchor, "Where energies are held.");
+    }
+  };
+
+  Esn(Setup setup, const Options& options)
+      : backbone_(setup.backbone), seeds_(setup.seeds), options_(options) {
+    Random random = seeds_("prompt");
+    prompt_ = make_prompt({.tokens = options.prompts, .deep = false}, backbone_, random);
+  }
+
+  void begin_task(const Task& task, Trainer&) override {
+    known_ = int64_t(task.seen.size() - task.fresh.size());
+    if (task.index > 0) nn::freeze(*prompt_);
+    for (auto& stage : stages_) nn::freeze(stage);
+    heads_.freeze();
+    Random random = seeds_("stage", uint64_t(task.index));
+    stages_.emplace_back(shape());
+    stages_.back().initialize(weight_of(backbone_, "cls_token"), random);
+    heads_.add(int64_t(task.fresh.size()), backbone_.block().width, random);
+  }
+
+  // CE(z) + λ mean (E - Δ)², E = -1/β log Σ_c exp(-β z_c): the sign is the authors' code's.
+  Tensor loss(const Batch& batch) override {
+    const Tensor z = stage_scores(stages_.size() - 1, encoded(batch.input));
+    const double beta = options_.beta;
+    const Tensor energy = at::logsumexp(-beta * z, at::IntArrayRef{1}) / -beta;
+    return nn::cross_entropy(z, batch.target - known_) +
+           options_.energy * (energy - options_.anchor).square().mean();
+  }
+
+  std::vector<ParamGroup> trainable() override {
+    ParamGroup group = trainable_group(*prompt_, stages_.back());
+    group.tensors.insert(group.tensors.end(), {heads_.weights.back(), heads_.biases.back()});
+    return {group};
+  }
+
+  // The temperature that best tells the task's own samples from those of earlier stages joins the
+  // voters.
+  void end_task(const Task& task, Trainer& trainer) override {
+    double chosen = kTemperatures[0];
+    if (task.index > 0) {
+      std::vector<std::vector<Tensor>> rows(stages_.size());
+      trainer.each_batch(*task.train, "temperatures", [&](const Batch& batch) {
+        const auto z = all_scores(batch.input);
+        for (size_t j = 0; j < z.size(); ++j) rows[j].push_back(z[j]);
+      });
+      std::vector<Tensor> scores;
+      for (const auto& stage : rows) scores.push_back(at::cat(stage));
+      chosen = separating_temperature(scores, task.index, kTemperatures);
+    }
+    if (std::ranges::count(voters_, chosen) == 0) voters_.push_back(chosen);
+  }
+
+  // Probabilities within each stage, and one more for the classes of the stage that was voted for.
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    const auto z = all_scores(batch.input);
+    const Tensor stage = voted_stage(z, voters_);
+    std::vector<Tensor> scores;
+    for (size_t j = 0; j < z.size(); ++j)
+      scores.push_back(at::softmax(z[j], 1) + stage.eq(int64_t(j)).unsqueeze(1));
+    return at::cat(scores, 1);
+  }
+
+  void state(Archive& a) override {
+    a("known", known_);
+    a("prompt", *prompt_);
+    a("heads", heads_);
+    if (a.loading()) stages_.clear();
+    while (stages_.size() < heads_.tasks()) stages_.emplace_back(shape());
+    for (size_t j = 0; j < stages_.size(); ++j) a("stages." + std::to_string(j), stages_[j]);
+    a("voters", voters_);
+  }
+
+ private:
+  nn::BlockShape shape() const {
+    const nn::BlockShape of = backbone_.block();
+    return {.width = of.width, .heads = of.heads, .hidden = of.width / 2, .eps = 1e-5};
+  }
+
+  Tensor encoded(const Input& input) const {
+    BeforeNorm last;
+    backbone_.tokens(input, {prompt_.get(), &last});
+    return last.tokens;
+  }
+
+  Tensor stage_scores(size_t j, const Tensor& tokens) const {
+    return heads_.of_task(j, stages_[j](tokens, backbone_.engine()));
+  }
+
+  std::vector<Tensor> all_scores(const Input& input) const {
+    const Tensor tokens = encoded(input);
+    std::vector<Tensor> scores;
+    for (size_t j = 0; j < stages_.size(); ++j) scores.push_back(stage_scores(j, tokens));
+    return scores;
+  }
+
+  Backbone& backbone_;
+  Seeds seeds_;
+  Options options_;
+  int64_t known_ = 0;  // classes of earlier tasks
+  std::unique_ptr<adapt::Prompt> prompt_;
+  std::vector<Stage> stages_;
+  nn::TaskHeads heads_;
+  std::vector<double> voters_;  // temperatures, each once
+};
+
+LearnerRow esn_learner() {
+  return learner_row<Esn>(
+      "Wang et al., AAAI 2023",
+      "A class-attention stage for each task, trained alone; energies vote for a sample's stage.",
+      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+      {.epochs = 30, .batch_size = 128, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}});
+}
+
+}  // namespace patina

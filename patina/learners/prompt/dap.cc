@@ -1,0 +1,197 @@
+// DAP (Jung et al., ICCV 2023): prompts are not kept but made for each sample. Before every block a
+// small generator, given the block's input and an embedding of the task, makes the block's prompts
+// anew. At test a sample's task is the one whose key is nearest to its query.
+#include <cmath>
+
+#include "patina/base/error.h"
+#include "patina/learn/prompt_learner.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+namespace {
+
+/// Before block i, with x [B,T,D] its input without prompts and e [B,E] the task's embedding:
+///   [γ, β] = film_i(e), each at length one;  prompts = (γ ⊙ down_i(norm_i(x)ᵀ) + β)ᵀ  [B,P,D]
+/// behind the class token, in place of the last block's. `down` works along the T tokens and begins
+/// at zero, so a fresh generator gives β alone.
+class Generator : public nn::Adaptation {
+ public:
+  Generator(const nn::BlockShape& shape, int64_t blocks, int64_t tokens, int64_t length,
+            int64_t embedding, Random& random)
+      : blocks_(size_t(blocks)), length_(length) {
+    for (auto& block : blocks_) {
+      block = {nn::Norm(shape.width, 1e-6), nn::Linear(tokens, length),
+               nn::Linear(embedding, 2 * shape.width)};
+      block.down.weight.zero_(), block.down.bias.zero_();
+      nn::init_kaiming(block.film.weight, random);
+      nn::init_uniform(block.film.bias, random, 1 / std::sqrt(double(embedding)));
+    }
+    nn::freeze(*this, false);
+  }
+
+  /// For the pass that comes.
+  void condition(const Tensor& embedding) { embedding_ = embedding; }
+  void freeze_down() {
+    for (auto& block : blocks_) nn::freeze(block.down);
+  }
+
+  Tensor tokens(int layer, Tensor x) override {
+    if (layer > 0 && size_t(layer) <= blocks_.size()) x = without(x);
+    if (size_t(layer) >= blocks_.size()) return x;
+    const Block& block = blocks_[size_t(layer)];
+    const auto film = block.film(embedding_).unsqueeze(2).chunk(2, 1);  // [B,D,1] each
+    const Tensor made = unit(film[0]) * block.down(block.norm(x).transpose(1, 2)) + unit(film[1]);
+    return at::cat({x.slice(1, 0, 1), made.transpose(1, 2), x.slice(1, 1)}, 1);
+  }
+
+  Tensor after(nn::Site, int layer, const Tensor&, Tensor out) override {
+    return size_t(layer) == blocks_.size() ? without(out) : out;
+  }
+  bool acts(nn::Site site) const override { return site == nn::Site::norm; }
+
+  void walk(nn::Walk& w) override { w("blocks", blocks_); }
+
+ private:
+  struct Block {
+    nn::Norm norm;
+    nn::Linear down, film;  // [P,T], [2D,E]
+    void walk(nn::Walk& w) {
+      w("norm", norm);
+      w("down", down);
+      w("film", film);
+    }
+  };
+
+  Tensor without(const Tensor& x) const {
+    return at::cat({x.slice(1, 0, 1), x.slice(1, 1 + length_)}, 1);
+  }
+  // At length one over D, through which no gradient flows.
+  static Tensor unit(const Tensor& t) {
+    return t / at::linalg_vector_norm(t.detach(), 2, at::IntArrayRef{1}, /*keepdim=*/true);
+  }
+
+  std::vector<Block> blocks_;  // those with prompts: from the first on
+  int64_t length_;             // P
+  Tensor embedding_;
+};
+
+}  // namespace
+
+class Dap : public PromptLearner {
+ public:
+  struct Options : LearnerOptions {
+    int64_t length = 10;
+    int64_t embedding = 16;
+    double pull = 0.1;
+    int64_t bare_blocks = 0;
+    bool within_task = false;
+    std::string compat = "paper";
+    void bind(Fields& f) override {
+      f("length", length, "Prompts made before a block.", at_least(1));
+      f("embedding", embedding, "Width of a task's embedding.", at_least(1));
+      f("pull", pull, "Weight of the similarity of queries with their task's key.", at_least(0));
+      f("bare_blocks", bare_blocks, "Last blocks without prompts; the paper's ImageNet-R: 1.",
+        at_least(0));
+      f("within_task", within_task,
+        "At test only the chosen task's classes count, as in the paper's ImageNet-R.");
+      f("compat", compat,
+        "\"authors\": at test the whole batch takes the task it chose most often, as the authors' "
+        "code does.",
+        {"paper", "authors"});
+    }
+  };
+
+  Dap(Setup setup, const Options& options)
+      : PromptLearner(setup, setup.backbone.width()), options_(options) {
+    const auto images = backbone().image_input();
+    if (!images)
+      fail(ErrorKind::recipe, "dap makes prompts from a fixed number of tokens: it needs images");
+    const nn::BlockShape shape = backbone().block();
+    const auto blocks = std::max<int64_t>(1, backbone().layers() - options.bare_blocks);
+    NoGrad no_grad;
+    const int64_t tokens = backbone().tokens(at::zeros({1, 3, images->size, images->size})).size(1);
+    Random random = seeds()("generator");
+    generator_ = std::make_unique<Generator>(shape, blocks, tokens, options.length,
+                                             options.embedding, random);
+    key_bound_ = std::sqrt(6.0 / double(3 * images->patch * images->patch + shape.width));
+  }
+
+  // Classes of other tasks than the chosen one are ruled out where `within_task` says so.
+  Tensor scores(const Batch& batch) override {
+    const Tensor scores = PromptLearner::scores(batch);
+    if (!options_.within_task) return scores;
+    NoGrad no_grad;
+    const Tensor task_of =
+        at::arange(keys_.tasks()).repeat_interleave(tensor_of(heads().sizes()));  // [K]
+    return scores.masked_fill(task_of.ne(chosen(similarity(batch.input))), -1e10);
+  }
+
+  void state(Archive& a) override {
+    PromptLearner::state(a);
+    a("generator", *generator_);
+    a("embeddings", embeddings_);
+    a("keys", keys_);
+  }
+
+ private:
+  void add_prompts(const Task& task) override {
+    Random random = seeds()("task", uint64_t(task.index));
+    Tensor embedding = at::empty({1, options_.embedding}), key = at::empty({1, backbone().width()});
+    nn::init_normal(embedding, random, 0, 1);
+    nn::init_uniform(key, random, key_bound_);
+    embeddings_.add(embedding);
+    keys_.add(key);
+    if (task.index == 1) generator_->freeze_down();
+  }
+
+  Tensor similarity(const Input& input) const {
+    return nn::cosine_scores(query(input), keys_.all());
+  }
+
+  // The task of each sample at test: [B,1].
+  Tensor chosen(const Tensor& similarity) const {
+    const Tensor tasks = nearest(similarity, 1);
+    return options_.compat == "authors" ? majority(tasks, keys_.tasks()) : tasks;
+  }
+
+  // Loss on task t: CE - λ mean_b cos(q(x_b), K_t).
+  Prompted prompted(const Input& input, bool training) override {
+    const Tensor similarity = this->similarity(input);
+    const Tensor task =
+        training ? at::full({input.size(), 1}, keys_.tasks() - 1, at::kLong) : chosen(similarity);
+    if (!training) usage_.add(task, keys_.tasks());
+    generator_->condition(picked(embeddings_.all(), task).squeeze(1));
+    return {backbone().features(input, {generator_.get()}),
+            -options_.pull * pull(similarity, task)};
+  }
+
+  std::vector<Tensor> prompts() override {
+    auto all = trainable_group(*generator_).tensors;
+    all.insert(all.end(), {embeddings_.newest(), keys_.newest()});
+    return all;
+  }
+
+  Options options_;
+  std::unique_ptr<Generator> generator_;
+  double key_bound_ = 0;  // keys are drawn as VPT draws prompts
+  TaskRows embeddings_;   // of task t: [1,E]
+  TaskRows keys_;         // of task t: [1,D]
+};
+
+LearnerRow dap_learner() {
+  return learner_row<Dap>(
+      "Jung et al., ICCV 2023",
+      "Makes each sample's prompts before every block from the block's input and the task.",
+      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+      {.epochs = 5,
+       .batch_size = 128,
+       .optimizer = {.optimizer = "adam",
+                     .lr = 0.01,
+                     .beta2 = 0.9,
+                     .amsgrad = true,
+                     .schedule = "constant",
+                     .clip_norm = 1}});
+}
+
+}  // namespace patina

@@ -1,0 +1,85 @@
+// L2P (Wang et al., CVPR 2022): a pool of prompts with keys. A sample takes the prompts whose keys
+// are nearest to its query, the frozen network's feature of it, so that tasks share prompts where
+// they are alike. The prompts enter as tokens, and the head reads the mean of what becomes of them.
+#include "patina/adapt/per_sample.h"
+#include "patina/learn/prompt_learner.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class L2p : public PromptLearner {
+ public:
+  struct Options : LearnerOptions {
+    int64_t pool = 10;
+    int64_t length = 10;
+    int64_t chosen = 4;
+    double pull = 1;
+    std::string compat = "paper";
+    void bind(Fields& f) override {
+      f("pool", pool, "Prompts in the pool.", at_least(1));
+      f("length", length, "Tokens of a prompt.", at_least(1));
+      f("chosen", chosen, "Prompts a sample takes.", at_least(1));
+      f("pull", pull, "Weight of the similarity of queries with the keys they chose.", at_least(0));
+      f("compat", compat,
+        "\"pilot\": the whole batch takes the prompts it chose most often, as LAMDA-PILOT does.",
+        {"paper", "pilot"});
+      f.require(chosen <= pool, "chosen", "must not be above pool");
+    }
+  };
+
+  L2p(Setup setup, const Options& options)
+      : PromptLearner(setup, setup.backbone.block().width, Heads::zero),
+        options_(options),
+        prompts_(at::empty({options.pool, options.length, backbone().block().width})),
+        keys_(at::empty({options.pool, backbone().width()})) {
+    Random random = seeds()("pool");
+    for (Tensor* tensor : {&prompts_, &keys_}) {
+      nn::init_uniform(*tensor, random, 1);
+      tensor->requires_grad_(true);
+    }
+    position_ = weight_of(backbone(), "pos_embed");
+  }
+
+  void state(Archive& a) override {
+    PromptLearner::state(a);
+    a("prompts", prompts_);
+    a("keys", keys_);
+  }
+
+ private:
+  // S = the k keys of largest cos(q(x), K_m); features: the mean of the prompts' outputs;
+  // loss: CE - λ mean_b Σ_{m in S} cos(q(x_b), K_m).
+  Prompted prompted(const Input& input, bool training) override {
+    const Tensor similarity = nn::cosine_scores(query(input), keys_);
+    Tensor chosen = nearest(similarity, options_.chosen);
+    if (options_.compat == "pilot") chosen = majority(chosen, options_.pool);
+    if (!training) usage_.add(chosen, options_.pool);
+    Tensor rows = picked(prompts_, chosen).flatten(1, 2);  // [B, k length, D]
+    // Positions were added before adaptations act: prompts stand where the class token does.
+    if (position_.defined()) rows = rows + position_.select(1, 0).detach();
+    adapt::SamplePrompt prompt(rows);
+    const Tensor tokens = backbone().tokens(input, {&prompt});
+    return {tokens.slice(1, 1, 1 + rows.size(1)).mean(1),
+            -options_.pull * pull(similarity, chosen)};
+  }
+
+  std::vector<Tensor> prompts() override { return {prompts_, keys_}; }
+
+  Options options_;
+  Tensor prompts_;   // [M,length,D]
+  Tensor keys_;      // [M,D]
+  Tensor position_;  // [1,T,D]: the network's, where it has learned positions
+};
+
+LearnerRow l2p_learner() {
+  // The authors' rate is 0.03 for a batch of 256, in proportion to the batch.
+  return learner_row<L2p>(
+      "Wang et al., CVPR 2022",
+      "A pool of prompts, of which each sample takes those whose keys are nearest to its feature.",
+      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+      {.epochs = 5,
+       .batch_size = 128,
+       .optimizer = {.optimizer = "adam", .lr = 0.015, .schedule = "constant", .clip_norm = 1}});
+}
+
+}  // namespace patina

@@ -1,0 +1,44 @@
+// VPT (Jia et al., ECCV 2022): learned tokens beside the image's own adapt a frozen network. Here
+// as the lower bound among prompt methods: the same tokens follow each task in turn, and nothing is
+// done against forgetting.
+#include "patina/learn/prompt_learner.h"
+
+namespace patina {
+
+class Vpt : public PromptLearner {
+ public:
+  struct Options : LearnerOptions, adapt::PromptOptions {
+    void bind(Fields& f) override { adapt::PromptOptions::bind(f); }
+  };
+
+  Vpt(Setup setup, const Options& options) : PromptLearner(setup, setup.backbone.width()) {
+    Random random = seeds()("prompt");
+    prompt_ = make_prompt(options, backbone(), random);
+  }
+
+  void state(Archive& a) override {
+    PromptLearner::state(a);
+    a("prompt", *prompt_);
+  }
+
+ private:
+  Prompted prompted(const Input& input, bool) override {
+    return {backbone().features(input, {prompt_.get()}), {}};
+  }
+
+  std::vector<Tensor> prompts() override { return trainable_group(*prompt_).tensors; }
+
+  std::unique_ptr<adapt::Prompt> prompt_;
+};
+
+LearnerRow vpt_learner() {
+  return learner_row<Vpt>(
+      "Jia et al., ECCV 2022",
+      "Trains the same prompts on each task in turn and does nothing about forgetting.",
+      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+      {.epochs = 100,
+       .batch_size = 128,
+       .optimizer = {.lr = 0.05, .weight_decay = 1e-4, .warmup_epochs = 10}});
+}
+
+}  // namespace patina

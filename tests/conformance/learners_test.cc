@@ -15,6 +15,7 @@
 #include "tests/support/tensors.h"
 #include "tests/support/toy_clip.h"
 #include "tests/support/toy_source.h"
+#include "tests/support/toy_vit.h"
 
 namespace patina {
 namespace {
@@ -47,9 +48,10 @@ name = "{}"
   return recipe;
 }
 
-// The network a learner is tried on: a tiny ViT, or a CLIP where class names are read.
+// The network a learner is tried on: a tiny trained ViT, or a CLIP where class names are read.
 std::unique_ptr<Backbone> toy_network(const std::string& learner) {
-  if (!find_learner(learner)->needs_clip) return random_vit();
+  static const auto vit = toy_vit(ToySource(kClasses, 12, 3));
+  if (!find_learner(learner)->needs_clip) return vit->clone();
   static const auto trained = toy_clip(ToySource(kClasses, 12, 1));
   auto clip = trained->clone();
   clip->set_tokenizer(std::make_shared<ClipWords>());

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 
+#include "patina/config/recipe_file.h"
 #include "patina/learners/registry.h"
 #include "patina/scenario/class_incremental.h"
 #include "tests/support/errors.h"
@@ -27,13 +28,14 @@ struct World {
   ThreadPool pool{2};
   Seeds seeds{5};
 
-  std::unique_ptr<Learner> make(const std::string& name) {
+  std::unique_ptr<Learner> make(const std::string& name,
+                                const std::vector<std::string>& settings = {}) {
     const LearnerRow* row = find_learner(name);
-    EXPECT_NE(row, nullptr) << name;
-    return make(name, *row->options());
-  }
-  std::unique_ptr<Learner> make(const std::string& name, const LearnerOptions& options) {
-    return find_learner(name)->make({*vit, seeds}, options);
+    const auto options = row->options();
+    auto file = RecipeFile::parse("", name, settings);
+    file.bind(*options);
+    file.finish();
+    return row->make({*vit, seeds}, *options);
   }
   Trainer trainer(TrainingOptions options = {}, std::function<void()> between_steps = {}) {
     return {std::move(options), train, test, pool, seeds, std::move(between_steps)};
@@ -91,7 +93,7 @@ TEST(SimpleCil, ScoresAreCosinesToClassMeans) {
 TEST(FeCam, ScoresAreNegativeMahalanobisDistances) {
   World world;
   Trainer trainer = world.trainer();
-  const auto learner = world.make("fecam");
+  const auto learner = world.make("fecam", {"adaptation=none"});
   world.learn(*learner, trainer);
   const auto train = world.features(true), test = world.features(false);
   const int64_t rows = test.features.size(0), width = world.vit->width();
@@ -117,24 +119,8 @@ TEST(FeCam, ScoresAreNegativeMahalanobisDistances) {
 TEST(RanPac, ScoresAreTheRidgeSolutionOfAllTasks) {
   World world;
   Trainer trainer = world.trainer();
-  const LearnerRow* row = find_learner("ranpac");
-  const auto options = row->options();
-  struct Set : Fields {
-    void visit(const FieldInfo& info, int64_t& value) override {
-      if (info.key == "projection") value = 32;
-      if (info.key == "grid_low" || info.key == "grid_high") value = 1;
-    }
-    void visit(const FieldInfo&, bool&) override {}
-    void visit(const FieldInfo&, double&) override {}
-    void visit(const FieldInfo&, std::string&) override {}
-    void visit(const FieldInfo&, std::vector<int64_t>&) override {}
-    void visit(const FieldInfo&, std::vector<double>&) override {}
-    void visit(const FieldInfo&, std::vector<std::string>&) override {}
-    bool enter(std::string_view, std::string_view) override { return false; }
-    void leave() override {}
-  } set;
-  options->bind(set);
-  const auto learner = world.make("ranpac", *options);
+  const auto learner = world.make(
+      "ranpac", {"projection=32", "grid_low=1", "grid_high=1", "adaptation=none"});
   world.learn(*learner, trainer);
 
   Tensor projection = at::empty({world.vit->width(), 32});

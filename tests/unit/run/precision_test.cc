@@ -27,9 +27,10 @@ Json run_small(const fs::path& data, const std::string& learner, const std::stri
   auto file = RecipeFile::parse(
       fmt::format("[data]\nname = \"cifar100\"\npath = \"{}\"\ntrain_per_class = 10\n"
                   "test_per_class = 20\n[scenario]\nclasses_per_task = 10\n"
-                  "[learner]\nname = \"{}\"\n[engine]\nprecision = \"{}\"\n"
+                  "[learner]\nname = \"{}\"\n{}[engine]\nprecision = \"{}\"\n"
                   "cache_disk_bytes = 0\n",
-                  data.string(), learner, precision),
+                  data.string(), learner, learner == "fecam" ? "adaptation = \"none\"\n" : "",
+                  precision),
       "small.toml");
   Recipe recipe;
   file.bind(recipe);

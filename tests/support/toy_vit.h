@@ -1,0 +1,36 @@
+// A tiny ViT that was trained, since learners build on networks whose features tell images apart.
+#pragma once
+
+#include "patina/data/dataset.h"
+#include "patina/learn/learner.h"
+#include "patina/nn/heads.h"
+#include "patina/nn/losses.h"
+#include "patina/optim/optimizer.h"
+#include "tests/support/tensors.h"
+#include "tests/support/toy_source.h"
+
+namespace patina {
+
+/// Trained until it tells the classes of `source` apart, frozen; the same each time.
+inline std::unique_ptr<ViT> toy_vit(const Source& source) {
+  auto vit = random_vit();
+  nn::freeze(*vit, false);
+  nn::LinearHead head;
+  Random random = Seeds(1)("head");
+  head.grow(int64_t(source.classes().size()), vit->width(), random);
+  const Dataset data = whole(source);
+  const ImageFeed feed({.size = 16, .normalize = "imagenet"});
+  ThreadPool pool(1);
+  const Batch images = *Loader(data, feed, pool, data.size()).next();
+  Optimizer optimizer({.optimizer = "adam"}, {trainable_group(*vit, head)});
+  for (int step = 0; step < 60; ++step) {
+    optimizer.zero_grad();
+    nn::cross_entropy(head(vit->features(images.input)), images.target).backward();
+    optimizer.step(0.01);
+  }
+  nn::freeze(*vit);
+  for (auto& item : nn::tensors(*vit)) item.tensor.mutable_grad() = Tensor();
+  return vit;
+}
+
+}  // namespace patina

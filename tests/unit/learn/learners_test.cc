@@ -119,8 +119,8 @@ TEST(FeCam, ScoresAreNegativeMahalanobisDistances) {
 TEST(RanPac, ScoresAreTheRidgeSolutionOfAllTasks) {
   World world;
   Trainer trainer = world.trainer();
-  const auto learner = world.make(
-      "ranpac", {"projection=32", "grid_low=1", "grid_high=1", "adaptation=none"});
+  const auto learner =
+      world.make("ranpac", {"projection=32", "grid_low=1", "grid_high=1", "adaptation=none"});
   world.learn(*learner, trainer);
 
   Tensor projection = at::empty({world.vit->width(), 32});

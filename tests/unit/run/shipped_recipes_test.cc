@@ -1,0 +1,62 @@
+// The recipes that come with patina: they read, and every data set that methods are compared on has
+// one for every method.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "patina/base/error.h"
+#include "patina/config/recipe_file.h"
+#include "patina/learners/registry.h"
+#include "patina/run/recipe.h"
+
+namespace patina {
+namespace {
+
+std::vector<fs::path> recipes_in(const std::string& folder) {
+  std::vector<fs::path> paths;
+  for (const auto& entry : fs::directory_iterator(fs::path(PATINA_SOURCE_DIR) / "recipes" / folder))
+    if (entry.path().extension() == ".toml") paths.push_back(entry.path());
+  return paths;
+}
+
+class ShippedRecipes : public testing::TestWithParam<const char*> {};
+
+TEST_P(ShippedRecipes, Read) {
+  std::set<std::string> names;
+  for (const auto& path : recipes_in(GetParam())) {
+    try {
+      const Recipe recipe = read_recipe(path, {});
+      EXPECT_EQ(recipe.name, std::string(GetParam()) + "_" + path.stem().string());
+      EXPECT_TRUE(names.insert(recipe.name).second) << path;
+    } catch (const Error& error) {
+      ADD_FAILURE() << path << ": " << error.what();
+    }
+  }
+  EXPECT_GT(names.size(), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(, ShippedRecipes,
+                         testing::Values("cifar100_small", "cifar100", "imagenet_r", "cub200",
+                                         "fashion_mnist", "clinc150"));
+
+TEST(RecipesThatShip, HaveEveryMethodForTheFieldsDataSets) {
+  for (const std::string folder : {"cifar100_small", "cifar100", "imagenet_r", "cub200"})
+    for (const auto& row : learners()) {
+      if (row.needs_clip) continue;
+      const auto path = fs::path(PATINA_SOURCE_DIR) / "recipes" / folder / (row.name + ".toml");
+      EXPECT_TRUE(fs::exists(path)) << path;
+    }
+}
+
+// The papers' values are both the learners' defaults and the recipes' for CIFAR-100.
+TEST(RecipesThatShip, ForCifar100SayWhatTheLearnersDefaultsAre) {
+  for (const auto& path : recipes_in("cifar100")) {
+    const Recipe recipe = read_recipe(path, {});
+    const LearnerRow& row = *find_learner(path.stem().string());
+    TrainingOptions written = recipe.training, paper = row.training;
+    EXPECT_EQ(reference_text(written), reference_text(paper)) << path;
+  }
+}
+
+}  // namespace
+}  // namespace patina

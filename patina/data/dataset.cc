@@ -14,6 +14,11 @@
 
 namespace patina {
 
+Batch Batch::slice(int64_t from, int64_t to) const {
+  return {input.slice(from, to), target.slice(0, from, to), sample.slice(0, from, to),
+          row.slice(0, from, to)};
+}
+
 Dataset::Dataset(const Source& source, std::vector<int64_t> positions, std::vector<int64_t> targets)
     : source_(&source), positions_(std::move(positions)), targets_(std::move(targets)) {
   PATINA_CHECK(positions_.size() == targets_.size(), "{} positions, {} targets", positions_.size(),

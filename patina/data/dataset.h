@@ -22,6 +22,7 @@ struct Batch {
   Tensor row;     // [B] indices into the dataset that is read: batches may come in any order
 
   int64_t size() const { return sample.size(0); }
+  Batch slice(int64_t from, int64_t to) const;
 };
 
 /// Some samples of one split: positions in a source, with targets numbered over the whole stream.

@@ -8,6 +8,16 @@ std::unique_ptr<adapt::Adapter> make_adapter(const adapt::AdapterOptions& option
                                           random);
 }
 
+std::unique_ptr<adapt::Lora> make_lora(const adapt::LoraOptions& options, const Backbone& backbone,
+                                       Random& random) {
+  return std::make_unique<adapt::Lora>(options, backbone.block(), backbone.layers(), random);
+}
+
+std::unique_ptr<adapt::Prefix> make_prefix(const adapt::PrefixOptions& options,
+                                           const Backbone& backbone, Random& random) {
+  return std::make_unique<adapt::Prefix>(options, backbone.block(), backbone.layers(), random);
+}
+
 std::unique_ptr<adapt::Prompt> make_prompt(const adapt::PromptOptions& options,
                                            const Backbone& backbone, Random& random) {
   const auto images = backbone.image_input();

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "patina/adapt/adapter.h"
+#include "patina/adapt/lora.h"
+#include "patina/adapt/prefix.h"
 #include "patina/adapt/prompt.h"
 #include "patina/adapt/ssf.h"
 #include "patina/models/backbone.h"
@@ -15,6 +17,10 @@ namespace patina {
 
 std::unique_ptr<adapt::Adapter> make_adapter(const adapt::AdapterOptions& options,
                                              const Backbone& backbone, Random& random);
+std::unique_ptr<adapt::Lora> make_lora(const adapt::LoraOptions& options, const Backbone& backbone,
+                                       Random& random);
+std::unique_ptr<adapt::Prefix> make_prefix(const adapt::PrefixOptions& options,
+                                           const Backbone& backbone, Random& random);
 std::unique_ptr<adapt::Prompt> make_prompt(const adapt::PromptOptions& options,
                                            const Backbone& backbone, Random& random);
 std::unique_ptr<adapt::ScaleShift> make_scale_shift(const adapt::ScaleShiftOptions& options,

@@ -15,11 +15,6 @@ Dataset shuffled(const Dataset& data, Random random) {
   return {data.source(), std::move(positions), std::move(targets)};
 }
 
-Batch row_of(const Batch& batch, int64_t i) {
-  return {batch.input.slice(i, i + 1), batch.target.slice(0, i, i + 1),
-          batch.sample.slice(0, i, i + 1), batch.row.slice(0, i, i + 1)};
-}
-
 }  // namespace
 
 void FisherOptions::bind(Fields& f) {
@@ -53,7 +48,7 @@ Weights diagonal_fisher(const FisherOptions& options, const std::vector<nn::Name
   };
   trainer.each_batch(shuffled(data, random), "Fisher information", [&](const Batch& batch) {
     if (options.granularity == "batch") return add(batch);
-    for (int64_t i = 0; i < batch.size(); ++i) add(row_of(batch, i));
+    for (int64_t i = 0; i < batch.size(); ++i) add(batch.slice(i, i + 1));
   });
   for (auto& tensor : fisher) {
     tensor.div_(double(terms));

@@ -81,6 +81,8 @@ struct LearnerRow {
   std::string name, family;  // filled in from learners.def
   std::string paper;         // "Zhou et al., IJCV 2024"
   std::string about;         // the idea in one sentence
+  std::string stores;        // what it keeps beside the pre-trained network
+  std::string differs;       // from other implementations, and why; empty: nothing to know
   Grant needs;
   TrainingOptions training;  // the paper's
   bool needs_clip = false;   // reads class names: the backbone must be a CLIP
@@ -90,17 +92,13 @@ struct LearnerRow {
 
 /// A row for `Method`, which has a nested `Options` and a constructor (Setup, const Options&).
 template <class Method>
-LearnerRow learner_row(std::string paper, std::string about, Grant needs,
-                       TrainingOptions training = {}) {
+LearnerRow learner_row(LearnerRow row) {
   using Options = typename Method::Options;
-  return {.paper = std::move(paper),
-          .about = std::move(about),
-          .needs = needs,
-          .training = std::move(training),
-          .options = [] { return std::make_unique<Options>(); },
-          .make = [](Setup setup, const LearnerOptions& options) -> std::unique_ptr<Learner> {
-            return std::make_unique<Method>(setup, static_cast<const Options&>(options));
-          }};
+  row.options = [] { return std::make_unique<Options>(); };
+  row.make = [](Setup setup, const LearnerOptions& options) -> std::unique_ptr<Learner> {
+    return std::make_unique<Method>(setup, static_cast<const Options&>(options));
+  };
+  return row;
 }
 
 }  // namespace patina

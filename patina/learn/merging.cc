@@ -33,9 +33,9 @@ Weights each_stack(const std::vector<Weights>& all, const Body& body) {
 
 }  // namespace
 
-Weights copied(const std::vector<nn::NamedTensor>& tensors) {
+Weights weights_of(const std::vector<nn::NamedTensor>& tensors) {
   Weights weights;
-  for (const auto& item : tensors) weights.push_back(item.tensor.detach().clone());
+  for (const auto& item : tensors) weights.push_back(item.tensor.detach());
   return weights;
 }
 
@@ -43,13 +43,6 @@ void assign(const std::vector<nn::NamedTensor>& to, const Weights& from) {
   NoGrad no_grad;
   PATINA_CHECK(to.size() == from.size(), "{} tensors for {}", from.size(), to.size());
   for (size_t i = 0; i < to.size(); ++i) to[i].tensor.detach().copy_(from[i]);
-}
-
-void follow(const std::vector<nn::NamedTensor>& average, const std::vector<nn::NamedTensor>& now,
-            double keep) {
-  Weights weights;
-  for (const auto& item : now) weights.push_back(item.tensor.detach());
-  follow(average, weights, keep);
 }
 
 void follow(const std::vector<nn::NamedTensor>& average, const Weights& now, double keep) {

@@ -10,20 +10,26 @@ namespace patina {
 
 using Weights = std::vector<Tensor>;
 
-/// Tensors, copied, or a module's; and back into those of the same shapes, in place.
-Weights copied(const std::vector<nn::NamedTensor>& tensors);
+/// Tensors, or a module's, without their gradients: they follow what happens to the module.
+Weights weights_of(const std::vector<nn::NamedTensor>& tensors);
 template <class Module>
 requires requires(Module& module, nn::Walk& w) {
   module.walk(w);
 }
-Weights copied(Module& module) {
-  return copied(nn::tensors(module));
+Weights weights_of(Module& module) {
+  return weights_of(nn::tensors(module));
 }
+/// The same as they are now.
+template <class Source>
+Weights copied(Source&& source) {
+  Weights weights = weights_of(source);
+  for (auto& tensor : weights) tensor = tensor.clone();
+  return weights;
+}
+/// Into tensors of the same shapes, in place.
 void assign(const std::vector<nn::NamedTensor>& to, const Weights& from);
 
 /// Moving average, in place: average = keep average + (1 - keep) now.
-void follow(const std::vector<nn::NamedTensor>& average, const std::vector<nn::NamedTensor>& now,
-            double keep);
 void follow(const std::vector<nn::NamedTensor>& average, const Weights& now, double keep);
 
 /// (1 - part) a + part b: WiSE-FT (Wortsman et al., CVPR 2022), CoMA.

@@ -10,7 +10,6 @@ PromptLearner::PromptLearner(Setup setup, int64_t width, Heads begin)
 
 void PromptLearner::begin_task(const Task& task, Trainer&) {
   usage_.reset();
-  known_ = int64_t(task.seen.size() - task.fresh.size());
   Random random = seeds_("head", uint64_t(task.index));
   heads_.freeze();
   heads_.add(int64_t(task.fresh.size()), width_, random);
@@ -20,8 +19,8 @@ void PromptLearner::begin_task(const Task& task, Trainer&) {
 
 Tensor PromptLearner::loss(const Batch& batch) {
   const auto [features, penalty] = prompted(batch.input, /*training=*/true);
-  const Tensor error =
-      nn::cross_entropy(heads_.of_task(heads_.tasks() - 1, features), batch.target - known_);
+  const Tensor error = nn::cross_entropy(heads_.of_task(heads_.tasks() - 1, features),
+                                         batch.target - heads_.known());
   return penalty.defined() ? error + penalty : error;
 }
 
@@ -39,7 +38,6 @@ std::vector<ParamGroup> PromptLearner::trainable() {
 }
 
 void PromptLearner::state(Archive& a) {
-  a("known", known_);
   a("heads", heads_);
 }
 

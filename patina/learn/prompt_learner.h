@@ -53,7 +53,6 @@ class PromptLearner : public Learner {
   Seeds seeds_;
   int64_t width_;
   Heads begin_;
-  int64_t known_ = 0;  // classes of earlier tasks
   nn::TaskHeads heads_;
 };
 

@@ -34,7 +34,7 @@ Tensor SequentialLearner::fresh_scores(const Batch& batch) const {
 }
 
 Tensor SequentialLearner::fresh_targets(const Batch& batch) const {
-  return batch.target - (heads_.classes() - heads_.sizes().back());
+  return batch.target - heads_.known();
 }
 
 Tensor SequentialLearner::loss(const Batch& batch) {

@@ -70,4 +70,20 @@ void SlowLearner::state(Archive& a) {
   a("trained", trained_);
 }
 
+void AveragedLearner::end_task(const Task& task, Trainer& trainer) {
+  SlowLearner::end_task(task, trainer);
+  previous_ = copied(network());
+}
+
+void AveragedLearner::consolidate(const Task& task, Trainer& trainer) {
+  auto known = network();
+  known.resize(previous_.size());
+  assign(known, averaged(previous_, weights_of(known), task, trainer));
+}
+
+void AveragedLearner::state(Archive& a) {
+  SlowLearner::state(a);
+  a("previous", previous_);
+}
+
 }  // namespace patina

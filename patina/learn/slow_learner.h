@@ -5,6 +5,7 @@
 #pragma once
 
 #include "patina/learn/alignment.h"
+#include "patina/learn/merging.h"
 #include "patina/learn/sequential.h"
 
 namespace patina {
@@ -43,6 +44,28 @@ class SlowLearner : public SequentialLearner {
   SlowLearnerOptions options_;
   Gaussians gaussians_;    // of each class, under the backbone of its own task
   nn::TaskHeads trained_;  // the heads before alignment, from the end of a task to the next
+};
+
+/// SLCA whose network is averaged with the previous one, the one that scored with aligned heads,
+/// before the Gaussians are taken and the heads aligned: CoMA, CoFiMA. The new head, which the
+/// previous network lacks, stays as trained.
+class AveragedLearner : public SlowLearner {
+ public:
+  using SlowLearner::SlowLearner;
+
+  void end_task(const Task& task, Trainer& trainer) override;
+  void state(Archive& a) override;
+
+ protected:
+  /// Of the previous network's tensors and those, in the same places, that the task trained. Called
+  /// after the first task too, where both are empty.
+  virtual Weights averaged(const Weights& previous, const Weights& trained, const Task& task,
+                           Trainer& trainer) = 0;
+
+ private:
+  void consolidate(const Task& task, Trainer& trainer) final;
+
+  Weights previous_;  // network(); empty before the first task's end
 };
 
 }  // namespace patina

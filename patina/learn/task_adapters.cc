@@ -7,7 +7,7 @@ namespace patina {
 void TaskAdapters::add(Random random, bool like_last) {
   freeze();
   auto fresh = make_adapter(options_, backbone_, random);
-  if (like_last && !adapters_.empty()) assign(nn::tensors(*fresh), copied(last()));
+  if (like_last && !adapters_.empty()) assign(nn::tensors(*fresh), weights_of(last()));
   adapters_.push_back(std::move(fresh));
 }
 
@@ -17,7 +17,7 @@ void TaskAdapters::freeze() {
 
 std::vector<Weights> TaskAdapters::weights(size_t count) const {
   std::vector<Weights> all;
-  for (size_t task = 0; task < count; ++task) all.push_back(copied((*this)[task]));
+  for (size_t task = 0; task < count; ++task) all.push_back(weights_of((*this)[task]));
   return all;
 }
 

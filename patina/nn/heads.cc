@@ -87,6 +87,10 @@ int64_t TaskHeads::classes() const {
   return total;
 }
 
+int64_t TaskHeads::known() const {
+  return classes() - weights.back().size(0);
+}
+
 void TaskHeads::freeze(bool frozen) {
   for (auto& tensor : tensors()) tensor.requires_grad_(!frozen);
 }

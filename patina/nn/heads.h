@@ -43,6 +43,7 @@ struct TaskHeads {
   size_t tasks() const { return weights.size(); }
   std::vector<int64_t> sizes() const;  // classes of each
   int64_t classes() const;             // of all
+  int64_t known() const;               // of all but the newest
   void freeze(bool frozen = true);
   std::vector<Tensor> tensors() const;                // all that are defined
   std::vector<Tensor> tensors_of(size_t task) const;  // the same of one task

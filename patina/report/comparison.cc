@@ -9,12 +9,6 @@
 namespace patina {
 namespace {
 
-Score metric_of(const RunRecord& run, const char* name) {
-  const Json& metrics = run.json["metrics"];
-  const auto found = metrics.find(name);
-  return found == metrics.end() ? std::nullopt : score_of(*found);
-}
-
 std::string percent_text(double value) {
   return percent(value) + "%";
 }

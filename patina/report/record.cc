@@ -308,6 +308,12 @@ Score score_of(const Json& value) {
   return value.is_null() ? std::nullopt : Score(value.get<double>());
 }
 
+Score metric_of(const RunRecord& run, const char* name) {
+  const Json& metrics = run.json["metrics"];
+  const auto found = metrics.find(name);
+  return found == metrics.end() ? std::nullopt : score_of(*found);
+}
+
 AccuracyMatrix accuracy_matrix(const RunRecord& run) {
   AccuracyMatrix matrix(task_count(run));
   for (const auto& task : run.json["tasks"])

@@ -39,6 +39,8 @@ bool interrupted(const RunRecord& run);
 
 /// A number or null of a checked record.
 Score score_of(const Json& value);
+/// A metric by its name in the record; one that the record lacks is as unknown as null.
+Score metric_of(const RunRecord& run, const char* name);
 /// The accuracy matrix with its test sample counts.
 AccuracyMatrix accuracy_matrix(const RunRecord& run);
 

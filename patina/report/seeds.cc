@@ -17,11 +17,7 @@ struct Group {
 
   std::vector<Score> scores(const char* metric) const {
     std::vector<Score> scores;
-    for (const auto* run : runs) {
-      const Json& metrics = run->json["metrics"];
-      const auto found = metrics.find(metric);
-      scores.push_back(found == metrics.end() ? std::nullopt : score_of(*found));
-    }
+    for (const auto* run : runs) scores.push_back(metric_of(*run, metric));
     return scores;
   }
   std::optional<Spread> seconds() const {

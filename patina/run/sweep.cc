@@ -11,12 +11,12 @@ namespace patina {
 namespace {
 
 // Whether the folder holds this very run from start to end.
-bool complete(const PlannedRun& planned) {
+bool complete(PlannedRun& planned) {
   const fs::path path = planned.folder / "record.json";
   if (!fs::exists(path)) return false;
   const Json record = parse_json(read_text(path), path.string());
   return record.is_object() && record.value("status", "") == "complete" &&
-         record.value("recipe", "") == to_toml(const_cast<Recipe&>(planned.recipe));
+         record.value("recipe", "") == to_toml(planned.recipe);
 }
 
 }  // namespace

@@ -20,6 +20,9 @@ struct Task {
   std::vector<int64_t> seen;       // classes met so far, the fresh ones included
   std::vector<std::string> names;  // of the fresh classes
   const Dataset* train = nullptr;
+
+  /// How many classes are of earlier tasks; the fresh ones follow them.
+  int64_t known() const { return int64_t(seen.size() - fresh.size()); }
 };
 
 /// What a scenario lets a learner know; and, of a learner, what it cannot do without.

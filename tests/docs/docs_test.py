@@ -9,6 +9,7 @@ Code is quoted by a comment before the block: <!-- from patina/learners/learners
 import importlib.machinery
 import importlib.util
 import json
+import os
 import pathlib
 import re
 import sys
@@ -89,6 +90,15 @@ class Documents(unittest.TestCase):
         ratio = record["scenarios"][0]["cases"][0]["ratios"][0]
         ratio["value"] += 1
         self.assertNotEqual(benchmarks.PAGE.read_text(), benchmarks.page(record))
+
+    @unittest.skipUnless("PATINA" in os.environ, "PATINA does not name the program")
+    def test_the_page_of_methods_is_made_from_the_registry(self):
+        methods = program("methods")
+        learners = methods.registry(os.environ["PATINA"])
+        results = json.loads(methods.RESULTS.read_text())
+        self.assertEqual(methods.PAGE.read_text(), methods.page(learners, results), "run tools/methods")
+        for learner in learners:
+            self.assertTrue(learner["stores"].endswith("."), learner["name"])
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class Finetune : public Learner {
   }
 
   void begin_task(const Task& task, Trainer& trainer) override {
-    known_ = int64_t(task.seen.size() - task.fresh.size());
+    known_ = task.known();
     Random random = seeds_("head", uint64_t(task.index));
     head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
     const double first = trainer.options().optimizer.weight_decay;
@@ -67,13 +67,15 @@ class Finetune : public Learner {
 
 LearnerRow finetune_learner() {
   return learner_row<Finetune>(
-      "lower bound",
-      "Trains the whole network on each task in turn and does nothing about forgetting.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-      {.epochs = 20,
-       .batch_size = 128,
-       .optimizer = {
-           .optimizer = "sgd", .lr = 0.001, .weight_decay = 5e-4, .schedule = "constant"}});
+      {.paper = "lower bound",
+       .about = "Trains the whole network on each task in turn and does nothing about forgetting.",
+       .stores = "The network and a head that grows.",
+       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .training = {
+           .epochs = 20,
+           .batch_size = 128,
+           .optimizer = {
+               .optimizer = "sgd", .lr = 0.001, .weight_decay = 5e-4, .schedule = "constant"}}});
 }
 
 }  // namespace patina

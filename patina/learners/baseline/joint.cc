@@ -2,6 +2,7 @@
 // weights and learns all classes seen so far from all their samples, which no continual learner may
 // keep.
 #include "patina/learn/learner.h"
+#include "patina/learn/merging.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
@@ -28,9 +29,7 @@ class Joint : public Learner {
 
   void begin_task(const Task& task, Trainer&) override {
     if (options_.restart) {
-      NoGrad no_grad;
-      const auto from = nn::tensors(*initial_), to = nn::tensors(backbone_);
-      for (size_t i = 0; i < to.size(); ++i) to[i].tensor.detach().copy_(from[i].tensor);
+      assign(nn::tensors(backbone_), weights_of(*initial_));
       head_ = {};
     }
     Random random = seeds_("head", uint64_t(task.index));
@@ -64,12 +63,17 @@ class Joint : public Learner {
 
 LearnerRow joint_learner() {
   return learner_row<Joint>(
-      "upper bound",
-      "Trains on the samples of all tasks so far, from the pre-trained weights each time.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true, .past_data = true},
-      {.epochs = 20,
-       .batch_size = 128,
-       .optimizer = {.optimizer = "sgd", .lr = 0.001, .weight_decay = 5e-4, .schedule = "cosine"}});
+      {.paper = "upper bound",
+       .about =
+           "Trains on the samples of all tasks so far, from the pre-trained weights each time.",
+       .stores = "The network and a head; it is handed the samples of all tasks again.",
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .past_data = true},
+       .training = {
+           .epochs = 20,
+           .batch_size = 128,
+           .optimizer = {
+               .optimizer = "sgd", .lr = 0.001, .weight_decay = 5e-4, .schedule = "cosine"}}});
 }
 
 }  // namespace patina

@@ -7,7 +7,7 @@
 
 namespace patina {
 
-class Cofima : public SlowLearner {
+class Cofima : public AveragedLearner {
  public:
   struct Options : LearnerOptions, SlowLearnerOptions {
     double part = 0.4;
@@ -19,49 +19,49 @@ class Cofima : public SlowLearner {
     }
   };
 
-  Cofima(Setup setup, const Options& options) : SlowLearner(setup, options), options_(options) {}
-
-  void end_task(const Task& task, Trainer& trainer) override {
-    SlowLearner::end_task(task, trainer);
-    previous_ = copied(network());
-  }
+  Cofima(Setup setup, const Options& options)
+      : AveragedLearner(setup, options), options_(options) {}
 
   void state(Archive& a) override {
-    SlowLearner::state(a);
-    a("previous", previous_);
+    AveragedLearner::state(a);
     a("fisher", fisher_);
   }
 
  private:
-  // θ = ((1-α) F₀ θ₀ + α F₁ θ₁) / ((1-α) F₀ + α F₁), with θ₀ the previous network that scored, θ₁
-  // what the task trained and F the information of cross-entropy over all classes seen. The new
-  // head, which θ₀ lacks, stays as it is.
-  void consolidate(const Task& task, Trainer& trainer) override {
+  // θ = ((1-α) F₀ θ₀ + α F₁ θ₁) / ((1-α) F₀ + α F₁), with θ₀ the previous network, θ₁ what the task
+  // trained and F the information of cross-entropy over all classes seen.
+  Weights averaged(const Weights& previous, const Weights& trained, const Task& task,
+                   Trainer& trainer) override {
     Weights fisher =
         diagonal_fisher(options_.fisher, network(), *task.train, trainer,
                         seeds()("fisher", uint64_t(task.index)), [this](const Batch& batch) {
                           return nn::cross_entropy(heads()(features(batch.input)), batch.target);
                         });
-    auto known = network();
-    known.resize(previous_.size());
-    const Weights of_known(fisher.begin(), fisher.begin() + int64_t(known.size()));
-    assign(known, fisher_mixed(previous_, fisher_, copied(known), of_known, options_.part));
-    fisher_ = std::move(fisher);
+    const Weights known(fisher.begin(), fisher.begin() + int64_t(trained.size()));
+    const Weights old = std::exchange(fisher_, std::move(fisher));
+    return fisher_mixed(previous, old, trained, known, options_.part);
   }
 
   Options options_;
-  Weights previous_, fisher_;  // of network(); empty before the first task's end
+  Weights fisher_;  // of network(), after the last task; empty before the first one's end
 };
 
 LearnerRow cofima_learner() {
   return learner_row<Cofima>(
-      "Marouf et al., ECCV 2024",
-      "SLCA whose network is averaged with the previous one, weight by weight by their Fisher "
-      "information.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-      {.epochs = 20,
-       .batch_size = 128,
-       .optimizer = {.lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}});
+      {.paper = "Marouf et al., ECCV 2024",
+       .about =
+           "SLCA whose network is averaged with the previous one, weight by weight by their Fisher "
+           "information.",
+       .stores = "As SLCA, the previous network, and the information of every weight.",
+       .differs = "A head that the previous network lacks stays as trained; the authors' code "
+                  "multiplies it by its information, which is nearly zero. Where neither network "
+                  "has any, they are averaged: the formula says 0 / 0.",
+       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .training = {
+           .epochs = 20,
+           .batch_size = 128,
+           .optimizer = {
+               .lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}}});
 }
 
 }  // namespace patina

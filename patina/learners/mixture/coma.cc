@@ -1,12 +1,11 @@
 // CoMA (Marouf et al., "Weighted Ensemble Models Are Strong Continual Learners", ECCV 2024): SLCA,
 // but what a task trained is averaged with the previous network before the class Gaussians are
 // taken and the heads aligned. The previous network is the one that scored, with aligned heads.
-#include "patina/learn/merging.h"
 #include "patina/learn/slow_learner.h"
 
 namespace patina {
 
-class Coma : public SlowLearner {
+class Coma : public AveragedLearner {
  public:
   struct Options : LearnerOptions, SlowLearnerOptions {
     double part = 0.4;
@@ -16,38 +15,31 @@ class Coma : public SlowLearner {
     }
   };
 
-  Coma(Setup setup, const Options& options) : SlowLearner(setup, options), part_(options.part) {}
-
-  void end_task(const Task& task, Trainer& trainer) override {
-    SlowLearner::end_task(task, trainer);
-    previous_ = copied(network());
-  }
-
-  void state(Archive& a) override {
-    SlowLearner::state(a);
-    a("previous", previous_);
-  }
+  Coma(Setup setup, const Options& options)
+      : AveragedLearner(setup, options), part_(options.part) {}
 
  private:
-  // θ = (1-α) θ_previous + α θ_trained; the new head, which the previous network lacks, stays.
-  void consolidate(const Task&, Trainer&) override {
-    auto known = network();
-    known.resize(previous_.size());
-    assign(known, mixed(previous_, copied(known), part_));
+  // θ = (1-α) θ_previous + α θ_trained.
+  Weights averaged(const Weights& previous, const Weights& trained, const Task&,
+                   Trainer&) override {
+    return mixed(previous, trained, part_);
   }
 
   double part_;
-  Weights previous_;  // network(); empty before the first task's end
 };
 
 LearnerRow coma_learner() {
   return learner_row<Coma>(
-      "Marouf et al., ECCV 2024",
-      "SLCA whose network is averaged with the previous one after each task.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-      {.epochs = 20,
-       .batch_size = 128,
-       .optimizer = {.lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}});
+      {.paper = "Marouf et al., ECCV 2024",
+       .about = "SLCA whose network is averaged with the previous one after each task.",
+       .stores = "As SLCA, and the previous network.",
+       .differs = "A head that the previous network lacks stays as trained.",
+       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .training = {
+           .epochs = 20,
+           .batch_size = 128,
+           .optimizer = {
+               .lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}}});
 }
 
 }  // namespace patina

@@ -46,7 +46,7 @@ class Duct : public Learner {
   }
 
   void begin_task(const Task& task, Trainer& trainer) override {
-    assign(nn::tensors(backbone_), copied(*pretrained_));
+    assign(nn::tensors(backbone_), weights_of(*pretrained_));
     const Tensor means = class_means(trainer.features(*pretrained_, *task.train), task.fresh);
     means_ = with_rows(means_, means);
     heads_.freeze();
@@ -60,8 +60,7 @@ class Duct : public Learner {
   Tensor loss(const Batch& batch) override {
     const size_t newest = heads_.tasks() - 1;
     const Tensor cosines = nn::cosine_scores(features(batch.input), heads_.weights[newest]);
-    const int64_t known = heads_.classes() - heads_.sizes()[newest];
-    return nn::cross_entropy(scale_ * cosines, batch.target - known);
+    return nn::cross_entropy(scale_ * cosines, batch.target - heads_.known());
   }
 
   Tensor scores(const Batch& batch) override {
@@ -125,7 +124,7 @@ class Duct : public Learner {
     const Tensor after = class_means(trainer.features(backbone_, *task.train), task.fresh);
     const Tensor before = means_.slice(0, means_.size(0) - after.size(0));
     const double likeness = at::cosine_similarity(before, after, 1).mean().item<double>();
-    const Weights start = copied(*pretrained_), now = copied(backbone_);
+    const Weights start = weights_of(*pretrained_), now = weights_of(backbone_);
     Weights merged = start;
     for (size_t i = 0; i < now.size(); ++i) {
       if (task.index == 0) changes_.push_back(at::zeros_like(now[i]));
@@ -155,17 +154,22 @@ class Duct : public Learner {
 // The rate is a third in the first five epochs, retraining's included.
 LearnerRow duct_learner() {
   return learner_row<Duct>(
-      "Zhou et al., CVPR 2025",
-      "Sums what each task changes in the pre-trained network, and transports earlier heads into "
-      "the new space.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-      {.epochs = 10,
-       .batch_size = 128,
-       .optimizer = {.lr = 0.1 / 3,
-                     .weight_decay = 5e-4,
-                     .schedule = "step",
-                     .milestones = {5},
-                     .gamma = 3}});
+      {.paper = "Zhou et al., CVPR 2025",
+       .about = "Sums what each task changes in the pre-trained network, and transports earlier "
+                "heads into "
+                "the new space.",
+       .stores =
+           "The network, what all tasks changed in it, a mean a class, and a cosine head a task.",
+       .differs = "Transport costs squared distances, as the paper says; LAMDA-PILOT takes "
+                  "distances: `compat = \"pilot\"`.",
+       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .training = {.epochs = 10,
+                    .batch_size = 128,
+                    .optimizer = {.lr = 0.1 / 3,
+                                  .weight_decay = 5e-4,
+                                  .schedule = "step",
+                                  .milestones = {5},
+                                  .gamma = 3}}});
 }
 
 }  // namespace patina

@@ -87,7 +87,6 @@ class Esn : public Learner {
   }
 
   void begin_task(const Task& task, Trainer&) override {
-    known_ = int64_t(task.seen.size() - task.fresh.size());
     if (task.index > 0) nn::freeze(*prompt_);
     for (auto& stage : stages_) nn::freeze(stage);
     heads_.freeze();
@@ -102,7 +101,7 @@ class Esn : public Learner {
     const Tensor z = stage_scores(stages_.size() - 1, encoded(batch.input));
     const double beta = options_.beta;
     const Tensor energy = at::logsumexp(-beta * z, at::IntArrayRef{1}) / -beta;
-    return nn::cross_entropy(z, batch.target - known_) +
+    return nn::cross_entropy(z, batch.target - heads_.known()) +
            options_.energy * (energy - options_.anchor).square().mean();
   }
 
@@ -141,7 +140,6 @@ class Esn : public Learner {
   }
 
   void state(Archive& a) override {
-    a("known", known_);
     a("prompt", *prompt_);
     a("heads", heads_);
     if (a.loading()) stages_.clear();
@@ -176,7 +174,6 @@ class Esn : public Learner {
   Backbone& backbone_;
   Seeds seeds_;
   Options options_;
-  int64_t known_ = 0;  // classes of earlier tasks
   std::unique_ptr<adapt::Prompt> prompt_;
   std::vector<Stage> stages_;
   nn::TaskHeads heads_;
@@ -185,10 +182,13 @@ class Esn : public Learner {
 
 LearnerRow esn_learner() {
   return learner_row<Esn>(
-      "Wang et al., AAAI 2023",
-      "A class-attention stage for each task, trained alone; energies vote for a sample's stage.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-      {.epochs = 30, .batch_size = 128, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}});
+      {.paper = "Wang et al., AAAI 2023",
+       .about = "A class-attention stage for each task, trained alone; energies vote for a "
+                "sample's stage.",
+       .stores = "The prompts, a class-attention block with its token, and a head a task.",
+       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .training = {
+           .epochs = 30, .batch_size = 128, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}}});
 }
 
 }  // namespace patina

@@ -4,10 +4,8 @@
 // knew. A class scores by the surer of the two.
 #include <algorithm>
 
-#include "patina/adapt/adapter.h"
-#include "patina/adapt/lora.h"
-#include "patina/adapt/prefix.h"
 #include "patina/base/error.h"
+#include "patina/learn/adapted.h"
 #include "patina/learn/learner.h"
 #include "patina/learn/merging.h"
 #include "patina/nn/heads.h"
@@ -52,9 +50,8 @@ class Lae : public Learner {
   }
 
   void begin_task(const Task& task, Trainer&) override {
-    known_ = int64_t(task.seen.size() - task.fresh.size());
     const bool follows = task.index > 0 || options_.compat == "pilot";
-    if (follows && !follows_) assign(nn::tensors(*offline_), copied(*online_));
+    if (follows && !follows_) assign(nn::tensors(*offline_), weights_of(*online_));
     follows_ = follows;
     Random random = seeds_("head", uint64_t(task.index));
     heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, /*deviation=*/0.001);
@@ -67,12 +64,13 @@ class Lae : public Learner {
   // Cross-entropy over the task's own classes.
   Tensor loss(const Batch& batch) override {
     const Tensor features = backbone_.features(batch.input, {online_.get()});
-    return nn::cross_entropy(heads_.of_task(heads_.tasks() - 1, features), batch.target - known_);
+    return nn::cross_entropy(heads_.of_task(heads_.tasks() - 1, features),
+                             batch.target - heads_.known());
   }
 
   // θ_off <- α θ_off + (1 - α) θ_on.
   void after_step(const Batch&) override {
-    if (follows_) follow(nn::tensors(*offline_), nn::tensors(*online_), options_.keep);
+    if (follows_) follow(nn::tensors(*offline_), weights_of(*online_), options_.keep);
   }
 
   std::vector<ParamGroup> trainable() override {
@@ -104,41 +102,38 @@ class Lae : public Learner {
     a("offline", *offline_);
     a("follows", follows_);
     a("heads", heads_);
-    a("known", known_);
   }
 
  private:
   std::unique_ptr<nn::Adaptation> make() const {
     Random random = seeds_("adaptation");
-    const int64_t depth = backbone_.layers();
-    std::vector<int64_t> layers = options_.layers;
-    std::erase_if(layers, [&](int64_t layer) { return layer >= depth; });
+    const auto layers = blocks_within(backbone_, options_.layers);
     if (layers.empty())
       fail(ErrorKind::recipe, "learner.layers: none of them is a block: the network's are 0 to {}",
-           depth - 1);
+           backbone_.layers() - 1);
     const auto size = [&](int64_t paper) { return options_.size > 0 ? options_.size : paper; };
     if (options_.adaptation == "adapter")
-      return std::make_unique<adapt::Adapter>(adapt::AdapterOptions{.bottleneck = size(5),
-                                                                    .scale = 1,
-                                                                    .placement = "attention",
-                                                                    .activation = "gelu",
-                                                                    .learned_scale = true,
-                                                                    .layers = layers},
-                                              backbone_.block().width, depth, random);
+      return make_adapter({.bottleneck = size(5),
+                           .scale = 1,
+                           .placement = "attention",
+                           .activation = "gelu",
+                           .learned_scale = true,
+                           .layers = layers},
+                          backbone_, random);
     if (options_.adaptation == "lora")
-      return std::make_unique<adapt::Lora>(adapt::LoraOptions{.rank = size(5),
-                                                              .alpha = double(size(5)),
-                                                              .parts = "kv",
-                                                              .learned_scale = true,
-                                                              .layers = layers},
-                                           backbone_.block(), depth, random);
-    return std::make_unique<adapt::Prefix>(adapt::PrefixOptions{.length = size(10),
-                                                                .layers = layers,
-                                                                .low = 0,
-                                                                .high = 0.01,
-                                                                .learned_scale = true,
-                                                                .compensated = true},
-                                           backbone_.block(), depth, random);
+      return make_lora({.rank = size(5),
+                        .alpha = double(size(5)),
+                        .parts = "kv",
+                        .learned_scale = true,
+                        .layers = layers},
+                       backbone_, random);
+    return make_prefix({.length = size(10),
+                        .layers = layers,
+                        .low = 0,
+                        .high = 0.01,
+                        .learned_scale = true,
+                        .compensated = true},
+                       backbone_, random);
   }
 
   const Backbone& backbone_;
@@ -147,18 +142,22 @@ class Lae : public Learner {
   std::unique_ptr<nn::Adaptation> online_, offline_;
   bool follows_ = false;  // there is an offline copy, and heads learn alone at first
   nn::TaskHeads heads_;
-  int64_t known_ = 0;  // classes of earlier tasks
 };
 
 LearnerRow lae_learner() {
   return learner_row<Lae>(
-      "Gao et al., ICCV 2023",
-      "Adapts the first blocks task by task, beside a copy that follows slowly; the surer one "
-      "counts.",
-      {.boundaries = true, .many_passes = true},
-      {.epochs = 5,
-       .batch_size = 24,
-       .optimizer = {.optimizer = "adam", .lr = 0.0028125, .schedule = "constant"}});
+      {.paper = "Gao et al., ICCV 2023",
+       .about =
+           "Adapts the first blocks task by task, beside a copy that follows slowly; the surer one "
+           "counts.",
+       .stores = "The adaptation twice, and a head a task.",
+       .differs =
+           "The offline copy begins with the second task, as in the authors' code. LAMDA-PILOT has "
+           "it, and trains the head alone at first, in the first task too: `compat = \"pilot\"`.",
+       .needs = {.boundaries = true, .many_passes = true},
+       .training = {.epochs = 5,
+                    .batch_size = 24,
+                    .optimizer = {.optimizer = "adam", .lr = 0.0028125, .schedule = "constant"}}});
 }
 
 }  // namespace patina

@@ -51,7 +51,7 @@ class Mos : public Learner {
         adapters_(setup.backbone, options.adapter) {}
 
   void begin_task(const Task& task, Trainer&) override {
-    known_ = int64_t(task.seen.size() - task.fresh.size());
+    known_ = task.known();
     adapters_.add(seeds_("adapter", uint64_t(task.index)), /*like_last=*/true);
     Random random = seeds_("head", uint64_t(task.index));
     head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
@@ -146,11 +146,17 @@ class Mos : public Learner {
 
 LearnerRow mos_learner() {
   return learner_row<Mos>(
-      "Sun et al., AAAI 2025",
-      "Trains an adapter a task that stays near the earlier ones, and finds a sample's by "
-      "refining.",
-      {.boundaries = true, .many_passes = true},
-      {.epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.03, .weight_decay = 5e-4}});
+      {.paper = "Sun et al., AAAI 2025",
+       .about =
+           "Trains an adapter a task that stays near the earlier ones, and finds a sample's by "
+           "refining.",
+       .stores = "An adapter a task, a head, a prototype and a Gaussian a class.",
+       .differs = "The newest adapter is drawn to the others once a step, as the paper says, and "
+                  "never while it scores. LAMDA-PILOT draws it 13 times a step: `compat = "
+                  "\"pilot\"`; and stored adapters at every use, which has no option.",
+       .needs = {.boundaries = true, .many_passes = true},
+       .training = {
+           .epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.03, .weight_decay = 5e-4}}});
 }
 
 }  // namespace patina

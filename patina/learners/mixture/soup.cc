@@ -52,12 +52,15 @@ class Soup : public SequentialLearner {
 
 LearnerRow soup_learner() {
   return learner_row<Soup>(
-      "Wortsman et al., ICML 2022",
-      "Scores with the mean of the networks after each task of sequential fine-tuning.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-      {.epochs = 20,
-       .batch_size = 128,
-       .optimizer = {.lr = 0.001, .weight_decay = 5e-4, .schedule = "constant"}});
+      {.paper = "Wortsman et al., ICML 2022",
+       .about = "Scores with the mean of the networks after each task of sequential fine-tuning.",
+       .stores = "The network as trained, the mean of all so far, and a head a task.",
+       .differs = "A baseline: the paper is not about continual learning. Heads begin at class "
+                  "means, so that they agree on a scale.",
+       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .training = {.epochs = 20,
+                    .batch_size = 128,
+                    .optimizer = {.lr = 0.001, .weight_decay = 5e-4, .schedule = "constant"}}});
 }
 
 }  // namespace patina

@@ -47,7 +47,6 @@ class Tuna : public Learner {
   }
 
   void begin_task(const Task& task, Trainer&) override {
-    known_ = int64_t(task.seen.size() - task.fresh.size());
     adapters_.add(seeds_("adapter", uint64_t(task.index)), /*like_last=*/true);
     Random random = seeds_("head", uint64_t(task.index));
     heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, 0, /*bias=*/false);
@@ -58,7 +57,7 @@ class Tuna : public Learner {
     const Tensor features = adapters_.features(batch.input, adapters_.size() - 1);
     const Tensor own =
         nn::margin_cross_entropy(nn::cosine_scores(features, heads_.weights.back()),
-                                 batch.target - known_, options_.scale, options_.margin);
+                                 batch.target - heads_.known(), options_.scale, options_.margin);
     if (options_.orthogonality == 0 || adapters_.size() == 1) return own;
     const double weight = options_.orthogonality * std::exp(-double(adapters_.size()));
     return own + weight * overlap();
@@ -101,7 +100,6 @@ class Tuna : public Learner {
     a("universal", *universal_);
     a("heads", heads_);
     a("gaussians", gaussians_);
-    a("known", known_);
   }
 
  private:
@@ -130,15 +128,20 @@ class Tuna : public Learner {
   std::unique_ptr<adapt::Adapter> universal_;  // all of them, merged
   nn::TaskHeads heads_;
   Gaussians gaussians_;  // of each class's features, under its own task's adapter
-  int64_t known_ = 0;    // classes of earlier tasks
 };
 
 LearnerRow tuna_learner() {
   return learner_row<Tuna>(
-      "Wang et al., ICCV 2025",
-      "Scores a sample under the surest of the tasks' adapters and under all of them merged.",
-      {.boundaries = true, .many_passes = true},
-      {.epochs = 15, .batch_size = 16, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}});
+      {.paper = "Wang et al., ICCV 2025",
+       .about =
+           "Scores a sample under the surest of the tasks' adapters and under all of them merged.",
+       .stores =
+           "An adapter a task, all of them merged, a cosine head a task, and a Gaussian a class.",
+       .differs = "The merged adapter scores. In the authors' first release the newest one does in "
+                  "its place, by an index.",
+       .needs = {.boundaries = true, .many_passes = true},
+       .training = {
+           .epochs = 15, .batch_size = 16, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}}});
 }
 
 }  // namespace patina

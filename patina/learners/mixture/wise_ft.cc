@@ -38,7 +38,7 @@ class WiseFt : public SequentialLearner {
 
   void end_task(const Task& task, Trainer&) override {
     if (previous_ && task.index == 0) return;
-    assign(nn::tensors(backbone()), mixed(reference_, copied(backbone()), part_));
+    assign(nn::tensors(backbone()), mixed(reference_, weights_of(backbone()), part_));
     if (previous_) return;
     NoGrad no_grad;
     for (size_t i = 0; i < head_.size(); ++i)
@@ -60,13 +60,17 @@ class WiseFt : public SequentialLearner {
 
 LearnerRow wise_ft_learner() {
   return learner_row<WiseFt>(
-      "Wortsman et al., CVPR 2022",
-      "Interpolates the fine-tuned network with the pre-trained or the previous one after each "
-      "task.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-      {.epochs = 20,
-       .batch_size = 128,
-       .optimizer = {.lr = 0.001, .weight_decay = 5e-4, .schedule = "constant"}});
+      {.paper = "Wortsman et al., CVPR 2022",
+       .about = "Interpolates the fine-tuned network with the pre-trained or the previous one "
+                "after each "
+                "task.",
+       .stores = "The network, the network it is drawn to, and a head a task.",
+       .differs = "A baseline: the paper is not about continual learning. Heads begin at class "
+                  "means, for want of class names.",
+       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .training = {.epochs = 20,
+                    .batch_size = 128,
+                    .optimizer = {.lr = 0.001, .weight_decay = 5e-4, .schedule = "constant"}}});
 }
 
 }  // namespace patina

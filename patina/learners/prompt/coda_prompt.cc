@@ -111,12 +111,16 @@ class CodaPrompt : public PromptLearner {
 
 LearnerRow coda_prompt_learner() {
   return learner_row<CodaPrompt>(
-      "Smith et al., CVPR 2023",
-      "Prompts are sums of components weighted by attention to the query; a task adds its own.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-      {.epochs = 20,
-       .batch_size = 128,
-       .optimizer = {.optimizer = "adam", .lr = 1e-3, .schedule = "quarter_cosine"}});
+      {.paper = "Smith et al., CVPR 2023",
+       .about = "Prompts are sums of components weighted by attention to the query; a task adds "
+                "its own.",
+       .stores = "The components met so far with their keys and attentions, and a head a task.",
+       .differs = "The frozen network takes no gradients; LAMDA-PILOT computes those of all its "
+                  "weights and drops them.",
+       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .training = {.epochs = 20,
+                    .batch_size = 128,
+                    .optimizer = {.optimizer = "adam", .lr = 1e-3, .schedule = "quarter_cosine"}}});
 }
 
 }  // namespace patina

@@ -181,17 +181,21 @@ class Dap : public PromptLearner {
 
 LearnerRow dap_learner() {
   return learner_row<Dap>(
-      "Jung et al., ICCV 2023",
-      "Makes each sample's prompts before every block from the block's input and the task.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-      {.epochs = 5,
-       .batch_size = 128,
-       .optimizer = {.optimizer = "adam",
-                     .lr = 0.01,
-                     .beta2 = 0.9,
-                     .amsgrad = true,
-                     .schedule = "constant",
-                     .clip_norm = 1}});
+      {.paper = "Jung et al., ICCV 2023",
+       .about =
+           "Makes each sample's prompts before every block from the block's input and the task.",
+       .stores = "The prompt generators, an embedding, a key and a head a task.",
+       .differs = "Every sample takes the task of its own nearest key. In the authors' code the "
+                  "batch votes: `compat = \"authors\"`.",
+       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .training = {.epochs = 5,
+                    .batch_size = 128,
+                    .optimizer = {.optimizer = "adam",
+                                  .lr = 0.01,
+                                  .beta2 = 0.9,
+                                  .amsgrad = true,
+                                  .schedule = "constant",
+                                  .clip_norm = 1}}});
 }
 
 }  // namespace patina

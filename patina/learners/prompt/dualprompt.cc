@@ -3,7 +3,6 @@
 // own expert and pulls its key towards the task's queries; at test a sample takes the expert whose
 // key is nearest to its query.
 #include "patina/adapt/per_sample.h"
-#include "patina/adapt/prefix.h"
 #include "patina/learn/prompt_learner.h"
 #include "patina/ops.h"
 
@@ -38,10 +37,9 @@ class DualPrompt : public PromptLearner {
         options_(options),
         layers_(blocks_within(backbone(), options.expert_layers)) {
     Random random = seeds()("general");
-    general_ = std::make_unique<adapt::Prefix>(
-        adapt::PrefixOptions{options.general_length,
-                             blocks_within(backbone(), options.general_layers)},
-        backbone().block(), backbone().layers(), random);
+    general_ = make_prefix({.length = options.general_length,
+                            .layers = blocks_within(backbone(), options.general_layers)},
+                           backbone(), random);
   }
 
   void state(Archive& a) override {
@@ -105,12 +103,19 @@ LearnerRow dualprompt_learner() {
   // The authors' rate is 0.03 for a batch of 256, in proportion to the batch; theirs is 24 on each
   // of eight devices.
   return learner_row<DualPrompt>(
-      "Wang et al., ECCV 2022",
-      "Prefixes shared by all tasks in early blocks, a task's own in later ones, found by its key.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-      {.epochs = 5,
-       .batch_size = 192,
-       .optimizer = {.optimizer = "adam", .lr = 0.0225, .schedule = "constant", .clip_norm = 1}});
+      {.paper = "Wang et al., ECCV 2022",
+       .about = "Prefixes shared by all tasks in early blocks, a task's own in later ones, found "
+                "by its key.",
+       .stores = "The shared prefixes; an expert, its key and a head a task.",
+       .differs = "Every sample takes the expert of its own nearest key. `compat = \"pilot\"` lets "
+                  "the batch vote, and reads keys where values stand for half of its samples, as "
+                  "LAMDA-PILOT and the PyTorch port do by a reshape.",
+       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .training = {
+           .epochs = 5,
+           .batch_size = 192,
+           .optimizer = {
+               .optimizer = "adam", .lr = 0.0225, .schedule = "constant", .clip_norm = 1}}});
 }
 
 }  // namespace patina

@@ -74,12 +74,19 @@ class L2p : public PromptLearner {
 LearnerRow l2p_learner() {
   // The authors' rate is 0.03 for a batch of 256, in proportion to the batch.
   return learner_row<L2p>(
-      "Wang et al., CVPR 2022",
-      "A pool of prompts, of which each sample takes those whose keys are nearest to its feature.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-      {.epochs = 5,
-       .batch_size = 128,
-       .optimizer = {.optimizer = "adam", .lr = 0.015, .schedule = "constant", .clip_norm = 1}});
+      {.paper = "Wang et al., CVPR 2022",
+       .about = "A pool of prompts, of which each sample takes those whose keys are nearest to its "
+                "feature.",
+       .stores = "The pool, its keys, and a head a task.",
+       .differs = "Every sample takes its own prompts. In other implementations the whole batch "
+                  "takes those that most of its samples chose, at test too, so that a score "
+                  "depends on the rest of the batch: `compat = \"pilot\"`.",
+       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .training = {
+           .epochs = 5,
+           .batch_size = 128,
+           .optimizer = {
+               .optimizer = "adam", .lr = 0.015, .schedule = "constant", .clip_norm = 1}}});
 }
 
 }  // namespace patina

@@ -83,12 +83,13 @@ class L2pDeep : public PromptLearner {
 
 LearnerRow l2p_deep_learner() {
   return learner_row<L2pDeep>(
-      "Smith et al., CVPR 2023 (baseline)",
-      "L2P with prefixes in several blocks, each with a pool and keys of its own.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-      {.epochs = 20,
-       .batch_size = 128,
-       .optimizer = {.optimizer = "adam", .lr = 1e-3, .schedule = "quarter_cosine"}});
+      {.paper = "Smith et al., CVPR 2023 (baseline)",
+       .about = "L2P with prefixes in several blocks, each with a pool and keys of its own.",
+       .stores = "The pool, its keys, and a head a task.",
+       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .training = {.epochs = 20,
+                    .batch_size = 128,
+                    .optimizer = {.optimizer = "adam", .lr = 1e-3, .schedule = "quarter_cosine"}}});
 }
 
 }  // namespace patina

@@ -33,12 +33,15 @@ class Vpt : public PromptLearner {
 
 LearnerRow vpt_learner() {
   return learner_row<Vpt>(
-      "Jia et al., ECCV 2022",
-      "Trains the same prompts on each task in turn and does nothing about forgetting.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-      {.epochs = 100,
-       .batch_size = 128,
-       .optimizer = {.lr = 0.05, .weight_decay = 1e-4, .warmup_epochs = 10}});
+      {.paper = "Jia et al., ECCV 2022",
+       .about = "Trains the same prompts on each task in turn and does nothing about forgetting.",
+       .stores = "Prompts that all tasks share, and a head a task.",
+       .differs = "Prompts stand behind the class token. APER's code puts them last; attention "
+                  "does not tell the difference.",
+       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .training = {.epochs = 100,
+                    .batch_size = 128,
+                    .optimizer = {.lr = 0.05, .weight_decay = 1e-4, .warmup_epochs = 10}}});
 }
 
 }  // namespace patina

@@ -43,11 +43,14 @@ class Aper : public FirstSessionLearner {
 
 LearnerRow aper_learner() {
   return learner_row<Aper>(
-      "Zhou et al., IJCV 2024",
-      "Adapts the network to the first task, then classifies by prototypes in the features of both "
-      "networks.",
-      {.boundaries = true, .many_passes = true},
-      {.epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}});
+      {.paper = "Zhou et al., IJCV 2024",
+       .about = "Adapts the network to the first task, then classifies by prototypes in the "
+                "features of both "
+                "networks.",
+       .stores = "The adaptation, and a prototype a class of twice the width.",
+       .needs = {.boundaries = true, .many_passes = true},
+       .training = {
+           .epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}}});
 }
 
 }  // namespace patina

@@ -38,7 +38,7 @@ class Ease : public Learner {
         adapters_(setup.backbone, options.adapter) {}
 
   void begin_task(const Task& task, Trainer&) override {
-    known_ = int64_t(task.seen.size() - task.fresh.size());
+    known_ = task.known();
     adapters_.add(seeds_("adapter", uint64_t(task.index)));
     head_ = {};
     Random random = seeds_("head", uint64_t(task.index));
@@ -130,10 +130,15 @@ class Ease : public Learner {
 
 LearnerRow ease_learner() {
   return learner_row<Ease>(
-      "Zhou et al., CVPR 2024",
-      "Trains an adapter a task and sums the cosines to each class's prototypes under all of them.",
-      {.boundaries = true, .many_passes = true},
-      {.epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.025, .weight_decay = 5e-4}});
+      {.paper = "Zhou et al., CVPR 2024",
+       .about = "Trains an adapter a task and sums the cosines to each class's prototypes under "
+                "all of them.",
+       .stores = "An adapter a task, and a prototype of every class under every adapter.",
+       .differs = "Missing prototypes are mixed anew after every task; `recompute = false` mixes "
+                  "them once, in the paper's words.",
+       .needs = {.boundaries = true, .many_passes = true},
+       .training = {
+           .epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.025, .weight_decay = 5e-4}}});
 }
 
 }  // namespace patina

@@ -59,10 +59,14 @@ class FeCam : public FirstSessionLearner {
 
 LearnerRow fecam_learner() {
   return learner_row<FeCam>(
-      "Goswami et al., NeurIPS 2023",
-      "Nearest class mean under each class's own normalised covariance.",
-      {.boundaries = true, .many_passes = true},
-      {.epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}});
+      {.paper = "Goswami et al., NeurIPS 2023",
+       .about = "Nearest class mean under each class's own normalised covariance.",
+       .stores = "The adaptation; a mean and a covariance factor a class.",
+       .differs = "Distances come from Cholesky factors. Other implementations use "
+                  "pseudo-inverses; the matrices are positive definite, so both give the same.",
+       .needs = {.boundaries = true, .many_passes = true},
+       .training = {
+           .epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}}});
 }
 
 }  // namespace patina

@@ -105,10 +105,17 @@ class RanPac : public FirstSessionLearner {
 
 LearnerRow ranpac_learner() {
   return learner_row<RanPac>(
-      "McDonnell et al., NeurIPS 2023",
-      "Ridge regression on a fixed random projection of frozen features, summed over tasks.",
-      {.boundaries = true, .many_passes = true},
-      {.epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}});
+      {.paper = "McDonnell et al., NeurIPS 2023",
+       .about =
+           "Ridge regression on a fixed random projection of frozen features, summed over tasks.",
+       .stores = "The adaptation; the sums of the regression, in whichever form is smaller; and "
+                 "its weights. The projection is drawn from the seed again.",
+       .differs = "Scores are linear, as in the paper. LAMDA-PILOT uses the weights as a cosine "
+                  "head's: `compat = \"pilot\"`. Penalties are compared through one factorisation, "
+                  "which gives what separate solutions give.",
+       .needs = {.boundaries = true, .many_passes = true},
+       .training = {
+           .epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}}});
 }
 
 }  // namespace patina

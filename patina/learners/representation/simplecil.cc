@@ -34,9 +34,10 @@ class SimpleCil : public ClosedFormLearner {
 
 LearnerRow simplecil_learner() {
   return learner_row<SimpleCil>(
-      "Zhou et al., IJCV 2024",
-      "Classifies by the cosine to each class's mean feature under the frozen network.",
-      {.boundaries = true});
+      {.paper = "Zhou et al., IJCV 2024",
+       .about = "Classifies by the cosine to each class's mean feature under the frozen network.",
+       .stores = "A prototype a class.",
+       .needs = {.boundaries = true}});
 }
 
 }  // namespace patina

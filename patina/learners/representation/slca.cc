@@ -18,12 +18,16 @@ class Slca : public SlowLearner {
 
 LearnerRow slca_learner() {
   return learner_row<Slca>(
-      "Zhang et al., ICCV 2023",
-      "Fine-tunes the network slowly and aligns the heads of all tasks on class Gaussians.",
-      {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-      {.epochs = 20,
-       .batch_size = 128,
-       .optimizer = {.lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}});
+      {.paper = "Zhang et al., ICCV 2023",
+       .about =
+           "Fine-tunes the network slowly and aligns the heads of all tasks on class Gaussians.",
+       .stores = "The network; the heads, as trained and as aligned; a Gaussian a class.",
+       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .training = {
+           .epochs = 20,
+           .batch_size = 128,
+           .optimizer = {
+               .lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}}});
 }
 
 }  // namespace patina

@@ -43,8 +43,7 @@ class Ssiat : public Learner {
   }
 
   void begin_task(const Task& task, Trainer&) override {
-    known_ = int64_t(task.seen.size() - task.fresh.size());
-    assign(nn::tensors(*before_), copied(*adapter_));
+    assign(nn::tensors(*before_), weights_of(*adapter_));
     nn::freeze(*adapter_, false);
     Random random = seeds_("head", uint64_t(task.index));
     heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, 0, /*bias=*/false);
@@ -53,7 +52,7 @@ class Ssiat : public Learner {
   // CosFace over the task's own classes: their head alone learns.
   Tensor loss(const Batch& batch) override {
     const Tensor cosines = nn::cosine_scores(features(batch.input), heads_.weights.back());
-    return nn::margin_cross_entropy(cosines, batch.target - known_, options_.scale,
+    return nn::margin_cross_entropy(cosines, batch.target - heads_.known(), options_.scale,
                                     options_.margin);
   }
 
@@ -88,7 +87,6 @@ class Ssiat : public Learner {
     a("before", *before_);
     a("heads", heads_);
     a("gaussians", gaussians_);
-    a("known", known_);
   }
 
  private:
@@ -107,15 +105,17 @@ class Ssiat : public Learner {
   std::unique_ptr<adapt::Adapter> adapter_, before_;  // as it is, as it was before this task
   nn::TaskHeads heads_;
   Gaussians gaussians_;  // of each class's features, under the adapter as it is
-  int64_t known_ = 0;    // classes of earlier tasks
 };
 
 LearnerRow ssiat_learner() {
   return learner_row<Ssiat>(
-      "Tan et al., CVPR 2024",
-      "Tunes one adapter on every task and aligns the heads on Gaussians whose means follow it.",
-      {.boundaries = true, .many_passes = true},
-      {.epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}});
+      {.paper = "Tan et al., CVPR 2024",
+       .about = "Tunes one adapter on every task and aligns the heads on Gaussians whose means "
+                "follow it.",
+       .stores = "The adapter twice, a cosine head a task, and a Gaussian a class.",
+       .needs = {.boundaries = true, .many_passes = true},
+       .training = {
+           .epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}}});
 }
 
 }  // namespace patina

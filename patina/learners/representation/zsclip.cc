@@ -74,12 +74,12 @@ class ZeroShotClip : public ClosedFormLearner {
 };
 
 LearnerRow zsclip_learner() {
-  LearnerRow row = learner_row<ZeroShotClip>(
-      "Radford et al., ICML 2021",
-      "Classifies by the cosine to each class name's sentences under CLIP; nothing is learned.",
-      {.boundaries = true});
-  row.needs_clip = true;
-  return row;
+  return learner_row<ZeroShotClip>({.paper = "Radford et al., ICML 2021",
+                                    .about = "Classifies by the cosine to each class name's "
+                                             "sentences under CLIP; nothing is learned.",
+                                    .stores = "An embedding a class.",
+                                    .needs = {.boundaries = true},
+                                    .needs_clip = true});
 }
 
 }  // namespace patina

@@ -115,8 +115,9 @@ TEST(Lae, EveryAdaptationLearnsAndComesBack) {
     const State fresh = toy.state();
     toy.fit();
     for (const auto& [key, tensor] : toy.state())
-      if (key.starts_with("online."))
+      if (key.starts_with("online.")) {
         EXPECT_FALSE(at::equal(tensor, fresh.at(key))) << kind << " " << key;
+      }
     toy.learn();
     const auto path = scratch_folder("lae_" + kind) / "state";
     Archive save;

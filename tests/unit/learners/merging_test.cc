@@ -33,12 +33,12 @@ TEST(Merging, MixesAndAverages) {
 TEST(Merging, FollowsAsAMovingAverage) {
   const std::vector<nn::NamedTensor> average{{"w", float_tensor({1, 10}).requires_grad_(true)}};
   const std::vector<nn::NamedTensor> now{{"w", float_tensor({2, 0}).requires_grad_(true)}};
-  follow(average, now, 0.9);
-  expect_near(copied(average), {1.1f, 9});
-  follow(average, now, 0.9);
-  expect_near(copied(average), {1.19f, 8.1f});
+  follow(average, weights_of(now), 0.9);
+  expect_near(weights_of(average), {1.1f, 9});
+  follow(average, weights_of(now), 0.9);
+  expect_near(weights_of(average), {1.19f, 8.1f});
   EXPECT_TRUE(average[0].tensor.requires_grad());
-  expect_near(copied(now), {2, 0});
+  expect_near(weights_of(now), {2, 0});
 }
 
 TEST(Merging, WeighsByFisherInformation) {

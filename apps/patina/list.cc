@@ -6,6 +6,7 @@
 
 #include "apps/patina/commands.h"
 #include "patina/base/error.h"
+#include "patina/base/json.h"
 #include "patina/config/recipe_file.h"
 #include "patina/eval/matrix.h"
 #include "patina/eval/text_metrics.h"
@@ -16,32 +17,64 @@ namespace patina::cli {
 
 namespace {
 
-using Rows = std::vector<std::pair<std::string, std::string>>;
+struct Row {
+  std::string name, text;
+  Json details;  // what --json shows beside the name
+};
+using Rows = std::vector<Row>;
 
 void print(const Rows& rows) {
   size_t width = 0;
-  for (const auto& [name, about] : rows) width = std::max(width, name.size());
-  for (const auto& [name, about] : rows) fmt::print("{:<{}}  {}\n", name, width, about);
+  for (const auto& row : rows) width = std::max(width, row.name.size());
+  for (const auto& row : rows) fmt::print("{:<{}}  {}\n", row.name, width, row.text);
+}
+
+void print_json(const Rows& rows) {
+  Json list = Json::array();
+  for (const auto& row : rows) {
+    list.push_back({{"name", row.name}});
+    list.back().update(row.details);
+  }
+  fmt::print("{}\n", list.dump(1));
 }
 
 Rows rows_of(const std::string& what) {
   Rows rows;
   if (what == "learners")
     for (const auto& row : learners())
-      rows.emplace_back(row.name, row.about + " " + row.paper + ".");
+      rows.push_back({row.name,
+                      row.about + " " + row.paper + ".",
+                      {{"family", row.family},
+                       {"paper", row.paper},
+                       {"about", row.about},
+                       {"stores", row.stores},
+                       {"differs", row.differs},
+                       {"needs", row.needs.names()},
+                       {"needs_clip", row.needs_clip}}});
   if (what == "models")
     for (const auto& info : model_list())
-      rows.emplace_back(info.name, fmt::format("{}. Weights: {}.", info.about, info.how));
+      rows.push_back({info.name,
+                      fmt::format("{}. Weights: {}.", info.about, info.how),
+                      {{"about", info.about}, {"weights", info.how}}});
   if (what == "datasets")
     for (const auto& info : data_sets())
-      rows.emplace_back(info.name, fmt::format("{}. {}", info.about, info.how));
+      rows.push_back({info.name,
+                      fmt::format("{}. {}", info.about, info.how),
+                      {{"about", info.about}, {"files", info.files}, {"how", info.how}}});
   if (what == "scenarios")
     for (const auto& info : scenario_list())
-      rows.emplace_back(
-          info.name, fmt::format("{}; grants {}", info.about, fmt::join(info.grant.names(), ", ")));
+      rows.push_back({info.name,
+                      fmt::format("{}; grants {}", info.about, fmt::join(info.grant.names(), ", ")),
+                      {{"about", info.about}, {"grants", info.grant.names()}}});
+  const auto add_metric = [&](const auto& metric) {
+    rows.push_back(
+        {metric.name,
+         metric.about,
+         {{"about", metric.about}, {"formula", metric.formula}, {"source", metric.source}}});
+  };
   if (what == "metrics") {
-    for (const auto& metric : metrics()) rows.emplace_back(metric.name, metric.about);
-    for (const auto& metric : text_metrics()) rows.emplace_back(metric.name, metric.about);
+    for (const auto& metric : metrics()) add_metric(metric);
+    for (const auto& metric : text_metrics()) add_metric(metric);
   }
   return rows;
 }
@@ -49,8 +82,9 @@ Rows rows_of(const std::string& what) {
 const std::vector<std::string> kLists = {"learners", "models", "datasets", "scenarios", "metrics"};
 
 void explain_learner(const LearnerRow& row) {
-  fmt::print("{} ({}): {}\n{}\n\nNeeds: {}\n", row.name, row.family, row.paper, row.about,
-             fmt::join(row.needs.names(), ", "));
+  fmt::print("{} ({}): {}\n{}\n\nNeeds: {}\nKeeps: {}\n", row.name, row.family, row.paper,
+             row.about, fmt::join(row.needs.names(), ", "), row.stores);
+  if (!row.differs.empty()) fmt::print("Beside other implementations: {}\n", row.differs);
   const auto options = row.options();
   const std::string own = reference_text(*options);
   fmt::print("\n[learner]\n{}", own.empty() ? "no options of its own\n" : own);
@@ -105,7 +139,9 @@ void add_list(CLI::App& app) {
   list->add_option("what", *what, "learners, models, datasets, scenarios or metrics")
       ->required()
       ->check(CLI::IsMember(kLists));
-  list->callback([what] { print(rows_of(*what)); });
+  auto json = std::make_shared<bool>(false);
+  list->add_flag("--json", *json, "Print JSON, with everything that is known of each");
+  list->callback([what, json] { (*json ? print_json : print)(rows_of(*what)); });
 
   auto name = std::make_shared<std::string>();
   auto* command = app.add_subcommand(

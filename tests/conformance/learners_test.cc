@@ -231,7 +231,9 @@ TEST_P(Conformance, scores_the_classes_seen_and_each_sample_alone) {
     EXPECT_FALSE(together.requires_grad());
     EXPECT_TRUE(at::equal(together, bench.learner->scores(batch))) << "scoring has a side effect";
     for (const int64_t i : {int64_t{0}, batch.size() - 1}) {
-      EXPECT_LT(relative_error(bench.learner->scores(batch.slice(i, i + 1)), together.slice(0, i, i + 1)), 1e-4);
+      EXPECT_LT(
+          relative_error(bench.learner->scores(batch.slice(i, i + 1)), together.slice(0, i, i + 1)),
+          1e-4);
     }
   }
 }

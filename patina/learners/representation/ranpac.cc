@@ -108,8 +108,9 @@ LearnerRow ranpac_learner() {
       {.paper = "McDonnell et al., NeurIPS 2023",
        .about =
            "Ridge regression on a fixed random projection of frozen features, summed over tasks.",
-       .stores = "The adaptation; the sums of the regression, in whichever form is smaller; and "
-                 "its weights. The projection is drawn from the seed again.",
+       .stores = "The adaptation, the regression's weights and its sums or, while samples are "
+                 "fewer than dimensions, the projected samples and their products. The projection "
+                 "is drawn from the seed again.",
        .differs = "Scores are linear, as in the paper. LAMDA-PILOT uses the weights as a cosine "
                   "head's: `compat = \"pilot\"`. Penalties are compared through one factorisation, "
                   "which gives what separate solutions give.",

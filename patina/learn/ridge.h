@@ -37,15 +37,19 @@ class RidgeStatistics {
     a("samples", samples_);
     a("classes", classes_);
     a("rows", rows_);
-    Tensor kernel = a.loading() ? Tensor() : packed_lower(kernel_);
-    a("kernel", kernel);
-    if (a.loading()) kernel_ = unpacked_lower(kernel);
+    triangle(a, "kernel", kernel_);
     a("targets", targets_);
-    a("gram", gram_);
+    triangle(a, "gram", gram_);
     a("products", products_);
   }
 
  private:
+  template <class Archive>
+  static void triangle(Archive& a, const char* name, Tensor& lower) {
+    Tensor packed = a.loading() ? Tensor() : packed_lower(lower);
+    a(name, packed);
+    if (a.loading()) lower = unpacked_lower(packed);
+  }
   void add_dual(const Tensor& features, const Tensor& targets);
   void add_primal(const Tensor& features, const Tensor& targets);
 

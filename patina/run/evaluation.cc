@@ -23,11 +23,13 @@ void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
     predicted.push_back(at::full({test.size()}, -1, at::kLong));
     in_top5.push_back(at::zeros({test.size()}, at::kByte));
     if (task >= after) continue;
+    const Tensor classes = competing(task, after);
     trainer.each_batch(test, fmt::format("after task {}: test {}", after, task + 1),
                        [&](const Batch& batch) {
-                         const Tensor scores = learner.scores(batch);  // [B,K]
+                         const Tensor scores = learner.scores(batch).index_select(1, classes);
                          const int64_t best = std::min<int64_t>(5, scores.size(1));
-                         const Tensor top = std::get<1>(at::topk(scores, best, -1));  // [B,5]
+                         const Tensor among = std::get<1>(at::topk(scores, best, -1));  // [B,5]
+                         const Tensor top = classes.index_select(0, among.flatten()).view_as(among);
                          predicted.back().index_copy_(0, batch.row, top.select(1, 0));
                          in_top5.back().index_copy_(
                              0, batch.row, (top == batch.target.unsqueeze(1)).any(1).to(at::kByte));
@@ -37,6 +39,16 @@ void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
   in_top5_.push_back(at::cat(in_top5));
   ++rows_;
   fill();
+}
+
+// The classes that a test sample of `task` may be of: all seen, or, where its task is told, that
+// task's.
+Tensor Evaluation::competing(int task, int after) const {
+  if (scenario_.grant().task_id_at_test) return tensor_of(scenario_.task_classes(task));
+  int64_t seen = 0;
+  for (int earlier = 0; earlier < after; ++earlier)
+    seen += int64_t(scenario_.task_classes(earlier).size());
+  return at::arange(seen);
 }
 
 void Evaluation::fill() {

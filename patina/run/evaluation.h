@@ -29,6 +29,7 @@ class Evaluation {
   void write_predictions(const fs::path& path) const;
 
  private:
+  Tensor competing(int task, int after) const;
   void fill();  // the matrices from the predictions
 
   const Scenario& scenario_;

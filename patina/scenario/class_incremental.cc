@@ -68,8 +68,9 @@ std::vector<int64_t> order_of_classes(const ScenarioOptions& options, int64_t co
 }  // namespace
 
 ClassIncremental::ClassIncremental(const ScenarioOptions& options, const DataSplits& data,
-                                   bool past_data)
-    : class_order_(order_of_classes(options, int64_t(data.train->classes().size()))) {
+                                   bool past_data, const Grant& grant)
+    : grant_(grant),
+      class_order_(order_of_classes(options, int64_t(data.train->classes().size()))) {
   grant_.past_data = past_data;
   const int64_t count = int64_t(class_order_.size());
   const int64_t initial =

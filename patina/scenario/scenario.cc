@@ -55,12 +55,18 @@ const std::vector<ScenarioInfo>& scenario_list() {
   static const std::vector<ScenarioInfo> list = {
       {"class_incremental", "every task brings new classes; at test time the task is not known",
        ClassIncremental::kGrant},
+      {"task_incremental",
+       "every task brings new classes; at test time the task is known, and only its classes "
+       "compete",
+       TaskIncremental::kGrant},
   };
   return list;
 }
 
 std::unique_ptr<Scenario> make_scenario(const ScenarioOptions& options, const DataSplits& data,
                                         bool past_data) {
+  if (options.name == "task_incremental")
+    return std::make_unique<TaskIncremental>(options, data, past_data);
   PATINA_CHECK(options.name == "class_incremental", "scenario {}", options.name);
   return std::make_unique<ClassIncremental>(options, data, past_data);
 }

@@ -1,0 +1,74 @@
+// What an evaluation lets compete: all classes seen, or a task's own where the task is told.
+#include "patina/run/evaluation.h"
+
+#include "patina/checkpoint/load.h"
+#include "patina/ops.h"
+#include "tests/support/shared.h"
+#include "tests/support/toy_learning.h"
+
+namespace patina {
+namespace {
+
+template <class AnyScenario>
+class Measured {
+ public:
+  Measured() {
+    while (const auto task = stream_->next()) {
+      toy_.learner->begin_task(*task, toy_.trainer);
+      toy_.learner->fit(*task, toy_.trainer);
+      toy_.learner->end_task(*task, toy_.trainer);
+      measure(task->index + 1);
+    }
+  }
+  void measure(int after) {
+    if (after == 1) evaluation.measure(*toy_.learner, toy_.trainer, 0);
+    evaluation.measure(*toy_.learner, toy_.trainer, after);
+  }
+
+ private:
+  ToyLearning toy_{"simplecil"};
+
+ public:
+  AnyScenario scenario{{.classes_per_task = 2}, toy_.data, false};
+  Evaluation evaluation{scenario};
+
+ private:
+  std::unique_ptr<Stream> stream_ = scenario.stream();
+};
+
+TEST(Evaluation, LetsATasksClassesCompeteAloneWhereTheTaskIsTold) {
+  const Measured<ClassIncremental> all;
+  const Measured<TaskIncremental> told;
+  EXPECT_EQ(told.scenario.name(), "task_incremental");
+  bool gains = false;
+  for (int after = 1; after <= 3; ++after)
+    for (int task = 0; task < 3; ++task) {
+      const double a = *all.evaluation.matrix().at(after, task);
+      const double b = *told.evaluation.matrix().at(after, task);
+      EXPECT_GE(b, a) << "fewer rivals cannot hurt";
+      gains = gains || b > a;
+      EXPECT_EQ(*told.evaluation.top5().at(after, task), task < after ? 1 : 0)
+          << "of two classes the right one is always among the best five";
+    }
+  EXPECT_TRUE(gains);
+  // After the first task both scenarios ask the same.
+  EXPECT_EQ(*all.evaluation.matrix().at(1, 0), *told.evaluation.matrix().at(1, 0));
+}
+
+TEST(Evaluation, PredictsOnlyClassesOfTheTaskThatIsTold) {
+  Measured<TaskIncremental> told;
+  const auto path = scratch_folder("told") / "predictions.safetensors";
+  told.evaluation.write_predictions(path);
+  const auto file = SafetensorsFile::open(path);
+  const Tensor target = to_tensor(file.at("target"));
+  for (int after = 1; after <= 3; ++after) {
+    const Tensor predicted = to_tensor(file.at(fmt::format("after_task_{}", after)));
+    for (int64_t i = 0; i < predicted.size(0); ++i) {
+      const int64_t p = predicted[i].item<int64_t>(), t = target[i].item<int64_t>();
+      EXPECT_EQ(p, p < 0 ? -1 : t / 2 * 2 + p % 2);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace patina

@@ -66,7 +66,7 @@ struct AttendBack : public Node {
                                  strided<bf16>(dk),        strided<bf16>(dv)};
     const auto inputs = given.inputs();
     const auto shape = given.shape();
-    in_parallel(shape.units(), 1, [&](int64_t from, int64_t end) {
+    in_team(shape.units(), 1, [&](int64_t from, int64_t end) {
       attention_backward(shape, inputs, slopes, from, end);
     });
     return {dq, dk, dv};
@@ -88,7 +88,7 @@ Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const
   const auto shape = given.shape();
   const auto inputs = given.inputs();
   const Tensor log_sums = graph ? at::empty({shape.batch, shape.heads, shape.queries}) : Tensor();
-  in_parallel(shape.units(), 1, [&](int64_t from, int64_t end) {
+  in_team(shape.units(), 1, [&](int64_t from, int64_t end) {
     attention_forward(shape, inputs, strided<bf16>(out), data<float>(log_sums), from, end);
   });
   count_attention(query, key, value);

@@ -21,7 +21,7 @@ Tensor rounded_rows(const Tensor& x) {
   const int64_t rows = rows_of(all);
   const Tensor to =
       k == wide ? at::empty({rows, wide}, at::kBFloat16) : at::zeros({rows, wide}, at::kBFloat16);
-  in_parallel(rows, kRowsAThread, [&](int64_t from, int64_t end) {
+  in_team(rows, kRowsAThread, [&](int64_t from, int64_t end) {
     for (int64_t i = from; i < end; ++i) {
       bf16* row = data<bf16>(to) + i * wide;
       if (all.scalar_type() == at::kBFloat16)
@@ -55,7 +55,7 @@ void multiply_rows(Product product, const Tensor& a, const Tiles& tiles, const T
   product.a_stride = wide;
   product.c_stride = product.add_stride = product.before_stride = tiles.n;
   product.rounds = c.scalar_type() == at::kBFloat16;
-  in_parallel((rows + kBlock - 1) / kBlock, 2, [&](int64_t from, int64_t end) {
+  in_team((rows + kBlock - 1) / kBlock, 2, [&](int64_t from, int64_t end) {
     const int64_t first = from * kBlock;
     Product part = product;
     part.a = data<bf16>(a) + first * wide;
@@ -142,7 +142,7 @@ struct LinearBack : public Node {
 
   Tensor through_activation(const Tensor& dy) const {
     const Tensor outer = dy.to(at::kBFloat16).contiguous(), inner = at::empty_like(outer);
-    in_parallel(outer.numel(), 1 << 14, [&](int64_t from, int64_t end) {
+    in_team(outer.numel(), 1 << 14, [&](int64_t from, int64_t end) {
       instructions().rounded.activate_back(activation, end - from, data<bf16>(outer) + from,
                                            data<bf16>(before) + from, data<bf16>(inner) + from);
     });
@@ -219,7 +219,7 @@ Tensor patches(const Tensor& images, int64_t p) {
   const int64_t down = height / p, across = width / p, k = channels * p * p;
   const int64_t wide = round_up(k, kTileK);
   const Tensor out = at::empty({pixels.size(0), down * across, wide}, at::kBFloat16);
-  in_parallel(pixels.size(0) * down, 4, [&](int64_t from, int64_t end) {
+  in_team(pixels.size(0) * down, 4, [&](int64_t from, int64_t end) {
     for (int64_t strip = from; strip < end; ++strip) {  // a row of patches
       const float* image = data<float>(pixels) + strip / down * channels * height * width;
       bf16* to = data<bf16>(out) + strip * across * wide;

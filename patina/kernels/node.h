@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "patina/kernels/functions.h"
+#include "patina/kernels/in_team.h"
 #include "patina/kernels/tiles.h"
 #include "patina/ops.h"
 

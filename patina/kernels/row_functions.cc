@@ -17,7 +17,7 @@ struct NormBack : public Node {
     const NormRows rows{.width = n, .weight = data<float>(weight), .rms = rms};
     by_type(normal, [&]<class T>() {
       const Tensor same = dy.to(normal.scalar_type());
-      in_parallel(rows_of(dy), kRowsAThread, [&](int64_t from, int64_t end) {
+      in_team(rows_of(dy), kRowsAThread, [&](int64_t from, int64_t end) {
         instructions().rows<T>().norm_back(rows, end - from, data<T>(same) + from * n,
                                            data<T>(normal) + from * n, data<float>(scale) + from,
                                            data<float>(dx) + from * n);
@@ -42,7 +42,7 @@ Tensor norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double ep
   const Tensor b = bias.defined() ? bias.detach().contiguous() : bias;
   const NormRows shape{n, data<float>(w), data<float>(b), float(eps), rms};
   by_type(y, [&]<class T>() {
-    in_parallel(rows, kRowsAThread, [&](int64_t first, int64_t end) {
+    in_team(rows, kRowsAThread, [&](int64_t first, int64_t end) {
       const auto part = [&](const Tensor& t) {
         return t.defined() ? data<T>(t) + first * n : nullptr;
       };
@@ -78,12 +78,12 @@ struct ActivationBack : public Node {
       const auto& rows = instructions().rows<T>();
       if (gated) {
         const int64_t h = dy.size(-1);
-        in_parallel(rows_of(dy), kRowsAThread, [&](int64_t from, int64_t end) {
+        in_team(rows_of(dy), kRowsAThread, [&](int64_t from, int64_t end) {
           rows.gate_back(activation, end - from, h, data<T>(dy) + from * h,
                          data<T>(x) + from * 2 * h, data<T>(dx) + from * 2 * h);
         });
       } else {
-        in_parallel(x.numel(), 1 << 14, [&](int64_t from, int64_t end) {
+        in_team(x.numel(), 1 << 14, [&](int64_t from, int64_t end) {
           rows.activate_back(activation, end - from, data<T>(dy) + from, data<T>(x) + from,
                              data<T>(dx) + from);
         });
@@ -112,7 +112,7 @@ Tensor activate(Activation activation, const Tensor& x) {
   const Tensor from = x.detach().contiguous();
   const Tensor y = at::empty(x.sizes(), x.scalar_type());
   by_type(x, [&]<class T>() {
-    in_parallel(x.numel(), 1 << 14, [&](int64_t first, int64_t end) {
+    in_team(x.numel(), 1 << 14, [&](int64_t first, int64_t end) {
       instructions().rows<T>().activate(activation, end - first, data<T>(from) + first,
                                         data<T>(y) + first);
     });
@@ -125,7 +125,7 @@ Tensor gate(Activation activation, const Tensor& x) {
   const int64_t h = x.size(-1) / 2;
   const Tensor y = empty_like_rows(x, h, x.scalar_type());
   by_type(x, [&]<class T>() {
-    in_parallel(rows_of(x), kRowsAThread, [&](int64_t first, int64_t end) {
+    in_team(rows_of(x), kRowsAThread, [&](int64_t first, int64_t end) {
       instructions().rows<T>().gate(activation, end - first, h, data<T>(from) + first * 2 * h,
                                     data<T>(y) + first * h);
     });

@@ -50,7 +50,8 @@ Rows rows_of(const std::string& what) {
                        {"stores", row.stores},
                        {"differs", row.differs},
                        {"needs", row.needs.names()},
-                       {"needs_clip", row.needs_clip}}});
+                       {"needs_clip", row.needs_clip},
+                       {"epochs", row.training.epochs}}});
   if (what == "models")
     for (const auto& info : model_list())
       rows.push_back({info.name,

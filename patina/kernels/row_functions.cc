@@ -9,21 +9,48 @@ struct NormBack : public Node {
   bool rms = false;
 
   autograd::variable_list apply(autograd::variable_list&& grads) override {
-    if (!grads[0].defined()) return {Tensor()};
+    autograd::variable_list out(3);
+    if (!grads[0].defined()) return out;
     NoGrad no_grad;
-    const Tensor dy = grads[0].contiguous();
+    const Tensor dy = grads[0].to(normal.scalar_type()).contiguous();
+    by_type(normal, [&]<class T>() {
+      if (should_compute_output(0)) out[0] = rows_back<T>(dy);
+      if (should_compute_output(1) || should_compute_output(2)) weights_back<T>(dy, out);
+    });
+    return out;
+  }
+
+  template <class T>
+  Tensor rows_back(const Tensor& dy) const {
     const Tensor dx = at::empty(dy.sizes(), at::kFloat);
     const int64_t n = dy.size(-1);
     const NormRows rows{.width = n, .weight = data<float>(weight), .rms = rms};
-    by_type(normal, [&]<class T>() {
-      const Tensor same = dy.to(normal.scalar_type());
-      in_team(rows_of(dy), kRowsAThread, [&](int64_t from, int64_t end) {
-        instructions().rows<T>().norm_back(rows, end - from, data<T>(same) + from * n,
-                                           data<T>(normal) + from * n, data<float>(scale) + from,
-                                           data<float>(dx) + from * n);
-      });
+    in_team(rows_of(dy), kRowsAThread, [&](int64_t from, int64_t end) {
+      instructions().rows<T>().norm_back(rows, end - from, data<T>(dy) + from * n,
+                                         data<T>(normal) + from * n, data<float>(scale) + from,
+                                         data<float>(dx) + from * n);
     });
-    return {dx};
+    return dx;
+  }
+
+  // Sums over rows, in parts that do not depend on how many threads there are.
+  template <class T>
+  void weights_back(const Tensor& dy, autograd::variable_list& out) const {
+    constexpr int64_t kParts = 16;
+    const int64_t n = dy.size(-1), rows = rows_of(dy);
+    const Tensor sums = at::zeros({2, kParts, n});
+    const bool biased = should_compute_output(2);
+    in_team(kParts, 1, [&](int64_t from, int64_t end) {
+      for (int64_t part = from; part < end; ++part) {
+        const int64_t first = rows * part / kParts;
+        instructions().rows<T>().norm_weights_back(
+            n, rows * (part + 1) / kParts - first, data<T>(dy) + first * n,
+            data<T>(normal) + first * n, data<float>(sums) + part * n,
+            biased ? data<float>(sums) + (kParts + part) * n : nullptr);
+      }
+    });
+    out[1] = sums[0].sum(0);
+    if (biased) out[2] = sums[1].sum(0);
   }
   void release_variables() override { weight = normal = scale = Tensor(); }
 };
@@ -32,7 +59,7 @@ struct NormBack : public Node {
 
 Tensor norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, bool rms,
             at::ScalarType type) {
-  const bool graph = needs_graph({x});
+  const bool graph = needs_graph({x, weight, bias});
   const Tensor from = x.detach().contiguous();
   const int64_t n = x.size(-1), rows = rows_of(x);
   Tensor y = at::empty(x.sizes(), type);
@@ -52,7 +79,7 @@ Tensor norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double ep
   });
   if (!graph) return y;
   const auto node = make_node<NormBack>();
-  node->reads(x);
+  node->reads(x, weight, bias);
   node->weight = w;
   node->normal = normal;
   node->scale = scale;

@@ -27,6 +27,9 @@ struct Rows {
   /// dx from dy, normal and scale.
   void (*norm_back)(const NormRows& norm, int64_t rows, const T* dy, const T* normal,
                     const float* scale, float* dx);
+  /// Adds to the slopes of weight and bias [width], or null, what `rows` rows contribute.
+  void (*norm_weights_back)(int64_t width, int64_t rows, const T* dy, const T* normal,
+                            float* dweight, float* dbias);
   /// y = act(x), n numbers.
   void (*activate)(Activation activation, int64_t n, const T* x, T* y);
   /// dx = dy act'(x).

@@ -55,9 +55,7 @@ class PackedEngine : public Engine {
   Tensor rows(const Tensor& x) const override { return x.to(type_); }
 
   Tensor norm(const Norm& norm, const Tensor& x) const override {
-    if (frozen(norm.weight) && frozen(norm.bias))
-      return kernels::norm(x, norm.weight, norm.bias, norm.eps, norm.rms, type_);
-    return rows(norm(x));
+    return kernels::norm(x, norm.weight, norm.bias, norm.eps, norm.rms, type_);
   }
 
   Tensor linear(const Linear& linear, const Tensor& x, const LinearEnd& end) const override {

@@ -81,6 +81,16 @@ struct RowLoops {
     }
   }
 
+  static void norm_weights_back(int64_t width, int64_t rows, const T* dy, const T* normal,
+                                float* dweight, float* dbias) {
+    for (int64_t row = 0; row < rows; ++row, dy += width, normal += width)
+      for (int64_t i = 0; i < width; ++i) dweight[i] += to_float(dy[i]) * to_float(normal[i]);
+    if (!dbias) return;
+    dy -= rows * width;
+    for (int64_t row = 0; row < rows; ++row, dy += width)
+      for (int64_t i = 0; i < width; ++i) dbias[i] += to_float(dy[i]);
+  }
+
   // Results in bf16 need no more than a rough GELU and its slope.
   template <Activation activation>
   static inline float value(float x) {
@@ -142,7 +152,7 @@ struct RowLoops {
   }
 
   static constexpr Rows<T> table() {
-    return {norm, norm_back, activate, activate_back, gate, gate_back, round};
+    return {norm, norm_back, norm_weights_back, activate, activate_back, gate, gate_back, round};
   }
 };
 

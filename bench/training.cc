@@ -1,7 +1,6 @@
 #include "bench/training.h"
 
-#include "patina/adapt/adapter.h"
-#include "patina/adapt/prefix.h"
+#include "patina/learn/adapted.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 
@@ -14,12 +13,8 @@ constexpr double kRate = 0.01;
 
 std::unique_ptr<nn::Adaptation> make(Adapting adapting, const ViT& vit) {
   Random random = Seeds(1)("adaptation");
-  if (adapting == Adapting::adapter)
-    return std::make_unique<adapt::Adapter>(adapt::AdapterOptions{.bottleneck = 64}, vit.width(),
-                                            vit.layers(), random);
-  return std::make_unique<adapt::Prefix>(
-      adapt::PrefixOptions{.length = 20, .layers = {0, 1, 2, 3, 4}}, vit.block(), vit.layers(),
-      random);
+  if (adapting == Adapting::adapter) return make_adapter({.bottleneck = 64}, vit, random);
+  return make_prefix({.length = 20, .layers = {0, 1, 2, 3, 4}}, vit, random);
 }
 
 }  // namespace

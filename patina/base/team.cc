@@ -23,12 +23,12 @@ void pause() {
 
 // Whether `ready` became true before patience ended.
 template <class Ready>
-bool waited(const Ready& ready, int yields) {
+bool waited(const Ready& ready) {
   for (int i = 0; i < kSpins; ++i) {
     if (ready()) return true;
     pause();
   }
-  for (int i = 0; i < yields; ++i) {
+  for (int i = 0; i < kYields; ++i) {
     if (ready()) return true;
     std::this_thread::yield();
   }
@@ -64,7 +64,7 @@ struct Team::State {
     uint32_t last = 0;
     while (true) {
       const auto called = [&] { return loop.load(std::memory_order_acquire) != last; };
-      if (!waited(called, kYields)) loop.wait(last, std::memory_order_acquire);
+      if (!waited(called)) loop.wait(last, std::memory_order_acquire);
       last = loop.load(std::memory_order_acquire);
       if (stopping) return;
       take_part(member, last);
@@ -110,7 +110,7 @@ struct Team::State {
     loop.notify_all();
     working = true;
     take_part(0, number);
-    while (!waited([&] { return undone.load(std::memory_order_acquire) == 0; }, kYields)) {
+    while (!waited([&] { return undone.load(std::memory_order_acquire) == 0; })) {
     }
     working = false;
     if (failure) std::rethrow_exception(std::exchange(failure, nullptr));

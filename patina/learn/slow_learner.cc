@@ -15,6 +15,12 @@ void SlowLearnerOptions::bind(Fields& f) {
   f.section("alignment", alignment, "Of the heads, on features drawn from class Gaussians.");
 }
 
+TrainingOptions slow_learner_training() {
+  return {.epochs = 20,
+          .batch_size = 128,
+          .optimizer = {.lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}};
+}
+
 SlowLearner::SlowLearner(Setup setup, const SlowLearnerOptions& options)
     : SequentialLearner(setup, FreshHead::drawn), options_(options) {}
 

@@ -19,6 +19,9 @@ struct SlowLearnerOptions {
   void bind(Fields& f);
 };
 
+/// SLCA's for CIFAR-100, which its descendants take over.
+TrainingOptions slow_learner_training();
+
 class SlowLearner : public SequentialLearner {
  public:
   SlowLearner(Setup setup, const SlowLearnerOptions& options);

@@ -55,8 +55,10 @@ int64_t enough_epochs(const std::string& learner) {
 
 // The network a learner is tried on: a tiny trained ViT, or a CLIP where class names are read.
 std::unique_ptr<Backbone> toy_network(const std::string& learner) {
-  static const auto vit = toy_vit(ToySource(kClasses, 12, 3));
-  if (!find_learner(learner)->needs_clip) return vit->clone();
+  if (!find_learner(learner)->needs_clip) {
+    static const auto vit = toy_vit(ToySource(kClasses, 12, 3));
+    return vit->clone();
+  }
   static const auto trained = toy_clip(ToySource(kClasses, 12, 1));
   auto clip = trained->clone();
   clip->set_tokenizer(std::make_shared<ClipWords>());

@@ -57,11 +57,7 @@ LearnerRow cofima_learner() {
                   "multiplies it by its information, which is nearly zero. Where neither network "
                   "has any, they are averaged: the formula says 0 / 0.",
        .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-       .training = {
-           .epochs = 20,
-           .batch_size = 128,
-           .optimizer = {
-               .lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}}});
+       .training = slow_learner_training()});
 }
 
 }  // namespace patina

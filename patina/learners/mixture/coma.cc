@@ -35,11 +35,7 @@ LearnerRow coma_learner() {
        .stores = "As SLCA, and the previous network.",
        .differs = "A head that the previous network lacks stays as trained.",
        .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-       .training = {
-           .epochs = 20,
-           .batch_size = 128,
-           .optimizer = {
-               .lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}}});
+       .training = slow_learner_training()});
 }
 
 }  // namespace patina

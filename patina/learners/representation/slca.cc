@@ -23,11 +23,7 @@ LearnerRow slca_learner() {
            "Fine-tunes the network slowly and aligns the heads of all tasks on class Gaussians.",
        .stores = "The network; the heads, as trained and as aligned; a Gaussian a class.",
        .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
-       .training = {
-           .epochs = 20,
-           .batch_size = 128,
-           .optimizer = {
-               .lr = 0.01, .weight_decay = 5e-4, .schedule = "step", .milestones = {18}}}});
+       .training = slow_learner_training()});
 }
 
 }  // namespace patina

@@ -28,16 +28,14 @@ double accuracy_of(Recipe& recipe, const DataSplits& data, Backbone& backbone,
   const auto learner = recipe.learner.row().make({backbone, seeds}, *recipe.learner.options);
   ThreadPool pool;
   Trainer trainer(recipe.training, *train_feed, *test_feed, pool, seeds);
-  Evaluation evaluation(*scenario);
+  Evaluation evaluation(scenario);
   evaluation.measure(*learner, trainer, 0);
-  const auto stream = scenario->stream();
-  while (const auto task = stream->next()) {
-    learner->begin_task(*task, trainer);
-    learner->fit(*task, trainer);
-    learner->end_task(*task, trainer);
+  auto stream = scenario.stream();
+  while (const auto task = stream.next()) {
+    trainer.learn(*learner, *task, scenario.grant());
     evaluation.measure(*learner, trainer, task->index + 1);
   }
-  return evaluation.accuracy_after(scenario->tasks()).value_or(0);
+  return evaluation.accuracy_after(scenario.tasks()).value_or(0);
 }
 
 Recipe recipe_of(const std::string& learner, int64_t classes, bool quick) {

@@ -25,6 +25,15 @@ Dataset::Dataset(const Source& source, std::vector<int64_t> positions, std::vect
                targets_.size());
 }
 
+Dataset Dataset::select(const std::vector<int64_t>& indices) const {
+  std::vector<int64_t> positions, targets;
+  for (const int64_t i : indices) {
+    positions.push_back(position(i));
+    targets.push_back(target(i));
+  }
+  return {*source_, std::move(positions), std::move(targets)};
+}
+
 Dataset Dataset::joined(const Dataset& other) const {
   PATINA_CHECK(source_ == other.source_, "datasets of two sources");
   Dataset both = *this;
@@ -282,6 +291,14 @@ std::optional<Batch> Loader::next() {
     batch.input = pending->input();
   }
   return batch;
+}
+
+Batch SampleLoader::operator()(std::vector<int64_t> positions, std::vector<int64_t> targets,
+                               Random augment) const {
+  const Dataset samples(source_, std::move(positions), std::move(targets));
+  PATINA_CHECK(samples.size() > 0, "a batch of nothing");
+  return *Loader(samples, feed_, pool_, all_rows(size_t(samples.size())), samples.size(), augment)
+              .next();
 }
 
 }  // namespace patina

@@ -36,6 +36,8 @@ class Dataset {
   const std::vector<int64_t>& targets() const { return targets_; }
   const Source& source() const { return *source_; }
 
+  /// Some of its samples, by their indices in the order given.
+  Dataset select(const std::vector<int64_t>& indices) const;
   /// The samples of both, this one's first. Both must come from the same source.
   Dataset joined(const Dataset& other) const;
 
@@ -95,6 +97,23 @@ class Loader {
   bool lazy_;                           // pixels are made when they are read
   int64_t next_ = 0, started_ = 0;
   std::shared_ptr<Ahead> ahead_;  // batches whose inputs may outlive the loader have it too
+};
+
+/// Loads chosen samples of one source again, as a feed makes them: how a memory gives back what it
+/// stored. All references are lent.
+class SampleLoader {
+ public:
+  SampleLoader(const Source& source, const Feed& feed, ThreadPool& pool)
+      : source_(source), feed_(feed), pool_(pool) {}
+  const Source& source() const { return source_; }
+  /// The samples at `positions` with their targets, in that order, as one batch.
+  Batch operator()(std::vector<int64_t> positions, std::vector<int64_t> targets,
+                   Random augment) const;
+
+ private:
+  const Source& source_;
+  const Feed& feed_;
+  ThreadPool& pool_;
 };
 
 }  // namespace patina

@@ -69,6 +69,8 @@ class Selection : public Source {
   Fingerprint fingerprint(int64_t i) const override { return all_->fingerprint(kept_[i]); }
   std::string origin(int64_t i) const override { return all_->origin(kept_[i]); }
   const std::vector<std::string>& classes() const override { return all_->classes(); }
+  const std::vector<std::string>& domains() const override { return all_->domains(); }
+  int64_t domain(int64_t i) const override { return all_->domain(kept_[i]); }
   int64_t skipped() const override { return all_->skipped() + skipped_; }
 
  private:

@@ -27,6 +27,11 @@ Text Source::text(int64_t i) const {
   return {};
 }
 
+const std::vector<std::string>& Source::domains() const {
+  static const std::vector<std::string> one = {""};
+  return one;
+}
+
 Fingerprint Source::fingerprint(int64_t i) const {
   ContentHash hash;
   if (is_text()) {

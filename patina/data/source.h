@@ -44,6 +44,12 @@ class Source {
   /// taken not to change while the source lives. Thread-safe. Throws Error naming the file.
   virtual Fingerprint fingerprint(int64_t i) const;
 
+  /// Where samples come from, such as "photo" and "sketch", each with every class; a source that
+  /// knows no such difference has one.
+  virtual const std::vector<std::string>& domains() const;
+  /// Domain of sample i, in [0, domains().size()).
+  virtual int64_t domain(int64_t /*i*/) const { return 0; }
+
   /// Samples left out because they could not be decoded (skip_bad_images).
   virtual int64_t skipped() const { return 0; }
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "patina/base/error.h"
+#include "patina/eval/anytime.h"
 #include "patina/eval/matrix.h"
 #include "patina/eval/named_rows.h"
 #include "patina/eval/text_metrics.h"
@@ -242,7 +243,7 @@ std::string metrics_markdown() {
       "A metric that needs an entry which was not measured is undefined: `null` in a record, `-` "
       "in\n"
       "a table, never 0. So are averages over earlier or later tasks in a stream of one task.\n";
-  return page + rows_markdown(metrics()) + text_metrics_markdown();
+  return page + rows_markdown(metrics()) + anytime_metrics_markdown() + text_metrics_markdown();
 }
 
 }  // namespace patina

@@ -4,8 +4,22 @@
 
 namespace patina {
 
+void Learner::begin_task(const Task& task, Trainer&) {
+  if (!task.fresh.empty()) begin_classes(int64_t(task.fresh.size()));
+}
+
+void Learner::observe(const Batch& batch, Trainer& trainer) {
+  for (int64_t i = 0; i < trainer.options().updates_per_batch; ++i) trainer.descend(*this, batch);
+  remember(batch);
+}
+
 void Learner::fit(const Task& task, Trainer& trainer) {
   trainer.epochs(*this, task);
+}
+
+void StreamingLearner::fit(const Task& task, Trainer& trainer) {
+  trainer.each_batch(*task.train, fmt::format("task {}: learning", task.index + 1),
+                     [&](const Batch& batch) { observe(batch, trainer); });
 }
 
 Tensor ClosedFormLearner::loss(const Batch&) {

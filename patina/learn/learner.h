@@ -15,10 +15,15 @@ namespace patina {
 /// A continual-learning method, running.
 ///
 /// The order of calls for each task: begin_task, fit (whose epochs call begin_epoch, and loss,
-/// after_backward and after_step for every batch), end_task; then scores for evaluation. After a
-/// crash, `state` restores what it saved at the end of a task, or between two steps of fit's
-/// epochs; in the latter case begin_task is not called again, fit is, and begin_epoch for the epoch
-/// that was interrupted.
+/// after_backward and after_step for every batch, in the first epoch remember too), end_task; then
+/// before_scores, and scores for evaluation. After a crash, `state` restores what it saved at the
+/// end of a task, or between two steps of fit's epochs; in the latter case begin_task is not called
+/// again, fit is, and begin_epoch for the epoch that was interrupted.
+///
+/// Where samples come once, `observe` takes the place of fit, batch by batch. Where the scenario
+/// does not tell when tasks end, begin_task and end_task are not called either: begin_classes is,
+/// when a batch brings classes that were never met. A learner that needs no boundaries makes room
+/// for classes there.
 class Learner {
  public:
   virtual ~Learner() = default;
@@ -32,13 +37,24 @@ class Learner {
   /// Everything resuming needs beyond the backbone's initial weights; one call saves and loads.
   virtual void state(Archive& a) = 0;
 
-  virtual void begin_task(const Task&, Trainer&) {}  // grow heads, prompts, adapters
-  virtual void begin_epoch(int64_t) {}               // freeze what an epoch does not train
-  virtual void after_backward() {}                   // project gradients
-  virtual void after_step(const Batch&) {}           // moving averages, importance traces
-  virtual void end_task(const Task&, Trainer&) {}    // Fisher, prototypes, herding, merging
+  /// Grows heads, prompts, adapters; by default for the fresh classes.
+  virtual void begin_task(const Task& task, Trainer& trainer);
+  virtual void begin_classes(int64_t /*fresh*/) {}  // so many classes are met for the first time
+  virtual void begin_epoch(int64_t) {}              // freeze what an epoch does not train
+  virtual void after_backward() {}                  // project gradients
+  virtual void after_step(const Batch&) {}          // moving averages, importance traces
+  virtual void end_task(const Task&, Trainer&) {}   // Fisher, prototypes, herding, merging
+  virtual void remember(const Batch&) {}            // of samples met for the first time: store
   /// The epochs; a closed form overrides it.
   virtual void fit(const Task& task, Trainer& trainer);
+  /// Learns a batch whose samples come once: by default so many steps as the training options say,
+  /// then remember.
+  virtual void observe(const Batch& batch, Trainer& trainer);
+  /// Whether it learns from features that chance has no part in: then samples that come once reach
+  /// it through the test transform.
+  virtual bool reads_features() const { return false; }
+  /// What must be done before scores are asked for, such as training on the memory alone.
+  virtual void before_scores(Trainer&) {}
 
   /// What the record shows of the method's inside after a task's evaluation, such as how often each
   /// prompt was chosen; null: nothing.
@@ -51,6 +67,15 @@ class ClosedFormLearner : public Learner {
   Tensor loss(const Batch&) final;
   std::vector<ParamGroup> trainable() final { return {}; }
   void fit(const Task& task, Trainer& trainer) override = 0;
+};
+
+/// One that can learn its samples as they come, each once: offline it is shown every sample of a
+/// task once, too.
+class StreamingLearner : public ClosedFormLearner {
+ public:
+  void observe(const Batch& batch, Trainer& trainer) override = 0;
+  void fit(const Task& task, Trainer& trainer) override;
+  bool reads_features() const override { return true; }
 };
 
 /// One group of everything in `modules` that takes gradients.
@@ -68,6 +93,8 @@ ParamGroup trainable_group(Modules&... modules) {
 struct Setup {
   Backbone& backbone;  // lent; frozen
   Seeds seeds;
+  Grant grant = {};                       // what the scenario lets it know
+  const SampleLoader* samples = nullptr;  // lent: how a memory gives back what it stored
 };
 
 /// A method's own options. Every default is the paper's value.

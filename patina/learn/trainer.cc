@@ -1,6 +1,7 @@
 #include "patina/learn/trainer.h"
 
 #include <cmath>
+#include <numeric>
 
 #include "patina/base/error.h"
 #include "patina/base/progress.h"
@@ -13,6 +14,8 @@ namespace patina {
 void TrainingOptions::bind(Fields& f) {
   f("epochs", epochs, "Passes over each task's samples.", at_least(1));
   f("batch_size", batch_size, "Samples a step.", at_least(1));
+  f("updates_per_batch", updates_per_batch,
+    "Steps on every batch where samples come once; a schedule has no part there.", at_least(1));
   optimizer.bind(f);
 }
 
@@ -27,43 +30,120 @@ Trainer::Trainer(TrainingOptions options, const Feed& train, const Feed& test, T
 
 Trainer::~Trainer() = default;
 
+void Trainer::learn(Learner& learner, const Task& task, const Grant& grant) {
+  if (!std::exchange(in_task_, true) && grant.boundaries) learner.begin_task(task, *this);
+  if (grant.many_passes)
+    learner.fit(task, *this);
+  else
+    pass(learner, task, grant.boundaries);
+  if (grant.boundaries) learner.end_task(task, *this);
+  in_task_ = false;
+}
+
+std::vector<ParamGroup> Trainer::groups_of(Learner& learner) {
+  auto groups = learner.trainable();
+  int64_t numbers = 0;
+  for (const auto& group : groups)
+    for (const auto& tensor : group.tensors) numbers += tensor.numel();
+  most_trainable_ = std::max(most_trainable_, numbers);
+  return groups;
+}
+
+double Trainer::descend(Learner& learner, const Batch& batch, double lr, const std::string& where) {
+  optimizer_->zero_grad();
+  const Tensor loss = learner.loss(batch);
+  const double value = loss.item<double>();
+  if (!std::isfinite(value))
+    fail(ErrorKind::model, "the loss {} became {}: lower training.lr or set training.clip_norm",
+         where, value);
+  loss.backward();
+  learner.after_backward();
+  optimizer_->step(lr);
+  learner.after_step(batch);
+  return value;
+}
+
+void Trainer::epoch(Learner& learner, const Dataset& data, const Seeds& seeds, int64_t epoch,
+                    int64_t from_step, int64_t epochs, Progress& progress, const std::string& where,
+                    const std::function<void(const Batch&)>& after_batch) {
+  auto order =
+      bucketed(seeds("order", uint64_t(epoch)).permutation(data.size()), costs(train_, data),
+               options_.batch_size, seeds("batches", uint64_t(epoch)));
+  Loader loader(data, train_, pool_, std::move(order), options_.batch_size,
+                seeds("augment", uint64_t(epoch)));
+  loader.seek(from_step);
+  for (int64_t step = from_step; const auto batch = loader.next(); ++step) {
+    const double at = double(epoch) + double(step) / double(loader.batches());
+    const double value = descend(learner, *batch, learning_rate(options_.optimizer, at, epochs),
+                                 fmt::format("of {} in epoch {}", where, epoch + 1));
+    progress.note(fmt::format("loss {:.3f}", value));
+    progress.advance(batch->size());
+    after_batch(*batch);
+  }
+}
+
 void Trainer::epochs(Learner& learner, const Task& task, int64_t epochs) {
   const Dataset& data = *task.train;
-  optimizer_ = std::make_unique<Optimizer>(options_.optimizer, learner.trainable());
+  optimizer_ = std::make_unique<Optimizer>(options_.optimizer, groups_of(learner));
   if (!restored_.empty()) optimizer_->set_state(std::exchange(restored_, {}));
-  const Seeds task_seeds(seeds_("task", uint64_t(task.index)).bits());
-  Progress progress(fmt::format("task {}: training", task.index + 1), epochs * data.size(),
-                    train_.unit());
-  const auto cost = costs(train_, data);
+  const Seeds seeds(seeds_("task", uint64_t(task.index)).bits());
+  const std::string where = fmt::format("task {}", task.index + 1);
+  Progress progress(where + ": training", epochs * data.size(), train_.unit());
   for (; epoch_ < epochs; ++epoch_, step_ = 0) {
     learner.begin_epoch(epoch_);
-    auto order = bucketed(task_seeds("order", uint64_t(epoch_)).permutation(data.size()), cost,
-                          options_.batch_size, task_seeds("batches", uint64_t(epoch_)));
-    Loader loader(data, train_, pool_, std::move(order), options_.batch_size,
-                  task_seeds("augment", uint64_t(epoch_)));
-    loader.seek(step_);
-    while (const auto batch = loader.next()) {
-      const double at = double(epoch_) + double(step_) / double(loader.batches());
-      optimizer_->zero_grad();
-      const Tensor loss = learner.loss(*batch);
-      const double value = loss.item<double>();
-      if (!std::isfinite(value))
-        fail(ErrorKind::model,
-             "the loss of task {} became {} in epoch {}: lower training.lr or set "
-             "training.clip_norm",
-             task.index + 1, value, epoch_ + 1);
-      loss.backward();
-      learner.after_backward();
-      optimizer_->step(learning_rate(options_.optimizer, at, epochs));
-      learner.after_step(*batch);
+    epoch(learner, data, seeds, epoch_, step_, epochs, progress, where, [&](const Batch& batch) {
       ++step_;
-      progress.note(fmt::format("loss {:.3f}", value));
-      progress.advance(batch->size());
+      if (epoch_ == 0) learner.remember(batch);
       if (between_steps_) between_steps_();
-    }
+    });
   }
   optimizer_.reset();
   epoch_ = step_ = 0;
+}
+
+void Trainer::rehearse(Learner& learner, const Dataset& data, int64_t epochs, const Seeds& seeds) {
+  auto outer = std::exchange(optimizer_,
+                             std::make_unique<Optimizer>(options_.optimizer, groups_of(learner)));
+  Progress progress("training on the memory", epochs * data.size(), train_.unit());
+  for (int64_t i = 0; i < epochs; ++i) {
+    learner.begin_epoch(i);
+    epoch(learner, data, seeds, i, 0, epochs, progress, "on the memory", [](const Batch&) {});
+  }
+  optimizer_ = std::move(outer);
+}
+
+double Trainer::descend(Learner& learner, const Batch& batch) {
+  if (optimizer_) {
+    optimizer_->regroup(groups_of(learner));
+  } else {
+    optimizer_ = std::make_unique<Optimizer>(options_.optimizer, groups_of(learner));
+    if (!restored_.empty()) optimizer_->set_state(std::exchange(restored_, {}));
+  }
+  return descend(learner, batch, options_.optimizer.lr, fmt::format("after {} samples", observed_));
+}
+
+void Trainer::pass(Learner& learner, const Task& task, bool told) {
+  const Dataset& stretch = *task.train;
+  const Feed& feed = learner.reads_features() ? test_ : train_;
+  const Seeds seeds(seeds_("task", uint64_t(task.index)).bits());
+  Progress progress(fmt::format("stretch {}: learning", task.index + 1), stretch.size(),
+                    feed.unit());
+  std::vector<int64_t> order(size_t(stretch.size()));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  Loader loader(stretch, feed, pool_, std::move(order), options_.batch_size, seeds("augment"));
+  loader.seek(step_);
+  while (const auto batch = loader.next()) {
+    // Classes are numbered as they appear.
+    const int64_t met = std::max(met_, batch->target.max().item<int64_t>() + 1);
+    const int64_t fresh = met - std::exchange(met_, met);
+    if (fresh > 0 && !told) learner.begin_classes(fresh);
+    learner.observe(*batch, *this);
+    observed_ += batch->size();
+    ++step_;
+    progress.advance(batch->size());
+    if (between_steps_) between_steps_();
+  }
+  step_ = 0;
 }
 
 void Trainer::each_batch(const Dataset& data, const std::string& label,
@@ -116,10 +196,14 @@ std::vector<int64_t> Trainer::recall(const Backbone& backbone, const Dataset& da
 }
 
 void Trainer::state(Archive& a) {
+  a("in_task", in_task_);
+  a("most_trainable", most_trainable_);
   a("epoch", epoch_);
   a("step", step_);
   std::string optimizer = !a.loading() && optimizer_ ? optimizer_->state() : restored_;
   a("optimizer", optimizer);
+  a("observed", observed_);
+  a("met", met_);
   if (a.loading()) restored_ = optimizer;
 }
 

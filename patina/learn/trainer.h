@@ -14,11 +14,13 @@
 namespace patina {
 
 class Learner;
+class Progress;
 
 /// How a task is trained: `[training]` in a recipe.
 struct TrainingOptions {
   int64_t epochs = 20;
   int64_t batch_size = 128;
+  int64_t updates_per_batch = 1;  // where samples come once
   OptimizerOptions optimizer;
   void bind(Fields& f);
 };
@@ -31,7 +33,7 @@ struct FeatureSet {
 
 class Trainer {
  public:
-  /// `between_steps` is called after every optimizer step, when the learner's state is whole.
+  /// `between_steps` is called after every batch, when the learner's state is whole.
   Trainer(TrainingOptions options, const Feed& train, const Feed& test, ThreadPool& pool,
           Seeds seeds, std::function<void()> between_steps = {});
   ~Trainer();
@@ -39,11 +41,29 @@ class Trainer {
   const TrainingOptions& options() const { return options_; }
   const Seeds& seeds() const { return seeds_; }
 
+  /// Lets a learner learn one task as the scenario allows it, from where a restored state stopped.
+  void learn(Learner& learner, const Task& task, const Grant& grant);
+  /// Whether a task is begun and not ended.
+  bool in_task() const { return in_task_; }
+  /// Most numbers that an optimizer has moved at a time.
+  int64_t most_trainable() const { return most_trainable_; }
+
   /// Descends learner.loss for the epochs of the options, from where a restored state stopped.
   void epochs(Learner& learner, const Task& task) { epochs(learner, task, options_.epochs); }
   /// The same for another number of them. A fit of several such stretches keeps in its state which
   /// of them it is in.
   void epochs(Learner& learner, const Task& task, int64_t epochs);
+
+  /// One step down learner.loss of a batch that comes once: for `observe`. The optimizer and its
+  /// moments live from stretch to stretch, and grow with the learner's parameters; its rate stays
+  /// at lr. Returns the loss.
+  double descend(Learner& learner, const Batch& batch);
+  /// Of a stream that comes once: samples observed so far, and classes met among them.
+  int64_t observed() const { return observed_; }
+  int64_t met() const { return met_; }
+  /// Descends learner.loss on some samples for so many epochs with an optimizer of its own: for
+  /// what a learner does before it is asked for scores. A run that is killed in it does it again.
+  void rehearse(Learner& learner, const Dataset& data, int64_t epochs, const Seeds& seeds);
 
   /// Features of every sample through the test feed, in the dataset's order, without a graph. What
   /// the backbone's cache knows is neither loaded nor decoded.
@@ -73,9 +93,21 @@ class Trainer {
   Seeds seeds_;
   std::function<void()> between_steps_;
 
-  int64_t epoch_ = 0, step_ = 0;          // steps done within the epoch
+  // A stretch of a stream that comes once, in its order. `told`: of the fresh classes.
+  void pass(Learner& learner, const Task& task, bool told);
+  std::vector<ParamGroup> groups_of(Learner& learner);
+  double descend(Learner& learner, const Batch& batch, double lr, const std::string& where);
+  // Batches of one epoch: `body` with each and how much of the epoch lies behind it.
+  void epoch(Learner& learner, const Dataset& data, const Seeds& seeds, int64_t epoch,
+             int64_t from_step, int64_t epochs, Progress& progress, const std::string& where,
+             const std::function<void(const Batch&)>& after_batch);
+
+  bool in_task_ = false;
+  int64_t most_trainable_ = 0;
+  int64_t epoch_ = 0, step_ = 0;          // steps done within the epoch, or the stretch
+  int64_t observed_ = 0, met_ = 0;        // samples and classes of a stream that comes once
   std::string restored_;                  // an optimizer's state waiting for its tensors
-  std::unique_ptr<Optimizer> optimizer_;  // alive while epochs() runs
+  std::unique_ptr<Optimizer> optimizer_;  // alive while epochs() runs, or a stream that comes once
 };
 
 }  // namespace patina

@@ -5,8 +5,10 @@
 #include <torch/optim/sgd.h>
 #include <torch/serialize/archive.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <set>
 #include <sstream>
 
 #include "patina/base/error.h"
@@ -117,6 +119,90 @@ Optimizer::Optimizer(const OptimizerOptions& options, std::vector<ParamGroup> gr
     state_->optimizer =
         std::make_unique<library::AdamW>(library_groups(options, list, shared), shared);
   }
+}
+
+namespace {
+
+// LibTorch 1.13 calls a tensor by its address in letters, later ones by the address.
+template <class States>
+typename States::key_type key_of(const States&, const Tensor& tensor) {
+  if constexpr (std::is_same_v<typename States::key_type, std::string>)
+    return c10::guts::to_string(tensor.unsafeGetTensorImpl());
+  else
+    return tensor.unsafeGetTensorImpl();
+}
+
+// What is known of the first rows of a tensor with `rows` of them; zero of the others.
+Tensor grown(const Tensor& known, int64_t rows) {
+  if (!known.defined() || known.size(0) == rows) return known;
+  std::vector<int64_t> more = known.sizes().vec();
+  more[0] = rows - known.size(0);
+  return at::cat({known, at::zeros(more, known.options())});
+}
+
+template <class Adam>
+std::unique_ptr<torch::optim::OptimizerParamState> grown_moments(const Adam& known, int64_t rows) {
+  auto state = std::make_unique<Adam>();
+  state->step(known.step());
+  state->exp_avg(grown(known.exp_avg(), rows));
+  state->exp_avg_sq(grown(known.exp_avg_sq(), rows));
+  state->max_exp_avg_sq(grown(known.max_exp_avg_sq(), rows));
+  return state;
+}
+
+std::unique_ptr<torch::optim::OptimizerParamState> grown(
+    const torch::optim::OptimizerParamState& known, int64_t rows) {
+  namespace library = torch::optim;
+  if (const auto* adam = dynamic_cast<const library::AdamParamState*>(&known))
+    return grown_moments(*adam, rows);
+  if (const auto* adamw = dynamic_cast<const library::AdamWParamState*>(&known))
+    return grown_moments(*adamw, rows);
+  const auto* sgd = dynamic_cast<const library::SGDParamState*>(&known);
+  PATINA_CHECK(sgd, "an optimizer's state of an unknown kind");
+  auto state = std::make_unique<library::SGDParamState>();
+  state->momentum_buffer(grown(sgd->momentum_buffer(), rows));
+  return state;
+}
+
+bool more_rows(const Tensor& now, const Tensor& before) {
+  return now.dim() > 0 && now.dim() == before.dim() && now.size(0) >= before.size(0) &&
+         now.sizes().slice(1) == before.sizes().slice(1);
+}
+
+bool same_tensors(const std::vector<ParamGroup>& a, const std::vector<ParamGroup>& b) {
+  return std::ranges::equal(a, b, [](const ParamGroup& x, const ParamGroup& y) {
+    return x.lr_factor == y.lr_factor && x.weight_decay_factor == y.weight_decay_factor &&
+           std::ranges::equal(x.tensors, y.tensors,
+                              [](const Tensor& t, const Tensor& u) { return t.is_same(u); });
+  });
+}
+
+}  // namespace
+
+void Optimizer::regroup(std::vector<ParamGroup> groups) {
+  if (same_tensors(state_->groups, groups)) return;
+  // The old groups keep their tensors alive until the end, so that no new one has an old address.
+  Optimizer next(state_->options, std::move(groups));
+  auto& known = state_->optimizer->state();
+  auto& states = next.state_->optimizer->state();
+  std::set<const void*> kept;
+  for (const auto& group : next.state_->groups)
+    for (const auto& tensor : group.tensors) kept.insert(tensor.unsafeGetTensorImpl());
+  for (size_t g = 0; g < next.state_->groups.size(); ++g) {
+    const auto& tensors = next.state_->groups[g].tensors;
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      const Tensor* before = &tensors[i];
+      if (!known.count(key_of(known, *before))) {
+        if (g >= state_->groups.size() || i >= state_->groups[g].tensors.size()) continue;
+        before = &state_->groups[g].tensors[i];
+        if (kept.count(before->unsafeGetTensorImpl()) || !more_rows(tensors[i], *before)) continue;
+      }
+      const auto found = known.find(key_of(known, *before));
+      if (found != known.end())
+        states[key_of(states, tensors[i])] = grown(*found->second, tensors[i].size(0));
+    }
+  }
+  std::swap(state_, next.state_);
 }
 
 Optimizer::~Optimizer() = default;

@@ -44,6 +44,11 @@ class Optimizer {
   ~Optimizer();
   Optimizer(Optimizer&&) noexcept;
 
+  /// Goes on with other tensors in as many groups. What is known of a tensor stays with it; one
+  /// that took another's place in its group with more rows, as a head that has grown, inherits what
+  /// was known of that one, and nothing is known of the new rows.
+  void regroup(std::vector<ParamGroup> groups);
+
   void zero_grad();
   /// Clips, then steps at learning rate `lr` (each group's factor applied).
   void step(double lr);

@@ -1,5 +1,7 @@
 #include "patina/run/evaluation.h"
 
+#include <algorithm>
+
 #include "patina/base/error.h"
 #include "patina/checkpoint/load.h"
 #include "patina/ops.h"
@@ -14,26 +16,35 @@ Evaluation::Evaluation(const Scenario& scenario)
   }
 }
 
+void Evaluation::predict(Learner& learner, Trainer& trainer, const Dataset& test,
+                         const std::string& label, const Tensor& among,
+                         const std::function<void(const Batch&, const Tensor&)>& best) const {
+  trainer.each_batch(test, label, [&](const Batch& batch) {
+    const Tensor scores = learner.scores(batch).index_select(1, among);
+    const Tensor places =
+        std::get<1>(at::topk(scores, std::min<int64_t>(5, scores.size(1)), -1));  // [B,5]
+    best(batch, among.index_select(0, places.flatten()).view_as(places));
+  });
+}
+
 void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
   PATINA_CHECK(after == rows_, "row {} measured after row {}", after, rows_ - 1);
+  if (after > 0) learner.before_scores(trainer);
   NoGrad no_grad;
+  const int64_t seen = scenario_.seen_after(after);
   std::vector<Tensor> predicted, in_top5;
   for (int task = 0; task < scenario_.tasks(); ++task) {
     const Dataset& test = scenario_.test(task);
     predicted.push_back(at::full({test.size()}, -1, at::kLong));
     in_top5.push_back(at::zeros({test.size()}, at::kByte));
-    if (task >= after) continue;
-    const Tensor classes = competing(task, after);
-    trainer.each_batch(test, fmt::format("after task {}: test {}", after, task + 1),
-                       [&](const Batch& batch) {
-                         const Tensor scores = learner.scores(batch).index_select(1, classes);
-                         const int64_t best = std::min<int64_t>(5, scores.size(1));
-                         const Tensor among = std::get<1>(at::topk(scores, best, -1));  // [B,5]
-                         const Tensor top = classes.index_select(0, among.flatten()).view_as(among);
-                         predicted.back().index_copy_(0, batch.row, top.select(1, 0));
-                         in_top5.back().index_copy_(
-                             0, batch.row, (top == batch.target.unsqueeze(1)).any(1).to(at::kByte));
-                       });
+    if (std::ranges::none_of(scenario_.task_classes(task), [&](int64_t c) { return c < seen; }))
+      continue;
+    predict(learner, trainer, test, fmt::format("after task {}: test {}", after, task + 1),
+            competing(task, after), [&](const Batch& batch, const Tensor& top) {
+              predicted.back().index_copy_(0, batch.row, top.select(1, 0));
+              in_top5.back().index_copy_(0, batch.row,
+                                         (top == batch.target.unsqueeze(1)).any(1).to(at::kByte));
+            });
   }
   predicted_.push_back(at::cat(predicted));
   in_top5_.push_back(at::cat(in_top5));
@@ -41,14 +52,37 @@ void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
   fill();
 }
 
+void Evaluation::measure_now(Learner& learner, Trainer& trainer) {
+  learner.before_scores(trainer);
+  NoGrad no_grad;
+  const int64_t met = trainer.met();
+  AnytimePoint point{.samples = trainer.observed(),
+                     .right = std::vector<int64_t>(size_t(met)),
+                     .tested = std::vector<int64_t>(size_t(met))};
+  for (int task = 0; task < scenario_.tasks(); ++task) {
+    const Dataset& test = scenario_.test(task);
+    std::vector<int64_t> of_met;
+    for (int64_t i = 0; i < test.size(); ++i)
+      if (test.target(i) < met) of_met.push_back(i);
+    if (of_met.empty()) continue;
+    predict(learner, trainer, test.select(of_met),
+            fmt::format("after {} samples: test {}", point.samples, task + 1), at::arange(met),
+            [&](const Batch& batch, const Tensor& top) {
+              const auto targets = items_of(batch.target), found = items_of(top.select(1, 0));
+              for (size_t i = 0; i < targets.size(); ++i) {
+                ++point.tested[size_t(targets[i])];
+                point.right[size_t(targets[i])] += targets[i] == found[i];
+              }
+            });
+  }
+  curve_.push_back(std::move(point));
+}
+
 // The classes that a test sample of `task` may be of: all seen, or, where its task is told, that
 // task's.
 Tensor Evaluation::competing(int task, int after) const {
   if (scenario_.grant().task_id_at_test) return tensor_of(scenario_.task_classes(task));
-  int64_t seen = 0;
-  for (int earlier = 0; earlier < after; ++earlier)
-    seen += int64_t(scenario_.task_classes(earlier).size());
-  return at::arange(seen);
+  return at::arange(scenario_.seen_after(after));
 }
 
 void Evaluation::fill() {
@@ -59,6 +93,7 @@ void Evaluation::fill() {
       const int64_t last = first + test.size();
       const Tensor targets = tensor_of(test.targets());
       const auto part = [&](const Tensor& hits) {
+        if (test.size() == 0) return Score();
         return Score(hits.sum().item<double>() / double(test.size()));
       };
       const auto row = size_t(after);
@@ -74,16 +109,26 @@ Score Evaluation::accuracy_after(int after) const {
   double right = 0, all = 0;
   for (int task = 0; task < after; ++task) {
     const double samples = double(matrix_.samples[size_t(task)]);
+    if (samples == 0) continue;
     right += *matrix_.at(after, task) * samples;
     all += samples;
   }
-  return right / all;
+  return all > 0 ? Score(right / all) : std::nullopt;
 }
 
 void Evaluation::state(Archive& a) {
   a("rows", rows_);
   a("predicted", predicted_);
   a("in_top5", in_top5_);
+  int64_t points = int64_t(curve_.size());
+  a("points", points);
+  curve_.resize(size_t(points));
+  for (size_t i = 0; i < curve_.size(); ++i) {
+    const std::string key = fmt::format("point_{}.", i);
+    a(key + "samples", curve_[i].samples);
+    a(key + "right", curve_[i].right);
+    a(key + "tested", curve_[i].tested);
+  }
   if (a.loading()) fill();
 }
 

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "patina/eval/anytime.h"
 #include "patina/eval/matrix.h"
 #include "patina/learn/learner.h"
 
@@ -16,10 +17,13 @@ class Evaluation {
   /// Measures row `after` (0: before any learning). A task none of whose classes have been seen is
   /// not run: scores exist for seen classes only, so every prediction on it is wrong.
   void measure(Learner& learner, Trainer& trainer, int after);
+  /// Measures a moment of a stream that comes once, on the classes met so far.
+  void measure_now(Learner& learner, Trainer& trainer);
 
   int rows() const { return rows_; }  // measured so far
   const AccuracyMatrix& matrix() const { return matrix_; }
   const AccuracyMatrix& top5() const { return top5_; }
+  const AnytimeCurve& curve() const { return curve_; }
   /// Per-sample accuracy over the classes seen after task `after` in [1,T].
   Score accuracy_after(int after) const;
 
@@ -29,6 +33,10 @@ class Evaluation {
   void write_predictions(const fs::path& path) const;
 
  private:
+  // The best classes of every test sample of a task, the best first: of `among`, at most five.
+  void predict(Learner& learner, Trainer& trainer, const Dataset& test, const std::string& label,
+               const Tensor& among,
+               const std::function<void(const Batch&, const Tensor&)>& best) const;
   Tensor competing(int task, int after) const;
   void fill();  // the matrices from the predictions
 
@@ -37,6 +45,7 @@ class Evaluation {
   std::vector<Tensor> predicted_;  // [N] a row, class or -1
   std::vector<Tensor> in_top5_;    // [N] a row, uint8
   AccuracyMatrix matrix_, top5_;
+  AnytimeCurve curve_;
 };
 
 }  // namespace patina

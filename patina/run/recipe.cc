@@ -46,9 +46,16 @@ void Recipe::bind(Fields& f) {
   }
   f.section("training", training,
             "How each task is trained, where the learner descends a gradient.");
+  f.section("evaluation", evaluation, "When the learner is tested, besides the end of a task.");
   f.section("run", run, "Checkpoints.");
   f.section("engine", engine,
             "What is kept and used again: features of frozen networks, decoded images.");
+}
+
+void EvaluationOptions::bind(Fields& f) {
+  f("every", every,
+    "Samples between two points of the anytime curve, where samples come once; 0: only at the end.",
+    at_least(0));
 }
 
 Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::string>& overrides) {

@@ -35,6 +35,13 @@ struct CheckpointOptions {
   void bind(Fields& f);
 };
 
+/// `[evaluation]`: when a run looks at what was learned, besides the end of every task.
+struct EvaluationOptions {
+  int64_t every = 1000;  // samples of a stream that comes once; 0: only at its end
+
+  void bind(Fields& f);
+};
+
 struct Recipe {
   std::string name;  // "": the learner's
   int64_t seed = 1993;
@@ -45,6 +52,7 @@ struct Recipe {
   ScenarioOptions scenario;
   LearnerSection learner;
   TrainingOptions training;  // starts from the learner's own
+  EvaluationOptions evaluation;
   CheckpointOptions run;
   EngineOptions engine;
 

@@ -131,7 +131,7 @@ class Execution {
                                       "train_transform", images_);
     const auto test_feed = make_feed(backbone, *data.test, recipe_.test_transform, recipe_.text,
                                      "test_transform", images_);
-    scenario_ = make_scenario(recipe_.scenario, data, row_.needs.past_data);
+    scenario_.emplace(make_scenario(recipe_.scenario, data, row_.needs.past_data));
     if (const auto lack = missing(row_.needs, scenario_->grant()))
       fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}", row_.name, scenario_->name(),
            *lack);
@@ -154,11 +154,12 @@ class Execution {
     const Finally detach([&] {
       if (store_) backbone.set_cache(nullptr);
     });
-    learner_ = row_.make({backbone, seeds}, *recipe_.learner.options);
     ThreadPool pool(control_.data_threads);
+    const SampleLoader samples(*data.train, *train_feed, pool);
+    learner_ = row_.make({backbone, seeds, scenario_->grant(), &samples}, *recipe_.learner.options);
     trainer_ = std::make_unique<Trainer>(recipe_.training, *train_feed, *test_feed, pool, seeds,
                                          [this] { between_steps(); });
-    stream_ = scenario_->stream();
+    stream_.emplace(scenario_->stream());
     evaluation_ = std::make_unique<Evaluation>(*scenario_);
     describe(data, backbone);
     if (resuming) {
@@ -169,39 +170,32 @@ class Execution {
     flops_ = flops();
     if (evaluation_->rows() == 0) evaluate(0);
 
-    if (in_task_) learn(stream_->current(), /*again=*/true);
-    while (const auto task = stream_->next()) learn(*task, /*again=*/false);
+    if (trainer_->in_task()) learn(stream_->current());
+    while (const auto task = stream_->next()) learn(*task);
     evaluation_->write_predictions(folder_.predictions());
     return write_record(/*complete=*/true);
   }
 
  private:
-  void learn(const Task& task, bool again) {
-    if (!again) {
-      learner_->begin_task(task, *trainer_);
-      in_task_ = true;
-    }
-    int64_t trainable = 0;
-    for (const auto& group : learner_->trainable())
-      for (const auto& tensor : group.tensors) trainable += tensor.numel();
-    trainable_ = std::max(trainable_, trainable);
-    learner_->fit(task, *trainer_);
-    learner_->end_task(task, *trainer_);
-    in_task_ = false;
+  void learn(const Task& task) {
+    trainer_->learn(*learner_, task, scenario_->grant());
     const double train = lap() + task_seconds_;
     times_.train += train - task_seconds_;
     train_flops_ += flops_lap();
     task_seconds_ = 0;
     times_.task_train.push_back(train);
+    const bool once = !scenario_->grant().many_passes;
+    if (once && task.index + 1 == scenario_->tasks()) measure_now();
     evaluate(task.index + 1);
     diagnostics_.push_back(learner_->diagnostics());
     if (store_) store_->flush();
     times_.task_evaluate.push_back(times_.evaluate - evaluated_before_);
     checkpoint();
     write_record(/*complete=*/false);
-    const Score accuracy = evaluation_->accuracy_after(task.index + 1);
-    std::fprintf(stderr, "task %d/%d: accuracy over %zu classes %.2f %%\n", task.index + 1,
-                 scenario_->tasks(), task.seen.size(), 100 * *accuracy);
+    if (const Score accuracy = evaluation_->accuracy_after(task.index + 1))
+      std::fprintf(stderr, "%s %d/%d: accuracy over %zu classes %.2f %%\n",
+                   once ? "stretch" : "task", task.index + 1, scenario_->tasks(), task.seen.size(),
+                   100 * *accuracy);
     if (task.index + 1 < scenario_->tasks()) stop_if_asked();
   }
 
@@ -212,7 +206,25 @@ class Execution {
     evaluate_flops_ += flops_lap();
   }
 
+  // A moment of a stream that comes once, unless it was measured already.
+  void measure_now() {
+    const auto& curve = evaluation_->curve();
+    if (trainer_->observed() == (curve.empty() ? 0 : curve.back().samples)) return;
+    const double train = lap();
+    times_.train += train;
+    task_seconds_ += train;
+    train_flops_ += flops_lap();
+    evaluation_->measure_now(*learner_, *trainer_);
+    times_.evaluate += lap();
+    evaluate_flops_ += flops_lap();
+  }
+
   void between_steps() {
+    if (const int64_t every = recipe_.evaluation.every; every > 0 && trainer_->observed() > 0) {
+      const auto& curve = evaluation_->curve();
+      const int64_t last = curve.empty() ? 0 : curve.back().samples;
+      if (trainer_->observed() / every > last / every) measure_now();
+    }
     const bool stop = control_.should_stop && control_.should_stop();
     const std::chrono::duration<double> since = std::chrono::steady_clock::now() - saved_;
     const double limit = recipe_.run.checkpoint_minutes * 60;
@@ -253,7 +265,6 @@ class Execution {
     if (began != engine_)
       std::fprintf(stderr, "%s: began with the engine \"%s\", goes on with \"%s\"\n",
                    folder_.path.c_str(), began.c_str(), engine_.c_str());
-    a("in_task", in_task_);
     a("stream", *stream_);
     a("learner", *learner_);
     a("trainer", *trainer_);
@@ -262,11 +273,10 @@ class Execution {
     a("task_seconds", task_seconds_);
     a("train_flops", train_flops_);
     a("evaluate_flops", evaluate_flops_);
-    a("trainable", trainable_);
     a("diagnostics", diagnostics_);
     a("stored", stored_);
     a("stored_bytes", stored_bytes_);
-    if (!a.loading() && !in_task_) count_stored(a);
+    if (!a.loading() && !trainer_->in_task()) count_stored(a);
   }
 
   // What the learner keeps beside the untouched backbone.
@@ -318,15 +328,10 @@ class Execution {
     Json tasks = Json::array();
     for (int task = 0; task < scenario_->tasks(); ++task) {
       std::vector<std::string> names;
-      int64_t train_samples = 0;
-      for (const int64_t c : scenario_->task_classes(task)) {
+      for (const int64_t c : scenario_->task_classes(task))
         names.push_back(scenario_->classes()[size_t(c)]);
-        const int64_t label = scenario_->class_order()[size_t(c)];
-        for (int64_t i = 0; i < data.train->size(); ++i)
-          train_samples += data.train->label(i) == label;
-      }
       tasks.push_back({{"classes", names},
-                       {"train_samples", train_samples},
+                       {"train_samples", scenario_->train(task).size()},
                        {"test_samples", scenario_->test(task).size()}});
     }
     about_["tasks"] = tasks;
@@ -359,6 +364,18 @@ class Execution {
     }
     record["metrics"]["last_top5_accuracy"] =
         or_null(metric("last_accuracy").value(evaluation_->top5()));
+    if (const auto& curve = evaluation_->curve(); !curve.empty()) {
+      Json points = Json::array();
+      for (const auto& point : curve)
+        points.push_back({{"samples", point.samples},
+                          {"classes", point.tested.size()},
+                          {"accuracy", or_null(point.accuracy())}});
+      record["anytime"] = points;
+      for (const auto& metric : anytime_metrics()) {
+        record["metrics"][metric.name] = or_null(metric.value(curve));
+        record["metric_formulas"][metric.name] = metric.formula;
+      }
+    }
     Json per_task = Json::array();
     for (size_t i = 0; i < times_.task_evaluate.size(); ++i)
       per_task.push_back({{"train", times_.task_train[i]}, {"evaluate", times_.task_evaluate[i]}});
@@ -366,9 +383,10 @@ class Execution {
                          {"train", times_.train},           {"evaluate", times_.evaluate},
                          {"checkpoint", times_.checkpoint}, {"per_task", per_task}};
     record["peak_memory_bytes"] = peak_memory_bytes();
+    const int64_t trainable = trainer_->most_trainable();
     record["parameters"] = {
-        {"total", backbone_numbers_ + std::max<int64_t>(0, trainable_ - backbone_numbers_)},
-        {"trainable", trainable_},
+        {"total", backbone_numbers_ + std::max<int64_t>(0, trainable - backbone_numbers_)},
+        {"trainable", trainable},
         {"stored", stored_},
         {"stored_bytes_after_task", stored_bytes_}};
     if (std::ranges::any_of(diagnostics_, [](const Json& task) { return !task.is_null(); }))
@@ -409,15 +427,14 @@ class Execution {
   const RunControl& control_;
   const LearnerRow& row_;
   std::shared_ptr<ImageCache> images_;
-  std::unique_ptr<Scenario> scenario_;
-  std::unique_ptr<Stream> stream_;
+  std::optional<Scenario> scenario_;
+  std::optional<Stream> stream_;
   std::shared_ptr<FeatureStore> store_;  // null: features are not kept
   std::unique_ptr<Learner> learner_;
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<Evaluation> evaluation_;
   Json about_;
 
-  bool in_task_ = false;  // between begin_task and end_task
   Times times_;
   double task_seconds_ = 0;  // training time of the task in hand, counted by earlier checkpoints
   double evaluated_before_ = 0;
@@ -425,7 +442,7 @@ class Execution {
   Stopwatch part_, whole_;
   std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
   std::string engine_, model_hash_, model_hash_in_state_;
-  int64_t backbone_numbers_ = 0, trainable_ = 0, stored_ = 0;
+  int64_t backbone_numbers_ = 0, stored_ = 0;
   std::vector<int64_t> stored_bytes_;
   Json diagnostics_ = Json::array();  // the learner's own, task by task
 };

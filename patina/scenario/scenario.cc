@@ -1,7 +1,9 @@
 #include "patina/scenario/scenario.h"
 
+#include <algorithm>
+
 #include "patina/base/error.h"
-#include "patina/scenario/class_incremental.h"
+#include "patina/scenario/rules.h"
 
 namespace patina {
 
@@ -16,6 +18,7 @@ constexpr Named kGrants[] = {
     {&Grant::task_id_at_test, "task_id_at_test", "the task's identity at test time"},
     {&Grant::boundaries, "boundaries", "to be told when a task ends"},
     {&Grant::many_passes, "many_passes", "more than one pass over a task's samples"},
+    {&Grant::new_classes, "new_classes", "classes in every task that no other task has"},
     {&Grant::past_data, "past_data", "the samples of earlier tasks"},
 };
 }  // namespace
@@ -35,6 +38,47 @@ std::optional<std::string> missing(const Grant& needs, const Grant& grant) {
   return text.empty() ? std::nullopt : std::optional(text);
 }
 
+Scenario::Scenario(std::string name, const Grant& grant, const Source& source,
+                   std::vector<int64_t> class_order, std::vector<Stretch> stretches)
+    : name_(std::move(name)),
+      grant_(grant),
+      class_order_(std::move(class_order)),
+      stretches_(std::move(stretches)) {
+  for (const int64_t c : class_order_) classes_.push_back(source.classes()[size_t(c)]);
+}
+
+int64_t Scenario::seen_after(int tasks) const {
+  int64_t seen = 0;
+  for (int task = 0; task < tasks; ++task) seen += int64_t(fresh_classes(task).size());
+  return seen;
+}
+
+Stream Scenario::stream() const {
+  return Stream(*this);
+}
+
+std::optional<Task> Stream::next() {
+  if (next_ >= scenario_->tasks()) return std::nullopt;
+  ++next_;
+  return current();
+}
+
+Task Stream::current() {
+  const int index = next_ - 1;
+  Task task{.index = index,
+            .classes = scenario_->task_classes(index),
+            .fresh = scenario_->fresh_classes(index)};
+  for (int64_t c = 0; c < scenario_->seen_after(next_); ++c) task.seen.push_back(c);
+  for (const int64_t c : task.fresh) task.names.push_back(scenario_->classes()[size_t(c)]);
+  task.train = &scenario_->train(index);
+  if (scenario_->grant().past_data) {
+    joined_ = scenario_->train(0);
+    for (int i = 1; i <= index; ++i) joined_ = joined_->joined(scenario_->train(i));
+    task.train = &*joined_;
+  }
+  return task;
+}
+
 void ScenarioOptions::bind(Fields& f) {
   std::vector<std::string> names;
   for (const auto& info : scenario_list()) names.push_back(info.name);
@@ -49,26 +93,67 @@ void ScenarioOptions::bind(Fields& f) {
     "data set's own order.",
     between(-1, 4294967295.0));
   f("class_order", class_order, "An explicit class order instead of a seed.", at_least(0));
+  f("domain_order", domain_order,
+    "Of domain_incremental: the domains by number, in the order they come; empty: the data's own. "
+    "Domains may be left out.",
+    at_least(0));
+  f("blurry_tasks", blurry_tasks, "Of i_blurry and si_blurry: stretches of the stream.",
+    at_least(1));
+  f("disjoint_percent", disjoint_percent,
+    "Of the blurry scenarios, their N: how many of a hundred classes appear in one stretch only.",
+    between(0, 100));
+  f("blurry_percent", blurry_percent,
+    "Of the blurry scenarios, their M: how many of a hundred samples of the other classes spill "
+    "into other stretches.",
+    between(0, 100));
+  f("stream_seed", stream_seed, "Of scenarios of one pass: draws the order of the samples.",
+    at_least(0));
+  f("compat", compat,
+    "Of the blurry scenarios: \"original\" drops classes and samples that do not divide evenly "
+    "and spills the first samples of the file instead of drawn ones, as the papers' code does.",
+    {"", "original"});
 }
 
 const std::vector<ScenarioInfo>& scenario_list() {
   static const std::vector<ScenarioInfo> list = {
-      {"class_incremental", "every task brings new classes; at test time the task is not known",
-       ClassIncremental::kGrant},
+      {"class_incremental",
+       "every task brings new classes; at test time the task is not known",
+       {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
+       class_incremental},
       {"task_incremental",
        "every task brings new classes; at test time the task is known, and only its classes "
        "compete",
-       TaskIncremental::kGrant},
+       {.task_id_at_train = true,
+        .task_id_at_test = true,
+        .boundaries = true,
+        .many_passes = true,
+        .new_classes = true},
+       class_incremental},
+      {"domain_incremental",
+       "every task brings the same classes from another domain; at test time the domain is not "
+       "known",
+       {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       domain_incremental},
+      {"online_hard",
+       "tasks of new classes whose samples come once; it shows when one ends, not which it is",
+       {.boundaries = true, .new_classes = true},
+       class_incremental},
+      {"i_blurry",
+       "samples come once, without boundaries: N % of the classes in one stretch only, of the "
+       "others M % of the samples anywhere",
+       {},
+       i_blurry},
+      {"si_blurry", "i_blurry with stretches of random length and spill", {}, si_blurry},
   };
   return list;
 }
 
-std::unique_ptr<Scenario> make_scenario(const ScenarioOptions& options, const DataSplits& data,
-                                        bool past_data) {
-  if (options.name == "task_incremental")
-    return std::make_unique<TaskIncremental>(options, data, past_data);
-  PATINA_CHECK(options.name == "class_incremental", "scenario {}", options.name);
-  return std::make_unique<ClassIncremental>(options, data, past_data);
+Scenario make_scenario(const ScenarioOptions& options, const DataSplits& data, bool past_data) {
+  const auto info = std::ranges::find(scenario_list(), options.name, &ScenarioInfo::name);
+  PATINA_CHECK(info != scenario_list().end(), "scenario {}", options.name);
+  ScenarioInfo asked = *info;
+  asked.grant.past_data = past_data;
+  return info->make(options, data, asked);
 }
 
 }  // namespace patina

@@ -2,6 +2,7 @@
 // it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +17,8 @@ namespace patina {
 /// not members, so none can be read.
 struct Task {
   int index = 0;                   // 0-based
-  std::vector<int64_t> fresh;      // classes first met in this task, numbered over the whole stream
+  std::vector<int64_t> classes;    // that occur in it, numbered over the whole stream
+  std::vector<int64_t> fresh;      // those of them that were never met before
   std::vector<int64_t> seen;       // classes met so far, the fresh ones included
   std::vector<std::string> names;  // of the fresh classes
   const Dataset* train = nullptr;
@@ -31,6 +33,7 @@ struct Grant {
   bool task_id_at_test = false;
   bool boundaries = false;   // is told when a task ends
   bool many_passes = false;  // may see a task's samples more than once
+  bool new_classes = false;  // every task brings classes of its own
   bool past_data = false;    // is handed the samples of all tasks so far (upper bounds only)
 
   /// "task_id_at_train", ... of everything granted.
@@ -40,42 +43,81 @@ struct Grant {
 /// Nothing when `grant` covers `needs`; otherwise what is missing, as the end of a sentence.
 std::optional<std::string> missing(const Grant& needs, const Grant& grant);
 
-/// The order in which data arrives.
-class Stream {
- public:
-  virtual ~Stream() = default;
-  /// The next task, valid until the following call; nothing at the end.
-  virtual std::optional<Task> next() = 0;
-  /// The task that the last next() gave, again: what a run continues with after its state was
-  /// loaded.
-  virtual Task current() = 0;
-  virtual void state(Archive& a) = 0;
+/// One stretch of a stream: what is learned in it, in the order of arrival, and what is asked about
+/// it.
+struct Stretch {
+  std::vector<int64_t> classes;  // of its test samples; all that compete where the task is told
+  std::vector<int64_t> fresh;    // those first met in it: the next numbers of the stream
+  Dataset train, test;           // either may be empty
 };
+
+class Stream;
 
 /// One data set under one rule. Lends its datasets to streams, so it must outlive them.
 class Scenario {
  public:
-  virtual ~Scenario() = default;
+  /// `class_order`: the source's class number of each of the stream's classes.
+  Scenario(std::string name, const Grant& grant, const Source& source,
+           std::vector<int64_t> class_order, std::vector<Stretch> stretches);
 
-  virtual std::string name() const = 0;
-  virtual const Grant& grant() const = 0;
-  virtual int tasks() const = 0;
-  virtual std::unique_ptr<Stream> stream() const = 0;
+  const std::string& name() const { return name_; }
+  const Grant& grant() const { return grant_; }
+  int tasks() const { return int(stretches_.size()); }
+  Stream stream() const;
+  const Dataset& train(int task) const { return stretches_[size_t(task)].train; }
   /// Task j's test samples: for evaluation only.
-  virtual const Dataset& test(int task) const = 0;
-  virtual const std::vector<int64_t>& task_classes(int task) const = 0;
+  const Dataset& test(int task) const { return stretches_[size_t(task)].test; }
+  const std::vector<int64_t>& task_classes(int task) const {
+    return stretches_[size_t(task)].classes;
+  }
+  const std::vector<int64_t>& fresh_classes(int task) const {
+    return stretches_[size_t(task)].fresh;
+  }
+  /// How many classes are met in the first `tasks` tasks: 0 to that number exclusive.
+  int64_t seen_after(int tasks) const;
   /// Names in the stream's numbering.
-  virtual const std::vector<std::string>& classes() const = 0;
-  /// The source's class number of each of the stream's classes.
-  virtual const std::vector<int64_t>& class_order() const = 0;
+  const std::vector<std::string>& classes() const { return classes_; }
+  const std::vector<int64_t>& class_order() const { return class_order_; }
+
+ private:
+  std::string name_;
+  Grant grant_;
+  std::vector<int64_t> class_order_;
+  std::vector<std::string> classes_;
+  std::vector<Stretch> stretches_;
+};
+
+/// The order in which data arrives: the tasks in turn; with past data, each task's samples after
+/// those of the earlier ones.
+class Stream {
+ public:
+  /// `scenario` is lent.
+  explicit Stream(const Scenario& scenario) : scenario_(&scenario) {}
+  /// The next task, valid until the following call; nothing at the end.
+  std::optional<Task> next();
+  /// The task that the last next() gave, again: what a run continues with after its state was
+  /// loaded.
+  Task current();
+  void state(Archive& a) { a("next", next_); }
+
+ private:
+  const Scenario* scenario_;
+  int next_ = 0;  // tasks handed out
+  std::optional<Dataset> joined_;
 };
 
 struct ScenarioOptions {
   std::string name = "class_incremental";
   int64_t initial_classes = 0;  // of the first task; 0: as many as the others
   int64_t classes_per_task = 10;
-  int64_t class_order_seed = 1993;   // NumPy's RandomState; -1: the data set's own order
-  std::vector<int64_t> class_order;  // an explicit order instead of a seed
+  int64_t class_order_seed = 1993;    // NumPy's RandomState; -1: the data set's own order
+  std::vector<int64_t> class_order;   // an explicit order instead of a seed
+  std::vector<int64_t> domain_order;  // empty: the data set's own
+  int64_t blurry_tasks = 5;
+  double disjoint_percent = 50;  // N
+  double blurry_percent = 10;    // M
+  int64_t stream_seed = 1;       // order of samples where they come once
+  std::string compat;
 
   void bind(Fields& f);
 };
@@ -84,11 +126,13 @@ struct ScenarioOptions {
 struct ScenarioInfo {
   std::string name, about;
   Grant grant;
+  /// Throws Error(scenario) when the options do not fit the data.
+  std::function<Scenario(const ScenarioOptions&, const DataSplits&, const ScenarioInfo&)> make;
 };
 const std::vector<ScenarioInfo>& scenario_list();
 
 /// `past_data` is granted only to a learner that is an upper bound and asks for it.
-std::unique_ptr<Scenario> make_scenario(const ScenarioOptions& options, const DataSplits& data,
-                                        bool past_data = false);
+Scenario make_scenario(const ScenarioOptions& options, const DataSplits& data,
+                       bool past_data = false);
 
 }  // namespace patina

@@ -177,18 +177,19 @@ struct Bench {
         scenario(make_scenario(recipe.scenario, data, row.needs.past_data)),
         feed({.size = 16, .normalize = "imagenet"}),
         trainer(recipe.training, feed, feed, pool, Seeds(seed)),
-        stream(scenario->stream()),
-        learner(row.make({*network, Seeds(seed)}, *recipe.learner.options)) {}
+        stream(scenario.stream()),
+        samples(*data.train, feed, pool),
+        learner(row.make({*network, Seeds(seed), scenario.grant(), &samples},
+                         *recipe.learner.options)) {}
 
   void learn(const Task& task) {
-    this->learner->begin_task(task, trainer);
-    this->learner->fit(task, trainer);
-    this->learner->end_task(task, trainer);
+    trainer.learn(*this->learner, task, scenario.grant());
+    this->learner->before_scores(trainer);
   }
   const Watched& train() const { return static_cast<const Watched&>(*data.train); }
   const Watched& test() const { return static_cast<const Watched&>(*data.test); }
   Batch test_batch(int task) {
-    Loader loader(scenario->test(task), feed, pool, 1024);
+    Loader loader(scenario.test(task), feed, pool, 1024);
     return *loader.next();
   }
 
@@ -196,18 +197,19 @@ struct Bench {
   Recipe recipe;
   DataSplits data;
   std::unique_ptr<Backbone> network;
-  std::unique_ptr<Scenario> scenario;
+  Scenario scenario;
   ImageFeed feed;
   ThreadPool pool{2};
   Trainer trainer;
-  std::unique_ptr<Stream> stream;
+  Stream stream;
+  SampleLoader samples;
   std::unique_ptr<Learner> learner;
 };
 
 TEST_P(Conformance, reads_only_what_it_was_granted) {
   Bench bench(GetParam());
   std::set<int64_t> allowed;
-  while (const auto task = bench.stream->next()) {
+  while (const auto task = bench.stream.next()) {
     if (!past_data()) {
       allowed.clear();
       for (auto& flag : bench.train().touched) flag = false;
@@ -223,7 +225,7 @@ TEST_P(Conformance, reads_only_what_it_was_granted) {
 
 TEST_P(Conformance, scores_the_classes_seen_and_each_sample_alone) {
   Bench bench(GetParam());
-  while (const auto task = bench.stream->next()) {
+  while (const auto task = bench.stream.next()) {
     bench.learn(*task);
     const Batch batch = bench.test_batch(0);
     const Tensor together = bench.learner->scores(batch);
@@ -243,7 +245,7 @@ TEST_P(Conformance, scores_the_classes_seen_and_each_sample_alone) {
 // Among themselves: some published methods let later classes lose against earlier ones.
 TEST_P(Conformance, tells_the_fresh_classes_apart) {
   Bench bench(GetParam(), 7, enough_epochs(GetParam()));
-  while (const auto task = bench.stream->next()) {
+  while (const auto task = bench.stream.next()) {
     bench.learn(*task);
     const Batch batch = bench.test_batch(task->index);
     const int64_t known = task->known();
@@ -257,7 +259,7 @@ TEST_P(Conformance, tells_the_fresh_classes_apart) {
 TEST_P(Conformance, leaves_frozen_weights_alone) {
   Bench bench(GetParam());
   const auto initial = toy_network(GetParam());
-  while (const auto task = bench.stream->next()) {
+  while (const auto task = bench.stream.next()) {
     bench.learn(*task);
     const auto now = nn::tensors(*bench.network), before = nn::tensors(*initial);
     for (size_t i = 0; i < now.size(); ++i) {
@@ -270,7 +272,7 @@ TEST_P(Conformance, leaves_frozen_weights_alone) {
 
 TEST_P(Conformance, optimizes_only_what_takes_gradients) {
   Bench bench(GetParam());
-  bench.learn(*bench.stream->next());
+  bench.learn(*bench.stream.next());
   for (const auto& group : bench.learner->trainable())
     for (const auto& tensor : group.tensors) EXPECT_TRUE(tensor.requires_grad());
 }

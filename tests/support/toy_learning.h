@@ -9,7 +9,6 @@
 
 #include "patina/config/recipe_file.h"
 #include "patina/learners/registry.h"
-#include "patina/scenario/class_incremental.h"
 #include "tests/support/tensors.h"
 #include "tests/support/toy_source.h"
 
@@ -23,14 +22,14 @@ struct ToyLearning {
   explicit ToyLearning(const std::string& name, const std::string& options = "",
                        TrainingOptions training = {.epochs = 2, .batch_size = 8},
                        ScenarioOptions tasks = {.classes_per_task = 2})
-      : scenario(tasks, data, false), trainer(training, train, test, pool, seeds) {
+      : scenario(make_scenario(tasks, data)), trainer(training, train, test, pool, seeds) {
     const LearnerRow* row = find_learner(name);
     const auto own = row->options();
     auto file = RecipeFile::parse(options, name);
     file.bind(*own);
     file.finish();
-    learner = row->make({*vit, seeds}, *own);
-    stream = scenario.stream();
+    learner = row->make({*vit, seeds, scenario.grant(), &samples}, *own);
+    stream.emplace(scenario.stream());
   }
 
   void begin() {
@@ -73,10 +72,11 @@ struct ToyLearning {
   ImageFeed test{{.size = 16, .normalize = "inception"}};
   ThreadPool pool{2};
   Seeds seeds{5};
-  ClassIncremental scenario;
+  SampleLoader samples{*data.train, train, pool};
+  Scenario scenario;
   Trainer trainer;
   std::unique_ptr<Learner> learner;
-  std::unique_ptr<Stream> stream;
+  std::optional<Stream> stream;
   std::optional<Task> task;
 };
 

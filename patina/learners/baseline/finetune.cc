@@ -24,17 +24,17 @@ class Finetune : public Learner {
   }
 
   void begin_task(const Task& task, Trainer& trainer) override {
-    known_ = task.known();
+    first_ = task.classes.front();
     Random random = seeds_("head", uint64_t(task.index));
     head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
     const double first = trainer.options().optimizer.weight_decay;
     decay_factor_ = task.index == 0 || first == 0 ? 1 : options_.later_weight_decay / first;
   }
 
-  // The fresh classes compete among themselves only, so the rows of earlier ones get no gradient.
+  // A task's classes compete among themselves only, so the rows of others get no gradient.
   Tensor loss(const Batch& batch) override {
     const Tensor scores = head_(backbone_.features(batch.input));
-    return nn::cross_entropy(scores.slice(1, known_), batch.target - known_);
+    return nn::cross_entropy(scores.slice(1, first_), batch.target - first_);
   }
 
   Tensor scores(const Batch& batch) override {
@@ -52,7 +52,7 @@ class Finetune : public Learner {
     a("backbone", backbone_);
     a("head.weight", head_.weight);
     a("head.bias", head_.bias);
-    a("known", known_);
+    a("first", first_);
     a("decay_factor", decay_factor_);
   }
 
@@ -61,7 +61,7 @@ class Finetune : public Learner {
   Seeds seeds_;
   Options options_;
   nn::LinearHead head_;
-  int64_t known_ = 0;  // classes of earlier tasks
+  int64_t first_ = 0;  // of the task's classes
   double decay_factor_ = 1;
 };
 

@@ -56,7 +56,8 @@ LearnerRow cofima_learner() {
        .differs = "A head that the previous network lacks stays as trained; the authors' code "
                   "multiplies it by its information, which is nearly zero. Where neither network "
                   "has any, they are averaged: the formula says 0 / 0.",
-       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = slow_learner_training()});
 }
 

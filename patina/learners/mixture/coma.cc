@@ -34,7 +34,8 @@ LearnerRow coma_learner() {
        .about = "SLCA whose network is averaged with the previous one after each task.",
        .stores = "As SLCA, and the previous network.",
        .differs = "A head that the previous network lacks stays as trained.",
-       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = slow_learner_training()});
 }
 

@@ -162,7 +162,8 @@ LearnerRow duct_learner() {
            "The network, what all tasks changed in it, a mean a class, and a cosine head a task.",
        .differs = "Transport costs squared distances, as the paper says; LAMDA-PILOT takes "
                   "distances: `compat = \"pilot\"`.",
-       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {.epochs = 10,
                     .batch_size = 128,
                     .optimizer = {.lr = 0.1 / 3,

@@ -186,7 +186,8 @@ LearnerRow esn_learner() {
        .about = "A class-attention stage for each task, trained alone; energies vote for a "
                 "sample's stage.",
        .stores = "The prompts, a class-attention block with its token, and a head a task.",
-       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {
            .epochs = 30, .batch_size = 128, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}}});
 }

@@ -154,7 +154,7 @@ LearnerRow lae_learner() {
        .differs =
            "The offline copy begins with the second task, as in the authors' code. LAMDA-PILOT has "
            "it, and trains the head alone at first, in the first task too: `compat = \"pilot\"`.",
-       .needs = {.boundaries = true, .many_passes = true},
+       .needs = {.boundaries = true, .many_passes = true, .new_classes = true},
        .training = {.epochs = 5,
                     .batch_size = 24,
                     .optimizer = {.optimizer = "adam", .lr = 0.0028125, .schedule = "constant"}}});

@@ -154,7 +154,7 @@ LearnerRow mos_learner() {
        .differs = "The newest adapter is drawn to the others once a step, as the paper says, and "
                   "never while it scores. LAMDA-PILOT draws it 13 times a step: `compat = "
                   "\"pilot\"`; and stored adapters at every use, which has no option.",
-       .needs = {.boundaries = true, .many_passes = true},
+       .needs = {.boundaries = true, .many_passes = true, .new_classes = true},
        .training = {
            .epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.03, .weight_decay = 5e-4}}});
 }

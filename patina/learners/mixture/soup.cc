@@ -57,7 +57,8 @@ LearnerRow soup_learner() {
        .stores = "The network as trained, the mean of all so far, and a head a task.",
        .differs = "A baseline: the paper is not about continual learning. Heads begin at class "
                   "means, so that they agree on a scale.",
-       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {.epochs = 20,
                     .batch_size = 128,
                     .optimizer = {.lr = 0.001, .weight_decay = 5e-4, .schedule = "constant"}}});

@@ -139,7 +139,7 @@ LearnerRow tuna_learner() {
            "An adapter a task, all of them merged, a cosine head a task, and a Gaussian a class.",
        .differs = "The merged adapter scores. In the authors' first release the newest one does in "
                   "its place, by an index.",
-       .needs = {.boundaries = true, .many_passes = true},
+       .needs = {.boundaries = true, .many_passes = true, .new_classes = true},
        .training = {
            .epochs = 15, .batch_size = 16, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}}});
 }

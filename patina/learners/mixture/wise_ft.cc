@@ -67,7 +67,8 @@ LearnerRow wise_ft_learner() {
        .stores = "The network, the network it is drawn to, and a head a task.",
        .differs = "A baseline: the paper is not about continual learning. Heads begin at class "
                   "means, for want of class names.",
-       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {.epochs = 20,
                     .batch_size = 128,
                     .optimizer = {.lr = 0.001, .weight_decay = 5e-4, .schedule = "constant"}}});

@@ -117,7 +117,8 @@ LearnerRow coda_prompt_learner() {
        .stores = "The components met so far with their keys and attentions, and a head a task.",
        .differs = "The frozen network takes no gradients; LAMDA-PILOT computes those of all its "
                   "weights and drops them.",
-       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {.epochs = 20,
                     .batch_size = 128,
                     .optimizer = {.optimizer = "adam", .lr = 1e-3, .schedule = "quarter_cosine"}}});

@@ -187,7 +187,8 @@ LearnerRow dap_learner() {
        .stores = "The prompt generators, an embedding, a key and a head a task.",
        .differs = "Every sample takes the task of its own nearest key. In the authors' code the "
                   "batch votes: `compat = \"authors\"`.",
-       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {.epochs = 5,
                     .batch_size = 128,
                     .optimizer = {.optimizer = "adam",

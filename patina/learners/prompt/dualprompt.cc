@@ -110,7 +110,8 @@ LearnerRow dualprompt_learner() {
        .differs = "Every sample takes the expert of its own nearest key. `compat = \"pilot\"` lets "
                   "the batch vote, and reads keys where values stand for half of its samples, as "
                   "LAMDA-PILOT and the PyTorch port do by a reshape.",
-       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {
            .epochs = 5,
            .batch_size = 192,

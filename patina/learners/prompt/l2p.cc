@@ -81,7 +81,8 @@ LearnerRow l2p_learner() {
        .differs = "Every sample takes its own prompts. In other implementations the whole batch "
                   "takes those that most of its samples chose, at test too, so that a score "
                   "depends on the rest of the batch: `compat = \"pilot\"`.",
-       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {
            .epochs = 5,
            .batch_size = 128,

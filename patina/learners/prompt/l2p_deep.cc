@@ -86,7 +86,8 @@ LearnerRow l2p_deep_learner() {
       {.paper = "Smith et al., CVPR 2023 (baseline)",
        .about = "L2P with prefixes in several blocks, each with a pool and keys of its own.",
        .stores = "The pool, its keys, and a head a task.",
-       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {.epochs = 20,
                     .batch_size = 128,
                     .optimizer = {.optimizer = "adam", .lr = 1e-3, .schedule = "quarter_cosine"}}});

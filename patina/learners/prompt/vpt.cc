@@ -38,7 +38,8 @@ LearnerRow vpt_learner() {
        .stores = "Prompts that all tasks share, and a head a task.",
        .differs = "Prompts stand behind the class token. APER's code puts them last; attention "
                   "does not tell the difference.",
-       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {.epochs = 100,
                     .batch_size = 128,
                     .optimizer = {.lr = 0.05, .weight_decay = 1e-4, .warmup_epochs = 10}}});

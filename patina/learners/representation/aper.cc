@@ -48,7 +48,7 @@ LearnerRow aper_learner() {
                 "features of both "
                 "networks.",
        .stores = "The adaptation, and a prototype a class of twice the width.",
-       .needs = {.boundaries = true, .many_passes = true},
+       .needs = {.boundaries = true, .many_passes = true, .new_classes = true},
        .training = {
            .epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}}});
 }

@@ -136,7 +136,7 @@ LearnerRow ease_learner() {
        .stores = "An adapter a task, and a prototype of every class under every adapter.",
        .differs = "Missing prototypes are mixed anew after every task; `recompute = false` mixes "
                   "them once, in the paper's words.",
-       .needs = {.boundaries = true, .many_passes = true},
+       .needs = {.boundaries = true, .many_passes = true, .new_classes = true},
        .training = {
            .epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.025, .weight_decay = 5e-4}}});
 }

@@ -64,7 +64,7 @@ LearnerRow fecam_learner() {
        .stores = "The adaptation; a mean and a covariance factor a class.",
        .differs = "Distances come from Cholesky factors. Other implementations use "
                   "pseudo-inverses; the matrices are positive definite, so both give the same.",
-       .needs = {.boundaries = true, .many_passes = true},
+       .needs = {.boundaries = true, .many_passes = true, .new_classes = true},
        .training = {
            .epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}}});
 }

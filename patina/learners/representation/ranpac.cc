@@ -114,7 +114,7 @@ LearnerRow ranpac_learner() {
        .differs = "Scores are linear, as in the paper. LAMDA-PILOT uses the weights as a cosine "
                   "head's: `compat = \"pilot\"`. Penalties are compared through one factorisation, "
                   "which gives what separate solutions give.",
-       .needs = {.boundaries = true, .many_passes = true},
+       .needs = {.boundaries = true, .many_passes = true, .new_classes = true},
        .training = {
            .epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}}});
 }

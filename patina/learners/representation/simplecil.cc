@@ -37,7 +37,7 @@ LearnerRow simplecil_learner() {
       {.paper = "Zhou et al., IJCV 2024",
        .about = "Classifies by the cosine to each class's mean feature under the frozen network.",
        .stores = "A prototype a class.",
-       .needs = {.boundaries = true}});
+       .needs = {.boundaries = true, .new_classes = true}});
 }
 
 }  // namespace patina

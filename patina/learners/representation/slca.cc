@@ -22,7 +22,8 @@ LearnerRow slca_learner() {
        .about =
            "Fine-tunes the network slowly and aligns the heads of all tasks on class Gaussians.",
        .stores = "The network; the heads, as trained and as aligned; a Gaussian a class.",
-       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = slow_learner_training()});
 }
 

@@ -113,7 +113,8 @@ LearnerRow slcapp_learner() {
        .stores = "The low-rank changes with norms and biases; the heads twice; a Gaussian a class.",
        .differs = "Drawn features are shrunk by the age of their class and heads read enlarged "
                   "ones: this is in the authors' code and not in the paper (`drift`).",
-       .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {
            .epochs = 20,
            .batch_size = 128,

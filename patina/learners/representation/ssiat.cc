@@ -113,7 +113,7 @@ LearnerRow ssiat_learner() {
        .about = "Tunes one adapter on every task and aligns the heads on Gaussians whose means "
                 "follow it.",
        .stores = "The adapter twice, a cosine head a task, and a Gaussian a class.",
-       .needs = {.boundaries = true, .many_passes = true},
+       .needs = {.boundaries = true, .many_passes = true, .new_classes = true},
        .training = {
            .epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}}});
 }

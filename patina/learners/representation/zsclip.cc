@@ -78,7 +78,7 @@ LearnerRow zsclip_learner() {
                                     .about = "Classifies by the cosine to each class name's "
                                              "sentences under CLIP; nothing is learned.",
                                     .stores = "An embedding a class.",
-                                    .needs = {.boundaries = true},
+                                    .needs = {.boundaries = true, .new_classes = true},
                                     .needs_clip = true});
 }
 

@@ -7,7 +7,6 @@
 
 #include "patina/config/recipe_file.h"
 #include "patina/learners/registry.h"
-#include "patina/scenario/class_incremental.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/tensors.h"
@@ -21,7 +20,7 @@ constexpr int64_t kClasses = 6, kPerClass = 8;
 /// A toy stream of three tasks over a tiny random ViT.
 struct World {
   DataSplits data = toy_data(kClasses, kPerClass, 4);
-  ClassIncremental scenario{{.classes_per_task = 2}, data, false};
+  Scenario scenario = make_scenario({.classes_per_task = 2}, data);
   std::unique_ptr<ViT> vit = random_vit();
   ImageFeed train{{.size = 16, .normalize = "inception", .flip = true}};
   ImageFeed test{{.size = 16, .normalize = "inception"}};
@@ -41,8 +40,8 @@ struct World {
     return {std::move(options), train, test, pool, seeds, std::move(between_steps)};
   }
   void learn(Learner& learner, Trainer& trainer) {
-    const auto stream = scenario.stream();
-    while (const auto task = stream->next()) {
+    auto stream = scenario.stream();
+    while (const auto task = stream.next()) {
       learner.begin_task(*task, trainer);
       learner.fit(*task, trainer);
       learner.end_task(*task, trainer);
@@ -52,8 +51,8 @@ struct World {
   FeatureSet features(bool training) {
     Trainer own = trainer();
     std::vector<Tensor> features, targets;
-    const auto stream = scenario.stream();
-    while (const auto task = stream->next()) {
+    auto stream = scenario.stream();
+    while (const auto task = stream.next()) {
       const auto set = own.features(*vit, training ? *task->train : scenario.test(task->index));
       features.push_back(set.features.to(at::kDouble));
       targets.push_back(set.targets);
@@ -212,8 +211,8 @@ TEST(Trainer, ResumesInsideATaskToTheSameBits) {
     int steps = 0;
     std::unique_ptr<Learner> learner = whole.make("finetune");
     Trainer trainer = whole.trainer(kTraining, [&] { ++steps; });
-    const auto stream = whole.scenario.stream();
-    const Task task = *stream->next();
+    auto stream = whole.scenario.stream();
+    const Task task = *stream.next();
     learner->begin_task(task, trainer);
     learner->fit(task, trainer);
     EXPECT_EQ(steps, 12);
@@ -247,8 +246,8 @@ TEST(Trainer, NamesALossThatIsNotFinite) {
   TrainingOptions options = kTraining;
   options.optimizer = {.optimizer = "sgd", .lr = 1e30, .schedule = "constant"};
   Trainer trainer = world.trainer(options);
-  const auto stream = world.scenario.stream();
-  const Task task = *stream->next();
+  auto stream = world.scenario.stream();
+  const Task task = *stream.next();
   learner->begin_task(task, trainer);
   EXPECT_PRED2(contains, error_of([&] { learner->fit(task, trainer); }),
                "lower training.lr or set training.clip_norm");

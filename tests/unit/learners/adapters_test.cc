@@ -48,8 +48,8 @@ Tensor doubles(const Tensor& t) {
 /// Training features of every task, in double, under `adaptations`; for a task, its 16 samples.
 std::vector<FeatureSet> training_features(ToyLearning& toy, const nn::Adaptations& adaptations) {
   std::vector<FeatureSet> sets;
-  const auto stream = toy.scenario.stream();
-  while (const auto task = stream->next()) {
+  auto stream = toy.scenario.stream();
+  while (const auto task = stream.next()) {
     sets.push_back(toy.trainer.features(*toy.vit, *task->train, adaptations));
     sets.back().features = doubles(sets.back().features);
   }

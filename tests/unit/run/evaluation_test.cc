@@ -9,11 +9,12 @@
 namespace patina {
 namespace {
 
-template <class AnyScenario>
 class Measured {
  public:
-  Measured() {
-    while (const auto task = stream_->next()) {
+  explicit Measured(const std::string& name)
+      : scenario(make_scenario({.name = name, .classes_per_task = 2}, toy_.data)) {
+    auto stream = scenario.stream();
+    while (const auto task = stream.next()) {
       toy_.learner->begin_task(*task, toy_.trainer);
       toy_.learner->fit(*task, toy_.trainer);
       toy_.learner->end_task(*task, toy_.trainer);
@@ -29,16 +30,13 @@ class Measured {
   ToyLearning toy_{"simplecil"};
 
  public:
-  AnyScenario scenario{{.classes_per_task = 2}, toy_.data, false};
+  Scenario scenario;
   Evaluation evaluation{scenario};
-
- private:
-  std::unique_ptr<Stream> stream_ = scenario.stream();
 };
 
 TEST(Evaluation, LetsATasksClassesCompeteAloneWhereTheTaskIsTold) {
-  const Measured<ClassIncremental> all;
-  const Measured<TaskIncremental> told;
+  const Measured all("class_incremental");
+  const Measured told("task_incremental");
   EXPECT_EQ(told.scenario.name(), "task_incremental");
   bool gains = false;
   for (int after = 1; after <= 3; ++after)
@@ -56,7 +54,7 @@ TEST(Evaluation, LetsATasksClassesCompeteAloneWhereTheTaskIsTold) {
 }
 
 TEST(Evaluation, PredictsOnlyClassesOfTheTaskThatIsTold) {
-  Measured<TaskIncremental> told;
+  Measured told("task_incremental");
   const auto path = scratch_folder("told") / "predictions.safetensors";
   told.evaluation.write_predictions(path);
   const auto file = SafetensorsFile::open(path);

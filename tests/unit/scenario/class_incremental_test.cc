@@ -1,5 +1,5 @@
 // Class-incremental streams: who is in which task, under which number, and what may be asked for.
-#include "patina/scenario/class_incremental.h"
+#include "patina/scenario/scenario.h"
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ namespace {
 
 std::vector<int64_t> sizes(const ScenarioOptions& options, int64_t classes) {
   const auto data = toy_data(classes, 2, 1);
-  const ClassIncremental scenario(options, data, false);
+  const auto scenario = make_scenario(options, data);
   std::vector<int64_t> list;
   for (int task = 0; task < scenario.tasks(); ++task)
     list.push_back(int64_t(scenario.task_classes(task).size()));
@@ -32,13 +32,13 @@ TEST(ClassIncremental, CutsTheClassesIntoTasks) {
 
 TEST(ClassIncremental, GivesEverySampleToOneTaskUnderItsStreamNumber) {
   const auto data = toy_data(7, 5, 3);
-  const ClassIncremental scenario({.classes_per_task = 3}, data, false);
+  const auto scenario = make_scenario({.classes_per_task = 3}, data);
   EXPECT_EQ(scenario.class_order(), numpy_permutation(1993, 7));
   EXPECT_EQ(scenario.classes()[0], fmt::format("toy {}", numpy_permutation(1993, 7)[0]));
   std::set<int64_t> used;
   int64_t seen = 0;
-  const auto stream = scenario.stream();
-  for (int index = 0; const auto task = stream->next(); ++index) {
+  auto stream = scenario.stream();
+  for (int index = 0; const auto task = stream.next(); ++index) {
     EXPECT_EQ(task->index, index);
     EXPECT_EQ(task->fresh, scenario.task_classes(index));
     for (const int64_t fresh : task->fresh) EXPECT_EQ(fresh, seen++);
@@ -58,15 +58,14 @@ TEST(ClassIncremental, GivesEverySampleToOneTaskUnderItsStreamNumber) {
     EXPECT_EQ(&scenario.test(index).source(), data.test.get());
   }
   EXPECT_EQ(used.size(), 35u);
-  EXPECT_FALSE(stream->next().has_value());
+  EXPECT_FALSE(stream.next().has_value());
 }
 
 TEST(ClassIncremental, TakesTheDatasOwnOrderOrAnExplicitOne) {
   const auto data = toy_data(4, 2, 1);
-  EXPECT_EQ(
-      ClassIncremental({.classes_per_task = 2, .class_order_seed = -1}, data, false).class_order(),
-      (std::vector<int64_t>{0, 1, 2, 3}));
-  const ClassIncremental chosen({.classes_per_task = 2, .class_order = {3, 0, 1}}, data, false);
+  EXPECT_EQ(make_scenario({.classes_per_task = 2, .class_order_seed = -1}, data).class_order(),
+            (std::vector<int64_t>{0, 1, 2, 3}));
+  const auto chosen = make_scenario({.classes_per_task = 2, .class_order = {3, 0, 1}}, data);
   EXPECT_EQ(chosen.classes(), (std::vector<std::string>{"toy 3", "toy 0", "toy 1"}));
   EXPECT_EQ(chosen.tasks(), 2);
   EXPECT_EQ(chosen.test(1).size(), 1);  // class 2 was left out
@@ -93,10 +92,10 @@ TEST(ClassIncremental, HandsOutPastDataOnlyWhenGranted) {
   const auto data = toy_data(4, 3, 1);
   for (const bool past : {false, true}) {
     const auto scenario = make_scenario({.classes_per_task = 2}, data, past);
-    EXPECT_EQ(scenario->grant().past_data, past);
-    const auto stream = scenario->stream();
-    stream->next();
-    const auto second = stream->next();
+    EXPECT_EQ(scenario.grant().past_data, past);
+    auto stream = scenario.stream();
+    stream.next();
+    const auto second = stream.next();
     EXPECT_EQ(second->train->size(), past ? 12 : 6);
     std::set<int64_t> targets(second->train->targets().begin(), second->train->targets().end());
     EXPECT_EQ(targets, past ? (std::set<int64_t>{0, 1, 2, 3}) : (std::set<int64_t>{2, 3}));
@@ -106,16 +105,16 @@ TEST(ClassIncremental, HandsOutPastDataOnlyWhenGranted) {
 TEST(ClassIncremental, ResumesItsStream) {
   const auto data = toy_data(6, 2, 1);
   const auto scenario = make_scenario({.classes_per_task = 2}, data, true);
-  const auto first = scenario->stream();
-  first->next();
+  auto first = scenario.stream();
+  first.next();
   const auto path = scratch_folder("stream") / "state";
   Archive save;
-  first->state(save);
+  first.state(save);
   save.write(path);
-  const auto second = scenario->stream();
+  auto second = scenario.stream();
   Archive load = Archive::read(path);
-  second->state(load);
-  const auto task = second->next();
+  second.state(load);
+  const auto task = second.next();
   ASSERT_TRUE(task.has_value());
   EXPECT_EQ(task->index, 1);
   EXPECT_EQ(task->train->size(), 8);

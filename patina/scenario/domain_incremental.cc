@@ -1,0 +1,74 @@
+#include <algorithm>
+#include <numeric>
+
+#include "patina/base/error.h"
+#include "patina/scenario/rules.h"
+
+namespace patina {
+
+namespace {
+
+std::vector<int64_t> order_of_domains(const ScenarioOptions& options,
+                                      const std::vector<std::string>& domains,
+                                      const std::string& data) {
+  const int64_t count = int64_t(domains.size());
+  if (count < 2)
+    fail(ErrorKind::scenario,
+         "{} has one domain, and a domain_incremental stream needs several: set data.domains, or "
+         "name several data sets (\"mnist+usps\"), or a folder with a folder a domain",
+         data);
+  if (options.domain_order.empty()) {
+    std::vector<int64_t> order(size_t(count), 0);
+    std::iota(order.begin(), order.end(), int64_t{0});
+    return order;
+  }
+  std::vector<bool> used(size_t(count), false);
+  for (const int64_t domain : options.domain_order) {
+    if (domain < 0 || domain >= count || used[size_t(domain)])
+      fail(ErrorKind::scenario,
+           "scenario.domain_order: {} is {}; {} has {} domains, numbered from 0", domain,
+           domain >= 0 && domain < count ? "there twice" : "not a domain", data, count);
+    used[size_t(domain)] = true;
+  }
+  return options.domain_order;
+}
+
+std::vector<Part> split(const Source& source, const std::vector<int64_t>& number) {
+  std::vector<Part> parts(source.domains().size());
+  for (int64_t i = 0; i < source.size(); ++i)
+    if (const int64_t target = number[size_t(source.label(i))]; target >= 0)
+      parts[size_t(source.domain(i))].add(i, target);
+  return parts;
+}
+
+}  // namespace
+
+Scenario domain_incremental(const ScenarioOptions& options, const DataSplits& data,
+                            const ScenarioInfo& info) {
+  const auto& domains = data.train->domains();
+  const auto domain_order = order_of_domains(options, domains, data.name);
+  const int64_t classes = int64_t(data.train->classes().size());
+  const auto order = order_of_classes(options, classes);
+  std::vector<int64_t> all(order.size());
+  std::iota(all.begin(), all.end(), int64_t{0});
+  const auto number = numbers_of_classes(order, classes);
+  auto train = split(*data.train, number), test = split(*data.test, number);
+  std::vector<Stretch> stretches;
+  for (const int64_t domain : domain_order) {
+    Part& part = train[size_t(domain)];
+    for (const int64_t c : all)
+      if (!std::ranges::count(part.targets, c))
+        fail(ErrorKind::scenario,
+             "domain \"{}\" has no training sample of class \"{}\", and in a domain_incremental "
+             "stream every task has the same classes: leave the class out (scenario.class_order), "
+             "or "
+             "use another scenario",
+             domains[size_t(domain)], data.train->classes()[size_t(order[size_t(c)])]);
+    stretches.push_back({all, stretches.empty() ? all : std::vector<int64_t>{},
+                         std::move(part).of(*data.train),
+                         std::move(test[size_t(domain)]).of(*data.test)});
+  }
+  return {info.name, info.grant, *data.train, order, std::move(stretches)};
+}
+
+}  // namespace patina

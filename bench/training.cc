@@ -39,8 +39,8 @@ Training::Training(ViT& vit, Adapting adapting, Way way)
   head_.grow(kClasses, vit.width(), random);
   nn::freeze(head_, false);
   ParamGroup trained;
-  for (auto& [name, tensor] : nn::trainable(*adaptation_)) trained.tensors.push_back(tensor);
-  for (auto& [name, tensor] : nn::trainable(head_)) trained.tensors.push_back(tensor);
+  for (auto& item : nn::trainable(*adaptation_)) trained.tensors.push_back(item.tensor);
+  for (auto& item : nn::trainable(head_)) trained.tensors.push_back(item.tensor);
   optimizer_.emplace(OptimizerOptions{.optimizer = "sgd"}, std::vector{trained});
 }
 

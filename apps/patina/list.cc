@@ -8,6 +8,7 @@
 #include "patina/base/error.h"
 #include "patina/base/json.h"
 #include "patina/config/recipe_file.h"
+#include "patina/eval/anytime.h"
 #include "patina/eval/matrix.h"
 #include "patina/eval/text_metrics.h"
 #include "patina/run/recipe.h"
@@ -38,6 +39,11 @@ void print_json(const Rows& rows) {
   fmt::print("{}\n", list.dump(1));
 }
 
+std::string names_of(const Grant& grant) {
+  const auto names = grant.names();
+  return names.empty() ? "nothing" : fmt::format("{}", fmt::join(names, ", "));
+}
+
 Rows rows_of(const std::string& what) {
   Rows rows;
   if (what == "learners")
@@ -50,7 +56,7 @@ Rows rows_of(const std::string& what) {
                        {"stores", row.stores},
                        {"differs", row.differs},
                        {"needs", row.needs.names()},
-                       {"needs_clip", row.needs_clip},
+                       {"network", network_name(row.network)},
                        {"epochs", row.training.epochs}}});
   if (what == "models")
     for (const auto& info : model_list())
@@ -65,7 +71,7 @@ Rows rows_of(const std::string& what) {
   if (what == "scenarios")
     for (const auto& info : scenario_list())
       rows.push_back({info.name,
-                      fmt::format("{}; grants {}", info.about, fmt::join(info.grant.names(), ", ")),
+                      fmt::format("{}; grants {}", info.about, names_of(info.grant)),
                       {{"about", info.about}, {"grants", info.grant.names()}}});
   const auto add_metric = [&](const auto& metric) {
     rows.push_back(
@@ -75,6 +81,7 @@ Rows rows_of(const std::string& what) {
   };
   if (what == "metrics") {
     for (const auto& metric : metrics()) add_metric(metric);
+    for (const auto& metric : anytime_metrics()) add_metric(metric);
     for (const auto& metric : text_metrics()) add_metric(metric);
   }
   return rows;
@@ -83,8 +90,14 @@ Rows rows_of(const std::string& what) {
 const std::vector<std::string> kLists = {"learners", "models", "datasets", "scenarios", "metrics"};
 
 void explain_learner(const LearnerRow& row) {
-  fmt::print("{} ({}): {}\n{}\n\nNeeds: {}\nKeeps: {}\n", row.name, row.family, row.paper,
-             row.about, fmt::join(row.needs.names(), ", "), row.stores);
+  std::vector<std::string> fits;
+  for (const auto& info : scenario_list()) {
+    Grant grant = info.grant;
+    grant.past_data = row.needs.past_data;
+    if (!missing(row.needs, grant)) fits.push_back(info.name);
+  }
+  fmt::print("{} ({}): {}\n{}\n\nNeeds: {}\nRuns on: {}\nKeeps: {}\n", row.name, row.family,
+             row.paper, row.about, names_of(row.needs), fmt::join(fits, ", "), row.stores);
   if (!row.differs.empty()) fmt::print("Beside other implementations: {}\n", row.differs);
   const auto options = row.options();
   const std::string own = reference_text(*options);
@@ -118,9 +131,11 @@ void explain(const std::string& name) {
     if (known(info.name)) {
       ScenarioOptions options;
       return fmt::print("{}: {}\nGrants: {}\n\n[scenario]\n{}", info.name, info.about,
-                        fmt::join(info.grant.names(), ", "), reference_text(options));
+                        names_of(info.grant), reference_text(options));
     }
   for (const auto& metric : metrics())
+    if (known(metric.name)) return explain_metric(metric);
+  for (const auto& metric : anytime_metrics())
     if (known(metric.name)) return explain_metric(metric);
   for (const auto& metric : text_metrics())
     if (known(metric.name)) return explain_metric(metric);

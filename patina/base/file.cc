@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -160,6 +161,32 @@ void AtomicFile::commit() {
     ::fsync(handle);
     ::close(handle);
   }
+}
+
+// The kernel gives the lock back when its holder ends, however it ends.
+FolderLock::FolderLock(const fs::path& folder) {
+  const fs::path path = folder / ".lock";
+  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) fail(ErrorKind::file, "{}: cannot create: {}", path.string(), reason());
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) {
+    const std::string process = fmt::format("{}\n", ::getpid());
+    if (::ftruncate(descriptor_, 0) == 0) [[maybe_unused]]
+      const ssize_t put = ::pwrite(descriptor_, process.data(), process.size(), 0);
+    return;
+  }
+  const bool held = errno == EWOULDBLOCK;
+  const std::string why = reason();
+  char text[32] = {};
+  const bool known = ::pread(descriptor_, text, sizeof text - 1, 0) > 0;
+  ::close(descriptor_);
+  if (!held) fail(ErrorKind::file, "{}: cannot lock: {}", path.string(), why);
+  fail(ErrorKind::state,
+       "{}: another patina is running here{}: wait for it, or choose another folder",
+       folder.string(), known ? fmt::format(" (process {})", std::atol(text)) : "");
+}
+
+FolderLock::~FolderLock() {
+  ::close(descriptor_);
 }
 
 void write_text(const fs::path& path, std::string_view text) {

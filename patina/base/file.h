@@ -59,6 +59,19 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/// Holds a folder for one process as long as it lives, also when that is killed. Throws
+/// Error(state) naming the other process when it is held already.
+class FolderLock {
+ public:
+  explicit FolderLock(const fs::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
 void write_text(const fs::path& path, std::string_view text);
 void make_folder(const fs::path& path);
 

@@ -16,7 +16,7 @@ namespace patina {
 
 Batch Batch::slice(int64_t from, int64_t to) const {
   return {input.slice(from, to), target.slice(0, from, to), sample.slice(0, from, to),
-          row.slice(0, from, to)};
+          row.slice(0, from, to), task.defined() ? task.slice(0, from, to) : task};
 }
 
 Dataset::Dataset(const Source& source, std::vector<int64_t> positions, std::vector<int64_t> targets)
@@ -165,7 +165,7 @@ class Loader::Pending {
       targets.push_back(loader.dataset_.target(i));
       samples_.push_back(loader.dataset_.position(i));
     }
-    batch_ = {{}, tensor_of(targets), tensor_of(samples_), tensor_of(order)};
+    batch_ = {{}, tensor_of(targets), tensor_of(samples_), tensor_of(order), {}};
     if (!made_by_) return;
     batch_.input.keys = at::empty({int64_t(size()), 2}, at::kLong);
     keys_.begin(all_rows(size()));

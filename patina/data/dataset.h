@@ -20,6 +20,7 @@ struct Batch {
   Tensor target;  // [B] class ids, numbered over the whole stream
   Tensor sample;  // [B] positions in the source: the feature store's key
   Tensor row;     // [B] indices into the dataset that is read: batches may come in any order
+  Tensor task;    // [B] of which task, where a scenario tells it at test time; else undefined
 
   int64_t size() const { return sample.size(0); }
   Batch slice(int64_t from, int64_t to) const;

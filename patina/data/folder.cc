@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "patina/base/error.h"
+#include "patina/data/domains.h"
 #include "patina/data/pixels.h"
 
 namespace patina {
@@ -135,8 +136,24 @@ std::unique_ptr<Source> list_split(const fs::path& split, const std::vector<std:
   return source;
 }
 
-DataSplits open_splits(const fs::path& root, const fs::path& train, const fs::path& test) {
-  const auto folders = class_folders(train), tested = class_folders(test);
+// Where the class folders are.
+struct Splits {
+  fs::path train;
+  fs::path test;  // "": train is all there is, still to be split
+};
+
+Splits find_splits(const fs::path& root) {
+  const fs::path train = root / "train";
+  // A class may well be called "train": a split holds folders, a class holds images.
+  if (!is_folder(train) || folders_in(train).empty()) return {root, {}};
+  for (const char* name : {"test", "val", "valid"})
+    if (is_folder(root / name)) return {train, root / name};
+  fail(ErrorKind::data, "{}: has train/ but no test/, val/ or valid/ beside it", root.string());
+}
+
+// Two folders must have the same class folders.
+void check_same_classes(const fs::path& one, const fs::path& other) {
+  const auto ones = class_folders(one), others = class_folders(other);
   const auto need_each = [](const auto& these, const fs::path& where, const auto& those,
                             const fs::path& missing) {
     for (const auto& name : these)
@@ -144,15 +161,12 @@ DataSplits open_splits(const fs::path& root, const fs::path& train, const fs::pa
         fail(ErrorKind::data, "{}: class \"{}\" is missing; it is in {}", missing.string(), name,
              where.string());
   };
-  need_each(folders, train, tested, test);
-  need_each(tested, test, folders, train);
-  const auto classes = readable_names(root, folders);
-  return {"folder", list_split(train, folders, classes), list_split(test, folders, classes)};
+  need_each(ones, one, others, other);
+  need_each(others, other, ones, one);
 }
 
-DataSplits split_classes(const fs::path& root, const DataOptions& options) {
-  const auto folders = class_folders(root);
-  const auto classes = readable_names(root, folders);
+DataSplits split_classes(const fs::path& root, const std::vector<std::string>& folders,
+                         const std::vector<std::string>& classes, const DataOptions& options) {
   auto train = std::make_unique<FolderSource>(root, folders, classes);
   auto test = std::make_unique<FolderSource>(root, folders, classes);
   for (size_t c = 0; c < folders.size(); ++c) {
@@ -170,16 +184,51 @@ DataSplits split_classes(const fs::path& root, const DataOptions& options) {
   return {"folder", std::move(train), std::move(test)};
 }
 
+// `root` holds the table of readable names.
+DataSplits open_splits(const Splits& splits, const fs::path& root, const DataOptions& options) {
+  if (!splits.test.empty()) check_same_classes(splits.train, splits.test);
+  const auto folders = class_folders(splits.train);
+  const auto classes = readable_names(root, folders);
+  if (splits.test.empty()) return split_classes(splits.train, folders, classes, options);
+  return {"folder", list_split(splits.train, folders, classes),
+          list_split(splits.test, folders, classes)};
+}
+
+DataSplits open_domains(const fs::path& root, const DataOptions& options) {
+  for (const char* split : {"train", "test"})
+    if (is_folder(root / split))
+      fail(ErrorKind::data,
+           "{}: is here, where a folder a domain is expected (data.domains = \"folders\"): put "
+           "train/ and test/ inside each domain, or leave data.domains empty",
+           (root / split).string());
+  const auto domains = folders_in(root);
+  if (domains.empty())
+    fail(ErrorKind::data,
+         "{}: no folders; data.domains = \"folders\" expects one a domain, with class folders in "
+         "each",
+         root.string());
+  check_class_names(domains, root.string(), "domain");
+  return with_context("data.domains = \"folders\"", [&] {
+    std::vector<Splits> found;
+    for (const auto& domain : domains) {
+      found.push_back(find_splits(root / domain));
+      check_same_classes(found.front().train, found.back().train);
+    }
+    std::vector<DataSplits> parts;
+    for (size_t d = 0; d < domains.size(); ++d) {
+      parts.push_back(open_splits(found[d], root, options));
+      parts.back().name = domains[d];
+    }
+    return joined(std::move(parts), true);
+  });
+}
+
 }  // namespace
 
 DataSplits open_image_folder(const fs::path& root, const DataOptions& options) {
   if (!is_folder(root)) fail(ErrorKind::data, "{}: no such folder", root.string());
-  const fs::path train = root / "train";
-  // A class may well be called "train": a split holds folders, a class holds images.
-  if (!is_folder(train) || folders_in(train).empty()) return split_classes(root, options);
-  for (const char* name : {"test", "val", "valid"})
-    if (is_folder(root / name)) return open_splits(root, train, root / name);
-  fail(ErrorKind::data, "{}: has train/ but no test/, val/ or valid/ beside it", root.string());
+  if (options.domains == "folders") return open_domains(root, options);
+  return open_splits(find_splits(root), root, options);
 }
 
 }  // namespace patina

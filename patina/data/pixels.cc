@@ -65,12 +65,51 @@ std::string Pixels::origin(int64_t i) const {
   return fmt::format("{}[{}]", file->name, place);
 }
 
+namespace {
+
+// One number for every class of every domain.
+std::vector<int64_t> cells(const Source& source, int64_t value) {
+  return std::vector<int64_t>(source.domains().size() * source.classes().size(), value);
+}
+
+size_t cell(const Source& source, int64_t i) {
+  return size_t(source.domain(i)) * source.classes().size() + size_t(source.label(i));
+}
+
+// The first limits[cell] samples of each.
+std::unique_ptr<Source> first_of_cells(std::unique_ptr<Source> source,
+                                       const std::vector<int64_t>& limits) {
+  std::vector<int64_t> taken = cells(*source, 0), kept;
+  for (int64_t i = 0; i < source->size(); ++i) {
+    const size_t at = cell(*source, i);
+    if (taken[at]++ < limits[at]) kept.push_back(i);
+  }
+  return std::make_unique<Selection>(std::move(source), std::move(kept));
+}
+
+}  // namespace
+
 std::unique_ptr<Source> first_of_each(std::unique_ptr<Source> source, int64_t count) {
   if (count == 0) return source;
-  std::vector<int64_t> taken(source->classes().size()), kept;
-  for (int64_t i = 0; i < source->size(); ++i)
-    if (taken[source->label(i)]++ < count) kept.push_back(i);
-  return std::make_unique<Selection>(std::move(source), std::move(kept));
+  const auto limits = cells(*source, count);
+  return first_of_cells(std::move(source), limits);
+}
+
+std::unique_ptr<Source> long_tail(std::unique_ptr<Source> source, double imbalance) {
+  const size_t classes = source->classes().size();
+  if (imbalance == 1 || classes < 2) return source;
+  std::vector<int64_t> limits = cells(*source, 0);
+  for (int64_t i = 0; i < source->size(); ++i) ++limits[cell(*source, i)];
+  for (auto domain = limits.begin(); domain != limits.end(); domain += ptrdiff_t(classes)) {
+    const double largest = double(*std::max_element(domain, domain + ptrdiff_t(classes)));
+    for (size_t c = 0; c < classes; ++c) {
+      const double share = std::pow(imbalance, double(c) / double(classes - 1));
+      // What is whole but for rounding counts as whole.
+      domain[ptrdiff_t(c)] =
+          std::max(int64_t{1}, int64_t(std::floor(largest * share * (1 + 1e-12))));
+    }
+  }
+  return first_of_cells(std::move(source), limits);
 }
 
 Image read_sample(const fs::path& path) {
@@ -131,16 +170,17 @@ void check_every_class(const Source& source, std::string_view what) {
            source.is_text() ? "texts" : "images");
 }
 
-void check_class_names(const std::vector<std::string>& names, std::string_view origin) {
+void check_class_names(const std::vector<std::string>& names, std::string_view origin,
+                       std::string_view what) {
   for (const auto& name : names) {
-    if (name.empty()) fail(ErrorKind::data, "{}: a class without a name", origin);
+    if (name.empty()) fail(ErrorKind::data, "{}: a {} without a name", origin, what);
     for (const unsigned char c : name)
       if (c < 0x20 || c == 0x7f)
-        fail(ErrorKind::data, "{}: a class name holds a control character; rename it", origin);
+        fail(ErrorKind::data, "{}: a {} name holds a control character; rename it", origin, what);
     try {
       (void)Json(name).dump();  // refuses what is not UTF-8
     } catch (const Json::exception&) {
-      fail(ErrorKind::data, "{}: a class name is not UTF-8; rename it", origin);
+      fail(ErrorKind::data, "{}: a {} name is not UTF-8; rename it", origin, what);
     }
   }
 }

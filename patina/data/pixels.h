@@ -79,8 +79,15 @@ class Selection : public Source {
   int64_t skipped_;
 };
 
-/// The first `count` samples of each class, in file order; everything when `count` is 0.
+/// The first `count` samples of each class in each domain, in file order; everything when `count`
+/// is 0.
 std::unique_ptr<Source> first_of_each(std::unique_ptr<Source> source, int64_t count);
+
+/// A long tail: of class c of C the first n * imbalance^(c/(C-1)) samples, rounded down and at
+/// least one (all, where there are fewer), with n the samples of the largest class. Each domain is
+/// cut by itself. `imbalance`, in (0, 1], is the smallest class over the largest; 1 keeps
+/// everything. Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019.
+std::unique_ptr<Source> long_tail(std::unique_ptr<Source> source, double imbalance);
 
 /// read_image; the message about a damaged file says how to leave it out.
 Image read_sample(const fs::path& path);
@@ -98,8 +105,9 @@ std::vector<char> drawn_for_test(const DataOptions& options, const std::string& 
 void check_every_class(const Source& source, std::string_view what);
 
 /// Throws Error(data) unless every name can be shown and stored: not empty, UTF-8, no control
-/// characters.
-void check_class_names(const std::vector<std::string>& names, std::string_view origin);
+/// characters. `what` has the names, in the message.
+void check_class_names(const std::vector<std::string>& names, std::string_view origin,
+                       std::string_view what = "class");
 
 /// True when a file is there to be opened.
 bool is_file(const fs::path& path);

@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
+#include <optional>
+#include <set>
 
 #include "patina/base/error.h"
 #include "patina/data/cifar.h"
 #include "patina/data/class_names.h"
+#include "patina/data/domains.h"
 #include "patina/data/folder.h"
 #include "patina/data/idx.h"
 #include "patina/data/pixels.h"
@@ -214,11 +217,69 @@ std::string unknown_name(const std::string& name) {
                      did_you_mean(name, names()));
 }
 
-// The folder that holds the set's files: the one the user named, or the first usual one that has
-// them.
-fs::path find_folder(const DataSet& set, const std::string& path) {
+// "mnist+usps": both.
+std::vector<std::string> sets_of(const std::string& name) {
+  std::vector<std::string> sets(1);
+  for (const char c : name) {
+    if (c == '+')
+      sets.emplace_back();
+    else
+      sets.back() += c;
+  }
+  return sets;
+}
+
+// Something in the options that cannot be, whatever the files hold.
+struct Mistake {
+  const char* key;
+  std::string message;
+};
+
+std::optional<Mistake> mistake_in_names(const DataOptions& options) {
+  const auto sets = sets_of(options.name), all = names();
+  std::set<std::string> met;
+  for (const auto& set : sets) {
+    if (set.empty() && sets.size() > 1)
+      return Mistake{"name", fmt::format("\"{}\" lacks a data set beside a \"+\"", options.name)};
+    if (!set.empty() && std::ranges::count(all, set) == 0)
+      return Mistake{"name", unknown_name(set)};
+    if (sets.size() > 1 && (set == "folder" || set == "text"))
+      return Mistake{"name", fmt::format("\"{}\" stands alone; only the sets that have a name of "
+                                         "their own can be joined by \"+\"",
+                                         set)};
+    if (!met.insert(set).second)
+      return Mistake{"name", fmt::format("{} is there twice; name each set once", set)};
+  }
+  return {};
+}
+
+std::optional<Mistake> mistake_in_domains(const DataOptions& options) {
+  if (options.domains == "folders" && options.name != "folder")
+    return Mistake{
+        "domains",
+        fmt::format("\"folders\" needs data.name = \"folder\", which is \"{}\"", options.name)};
+  if (!options.domains.empty() && sets_of(options.name).size() > 1)
+    return Mistake{"domains", fmt::format("\"{}\" domains are made of one data set, and {} has its "
+                                          "sets as domains; leave it empty, or name one set",
+                                          options.domains, options.name)};
+  if (!options.angles.empty() && options.domains != "rotated")
+    return Mistake{"angles", "angles need data.domains = \"rotated\""};
+  std::set<std::string> met;
+  for (const double angle : options.angles)
+    if (const auto text = fmt::format("{:g}", angle); !met.insert(text).second)
+      return Mistake{"angles",
+                     fmt::format("{} is there twice; each domain has its own angle", text)};
+  return {};
+}
+
+// The folder that holds the set's files: the one the user named, where the sets of a join have
+// folders of their own, or the first usual one that has them.
+fs::path find_folder(const DataSet& set, const std::string& path, bool is_joined) {
   std::vector<fs::path> places;
-  if (!path.empty()) {
+  if (!path.empty() && is_joined) {
+    places.push_back(fs::path(path) / set.info.name);
+    if (set.shelf() != set.info.name) places.push_back(fs::path(path) / set.shelf());
+  } else if (!path.empty()) {
     places.emplace_back(path);
   } else {
     if (!set.place.empty()) places.emplace_back(set.place);
@@ -234,10 +295,15 @@ fs::path find_folder(const DataSet& set, const std::string& path) {
   }
   if (searched.empty()) searched = "\n  nowhere: neither data.path nor $PATINA_DATA is set";
   fail(ErrorKind::data,
-       "data set {} not found; searched{}\nIt needs {}.\nGet it: {}. Then set data.path to its "
-       "folder, "
+       "data set {} not found; searched{}\nIt needs {}.\nGet it: {}. Then set data.path to {}, "
        "or put it in $PATINA_DATA/{}.",
-       set.info.name, searched, set.info.files, set.info.how, set.shelf());
+       set.info.name, searched, set.info.files, set.info.how,
+       is_joined ? "the folder that holds it" : "its folder", set.shelf());
+}
+
+void check_splits(const DataSplits& data) {
+  check_every_class(*data.train, data.name + ", train split");
+  check_every_class(*data.test, data.name + ", test split");
 }
 
 DataSplits open_named(const DataOptions& options) {
@@ -253,34 +319,37 @@ DataSplits open_named(const DataOptions& options) {
            "data.path is empty; set it to a file of texts or the folder of train.* and test.*");
     return open_texts(options.path, options);
   }
-  const auto set =
-      std::ranges::find(known(), options.name, [](const DataSet& set) { return set.info.name; });
-  if (set == known().end()) fail(ErrorKind::data, "{}", unknown_name(options.name));
-  return set->open(find_folder(*set, options.path));
-}
-
-std::unique_ptr<Source> prepare(std::unique_ptr<Source> source, const DataOptions& options,
-                                int64_t per_class, std::string_view split) {
-  // Only a folder's files can fail to decode: the others were checked whole when they were read.
-  if (options.skip_bad_images && options.name == "folder")
-    source = without_bad_images(std::move(source));
-  check_every_class(*source, fmt::format("{}, {} split", options.name, split));
-  return first_of_each(std::move(source), per_class);
+  const auto sets = sets_of(options.name);
+  std::vector<DataSplits> parts;
+  for (const auto& name : sets) {
+    const auto set =
+        std::ranges::find(known(), name, [](const DataSet& set) { return set.info.name; });
+    parts.push_back(set->open(find_folder(*set, options.path, sets.size() > 1)));
+    parts.back().name = name;
+    // One set's gap would hide behind another's class of the same name.
+    if (sets.size() > 1) check_splits(parts.back());
+  }
+  return parts.size() > 1 ? joined(std::move(parts), options.shared_classes)
+                          : std::move(parts.front());
 }
 
 }  // namespace
 
 void DataOptions::bind(Fields& f) {
   f("name", name,
-    "The data set: a name of `patina list datasets`, \"folder\" for image folders, or \"text\" for "
-    "your own texts.");
+    "The data set: a name of `patina list datasets`, several joined by \"+\" that become domains, "
+    "\"folder\" for image folders, or \"text\" for your own texts.");
   f("path", path,
-    "Folder that holds the data set's files, or a file of texts; empty searches the usual places "
-    "and $PATINA_DATA.");
-  f("train_per_class", train_per_class, "Train on the first N samples of each class; 0 takes all.",
-    at_least(0));
-  f("test_per_class", test_per_class, "Test on the first N samples of each class; 0 takes all.",
-    at_least(0));
+    "Folder that holds the data set's files (or, of joined sets, their folders), or a file of "
+    "texts; empty searches the usual places and $PATINA_DATA.");
+  f("train_per_class", train_per_class,
+    "Train on the first N samples of each class in each domain; 0 takes all.", at_least(0));
+  f("test_per_class", test_per_class,
+    "Test on the first N samples of each class in each domain; 0 takes all.", at_least(0));
+  f("imbalance", imbalance,
+    "Training samples of the smallest class over those of the largest, with the classes between "
+    "them falling exponentially in the data's order (Cui et al., CVPR 2019); 1 keeps all.",
+    {.low = 0, .high = 1, .low_open = true});
   f("test_fraction", test_fraction,
     "Part of each class that becomes the test split, for image folders without train/ and test/ "
     "and for texts in one file.",
@@ -304,8 +373,28 @@ void DataOptions::bind(Fields& f) {
   std::vector<std::string> formats = text_formats();
   formats.insert(formats.begin(), "");
   f("format", format, "How the texts are written; empty: by the files' names.", formats);
-  const auto all = names();
-  f.require(name.empty() || std::ranges::count(all, name) > 0, "name", unknown_name(name));
+  f("shared_classes", shared_classes,
+    "Of joined sets: classes of one name are one class; otherwise each set keeps its own, as "
+    "\"usps: 3\".");
+  f("domains", domains,
+    "Empty: the domains the data have; \"permuted\" or \"rotated\": every image once in each "
+    "domain, "
+    "with its pixels so changed; \"folders\": of \"folder\" data, one folder of class folders a "
+    "domain.",
+    {"", "permuted", "rotated", "folders"});
+  f("domain_count", domain_count,
+    "How many permuted or rotated domains; the first is as the data are, and without `angles` "
+    "domain i of n is rotated by 180 i / n degrees.",
+    between(1, 1000));
+  f("domain_seed", domain_seed, "Seed of the permutations and of `train_per_domain`.", at_least(0));
+  f("angles", angles,
+    "Of rotated domains: the angle of each in degrees, counter-clockwise, instead of "
+    "`domain_count`.",
+    between(-360, 360));
+  f("train_per_domain", train_per_domain,
+    "Train on N samples drawn of each domain, whatever their class; 0 takes all.", at_least(0));
+  for (const auto& mistake : {mistake_in_names(*this), mistake_in_domains(*this)})
+    if (mistake) f.require(false, mistake->key, mistake->message);
 }
 
 const std::vector<DataSetInfo>& data_sets() {
@@ -315,7 +404,7 @@ const std::vector<DataSetInfo>& data_sets() {
     result.push_back(
         {"folder", "your own images, one folder a class",
          "train/ and test/ (or val/, valid/) with class folders of JPEG and PNG files in "
-         "each, or class folders only",
+         "each, or class folders only; or one such folder a domain (data.domains = \"folders\")",
          "set data.path to the folder", 0});
     result.push_back({"text", "your own texts, in CSV, TSV, JSON, JSON Lines or plain lines",
                       "train.csv and test.csv (or .tsv, .json, .jsonl, .txt with .labels; val, "
@@ -329,10 +418,27 @@ const std::vector<DataSetInfo>& data_sets() {
 DataSplits open_data(const DataOptions& options) {
   if (options.name.empty())
     fail(ErrorKind::data, "data.name is empty; `patina list datasets` shows what it may be");
+  for (const auto& mistake : {mistake_in_names(options), mistake_in_domains(options)})
+    if (mistake) fail(ErrorKind::data, "data.{}: {}", mistake->key, mistake->message);
   DataSplits splits = open_named(options);
   splits.name = options.name;
-  splits.train = prepare(std::move(splits.train), options, options.train_per_class, "train");
-  splits.test = prepare(std::move(splits.test), options, options.test_per_class, "test");
+  // Only a folder's files can fail to decode: the others were checked whole when they were read.
+  if (options.skip_bad_images && options.name == "folder")
+    for (auto* split : {&splits.train, &splits.test})
+      *split = without_bad_images(std::move(*split));
+  check_splits(splits);
+  splits.train = first_of_each(std::move(splits.train), options.train_per_class);
+  splits.test = first_of_each(std::move(splits.test), options.test_per_class);
+  splits.train = long_tail(std::move(splits.train), options.imbalance);
+  if (options.domains == "permuted" || options.domains == "rotated")
+    splits = varied(std::move(splits), options);
+  if (options.train_per_domain > 0) {
+    splits.train = drawn_of_each_domain(std::move(splits.train), options.train_per_domain,
+                                        options.domain_seed);
+    check_every_class(*splits.train, fmt::format("{}, train split, of which data.train_per_domain "
+                                                 "draws {} samples a domain",
+                                                 options.name, options.train_per_domain));
+  }
   if (!options.class_names.empty()) {
     const auto names = read_class_names(options.class_names, options.class_names_set);
     for (auto* split : {&splits.train, &splits.test}) *split = renamed(std::move(*split), names);

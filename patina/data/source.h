@@ -44,8 +44,8 @@ class Source {
   /// taken not to change while the source lives. Thread-safe. Throws Error naming the file.
   virtual Fingerprint fingerprint(int64_t i) const;
 
-  /// Where samples come from, such as "photo" and "sketch", each with every class; a source that
-  /// knows no such difference has one.
+  /// Where samples come from, such as "photo" and "sketch", of which not each need have every
+  /// class; a source that knows no such difference has one.
   virtual const std::vector<std::string>& domains() const;
   /// Domain of sample i, in [0, domains().size()).
   virtual int64_t domain(int64_t /*i*/) const { return 0; }
@@ -60,10 +60,11 @@ Fingerprint sample_key(ContentHash made_by, const Source& source, int64_t sample
 
 /// Which data, from where, how much of it.
 struct DataOptions {
-  std::string name;             // a name of `patina list datasets`, "folder" or "text"
+  std::string name;             // names of `patina list datasets` joined by "+", "folder" or "text"
   std::string path;             // folder with the files, or a text file; "": the usual places
-  int64_t train_per_class = 0;  // the first N of each class; 0: all
+  int64_t train_per_class = 0;  // the first N of each class in each domain; 0: all
   int64_t test_per_class = 0;
+  double imbalance = 1;        // training samples of the smallest class over the largest
   double test_fraction = 0.2;  // image folders without train/ and test/, texts in one file
   int64_t split_seed = 1993;
   std::string class_names;       // a JSON file of names instead of the data set's own
@@ -77,6 +78,14 @@ struct DataOptions {
   std::string labels;  // a JSON file of class names; "": the labels that occur, sorted
   std::string format;  // csv, tsv, json, jsonl or lines; "": by the files' names
 
+  // Of streams whose domains differ.
+  bool shared_classes = true;  // of joined sets: classes of one name are one class
+  std::string domains;         // "": the data's own; permuted, rotated or folders
+  int64_t domain_count = 10;   // of permuted, and of rotated without angles
+  int64_t domain_seed = 1993;
+  std::vector<double> angles;    // of rotated, in degrees
+  int64_t train_per_domain = 0;  // a drawn N of each domain; 0: all
+
   void bind(Fields& f);
 };
 
@@ -85,8 +94,10 @@ struct DataSplits {
   std::unique_ptr<Source> train, test;  // both list the same classes
 };
 
-/// Opens a data set. Throws Error(data) naming the file and the remedy when something is missing,
-/// truncated, corrupt, empty, or a class has no samples.
+/// Opens a data set, or several side by side. Cut in this order: the first of each class, the long
+/// tail, then (with the domains made) those drawn of each domain. Throws Error(data) naming the
+/// file and the remedy when something is missing, truncated, corrupt, empty, or a class has no
+/// samples; and naming the option when options contradict each other.
 DataSplits open_data(const DataOptions& options);
 
 /// One row of `patina list datasets`.

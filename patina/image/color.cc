@@ -17,6 +17,8 @@ struct NamedNormalization {
 constexpr NamedNormalization kNormalizations[] = {
     {"imagenet", {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}}},
     {"inception", {{0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}}},
+    {"none", {{0, 0, 0}, {1, 1, 1}}},
+    {"mnist", {{0.1307f, 0.1307f, 0.1307f}, {0.3081f, 0.3081f, 0.3081f}}},
     {"clip", {{0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}}},
     {"unit", {{0, 0, 0}, {1, 1, 1}}},
 };

@@ -1,5 +1,6 @@
 #include "patina/learn/fisher.h"
 
+#include "patina/nn/batch_norm.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -7,12 +8,7 @@ namespace patina {
 namespace {
 
 Dataset shuffled(const Dataset& data, Random random) {
-  std::vector<int64_t> positions, targets;
-  for (const int64_t i : random.permutation(data.size())) {
-    positions.push_back(data.position(i));
-    targets.push_back(data.target(i));
-  }
-  return {data.source(), std::move(positions), std::move(targets)};
+  return data.select(random.permutation(data.size()));
 }
 
 }  // namespace
@@ -24,16 +20,18 @@ void FisherOptions::bind(Fields& f) {
   f("clip", clip, "Largest information of a weight; 0: no limit.", at_least(0));
 }
 
-Weights diagonal_fisher(const FisherOptions& options, const std::vector<nn::NamedTensor>& weights,
-                        const Dataset& data, Trainer& trainer, Random random,
-                        const std::function<Tensor(const Batch&)>& loss) {
-  Weights fisher;
+Weights mean_of_gradients(const std::vector<nn::NamedTensor>& weights, const Dataset& data,
+                          Trainer& trainer, Random random, bool by_batch, const std::string& label,
+                          const std::function<Tensor(const Batch&)>& loss,
+                          const std::function<Tensor(const Tensor&)>& term) {
+  Weights sums;
   std::vector<Tensor> leaves;
   for (const auto& item : weights) {
-    fisher.push_back(at::zeros_like(item.tensor.detach()));
+    sums.push_back(at::zeros_like(item.tensor.detach()));
     leaves.push_back(item.tensor);
     leaves.back().mutable_grad() = Tensor();
   }
+  const nn::FixedStatistics fixed;
   int64_t terms = 0;
   const auto add = [&](const Batch& batch) {
     {
@@ -41,19 +39,27 @@ Weights diagonal_fisher(const FisherOptions& options, const std::vector<nn::Name
       loss(batch).backward({}, c10::nullopt, false, leaves);
     }
     for (size_t i = 0; i < leaves.size(); ++i) {
-      if (leaves[i].grad().defined()) fisher[i].add_(leaves[i].grad().square());
+      if (leaves[i].grad().defined()) sums[i].add_(term(leaves[i].grad()));
       leaves[i].mutable_grad() = Tensor();
     }
     ++terms;
   };
-  trainer.each_batch(shuffled(data, random), "Fisher information", [&](const Batch& batch) {
-    if (options.granularity == "batch") return add(batch);
+  trainer.each_batch(shuffled(data, random), label, [&](const Batch& batch) {
+    if (by_batch) return add(batch);
     for (int64_t i = 0; i < batch.size(); ++i) add(batch.slice(i, i + 1));
   });
-  for (auto& tensor : fisher) {
-    tensor.div_(double(terms));
-    if (options.clip > 0) tensor.clamp_max_(options.clip);
-  }
+  for (auto& tensor : sums) tensor.div_(double(terms));
+  return sums;
+}
+
+Weights diagonal_fisher(const FisherOptions& options, const std::vector<nn::NamedTensor>& weights,
+                        const Dataset& data, Trainer& trainer, Random random,
+                        const std::function<Tensor(const Batch&)>& loss) {
+  Weights fisher =
+      mean_of_gradients(weights, data, trainer, random, options.granularity == "batch",
+                        "Fisher information", loss, [](const Tensor& g) { return g.square(); });
+  if (options.clip > 0)
+    for (auto& tensor : fisher) tensor.clamp_max_(options.clip);
   return fisher;
 }
 

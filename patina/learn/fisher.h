@@ -19,6 +19,14 @@ struct FisherOptions {
   void bind(Fields& f);
 };
 
+/// For each tensor of `weights`, which take gradients, the mean of term(d loss / d weight) through
+/// the test feed: over samples, each alone, or over batches of 128 in random order. `loss` is of
+/// the batch it is given. Leaves no gradients behind.
+Weights mean_of_gradients(const std::vector<nn::NamedTensor>& weights, const Dataset& data,
+                          Trainer& trainer, Random random, bool by_batch, const std::string& label,
+                          const std::function<Tensor(const Batch&)>& loss,
+                          const std::function<Tensor(const Tensor&)>& term);
+
 /// For each tensor of `weights`, which take gradients, the mean of (d loss / d weight)², through
 /// the test feed: over samples, each alone, or over batches of 128 in random order, where gradients
 /// average before they are squared (some hundredth of the work, and smaller the larger the batch).

@@ -4,6 +4,11 @@
 
 namespace patina {
 
+const char* network_name(Network network) {
+  constexpr const char* kNames[] = {"any", "transformer", "clip", "mlp"};
+  return kNames[size_t(network)];
+}
+
 void Learner::begin_task(const Task& task, Trainer&) {
   if (!task.fresh.empty()) begin_classes(int64_t(task.fresh.size()));
 }

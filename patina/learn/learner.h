@@ -103,6 +103,12 @@ struct LearnerOptions {
   virtual void bind(Fields&) {}
 };
 
+/// The networks a method works on: any with features, those of transformer blocks that can be
+/// adapted, a CLIP, since it reads class names, or an MLP, since it takes every unit in hand.
+enum class Network { any, transformer, clip, mlp };
+/// "any", "transformer", "clip" or "mlp".
+const char* network_name(Network network);
+
 /// A method's row in the registry: what it is, what it needs, how it is made.
 struct LearnerRow {
   std::string name, family;  // filled in from learners.def
@@ -111,8 +117,9 @@ struct LearnerRow {
   std::string stores;        // what it keeps beside the pre-trained network
   std::string differs;       // from other implementations, and why; empty: nothing to know
   Grant needs;
+  bool keeps_samples = false;  // of earlier tasks, as many as its options say
+  Network network = Network::transformer;
   TrainingOptions training;  // the paper's
-  bool needs_clip = false;   // reads class names: the backbone must be a CLIP
   std::function<std::unique_ptr<LearnerOptions>()> options;
   std::function<std::unique_ptr<Learner>(Setup, const LearnerOptions&)> make;
 };

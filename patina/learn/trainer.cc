@@ -31,6 +31,8 @@ Trainer::Trainer(TrainingOptions options, const Feed& train, const Feed& test, T
 Trainer::~Trainer() = default;
 
 void Trainer::learn(Learner& learner, const Task& task, const Grant& grant) {
+  // Before the learner grows: the moments are those of the parameters it was stopped with.
+  if (!grant.many_passes && !restored_.empty()) start_optimizer(learner);
   if (!std::exchange(in_task_, true) && grant.boundaries) learner.begin_task(task, *this);
   if (grant.many_passes)
     learner.fit(task, *this);
@@ -38,6 +40,11 @@ void Trainer::learn(Learner& learner, const Task& task, const Grant& grant) {
     pass(learner, task, grant.boundaries);
   if (grant.boundaries) learner.end_task(task, *this);
   in_task_ = false;
+}
+
+void Trainer::start_optimizer(Learner& learner) {
+  optimizer_ = std::make_unique<Optimizer>(options_.optimizer, groups_of(learner));
+  if (!restored_.empty()) optimizer_->set_state(std::exchange(restored_, {}));
 }
 
 std::vector<ParamGroup> Trainer::groups_of(Learner& learner) {
@@ -84,8 +91,7 @@ void Trainer::epoch(Learner& learner, const Dataset& data, const Seeds& seeds, i
 
 void Trainer::epochs(Learner& learner, const Task& task, int64_t epochs) {
   const Dataset& data = *task.train;
-  optimizer_ = std::make_unique<Optimizer>(options_.optimizer, groups_of(learner));
-  if (!restored_.empty()) optimizer_->set_state(std::exchange(restored_, {}));
+  start_optimizer(learner);
   const Seeds seeds(seeds_("task", uint64_t(task.index)).bits());
   const std::string where = fmt::format("task {}", task.index + 1);
   Progress progress(where + ": training", epochs * data.size(), train_.unit());
@@ -101,7 +107,7 @@ void Trainer::epochs(Learner& learner, const Task& task, int64_t epochs) {
   epoch_ = step_ = 0;
 }
 
-void Trainer::rehearse(Learner& learner, const Dataset& data, int64_t epochs, const Seeds& seeds) {
+void Trainer::train_on(Learner& learner, const Dataset& data, int64_t epochs, const Seeds& seeds) {
   auto outer = std::exchange(optimizer_,
                              std::make_unique<Optimizer>(options_.optimizer, groups_of(learner)));
   Progress progress("training on the memory", epochs * data.size(), train_.unit());
@@ -113,12 +119,10 @@ void Trainer::rehearse(Learner& learner, const Dataset& data, int64_t epochs, co
 }
 
 double Trainer::descend(Learner& learner, const Batch& batch) {
-  if (optimizer_) {
+  if (optimizer_)
     optimizer_->regroup(groups_of(learner));
-  } else {
-    optimizer_ = std::make_unique<Optimizer>(options_.optimizer, groups_of(learner));
-    if (!restored_.empty()) optimizer_->set_state(std::exchange(restored_, {}));
-  }
+  else
+    start_optimizer(learner);
   return descend(learner, batch, options_.optimizer.lr, fmt::format("after {} samples", observed_));
 }
 

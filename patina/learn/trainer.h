@@ -63,7 +63,7 @@ class Trainer {
   int64_t met() const { return met_; }
   /// Descends learner.loss on some samples for so many epochs with an optimizer of its own: for
   /// what a learner does before it is asked for scores. A run that is killed in it does it again.
-  void rehearse(Learner& learner, const Dataset& data, int64_t epochs, const Seeds& seeds);
+  void train_on(Learner& learner, const Dataset& data, int64_t epochs, const Seeds& seeds);
 
   /// Features of every sample through the test feed, in the dataset's order, without a graph. What
   /// the backbone's cache knows is neither loaded nor decoded.
@@ -96,6 +96,7 @@ class Trainer {
   // A stretch of a stream that comes once, in its order. `told`: of the fresh classes.
   void pass(Learner& learner, const Task& task, bool told);
   std::vector<ParamGroup> groups_of(Learner& learner);
+  void start_optimizer(Learner& learner);  // with what a restored state knew
   double descend(Learner& learner, const Batch& batch, double lr, const std::string& where);
   // Batches of one epoch: `body` with each and how much of the epoch lies behind it.
   void epoch(Learner& learner, const Dataset& data, const Seeds& seeds, int64_t epoch,

@@ -2,6 +2,8 @@
 
 #include "patina/base/error.h"
 #include "patina/image/transform.h"
+#include "patina/models/mlp.h"
+#include "patina/models/resnet.h"
 #include "patina/text/tokenizer.h"
 
 extern "C" {
@@ -20,7 +22,43 @@ void ModelOptions::bind(Fields& f) {
   std::vector<std::string> choices = normalization_names();
   choices.insert(choices.begin(), "");
   f("normalize", normalize, "Pixel normalisation; empty: the model's own.", choices);
+  f("hidden", hidden, "Of the model \"mlp\": units of each hidden layer.", between(1, 65536));
+  f.require(!hidden.empty(), "hidden", "needs at least one layer");
+  f("seed", seed, "Draws the weights of a network that starts untrained; -1: the run's own seed.",
+    at_least(-1));
 }
+
+namespace {
+
+constexpr int64_t kLargestSide = 512;  // of an untrained network's input
+
+Random weights_of(const ModelOptions& options) {
+  return Seeds(uint64_t(std::max<int64_t>(0, options.seed)))("weights");
+}
+
+int64_t side(const ModelOptions& options, int64_t usual) {
+  if (options.image_size > kLargestSide)
+    fail(ErrorKind::recipe, "model.image_size is {}; {} takes {} px at most", options.image_size,
+         options.name, kLargestSide);
+  return options.image_size > 0 ? options.image_size : usual;
+}
+
+std::unique_ptr<Backbone> make_mlp(const ModelOptions& options) {
+  auto mlp = std::make_unique<Mlp>(MlpShape{side(options, 28), options.hidden}, options.normalize);
+  Random random = weights_of(options);
+  mlp->initialize(random);
+  return mlp;
+}
+
+std::unique_ptr<Backbone> make_resnet(const ModelOptions& options, int64_t channels) {
+  auto network =
+      std::make_unique<ResNet>(ResNetShape{side(options, 32), channels}, options.normalize);
+  Random random = weights_of(options);
+  network->initialize(random);
+  return network;
+}
+
+}  // namespace
 
 const std::vector<ModelInfo>& model_list() {
   const auto vit = [](int64_t size, int64_t patch, int64_t width, int64_t depth, int64_t heads,
@@ -33,6 +71,7 @@ const std::vector<ModelInfo>& model_list() {
                     .hidden = 4 * width,
                     .classes = classes};
   };
+  const std::string untrained = "none: it starts untrained";
   const std::string timm = "export it with timm and safetensors, then set model.path";
   static const std::vector<ModelInfo> list = {
       {"starter", "ViT 6x192 for 32 px, trained on a part of Tiny-ImageNet; see models/README.md",
@@ -50,6 +89,24 @@ const std::vector<ModelInfo>& model_list() {
       {"vit_base_patch16_224_in21k",
        "ViT-B/16, AugReg, ImageNet-21k: \"IN21K\" in the field's tables", timm,
        vit(224, 16, 768, 12, 12, 21843), "inception"},
+      {"mlp",
+       "multi-layer perceptron on grey values, 28 px, 100-100 units",
+       untrained,
+       {},
+       "mnist",
+       make_mlp},
+      {"resnet18_thin",
+       "ResNet-18 for 32 px with 20 channels (Lopez-Paz and Ranzato, NeurIPS 2017)",
+       untrained,
+       {},
+       "imagenet",
+       [](const ModelOptions& o) { return make_resnet(o, 20); }},
+      {"resnet18_small",
+       "ResNet-18 for 32 px with 64 channels",
+       untrained,
+       {},
+       "imagenet",
+       [](const ModelOptions& o) { return make_resnet(o, 64); }},
   };
   return list;
 }
@@ -119,6 +176,7 @@ std::unique_ptr<Backbone> load_backbone(const ModelOptions& options) {
   Checkpoint checkpoint{.origin = known && !options.path.empty() ? options.path : options.name};
   ModelOptions resolved = options;
   if (known && resolved.normalize.empty()) resolved.normalize = known->normalize;
+  if (known && known->untrained && options.path.empty()) return known->untrained(resolved);
   if (known && resolved.heads == 0) resolved.heads = known->shape.heads;
   if (options.name == "starter" && options.path.empty()) {
     checkpoint.weights = starter_weights();

@@ -1,6 +1,7 @@
 // Models by name or path: which network a weight file holds, and a loaded backbone of it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ struct ModelOptions {
   int64_t image_size = 0;        // 0: the size it was trained at
   int64_t heads = 0;             // 0: from the file's metadata, else one per 64 channels
   std::string normalize;         // "": the file's own, else imagenet
+  std::vector<int64_t> hidden = {100, 100};  // units of an MLP's layers
+  int64_t seed = -1;                         // of a network that starts untrained; -1: the run's
 
   void bind(Fields& f);
 };
@@ -27,8 +30,9 @@ struct ModelInfo {
   std::string name;
   std::string about;
   std::string how;  // where the weights come from
-  ViTShape shape;
+  ViTShape shape;   // of a ViT
   std::string normalize;
+  std::function<std::unique_ptr<Backbone>(const ModelOptions&)> untrained = {};  // makes it anew
 };
 const std::vector<ModelInfo>& model_list();
 

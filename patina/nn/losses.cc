@@ -28,6 +28,12 @@ Tensor margin_cross_entropy(const Tensor& cosines, const Tensor& target, double 
   return cross_entropy(scale * lowered, target);
 }
 
+Tensor distillation(const Tensor& student, const Tensor& teacher, double temperature) {
+  const Tensor wanted = at::log_softmax(teacher.detach() / temperature, -1);
+  const Tensor said = at::log_softmax(student / temperature, -1);
+  return (at::exp(wanted) * (wanted - said)).sum(1).mean() * (temperature * temperature);
+}
+
 Tensor token_cross_entropy(const Tensor& scores, const Tensor& labels) {
   return cross_entropy(scores.reshape({-1, scores.size(-1)}), labels.reshape({-1}));
 }

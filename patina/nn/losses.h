@@ -18,6 +18,10 @@ Tensor symmetric_cross_entropy(const Tensor& scores, const Tensor& target, doubl
 Tensor margin_cross_entropy(const Tensor& cosines, const Tensor& target, double scale,
                             double margin);
 
+/// T² KL(softmax(teacher / T) ‖ softmax(student / T)), mean over rows (Hinton et al., 2015). Only
+/// the student takes gradients. student, teacher [B,K].
+Tensor distillation(const Tensor& student, const Tensor& teacher, double temperature);
+
 /// Mean cross-entropy over the tokens whose label is not -100. scores [B,T,V], labels [B,T]. NaN
 /// when none counts.
 Tensor token_cross_entropy(const Tensor& scores, const Tensor& labels);

@@ -26,6 +26,11 @@ class Walk {
 
   void operator()(std::string_view name, Tensor& tensor);
 
+  /// A tensor that the network keeps about its inputs, and no gradient moves.
+  void statistic(std::string_view name, Tensor& tensor);
+  /// Whether the tensor being visited is one.
+  bool at_statistic() const { return at_statistic_; }
+
   template <class Module>
   void operator()(std::string_view name, Module& module) {
     const size_t length = prefix_.size();
@@ -42,18 +47,22 @@ class Walk {
  private:
   Visit visit_;
   std::string prefix_;
+  bool at_statistic_ = false;
 };
 
 struct NamedTensor {
   std::string name;
-  Tensor tensor;  // shares storage with the module's
+  Tensor tensor;        // shares storage with the module's
+  bool learned = true;  // not a statistic
 };
 
 /// Every tensor of a module, in walking order.
 template <class Module>
 std::vector<NamedTensor> tensors(Module& module) {
   std::vector<NamedTensor> found;
-  Walk walk([&](const std::string& name, Tensor& tensor) { found.push_back({name, tensor}); });
+  Walk walk([&](const std::string& name, Tensor& tensor) {
+    found.push_back({name, tensor, !walk.at_statistic()});
+  });
   module.walk(walk);
   return found;
 }
@@ -67,10 +76,11 @@ std::vector<NamedTensor> trainable(Module& module) {
   return found;
 }
 
-/// Switches gradients of every tensor of a module off or on.
+/// Switches gradients of everything learned in a module off or on.
 template <class Module>
 void freeze(Module& module, bool frozen = true) {
-  for (auto& item : tensors(module)) item.tensor.requires_grad_(!frozen);
+  for (auto& item : tensors(module))
+    if (item.learned) item.tensor.requires_grad_(!frozen);
 }
 
 /// A module with tensors of its own, as frozen or not as the original's.

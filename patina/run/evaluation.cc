@@ -16,11 +16,13 @@ Evaluation::Evaluation(const Scenario& scenario)
   }
 }
 
-void Evaluation::predict(Learner& learner, Trainer& trainer, const Dataset& test,
+void Evaluation::predict(Learner& learner, Trainer& trainer, const Dataset& test, int task,
                          const std::string& label, const Tensor& among,
                          const std::function<void(const Batch&, const Tensor&)>& best) const {
   trainer.each_batch(test, label, [&](const Batch& batch) {
-    const Tensor scores = learner.scores(batch).index_select(1, among);
+    Batch asked = batch;
+    if (scenario_.grant().task_id_at_test) asked.task = at::full({batch.size()}, task, at::kLong);
+    const Tensor scores = learner.scores(asked).index_select(1, among);
     const Tensor places =
         std::get<1>(at::topk(scores, std::min<int64_t>(5, scores.size(1)), -1));  // [B,5]
     best(batch, among.index_select(0, places.flatten()).view_as(places));
@@ -39,7 +41,7 @@ void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
     in_top5.push_back(at::zeros({test.size()}, at::kByte));
     if (std::ranges::none_of(scenario_.task_classes(task), [&](int64_t c) { return c < seen; }))
       continue;
-    predict(learner, trainer, test, fmt::format("after task {}: test {}", after, task + 1),
+    predict(learner, trainer, test, task, fmt::format("after task {}: test {}", after, task + 1),
             competing(task, after), [&](const Batch& batch, const Tensor& top) {
               predicted.back().index_copy_(0, batch.row, top.select(1, 0));
               in_top5.back().index_copy_(0, batch.row,
@@ -48,8 +50,7 @@ void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
   }
   predicted_.push_back(at::cat(predicted));
   in_top5_.push_back(at::cat(in_top5));
-  ++rows_;
-  fill();
+  fill(rows_++);
 }
 
 void Evaluation::measure_now(Learner& learner, Trainer& trainer) {
@@ -65,7 +66,7 @@ void Evaluation::measure_now(Learner& learner, Trainer& trainer) {
     for (int64_t i = 0; i < test.size(); ++i)
       if (test.target(i) < met) of_met.push_back(i);
     if (of_met.empty()) continue;
-    predict(learner, trainer, test.select(of_met),
+    predict(learner, trainer, test.select(of_met), task,
             fmt::format("after {} samples: test {}", point.samples, task + 1), at::arange(met),
             [&](const Batch& batch, const Tensor& top) {
               const auto targets = items_of(batch.target), found = items_of(top.select(1, 0));
@@ -85,22 +86,24 @@ Tensor Evaluation::competing(int task, int after) const {
   return at::arange(scenario_.seen_after(after));
 }
 
-void Evaluation::fill() {
-  for (int after = 0; after < rows_; ++after) {
-    int64_t first = 0;
-    for (int task = 0; task < scenario_.tasks(); ++task) {
-      const Dataset& test = scenario_.test(task);
-      const int64_t last = first + test.size();
-      const Tensor targets = tensor_of(test.targets());
-      const auto part = [&](const Tensor& hits) {
-        if (test.size() == 0) return Score();
-        return Score(hits.sum().item<double>() / double(test.size()));
-      };
-      const auto row = size_t(after);
-      matrix_.set(after, task, part(predicted_[row].slice(0, first, last) == targets));
-      top5_.set(after, task, part(in_top5_[row].slice(0, first, last)));
-      first = last;
+void Evaluation::fill(int after) {
+  const auto row = size_t(after);
+  const auto found = items_of(predicted_[row]);
+  const auto in_top5 = items_of(in_top5_[row].to(at::kLong));
+  size_t first = 0;
+  for (int task = 0; task < scenario_.tasks(); ++task) {
+    const auto& targets = scenario_.test(task).targets();
+    int64_t right = 0, among = 0;
+    for (size_t i = 0; i < targets.size(); ++i) {
+      right += found[first + i] == targets[i];
+      among += in_top5[first + i];
     }
+    first += targets.size();
+    const auto part = [&](int64_t hits) {
+      return targets.empty() ? Score() : Score(double(hits) / double(targets.size()));
+    };
+    matrix_.set(after, task, part(right));
+    top5_.set(after, task, part(among));
   }
 }
 
@@ -129,7 +132,8 @@ void Evaluation::state(Archive& a) {
     a(key + "right", curve_[i].right);
     a(key + "tested", curve_[i].tested);
   }
-  if (a.loading()) fill();
+  if (a.loading())
+    for (int after = 0; after < rows_; ++after) fill(after);
 }
 
 void Evaluation::write_predictions(const fs::path& path) const {

@@ -34,11 +34,11 @@ class Evaluation {
 
  private:
   // The best classes of every test sample of a task, the best first: of `among`, at most five.
-  void predict(Learner& learner, Trainer& trainer, const Dataset& test, const std::string& label,
-               const Tensor& among,
+  void predict(Learner& learner, Trainer& trainer, const Dataset& test, int task,
+               const std::string& label, const Tensor& among,
                const std::function<void(const Batch&, const Tensor&)>& best) const;
   Tensor competing(int task, int after) const;
-  void fill();  // the matrices from the predictions
+  void fill(int after);  // a row of the matrices from its predictions
 
   const Scenario& scenario_;
   int rows_ = 0;

@@ -9,6 +9,7 @@
 #include "patina/config/recipe_file.h"
 #include "patina/kernels/flops.h"
 #include "patina/models/clip.h"
+#include "patina/models/mlp.h"
 #include "patina/run/evaluation.h"
 #include "patina/run/feed.h"
 #include "patina/run/machine.h"
@@ -58,7 +59,13 @@ struct Folder {
   fs::path checkpoint() const { return path / "checkpoint.safetensors"; }
   fs::path previous() const { return path / "checkpoint.previous.safetensors"; }
 
-  // Makes the folder ready; true when a run in it is to be continued.
+  // Leaves nothing behind of a process that was killed while it wrote.
+  void tidy() const {
+    for (const auto& entry : fs::directory_iterator(path))
+      if (entry.path().extension() == ".tmp") fs::remove(entry.path());
+  }
+
+  // Makes the folder ready, which is locked; true when a run in it is to be continued.
   bool open(RunMode mode, const std::string& recipe_text) const {
     const bool used = fs::exists(recipe()) || fs::exists(checkpoint()) || fs::exists(previous());
     if (used && mode == RunMode::fresh)
@@ -74,7 +81,6 @@ struct Folder {
     if (used)
       for (const auto& file : {recipe(), record(), predictions(), checkpoint(), previous()})
         fs::remove(file);
-    make_folder(path);
     write_text(recipe(), recipe_text);
     return false;
   }
@@ -135,16 +141,28 @@ class Execution {
     if (const auto lack = missing(row_.needs, scenario_->grant()))
       fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}", row_.name, scenario_->name(),
            *lack);
-    if (row_.needs_clip && !dynamic_cast<const Clip*>(&backbone))
+    if (row_.network == Network::mlp && !dynamic_cast<const Mlp*>(&backbone))
+      fail(ErrorKind::recipe,
+           "{} masks the units of an MLP (model.name = \"mlp\"), and the model is "
+           "{}",
+           row_.name, backbone.about());
+    if ((row_.network == Network::transformer || row_.network == Network::clip) &&
+        backbone.layers() == 0)
+      fail(ErrorKind::recipe, "{} adapts transformer blocks, and the model has none: {}", row_.name,
+           backbone.about());
+    if (row_.network == Network::clip && !dynamic_cast<const Clip*>(&backbone))
       fail(ErrorKind::recipe, "{} reads class names: it needs a CLIP, and the model is {}",
            row_.name, backbone.about());
-    if (row_.needs_clip && !backbone.tokenizer())
+    if (row_.network == Network::clip && !backbone.tokenizer())
       fail(ErrorKind::recipe,
            "{} reads class names, but there is no tokenizer beside the model's weights: put "
            "tokenizer.json or bpe_simple_vocab_16e6.txt.gz there",
            row_.name);
 
+    make_folder(folder_.path);
+    const FolderLock lock(folder_.path);
     const bool resuming = folder_.open(control_.mode, to_toml(recipe_));
+    folder_.tidy();
     model_hash_ = content_hash(nn::tensors(backbone));
     backbone_numbers_ = nn::count(nn::tensors(backbone));
     const Seeds seeds(uint64_t(recipe_.seed));
@@ -457,7 +475,9 @@ Json run(Recipe& recipe, const DataSplits& data, Backbone& backbone, const fs::p
 Json run(Recipe& recipe, const fs::path& folder, const RunControl& control) {
   recipe.learner.row();  // the cheap mistakes first
   const DataSplits data = open_data(recipe.data);
-  const auto backbone = load_backbone(recipe.model);
+  ModelOptions model = recipe.model;
+  if (model.seed < 0) model.seed = recipe.seed;
+  const auto backbone = load_backbone(model);
   return run(recipe, data, *backbone, folder, control);
 }
 

@@ -13,17 +13,23 @@
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/tensors.h"
-#include "tests/support/toy_clip.h"
-#include "tests/support/toy_source.h"
-#include "tests/support/toy_vit.h"
+#include "tests/support/toy_network.h"
 
 namespace patina {
 namespace {
 
 constexpr int64_t kClasses = 6, kTasks = 3;
 
-Recipe toy_recipe(const std::string& learner, int64_t epochs) {
+// `memory`: samples that it may keep, where it keeps any; 0: as many as it would.
+Recipe toy_recipe(const std::string& learner, int64_t epochs, int64_t memory = 0) {
   Recipe recipe;
+  std::vector<std::string> settings;
+  if (const LearnerRow& row = *find_learner(learner); memory > 0 && row.keeps_samples) {
+    const bool per_task =
+        reference_text(*row.options()).find("memory_per_task") != std::string::npos;
+    settings.push_back(
+        fmt::format("learner.{}={}", per_task ? "memory_per_task" : "memory", memory));
+  }
   auto file = RecipeFile::parse(fmt::format(R"(
 seed = 7
 [data]
@@ -39,8 +45,10 @@ classes_per_task = {}
 name = "{}"
 )",
                                             kClasses / kTasks, learner),
-                                "toy.toml");
+                                "toy.toml", settings);
   file.bind(recipe);
+  if (const auto& needs = find_learner(learner)->needs; needs.task_id_at_test)
+    recipe.scenario.name = "task_incremental";
   // A few larger steps instead of the paper's many small ones.
   recipe.training.epochs = epochs;
   recipe.training.batch_size = 8;
@@ -53,18 +61,6 @@ int64_t enough_epochs(const std::string& learner) {
   return std::clamp<int64_t>(find_learner(learner)->training.epochs, 8, 40);
 }
 
-// The network a learner is tried on: a tiny trained ViT, or a CLIP where class names are read.
-std::unique_ptr<Backbone> toy_network(const std::string& learner) {
-  if (!find_learner(learner)->needs_clip) {
-    static const auto vit = toy_vit(ToySource(kClasses, 12, 3));
-    return vit->clone();
-  }
-  static const auto trained = toy_clip(ToySource(kClasses, 12, 1));
-  auto clip = trained->clone();
-  clip->set_tokenizer(std::make_shared<ClipWords>());
-  return clip;
-}
-
 class Conformance : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override { scratch_ = scratch_folder("conformance-" + GetParam()); }
@@ -72,7 +68,7 @@ class Conformance : public testing::TestWithParam<std::string> {
   Json run_toy(const fs::path& where, const RunControl& control = {}, int64_t epochs = 4) const {
     Recipe recipe = toy_recipe(GetParam(), epochs);
     const DataSplits data = toy_data(kClasses, 12, 6);
-    const auto network = toy_network(GetParam());
+    const auto network = toy_network(GetParam(), kClasses);
     return run(recipe, data, *network, where, control);
   }
   bool past_data() const { return find_learner(GetParam())->needs.past_data; }
@@ -168,12 +164,13 @@ class Watched : public ToySource {
 
 // Everything a learner is driven with, piece by piece.
 struct Bench {
-  explicit Bench(const std::string& learner, uint64_t seed = 7, int64_t epochs = 4)
+  explicit Bench(const std::string& learner, uint64_t seed = 7, int64_t epochs = 4,
+                 int64_t memory = 0)
       : row(*find_learner(learner)),
-        recipe(toy_recipe(learner, epochs)),
+        recipe(toy_recipe(learner, epochs, memory)),
         data{"toy", std::make_unique<Watched>(kClasses, 12, 1),
              std::make_unique<Watched>(kClasses, 6, 2)},
-        network(toy_network(learner)),
+        network(toy_network(learner, kClasses)),
         scenario(make_scenario(recipe.scenario, data, row.needs.past_data)),
         feed({.size = 16, .normalize = "imagenet"}),
         trainer(recipe.training, feed, feed, pool, Seeds(seed)),
@@ -190,7 +187,9 @@ struct Bench {
   const Watched& test() const { return static_cast<const Watched&>(*data.test); }
   Batch test_batch(int task) {
     Loader loader(scenario.test(task), feed, pool, 1024);
-    return *loader.next();
+    Batch batch = *loader.next();
+    if (scenario.grant().task_id_at_test) batch.task = at::full({batch.size()}, task, at::kLong);
+    return batch;
   }
 
   const LearnerRow& row;
@@ -206,8 +205,10 @@ struct Bench {
   std::unique_ptr<Learner> learner;
 };
 
+// Of earlier tasks, a learner with a memory reads as many samples as it may keep.
 TEST_P(Conformance, reads_only_what_it_was_granted) {
-  Bench bench(GetParam());
+  constexpr int64_t kMemory = 5;
+  Bench bench(GetParam(), 7, 4, kMemory);
   std::set<int64_t> allowed;
   while (const auto task = bench.stream.next()) {
     if (!past_data()) {
@@ -216,8 +217,10 @@ TEST_P(Conformance, reads_only_what_it_was_granted) {
     }
     for (int64_t i = 0; i < task->train->size(); ++i) allowed.insert(task->train->position(i));
     bench.learn(*task);
+    int64_t others = 0;
     for (int64_t i = 0; i < bench.train().size(); ++i)
-      EXPECT_TRUE(!bench.train().touched[size_t(i)] || allowed.count(i)) << "training sample " << i;
+      others += bench.train().touched[size_t(i)] && !allowed.count(i);
+    EXPECT_LE(others, bench.row.keeps_samples ? task->index * kMemory : 0);
     for (int64_t i = 0; i < bench.test().size(); ++i)
       EXPECT_FALSE(bench.test().touched[size_t(i)]) << "test sample " << i;
   }
@@ -258,7 +261,7 @@ TEST_P(Conformance, tells_the_fresh_classes_apart) {
 
 TEST_P(Conformance, leaves_frozen_weights_alone) {
   Bench bench(GetParam());
-  const auto initial = toy_network(GetParam());
+  const auto initial = toy_network(GetParam(), kClasses);
   while (const auto task = bench.stream.next()) {
     bench.learn(*task);
     const auto now = nn::tensors(*bench.network), before = nn::tensors(*initial);
@@ -293,7 +296,7 @@ TEST_P(Conformance, refuses_a_folder_that_holds_another_run) {
   Recipe other = toy_recipe(GetParam(), 4);
   other.seed = 8;
   const DataSplits data = toy_data(kClasses, 12, 6);
-  const auto network = toy_network(GetParam());
+  const auto network = toy_network(GetParam(), kClasses);
   const std::string text =
       error_of([&] { run(other, data, *network, where, {.mode = RunMode::resume}); });
   EXPECT_TRUE(contains(text, "seed = 7") && contains(text, "seed = 8")) << text;

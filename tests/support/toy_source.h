@@ -68,6 +68,24 @@ class ToySource : public Source {
   std::vector<int64_t> damaged_;
 };
 
+/// The same classes seen in two ways: every second sample of a class is drawn in swapped colours.
+class ToyDomains : public ToySource {
+ public:
+  using ToySource::ToySource;
+  const std::vector<std::string>& domains() const override {
+    static const std::vector<std::string> names = {"plain", "swapped"};
+    return names;
+  }
+  int64_t domain(int64_t i) const override { return i / int64_t(classes().size()) % 2; }
+  Image image(int64_t i) const override {
+    Image image = ToySource::image(i);
+    if (domain(i) == 0) return image;
+    for (size_t p = 0; p + 2 < image.pixels.size(); p += 3)
+      std::swap(image.pixels[p], image.pixels[p + 1]);
+    return image;
+  }
+};
+
 /// Training and test samples of the same classes, from different seeds.
 inline DataSplits toy_data(int64_t classes, int64_t train_per_class, int64_t test_per_class) {
   return {"toy", std::make_unique<ToySource>(classes, train_per_class, 1),

@@ -1,8 +1,10 @@
-// A tiny ViT that was trained, since learners build on networks whose features tell images apart.
+// A tiny ViT that was trained, since learners build on networks whose features tell images apart;
+// and an MLP that was not.
 #pragma once
 
 #include "patina/data/dataset.h"
 #include "patina/learn/learner.h"
+#include "patina/models/mlp.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
 #include "patina/optim/optimizer.h"
@@ -31,6 +33,15 @@ inline std::unique_ptr<ViT> toy_vit(const Source& source) {
   nn::freeze(*vit);
   for (auto& item : nn::tensors(*vit)) item.tensor.mutable_grad() = Tensor();
   return vit;
+}
+
+/// A small MLP that was never trained; the same each time.
+inline std::unique_ptr<Mlp> toy_mlp(int64_t side) {
+  auto mlp = std::make_unique<Mlp>(MlpShape{.image_size = side, .hidden = {48, 48}, .channels = 3},
+                                   "imagenet");
+  Random random = Seeds(1)("mlp");
+  mlp->initialize(random);
+  return mlp;
 }
 
 }  // namespace patina

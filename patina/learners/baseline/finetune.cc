@@ -71,6 +71,7 @@ LearnerRow finetune_learner() {
        .about = "Trains the whole network on each task in turn and does nothing about forgetting.",
        .stores = "The network and a head that grows.",
        .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       .network = Network::any,
        .training = {
            .epochs = 20,
            .batch_size = 128,

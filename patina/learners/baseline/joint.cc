@@ -69,6 +69,7 @@ LearnerRow joint_learner() {
        .stores = "The network and a head; it is handed the samples of all tasks again.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .past_data = true},
+       .network = Network::any,
        .training = {
            .epochs = 20,
            .batch_size = 128,

@@ -58,6 +58,7 @@ LearnerRow cofima_learner() {
                   "has any, they are averaged: the formula says 0 / 0.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
+       .network = Network::any,
        .training = slow_learner_training()});
 }
 

@@ -36,6 +36,7 @@ LearnerRow coma_learner() {
        .differs = "A head that the previous network lacks stays as trained.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
+       .network = Network::any,
        .training = slow_learner_training()});
 }
 

@@ -59,6 +59,7 @@ LearnerRow soup_learner() {
                   "means, so that they agree on a scale.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
+       .network = Network::any,
        .training = {.epochs = 20,
                     .batch_size = 128,
                     .optimizer = {.lr = 0.001, .weight_decay = 5e-4, .schedule = "constant"}}});

@@ -37,7 +37,8 @@ LearnerRow simplecil_learner() {
       {.paper = "Zhou et al., IJCV 2024",
        .about = "Classifies by the cosine to each class's mean feature under the frozen network.",
        .stores = "A prototype a class.",
-       .needs = {.boundaries = true, .new_classes = true}});
+       .needs = {.boundaries = true, .many_passes = true, .new_classes = true},
+       .network = Network::any});
 }
 
 }  // namespace patina

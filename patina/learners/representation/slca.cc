@@ -24,6 +24,7 @@ LearnerRow slca_learner() {
        .stores = "The network; the heads, as trained and as aligned; a Gaussian a class.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
+       .network = Network::any,
        .training = slow_learner_training()});
 }
 

@@ -36,7 +36,7 @@ class SlcaPlusPlus : public SlowLearner {
       : SlowLearner(setup, options), options_(options) {
     Random random = seeds()("lora");
     lora_ = make_lora(options.lora, backbone(), random);
-    for (auto& [name, tensor] : nn::tensors(backbone())) tensor.requires_grad_(is_light(name));
+    for (auto& item : nn::tensors(backbone())) item.tensor.requires_grad_(is_light(item.name));
   }
 
   // a CE + b RCE, among the task's own classes.

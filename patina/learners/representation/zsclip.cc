@@ -74,12 +74,13 @@ class ZeroShotClip : public ClosedFormLearner {
 };
 
 LearnerRow zsclip_learner() {
-  return learner_row<ZeroShotClip>({.paper = "Radford et al., ICML 2021",
-                                    .about = "Classifies by the cosine to each class name's "
-                                             "sentences under CLIP; nothing is learned.",
-                                    .stores = "An embedding a class.",
-                                    .needs = {.boundaries = true, .new_classes = true},
-                                    .needs_clip = true});
+  return learner_row<ZeroShotClip>(
+      {.paper = "Radford et al., ICML 2021",
+       .about = "Classifies by the cosine to each class name's "
+                "sentences under CLIP; nothing is learned.",
+       .stores = "An embedding a class.",
+       .needs = {.boundaries = true, .many_passes = true, .new_classes = true},
+       .network = Network::clip});
 }
 
 }  // namespace patina

@@ -2,6 +2,7 @@
 #include "patina/base/file.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <fstream>
@@ -133,6 +134,17 @@ TEST(ContentHash, SeesEveryByteAndEveryBoundary) {
   EXPECT_NE(hash({"ab", "c"}), hash({"a", "bc"}));
   EXPECT_NE(hash({"abc"}), hash({std::string_view("abc\0", 4)}));
   EXPECT_NE(hash({"12345678abcdefgh"}), hash({"abcdefgh12345678"}));
+}
+
+TEST(FolderLock, HoldsAFolderForOneAtATime) {
+  const auto folder = scratch_folder("lock");
+  {
+    const FolderLock held(folder);
+    const std::string message = error_of([&] { const FolderLock second(folder); });
+    EXPECT_PRED2(contains, message, folder.string() + ": another patina is running here");
+    EXPECT_PRED2(contains, message, fmt::format("process {}", ::getpid()));
+  }
+  const FolderLock again(folder);
 }
 
 }  // namespace

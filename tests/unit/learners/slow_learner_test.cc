@@ -116,7 +116,7 @@ TEST(SlcaPlusPlus, OlderHeadsReadLargerFeatures) {
   Random random = Seeds(1)("other");
   adapt::Lora lora({.rank = 4, .alpha = 3.2, .parts = "qkv", .mlp = true}, toy.vit->block(),
                    toy.vit->layers(), random);
-  for (auto& [name, tensor] : nn::tensors(lora)) tensor.detach().copy_(state.at("lora." + name));
+  for (auto& item : nn::tensors(lora)) item.tensor.detach().copy_(state.at("lora." + item.name));
   const Tensor f = toy.features({&lora});
   const Tensor wanted =
       at::cat({at::linear(1.5 * f, state.at("heads.weights.0"), state.at("heads.biases.0")),

@@ -1,0 +1,53 @@
+// The classical set-up: one network and one linear head over all classes, trained as a whole. What
+// a method does about forgetting comes on top.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "patina/learn/learner.h"
+#include "patina/nn/heads.h"
+
+namespace patina {
+
+class NetworkLearner : public Learner {
+ public:
+  explicit NetworkLearner(Setup setup);
+
+  void begin_task(const Task& task, Trainer& trainer) override;
+  void begin_classes(int64_t fresh) override;
+  Tensor loss(const Batch& batch) override;
+  Tensor scores(const Batch& batch) override;
+  std::vector<ParamGroup> trainable() override;
+  void state(Archive& a) override;
+
+ protected:
+  /// Scores with a graph: [B,K].
+  Tensor outputs(const Input& input) const { return head_(backbone_.features(input)); }
+  /// Scores where those that do not compete with a sample's class at test time are -inf: of other
+  /// tasks' classes, where the task will be told; otherwise none. [B,K], [B] -> [B,K]
+  Tensor competing(const Tensor& outputs, const Tensor& target) const;
+  /// Mean cross-entropy among those that compete.
+  Tensor task_loss(const Tensor& outputs, const Tensor& target) const;
+  /// Scores where every sample is asked of its own task's network, `scored(task, input)`: of a
+  /// batch that says which task each sample is of. [B,K]
+  static Tensor by_task(const Batch& batch,
+                        const std::function<Tensor(int64_t task, const Input& input)>& scored);
+  /// The weights that all tasks share, and what they are called: the backbone's.
+  std::vector<nn::NamedTensor> shared() { return nn::trainable(backbone_); }
+
+  Backbone& backbone() const { return backbone_; }
+  const nn::LinearHead& head() const { return head_; }
+  nn::LinearHead& head() { return head_; }
+  const Seeds& seeds() const { return seeds_; }
+  const Grant& grant() const { return grant_; }
+
+ private:
+  Backbone& backbone_;  // trained in place
+  Seeds seeds_;
+  Grant grant_;
+  nn::LinearHead head_;
+  std::vector<int64_t> task_of_;  // of each class, where the task is told at test time
+};
+
+}  // namespace patina

@@ -1,0 +1,43 @@
+// The network as a task found it, which methods ask what it said before.
+#pragma once
+
+#include <memory>
+
+#include "patina/checkpoint/archive.h"
+#include "patina/models/backbone.h"
+#include "patina/nn/heads.h"
+
+namespace patina {
+
+/// A frozen copy of a network and its head; nothing until it is taken.
+class Teacher {
+ public:
+  explicit operator bool() const { return network_ != nullptr; }
+  void take(const Backbone& network, const nn::LinearHead& head) {
+    network_ = network.clone();
+    nn::freeze(*network_);
+    head_ = {.weight = head.weight.detach().clone(), .bias = head.bias.detach().clone()};
+  }
+  void release() { network_.reset(); }
+  /// Scores over the classes it knew, without a graph: [B,K_before].
+  Tensor operator()(const Input& input) const {
+    NoGrad no_grad;
+    return head_(network_->features(input));
+  }
+  /// `network` and `head` are those to take where a state is loaded.
+  void state(Archive& a, const Backbone& network, const nn::LinearHead& head) {
+    bool taken = bool(*this);
+    a("teacher.taken", taken);
+    if (!taken) return release();
+    if (a.loading()) take(network, head);
+    a("teacher.network", *network_);
+    a("teacher.head.weight", head_.weight);
+    a("teacher.head.bias", head_.bias);
+  }
+
+ private:
+  std::unique_ptr<Backbone> network_;
+  nn::LinearHead head_;
+};
+
+}  // namespace patina

@@ -1,0 +1,154 @@
+// PackNet: every task takes the weights nobody owns, gives back the smallest of them, and keeps the
+// rest for good.
+// Mallya and Lazebnik, "PackNet: Adding Multiple Tasks to a Single Network by Iterative Pruning",
+// CVPR 2018.
+#include "patina/learn/merging.h"
+#include "patina/learn/network/network_learner.h"
+#include "patina/nn/batch_norm.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class PackNet : public NetworkLearner {
+ public:
+  struct Options : LearnerOptions {
+    double prune = 0.5;
+    int64_t retrain_epochs = 5;
+    void bind(Fields& f) override {
+      f("prune", prune, "Part of a task's weights in each layer that it gives back.",
+        {.low = 0, .high = 1, .high_open = true});
+      f("retrain_epochs", retrain_epochs, "Epochs of those that it keeps, after pruning.",
+        at_least(0));
+    }
+  };
+
+  PackNet(Setup setup, const Options& options) : NetworkLearner(setup), options_(options) {
+    for (const auto& item : weights()) owner_.push_back(at::zeros(item.tensor.sizes(), at::kByte));
+  }
+
+  void begin_task(const Task& task, Trainer& trainer) override {
+    NetworkLearner::begin_task(task, trainer);
+    task_ = task.index + 1;
+    pruned_ = false;
+  }
+
+  void fit(const Task& task, Trainer& trainer) override {
+    if (!pruned_) {
+      trainer.epochs(*this, task);
+      prune();
+      pruned_ = true;
+    }
+    if (options_.retrain_epochs > 0) trainer.epochs(*this, task, options_.retrain_epochs);
+  }
+
+  Tensor loss(const Batch& batch) override {
+    // Statistics of the inputs belong to the first task, as norms and biases do.
+    std::optional<nn::FixedStatistics> fixed;
+    if (task_ > 1) fixed.emplace();
+    return NetworkLearner::loss(batch);
+  }
+
+  // Weights of others stay, and after pruning those nobody owns stay zero. Biases and norms are the
+  // first task's.
+  void after_backward() override {
+    const auto weights = this->weights();
+    kept_ = copied(weights);
+    for (size_t i = 0; i < weights.size(); ++i)
+      if (weights[i].tensor.grad().defined()) weights[i].tensor.grad().mul_(moves(i));
+  }
+
+  // Weight decay and momentum move what has no gradient, too.
+  void after_step(const Batch&) override {
+    NoGrad no_grad;
+    const auto weights = this->weights();
+    for (size_t i = 0; i < weights.size(); ++i)
+      weights[i].tensor.copy_(at::where(moves(i), weights[i].tensor, kept_[i]));
+  }
+
+  // The network of task t: weights of tasks up to t.
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    return by_task(batch, [&](int64_t task, const Input& input) {
+      const auto weights = this->weights();
+      const Weights whole = copied(weights);
+      for (size_t i = 0; i < weights.size(); ++i)
+        if (is_packed(weights[i]))
+          weights[i].tensor.mul_((owner_[i] > 0) & (owner_[i] <= task + 1));
+      const Tensor scores = outputs(input);
+      assign(weights, whole);
+      return scores;
+    });
+  }
+
+  void state(Archive& a) override {
+    NetworkLearner::state(a);
+    a("owner", owner_);
+    a("task", task_);
+    a("pruned", pruned_);
+  }
+
+  Json diagnostics() const override {
+    double free = 0, all = 0;
+    const auto weights = this->weights();
+    for (size_t i = 0; i < weights.size(); ++i) {
+      if (!is_packed(weights[i])) continue;
+      free += owner_[i].eq(0).sum().item<double>();
+      all += double(owner_[i].numel());
+    }
+    return {{"free_weights", free / all}};
+  }
+
+ private:
+  static bool is_packed(const nn::NamedTensor& item) { return item.tensor.dim() >= 2; }
+  std::vector<nn::NamedTensor> weights() const {
+    std::vector<nn::NamedTensor> list;
+    for (auto& item : nn::tensors(backbone()))
+      if (item.learned) list.push_back(item);
+    return list;
+  }
+  Tensor moves(size_t i) const {
+    if (owner_[i].dim() < 2) return at::full(owner_[i].sizes(), task_ == 1, at::kBool);
+    return owner_[i] == (pruned_ ? task_ : 0);
+  }
+
+  // The smallest of the weights this task trained are zero again; it owns the others.
+  void prune() {
+    NoGrad no_grad;
+    const auto weights = this->weights();
+    for (size_t i = 0; i < weights.size(); ++i) {
+      if (!is_packed(weights[i])) continue;
+      const Tensor free = owner_[i] == 0;
+      const Tensor sizes = std::get<0>(at::sort(at::abs(weights[i].tensor).masked_select(free)));
+      if (sizes.numel() == 0) continue;
+      const auto given = int64_t(double(sizes.numel()) * options_.prune);
+      const double limit = given > 0 ? sizes[given - 1].item<double>() : -1;
+      const Tensor kept = free & (at::abs(weights[i].tensor) > limit);
+      owner_[i].masked_fill_(kept, task_);
+      weights[i].tensor.masked_fill_(owner_[i] == 0, 0);
+    }
+  }
+
+  Options options_;
+  std::vector<Tensor> owner_;  // of each weight: 0 nobody, else a task from 1 on
+  int64_t task_ = 0;
+  bool pruned_ = false;  // the task in hand
+  Weights kept_;         // before the step in hand
+};
+
+LearnerRow packnet_learner() {
+  return learner_row<PackNet>(
+      {.paper = "Mallya and Lazebnik, CVPR 2018",
+       .about =
+           "Prunes each task's weights and keeps the rest for good; the next takes what is free.",
+       .stores = "The network, a head, and which task owns each weight.",
+       .needs = {.task_id_at_train = true,
+                 .task_id_at_test = true,
+                 .boundaries = true,
+                 .many_passes = true},
+       .network = Network::any,
+       .training = {.epochs = 10,
+                    .batch_size = 32,
+                    .optimizer = {.lr = 1e-3, .weight_decay = 5e-4, .schedule = "constant"}}});
+}
+
+}  // namespace patina

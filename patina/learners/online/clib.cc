@@ -1,0 +1,192 @@
+// CLIB: every sample goes through the memory, and only the memory is trained on; the one whose
+// training has helped the others least gives way. The learning rate adapts by a test of whether a
+// lower one lowers the memory's loss faster.
+// Koh et al., "Online Continual Learning on Class Incremental Blurry Task Configuration with
+// Anytime Inference", ICLR 2022.
+#include <cmath>
+
+#include "patina/learn/network/network_learner.h"
+#include "patina/learn/network/welch_test.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class Clib : public NetworkLearner {
+ public:
+  struct Options : LearnerOptions {
+    int64_t memory = 500, memory_batch = 16, importance_every = 1;
+    double keep = 0.9, rate_step = 0.95;
+    int64_t rate_every = 10;
+    bool adapt_rate = true;
+    void bind(Fields& f) override {
+      f("memory", memory, "Samples that may be kept.", at_least(1));
+      f("memory_batch", memory_batch, "Samples of the memory in a step.", at_least(1));
+      f("importance_every", importance_every,
+        "Steps between two looks at the loss of the whole memory.", at_least(1));
+      f("keep", keep, "What a look leaves of a sample's importance: a moving average.",
+        {.low = 0, .high = 1, .high_open = true});
+      f("adapt_rate", adapt_rate, "Whether the learning rate adapts.");
+      f("rate_every", rate_every, "Steps with the higher rate before as many with the lower.",
+        at_least(1));
+      f("rate_step", rate_step, "The lower rate over the higher.",
+        {.low = 0, .high = 1, .low_open = true, .high_open = true});
+    }
+  };
+
+  Clib(Setup setup, const Options& options)
+      : NetworkLearner(setup), options_(options), samples_(*setup.samples) {}
+
+  void observe(const Batch& batch, Trainer& trainer) override {
+    const auto positions = items_of(batch.sample), targets = items_of(batch.target);
+    for (size_t i = 0; i < positions.size(); ++i) {
+      insert(positions[i], targets[i]);
+      for (int64_t u = 0; u < trainer.options().updates_per_batch; ++u) train(trainer);
+    }
+  }
+
+  std::vector<ParamGroup> trainable() override {
+    auto groups = NetworkLearner::trainable();
+    for (auto& group : groups) group.lr_factor = high_ * (lower_now() ? options_.rate_step : 1);
+    return groups;
+  }
+
+  void state(Archive& a) override {
+    NetworkLearner::state(a);
+    a("positions", positions_);
+    a("targets", targets_);
+    a("importance", importance_);
+    a("losses", losses_);
+    a("fresh", fresh_);
+    a("high", high_);
+    a("steps", steps_);
+    a("high_log", high_log_);
+    a("low_log", low_log_);
+  }
+
+  Json diagnostics() const override { return {{"rate_factor", high_}}; }
+
+ private:
+  // Into the class that has most, the newcomer counted: its least important sample gives way.
+  void insert(int64_t position, int64_t target) {
+    if (int64_t(positions_.size()) < options_.memory) {
+      positions_.push_back(position);
+      targets_.push_back(target);
+      importance_.push_back(0);
+      losses_.push_back(0);
+      fresh_.push_back(1);
+      return;
+    }
+    std::vector<int64_t> counts(size_t(head().classes()));
+    for (const int64_t t : targets_) ++counts[size_t(t)];
+    ++counts[size_t(target)];
+    const int64_t largest = std::ranges::max_element(counts) - counts.begin();
+    size_t worst = positions_.size();
+    for (size_t i = 0; i < positions_.size(); ++i)
+      if (targets_[i] == largest &&
+          (worst == positions_.size() || importance_[i] < importance_[worst]))
+        worst = i;
+    if (worst == positions_.size()) return;  // the newcomer is the only one of its class
+    positions_[worst] = position;
+    targets_[worst] = target;
+    importance_[worst] = 0;
+    fresh_[worst] = 1;
+  }
+
+  void train(Trainer& trainer) {
+    const auto slots = drawn();
+    trainer.descend(*this, batch_of(slots, seeds()("augment", uint64_t(steps_))));
+    if (++steps_ % options_.importance_every == 0) look(slots);
+  }
+
+  std::vector<size_t> drawn() const {
+    Random random = seeds()("memory batch", uint64_t(steps_));
+    std::vector<size_t> slots(positions_.size());
+    for (size_t i = 0; i < slots.size(); ++i) slots[i] = i;
+    const size_t count = std::min(slots.size(), size_t(options_.memory_batch));
+    for (size_t i = 0; i < count; ++i)
+      std::swap(slots[i], slots[i + random.below(slots.size() - i)]);
+    slots.resize(count);
+    return slots;
+  }
+
+  Batch batch_of(const std::vector<size_t>& slots, Random augment) const {
+    std::vector<int64_t> positions, targets;
+    for (const size_t slot : slots) {
+      positions.push_back(positions_[slot]);
+      targets.push_back(targets_[slot]);
+    }
+    return samples_(std::move(positions), std::move(targets), augment);
+  }
+
+  // The loss of every sample now. What the others' fell by, on average, is to the credit of those
+  // just trained on: H ← H - (1 - keep) D with D = mean(ℓ - ℓ_before) - mean(H of those) / |B|.
+  void look(const std::vector<size_t>& trained) {
+    NoGrad no_grad;
+    constexpr size_t kAtOnce = 128;
+    double change = 0;
+    int64_t known = 0;
+    for (size_t from = 0; from < positions_.size(); from += kAtOnce) {
+      std::vector<size_t> slots;
+      for (size_t i = from; i < std::min(from + kAtOnce, positions_.size()); ++i)
+        slots.push_back(i);
+      const Batch batch = batch_of(slots, seeds()("look"));
+      const Tensor log_p = at::log_softmax(outputs(batch.input), -1);
+      const Tensor loss = -log_p.gather(1, batch.target.unsqueeze(1)).squeeze(1).to(at::kDouble);
+      for (size_t i = 0; i < slots.size(); ++i) {
+        const double now = loss[int64_t(i)].item<double>();
+        double& before = losses_[slots[i]];
+        if (!std::exchange(fresh_[slots[i]], 0)) {
+          change += now - before;
+          ++known;
+        }
+        before = now;
+      }
+    }
+    if (known == 0) return;
+    change /= double(known);
+    double credit = 0;
+    for (const size_t slot : trained) credit += importance_[slot] / double(trained.size());
+    const double gain = change - credit / double(trained.size());
+    for (const size_t slot : trained) importance_[slot] -= (1 - options_.keep) * gain;
+    if (options_.adapt_rate) adapt(-change);
+  }
+
+  bool lower_now() const { return options_.adapt_rate && steps_ / options_.rate_every % 2 == 1; }
+
+  // A block of steps at the higher rate, one at the lower; once both logs have ten entries, the
+  // better rate becomes the higher of the next two.
+  void adapt(double fall) {
+    constexpr size_t kEntries = 10;
+    auto& log = (steps_ - 1) / options_.rate_every % 2 == 1 ? low_log_ : high_log_;
+    log.push_back(fall);
+    if (high_log_.size() < kEntries || low_log_.size() < kEntries) return;
+    const double p = welch_test_greater(low_log_, high_log_);
+    if (p < 0.05) high_ *= options_.rate_step;
+    if (p > 0.95) high_ /= options_.rate_step;
+    high_log_.clear();
+    low_log_.clear();
+  }
+
+  Options options_;
+  const SampleLoader& samples_;
+  std::vector<int64_t> positions_, targets_;
+  std::vector<double> importance_, losses_;  // H and ℓ of each
+  std::vector<int64_t> fresh_;               // 1: its loss was never looked at
+  double high_ = 1;                          // the higher rate, over training.lr
+  int64_t steps_ = 0;
+  std::vector<double> high_log_, low_log_;  // how much the loss fell at each
+};
+
+LearnerRow clib_learner() {
+  return learner_row<Clib>(
+      {.paper = "Koh et al., ICLR 2022",
+       .about = "Trains on a memory alone, in which samples stay that help the others.",
+       .stores = "The network, a head, the memory's samples, their importance and losses.",
+       .keeps_samples = true,
+       .network = Network::any,
+       .training = {.epochs = 1,
+                    .batch_size = 16,
+                    .optimizer = {.optimizer = "adam", .lr = 3e-4, .schedule = "constant"}}});
+}
+
+}  // namespace patina

@@ -1,0 +1,86 @@
+// Recursive ridge regression on randomly projected features: RanPAC's head without a Gram matrix to
+// be solved, by the update of recursive least squares. After any order of samples it is the joint
+// solution.
+// Zhuang et al., "ACIL: Analytic Class-Incremental Learning", NeurIPS 2022 (equations 13 and 14);
+// McDonnell et al., "RanPAC", NeurIPS 2023, for the projection.
+#include <cmath>
+
+#include "patina/learn/learner.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class RecursiveRidge : public StreamingLearner {
+ public:
+  struct Options : LearnerOptions {
+    int64_t projection = 2000;
+    double penalty = 100;
+    void bind(Fields& f) override {
+      f("projection", projection, "Random features ReLU(f P); 0: the features themselves.",
+        at_least(0));
+      f("penalty", penalty, "The ridge's λ.", above(0));
+    }
+  };
+
+  RecursiveRidge(Setup setup, const Options& options) : backbone_(setup.backbone) {
+    int64_t width = backbone_.width();
+    if (options.projection > 0) {
+      Random random = setup.seeds("projection");
+      projection_ = at::empty({width, options.projection});
+      nn::init_normal(projection_, random, 0, 1);
+      width = options.projection;
+    }
+    inverse_ = at::eye(width, at::kDouble) / options.penalty;
+  }
+
+  void begin_classes(int64_t fresh) override {
+    const Tensor more = at::zeros({inverse_.size(0), fresh}, at::kDouble);
+    weight_ = weight_.defined() ? at::cat({weight_, more}, 1) : more;
+  }
+
+  // R ← R - R Xᵀ (I + X R Xᵀ)⁻¹ X R, then W ← W + R Xᵀ (Y - X W).
+  void observe(const Batch& batch, Trainer&) override {
+    NoGrad no_grad;
+    const Tensor x = projected(batch.input);
+    const Tensor y = at::one_hot(batch.target, weight_.size(1)).to(at::kDouble);
+    const Tensor xr = x.mm(inverse_);  // [B,M]
+    const Tensor factor = at::linalg_cholesky(x.mm(xr.t()) + at::eye(x.size(0), x.options()));
+    const Tensor half = at::linalg_solve_triangular(factor, xr, false);
+    inverse_.addmm_(half.t(), half, 1, -1);
+    weight_.add_(inverse_.mm(x.t().mm(y - x.mm(weight_))));
+  }
+
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    return projected(batch.input).mm(weight_).to(at::kFloat);
+  }
+
+  void state(Archive& a) override {
+    a("projection", projection_);
+    a("inverse", inverse_);
+    a("weight", weight_);
+  }
+
+ private:
+  Tensor projected(const Input& input) const {  // [B,M] double
+    const Tensor features = backbone_.features(input);
+    return (projection_.defined() ? at::relu(features.mm(projection_)) : features).to(at::kDouble);
+  }
+
+  Backbone& backbone_;
+  Tensor projection_;  // [D,M]
+  Tensor inverse_;     // [M,M] double: (XᵀX + λ I)⁻¹ of all samples so far
+  Tensor weight_;      // [M,K] double
+};
+
+LearnerRow recursive_ridge_learner() {
+  return learner_row<RecursiveRidge>(
+      {.paper = "Zhuang et al., NeurIPS 2022",
+       .about = "Ridge regression on randomly projected features, updated batch by batch to the "
+                "joint solution.",
+       .stores = "The projection, one matrix as large as a Gram matrix, the weights.",
+       .network = Network::any,
+       .training = {.batch_size = 64}});
+}
+
+}  // namespace patina

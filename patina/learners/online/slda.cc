@@ -1,0 +1,91 @@
+// Streaming linear discriminant analysis: a running mean a class and one running covariance, on
+// features of a frozen network; a sample at a time, any order.
+// Hayes and Kanan, "Lifelong Machine Learning with Deep Streaming Linear Discriminant Analysis",
+// CVPR workshop 2020.
+#include "patina/learn/learner.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class Slda : public StreamingLearner {
+ public:
+  struct Options : LearnerOptions {
+    double shrinkage = 1e-4;
+    void bind(Fields& f) override {
+      f("shrinkage", shrinkage, "The paper's ε: part of the identity in the covariance.",
+        {.low = 0, .high = 1, .low_open = true});
+    }
+  };
+
+  Slda(Setup setup, const Options& options)
+      : backbone_(setup.backbone),
+        options_(options),
+        covariance_(at::zeros({backbone_.width(), backbone_.width()}, at::kDouble)) {}
+
+  void begin_classes(int64_t fresh) override {
+    const Tensor more = at::zeros({fresh, backbone_.width()}, at::kDouble);
+    means_ = means_.defined() ? at::cat({means_, more}) : more;
+    counts_.resize(size_t(means_.size(0)));
+    weight_ = Tensor();
+  }
+
+  // Σ ← (t Σ + Δ) / (t + 1), Δ = t/(t+1) (z - μ_y)(z - μ_y)ᵀ, then μ_y ← (c_y μ_y + z) / (c_y + 1).
+  void observe(const Batch& batch, Trainer&) override {
+    NoGrad no_grad;
+    const Tensor features = backbone_.features(batch.input).to(at::kDouble);
+    const auto targets = items_of(batch.target);
+    for (size_t i = 0; i < targets.size(); ++i) {
+      const Tensor from_mean = features[int64_t(i)] - means_[targets[i]];
+      const double t = double(samples_++);
+      covariance_.mul_(t / (t + 1)).addr_(from_mean, from_mean, 1, t / ((t + 1) * (t + 1)));
+      means_[targets[i]].add_(from_mean, 1.0 / double(++counts_[size_t(targets[i])]));
+    }
+    weight_ = Tensor();
+  }
+
+  // W = Λ μ, b = -½ μᵀ Λ μ with Λ = ((1 - ε) Σ + ε I)⁻¹. A class without samples scores -inf.
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    if (!weight_.defined()) {
+      const Tensor shrunk =
+          covariance_ * (1 - options_.shrinkage) +
+          at::eye(covariance_.size(0), covariance_.options()) * options_.shrinkage;
+      const Tensor factor = at::linalg_cholesky(shrunk);
+      const Tensor half = at::linalg_solve_triangular(factor, means_.t(), false);
+      weight_ = at::linalg_solve_triangular(factor.t(), half, true);  // [D,K]
+      bias_ = half.square().sum(0) * -0.5;
+      bias_.masked_fill_(tensor_of(counts_) == 0, -std::numeric_limits<double>::infinity());
+    }
+    return (backbone_.features(batch.input).to(at::kDouble).mm(weight_) + bias_).to(at::kFloat);
+  }
+
+  void state(Archive& a) override {
+    a("means", means_);
+    a("covariance", covariance_);
+    a("counts", counts_);
+    a("samples", samples_);
+    if (a.loading()) weight_ = Tensor();
+  }
+
+ private:
+  Backbone& backbone_;
+  Options options_;
+  Tensor means_;       // [K,D] double
+  Tensor covariance_;  // [D,D] double
+  std::vector<int64_t> counts_;
+  int64_t samples_ = 0;
+  Tensor weight_, bias_;  // [D,K], [K]; undefined: to be made
+};
+
+LearnerRow slda_learner() {
+  return learner_row<Slda>(
+      {.paper = "Hayes and Kanan, CVPR workshop 2020",
+       .about = "Running class means and one running covariance of frozen features, a sample at a "
+                "time.",
+       .stores = "A mean a class and one covariance.",
+       .differs = "The covariance begins at zero, not as that of a first batch.",
+       .network = Network::any,
+       .training = {.batch_size = 64}});
+}
+
+}  // namespace patina

@@ -1,0 +1,153 @@
+// Elastic weight consolidation: weights that earlier tasks' likelihoods depend on are held by
+// springs as stiff as their Fisher information.
+// Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks", PNAS 2017; online:
+// Schwarz et al., "Progress & Compress", ICML 2018.
+#include "patina/learn/fisher.h"
+#include "patina/learn/network/anchor.h"
+#include "patina/learn/network/network_learner.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class Ewc : public NetworkLearner {
+ public:
+  struct Options : LearnerOptions {
+    double strength = 100;
+    std::string mode = "separate", fisher = "sampled";
+    double decay = 1;
+    int64_t fisher_samples = 0;
+    void bind(Fields& f) override {
+      f("strength", strength, "The paper's λ.", at_least(0));
+      f("mode", mode,
+        "separate: a spring to the weights after every task; online: one to the last, with the sum "
+        "of all informations.",
+        {"separate", "online"});
+      f("decay", decay, "Of online: what is left of earlier informations at each task (γ).",
+        between(0, 1));
+      f("fisher", fisher,
+        "Whose likelihood it is the information of: of labels drawn from the network's own "
+        "prediction (the definition), of all of them by their probabilities (exact, K times the "
+        "work), or of the true labels (empirical).",
+        {"sampled", "exact", "labels"});
+      f("fisher_samples", fisher_samples, "Samples it is measured on; 0: all of the task.",
+        at_least(0));
+    }
+  };
+
+  Ewc(Setup setup, const Options& options) : NetworkLearner(setup), options_(options) {}
+
+  void fit(const Task& task, Trainer& trainer) override {
+    how_ = trainer.options();
+    NetworkLearner::fit(task, trainer);
+  }
+  void begin_epoch(int64_t epoch) override {
+    rate_ = learning_rate(how_.optimizer, double(epoch), how_.epochs);
+  }
+  void observe(const Batch& batch, Trainer& trainer) override {
+    rate_ = trainer.options().optimizer.lr;
+    NetworkLearner::observe(batch, trainer);
+  }
+
+  // L + λ/2 Σ_k Σ_i F_ki (θ_i - θ*_ki)² (their equation 3). The springs of all tasks together are
+  // one, to the mean of their ends; it acts after the step.
+  void after_step(const Batch&) override {
+    anchor_.hold(tensors_of(weights()), rate_ * options_.strength);
+  }
+
+  void end_task(const Task& task, Trainer& trainer) override {
+    Random random = seeds()("fisher", uint64_t(task.index));
+    Dataset data = *task.train;
+    if (options_.fisher_samples > 0 && options_.fisher_samples < data.size()) {
+      auto drawn = random.permutation(data.size());
+      drawn.resize(size_t(options_.fisher_samples));
+      data = data.select(drawn);
+    }
+    Anchor anchor{.importance = information(data, trainer, random), .place = copied(weights())};
+    if (options_.mode == "separate") {
+      anchor_ = joined(anchor_, anchor);
+      return;
+    }
+    for (auto& tensor : anchor_.importance) tensor.mul_(options_.decay);
+    anchor.importance = added(anchor_.importance, anchor.importance);
+    anchor_ = std::move(anchor);
+  }
+
+  void state(Archive& a) override {
+    NetworkLearner::state(a);
+    a("anchor", anchor_);
+  }
+
+ private:
+  std::vector<nn::NamedTensor> weights() {
+    auto all = nn::trainable(backbone());
+    for (auto& item : nn::trainable(head())) all.push_back(item);
+    return all;
+  }
+  static std::vector<Tensor> tensors_of(const std::vector<nn::NamedTensor>& named) {
+    std::vector<Tensor> tensors;
+    for (const auto& item : named) tensors.push_back(item.tensor);
+    return tensors;
+  }
+
+  // The mean over samples, each alone, of the squared gradient of log p(y | x).
+  Weights information(const Dataset& data, Trainer& trainer, Random random) {
+    const auto of = [&](const std::function<Tensor(const Tensor&, const Batch&)>& loss) {
+      return diagonal_fisher({}, weights(), data, trainer, random, [&](const Batch& batch) {
+        return loss(competing(outputs(batch.input), batch.target), batch);
+      });
+    };
+    if (options_.fisher == "labels")
+      return of([](const Tensor& scores, const Batch& batch) {
+        return nn::cross_entropy(scores, batch.target);
+      });
+    if (options_.fisher == "sampled")
+      return of([&](const Tensor& scores, const Batch& batch) {
+        return nn::cross_entropy(scores, drawn(scores, batch, random));
+      });
+    // Σ_y p(y) (d log p(y))² = Σ_y (√p(y) d log p(y))².
+    Weights sum;
+    for (int64_t y = 0; y < head().classes(); ++y)
+      sum = added(sum, of([&](const Tensor& scores, const Batch&) {
+                    const Tensor log_p = at::log_softmax(scores, -1).select(1, y);
+                    return (at::exp(log_p.detach() * 0.5) * log_p.clamp_min(-1e4)).mean();
+                  }));
+    return sum;
+  }
+
+  // A label for each sample from the network's prediction; which one depends on the sample alone.
+  static Tensor drawn(const Tensor& scores, const Batch& batch, Random random) {
+    const Tensor sums = at::softmax(scores.detach(), -1).to(at::kDouble).cumsum(1);
+    const auto samples = items_of(batch.sample);
+    std::vector<int64_t> labels;
+    for (size_t i = 0; i < samples.size(); ++i) {
+      const double u = random.at(uint64_t(samples[i])).uniform();
+      labels.push_back((sums[int64_t(i)] < u).sum().item<int64_t>());
+      labels.back() = std::min(labels.back(), scores.size(1) - 1);
+    }
+    return tensor_of(labels);
+  }
+
+  Options options_;
+  Anchor anchor_;
+  TrainingOptions how_;  // of the task in hand
+  double rate_ = 0;      // of the step in hand
+};
+
+LearnerRow ewc_learner() {
+  return learner_row<Ewc>(
+      {.paper = "Kirkpatrick et al., PNAS 2017",
+       .about = "Holds each weight where earlier tasks left it, as hard as its Fisher information.",
+       .stores = "The network, a head; a copy of both and their information.",
+       .differs =
+           "The information is that of single samples, whatever the batch; Avalanche squares "
+           "a batch's mean gradient. The penalty is λ/2 F (θ - θ*)²: Mammoth's λ is half of "
+           "it.",
+       .needs = {.boundaries = true},
+       .network = Network::any,
+       .training = {.epochs = 10,
+                    .batch_size = 128,
+                    .optimizer = {.lr = 0.1, .momentum = 0, .schedule = "constant"}}});
+}
+
+}  // namespace patina

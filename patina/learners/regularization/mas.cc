@@ -1,0 +1,70 @@
+// Memory aware synapses: a weight matters as much as the network's output moves with it; no labels
+// are needed.
+// Aljundi et al., "Memory Aware Synapses: Learning what (not) to forget", ECCV 2018.
+#include "patina/learn/fisher.h"
+#include "patina/learn/network/anchor.h"
+#include "patina/learn/network/gradients.h"
+#include "patina/learn/network/network_learner.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class Mas : public NetworkLearner {
+ public:
+  struct Options : LearnerOptions {
+    double strength = 1, keep = 0;
+    void bind(Fields& f) override {
+      f("strength", strength, "The paper's λ.", at_least(0));
+      f("keep", keep,
+        "0: importances of all tasks add up (the paper); above: they are a moving average that "
+        "keeps so much of the earlier ones.",
+        {.low = 0, .high = 1, .high_open = true});
+    }
+  };
+
+  Mas(Setup setup, const Options& options) : NetworkLearner(setup), options_(options) {}
+
+  // L + λ Σ Ω (θ - θ*)².
+  void after_backward() override {
+    anchor_.pull(patina::tensors_of(trainable()), 2 * options_.strength);
+  }
+
+  // Ω: the mean over samples, each alone, of |d ‖f(x)‖² / dθ| (their equations 2 and 3).
+  void end_task(const Task& task, Trainer& trainer) override {
+    std::vector<nn::NamedTensor> weights;
+    for (const auto& tensor : patina::tensors_of(trainable())) weights.push_back({"", tensor});
+    Weights fresh = mean_of_gradients(
+        weights, *task.train, trainer, seeds()("importance", uint64_t(task.index)),
+        /*by_batch=*/false, "importance of weights",
+        [&](const Batch& batch) { return outputs(batch.input).square().sum(); },
+        [](const Tensor& g) { return at::abs(g); });
+    if (options_.keep > 0 && !anchor_.empty()) {
+      for (auto& tensor : fresh) tensor.mul_(1 - options_.keep);
+      for (auto& tensor : anchor_.importance) tensor.mul_(options_.keep);
+    }
+    anchor_ = {.importance = added(anchor_.importance, fresh), .place = copied(weights)};
+  }
+
+  void state(Archive& a) override {
+    NetworkLearner::state(a);
+    a("anchor", anchor_);
+  }
+
+ private:
+  Options options_;
+  Anchor anchor_;
+};
+
+LearnerRow mas_learner() {
+  return learner_row<Mas>(
+      {.paper = "Aljundi et al., ECCV 2018",
+       .about = "Holds each weight as hard as the network's output depends on it.",
+       .stores = "The network, a head; a copy of both and the importances.",
+       .differs = "The gradient's magnitude is taken sample by sample; Avalanche takes a batch's.",
+       .needs = {.boundaries = true},
+       .network = Network::any,
+       .training = {
+           .epochs = 10, .batch_size = 128, .optimizer = {.lr = 0.01, .schedule = "constant"}}});
+}
+
+}  // namespace patina

@@ -1,0 +1,128 @@
+// Riemannian walk: EWC's information, kept as a moving average while training, plus the path's gain
+// per distance walked, both measured where they happen.
+// Chaudhry et al., "Riemannian Walk for Incremental Learning", ECCV 2018.
+#include "patina/learn/network/anchor.h"
+#include "patina/learn/network/gradients.h"
+#include "patina/learn/network/network_learner.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class RWalk : public NetworkLearner {
+ public:
+  struct Options : LearnerOptions {
+    double strength = 0.1, keep = 0.9, damping = 1e-2;
+    int64_t interval = 10;
+    void bind(Fields& f) override {
+      f("strength", strength, "The paper's λ.", at_least(0));
+      f("keep", keep, "What a new gradient leaves of the information: a moving average.",
+        {.low = 0, .high = 1, .high_open = true});
+      f("interval", interval, "Steps over which a score is measured (Δt).", at_least(1));
+      f("damping", damping, "ε under a score's distance.", above(0));
+    }
+  };
+
+  RWalk(Setup setup, const Options& options) : NetworkLearner(setup), options_(options) {}
+
+  void begin_task(const Task& task, Trainer& trainer) override {
+    NetworkLearner::begin_task(task, trainer);
+    const Weights now = copied(weights());
+    const auto grown = [&](Weights& list) {
+      Weights zeros;
+      for (const auto& tensor : now) zeros.push_back(at::zeros_like(tensor));
+      list = added(list, zeros);
+    };
+    grown(fisher_);
+    grown(score_);
+    gain_.clear();
+    for (const auto& tensor : now) gain_.push_back(at::zeros_like(tensor));
+    from_ = now;
+    steps_ = 0;
+  }
+
+  // F ← keep F + (1 - keep) g²; L + λ Σ (F + s) (θ - θ*)².
+  void after_backward() override {
+    const auto tensors = patina::tensors_of(trainable());
+    gradients_.clear();
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      const Tensor g = tensors[i].grad();
+      gradients_.push_back(g.defined() ? g.clone() : Tensor());
+      if (g.defined()) fisher_[i].mul_(options_.keep).addcmul_(g, g, 1 - options_.keep);
+    }
+    before_ = copied(weights());
+    anchor_.pull(tensors, 2 * options_.strength);
+  }
+
+  // Every Δt steps: s ← s + max(0, -Σ g Δθ) / (½ F (θ_now - θ_then)² + ε) (their equation 8).
+  void after_step(const Batch&) override {
+    NoGrad no_grad;
+    const Weights now = weights_of(weights());
+    for (size_t i = 0; i < now.size(); ++i)
+      if (gradients_[i].defined()) gain_[i].addcmul_(gradients_[i], before_[i] - now[i]);
+    gradients_.clear();
+    before_.clear();
+    if (++steps_ % options_.interval != 0) return;
+    for (size_t i = 0; i < now.size(); ++i) {
+      const Tensor distance = fisher_[i] * (now[i] - from_[i]).square() * 0.5 + options_.damping;
+      score_[i].add_(gain_[i].clamp_min(0) / distance);
+      gain_[i].zero_();
+      from_[i] = now[i].clone();
+    }
+  }
+
+  // Scores are halved at a task's end, and both parts brought to a common scale.
+  void end_task(const Task&, Trainer&) override {
+    NoGrad no_grad;
+    const double f = largest(fisher_), s = largest(score_);
+    Weights importance;
+    for (size_t i = 0; i < fisher_.size(); ++i)
+      importance.push_back(fisher_[i] / std::max(f, 1e-12) + score_[i] / std::max(s, 1e-12));
+    for (auto& tensor : score_) tensor.mul_(0.5);
+    anchor_ = {.importance = importance, .place = copied(weights())};
+  }
+
+  void state(Archive& a) override {
+    NetworkLearner::state(a);
+    a("anchor", anchor_);
+    a("fisher", fisher_);
+    a("score", score_);
+    a("gain", gain_);
+    a("from", from_);
+    a("steps", steps_);
+  }
+
+ private:
+  std::vector<nn::NamedTensor> weights() {
+    std::vector<nn::NamedTensor> named;
+    for (const auto& tensor : patina::tensors_of(trainable())) named.push_back({"", tensor});
+    return named;
+  }
+  static double largest(const Weights& list) {
+    double most = 0;
+    for (const auto& tensor : list) most = std::max(most, tensor.max().item<double>());
+    return most;
+  }
+
+  Options options_;
+  Anchor anchor_;
+  Weights fisher_, score_, gain_, from_;
+  int64_t steps_ = 0;           // of the task
+  Weights gradients_, before_;  // of the step in hand
+};
+
+LearnerRow rwalk_learner() {
+  return learner_row<RWalk>(
+      {.paper = "Chaudhry et al., ECCV 2018",
+       .about = "Holds each weight by its running Fisher information and by what its path gained.",
+       .stores = "The network, a head; a copy of both, their information and scores.",
+       .differs =
+           "The paper's memory of samples is left out; information and scores are divided by "
+           "their largest, so that λ does not depend on the loss's scale.",
+       .needs = {.boundaries = true},
+       .network = Network::any,
+       .training = {.epochs = 10,
+                    .batch_size = 64,
+                    .optimizer = {.optimizer = "adam", .lr = 1e-3, .schedule = "constant"}}});
+}
+
+}  // namespace patina

@@ -1,0 +1,95 @@
+// Synaptic intelligence: a weight matters as much as its way through training lowered the loss.
+// Zenke, Poole and Ganguli, "Continual Learning Through Synaptic Intelligence", ICML 2017.
+#include "patina/learn/network/anchor.h"
+#include "patina/learn/network/gradients.h"
+#include "patina/learn/network/network_learner.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class Si : public NetworkLearner {
+ public:
+  struct Options : LearnerOptions {
+    double strength = 0.1, damping = 0.1;
+    void bind(Fields& f) override {
+      f("strength", strength, "The paper's c.", at_least(0));
+      f("damping", damping, "The paper's ξ: keeps importances of weights that hardly moved finite.",
+        above(0));
+    }
+  };
+
+  Si(Setup setup, const Options& options) : NetworkLearner(setup), options_(options) {}
+
+  void begin_task(const Task& task, Trainer& trainer) override {
+    NetworkLearner::begin_task(task, trainer);
+    start_ = copied(weights());
+    path_.clear();
+    for (const auto& tensor : start_) path_.push_back(at::zeros_like(tensor));
+  }
+
+  // The gradient of the task's loss alone, before the penalty c Σ Ω (θ - θ*)² adds its own.
+  void after_backward() override {
+    const auto tensors = patina::tensors_of(trainable());
+    gradients_.clear();
+    for (const auto& tensor : tensors)
+      gradients_.push_back(tensor.grad().defined() ? tensor.grad().clone() : Tensor());
+    before_ = copied(weights());
+    anchor_.pull(tensors, 2 * options_.strength);
+  }
+
+  // ω ← ω - g Δθ, with the step that was really made.
+  void after_step(const Batch&) override {
+    NoGrad no_grad;
+    const Weights now = weights_of(weights());
+    for (size_t i = 0; i < now.size(); ++i)
+      if (gradients_[i].defined()) path_[i].addcmul_(gradients_[i], before_[i] - now[i]);
+    gradients_.clear();
+    before_.clear();
+  }
+
+  // Ω ← Ω + ω / ((θ - θ_start)² + ξ) (their equation 5); a loss that rose matters nothing.
+  void end_task(const Task&, Trainer&) override {
+    NoGrad no_grad;
+    const Weights now = copied(weights());
+    Weights gained;
+    for (size_t i = 0; i < now.size(); ++i)
+      gained.push_back(path_[i].clamp_min(0) / ((now[i] - start_[i]).square() + options_.damping));
+    anchor_ = {.importance = added(anchor_.importance, gained), .place = now};
+  }
+
+  void state(Archive& a) override {
+    NetworkLearner::state(a);
+    a("anchor", anchor_);
+    a("start", start_);
+    a("path", path_);
+  }
+
+ private:
+  std::vector<nn::NamedTensor> weights() {
+    std::vector<nn::NamedTensor> named;
+    for (const auto& tensor : patina::tensors_of(trainable())) named.push_back({"", tensor});
+    return named;
+  }
+
+  Options options_;
+  Anchor anchor_;
+  Weights start_, path_;        // where the task began; ω
+  Weights gradients_, before_;  // of the step in hand
+};
+
+LearnerRow si_learner() {
+  return learner_row<Si>(
+      {.paper = "Zenke et al., ICML 2017",
+       .about = "Holds each weight as hard as its way through training lowered earlier losses.",
+       .stores = "The network, a head; a copy of both, the importances and, within a task, the "
+                 "path's sum.",
+       .differs = "The path's sum uses the task's own gradient and the step really made; Avalanche "
+                  "counts the penalty's gradient too.",
+       .needs = {.boundaries = true},
+       .network = Network::any,
+       .training = {.epochs = 10,
+                    .batch_size = 256,
+                    .optimizer = {.optimizer = "adam", .lr = 1e-3, .schedule = "constant"}}});
+}
+
+}  // namespace patina

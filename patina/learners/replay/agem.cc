@@ -1,0 +1,59 @@
+// Averaged GEM: one drawn batch of all earlier tasks' memories stands for them.
+// Chaudhry et al., "Efficient Lifelong Learning with A-GEM", ICLR 2019.
+#include "patina/learn/network/projection_learner.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class AGem : public ProjectionLearner {
+ public:
+  struct Options : LearnerOptions, ProjectionOptions {
+    int64_t reference_batch = 256;
+    void bind(Fields& f) override {
+      ProjectionOptions::bind(f);
+      f("reference_batch", reference_batch, "Samples of earlier tasks that a step is held against.",
+        at_least(1));
+    }
+  };
+
+  AGem(Setup setup, const Options& options)
+      : ProjectionLearner(setup, options, SampleMemory::Policy::reservoir), options_(options) {}
+
+ protected:
+  Tensor projected(const Tensor& gradient) override {
+    std::vector<int64_t> positions, targets;
+    for (const auto* memory : past()) {
+      positions.insert(positions.end(), memory->positions().begin(), memory->positions().end());
+      targets.insert(targets.end(), memory->targets().begin(), memory->targets().end());
+    }
+    Random random = seeds()("reference", uint64_t(steps()));
+    const size_t count = std::min(positions.size(), size_t(options_.reference_batch));
+    for (size_t i = 0; i < count; ++i) {
+      const size_t other = i + random.below(positions.size() - i);
+      std::swap(positions[i], positions[other]);
+      std::swap(targets[i], targets[other]);
+    }
+    positions.resize(count);
+    targets.resize(count);
+    return project_agem(gradient, gradient_on(std::move(positions), std::move(targets), 0));
+  }
+
+ private:
+  Options options_;
+};
+
+LearnerRow agem_learner() {
+  return learner_row<AGem>(
+      {.paper = "Chaudhry et al., ICLR 2019",
+       .about = "Takes from every step what goes against a batch of remembered samples.",
+       .stores = "The network, a head, and samples of every task.",
+       .differs = "The memory is drawn from a whole task; Mammoth's holds its last minibatch only.",
+       .needs = {.boundaries = true},
+       .keeps_samples = true,
+       .network = Network::any,
+       .training = {.epochs = 1,
+                    .batch_size = 10,
+                    .optimizer = {.lr = 0.1, .momentum = 0, .schedule = "constant"}}});
+}
+
+}  // namespace patina

@@ -1,0 +1,40 @@
+// Experience replay: every step learns the batch and as many samples of a small memory together.
+// Chaudhry et al., "On Tiny Episodic Memories in Continual Learning", 2019.
+#include "patina/learn/network/replay_learner.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class Er : public ReplayLearner {
+ public:
+  struct Options : LearnerOptions, ReplayOptions {
+    void bind(Fields& f) override { ReplayOptions::bind(f); }
+  };
+
+  Er(Setup setup, const Options& options) : ReplayLearner(setup, options) {}
+
+  // The mean over both: every sample counts the same.
+  Tensor loss(const Batch& batch) override {
+    const Tensor now = NetworkLearner::loss(batch);
+    if (memory().size() == 0) return now;
+    const Batch past = replay(batch.size()).batch;
+    const double n = double(batch.size()), m = double(past.size());
+    return (now * n + NetworkLearner::loss(past) * m) / (n + m);
+  }
+};
+
+LearnerRow er_learner() {
+  return learner_row<Er>(
+      {.paper = "Chaudhry et al., 2019",
+       .about = "Replays a few remembered samples beside every batch.",
+       .stores = "The network, a head, and the memory's samples.",
+       .differs = "A sample is offered to the memory once, when it is first met, not in every "
+                  "epoch; it is augmented anew whenever it is replayed.",
+       .keeps_samples = true,
+       .network = Network::any,
+       .training = {.epochs = 1,
+                    .batch_size = 10,
+                    .optimizer = {.lr = 0.1, .momentum = 0, .schedule = "constant"}}});
+}
+
+}  // namespace patina

@@ -1,0 +1,47 @@
+// ER with asymmetric cross-entropy: new samples compete among their own batch's classes only, so
+// that they do not push the features of earlier classes away; remembered ones among all.
+// Caccia et al., "New Insights on Reducing Abrupt Representation Change in Online Continual
+// Learning", ICLR 2022.
+#include <limits>
+
+#include "patina/learn/network/replay_learner.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class ErAce : public ReplayLearner {
+ public:
+  struct Options : LearnerOptions, ReplayOptions {
+    void bind(Fields& f) override { ReplayOptions::bind(f); }
+  };
+
+  ErAce(Setup setup, const Options& options) : ReplayLearner(setup, options) {}
+
+  // L = CE over the classes of the batch + CE of remembered samples over all (their equation 3).
+  Tensor loss(const Batch& batch) override {
+    const Tensor outputs = this->outputs(batch.input);
+    Tensor absent = at::ones({outputs.size(1)}, at::kBool);
+    absent.index_fill_(0, batch.target, 0);
+    const Tensor now = nn::cross_entropy(
+        competing(outputs, batch.target)
+            .masked_fill(absent.unsqueeze(0), -std::numeric_limits<double>::infinity()),
+        batch.target);
+    if (memory().size() == 0) return now;
+    return now + NetworkLearner::loss(replay(batch.size()).batch);
+  }
+};
+
+LearnerRow er_ace_learner() {
+  return learner_row<ErAce>(
+      {.paper = "Caccia et al., ICLR 2022",
+       .about = "Replay in which new samples compete among the classes of their batch only.",
+       .stores = "The network, a head, and the memory's samples.",
+       .keeps_samples = true,
+       .network = Network::any,
+       .training = {.epochs = 1,
+                    .batch_size = 10,
+                    .optimizer = {.lr = 0.1, .momentum = 0, .schedule = "constant"}}});
+}
+
+}  // namespace patina

@@ -1,0 +1,135 @@
+// iCaRL: a herded memory is trained on beside every task's samples, what the network said before is
+// repeated, and a sample is of the class whose remembered samples' mean is nearest.
+// Rebuffi et al., "iCaRL: Incremental Classifier and Representation Learning", CVPR 2017.
+#include "patina/learn/network/network_learner.h"
+#include "patina/learn/network/teacher.h"
+#include "patina/memory/herding.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+namespace {
+
+Tensor log_one_plus_exp(const Tensor& x) {
+  return at::relu(x) + at::exp(-at::abs(x)).log1p();
+}
+
+}  // namespace
+
+class ICarl : public NetworkLearner {
+ public:
+  struct Options : LearnerOptions {
+    int64_t memory = 2000, memory_per_class = 0;
+    double temperature = 2;
+    std::string predict = "means", loss = "paper";
+    void bind(Fields& f) override {
+      f("memory", memory, "Samples that may be kept, shared evenly among the classes seen.",
+        at_least(1));
+      f("memory_per_class", memory_per_class, "So many of each class instead; 0: as above.",
+        at_least(0));
+      f("predict", predict, "By the nearest mean of remembered samples, or by the head.",
+        {"means", "head"});
+      f("loss", loss,
+        "paper: binary cross-entropy of every class, with the earlier network's probabilities as "
+        "the targets of earlier classes; pilot: cross-entropy and distillation.",
+        {"paper", "pilot"});
+      f("temperature", temperature, "Of pilot's distillation.", above(0));
+    }
+  };
+
+  ICarl(Setup setup, const Options& options)
+      : NetworkLearner(setup), options_(options), samples_(*setup.samples) {}
+
+  void begin_task(const Task& task, Trainer& trainer) override {
+    if (task.index > 0) teacher_.take(backbone(), head());
+    NetworkLearner::begin_task(task, trainer);
+  }
+
+  void fit(const Task& task, Trainer& trainer) override {
+    const Dataset joined = task.train->joined(memory_.all(samples_.source()));
+    Task both = task;
+    both.train = &joined;
+    trainer.epochs(*this, both);
+  }
+
+  Tensor loss(const Batch& batch) override {
+    const Tensor now = outputs(batch.input);
+    const Tensor before = teacher_ ? teacher_(batch.input) : Tensor();
+    if (options_.loss == "pilot") {
+      const Tensor loss = task_loss(now, batch.target);
+      return teacher_ ? loss + nn::distillation(now.slice(1, 0, before.size(1)), before,
+                                                options_.temperature)
+                      : loss;
+    }
+    Tensor wanted = at::one_hot(batch.target, now.size(1)).to(at::kFloat);
+    if (teacher_) wanted.slice(1, 0, before.size(1)).copy_(at::sigmoid(before));
+    // -y log σ(z) - (1 - y) log(1 - σ(z)), summed over classes.
+    return (log_one_plus_exp(now) - wanted * now).sum(1).mean();
+  }
+
+  void end_task(const Task& task, Trainer& trainer) override {
+    teacher_.release();
+    const int64_t share = options_.memory_per_class > 0
+                              ? options_.memory_per_class
+                              : options_.memory / int64_t(task.seen.size());
+    memory_.truncate(share);
+    const FeatureSet set = trainer.features(backbone(), *task.train);
+    for (const int64_t c : task.fresh) {
+      const Tensor rows = (set.targets == c).nonzero().flatten();
+      std::vector<int64_t> positions;
+      for (const int64_t row : herded(set.features.index_select(0, rows), share))
+        positions.push_back(task.train->position(rows[row].item<int64_t>()));
+      memory_.set(c, std::move(positions));
+    }
+    means_ = Tensor();
+    if (options_.predict != "means") return;
+    std::vector<Tensor> means;
+    for (int64_t c = 0; c < memory_.classes(); ++c) {
+      const auto own =
+          trainer.features(backbone(), memory_.of_class(samples_.source(), c)).features;
+      means.push_back(nn::normalized(own).mean(0));
+    }
+    means_ = at::stack(means);
+  }
+
+  // Minus the squared distance of unit features to the means' directions, up to a constant.
+  Tensor scores(const Batch& batch) override {
+    if (options_.predict == "head") return NetworkLearner::scores(batch);
+    NoGrad no_grad;
+    return nn::cosine_scores(backbone().features(batch.input), means_);
+  }
+
+  void state(Archive& a) override {
+    NetworkLearner::state(a);
+    a("memory", memory_);
+    a("means", means_);
+    teacher_.state(a, backbone(), head());
+  }
+
+ private:
+  Options options_;
+  const SampleLoader& samples_;
+  ClassMemory memory_;
+  Tensor means_;     // [K,D]
+  Teacher teacher_;  // from the second task on
+};
+
+LearnerRow icarl_learner() {
+  return learner_row<ICarl>(
+      {.paper = "Rebuffi et al., CVPR 2017",
+       .about = "A herded memory, the earlier network's answers repeated, and nearest class means.",
+       .stores =
+           "The network, a head, the memory's samples and their classes' means; within a task "
+           "a copy of the network.",
+       .differs = "LAMDA-PILOT's loss is `loss = \"pilot\"`.",
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
+       .keeps_samples = true,
+       .network = Network::any,
+       .training = {.epochs = 20,
+                    .batch_size = 128,
+                    .optimizer = {.lr = 1e-3, .weight_decay = 5e-4, .schedule = "constant"}}});
+}
+
+}  // namespace patina

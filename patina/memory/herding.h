@@ -1,0 +1,32 @@
+// Herding: samples of a class whose mean stays near the class's own, the best first, so that a
+// shorter list is a prefix of a longer one. Rebuffi et al., "iCaRL", CVPR 2017, algorithms 4 and 5.
+#pragma once
+
+#include <vector>
+
+#include "patina/checkpoint/archive.h"
+#include "patina/data/dataset.h"
+
+namespace patina {
+
+/// Rows of `features` [N,D] in the order of herding, at most `count` of them. Features are brought
+/// to length one first.
+std::vector<int64_t> herded(const Tensor& features, int64_t count);
+
+/// Positions of remembered samples of each class, the best first.
+class ClassMemory {
+ public:
+  void set(int64_t target, std::vector<int64_t> positions);
+  /// Each class keeps its first `count` samples.
+  void truncate(int64_t count);
+  int64_t size() const;
+  int64_t classes() const { return int64_t(positions_.size()); }
+  Dataset of_class(const Source& source, int64_t target) const;
+  Dataset all(const Source& source) const;
+  void state(Archive& a);
+
+ private:
+  std::vector<std::vector<int64_t>> positions_;  // by class
+};
+
+}  // namespace patina

@@ -1,0 +1,113 @@
+#include "patina/memory/sample_memory.h"
+
+#include <algorithm>
+
+#include "patina/base/error.h"
+
+namespace patina {
+
+SampleMemory::SampleMemory(int64_t capacity, Policy policy, Random random)
+    : capacity_(capacity), policy_(policy), random_(random) {
+  PATINA_CHECK(capacity > 0, "a memory of {} samples", capacity);
+}
+
+std::optional<size_t> SampleMemory::offer(int64_t position, int64_t target) {
+  if (size_t(target) >= kept_.size())
+    for (auto* counts : {&kept_, &met_, &full_}) counts->resize(size_t(target) + 1);
+  ++met_[size_t(target)];
+  // Numbered draws: nothing but the count of samples tells where the randomness stands.
+  const auto slot = slot_for(target, random_.at(uint64_t(offered_++)));
+  if (!slot) return slot;
+  if (*slot == positions_.size()) {
+    positions_.push_back(position);
+    targets_.push_back(target);
+  } else {
+    --kept_[size_t(targets_[*slot])];
+    positions_[*slot] = position;
+    targets_[*slot] = target;
+  }
+  ++kept_[size_t(target)];
+  return slot;
+}
+
+std::optional<size_t> SampleMemory::slot_for(int64_t target, Random random) {
+  const bool room = size() < capacity_;
+  if (policy_ == Policy::greedy) {
+    const int64_t classes = std::ranges::count_if(met_, [](int64_t n) { return n > 0; });
+    if (kept_[size_t(target)] >= std::max<int64_t>(1, capacity_ / classes)) return std::nullopt;
+  }
+  if (room) return positions_.size();
+  const auto one_of = [&](int64_t c) {
+    const auto slots = of_class(c);
+    return slots[random.below(slots.size())];
+  };
+  switch (policy_) {
+    case Policy::reservoir: {
+      const uint64_t place = random.below(uint64_t(offered_));
+      return place < uint64_t(capacity_) ? std::optional<size_t>(place) : std::nullopt;
+    }
+    case Policy::balanced: {
+      const int64_t largest = kept_[size_t(largest_class())];
+      for (size_t c = 0; c < kept_.size(); ++c) full_[c] |= kept_[c] == largest;
+      if (!full_[size_t(target)]) return one_of(largest_class());
+      const double share = double(kept_[size_t(target)]) / double(met_[size_t(target)]);
+      return random.uniform() <= share ? std::optional(one_of(target)) : std::nullopt;
+    }
+    case Policy::greedy:
+      return one_of(largest_class());
+    case Policy::ring:
+      break;
+  }
+  return size_t((offered_ - 1) % capacity_);
+}
+
+int64_t SampleMemory::largest_class() const {
+  return std::ranges::max_element(kept_) - kept_.begin();
+}
+
+std::vector<size_t> SampleMemory::of_class(int64_t target) const {
+  std::vector<size_t> slots;
+  for (size_t slot = 0; slot < targets_.size(); ++slot)
+    if (targets_[slot] == target) slots.push_back(slot);
+  return slots;
+}
+
+std::vector<size_t> SampleMemory::draw(int64_t count, Random random) const {
+  std::vector<size_t> slots(positions_.size());
+  for (size_t i = 0; i < slots.size(); ++i) slots[i] = i;
+  if (count >= size()) return slots;
+  // The first `count` steps of a shuffle.
+  for (size_t i = 0; i < size_t(count); ++i)
+    std::swap(slots[i], slots[i + random.below(slots.size() - i)]);
+  slots.resize(size_t(count));
+  return slots;
+}
+
+void SampleMemory::state(Archive& a) {
+  a("offered", offered_);
+  a("positions", positions_);
+  a("targets", targets_);
+  a("kept", kept_);
+  a("met", met_);
+  a("full", full_);
+}
+
+namespace {
+constexpr SampleMemory::Policy kPolicies[] = {
+    SampleMemory::Policy::reservoir, SampleMemory::Policy::balanced, SampleMemory::Policy::greedy,
+    SampleMemory::Policy::ring};
+}  // namespace
+
+const std::vector<std::string>& memory_policies() {
+  static const std::vector<std::string> names = {"reservoir", "balanced", "greedy", "ring"};
+  return names;
+}
+
+SampleMemory::Policy memory_policy(const std::string& name) {
+  const auto& names = memory_policies();
+  const auto at = std::ranges::find(names, name);
+  PATINA_CHECK(at != names.end(), "memory policy {}", name);
+  return kPolicies[at - names.begin()];
+}
+
+}  // namespace patina

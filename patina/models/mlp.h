@@ -1,0 +1,43 @@
+// A multi-layer perceptron on pixels: the small network on which classical methods are compared.
+#pragma once
+
+#include "patina/models/backbone.h"
+#include "patina/nn/layers.h"
+
+namespace patina {
+
+struct MlpShape {
+  int64_t image_size = 28;
+  std::vector<int64_t> hidden = {100, 100};  // units of each layer
+  int64_t channels = 1;                      // 1: grey values, the mean of an image's; 3: all
+};
+
+/// An image's values, then layers of linear and ReLU; the last hidden layer's units are the
+/// features. It has no blocks: layers() is 0.
+class Mlp : public Backbone {
+ public:
+  explicit Mlp(MlpShape shape, std::string normalize);
+  /// Fresh weights as PyTorch draws them: U(-1/sqrt(in), 1/sqrt(in)), biases alike.
+  void initialize(Random& random);
+
+  Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
+  Tensor logits(const Tensor&) const override { return {}; }
+  int64_t width() const override { return shape_.hidden.back(); }
+  int64_t layers() const override { return 0; }
+  nn::BlockShape block() const override { return {}; }
+  std::optional<ImageInput> image_input() const override {
+    return ImageInput{shape_.image_size, shape_.image_size, normalize_};
+  }
+  std::string about() const override;
+  void walk(nn::Walk& w) override { w("layers", layers_); }
+  std::unique_ptr<Backbone> clone() const override { return nn::copy_of(*this); }
+
+ private:
+  Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
+
+  MlpShape shape_;
+  std::string normalize_;
+  std::vector<nn::Linear> layers_;
+};
+
+}  // namespace patina

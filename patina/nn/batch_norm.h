@@ -1,0 +1,35 @@
+// Batch normalisation (Ioffe and Szegedy, ICML 2015), for small convolutional networks.
+#pragma once
+
+#include "patina/nn/module.h"
+
+namespace patina::nn {
+
+/// Normalises each channel of [B,C,H,W]. Where gradients are on and the layer takes them, by the
+/// batch's own mean and variance, which running ones follow; otherwise by the running ones, so that
+/// a sample's result depends on no other.
+struct BatchNorm {
+  Tensor weight, bias;               // [C]
+  Tensor running_mean, running_var;  // [C] statistics
+  double momentum = 0.1, eps = 1e-5;
+
+  BatchNorm() = default;
+  explicit BatchNorm(int64_t channels);
+  Tensor operator()(const Tensor& x) const;
+  void walk(Walk& w);
+};
+
+/// While one lives, this thread's batch norms go by their running statistics even where gradients
+/// are on: gradients of single samples.
+class FixedStatistics {
+ public:
+  FixedStatistics();
+  ~FixedStatistics();
+  FixedStatistics(const FixedStatistics&) = delete;
+  FixedStatistics& operator=(const FixedStatistics&) = delete;
+
+ private:
+  bool before_;
+};
+
+}  // namespace patina::nn

@@ -1,0 +1,131 @@
+// Every method on every scenario that grants what it needs, and refused on the others: on a toy
+// stream it learns, and a run that is stopped again and again ends as one that was not.
+#include <gtest/gtest.h>
+
+#include "patina/config/recipe_file.h"
+#include "patina/run/run.h"
+#include "tests/support/errors.h"
+#include "tests/support/shared.h"
+#include "tests/support/toy_network.h"
+
+namespace patina {
+namespace {
+
+constexpr int64_t kClasses = 6;
+
+struct Pair {
+  std::string learner, scenario;
+};
+
+Grant granted(const ScenarioInfo& info, const LearnerRow& row) {
+  Grant grant = info.grant;
+  grant.past_data = row.needs.past_data;
+  return grant;
+}
+
+// Class-incremental streams have tests of their own.
+std::vector<Pair> pairs(bool fitting) {
+  std::vector<Pair> list;
+  for (const auto& row : learners())
+    for (const auto& info : scenario_list())
+      if (info.name != "class_incremental" && !missing(row.needs, granted(info, row)) == fitting)
+        list.push_back({row.name, info.name});
+  return list;
+}
+
+DataSplits toy_domains() {
+  return {"toy", std::make_unique<ToyDomains>(kClasses, 24, 1),
+          std::make_unique<ToyDomains>(kClasses, 6, 2)};
+}
+
+Recipe recipe_for(const Pair& pair) {
+  Recipe recipe;
+  auto file = RecipeFile::parse(
+      "", "toy",
+      {"seed=7", "data.name=toy", "model.name=toy", "learner.name=" + pair.learner,
+       "scenario.name=" + pair.scenario, "scenario.classes_per_task=2", "scenario.blurry_tasks=3",
+       "evaluation.every=40"});
+  file.bind(recipe);
+  recipe.training.epochs = std::clamp<int64_t>(recipe.training.epochs, 2, 8);
+  recipe.training.batch_size = 8;
+  recipe.training.updates_per_batch = 4;
+  recipe.training.optimizer.lr = 0.01;
+  return recipe;
+}
+
+Json run_pair(const Pair& pair, const fs::path& where, const RunControl& control = {}) {
+  Recipe recipe = recipe_for(pair);
+  const DataSplits data = toy_domains();
+  const auto network = toy_network(pair.learner, kClasses);
+  return run(recipe, data, *network, where, control);
+}
+
+class Pairs : public testing::TestWithParam<Pair> {
+ protected:
+  void SetUp() override {
+    scratch_ = scratch_folder("pairs-" + GetParam().learner + "-" + GetParam().scenario);
+  }
+  fs::path scratch_;
+};
+
+TEST_P(Pairs, learns_and_resumes_to_the_same_bits) {
+  const Json whole = run_pair(GetParam(), scratch_ / "whole");
+  EXPECT_EQ(whole["status"], "complete");
+  EXPECT_GT(whole["metrics"]["last_accuracy"].get<double>(), 1.2 / double(kClasses));
+  const bool once =
+      !make_scenario(recipe_for(GetParam()).scenario, toy_domains()).grant().many_passes;
+  EXPECT_EQ(whole.contains("anytime"), once);
+  if (once) {
+    const Json& points = whole["anytime"];
+    EXPECT_EQ(points.back()["samples"], kClasses * 24);
+    EXPECT_EQ(points.size(), 4u) << "every 40 of 144 samples, and the end";
+    EXPECT_EQ(points.back()["accuracy"], whole["metrics"]["last_accuracy"]);
+  }
+  Json pieces;
+  for (int stops = 0; stops < 1000; ++stops) {
+    int left = 7;
+    try {
+      pieces = run_pair(GetParam(), scratch_ / "stopped",
+                        {.mode = RunMode::resume, .should_stop = [&] { return --left <= 0; }});
+      break;
+    } catch (const Error& error) {
+      ASSERT_EQ(error.kind(), ErrorKind::stopped) << error.what();
+    }
+  }
+  EXPECT_EQ(whole["matrix"], pieces["matrix"]);
+  if (once) {
+    EXPECT_EQ(whole["anytime"], pieces["anytime"]);
+  }
+  const auto learned = [&](const char* run) {
+    Archive archive = Archive::read(scratch_ / run / "checkpoint.safetensors");
+    ContentHash hash;
+    for (const auto& [key, tensor] : archive.tensors()) {
+      if (!key.starts_with("learner.")) continue;
+      hash.add(key);
+      hash.add(tensor.data_ptr(), tensor.nbytes());
+    }
+    return hash.hex();
+  };
+  EXPECT_EQ(learned("whole"), learned("stopped"));
+}
+
+const auto pair_name = [](const auto& info) {
+  return info.param.learner + "_on_" + info.param.scenario;
+};
+INSTANTIATE_TEST_SUITE_P(, Pairs, testing::ValuesIn(pairs(true)), pair_name);
+
+class Refused : public testing::TestWithParam<Pair> {};
+
+TEST_P(Refused, with_what_is_missing) {
+  const auto where = scratch_folder("refused") / (GetParam().learner + GetParam().scenario);
+  const std::string message = error_of([&] { run_pair(GetParam(), where); });
+  EXPECT_TRUE(message.starts_with(
+      fmt::format("{} cannot run on {}: it needs ", GetParam().learner, GetParam().scenario)))
+      << message;
+  EXPECT_FALSE(fs::exists(where));
+}
+
+INSTANTIATE_TEST_SUITE_P(, Refused, testing::ValuesIn(pairs(false)), pair_name);
+
+}  // namespace
+}  // namespace patina

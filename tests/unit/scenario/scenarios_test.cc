@@ -1,0 +1,232 @@
+// What every scenario promises, on sizes that divide evenly and sizes that do not: who is in which
+// stretch, how often, under which number; and the two blurry streams against a plain account of
+// their rule.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "patina/scenario/scenario.h"
+#include "tests/support/errors.h"
+#include "tests/support/toy_source.h"
+
+namespace patina {
+namespace {
+
+using Counts = std::map<std::pair<int64_t, int>, int64_t>;  // samples of a class in a stretch
+
+DataSplits domains(int64_t classes, int64_t per_class) {
+  return {"toy", std::make_unique<ToyDomains>(classes, per_class, 1),
+          std::make_unique<ToyDomains>(classes, per_class, 2)};
+}
+
+Counts counts(const Scenario& scenario) {
+  Counts result;
+  for (int t = 0; t < scenario.tasks(); ++t)
+    for (const int64_t target : scenario.train(t).targets()) ++result[{target, t}];
+  return result;
+}
+
+struct Shape {
+  int64_t classes, per_class, tasks;
+};
+void PrintTo(const Shape& s, std::ostream* out) {
+  *out << s.classes << "x" << s.per_class << " in " << s.tasks;
+}
+
+class EveryScenario : public testing::TestWithParam<std::tuple<std::string, Shape>> {
+ protected:
+  std::string name() const { return std::get<0>(GetParam()); }
+  Shape shape() const { return std::get<1>(GetParam()); }
+  ScenarioOptions options() const {
+    return {.name = name(),
+            .classes_per_task = std::max<int64_t>(1, shape().classes / shape().tasks),
+            .blurry_tasks = shape().tasks,
+            .stream_seed = 3};
+  }
+  DataSplits data() const { return domains(shape().classes, shape().per_class); }
+};
+
+TEST_P(EveryScenario, HandsOutEverySampleOnceUnderOneNumber) {
+  const auto data = this->data();
+  const Scenario scenario = make_scenario(options(), data);
+  std::set<int64_t> trained, tested;
+  int64_t seen = 0;
+  auto stream = scenario.stream();
+  for (int index = 0; const auto task = stream.next(); ++index) {
+    EXPECT_EQ(task->index, index);
+    for (const int64_t c : task->fresh) EXPECT_EQ(c, seen++) << "classes are numbered as they come";
+    EXPECT_EQ(int64_t(task->seen.size()), seen);
+    EXPECT_EQ(scenario.seen_after(index + 1), seen);
+    for (const auto& [part, used] :
+         {std::pair(task->train, &trained), std::pair(&scenario.test(index), &tested)})
+      for (int64_t i = 0; i < part->size(); ++i) {
+        EXPECT_TRUE(used->insert(part->position(i)).second) << "sample " << part->position(i);
+        EXPECT_EQ(scenario.class_order()[size_t(part->target(i))],
+                  part->source().label(part->position(i)));
+        EXPECT_LT(part->target(i), seen) << "a class before it is met";
+      }
+  }
+  EXPECT_EQ(int64_t(trained.size()), data.train->size()) << "nothing is dropped";
+  EXPECT_EQ(int64_t(tested.size()), data.test->size());
+  EXPECT_EQ(seen, shape().classes);
+}
+
+TEST_P(EveryScenario, IsTheSameForTheSameSeeds) {
+  const auto data = this->data();
+  const Scenario one = make_scenario(options(), data), two = make_scenario(options(), data);
+  ScenarioOptions other = options();
+  other.stream_seed = 4;
+  const Scenario changed = make_scenario(other, data);
+  bool differs = false;
+  for (int t = 0; t < one.tasks(); ++t) {
+    EXPECT_EQ(one.train(t).targets(), two.train(t).targets());
+    ASSERT_EQ(one.train(t).size(), two.train(t).size());
+    for (int64_t i = 0; i < one.train(t).size(); ++i)
+      EXPECT_EQ(one.train(t).position(i), two.train(t).position(i));
+    differs = differs || one.train(t).size() != changed.train(t).size();
+    for (int64_t i = 0; !differs && i < one.train(t).size(); ++i)
+      differs = one.train(t).position(i) != changed.train(t).position(i);
+  }
+  EXPECT_EQ(differs, !one.grant().many_passes) << "only samples that come once have an order";
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> list;
+  for (const auto& info : scenario_list()) list.push_back(info.name);
+  return list;
+}
+INSTANTIATE_TEST_SUITE_P(, EveryScenario,
+                         testing::Combine(testing::ValuesIn(names()),
+                                          testing::Values(Shape{10, 20, 5}, Shape{13, 14, 4},
+                                                          Shape{7, 32, 3})),
+                         [](const auto& info) {
+                           return std::get<0>(info.param) + "_" +
+                                  std::to_string(std::get<1>(info.param).classes);
+                         });
+
+class Blurry : public testing::TestWithParam<std::string> {
+ protected:
+  ScenarioOptions options(int64_t tasks, double n, double m, uint64_t seed = 5) const {
+    return {.name = GetParam(),
+            .blurry_tasks = tasks,
+            .disjoint_percent = n,
+            .blurry_percent = m,
+            .stream_seed = int64_t(seed)};
+  }
+};
+
+// A class is disjoint or blurry; where it is blurry, most of its samples are in its main stretch.
+TEST_P(Blurry, SpillsAsManySamplesAsItIsAskedTo) {
+  for (const auto& [classes, tasks, n, m] :
+       {std::tuple(20, 5, 50.0, 10.0), std::tuple(23, 4, 30.0, 30.0), std::tuple(12, 3, 0.0, 50.0),
+        std::tuple(12, 3, 100.0, 50.0), std::tuple(12, 3, 50.0, 0.0)}) {
+    const int64_t per_class = 100;
+    const auto data = toy_data(classes, per_class, 1);
+    const Scenario scenario = make_scenario(options(tasks, n, m), data);
+    ASSERT_EQ(scenario.tasks(), tasks);
+    std::map<int64_t, std::vector<int64_t>> of_class;
+    for (const auto& [key, count] : counts(scenario)) of_class[key.first].push_back(count);
+    int64_t whole = 0, outside = 0;
+    for (auto& [c, list] : of_class) {
+      whole += list.size() == 1;
+      outside += per_class - *std::ranges::max_element(list);
+    }
+    const auto disjoint = int64_t(classes * n / 100);
+    const int64_t blurry = (classes - disjoint) * per_class;
+    EXPECT_GE(whole, disjoint);
+    // What is given up may come back to the stretch that gave it; random cuts may ask a stretch for
+    // more than it has.
+    EXPECT_LE(outside, int64_t(double(blurry) * m / 100));
+    if (GetParam() == "i_blurry") {
+      const double back = 1.0 / double(tasks);
+      EXPECT_NEAR(double(outside), double(blurry) * m / 100 * (1 - back),
+                  4 * std::sqrt(double(blurry)) + double(tasks));
+    }
+    if (m == 0 || n == 100) {
+      EXPECT_EQ(outside, 0);
+    }
+  }
+}
+
+TEST_P(Blurry, SharesClassesAsItsNameSays) {
+  const auto data = toy_data(20, 10, 1);
+  std::set<std::vector<int64_t>> seen;
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    const Scenario scenario = make_scenario(options(4, 50, 0, seed), data);
+    std::vector<int64_t> sizes;
+    for (int t = 0; t < 4; ++t) sizes.push_back(int64_t(scenario.fresh_classes(t).size()));
+    seen.insert(sizes);
+  }
+  if (GetParam() == "i_blurry")
+    EXPECT_EQ(seen, (std::set<std::vector<int64_t>>{{4, 6, 4, 6}})) << "two of each kind, or three";
+  else
+    EXPECT_GE(seen.size(), 5u) << "cut points are drawn";
+}
+
+// The published sampler, told as its steps: chunks by integer division, what is left over dropped,
+// the first samples in file order spilled, the pool's remainder dropped.
+TEST_P(Blurry, DropsWhatTheOriginalDrops) {
+  const int64_t classes = 23, per_class = 33, tasks = 4;
+  const auto data = toy_data(classes, per_class, 1);
+  ScenarioOptions asked = options(tasks, 50, 10);
+  asked.compat = "original";
+  const Scenario scenario = make_scenario(asked, data);
+  int64_t total = 0;
+  std::set<int64_t> met;
+  for (int t = 0; t < scenario.tasks(); ++t) {
+    total += scenario.train(t).size();
+    met.insert(scenario.train(t).targets().begin(), scenario.train(t).targets().end());
+  }
+  // D = ⌊⌊23 / 2⌋ / 4⌋ 4 = 8, B = ⌊(23 - 8) / 4⌋ 4 = 12.
+  EXPECT_EQ(met.size(), 20u);
+  if (GetParam() == "i_blurry") {
+    const int64_t given = int64_t(3 * per_class * 0.1);  // of each stretch's three blurry classes
+    EXPECT_EQ(total, 20 * per_class - given * tasks % tasks);
+    // In file order the classes take turns, so the first samples given up are the files' first.
+    for (int t = 0; t < scenario.tasks(); ++t) {
+      const Dataset& train = scenario.train(t);
+      EXPECT_EQ(train.size(), 2 * per_class + 3 * per_class - given + given);
+    }
+  } else {
+    EXPECT_EQ(total, 20 * per_class);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, Blurry, testing::Values("i_blurry", "si_blurry"),
+                         [](const auto& info) { return info.param; });
+
+TEST(DomainIncremental, BringsTheSameClassesFromAnotherDomain) {
+  const auto data = domains(4, 6);
+  const Scenario scenario =
+      make_scenario({.name = "domain_incremental", .domain_order = {1, 0}}, data);
+  EXPECT_FALSE(scenario.grant().new_classes);
+  ASSERT_EQ(scenario.tasks(), 2);
+  auto stream = scenario.stream();
+  for (int index = 0; const auto task = stream.next(); ++index) {
+    EXPECT_EQ(task->classes, (std::vector<int64_t>{0, 1, 2, 3}));
+    EXPECT_EQ(task->fresh.size(), index == 0 ? 4u : 0u);
+    EXPECT_EQ(task->seen.size(), 4u);
+    for (int64_t i = 0; i < task->train->size(); ++i)
+      EXPECT_EQ(data.train->domain(task->train->position(i)), 1 - index);
+  }
+}
+
+TEST(DomainIncremental, SaysWhatDoesNotFit) {
+  EXPECT_PRED2(contains,
+               error_of([] { make_scenario({.name = "domain_incremental"}, toy_data(4, 2, 1)); }),
+               "toy has one domain");
+  EXPECT_PRED2(
+      contains, error_of([] {
+        make_scenario({.name = "domain_incremental", .domain_order = {0, 2}}, domains(4, 6));
+      }),
+      "2 is not a domain; toy has 2 domains");
+  // One drawing a class: the second domain has none.
+  EXPECT_PRED2(contains,
+               error_of([] { make_scenario({.name = "domain_incremental"}, domains(4, 1)); }),
+               "domain \"swapped\" has no training sample of class");
+}
+
+}  // namespace
+}  // namespace patina

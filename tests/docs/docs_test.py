@@ -96,7 +96,8 @@ class Documents(unittest.TestCase):
         methods = program("methods")
         learners = methods.registry(os.environ["PATINA"])
         results = json.loads(methods.RESULTS.read_text())
-        self.assertEqual(methods.PAGE.read_text(), methods.page(learners, results), "run tools/methods")
+        small = json.loads(methods.SMALL_RESULTS.read_text())
+        self.assertEqual(methods.PAGE.read_text(), methods.page(learners, results, small), "run tools/methods")
         for learner in learners:
             self.assertTrue(learner["stores"].endswith("."), learner["name"])
 

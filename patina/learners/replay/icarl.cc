@@ -1,9 +1,9 @@
 // iCaRL: a herded memory is trained on beside every task's samples, what the network said before is
 // repeated, and a sample is of the class whose remembered samples' mean is nearest.
 // Rebuffi et al., "iCaRL: Incremental Classifier and Representation Learning", CVPR 2017.
+#include "patina/learn/network/herded_memory.h"
 #include "patina/learn/network/network_learner.h"
 #include "patina/learn/network/teacher.h"
-#include "patina/memory/herding.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 
@@ -19,15 +19,11 @@ Tensor log_one_plus_exp(const Tensor& x) {
 
 class ICarl : public NetworkLearner {
  public:
-  struct Options : LearnerOptions {
-    int64_t memory = 2000, memory_per_class = 0;
+  struct Options : LearnerOptions, HerdedMemoryOptions {
     double temperature = 2;
     std::string predict = "means", loss = "paper";
     void bind(Fields& f) override {
-      f("memory", memory, "Samples that may be kept, shared evenly among the classes seen.",
-        at_least(1));
-      f("memory_per_class", memory_per_class, "So many of each class instead; 0: as above.",
-        at_least(0));
+      HerdedMemoryOptions::bind(f);
       f("predict", predict, "By the nearest mean of remembered samples, or by the head.",
         {"means", "head"});
       f("loss", loss,
@@ -39,7 +35,7 @@ class ICarl : public NetworkLearner {
   };
 
   ICarl(Setup setup, const Options& options)
-      : NetworkLearner(setup), options_(options), samples_(*setup.samples) {}
+      : NetworkLearner(setup), options_(options), memory_(options, *setup.samples) {}
 
   void begin_task(const Task& task, Trainer& trainer) override {
     if (task.index > 0) teacher_.take(backbone(), head());
@@ -47,7 +43,7 @@ class ICarl : public NetworkLearner {
   }
 
   void fit(const Task& task, Trainer& trainer) override {
-    const Dataset joined = task.train->joined(memory_.all(samples_.source()));
+    const Dataset joined = memory_.beside(task);
     Task both = task;
     both.train = &joined;
     trainer.epochs(*this, both);
@@ -70,24 +66,12 @@ class ICarl : public NetworkLearner {
 
   void end_task(const Task& task, Trainer& trainer) override {
     teacher_.release();
-    const int64_t share = options_.memory_per_class > 0
-                              ? options_.memory_per_class
-                              : options_.memory / int64_t(task.seen.size());
-    memory_.truncate(share);
-    const FeatureSet set = trainer.features(backbone(), *task.train);
-    for (const int64_t c : task.fresh) {
-      const Tensor rows = (set.targets == c).nonzero().flatten();
-      std::vector<int64_t> positions;
-      for (const int64_t row : herded(set.features.index_select(0, rows), share))
-        positions.push_back(task.train->position(rows[row].item<int64_t>()));
-      memory_.set(c, std::move(positions));
-    }
+    memory_.update(task, trainer.features(backbone(), *task.train));
     means_ = Tensor();
     if (options_.predict != "means") return;
     std::vector<Tensor> means;
     for (int64_t c = 0; c < memory_.classes(); ++c) {
-      const auto own =
-          trainer.features(backbone(), memory_.of_class(samples_.source(), c)).features;
+      const auto own = trainer.features(backbone(), memory_.of_class(c)).features;
       means.push_back(nn::normalized(own).mean(0));
     }
     means_ = at::stack(means);
@@ -109,8 +93,7 @@ class ICarl : public NetworkLearner {
 
  private:
   Options options_;
-  const SampleLoader& samples_;
-  ClassMemory memory_;
+  HerdedMemory memory_;
   Tensor means_;     // [K,D]
   Teacher teacher_;  // from the second task on
 };

@@ -1,0 +1,27 @@
+#include "patina/learn/network/herded_memory.h"
+
+#include "patina/ops.h"
+
+namespace patina {
+
+void HerdedMemoryOptions::bind(Fields& f) {
+  f("memory", memory, "Samples that may be kept, shared evenly among the classes seen.",
+    at_least(1));
+  f("memory_per_class", memory_per_class, "So many of each class instead; 0: as above.",
+    at_least(0));
+}
+
+void HerdedMemory::update(const Task& task, const FeatureSet& set) {
+  const int64_t share = options_.memory_per_class > 0 ? options_.memory_per_class
+                                                      : options_.memory / int64_t(task.seen.size());
+  memory_.truncate(share);
+  for (const int64_t c : task.fresh) {
+    const auto rows = items_of((set.targets == c).nonzero().flatten());
+    std::vector<int64_t> positions;
+    for (const int64_t row : herded(set.features.index_select(0, tensor_of(rows)), share))
+      positions.push_back(task.train->position(rows[size_t(row)]));
+    memory_.set(c, std::move(positions));
+  }
+}
+
+}  // namespace patina

@@ -1,0 +1,38 @@
+// A herded memory that shrinks with the classes: what iCaRL keeps, and those who follow it.
+#pragma once
+
+#include "patina/learn/trainer.h"
+#include "patina/memory/herding.h"
+
+namespace patina {
+
+struct HerdedMemoryOptions {
+  int64_t memory = 2000, memory_per_class = 0;
+
+  void bind(Fields& f);
+};
+
+class HerdedMemory {
+ public:
+  /// `samples` is lent.
+  HerdedMemory(const HerdedMemoryOptions& options, const SampleLoader& samples)
+      : options_(options), samples_(samples) {}
+
+  /// A task's samples, then all that are remembered.
+  Dataset beside(const Task& task) const {
+    return task.train->joined(memory_.all(samples_.source()));
+  }
+  /// Takes the task's fresh classes in, by the features of its samples in their order, and gives up
+  /// what is too much of the others.
+  void update(const Task& task, const FeatureSet& set);
+  int64_t classes() const { return memory_.classes(); }
+  Dataset of_class(int64_t c) const { return memory_.of_class(samples_.source(), c); }
+  void state(Archive& a) { memory_.state(a); }
+
+ private:
+  HerdedMemoryOptions options_;
+  const SampleLoader& samples_;
+  ClassMemory memory_;
+};
+
+}  // namespace patina

@@ -37,7 +37,9 @@ TEST_P(ShippedRecipes, Read) {
 
 INSTANTIATE_TEST_SUITE_P(, ShippedRecipes,
                          testing::Values("cifar100_small", "cifar100", "imagenet_r", "cub200",
-                                         "fashion_mnist", "clinc150"));
+                                         "fashion_mnist", "clinc150", "permuted_mnist",
+                                         "split_mnist", "split_mnist_told", "digits", "omniglot",
+                                         "si_blurry"));
 
 // The classical families are compared on small networks instead.
 bool is_classical(const LearnerRow& row) {

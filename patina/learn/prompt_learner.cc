@@ -5,6 +5,10 @@
 
 namespace patina {
 
+void draw_prompts(Tensor& prompts, Random& random, bool wide) {
+  random.fill_uniform(values(prompts), wide ? -1 : 0, wide ? 1 : 0.01);
+}
+
 PromptLearner::PromptLearner(Setup setup, int64_t width, Heads begin)
     : backbone_(setup.backbone), seeds_(setup.seeds), width_(width), begin_(begin) {}
 

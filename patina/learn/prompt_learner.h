@@ -11,6 +11,10 @@
 
 namespace patina {
 
+/// Fills prompts or keys as the authors of L2P and DualPrompt do, from U(0, 0.01); or, `wide`, as
+/// the PyTorch port and LAMDA-PILOT do, from U(-1, 1).
+void draw_prompts(Tensor& prompts, Random& random, bool wide);
+
 /// Prompts of some kind and a linear head for each task. A task trains its own head and what
 /// `prompts` names, with cross-entropy among its own classes, which is what papers write as scores
 /// of minus infinity for all earlier ones. At test all heads' scores stand side by side.

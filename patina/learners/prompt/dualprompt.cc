@@ -26,8 +26,8 @@ class DualPrompt : public PromptLearner {
         at_least(0));
       f("pull", pull, "Weight of the similarity of queries with their task's key.", at_least(0));
       f("compat", compat,
-        "\"pilot\": at test the whole batch takes the expert it chose most often, and keys and "
-        "values are mixed up among the batch's samples, as in LAMDA-PILOT.",
+        "\"pilot\": at test the whole batch takes the expert it chose most often, keys and values "
+        "are mixed up among the batch's samples, and all begin in U(-1, 1), as in LAMDA-PILOT.",
         {"paper", "pilot"});
     }
   };
@@ -38,7 +38,9 @@ class DualPrompt : public PromptLearner {
         layers_(blocks_within(backbone(), options.expert_layers)) {
     Random random = seeds()("general");
     general_ = make_prefix({.length = options.general_length,
-                            .layers = blocks_within(backbone(), options.general_layers)},
+                            .layers = blocks_within(backbone(), options.general_layers),
+                            .low = options.compat == "pilot" ? -1.0 : 0.0,
+                            .high = options.compat == "pilot" ? 1.0 : 0.01},
                            backbone(), random);
   }
 
@@ -55,7 +57,7 @@ class DualPrompt : public PromptLearner {
     Random random = seeds()("expert", uint64_t(task.index));
     const auto drawn = [&](const Shape& shape) {
       Tensor t = at::empty(shape);
-      nn::init_uniform(t, random, 1);  // the authors' PyTorch port; the paper does not say
+      draw_prompts(t, random, options_.compat == "pilot");
       return t;
     };
     keys_.add(drawn({1, backbone().width()}));
@@ -107,9 +109,11 @@ LearnerRow dualprompt_learner() {
        .about = "Prefixes shared by all tasks in early blocks, a task's own in later ones, found "
                 "by its key.",
        .stores = "The shared prefixes; an expert, its key and a head a task.",
-       .differs = "Every sample takes the expert of its own nearest key. `compat = \"pilot\"` lets "
-                  "the batch vote, and reads keys where values stand for half of its samples, as "
-                  "LAMDA-PILOT and the PyTorch port do by a reshape.",
+       .differs =
+           "Every sample takes the expert of its own nearest key. `compat = \"pilot\"` lets "
+           "the batch vote, and reads keys where values stand for half of its samples, as "
+           "LAMDA-PILOT and the PyTorch port do by a reshape. All begin in U(0, 0.01), as in "
+           "the authors' own code; with `pilot` in U(-1, 1), as there.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {

@@ -21,7 +21,8 @@ class L2p : public PromptLearner {
       f("chosen", chosen, "Prompts a sample takes.", at_least(1));
       f("pull", pull, "Weight of the similarity of queries with the keys they chose.", at_least(0));
       f("compat", compat,
-        "\"pilot\": the whole batch takes the prompts it chose most often, as LAMDA-PILOT does.",
+        "\"pilot\": the whole batch takes the prompts it chose most often, and prompts and keys "
+        "begin in U(-1, 1), as in LAMDA-PILOT.",
         {"paper", "pilot"});
       f.require(chosen <= pool, "chosen", "must not be above pool");
     }
@@ -34,7 +35,7 @@ class L2p : public PromptLearner {
         keys_(at::empty({options.pool, backbone().width()})) {
     Random random = seeds()("pool");
     for (Tensor* tensor : {&prompts_, &keys_}) {
-      nn::init_uniform(*tensor, random, 1);
+      draw_prompts(*tensor, random, options.compat == "pilot");
       tensor->requires_grad_(true);
     }
     position_ = weight_of(backbone(), "pos_embed");
@@ -80,7 +81,9 @@ LearnerRow l2p_learner() {
        .stores = "The pool, its keys, and a head a task.",
        .differs = "Every sample takes its own prompts. In other implementations the whole batch "
                   "takes those that most of its samples chose, at test too, so that a score "
-                  "depends on the rest of the batch: `compat = \"pilot\"`.",
+                  "depends on the rest of the batch: `compat = \"pilot\"`. Prompts and keys begin "
+                  "in U(0, 0.01), as in the authors' own code; the PyTorch port's U(-1, 1), which "
+                  "LAMDA-PILOT has, comes with `pilot`, too.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {

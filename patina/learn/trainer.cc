@@ -56,13 +56,14 @@ std::vector<ParamGroup> Trainer::groups_of(Learner& learner) {
   return groups;
 }
 
-double Trainer::descend(Learner& learner, const Batch& batch, double lr, const std::string& where) {
+double Trainer::descend(Learner& learner, const Batch& batch, double lr,
+                        const std::function<std::string()>& where) {
   optimizer_->zero_grad();
   const Tensor loss = learner.loss(batch);
   const double value = loss.item<double>();
   if (!std::isfinite(value))
     fail(ErrorKind::model, "the loss {} became {}: lower training.lr or set training.clip_norm",
-         where, value);
+         where(), value);
   loss.backward();
   learner.after_backward();
   optimizer_->step(lr);
@@ -70,34 +71,50 @@ double Trainer::descend(Learner& learner, const Batch& batch, double lr, const s
   return value;
 }
 
-void Trainer::epoch(Learner& learner, const Dataset& data, const Seeds& seeds, int64_t epoch,
-                    int64_t from_step, int64_t epochs, Progress& progress, const std::string& where,
+struct Trainer::Epochs {
+  Epochs(const Dataset& samples, int64_t epochs, Seeds seeds, const std::string& where,
+         const Feed& feed)
+      : data(samples),
+        count(epochs),
+        seeds(seeds),
+        where(where),
+        cost(costs(feed, samples)),
+        progress(where + ": training", epochs * samples.size(), feed.unit()) {}
+
+  const Dataset& data;
+  int64_t count;
+  Seeds seeds;
+  std::string where;
+  std::vector<int64_t> cost;
+  Progress progress;
+};
+
+void Trainer::epoch(Learner& learner, Epochs& shared, int64_t epoch, int64_t from_step,
                     const std::function<void(const Batch&)>& after_batch) {
-  auto order =
-      bucketed(seeds("order", uint64_t(epoch)).permutation(data.size()), costs(train_, data),
-               options_.batch_size, seeds("batches", uint64_t(epoch)));
-  Loader loader(data, train_, pool_, std::move(order), options_.batch_size,
-                seeds("augment", uint64_t(epoch)));
+  const auto random = [&](const char* name) { return shared.seeds(name, uint64_t(epoch)); };
+  auto order = bucketed(random("order").permutation(shared.data.size()), shared.cost,
+                        options_.batch_size, random("batches"));
+  Loader loader(shared.data, train_, pool_, std::move(order), options_.batch_size,
+                random("augment"));
   loader.seek(from_step);
   for (int64_t step = from_step; const auto batch = loader.next(); ++step) {
     const double at = double(epoch) + double(step) / double(loader.batches());
-    const double value = descend(learner, *batch, learning_rate(options_.optimizer, at, epochs),
-                                 fmt::format("of {} in epoch {}", where, epoch + 1));
-    progress.note(fmt::format("loss {:.3f}", value));
-    progress.advance(batch->size());
+    const double value =
+        descend(learner, *batch, learning_rate(options_.optimizer, at, shared.count),
+                [&] { return fmt::format("of {} in epoch {}", shared.where, epoch + 1); });
+    shared.progress.note(fmt::format("loss {:.3f}", value));
+    shared.progress.advance(batch->size());
     after_batch(*batch);
   }
 }
 
 void Trainer::epochs(Learner& learner, const Task& task, int64_t epochs) {
-  const Dataset& data = *task.train;
   start_optimizer(learner);
-  const Seeds seeds(seeds_("task", uint64_t(task.index)).bits());
-  const std::string where = fmt::format("task {}", task.index + 1);
-  Progress progress(where + ": training", epochs * data.size(), train_.unit());
+  Epochs shared(*task.train, epochs, Seeds(seeds_("task", uint64_t(task.index)).bits()),
+                fmt::format("task {}", task.index + 1), train_);
   for (; epoch_ < epochs; ++epoch_, step_ = 0) {
     learner.begin_epoch(epoch_);
-    epoch(learner, data, seeds, epoch_, step_, epochs, progress, where, [&](const Batch& batch) {
+    epoch(learner, shared, epoch_, step_, [&](const Batch& batch) {
       ++step_;
       if (epoch_ == 0) learner.remember(batch);
       if (between_steps_) between_steps_();
@@ -110,10 +127,10 @@ void Trainer::epochs(Learner& learner, const Task& task, int64_t epochs) {
 void Trainer::train_on(Learner& learner, const Dataset& data, int64_t epochs, const Seeds& seeds) {
   auto outer = std::exchange(optimizer_,
                              std::make_unique<Optimizer>(options_.optimizer, groups_of(learner)));
-  Progress progress("training on the memory", epochs * data.size(), train_.unit());
+  Epochs shared(data, epochs, seeds, "the memory", train_);
   for (int64_t i = 0; i < epochs; ++i) {
     learner.begin_epoch(i);
-    epoch(learner, data, seeds, i, 0, epochs, progress, "on the memory", [](const Batch&) {});
+    epoch(learner, shared, i, 0, [](const Batch&) {});
   }
   optimizer_ = std::move(outer);
 }
@@ -123,7 +140,8 @@ double Trainer::descend(Learner& learner, const Batch& batch) {
     optimizer_->regroup(groups_of(learner));
   else
     start_optimizer(learner);
-  return descend(learner, batch, options_.optimizer.lr, fmt::format("after {} samples", observed_));
+  return descend(learner, batch, options_.optimizer.lr,
+                 [&] { return fmt::format("after {} samples", observed_); });
 }
 
 void Trainer::pass(Learner& learner, const Task& task, bool told) {

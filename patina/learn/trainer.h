@@ -14,7 +14,6 @@
 namespace patina {
 
 class Learner;
-class Progress;
 
 /// How a task is trained: `[training]` in a recipe.
 struct TrainingOptions {
@@ -97,10 +96,12 @@ class Trainer {
   void pass(Learner& learner, const Task& task, bool told);
   std::vector<ParamGroup> groups_of(Learner& learner);
   void start_optimizer(Learner& learner);  // with what a restored state knew
-  double descend(Learner& learner, const Batch& batch, double lr, const std::string& where);
-  // Batches of one epoch: `body` with each and how much of the epoch lies behind it.
-  void epoch(Learner& learner, const Dataset& data, const Seeds& seeds, int64_t epoch,
-             int64_t from_step, int64_t epochs, Progress& progress, const std::string& where,
+  // `where` tells a loss that is no number: "of task 1 in epoch 2".
+  double descend(Learner& learner, const Batch& batch, double lr,
+                 const std::function<std::string()>& where);
+  struct Epochs;  // what several epochs on some samples share
+  // The batches of one of them from a step on, each learned and then handed to `after_batch`.
+  void epoch(Learner& learner, Epochs& shared, int64_t epoch, int64_t from_step,
              const std::function<void(const Batch&)>& after_batch);
 
   bool in_task_ = false;

@@ -1,6 +1,6 @@
 #include "patina/memory/herding.h"
 
-#include <numeric>
+#include <limits>
 
 #include "patina/nn/heads.h"
 #include "patina/ops.h"
@@ -34,11 +34,6 @@ void ClassMemory::set(int64_t target, std::vector<int64_t> positions) {
 
 void ClassMemory::truncate(int64_t count) {
   for (auto& list : positions_) list.resize(std::min(list.size(), size_t(count)));
-}
-
-int64_t ClassMemory::size() const {
-  return std::accumulate(positions_.begin(), positions_.end(), int64_t{0},
-                         [](int64_t n, const auto& list) { return n + int64_t(list.size()); });
 }
 
 Dataset ClassMemory::of_class(const Source& source, int64_t target) const {

@@ -19,7 +19,6 @@ class ClassMemory {
   void set(int64_t target, std::vector<int64_t> positions);
   /// Each class keeps its first `count` samples.
   void truncate(int64_t count);
-  int64_t size() const;
   int64_t classes() const { return int64_t(positions_.size()); }
   Dataset of_class(const Source& source, int64_t target) const;
   Dataset all(const Source& source) const;

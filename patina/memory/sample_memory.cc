@@ -1,14 +1,24 @@
 #include "patina/memory/sample_memory.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "patina/base/error.h"
+#include "patina/ops.h"
 
 namespace patina {
 
 SampleMemory::SampleMemory(int64_t capacity, Policy policy, Random random)
     : capacity_(capacity), policy_(policy), random_(random) {
   PATINA_CHECK(capacity > 0, "a memory of {} samples", capacity);
+}
+
+void SampleMemory::offer(const Batch& batch,
+                         const std::function<void(size_t slot, int64_t row)>& stored) {
+  const auto positions = items_of(batch.sample), targets = items_of(batch.target);
+  for (size_t i = 0; i < positions.size(); ++i)
+    if (const auto slot = offer(positions[i], targets[i]); slot && stored)
+      stored(*slot, int64_t(i));
 }
 
 std::optional<size_t> SampleMemory::offer(int64_t position, int64_t target) {
@@ -73,14 +83,19 @@ std::vector<size_t> SampleMemory::of_class(int64_t target) const {
 }
 
 std::vector<size_t> SampleMemory::draw(int64_t count, Random random) const {
+  if (count < size()) return drawn(size_t(count), positions_.size(), random);
   std::vector<size_t> slots(positions_.size());
-  for (size_t i = 0; i < slots.size(); ++i) slots[i] = i;
-  if (count >= size()) return slots;
-  // The first `count` steps of a shuffle.
-  for (size_t i = 0; i < size_t(count); ++i)
-    std::swap(slots[i], slots[i + random.below(slots.size() - i)]);
-  slots.resize(size_t(count));
+  std::iota(slots.begin(), slots.end(), size_t{0});
   return slots;
+}
+
+std::vector<size_t> drawn(size_t count, size_t n, Random random) {
+  std::vector<size_t> items(n);
+  std::iota(items.begin(), items.end(), size_t{0});
+  count = std::min(count, n);
+  for (size_t i = 0; i < count; ++i) std::swap(items[i], items[i + random.below(n - i)]);
+  items.resize(count);
+  return items;
 }
 
 void SampleMemory::state(Archive& a) {

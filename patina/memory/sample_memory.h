@@ -1,12 +1,14 @@
 // A memory of samples: which of those that pass by are kept, and which are given back.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "patina/base/random.h"
 #include "patina/checkpoint/archive.h"
+#include "patina/data/dataset.h"
 
 namespace patina {
 
@@ -26,6 +28,9 @@ class SampleMemory {
   /// `random` draws what gives way: the same stream, the same memory, however often it is stopped.
   SampleMemory(int64_t capacity, Policy policy, Random random);
 
+  /// Offers a batch's samples, in their order; calls `stored` for each that is kept, where it is
+  /// given.
+  void offer(const Batch& batch, const std::function<void(size_t slot, int64_t row)>& stored = {});
   /// Offers a sample; the slot it was put in, or nothing where it is not kept.
   std::optional<size_t> offer(int64_t position, int64_t target);
   /// `count` slots drawn without replacement, all in their order where there are not as many.
@@ -54,6 +59,10 @@ class SampleMemory {
   std::vector<int64_t> positions_, targets_;
   std::vector<int64_t> kept_, met_, full_;  // by class: in the memory, offered, once the largest
 };
+
+/// `count` of 0..n-1 drawn without replacement, all of them shuffled where there are not as many:
+/// the first steps of a Fisher-Yates shuffle.
+std::vector<size_t> drawn(size_t count, size_t n, Random random);
 
 /// The policies by name, for options: "reservoir", ...
 const std::vector<std::string>& memory_policies();

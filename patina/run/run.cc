@@ -197,11 +197,8 @@ class Execution {
  private:
   void learn(const Task& task) {
     trainer_->learn(*learner_, task, scenario_->grant());
-    const double train = lap() + task_seconds_;
-    times_.train += train - task_seconds_;
-    train_flops_ += flops_lap();
-    task_seconds_ = 0;
-    times_.task_train.push_back(train);
+    count_training();
+    times_.task_train.push_back(std::exchange(task_seconds_, 0));
     const bool once = !scenario_->grant().many_passes;
     if (once && task.index + 1 == scenario_->tasks()) measure_now();
     evaluate(task.index + 1);
@@ -224,33 +221,37 @@ class Execution {
     evaluate_flops_ += flops_lap();
   }
 
-  // A moment of a stream that comes once, unless it was measured already.
-  void measure_now() {
-    const auto& curve = evaluation_->curve();
-    if (trainer_->observed() == (curve.empty() ? 0 : curve.back().samples)) return;
+  // What has passed since the last part of the work belongs to the task in hand.
+  void count_training() {
     const double train = lap();
     times_.train += train;
     task_seconds_ += train;
     train_flops_ += flops_lap();
+  }
+
+  // Samples of the stream before the anytime curve's last point.
+  int64_t last_point() const {
+    const auto& curve = evaluation_->curve();
+    return curve.empty() ? 0 : curve.back().samples;
+  }
+
+  // A moment of a stream that comes once, unless it was measured already.
+  void measure_now() {
+    if (trainer_->observed() == last_point()) return;
+    count_training();
     evaluation_->measure_now(*learner_, *trainer_);
     times_.evaluate += lap();
     evaluate_flops_ += flops_lap();
   }
 
   void between_steps() {
-    if (const int64_t every = recipe_.evaluation.every; every > 0 && trainer_->observed() > 0) {
-      const auto& curve = evaluation_->curve();
-      const int64_t last = curve.empty() ? 0 : curve.back().samples;
-      if (trainer_->observed() / every > last / every) measure_now();
-    }
+    const int64_t every = recipe_.evaluation.every;
+    if (every > 0 && trainer_->observed() / every > last_point() / every) measure_now();
     const bool stop = control_.should_stop && control_.should_stop();
     const std::chrono::duration<double> since = std::chrono::steady_clock::now() - saved_;
     const double limit = recipe_.run.checkpoint_minutes * 60;
     if (!stop && (limit == 0 || since.count() < limit)) return;
-    const double train = lap();
-    times_.train += train;
-    task_seconds_ += train;
-    train_flops_ += flops_lap();
+    count_training();
     checkpoint();
     if (stop) stopped();
   }

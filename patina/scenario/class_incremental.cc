@@ -6,6 +6,18 @@
 
 namespace patina {
 
+void check_order(const std::vector<int64_t>& order, int64_t count, const char* option,
+                 const char* thing, const std::string& rule) {
+  std::vector<bool> used(size_t(count), false);
+  for (const int64_t item : order) {
+    const bool known = item >= 0 && item < count;
+    if (!known || used[size_t(item)])
+      fail(ErrorKind::scenario, "{}: {} is {}; {}", option, item,
+           known ? "there twice" : fmt::format("not {}", thing), rule);
+    used[size_t(item)] = true;
+  }
+}
+
 std::vector<int64_t> order_of_classes(const ScenarioOptions& options, int64_t count) {
   if (options.class_order.empty()) {
     if (options.class_order_seed >= 0)
@@ -14,14 +26,8 @@ std::vector<int64_t> order_of_classes(const ScenarioOptions& options, int64_t co
     std::iota(order.begin(), order.end(), int64_t{0});
     return order;
   }
-  std::vector<bool> used(size_t(count), false);
-  for (const int64_t item : options.class_order) {
-    if (item < 0 || item >= count || used[size_t(item)])
-      fail(ErrorKind::scenario,
-           "scenario.class_order: {} is {}; a class order uses class numbers below {} once each",
-           item, item >= 0 && item < count ? "there twice" : "not a class", count);
-    used[size_t(item)] = true;
-  }
+  check_order(options.class_order, count, "scenario.class_order", "a class",
+              fmt::format("a class order uses class numbers below {} once each", count));
   return options.class_order;
 }
 

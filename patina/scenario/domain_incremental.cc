@@ -22,14 +22,8 @@ std::vector<int64_t> order_of_domains(const ScenarioOptions& options,
     std::iota(order.begin(), order.end(), int64_t{0});
     return order;
   }
-  std::vector<bool> used(size_t(count), false);
-  for (const int64_t domain : options.domain_order) {
-    if (domain < 0 || domain >= count || used[size_t(domain)])
-      fail(ErrorKind::scenario,
-           "scenario.domain_order: {} is {}; {} has {} domains, numbered from 0", domain,
-           domain >= 0 && domain < count ? "there twice" : "not a domain", data, count);
-    used[size_t(domain)] = true;
-  }
+  check_order(options.domain_order, count, "scenario.domain_order", "a domain",
+              fmt::format("{} has {} domains, numbered from 0", data, count));
   return options.domain_order;
 }
 

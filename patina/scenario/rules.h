@@ -28,6 +28,11 @@ Scenario si_blurry(const ScenarioOptions& options, const DataSplits& data,
 /// data's own. An explicit order may leave classes out. Throws Error(scenario).
 std::vector<int64_t> order_of_classes(const ScenarioOptions& options, int64_t count);
 
+/// Throws Error(scenario) unless `order`, the option called `option`, holds numbers below `count`
+/// once each; `thing` is what they number, `rule` the end of the sentence.
+void check_order(const std::vector<int64_t>& order, int64_t count, const char* option,
+                 const char* thing, const std::string& rule);
+
 /// A stream's number of each of the source's classes; -1: left out.
 std::vector<int64_t> numbers_of_classes(const std::vector<int64_t>& order, int64_t count);
 

@@ -1,6 +1,7 @@
 #include "patina/scenario/scenario.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "patina/base/error.h"
 #include "patina/scenario/rules.h"
@@ -68,7 +69,8 @@ Task Stream::current() {
   Task task{.index = index,
             .classes = scenario_->task_classes(index),
             .fresh = scenario_->fresh_classes(index)};
-  for (int64_t c = 0; c < scenario_->seen_after(next_); ++c) task.seen.push_back(c);
+  task.seen.resize(size_t(scenario_->seen_after(next_)));
+  std::iota(task.seen.begin(), task.seen.end(), int64_t{0});
   for (const int64_t c : task.fresh) task.names.push_back(scenario_->classes()[size_t(c)]);
   task.train = &scenario_->train(index);
   if (scenario_->grant().past_data) {

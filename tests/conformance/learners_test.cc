@@ -12,6 +12,7 @@
 #include "patina/run/run.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
+#include "tests/support/stopped_runs.h"
 #include "tests/support/tensors.h"
 #include "tests/support/toy_network.h"
 
@@ -77,18 +78,6 @@ class Conformance : public testing::TestWithParam<std::string> {
   fs::path scratch_;
 };
 
-// The learner's part of a run's final checkpoint.
-std::string learned(const fs::path& run_folder) {
-  const auto archive = Archive::read(run_folder / "checkpoint.safetensors");
-  ContentHash hash;
-  for (const auto& [key, tensor] : archive.tensors()) {
-    if (!key.starts_with("learner.")) continue;
-    hash.add(key);
-    hash.add(tensor.data_ptr(), tensor.nbytes());
-  }
-  return hash.hex();
-}
-
 TEST_P(Conformance, learns_more_than_chance) {
   const Json record = run_toy(folder("learns"), {}, enough_epochs(GetParam()));
   EXPECT_EQ(record["status"], "complete");
@@ -112,19 +101,8 @@ TEST_P(Conformance, resumes_to_the_same_bits) {
   for (const int steps : {1, 2, 7, 13}) {
     const fs::path where = folder("stopped");
     fs::remove_all(where);
-    // Stops after every `steps` steps or tasks until the run is through.
-    Json pieces;
-    int stops = 0;
-    for (; stops < 1000; ++stops) {
-      int left = steps;
-      try {
-        pieces =
-            run_toy(where, {.mode = RunMode::resume, .should_stop = [&] { return --left <= 0; }});
-        break;
-      } catch (const Error& error) {
-        ASSERT_EQ(error.kind(), ErrorKind::stopped) << error.what();
-      }
-    }
+    const auto [pieces, stops] =
+        run_in_pieces([&](const RunControl& control) { return run_toy(where, control); }, steps);
     if (steps == 1) {
       EXPECT_GE(stops, kTasks - 1);  // a closed form has no steps, only tasks
     }

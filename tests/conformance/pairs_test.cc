@@ -6,6 +6,7 @@
 #include "patina/run/run.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
+#include "tests/support/stopped_runs.h"
 #include "tests/support/toy_network.h"
 
 namespace patina {
@@ -81,32 +82,16 @@ TEST_P(Pairs, learns_and_resumes_to_the_same_bits) {
     EXPECT_EQ(points.size(), 4u) << "every 40 of 144 samples, and the end";
     EXPECT_EQ(points.back()["accuracy"], whole["metrics"]["last_accuracy"]);
   }
-  Json pieces;
-  for (int stops = 0; stops < 1000; ++stops) {
-    int left = 7;
-    try {
-      pieces = run_pair(GetParam(), scratch_ / "stopped",
-                        {.mode = RunMode::resume, .should_stop = [&] { return --left <= 0; }});
-      break;
-    } catch (const Error& error) {
-      ASSERT_EQ(error.kind(), ErrorKind::stopped) << error.what();
-    }
-  }
+  const auto [pieces, stops] = run_in_pieces(
+      [&](const RunControl& control) {
+        return run_pair(GetParam(), scratch_ / "stopped", control);
+      },
+      7);
   EXPECT_EQ(whole["matrix"], pieces["matrix"]);
   if (once) {
     EXPECT_EQ(whole["anytime"], pieces["anytime"]);
   }
-  const auto learned = [&](const char* run) {
-    Archive archive = Archive::read(scratch_ / run / "checkpoint.safetensors");
-    ContentHash hash;
-    for (const auto& [key, tensor] : archive.tensors()) {
-      if (!key.starts_with("learner.")) continue;
-      hash.add(key);
-      hash.add(tensor.data_ptr(), tensor.nbytes());
-    }
-    return hash.hex();
-  };
-  EXPECT_EQ(learned("whole"), learned("stopped"));
+  EXPECT_EQ(learned(scratch_ / "whole"), learned(scratch_ / "stopped"));
 }
 
 const auto pair_name = [](const auto& info) {

@@ -4,35 +4,46 @@
 
 namespace patina {
 
-void Anchor::pull(const std::vector<Tensor>& tensors, double strength) const {
+void Anchor::pull(const std::vector<nn::NamedTensor>& tensors, double strength) const {
   NoGrad no_grad;
   for (size_t i = 0; i < place.size(); ++i) {
+    const Tensor& tensor = tensors[i].tensor;
     const int64_t rows = place[i].size(0);
-    if (!tensors[i].grad().defined())
-      tensors[i].mutable_grad() = at::zeros_like(tensors[i].detach());
-    tensors[i]
-        .mutable_grad()
+    if (!tensor.grad().defined()) tensor.mutable_grad() = at::zeros_like(tensor.detach());
+    tensor.mutable_grad()
         .slice(0, 0, rows)
-        .addcmul_(importance[i], tensors[i].detach().slice(0, 0, rows) - place[i], strength);
+        .addcmul_(importance[i], tensor.detach().slice(0, 0, rows) - place[i], strength);
   }
 }
 
-void Anchor::hold(const std::vector<Tensor>& tensors, double strength) const {
+void Anchor::hold(const std::vector<nn::NamedTensor>& tensors, double strength) const {
   NoGrad no_grad;
   for (size_t i = 0; i < place.size(); ++i) {
-    Tensor held = tensors[i].detach().slice(0, 0, place[i].size(0));
+    Tensor held = tensors[i].tensor.detach().slice(0, 0, place[i].size(0));
     const Tensor part = importance[i] * strength / (importance[i] * strength + 1);
     held.add_((place[i] - held) * part);
   }
 }
 
-double Anchor::energy(const std::vector<Tensor>& tensors) const {
-  double sum = 0;
-  for (size_t i = 0; i < place.size(); ++i) {
-    const Tensor moved = tensors[i].detach().slice(0, 0, place[i].size(0)) - place[i];
-    sum += (importance[i] * moved.square()).sum().item<double>();
-  }
-  return sum / 2;
+void PathGain::restart(const Weights& tensors) {
+  sum.clear();
+  for (const auto& tensor : tensors) sum.push_back(at::zeros_like(tensor));
+}
+
+void PathGain::before_step(const std::vector<nn::NamedTensor>& tensors) {
+  gradients_.clear();
+  for (const auto& item : tensors)
+    gradients_.push_back(item.tensor.grad().defined() ? item.tensor.grad().clone() : Tensor());
+  before_ = copied(tensors);
+}
+
+void PathGain::after_step(const std::vector<nn::NamedTensor>& tensors) {
+  NoGrad no_grad;
+  const Weights now = weights_of(tensors);
+  for (size_t i = 0; i < now.size(); ++i)
+    if (gradients_[i].defined()) sum[i].addcmul_(gradients_[i], before_[i] - now[i]);
+  gradients_.clear();
+  before_.clear();
 }
 
 Anchor joined(const Anchor& a, const Anchor& b) {

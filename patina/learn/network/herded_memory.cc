@@ -11,6 +11,13 @@ void HerdedMemoryOptions::bind(Fields& f) {
     at_least(0));
 }
 
+void HerdedMemory::train_beside(Learner& learner, const Task& task, Trainer& trainer) const {
+  const Dataset joined = task.train->joined(memory_.all(samples_.source()));
+  Task both = task;
+  both.train = &joined;
+  trainer.epochs(learner, both);
+}
+
 void HerdedMemory::update(const Task& task, const FeatureSet& set) {
   const int64_t share = options_.memory_per_class > 0 ? options_.memory_per_class
                                                       : options_.memory / int64_t(task.seen.size());

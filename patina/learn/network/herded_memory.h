@@ -18,10 +18,8 @@ class HerdedMemory {
   HerdedMemory(const HerdedMemoryOptions& options, const SampleLoader& samples)
       : options_(options), samples_(samples) {}
 
-  /// A task's samples, then all that are remembered.
-  Dataset beside(const Task& task) const {
-    return task.train->joined(memory_.all(samples_.source()));
-  }
+  /// The epochs of a task on its samples and all that are remembered.
+  void train_beside(Learner& learner, const Task& task, Trainer& trainer) const;
   /// Takes the task's fresh classes in, by the features of its samples in their order, and gives up
   /// what is too much of the others.
   void update(const Task& task, const FeatureSet& set);

@@ -58,6 +58,12 @@ std::vector<ParamGroup> NetworkLearner::trainable() {
   return {trainable_group(backbone_, head_)};
 }
 
+std::vector<nn::NamedTensor> NetworkLearner::learned() {
+  auto all = nn::trainable(backbone_);
+  for (auto& item : nn::trainable(head_)) all.push_back(item);
+  return all;
+}
+
 void NetworkLearner::state(Archive& a) {
   a("backbone", backbone_);
   a("head.weight", head_.weight);

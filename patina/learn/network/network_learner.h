@@ -33,8 +33,8 @@ class NetworkLearner : public Learner {
   /// batch that says which task each sample is of. [B,K]
   static Tensor by_task(const Batch& batch,
                         const std::function<Tensor(int64_t task, const Input& input)>& scored);
-  /// The weights that all tasks share, and what they are called: the backbone's.
-  std::vector<nn::NamedTensor> shared() { return nn::trainable(backbone_); }
+  /// What takes gradients in the network and the head, in the order of `trainable`.
+  std::vector<nn::NamedTensor> learned();
 
   Backbone& backbone() const { return backbone_; }
   const nn::LinearHead& head() const { return head_; }

@@ -20,8 +20,7 @@ void ProjectionLearner::begin_task(const Task& task, Trainer& trainer) {
 }
 
 void ProjectionLearner::remember(const Batch& batch) {
-  const auto positions = items_of(batch.sample), targets = items_of(batch.target);
-  for (size_t i = 0; i < positions.size(); ++i) memories_.back().offer(positions[i], targets[i]);
+  memories_.back().offer(batch);
 }
 
 std::vector<const SampleMemory*> ProjectionLearner::past() const {

@@ -27,9 +27,7 @@ void ReplayLearner::after_step(const Batch&) {
 }
 
 void ReplayLearner::remember(const Batch& batch) {
-  const auto positions = items_of(batch.sample), targets = items_of(batch.target);
-  for (size_t i = 0; i < positions.size(); ++i)
-    if (const auto slot = memory_.offer(positions[i], targets[i])) stored(*slot, batch, int64_t(i));
+  memory_.offer(batch, [&](size_t slot, int64_t row) { stored(slot, batch, row); });
 }
 
 Replayed ReplayLearner::replay(int64_t count, uint64_t draw) const {

@@ -40,7 +40,6 @@ class ReplayLearner : public NetworkLearner {
   Batch recall(const std::vector<size_t>& slots, Random augment) const;
 
   const SampleMemory& memory() const { return memory_; }
-  const ReplayOptions& replay_options() const { return options_; }
   int64_t steps() const { return steps_; }
 
  private:

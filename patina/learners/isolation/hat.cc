@@ -58,8 +58,6 @@ class Hat : public NetworkLearner {
     batch_ = 0;
   }
 
-  void begin_epoch(int64_t) override {}
-
   // CE + λ Σ m (1 - m_used) / Σ (1 - m_used), at the steepness of this batch: s rises from 1/s_max
   // to s_max within every epoch (their equations 3 and 5).
   Tensor loss(const Batch& batch) override {

@@ -7,6 +7,7 @@
 
 #include "patina/learn/network/network_learner.h"
 #include "patina/learn/network/welch_test.h"
+#include "patina/memory/sample_memory.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -93,20 +94,10 @@ class Clib : public NetworkLearner {
   }
 
   void train(Trainer& trainer) {
-    const auto slots = drawn();
+    const auto slots = drawn(size_t(options_.memory_batch), positions_.size(),
+                             seeds()("memory batch", uint64_t(steps_)));
     trainer.descend(*this, batch_of(slots, seeds()("augment", uint64_t(steps_))));
     if (++steps_ % options_.importance_every == 0) look(slots);
-  }
-
-  std::vector<size_t> drawn() const {
-    Random random = seeds()("memory batch", uint64_t(steps_));
-    std::vector<size_t> slots(positions_.size());
-    for (size_t i = 0; i < slots.size(); ++i) slots[i] = i;
-    const size_t count = std::min(slots.size(), size_t(options_.memory_batch));
-    for (size_t i = 0; i < count; ++i)
-      std::swap(slots[i], slots[i + random.below(slots.size() - i)]);
-    slots.resize(count);
-    return slots;
   }
 
   Batch batch_of(const std::vector<size_t>& slots, Random augment) const {

@@ -3,6 +3,7 @@
 // Hayes and Kanan, "Lifelong Machine Learning with Deep Streaming Linear Discriminant Analysis",
 // CVPR workshop 2020.
 #include "patina/learn/learner.h"
+#include "patina/learn/linear_algebra.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -47,13 +48,9 @@ class Slda : public StreamingLearner {
   Tensor scores(const Batch& batch) override {
     NoGrad no_grad;
     if (!weight_.defined()) {
-      const Tensor shrunk =
-          covariance_ * (1 - options_.shrinkage) +
-          at::eye(covariance_.size(0), covariance_.options()) * options_.shrinkage;
-      const Tensor factor = at::linalg_cholesky(shrunk);
-      const Tensor half = at::linalg_solve_triangular(factor, means_.t(), false);
-      weight_ = at::linalg_solve_triangular(factor.t(), half, true);  // [D,K]
-      bias_ = half.square().sum(0) * -0.5;
+      const ShiftedInverse inverse(covariance_ * (1 - options_.shrinkage), options_.shrinkage);
+      weight_ = inverse(means_.t());  // [D,K]
+      bias_ = (means_.t() * weight_).sum(0) * -0.5;
       bias_.masked_fill_(tensor_of(counts_) == 0, -std::numeric_limits<double>::infinity());
     }
     return (backbone_.features(batch.input).to(at::kDouble).mm(weight_) + bias_).to(at::kFloat);

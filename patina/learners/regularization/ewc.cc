@@ -51,9 +51,7 @@ class Ewc : public NetworkLearner {
 
   // L + λ/2 Σ_k Σ_i F_ki (θ_i - θ*_ki)² (their equation 3). The springs of all tasks together are
   // one, to the mean of their ends; it acts after the step.
-  void after_step(const Batch&) override {
-    anchor_.hold(tensors_of(weights()), rate_ * options_.strength);
-  }
+  void after_step(const Batch&) override { anchor_.hold(learned(), rate_ * options_.strength); }
 
   void end_task(const Task& task, Trainer& trainer) override {
     Random random = seeds()("fisher", uint64_t(task.index));
@@ -63,7 +61,7 @@ class Ewc : public NetworkLearner {
       drawn.resize(size_t(options_.fisher_samples));
       data = data.select(drawn);
     }
-    Anchor anchor{.importance = information(data, trainer, random), .place = copied(weights())};
+    Anchor anchor{.importance = information(data, trainer, random), .place = copied(learned())};
     if (options_.mode == "separate") {
       anchor_ = joined(anchor_, anchor);
       return;
@@ -79,21 +77,10 @@ class Ewc : public NetworkLearner {
   }
 
  private:
-  std::vector<nn::NamedTensor> weights() {
-    auto all = nn::trainable(backbone());
-    for (auto& item : nn::trainable(head())) all.push_back(item);
-    return all;
-  }
-  static std::vector<Tensor> tensors_of(const std::vector<nn::NamedTensor>& named) {
-    std::vector<Tensor> tensors;
-    for (const auto& item : named) tensors.push_back(item.tensor);
-    return tensors;
-  }
-
   // The mean over samples, each alone, of the squared gradient of log p(y | x).
   Weights information(const Dataset& data, Trainer& trainer, Random random) {
     const auto of = [&](const std::function<Tensor(const Tensor&, const Batch&)>& loss) {
-      return diagonal_fisher({}, weights(), data, trainer, random, [&](const Batch& batch) {
+      return diagonal_fisher({}, learned(), data, trainer, random, [&](const Batch& batch) {
         return loss(competing(outputs(batch.input), batch.target), batch);
       });
     };

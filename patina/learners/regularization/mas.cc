@@ -3,7 +3,6 @@
 // Aljundi et al., "Memory Aware Synapses: Learning what (not) to forget", ECCV 2018.
 #include "patina/learn/fisher.h"
 #include "patina/learn/network/anchor.h"
-#include "patina/learn/network/gradients.h"
 #include "patina/learn/network/network_learner.h"
 #include "patina/ops.h"
 
@@ -25,14 +24,11 @@ class Mas : public NetworkLearner {
   Mas(Setup setup, const Options& options) : NetworkLearner(setup), options_(options) {}
 
   // L + λ Σ Ω (θ - θ*)².
-  void after_backward() override {
-    anchor_.pull(patina::tensors_of(trainable()), 2 * options_.strength);
-  }
+  void after_backward() override { anchor_.pull(learned(), 2 * options_.strength); }
 
   // Ω: the mean over samples, each alone, of |d ‖f(x)‖² / dθ| (their equations 2 and 3).
   void end_task(const Task& task, Trainer& trainer) override {
-    std::vector<nn::NamedTensor> weights;
-    for (const auto& tensor : patina::tensors_of(trainable())) weights.push_back({"", tensor});
+    const auto weights = learned();
     Weights fresh = mean_of_gradients(
         weights, *task.train, trainer, seeds()("importance", uint64_t(task.index)),
         /*by_batch=*/false, "importance of weights",

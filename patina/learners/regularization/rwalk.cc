@@ -2,7 +2,6 @@
 // per distance walked, both measured where they happen.
 // Chaudhry et al., "Riemannian Walk for Incremental Learning", ECCV 2018.
 #include "patina/learn/network/anchor.h"
-#include "patina/learn/network/gradients.h"
 #include "patina/learn/network/network_learner.h"
 #include "patina/ops.h"
 
@@ -26,7 +25,7 @@ class RWalk : public NetworkLearner {
 
   void begin_task(const Task& task, Trainer& trainer) override {
     NetworkLearner::begin_task(task, trainer);
-    const Weights now = copied(weights());
+    const Weights now = copied(learned());
     const auto grown = [&](Weights& list) {
       Weights zeros;
       for (const auto& tensor : now) zeros.push_back(at::zeros_like(tensor));
@@ -34,38 +33,32 @@ class RWalk : public NetworkLearner {
     };
     grown(fisher_);
     grown(score_);
-    gain_.clear();
-    for (const auto& tensor : now) gain_.push_back(at::zeros_like(tensor));
+    gain_.restart(now);
     from_ = now;
     steps_ = 0;
   }
 
   // F ← keep F + (1 - keep) g²; L + λ Σ (F + s) (θ - θ*)².
   void after_backward() override {
-    const auto tensors = patina::tensors_of(trainable());
-    gradients_.clear();
-    for (size_t i = 0; i < tensors.size(); ++i) {
-      const Tensor g = tensors[i].grad();
-      gradients_.push_back(g.defined() ? g.clone() : Tensor());
-      if (g.defined()) fisher_[i].mul_(options_.keep).addcmul_(g, g, 1 - options_.keep);
-    }
-    before_ = copied(weights());
-    anchor_.pull(tensors, 2 * options_.strength);
+    const auto weights = learned();
+    for (size_t i = 0; i < weights.size(); ++i)
+      if (const Tensor g = weights[i].tensor.grad(); g.defined())
+        fisher_[i].mul_(options_.keep).addcmul_(g, g, 1 - options_.keep);
+    gain_.before_step(weights);
+    anchor_.pull(weights, 2 * options_.strength);
   }
 
   // Every Δt steps: s ← s + max(0, -Σ g Δθ) / (½ F (θ_now - θ_then)² + ε) (their equation 8).
   void after_step(const Batch&) override {
     NoGrad no_grad;
-    const Weights now = weights_of(weights());
-    for (size_t i = 0; i < now.size(); ++i)
-      if (gradients_[i].defined()) gain_[i].addcmul_(gradients_[i], before_[i] - now[i]);
-    gradients_.clear();
-    before_.clear();
+    const auto weights = learned();
+    gain_.after_step(weights);
     if (++steps_ % options_.interval != 0) return;
+    const Weights now = weights_of(weights);
     for (size_t i = 0; i < now.size(); ++i) {
       const Tensor distance = fisher_[i] * (now[i] - from_[i]).square() * 0.5 + options_.damping;
-      score_[i].add_(gain_[i].clamp_min(0) / distance);
-      gain_[i].zero_();
+      score_[i].add_(gain_.sum[i].clamp_min(0) / distance);
+      gain_.sum[i].zero_();
       from_[i] = now[i].clone();
     }
   }
@@ -78,7 +71,7 @@ class RWalk : public NetworkLearner {
     for (size_t i = 0; i < fisher_.size(); ++i)
       importance.push_back(fisher_[i] / std::max(f, 1e-12) + score_[i] / std::max(s, 1e-12));
     for (auto& tensor : score_) tensor.mul_(0.5);
-    anchor_ = {.importance = importance, .place = copied(weights())};
+    anchor_ = {.importance = importance, .place = copied(learned())};
   }
 
   void state(Archive& a) override {
@@ -86,17 +79,12 @@ class RWalk : public NetworkLearner {
     a("anchor", anchor_);
     a("fisher", fisher_);
     a("score", score_);
-    a("gain", gain_);
+    a("gain", gain_.sum);
     a("from", from_);
     a("steps", steps_);
   }
 
  private:
-  std::vector<nn::NamedTensor> weights() {
-    std::vector<nn::NamedTensor> named;
-    for (const auto& tensor : patina::tensors_of(trainable())) named.push_back({"", tensor});
-    return named;
-  }
   static double largest(const Weights& list) {
     double most = 0;
     for (const auto& tensor : list) most = std::max(most, tensor.max().item<double>());
@@ -105,9 +93,9 @@ class RWalk : public NetworkLearner {
 
   Options options_;
   Anchor anchor_;
-  Weights fisher_, score_, gain_, from_;
-  int64_t steps_ = 0;           // of the task
-  Weights gradients_, before_;  // of the step in hand
+  Weights fisher_, score_, from_;
+  PathGain gain_;      // since the last score
+  int64_t steps_ = 0;  // of the task
 };
 
 LearnerRow rwalk_learner() {

@@ -1,7 +1,6 @@
 // Synaptic intelligence: a weight matters as much as its way through training lowered the loss.
 // Zenke, Poole and Ganguli, "Continual Learning Through Synaptic Intelligence", ICML 2017.
 #include "patina/learn/network/anchor.h"
-#include "patina/learn/network/gradients.h"
 #include "patina/learn/network/network_learner.h"
 #include "patina/ops.h"
 
@@ -22,38 +21,28 @@ class Si : public NetworkLearner {
 
   void begin_task(const Task& task, Trainer& trainer) override {
     NetworkLearner::begin_task(task, trainer);
-    start_ = copied(weights());
-    path_.clear();
-    for (const auto& tensor : start_) path_.push_back(at::zeros_like(tensor));
+    start_ = copied(learned());
+    path_.restart(start_);
   }
 
   // The gradient of the task's loss alone, before the penalty c Σ Ω (θ - θ*)² adds its own.
   void after_backward() override {
-    const auto tensors = patina::tensors_of(trainable());
-    gradients_.clear();
-    for (const auto& tensor : tensors)
-      gradients_.push_back(tensor.grad().defined() ? tensor.grad().clone() : Tensor());
-    before_ = copied(weights());
-    anchor_.pull(tensors, 2 * options_.strength);
+    const auto weights = learned();
+    path_.before_step(weights);
+    anchor_.pull(weights, 2 * options_.strength);
   }
 
   // ω ← ω - g Δθ, with the step that was really made.
-  void after_step(const Batch&) override {
-    NoGrad no_grad;
-    const Weights now = weights_of(weights());
-    for (size_t i = 0; i < now.size(); ++i)
-      if (gradients_[i].defined()) path_[i].addcmul_(gradients_[i], before_[i] - now[i]);
-    gradients_.clear();
-    before_.clear();
-  }
+  void after_step(const Batch&) override { path_.after_step(learned()); }
 
   // Ω ← Ω + ω / ((θ - θ_start)² + ξ) (their equation 5); a loss that rose matters nothing.
   void end_task(const Task&, Trainer&) override {
     NoGrad no_grad;
-    const Weights now = copied(weights());
+    const Weights now = copied(learned());
     Weights gained;
     for (size_t i = 0; i < now.size(); ++i)
-      gained.push_back(path_[i].clamp_min(0) / ((now[i] - start_[i]).square() + options_.damping));
+      gained.push_back(path_.sum[i].clamp_min(0) /
+                       ((now[i] - start_[i]).square() + options_.damping));
     anchor_ = {.importance = added(anchor_.importance, gained), .place = now};
   }
 
@@ -61,20 +50,14 @@ class Si : public NetworkLearner {
     NetworkLearner::state(a);
     a("anchor", anchor_);
     a("start", start_);
-    a("path", path_);
+    a("path", path_.sum);
   }
 
  private:
-  std::vector<nn::NamedTensor> weights() {
-    std::vector<nn::NamedTensor> named;
-    for (const auto& tensor : patina::tensors_of(trainable())) named.push_back({"", tensor});
-    return named;
-  }
-
   Options options_;
   Anchor anchor_;
-  Weights start_, path_;        // where the task began; ω
-  Weights gradients_, before_;  // of the step in hand
+  Weights start_;  // where the task began
+  PathGain path_;  // ω
 };
 
 LearnerRow si_learner() {

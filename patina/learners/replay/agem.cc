@@ -21,20 +21,19 @@ class AGem : public ProjectionLearner {
 
  protected:
   Tensor projected(const Tensor& gradient) override {
-    std::vector<int64_t> positions, targets;
+    std::vector<int64_t> all_positions, all_targets, positions, targets;
     for (const auto* memory : past()) {
-      positions.insert(positions.end(), memory->positions().begin(), memory->positions().end());
-      targets.insert(targets.end(), memory->targets().begin(), memory->targets().end());
+      const auto append = [](auto& to, const auto& more) {
+        to.insert(to.end(), more.begin(), more.end());
+      };
+      append(all_positions, memory->positions());
+      append(all_targets, memory->targets());
     }
-    Random random = seeds()("reference", uint64_t(steps()));
-    const size_t count = std::min(positions.size(), size_t(options_.reference_batch));
-    for (size_t i = 0; i < count; ++i) {
-      const size_t other = i + random.below(positions.size() - i);
-      std::swap(positions[i], positions[other]);
-      std::swap(targets[i], targets[other]);
+    for (const size_t i : drawn(size_t(options_.reference_batch), all_positions.size(),
+                                seeds()("reference", uint64_t(steps())))) {
+      positions.push_back(all_positions[i]);
+      targets.push_back(all_targets[i]);
     }
-    positions.resize(count);
-    targets.resize(count);
     return project_agem(gradient, gradient_on(std::move(positions), std::move(targets), 0));
   }
 

@@ -50,10 +50,7 @@ class Der : public Learner {
   }
 
   void fit(const Task& task, Trainer& trainer) override {
-    const Dataset joined = memory_.beside(task);
-    Task both = task;
-    both.train = &joined;
-    trainer.epochs(*this, both);
+    memory_.train_beside(*this, task, trainer);
   }
 
   // CE(h(all features), y) + CE(h_aux(newest), max(y - known + 1, 0)).

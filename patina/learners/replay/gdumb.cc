@@ -27,10 +27,7 @@ class GDumb : public NetworkLearner {
       memory_.offer(task.train->position(i), task.train->target(i));
   }
 
-  void observe(const Batch& batch, Trainer&) override {
-    const auto positions = items_of(batch.sample), targets = items_of(batch.target);
-    for (size_t i = 0; i < positions.size(); ++i) memory_.offer(positions[i], targets[i]);
-  }
+  void observe(const Batch& batch, Trainer&) override { memory_.offer(batch); }
 
   void before_scores(Trainer& trainer) override {
     if (memory_.offered() == trained_after_ || memory_.size() == 0) return;

@@ -43,10 +43,7 @@ class ICarl : public NetworkLearner {
   }
 
   void fit(const Task& task, Trainer& trainer) override {
-    const Dataset joined = memory_.beside(task);
-    Task both = task;
-    both.train = &joined;
-    trainer.epochs(*this, both);
+    memory_.train_beside(*this, task, trainer);
   }
 
   Tensor loss(const Batch& batch) override {

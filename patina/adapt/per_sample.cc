@@ -9,6 +9,11 @@ Tensor SamplePrompt::tokens(int layer, Tensor x) {
   return at::cat({x.slice(1, 0, 1), rows_.to(x.dtype()), x.slice(1, 1)}, 1);
 }
 
+Tensor KeptTokens::tokens(int layer, Tensor x) {
+  if (layer == layer_) kept_ = x;
+  return x;
+}
+
 void SamplePrefix::set(int64_t layer, const Tensor& keys, const Tensor& values) {
   parts_[layer] = {keys, values};
 }

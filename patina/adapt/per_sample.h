@@ -1,5 +1,5 @@
-// Prompts and prefixes that were chosen or made for each sample of one pass. They say no text(), so
-// what they do is never kept.
+// What belongs to the samples of one pass: prompts and prefixes chosen or made for each, tokens on
+// their way. They say no text(), so what they do is never kept.
 #pragma once
 
 #include <map>
@@ -19,6 +19,35 @@ class SamplePrompt : public nn::Adaptation {
 
  private:
   Tensor rows_;
+};
+
+/// Keeps the tokens that enter a block.
+class KeptTokens : public nn::Adaptation {
+ public:
+  explicit KeptTokens(int layer) : layer_(layer) {}
+
+  Tensor tokens(int layer, Tensor x) override;
+  bool acts(nn::Site) const override { return false; }
+  const Tensor& kept() const { return kept_; }  // [B,T,D]
+
+ private:
+  int layer_;
+  Tensor kept_;
+};
+
+/// Begins a pass at a block, with tokens that were kept before it: for networks that are alike up
+/// to there.
+class FromTokens : public nn::Adaptation {
+ public:
+  FromTokens(int layer, Tensor tokens) : layer_(layer), tokens_(std::move(tokens)) {}
+
+  int first_layer() const override { return layer_; }
+  Tensor tokens(int layer, Tensor x) override { return layer == layer_ ? tokens_ : x; }
+  bool acts(nn::Site) const override { return false; }
+
+ private:
+  int layer_;
+  Tensor tokens_;  // [B,T,D]
 };
 
 /// Keys and values that the queries of chosen blocks may attend to, of each sample its own.

@@ -21,12 +21,13 @@ void Mlp::initialize(Random& random) {
   }
 }
 
-// A hidden layer is met as a block's first linear layer is: an adaptation may act on its units.
+// A hidden layer is met as a block's first linear layer is: an adaptation may act on its units
+// before the activation.
 Tensor Mlp::encode(const Input& input, const nn::Adaptations& adaptations) const {
   Tensor x = input.pixels();  // [B,3,H,W]
   x = (shape_.channels == 1 ? x.mean(1) : x).flatten(1);
   for (size_t i = 0; i < layers_.size(); ++i)
-    x = adaptations.after(nn::Site::fc1, int(i), x, at::relu(layers_[i](x)));
+    x = at::relu(adaptations.after(nn::Site::fc1, int(i), x, layers_[i](x)));
   return x;
 }
 

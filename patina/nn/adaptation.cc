@@ -24,6 +24,12 @@ Tensor Adaptations::tokens(int layer, Tensor x) const {
   return x;
 }
 
+int Adaptations::first_layer() const {
+  int first = 0;
+  for (const auto* adaptation : list_) first = std::max(first, adaptation->first_layer());
+  return first;
+}
+
 std::pair<Tensor, Tensor> Adaptations::prefix(int layer, int64_t batch) const {
   return joined(&Adaptation::prefix, layer, batch);
 }

@@ -38,6 +38,8 @@ class Adaptation {
   /// Entering block `layer`: may add, replace or drop tokens. x [B,T,D]; row 0 stays the class
   /// token.
   virtual Tensor tokens(int layer, Tensor x);
+  /// Blocks before this one are left out: `tokens` brings what enters it.
+  virtual int first_layer() const { return 0; }
   /// Extra keys and values of block `layer`: two tensors [P,D] or [B,P,D], or undefined ones.
   virtual std::pair<Tensor, Tensor> prefix(int layer);
   /// Keys and values of block `layer` that are attended to by themselves, under a softmax of their
@@ -74,6 +76,7 @@ class Adaptations {
   std::span<Adaptation* const> list() const { return list_; }
 
   Tensor tokens(int layer, Tensor x) const;
+  int first_layer() const;                                           // the latest of any
   std::pair<Tensor, Tensor> prefix(int layer, int64_t batch) const;  // [B,P,D] or undefined
   std::pair<Tensor, Tensor> aside(int layer, int64_t batch) const;   // [B,P,D] or undefined
   Tensor after(Site site, int layer, const Tensor& in, Tensor out) const;

@@ -40,6 +40,7 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
   const Engine& engine = pass.engine();
   const Adaptations& adaptations = pass.adaptations();
   const int numbered = pass.first_layer() + layer;
+  if (numbered < adaptations.first_layer()) return x;
   const auto normal = [&](const Norm& norm, Site site, const Tensor& t) {
     return adaptations.after(site, numbered, t, engine.norm(norm, t));
   };

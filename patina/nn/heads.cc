@@ -26,6 +26,12 @@ void LinearHead::grow(int64_t classes, int64_t width, Random& random) {
   bias = grown(bias, at::zeros({more}));
 }
 
+void LinearHead::widen(int64_t width) {
+  if (!weight.defined()) return;
+  const Tensor more = at::zeros({classes(), width - weight.size(1)});
+  weight = at::cat({weight.detach(), more}, 1).requires_grad_(true);
+}
+
 Tensor LinearHead::operator()(const Tensor& features) const {
   return at::linear(features, weight, bias);
 }

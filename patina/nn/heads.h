@@ -12,6 +12,9 @@ struct LinearHead {
   /// Adds rows for `classes` - K new classes: U(-1/sqrt(D), 1/sqrt(D)), zero bias. Old rows are
   /// kept.
   void grow(int64_t classes, int64_t width, Random& random);
+  /// Goes on with features of `width` >= D, of which the first D are those it read: its rows know
+  /// nothing of the others.
+  void widen(int64_t width);
   Tensor operator()(const Tensor& features) const;  // [B,D] -> [B,K]
   int64_t classes() const { return weight.defined() ? weight.size(0) : 0; }
   void walk(Walk& w);

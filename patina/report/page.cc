@@ -90,6 +90,12 @@ Json number_or_null(Score score) {
   return score ? Json(*score) : Json(nullptr);
 }
 
+// Points of the anytime curve; none where the stream may be seen more than once.
+Json anytime(const RunRecord& run) {
+  const auto points = run.json.find("anytime");
+  return points == run.json.end() ? Json::array() : *points;
+}
+
 Json chart_data(const std::vector<RunRecord>& runs) {
   Json data = {{"runs", Json::array()}};
   for (const auto& run : runs) {
@@ -102,6 +108,7 @@ Json chart_data(const std::vector<RunRecord>& runs) {
     seconds.push_back(other_seconds(run.json["seconds"]));
     data["runs"].push_back({{"label", run.label},
                             {"accuracy", run.json["accuracy_after_task"]},
+                            {"anytime", anytime(run)},
                             {"forgetting", forgetting},
                             {"seconds", seconds}});
   }
@@ -206,6 +213,25 @@ std::string accuracy_table(const std::vector<RunRecord>& runs) {
       head, rows);
 }
 
+// While the stream flows, where there is such a curve.
+std::string anytime_figure(const std::vector<RunRecord>& runs) {
+  std::string rows;
+  for (const auto& run : runs)
+    for (const auto& point : anytime(run))
+      rows += fmt::format("<tr><th scope=\"row\">{}</th>{}{}</tr>\n", escape(run.label),
+                          cell(format_count(point["samples"].get<int64_t>())),
+                          cell(percent(score_of(point["accuracy"]))));
+  if (rows.empty()) return "";
+  return figure(
+      "anytime", "Accuracy while the stream flows",
+      "Over the test samples of all classes met so far, in percent, by the samples seen.",
+      fmt::format("<details><summary>Numbers</summary><div class=\"scroll\"><table "
+                  "class=\"numbers\"><thead><tr><th scope=\"col\">Learner</th><th "
+                  "scope=\"col\">Samples</th><th scope=\"col\">Accuracy</th></tr></thead><tbody>\n"
+                  "{}</tbody></table></div></details>",
+                  rows));
+}
+
 std::string cost_table(const std::vector<RunRecord>& runs) {
   std::string rows;
   for (const auto& run : runs) {
@@ -245,6 +271,7 @@ std::string report_html(const std::vector<RunRecord>& runs) {
   html +=
       figure("accuracy", "Accuracy after each task",
              "Over the test samples of all classes seen so far, in percent.", accuracy_table(runs));
+  html += anytime_figure(runs);
   html += "<div class=\"pair\">";
   html += figure("forgetting", "Forgetting of each task",
                  "Percentage points lost from a task's best to the end of the run.");

@@ -45,24 +45,39 @@ function options(x, y, more) {
   };
 }
 
+// A line a run, its points drawn in the run's shape.
+const lines = (values) =>
+  data.runs.map((run, i) => ({
+    label: run.label,
+    data: values(run),
+    borderColor: seriesColor(i),
+    backgroundColor: seriesColor(i),
+    borderDash: i < kColors ? [] : [6, 4],
+    borderWidth: 2.25,
+    pointStyle: kShapes[i % kShapes.length],
+    pointRadius: 4.5,
+    pointHoverRadius: 6,
+  }));
+const percentAxis = () => axis("accuracy, %", { min: 0, max: 100 });
+
 const charts = {
   accuracy: () => ({
     type: "line",
+    data: { labels: taskNumbers("accuracy"), datasets: lines((run) => points(run.accuracy)) },
+    options: options(axis("tasks learned"), percentAxis()),
+  }),
+
+  anytime: () => ({
+    type: "line",
     data: {
-      labels: taskNumbers("accuracy"),
-      datasets: data.runs.map((run, i) => ({
-        label: run.label,
-        data: points(run.accuracy),
-        borderColor: seriesColor(i),
-        backgroundColor: seriesColor(i),
-        borderDash: i < kColors ? [] : [6, 4],
-        borderWidth: 2.25,
-        pointStyle: kShapes[i % kShapes.length],
-        pointRadius: 4.5,
-        pointHoverRadius: 6,
-      })),
+      datasets: lines((run) =>
+        run.anytime.map(({ samples, accuracy }) => ({
+          x: samples,
+          y: accuracy === null ? null : accuracy * 100,
+        })),
+      ).filter((set) => set.data.length > 0),
     },
-    options: options(axis("tasks learned"), axis("accuracy, %", { min: 0, max: 100 })),
+    options: options(axis("samples seen", { type: "linear", min: 0 }), percentAxis()),
   }),
 
   forgetting: () => {

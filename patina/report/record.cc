@@ -212,6 +212,19 @@ class RecordCheck {
     const Json& stored = at("parameters.stored_bytes_after_task");
     require_each(stored, "parameters.stored_bytes_after_task", Kind::count);
     require_at_most(stored, "parameters.stored_bytes_after_task", count);
+    check_anytime();
+  }
+
+  // Of streams that come once only.
+  void check_anytime() const {
+    if (!record_.contains("anytime")) return;
+    const Json& points = record_["anytime"];
+    require(points, "anytime", Kind::list);
+    for (size_t i = 0; i < points.size(); ++i) {
+      const std::string path = fmt::format("anytime[{}]", i);
+      require(member(points[i], path, "samples"), path + ".samples", Kind::count);
+      require(member(points[i], path, "accuracy"), path + ".accuracy", Kind::fraction_or_null);
+    }
   }
 
   const Json& member(const Json& object, const std::string& path, const char* key) const {

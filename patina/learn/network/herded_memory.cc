@@ -11,11 +11,16 @@ void HerdedMemoryOptions::bind(Fields& f) {
     at_least(0));
 }
 
-void HerdedMemory::train_beside(Learner& learner, const Task& task, Trainer& trainer) const {
-  const Dataset joined = task.train->joined(memory_.all(samples_.source()));
+Dataset HerdedMemory::beside(const Task& task) const {
+  return task.train->joined(memory_.all(samples_.source()));
+}
+
+void HerdedMemory::train_beside(Learner& learner, const Task& task, Trainer& trainer,
+                                int64_t epochs) const {
+  const Dataset joined = beside(task);
   Task both = task;
   both.train = &joined;
-  trainer.epochs(learner, both);
+  trainer.epochs(learner, both, epochs);
 }
 
 void HerdedMemory::update(const Task& task, const FeatureSet& set) {

@@ -18,8 +18,13 @@ class HerdedMemory {
   HerdedMemory(const HerdedMemoryOptions& options, const SampleLoader& samples)
       : options_(options), samples_(samples) {}
 
-  /// The epochs of a task on its samples and all that are remembered.
-  void train_beside(Learner& learner, const Task& task, Trainer& trainer) const;
+  /// A task's samples, then all that are remembered.
+  Dataset beside(const Task& task) const;
+  /// So many epochs on those, the training options' by default.
+  void train_beside(Learner& learner, const Task& task, Trainer& trainer) const {
+    train_beside(learner, task, trainer, trainer.options().epochs);
+  }
+  void train_beside(Learner& learner, const Task& task, Trainer& trainer, int64_t epochs) const;
   /// Takes the task's fresh classes in, by the features of its samples in their order, and gives up
   /// what is too much of the others.
   void update(const Task& task, const FeatureSet& set);

@@ -43,8 +43,8 @@ Tensor NetworkLearner::scores(const Batch& batch) {
   return outputs(batch.input);
 }
 
-Tensor NetworkLearner::by_task(
-    const Batch& batch, const std::function<Tensor(int64_t task, const Input& input)>& scored) {
+Tensor by_task(const Batch& batch,
+               const std::function<Tensor(int64_t task, const Input& input)>& scored) {
   PATINA_CHECK(batch.task.defined(), "the task of a sample is asked for where it is not told");
   const int64_t first = batch.task[0].item<int64_t>();
   if ((batch.task == first).all().item<bool>()) return scored(first, batch.input);

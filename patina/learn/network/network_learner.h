@@ -10,6 +10,11 @@
 
 namespace patina {
 
+/// Scores where every sample is asked of its own task's network, `scored(task, input)`: of a batch
+/// that says which task each sample is of. [B,K]
+Tensor by_task(const Batch& batch,
+               const std::function<Tensor(int64_t task, const Input& input)>& scored);
+
 class NetworkLearner : public Learner {
  public:
   explicit NetworkLearner(Setup setup);
@@ -29,10 +34,6 @@ class NetworkLearner : public Learner {
   Tensor competing(const Tensor& outputs, const Tensor& target) const;
   /// Mean cross-entropy among those that compete.
   Tensor task_loss(const Tensor& outputs, const Tensor& target) const;
-  /// Scores where every sample is asked of its own task's network, `scored(task, input)`: of a
-  /// batch that says which task each sample is of. [B,K]
-  static Tensor by_task(const Batch& batch,
-                        const std::function<Tensor(int64_t task, const Input& input)>& scored);
   /// What takes gradients in the network and the head, in the order of `trainable`.
   std::vector<nn::NamedTensor> learned();
 

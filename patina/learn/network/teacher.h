@@ -19,6 +19,8 @@ class Teacher {
     head_ = {.weight = head.weight.detach().clone(), .bias = head.bias.detach().clone()};
   }
   void release() { network_.reset(); }
+  const Backbone& network() const { return *network_; }
+  const nn::LinearHead& head() const { return head_; }
   /// Scores over the classes it knew, without a graph: [B,K_before].
   Tensor operator()(const Input& input) const {
     NoGrad no_grad;

@@ -51,9 +51,9 @@ class ICarl : public NetworkLearner {
     const Tensor before = teacher_ ? teacher_(batch.input) : Tensor();
     if (options_.loss == "pilot") {
       const Tensor loss = task_loss(now, batch.target);
-      return teacher_ ? loss + nn::distillation(now.slice(1, 0, before.size(1)), before,
-                                                options_.temperature)
-                      : loss;
+      if (!teacher_) return loss;
+      const double t = options_.temperature;  // theirs lacks the factor T²
+      return loss + nn::distillation(now.slice(1, 0, before.size(1)), before, t) / (t * t);
     }
     Tensor wanted = at::one_hot(batch.target, now.size(1)).to(at::kFloat);
     if (teacher_) wanted.slice(1, 0, before.size(1)).copy_(at::sigmoid(before));

@@ -52,6 +52,19 @@ Tensor input() {
   return random_tensor({2, 3, 16, 16}, 99);
 }
 
+// Tokens that were kept before a block stand for all that came before it.
+TEST(FromTokens, BeginsWhereTheyWereKept) {
+  const auto vit = random_vit();
+  KeptTokens kept(1);
+  const Tensor whole = vit->tokens(input(), {&kept});
+  EXPECT_EQ(kept.kept().sizes(), at::IntArrayRef({2, kRows, kWidth}));
+  FromTokens from(1, kept.kept());
+  Recorder recorder;
+  const Tensor other = random_tensor({2, 3, 16, 16}, 5);
+  EXPECT_TRUE(at::equal(vit->tokens(other, {&from, &recorder}), whole));
+  EXPECT_EQ(recorder.entering.size(), 1u) << "the block before is left out";
+}
+
 TEST(Adapter, IsTheIdentityWhenFresh) {
   const auto vit = random_vit();
   for (const char* placement : {"parallel", "sequential"}) {

@@ -3,72 +3,19 @@
 
 #include <cmath>
 
-#include "patina/config/recipe_file.h"
-#include "patina/learners/registry.h"
+#include "patina/learn/merging.h"
 #include "patina/ops.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/tensors.h"
-#include "tests/support/toy_source.h"
-#include "tests/support/toy_vit.h"
+#include "tests/support/toy_course.h"
 
 namespace patina {
 namespace {
 
-// A learner on three tasks of two classes, one call at a time.
-struct Toy {
-  explicit Toy(const std::string& name, const std::vector<std::string>& settings = {},
-               const std::string& kind = "task_incremental",
-               TrainingOptions training = {.epochs = 3, .batch_size = 8}, bool domains = false)
-      : data(domains ? DataSplits{"toy", std::make_unique<ToyDomains>(6, 12, 1),
-                                  std::make_unique<ToyDomains>(6, 4, 2)}
-                     : toy_data(6, 12, 4)),
-        scenario(make_scenario({.name = kind, .classes_per_task = 2}, data)),
-        trainer(with_rate(training), feed, feed, pool, Seeds(5)),
-        stream(scenario.stream()) {
-    const LearnerRow* row = find_learner(name);
-    const auto own = row->options();
-    auto file = RecipeFile::parse("", name, settings);
-    file.bind(*own);
-    file.finish();
-    learner = row->make({*network, Seeds(5), scenario.grant(), &samples}, *own);
-  }
-  static TrainingOptions with_rate(TrainingOptions training) {
-    training.optimizer = {.lr = 0.05, .momentum = 0, .schedule = "constant"};
-    return training;
-  }
-  void learn() {
-    task = *stream.next();
-    trainer.learn(*learner, *task, scenario.grant());
-    learner->before_scores(trainer);
-  }
-  Batch batch(const Dataset& part, int of_task) {
-    Batch all = *Loader(part, feed, pool, 1024).next();
-    if (scenario.grant().task_id_at_test) all.task = at::full({all.size()}, of_task, at::kLong);
-    return all;
-  }
-  Tensor scores(int of_task) { return learner->scores(batch(scenario.test(of_task), of_task)); }
-  std::map<std::string, Tensor> state() {
-    Archive archive;
-    learner->state(archive);
-    return archive.tensors();
-  }
-
-  DataSplits data;
-  std::unique_ptr<Backbone> network = toy_mlp(ToySource::kSide);
-  ImageFeed feed{{.size = 16, .normalize = "imagenet"}};
-  ThreadPool pool{2};
-  SampleLoader samples{*data.train, feed, pool};
-  Scenario scenario;
-  Trainer trainer;
-  Stream stream;
-  std::unique_ptr<Learner> learner;
-  std::optional<Task> task;
-};
-
 // Of a linear head on features f: E_y (d log p(y) / dW_kj)² = p_k (1 - p_k) f_j².
 TEST(Ewc, MeasuresTheInformationOfALinearHeadExactly) {
-  Toy toy("ewc", {"fisher=exact"}, "class_incremental");
+  ToyCourse toy("ewc", {"fisher=exact"}, "class_incremental");
   toy.learn();
   const Batch train = toy.batch(*toy.task->train, 0);
   NoGrad no_grad;
@@ -86,7 +33,8 @@ TEST(Ewc, MeasuresTheSameWhateverTheBatch) {
   std::vector<Tensor> measured;
   for (const int64_t batch : {1, 64}) {
     // Nothing moves, so only the measuring differs.
-    Toy toy("ewc", {"fisher=labels"}, "class_incremental", {.epochs = 1, .batch_size = batch});
+    ToyCourse toy("ewc", {"fisher=labels"}, "class_incremental",
+                  {.epochs = 1, .batch_size = batch});
     toy.task = *toy.stream.next();
     toy.learner->begin_task(*toy.task, toy.trainer);
     toy.learner->end_task(*toy.task, toy.trainer);
@@ -100,7 +48,7 @@ TEST(Ewc, MeasuresTheSameWhateverTheBatch) {
 TEST(Ewc, HoldsTheWeightsTheMoreTheStrongerItIs) {
   std::vector<double> energy;
   for (const char* strength : {"strength=0", "strength=10", "strength=1000"}) {
-    Toy toy("ewc", {strength}, "domain_incremental", {.epochs = 6, .batch_size = 8}, true);
+    ToyCourse toy("ewc", {strength}, "domain_incremental", {.epochs = 6, .batch_size = 8}, true);
     toy.learn();
     const auto before = toy.state();
     toy.learn();
@@ -119,7 +67,7 @@ TEST(Ewc, HoldsTheWeightsTheMoreTheStrongerItIs) {
 
 // With plain gradient descent a step is -η g, so a path of one step adds η g².
 TEST(Si, AddsUpWhatEveryStepGained) {
-  Toy toy("si", {}, "class_incremental", {.epochs = 1, .batch_size = 1024});
+  ToyCourse toy("si", {}, "class_incremental", {.epochs = 1, .batch_size = 1024});
   toy.task = *toy.stream.next();
   toy.learner->begin_task(*toy.task, toy.trainer);
   const Batch all = toy.batch(*toy.task->train, 0);
@@ -130,8 +78,28 @@ TEST(Si, AddsUpWhatEveryStepGained) {
 }
 
 // Mean over samples of |d ‖f‖² / dθ|: of the head's bias it is 2 |score|.
+// As steep and as late as here, λ is 0 for all steps: what Adam learned is forgotten at once.
+TEST(RecAdam, RecallsBeforeItLearns) {
+  ToyCourse toy("recadam", {"strength=20", "middle=100000"}, "class_incremental");
+  const auto before = copied(nn::tensors(*toy.network));
+  toy.learn();
+  const auto after = weights_of(nn::tensors(*toy.network));
+  for (size_t i = 0; i < before.size(); ++i) EXPECT_LT(relative_error(after[i], before[i]), 1e-6);
+  EXPECT_GT(toy.state().at("head.bias").abs().max().item<float>(), 0) << "the head learns";
+}
+
+TEST(RecAdam, IsPlainTrainingWhereNothingIsRecalled) {
+  ToyCourse recalls("recadam", {"annealing=constant"}, "class_incremental");
+  ToyCourse plain("ewc", {"strength=0"}, "class_incremental");
+  recalls.learn();
+  plain.learn();
+  const auto a = weights_of(nn::tensors(*recalls.network)),
+             b = weights_of(nn::tensors(*plain.network));
+  for (size_t i = 0; i < a.size(); ++i) EXPECT_LT(relative_error(a[i], b[i]), 1e-5);
+}
+
 TEST(Mas, MeasuresHowTheOutputMoves) {
-  Toy toy("mas", {}, "class_incremental");
+  ToyCourse toy("mas", {}, "class_incremental");
   toy.learn();
   const Batch train = toy.batch(*toy.task->train, 0);
   const Tensor scores = toy.learner->scores(train);
@@ -142,7 +110,7 @@ TEST(Mas, MeasuresHowTheOutputMoves) {
 TEST(Lwf, RepeatsWhatItSaidOfEarlierClasses) {
   std::vector<double> kept;
   for (const char* strength : {"strength=0", "strength=1"}) {
-    Toy toy("lwf", {strength}, "class_incremental", {.epochs = 20, .batch_size = 8});
+    ToyCourse toy("lwf", {strength}, "class_incremental", {.epochs = 20, .batch_size = 8});
     toy.learn();
     const Batch fresh = toy.batch(toy.scenario.train(1), 1);
     const auto said = [&] { return at::softmax(toy.learner->scores(fresh).slice(1, 0, 2), -1); };
@@ -159,7 +127,7 @@ bool unchanged(const Tensor& now, const Tensor& before) {
 }
 
 TEST(PackNet, LeavesEarlierTasksUntouched) {
-  Toy toy("packnet");
+  ToyCourse toy("packnet");
   toy.learn();
   const Tensor first = toy.scores(0).slice(1, 0, 2);
   toy.learn();
@@ -172,7 +140,7 @@ TEST(PackNet, LeavesEarlierTasksUntouched) {
 }
 
 TEST(Piggyback, LeavesEarlierTasksAndTheNetworkUntouched) {
-  Toy toy("piggyback", {}, "task_incremental", {.epochs = 3, .batch_size = 8});
+  ToyCourse toy("piggyback", {}, "task_incremental", {.epochs = 3, .batch_size = 8});
   const Tensor weight = nn::tensors(*toy.network)[0].tensor.detach().clone();
   toy.learn();
   const Tensor first = toy.scores(0).slice(1, 0, 2);
@@ -183,7 +151,7 @@ TEST(Piggyback, LeavesEarlierTasksAndTheNetworkUntouched) {
 
 // Where every unit is in use, no weight's gradient is left.
 TEST(Hat, StopsTheGradientsOfUnitsInUse) {
-  Toy toy("hat");
+  ToyCourse toy("hat");
   toy.learn();
   Archive archive;
   toy.learner->state(archive);
@@ -208,7 +176,7 @@ TEST(Hat, StopsTheGradientsOfUnitsInUse) {
 }
 
 TEST(Hat, LeavesEarlierTasksNearlyUntouched) {
-  Toy toy("hat", {}, "task_incremental", {.epochs = 10, .batch_size = 8});
+  ToyCourse toy("hat", {}, "task_incremental", {.epochs = 10, .batch_size = 8});
   toy.learn();
   const Tensor first = at::softmax(toy.scores(0).slice(1, 0, 2), -1);
   toy.learn();
@@ -220,7 +188,7 @@ TEST(Hat, LeavesEarlierTasksNearlyUntouched) {
 // Recursive least squares is the joint solution, whatever the order and the batches.
 TEST(RecursiveRidge, IsTheJointSolutionWhateverTheOrder) {
   const std::vector<std::string> settings = {"projection=40", "penalty=3"};
-  Toy toy("recursive_ridge", settings, "online_hard", {.epochs = 1, .batch_size = 8});
+  ToyCourse toy("recursive_ridge", settings, "online_hard", {.epochs = 1, .batch_size = 8});
   std::vector<Tensor> features, targets;
   for (int i = 0; i < 3; ++i) {
     toy.learn();
@@ -237,14 +205,14 @@ TEST(RecursiveRidge, IsTheJointSolutionWhateverTheOrder) {
       factor.t(), at::linalg_solve_triangular(factor, x.t().mm(y), false), true);
   EXPECT_LT(relative_error(state.at("weight"), joint), 1e-8);
 
-  Toy other("recursive_ridge", settings, "class_incremental", {.epochs = 1, .batch_size = 3});
+  ToyCourse other("recursive_ridge", settings, "class_incremental", {.epochs = 1, .batch_size = 3});
   for (int i = 0; i < 3; ++i) other.learn();
   EXPECT_LT(relative_error(other.state().at("weight"), state.at("weight")), 1e-8);
 }
 
 // Against the sums written out one sample after another.
 TEST(Slda, KeepsRunningMeansAndCovariance) {
-  Toy toy("slda", {}, "online_hard", {.epochs = 1, .batch_size = 5});
+  ToyCourse toy("slda", {}, "online_hard", {.epochs = 1, .batch_size = 5});
   const int64_t width = toy.network->width();
   Tensor covariance = at::zeros({width, width}, at::kDouble);
   std::vector<Tensor> means(6, at::zeros({width}, at::kDouble));
@@ -279,7 +247,7 @@ TEST(Slda, KeepsRunningMeansAndCovariance) {
 }
 
 TEST(GDumb, LearnsNothingUntilItIsAsked) {
-  Toy toy("gdumb", {"memory=12"}, "class_incremental");
+  ToyCourse toy("gdumb", {"memory=12"}, "class_incremental");
   toy.task = *toy.stream.next();
   const Tensor before = nn::tensors(*toy.network)[0].tensor.detach().clone();
   toy.trainer.learn(*toy.learner, *toy.task, toy.scenario.grant());
@@ -292,7 +260,7 @@ TEST(GDumb, LearnsNothingUntilItIsAsked) {
 }
 
 TEST(Derpp, KeepsTheScoresOfTheMoment) {
-  Toy toy("derpp", {"memory=5"}, "online_hard", {.epochs = 1, .batch_size = 4});
+  ToyCourse toy("derpp", {"memory=5"}, "online_hard", {.epochs = 1, .batch_size = 4});
   toy.learn();
   for (const auto& [key, tensor] : toy.state())
     if (key.starts_with("scores.")) {

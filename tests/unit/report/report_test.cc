@@ -8,6 +8,7 @@
 
 #include "fake_record.h"
 #include "patina/report/comparison.h"
+#include "tests/support/errors.h"
 #include "tests/support/shared.h"
 
 namespace patina {
@@ -137,6 +138,21 @@ TEST(ReportHtml, HoldsEveryLabelAndNumber) {
   EXPECT_EQ(count_of(html, "class=\"heat\""), 3u);
   EXPECT_EQ(count_of(html, "<section class=\"run\""), 3u);
   EXPECT_EQ(count_of(html, "class=\"learned"), 15u) << "the diagonal of each matrix";
+}
+
+TEST(ReportHtml, DrawsTheAnytimeCurveOfStreamsThatComeOnce) {
+  auto runs = three_runs();
+  EXPECT_FALSE(contains(report_html(runs), "data-chart=\"anytime\""));
+  runs[1].json["anytime"] = {{{"samples", 1000}, {"classes", 3}, {"accuracy", 0.3}},
+                             {{"samples", 2500}, {"classes", 7}, {"accuracy", nullptr}}};
+  check_record(runs[1].json, "anytime");
+  const std::string page = report_html(runs);
+  EXPECT_EQ(count_of(page, "data-chart=\"anytime\""), 1u);
+  EXPECT_TRUE(contains(page, "<th scope=\"row\">simplecil</th><td>1,000</td><td>30.0</td>"));
+  EXPECT_TRUE(contains(page, "<td>2,500</td><td>-</td>"));
+  runs[1].json["anytime"][1]["accuracy"] = 2;
+  EXPECT_TRUE(
+      contains(error_of([&] { check_record(runs[1].json, "anytime"); }), "anytime[1].accuracy"));
 }
 
 TEST(ReportHtml, LoadsNothing) {

@@ -1,0 +1,116 @@
+// CBA: while the network learns, an adaptor behind its scores takes up what the newest samples
+// bias. It is trained so that the step it makes the network take is good for the memory, and is
+// taken away at test. Wang et al., "CBA: Improving Online Continual Learning via Continual Bias
+// Adaptor", ICCV 2023.
+#include "patina/learn/network/bias_adaptor.h"
+#include "patina/learn/network/gradients.h"
+#include "patina/learn/network/replay_learner.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class Cba : public ReplayLearner {
+ public:
+  struct Options : LearnerOptions, ReplayOptions {
+    int64_t hidden = 256;
+    double adaptor_lr_factor = 0.1;
+    void bind(Fields& f) override {
+      ReplayOptions::bind(f);
+      f("hidden", hidden, "Units of the adaptor.", at_least(1));
+      f("adaptor_lr_factor", adaptor_lr_factor, "Learning rate of the adaptor over the network's.",
+        above(0));
+    }
+  };
+
+  Cba(Setup setup, const Options& options) : ReplayLearner(setup, options), options_(options) {}
+
+  void begin_classes(int64_t fresh) override {
+    ReplayLearner::begin_classes(fresh);
+    adaptor_.grow(fresh, options_.hidden, seeds()("adaptor", uint64_t(head().classes())));
+  }
+
+  void fit(const Task& task, Trainer& trainer) override {
+    rate_ = trainer.options().optimizer.lr;
+    ReplayLearner::fit(task, trainer);
+  }
+  void observe(const Batch& batch, Trainer& trainer) override {
+    rate_ = trainer.options().optimizer.lr;
+    ReplayLearner::observe(batch, trainer);
+  }
+
+  // Behind the adaptor, of the batch and as many remembered samples, the mean over both.
+  Tensor loss(const Batch& batch) override {
+    std::vector<Tensor> features{backbone().features(batch.input)}, targets{batch.target};
+    if (memory().size() > 0) {
+      const Batch past = replay(batch.size()).batch;
+      features.push_back(backbone().features(past.input));
+      targets.push_back(past.target);
+    }
+    const Tensor all = at::cat(features);
+    features_ = all.detach();
+    targets_ = at::cat(targets);
+    return task_loss(adaptor_(head()(all)), targets_);
+  }
+
+  // The adaptor's gradient is that of what the memory loses, without it, after the head's step.
+  void after_backward() override {
+    const auto tensors = adaptor_.tensors();
+    if (memory().size() > 0)
+      set_gradients(tensors, gradients_of(loss_after_step(), tensors));
+    else
+      for (const auto& tensor : tensors) tensor.mutable_grad() = Tensor();
+  }
+
+  std::vector<ParamGroup> trainable() override {
+    auto groups = ReplayLearner::trainable();
+    groups.push_back({.tensors = adaptor_.tensors(), .lr_factor = options_.adaptor_lr_factor});
+    return groups;
+  }
+
+  void state(Archive& a) override {
+    ReplayLearner::state(a);
+    a("adaptor", adaptor_);
+  }
+
+ private:
+  // With W' = W - η dL/dW, written out so that it depends on the adaptor: dL/dW = (dL/dz)ᵀ f.
+  Tensor loss_after_step() const {
+    const Batch past = replay(targets_.size(0) / 2, /*draw=*/1).batch;
+    Tensor asked;
+    {
+      NoGrad no_grad;
+      asked = backbone().features(past.input);
+    }
+    const Tensor weight = head().weight.detach(), bias = head().bias.detach();
+    const Tensor z = at::linear(features_, weight, bias);
+    const Tensor p = at::softmax(competing(adaptor_(z), targets_), 1);
+    const Tensor wanted = at::one_hot(targets_, z.size(1)).to(at::kFloat);
+    const Tensor d = adaptor_.pulled_back(z, (p - wanted) / double(targets_.size(0)));
+    const Tensor scores =
+        at::linear(asked, weight - d.t().mm(features_) * rate_, bias - d.sum(0) * rate_);
+    return task_loss(scores, past.target);
+  }
+
+  Options options_;
+  BiasAdaptor adaptor_;
+  double rate_ = 0;            // the network's
+  Tensor features_, targets_;  // of the step in hand
+};
+
+LearnerRow cba_learner() {
+  return learner_row<Cba>(
+      {.paper = "Wang et al., ICCV 2023",
+       .about = "Replay behind an adaptor of the scores that is trained for the memory's good and "
+                "taken away at test.",
+       .stores = "The network, a head, the adaptor, the memory's samples.",
+       .differs = "The adaptor is trained through the head's step alone, by its formula; the step "
+                  "of the layers before it is left out.",
+       .keeps_samples = true,
+       .network = Network::any,
+       .training = {.epochs = 1,
+                    .batch_size = 10,
+                    .optimizer = {.lr = 0.1, .momentum = 0, .schedule = "constant"}}});
+}
+
+}  // namespace patina

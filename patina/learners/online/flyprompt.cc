@@ -1,0 +1,223 @@
+// FlyPrompt: a sample is sent to one of several prompted experts by a ridge regression on randomly
+// expanded features, which is exact at every moment and is not trained; an expert answers by its
+// head or one of the head's moving averages, whichever is surest.
+// Yan et al., "FlyPrompt: Brain-Inspired Random-Expanded Routing with Temporal-Ensemble Experts for
+// General Continual Learning", ICLR 2026.
+#include "patina/learn/adapted.h"
+#include "patina/learn/key_query.h"
+#include "patina/learn/learner.h"
+#include "patina/learn/merging.h"
+#include "patina/learn/ridge.h"
+#include "patina/nn/heads.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+class FlyPrompt : public Learner {
+ public:
+  struct Options : LearnerOptions {
+    int64_t length = 20;
+    std::vector<int64_t> layers = {0, 1, 2, 3, 4};
+    int64_t samples_per_expert = 10000, projection = 10000;
+    double penalty = 100;
+    std::vector<double> averages = {0.9, 0.99};
+    void bind(Fields& f) override {
+      f("length", length, "Keys, and as many values, of an expert in a block.", at_least(1));
+      f("layers", layers, "Blocks with those, of those there are.", at_least(0));
+      f("samples_per_expert", samples_per_expert,
+        "Samples after which the next expert begins, where the stream does not tell its tasks.",
+        at_least(1));
+      f("projection", projection, "Random features ReLU(f R) that choose the expert.", at_least(1));
+      f("penalty", penalty, "The λ of that ridge regression.", above(0));
+      f("averages", averages, "What each moving average of a head keeps of itself at every step.",
+        between(0, 1));
+    }
+  };
+
+  FlyPrompt(Setup setup, const Options& options)
+      : backbone_(setup.backbone),
+        seeds_(setup.seeds),
+        options_(options),
+        told_(setup.grant.boundaries),
+        projection_(at::empty({backbone_.width(), options.projection})) {
+    Random random = seeds_("projection");
+    nn::init_normal(projection_, random, 0, 1);
+  }
+
+  void begin_task(const Task& task, Trainer& trainer) override {
+    add_expert();
+    Learner::begin_task(task, trainer);
+  }
+
+  void begin_classes(int64_t fresh) override {
+    if (experts_.empty()) add_expert();
+    Expert& expert = experts_.back();
+    classes_ += fresh;
+    Random random = seeds_("head", uint64_t(classes_));
+    expert.head.grow(classes_, backbone_.width(), random);
+    for (auto& average : expert.averages) {
+      const int64_t known = average.weight.defined() ? average.weight.size(0) : 0;
+      const auto more = [&](const Tensor& old, const Tensor& now) {
+        const Tensor rows = now.detach().slice(0, known).clone();
+        return known > 0 ? at::cat({old, rows}) : rows;
+      };
+      average.weight = more(average.weight, expert.head.weight);
+      average.bias = more(average.bias, expert.head.bias);
+    }
+  }
+
+  void observe(const Batch& batch, Trainer& trainer) override {
+    if (!told_ && seen_ / options_.samples_per_expert >= int64_t(experts_.size())) add_expert();
+    Learner::observe(batch, trainer);
+  }
+
+  Tensor loss(const Batch& batch) override {
+    const Expert& expert = experts_.back();
+    return nn::cross_entropy(expert.head(backbone_.features(batch.input, {expert.prefix.get()})),
+                             batch.target);
+  }
+
+  void after_step(const Batch&) override {
+    usage_.reset();
+    Expert& expert = experts_.back();
+    for (size_t i = 0; i < expert.averages.size(); ++i)
+      follow(nn::tensors(expert.averages[i]), weights_of(expert.head), options_.averages[i]);
+  }
+
+  // The router learns a sample once.
+  void remember(const Batch& batch) override {
+    seen_ += batch.size();
+    const auto expert = int64_t(experts_.size()) - 1;
+    router_.add(expanded(batch.input), at::full({batch.size()}, expert, at::kLong), expert + 1);
+    routes_ = Tensor();
+  }
+
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    const Tensor chosen = routed(batch.input);
+    usage_.add(chosen, int64_t(experts_.size()));
+    Tensor scores = at::zeros({batch.size(), classes_});
+    for (size_t e = 0; e < experts_.size(); ++e) {
+      const Tensor rows = (chosen == int64_t(e)).nonzero().flatten();
+      if (rows.numel() == 0) continue;
+      const Tensor own = answered(experts_[e], batch.input.at(rows));
+      scores.slice(1, 0, own.size(1)).index_copy_(0, rows, own);
+    }
+    return scores;
+  }
+
+  std::vector<ParamGroup> trainable() override {
+    return {trainable_group(*experts_.back().prefix, experts_.back().head)};
+  }
+
+  void state(Archive& a) override {
+    a("projection", projection_);
+    a("router", router_);
+    a("seen", seen_);
+    a("classes", classes_);
+    int64_t count = int64_t(experts_.size());
+    a("experts", count);
+    if (a.loading()) experts_.clear();
+    while (int64_t(experts_.size()) < count) add_expert();
+    for (size_t e = 0; e < experts_.size(); ++e) a(fmt::format("expert_{}", e), experts_[e]);
+    routes_ = Tensor();
+  }
+
+  Json diagnostics() const override { return usage_.json(); }
+
+ private:
+  struct Expert {
+    std::unique_ptr<adapt::Prefix> prefix;
+    nn::LinearHead head;
+    std::vector<nn::LinearHead> averages;  // of the head
+
+    void state(Archive& a) {
+      a("prefix", *prefix);
+      a("head.weight", head.weight);
+      a("head.bias", head.bias);
+      for (size_t i = 0; i < averages.size(); ++i) {
+        a(fmt::format("average_{}.weight", i), averages[i].weight);
+        a(fmt::format("average_{}.bias", i), averages[i].bias);
+      }
+    }
+  };
+
+  // It begins with the mean of all earlier prompts and the last head; those change no more.
+  void add_expert() {
+    Random random = seeds_("expert", uint64_t(experts_.size()));
+    Expert expert;
+    expert.prefix = make_prefix(
+        {.length = options_.length, .layers = blocks_within(backbone_, options_.layers)}, backbone_,
+        random);
+    expert.averages.resize(options_.averages.size());
+    if (!experts_.empty()) {
+      std::vector<Weights> earlier;
+      for (auto& other : experts_) earlier.push_back(weights_of(*other.prefix));
+      assign(nn::tensors(*expert.prefix), soup(earlier));
+      Expert& last = experts_.back();
+      const auto copied = [](const nn::LinearHead& head) {
+        return nn::LinearHead{.weight = head.weight.detach().clone(),
+                              .bias = head.bias.detach().clone()};
+      };
+      if (last.head.weight.defined()) {
+        expert.head = copied(last.head);
+        nn::freeze(expert.head, false);
+        for (auto& average : expert.averages) average = copied(expert.head);
+      }
+      nn::freeze(*last.prefix);
+      nn::freeze(last.head);
+    }
+    experts_.push_back(std::move(expert));
+  }
+
+  Tensor expanded(const Input& input) const {  // [B,M]
+    return at::relu(backbone_.features(input).mm(projection_));
+  }
+
+  // argmax of φ(x) (ΦᵀΦ + λ I)⁻¹ ΦᵀC over experts, with C which expert learned a sample: [B].
+  Tensor routed(const Input& input) {
+    if (experts_.size() == 1) return at::zeros({input.size()}, at::kLong);
+    if (!routes_.defined()) routes_ = router_.solve(options_.penalty);
+    return at::argmax(expanded(input).mm(routes_), 1);
+  }
+
+  // Class by class the largest of the probabilities by the head and its averages: [B,K_expert].
+  Tensor answered(const Expert& expert, const Input& input) const {
+    const Tensor features = backbone_.features(input, {expert.prefix.get()});
+    Tensor best = at::softmax(expert.head(features), 1);
+    for (const auto& average : expert.averages)
+      best = at::maximum(best, at::softmax(average(features), 1));
+    return best;
+  }
+
+  const Backbone& backbone_;
+  Seeds seeds_;
+  Options options_;
+  bool told_;          // when tasks begin
+  Tensor projection_;  // R [D,M]
+  RidgeStatistics router_;
+  Tensor routes_;  // [M,E]; undefined: to be solved
+  std::vector<Expert> experts_;
+  int64_t seen_ = 0, classes_ = 0;
+  Usage usage_;  // in evaluations since the newest step
+};
+
+LearnerRow flyprompt_learner() {
+  return learner_row<FlyPrompt>(
+      {.paper = "Yan et al., ICLR 2026",
+       .about =
+           "Prompted experts, chosen by a ridge regression on random features; each answers by "
+           "its head or the head's moving averages.",
+       .stores = "The expanded features of all samples, or their products once these are fewer; an "
+                 "expert's prompt, head and averages.",
+       .differs =
+           "Where a stream does not tell its tasks, experts begin after a number of samples, "
+           "and not with the tasks.",
+       .training = {.epochs = 5,
+                    .batch_size = 64,
+                    .updates_per_batch = 3,
+                    .optimizer = {.optimizer = "adam", .lr = 5e-3, .schedule = "constant"}}});
+}
+
+}  // namespace patina

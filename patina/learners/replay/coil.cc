@@ -1,0 +1,221 @@
+// COIL: what is known of some classes is carried to others as goods are, at the least cost between
+// class means: forwards to begin the heads of new classes, backwards to keep those of old ones.
+// Zhou, Ye and Zhan, "Co-Transport for Class-Incremental Learning", ACM Multimedia 2021.
+#include <cmath>
+
+#include "patina/learn/learner.h"
+#include "patina/learn/network/herded_memory.h"
+#include "patina/learn/transport.h"
+#include "patina/nn/heads.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+namespace {
+
+/// Scores' distribution at a temperature against a wanted one: -mean Σ p log q.
+Tensor crossed(const Tensor& wanted, const Tensor& scores, double temperature) {
+  return -(at::softmax(wanted / temperature, 1) * at::log_softmax(scores / temperature, 1))
+              .sum(1)
+              .mean();
+}
+
+/// Of the last dimension, in the p-norm.
+Tensor lengths(const Tensor& rows, double p = 2) {
+  return at::linalg_vector_norm(rows, p, at::IntArrayRef{-1});
+}
+
+/// Rows for target classes from those of source classes, carried between their means by an optimal
+/// plan Γ: N γ Γᵀ W, with unit rows in W and γ such that rows keep their mean length. Costs are
+/// distances in the 3-norm. from [N,D], to [M,D], rows [N,D] -> [M,D].
+Tensor carried(const Tensor& from, const Tensor& to, const Tensor& rows, double regularization) {
+  NoGrad no_grad;
+  const Tensor cost = lengths(from.unsqueeze(1) - to.unsqueeze(0), 3);
+  const Tensor plan = sinkhorn(cost, regularization).to(at::kFloat);
+  const Tensor goods = plan.t().mm(nn::normalized(rows)) * double(from.size(0));
+  return goods * (lengths(rows).mean() / lengths(goods).mean());
+}
+
+}  // namespace
+
+class Coil : public Learner {
+ public:
+  struct Options : LearnerOptions, HerdedMemoryOptions {
+    double regularization = 0.464, weight = 0.001, temperature = 2;
+    int64_t refresh_every = 30;
+    std::string predict = "head";
+    void bind(Fields& f) override {
+      HerdedMemoryOptions::bind(f);
+      f("regularization", regularization, "Of the transport plans, by their entropy.", above(0));
+      f("weight", weight, "Of the losses that hold scores near the carried classifiers'.",
+        at_least(0));
+      f("temperature", temperature, "Of these and of the distillation.", above(0));
+      f("refresh_every", refresh_every,
+        "Steps after which class means are taken anew and old rows are carried back.", at_least(1));
+      f("predict", predict, "By the head, or by the nearest mean of remembered samples.",
+        {"head", "means"});
+    }
+  };
+
+  Coil(Setup setup, const Options& options)
+      : backbone_(setup.backbone),
+        seeds_(setup.seeds),
+        options_(options),
+        memory_(options, *setup.samples) {
+    nn::freeze(backbone_, false);
+  }
+
+  // Fresh rows begin as those of the classes seen, carried to the fresh ones. The authors' code
+  // reads the next task's samples for it at the end of a task; its own task's are there only now.
+  void begin_task(const Task& task, Trainer& trainer) override {
+    known_ = task.known();
+    step_ = 0;
+    if (task.index > 0) {
+      NoGrad no_grad;
+      old_network_ = backbone_.clone();
+      nn::freeze(*old_network_);
+      old_head_ = {.weight = head_.weight.detach().clone(), .scale = head_.scale.detach().clone()};
+      const Tensor means = class_means(task, trainer);
+      forward_ = carried(means.slice(0, 0, known_), means.slice(0, known_), old_head_.weight,
+                         options_.regularization);
+    }
+    Random random = seeds_("head", uint64_t(task.index));
+    head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
+    if (task.index > 0) {
+      NoGrad no_grad;
+      head_.weight.slice(0, known_).copy_(forward_);
+    }
+  }
+
+  void fit(const Task& task, Trainer& trainer) override {
+    epochs_ = trainer.options().epochs;
+    refresh_ = [&] {
+      const Tensor means = class_means(task, trainer);
+      backward_ = carried(means.slice(0, known_), means.slice(0, 0, known_),
+                          head_.weight.detach().slice(0, known_), options_.regularization);
+    };
+    memory_.train_beside(*this, task, trainer);
+    refresh_ = {};
+  }
+
+  void begin_epoch(int64_t epoch) override { epoch_ = epoch; }
+
+  // λ KL_T + (1 - λ) CE with λ the part of classes that is old; and in the first epoch
+  //   w CE_T(fresh scores of the carried rows, fresh scores),
+  // in later ones  w (e/E)² CE_T(old network's scores, scores of rows carried back).
+  Tensor loss(const Batch& batch) override {
+    const Tensor features = backbone_.features(batch.input);
+    const Tensor scores = head_(features);
+    const Tensor error = nn::cross_entropy(scores, batch.target);
+    if (!old_network_) return error;
+    const double t = options_.temperature, old = double(known_) / double(head_.classes());
+    Tensor before;
+    {
+      NoGrad no_grad;
+      before = old_head_(old_network_->features(batch.input));
+    }
+    const Tensor kept = nn::distillation(scores.slice(1, 0, known_), before, t) / (t * t);
+    const Tensor loss = kept * old + error * (1 - old);
+    if (epoch_ == 0) {
+      const Tensor wanted = nn::cosine_scores(features.detach(), forward_);
+      return loss + crossed(wanted, scores.slice(1, known_), t) * options_.weight;
+    }
+    if (step_ % options_.refresh_every == 0 || !backward_.defined()) refresh_();
+    const double part = double(epoch_) / double(epochs_);
+    return loss + crossed(before, nn::cosine_scores(features, backward_), t) *
+                      (options_.weight * part * part);
+  }
+
+  void after_step(const Batch&) override { ++step_; }
+
+  void end_task(const Task& task, Trainer& trainer) override {
+    old_network_.reset();
+    backward_ = forward_ = Tensor();
+    memory_.update(task, trainer.features(backbone_, *task.train));
+    remembered_means_ = Tensor();
+    if (options_.predict != "means") return;
+    std::vector<Tensor> means;
+    for (int64_t c = 0; c < memory_.classes(); ++c)
+      means.push_back(mean_of(trainer.features(backbone_, memory_.of_class(c)).features));
+    remembered_means_ = at::stack(means);
+  }
+
+  Tensor scores(const Batch& batch) override {
+    NoGrad no_grad;
+    const Tensor features = backbone_.features(batch.input);
+    return remembered_means_.defined() ? nn::cosine_scores(features, remembered_means_)
+                                       : head_(features);
+  }
+
+  std::vector<ParamGroup> trainable() override { return {trainable_group(backbone_, head_)}; }
+
+  void state(Archive& a) override {
+    a("backbone", backbone_);
+    a("head.weight", head_.weight);
+    a("head.scale", head_.scale);
+    bool in_task = old_network_ != nullptr;
+    a("in_task", in_task);
+    if (a.loading()) old_network_ = in_task ? backbone_.clone() : nullptr;
+    if (in_task) a("old_network", *old_network_);
+    a("old_head.weight", old_head_.weight);
+    a("old_head.scale", old_head_.scale);
+    a("forward", forward_);
+    a("backward", backward_);
+    a("step", step_);
+    a("memory", memory_);
+    a("remembered_means", remembered_means_);
+    a("known", known_);
+  }
+
+ private:
+  // Of unit features, at unit length: [N,D] -> [D].
+  static Tensor mean_of(const Tensor& features) {
+    return nn::normalized(nn::normalized(features).mean(0, /*keepdim=*/true)).squeeze(0);
+  }
+
+  // Of all classes seen, under the network as it is: old ones by the samples that are remembered.
+  Tensor class_means(const Task& task, Trainer& trainer) const {
+    NoGrad no_grad;
+    const FeatureSet set = trainer.features(backbone_, memory_.beside(task));
+    std::vector<Tensor> means;
+    for (size_t c = 0; c < task.seen.size(); ++c) {
+      const Tensor rows = (set.targets == int64_t(c)).nonzero().flatten();
+      means.push_back(rows.numel() > 0 ? mean_of(set.features.index_select(0, rows))
+                                       : at::zeros({backbone_.width()}));
+    }
+    return at::stack(means);
+  }
+
+  Backbone& backbone_;  // trained in place
+  Seeds seeds_;
+  Options options_;
+  nn::CosineHead head_;
+  std::unique_ptr<Backbone> old_network_;  // within a task but the first, with its head
+  nn::CosineHead old_head_;
+  Tensor forward_, backward_;      // rows carried to the fresh classes, and back to the old ones
+  std::function<void()> refresh_;  // makes backward_ anew, while a task is fitted
+  HerdedMemory memory_;
+  Tensor remembered_means_;                    // [K,D] where they predict
+  int64_t known_ = 0;                          // classes of earlier tasks
+  int64_t epoch_ = 0, epochs_ = 1, step_ = 0;  // of the task
+};
+
+LearnerRow coil_learner() {
+  return learner_row<Coil>(
+      {.paper = "Zhou et al., ACM Multimedia 2021",
+       .about = "Carries classifiers between classes by optimal transport: forwards to begin new "
+                "ones, backwards to keep old ones.",
+       .stores = "The network, a head, the memory's samples; within a task a copy of the network.",
+       .differs = "Fresh classes' means are taken when their task begins: the authors' code and "
+                  "LAMDA-PILOT read the next task's samples before it has come.",
+       .needs =
+           {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
+       .keeps_samples = true,
+       .network = Network::any,
+       .training = {.epochs = 10,
+                    .batch_size = 64,
+                    .optimizer = {.lr = 1e-3, .weight_decay = 5e-4, .schedule = "constant"}}});
+}
+
+}  // namespace patina

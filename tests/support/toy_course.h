@@ -1,0 +1,65 @@
+// A learner on a stream of any scenario, task by task.
+#pragma once
+
+#include <map>
+
+#include "patina/config/recipe_file.h"
+#include "tests/support/toy_network.h"
+
+namespace patina {
+
+/// Three tasks of two classes, on an MLP, or on a tiny trained ViT where a method needs one.
+struct ToyCourse {
+  explicit ToyCourse(const std::string& name, const std::vector<std::string>& settings = {},
+                     const std::string& kind = "task_incremental",
+                     TrainingOptions training = {.epochs = 3, .batch_size = 8},
+                     bool domains = false)
+      : data(domains ? DataSplits{"toy", std::make_unique<ToyDomains>(6, 12, 1),
+                                  std::make_unique<ToyDomains>(6, 4, 2)}
+                     : toy_data(6, 12, 4)),
+        network(find_learner(name)->network == Network::transformer ? toy_network(name, 6)
+                                                                    : toy_mlp(ToySource::kSide)),
+        scenario(make_scenario({.name = kind, .classes_per_task = 2}, data)),
+        trainer(with_rate(training), feed, feed, pool, Seeds(5)),
+        stream(scenario.stream()) {
+    const LearnerRow* row = find_learner(name);
+    const auto own = row->options();
+    auto file = RecipeFile::parse("", name, settings);
+    file.bind(*own);
+    file.finish();
+    learner = row->make({*network, Seeds(5), scenario.grant(), &samples}, *own);
+  }
+  static TrainingOptions with_rate(TrainingOptions training) {
+    training.optimizer = {.lr = 0.05, .momentum = 0, .schedule = "constant"};
+    return training;
+  }
+  void learn() {
+    task = *stream.next();
+    trainer.learn(*learner, *task, scenario.grant());
+    learner->before_scores(trainer);
+  }
+  Batch batch(const Dataset& part, int of_task) {
+    Batch all = *Loader(part, feed, pool, 1024).next();
+    if (scenario.grant().task_id_at_test) all.task = at::full({all.size()}, of_task, at::kLong);
+    return all;
+  }
+  Tensor scores(int of_task) { return learner->scores(batch(scenario.test(of_task), of_task)); }
+  std::map<std::string, Tensor> state() {
+    Archive archive;
+    learner->state(archive);
+    return archive.tensors();
+  }
+
+  DataSplits data;
+  std::unique_ptr<Backbone> network;
+  ImageFeed feed{{.size = 16, .normalize = "imagenet"}};
+  ThreadPool pool{2};
+  SampleLoader samples{*data.train, feed, pool};
+  Scenario scenario;
+  Trainer trainer;
+  Stream stream;
+  std::unique_ptr<Learner> learner;
+  std::optional<Task> task;
+};
+
+}  // namespace patina

@@ -11,10 +11,15 @@ class Finetune : public Learner {
  public:
   struct Options : LearnerOptions {
     double later_weight_decay = 2e-4;
+    std::string compete = "task";
     void bind(Fields& f) override {
       f("later_weight_decay", later_weight_decay,
         "Weight decay from the second task on; the first task's is training.weight_decay.",
         at_least(0));
+      f("compete", compete,
+        "Among which classes a sample's own is learned: the task's, as in LAMDA-PILOT, or all seen, "
+        "as where classical methods are compared.",
+        {"task", "seen"});
     }
   };
 
@@ -24,14 +29,14 @@ class Finetune : public Learner {
   }
 
   void begin_task(const Task& task, Trainer& trainer) override {
-    first_ = task.classes.front();
+    first_ = options_.compete == "task" ? task.classes.front() : 0;
     Random random = seeds_("head", uint64_t(task.index));
     head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
     const double first = trainer.options().optimizer.weight_decay;
     decay_factor_ = task.index == 0 || first == 0 ? 1 : options_.later_weight_decay / first;
   }
 
-  // A task's classes compete among themselves only, so the rows of others get no gradient.
+  // Where a task's classes compete among themselves only, the rows of others get no gradient.
   Tensor loss(const Batch& batch) override {
     const Tensor scores = head_(backbone_.features(batch.input));
     return nn::cross_entropy(scores.slice(1, first_), batch.target - first_);

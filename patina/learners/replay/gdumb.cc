@@ -2,6 +2,9 @@
 // trains a fresh network on the memory alone. A yardstick more than a method.
 // Prabhu et al., "GDumb: A Simple Approach that Questions Our Progress in Continual Learning", ECCV
 // 2020.
+#include <algorithm>
+#include <cmath>
+
 #include "patina/learn/merging.h"
 #include "patina/learn/network/network_learner.h"
 #include "patina/memory/sample_memory.h"
@@ -9,15 +12,49 @@
 
 namespace patina {
 
+namespace {
+
+/// A rectangle of every image from another image of the batch, and how much of the image it leaves:
+/// that part is uniform in [0,1), and the rectangle is cut off at the borders (Yun et al.,
+/// "CutMix", ICCV 2019, with α = 1).
+struct CutMix {
+  Tensor pixels, partner;  // [B,3,H,W]; [B], the rows that the rectangles are from
+  double left = 1;
+
+  CutMix(const Tensor& from, Random random) : pixels(from.clone()) {
+    const int64_t height = from.size(2), width = from.size(3);
+    partner = tensor_of(random.permutation(from.size(0)));
+    const double side = std::sqrt(1 - random.uniform());
+    const auto span = [&](int64_t size) {
+      const auto middle = int64_t(random.below(uint64_t(size)));
+      const auto half = int64_t(double(size) * side / 2);
+      return std::pair{std::max<int64_t>(0, middle - half), std::min(size, middle + half)};
+    };
+    const auto [top, bottom] = span(height);
+    const auto [first, last] = span(width);
+    const auto cut = [&](const Tensor& t) { return t.slice(2, top, bottom).slice(3, first, last); };
+    cut(pixels).copy_(cut(from).index_select(0, partner));
+    left = 1 - double((bottom - top) * (last - first)) / double(height * width);
+  }
+};
+
+}  // namespace
+
 class GDumb : public NetworkLearner {
  public:
   struct Options : LearnerOptions {
     int64_t memory = 500;
-    void bind(Fields& f) override { f("memory", memory, "Samples that may be kept.", at_least(1)); }
+    double cutmix = 0.5;
+    void bind(Fields& f) override {
+      f("memory", memory, "Samples that may be kept.", at_least(1));
+      f("cutmix", cutmix, "Part of the batches of images that are mixed by rectangles.",
+        between(0, 1));
+    }
   };
 
   GDumb(Setup setup, const Options& options)
       : NetworkLearner(setup),
+        options_(options),
         initial_(setup.backbone.clone()),
         samples_(*setup.samples),
         memory_(options.memory, SampleMemory::Policy::greedy, setup.seeds("memory")) {}
@@ -32,6 +69,7 @@ class GDumb : public NetworkLearner {
   void before_scores(Trainer& trainer) override {
     if (memory_.offered() == trained_after_ || memory_.size() == 0) return;
     trained_after_ = memory_.offered();
+    step_ = 0;
     assign(nn::tensors(backbone()), weights_of(*initial_));
     const int64_t classes = head().classes();
     Random random = seeds()("head", uint64_t(trained_after_));
@@ -42,6 +80,16 @@ class GDumb : public NetworkLearner {
                      Seeds(seeds()("training", uint64_t(trained_after_)).bits()));
   }
 
+  // Of a mixed batch each of the two classes counts as much as there is of it.
+  Tensor loss(const Batch& batch) override {
+    Random random = seeds()(fmt::format("cutmix {}", trained_after_), uint64_t(step_++));
+    if (batch.input.is_text() || !random.chance(options_.cutmix)) return NetworkLearner::loss(batch);
+    const CutMix mix(batch.input.pixels(), random);
+    const Tensor outputs = this->outputs(mix.pixels);
+    return task_loss(outputs, batch.target) * mix.left +
+           task_loss(outputs, batch.target.index_select(0, mix.partner)) * (1 - mix.left);
+  }
+
   void state(Archive& a) override {
     NetworkLearner::state(a);
     a("memory", memory_);
@@ -49,10 +97,12 @@ class GDumb : public NetworkLearner {
   }
 
  private:
+  Options options_;
   std::unique_ptr<Backbone> initial_;
   const SampleLoader& samples_;
   SampleMemory memory_;
   int64_t trained_after_ = 0;  // samples offered when the network was last trained
+  int64_t step_ = 0;           // of that training
 };
 
 LearnerRow gdumb_learner() {
@@ -60,7 +110,6 @@ LearnerRow gdumb_learner() {
       {.paper = "Prabhu et al., ECCV 2020",
        .about = "Fills a balanced memory and trains a fresh network on it whenever it is asked.",
        .stores = "The memory's samples; the network it trained last.",
-       .differs = "The paper's CutMix is left out.",
        .keeps_samples = true,
        .network = Network::any,
        .training = {

@@ -17,7 +17,8 @@ class Finetune : public Learner {
         "Weight decay from the second task on; the first task's is training.weight_decay.",
         at_least(0));
       f("compete", compete,
-        "Among which classes a sample's own is learned: the task's, as in LAMDA-PILOT, or all seen, "
+        "Among which classes a sample's own is learned: the task's, as in LAMDA-PILOT, or all "
+        "seen, "
         "as where classical methods are compared.",
         {"task", "seen"});
     }

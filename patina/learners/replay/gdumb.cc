@@ -83,7 +83,8 @@ class GDumb : public NetworkLearner {
   // Of a mixed batch each of the two classes counts as much as there is of it.
   Tensor loss(const Batch& batch) override {
     Random random = seeds()(fmt::format("cutmix {}", trained_after_), uint64_t(step_++));
-    if (batch.input.is_text() || !random.chance(options_.cutmix)) return NetworkLearner::loss(batch);
+    if (batch.input.is_text() || !random.chance(options_.cutmix))
+      return NetworkLearner::loss(batch);
     const CutMix mix(batch.input.pixels(), random);
     const Tensor outputs = this->outputs(mix.pixels);
     return task_loss(outputs, batch.target) * mix.left +

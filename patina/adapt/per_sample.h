@@ -55,6 +55,8 @@ class SamplePrefix : public nn::Adaptation {
  public:
   /// keys and values [B,P,Hk d] of block `layer`.
   void set(int64_t layer, const Tensor& keys, const Tensor& values);
+  /// The same of L blocks: pairs [B,L,2,P,Hk d], keys first.
+  void set(const std::vector<int64_t>& layers, const Tensor& pairs);
 
   std::pair<Tensor, Tensor> prefix(int layer) override;
   bool acts(nn::Site) const override { return false; }

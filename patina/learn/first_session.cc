@@ -78,8 +78,7 @@ void FirstSessionLearner::state(Archive& a) {
   a("training", training_);
   if (adaptation_) a("adaptation", *adaptation_);
   if (tuned_) a("tuned", *tuned_);
-  a("head.weight", head_.weight);
-  a("head.scale", head_.scale);
+  a("head", head_);
 }
 
 }  // namespace patina

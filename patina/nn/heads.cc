@@ -6,11 +6,6 @@ namespace patina::nn {
 
 namespace {
 
-// `old` with `rows` under it, taking gradients.
-Tensor grown(const Tensor& old, const Tensor& rows) {
-  return (old.defined() ? at::cat({old.detach(), rows}) : rows).requires_grad_(true);
-}
-
 Tensor fresh_rows(int64_t classes, int64_t width, Random& random) {
   Tensor rows = at::empty({classes, width});
   init_kaiming(rows, random);
@@ -18,6 +13,10 @@ Tensor fresh_rows(int64_t classes, int64_t width, Random& random) {
 }
 
 }  // namespace
+
+Tensor grown(const Tensor& old, const Tensor& rows) {
+  return (old.defined() ? at::cat({old.detach(), rows}) : rows).requires_grad_(true);
+}
 
 void LinearHead::grow(int64_t classes, int64_t width, Random& random) {
   const int64_t more = classes - this->classes();

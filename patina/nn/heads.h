@@ -5,6 +5,9 @@
 
 namespace patina::nn {
 
+/// `old`, where there is one, with `rows` under it: a tensor of its own that takes gradients.
+Tensor grown(const Tensor& old, const Tensor& rows);
+
 /// Linear scores over the classes seen: f Wᵀ + b.  weight [K,D], bias [K].
 struct LinearHead {
   Tensor weight, bias;
@@ -18,6 +21,12 @@ struct LinearHead {
   Tensor operator()(const Tensor& features) const;  // [B,D] -> [B,K]
   int64_t classes() const { return weight.defined() ? weight.size(0) : 0; }
   void walk(Walk& w);
+
+  template <class Archive>
+  void state(Archive& a) {
+    a("weight", weight);
+    a("bias", bias);
+  }
 };
 
 /// Cosine scores over the classes seen: σ cos(f, w).  weight [K,D], scale σ [1].
@@ -30,6 +39,12 @@ struct CosineHead {
   Tensor operator()(const Tensor& features) const;  // [B,D] -> [B,K]
   int64_t classes() const { return weight.defined() ? weight.size(0) : 0; }
   void walk(Walk& w);
+
+  template <class Archive>
+  void state(Archive& a) {
+    a("weight", weight);
+    a("scale", scale);
+  }
 };
 
 /// One head a task, so that training one leaves the others' rows alone, weight decay and momentum

@@ -28,6 +28,10 @@ Tensor margin_cross_entropy(const Tensor& cosines, const Tensor& target, double 
   return cross_entropy(scale * lowered, target);
 }
 
+Tensor soft_cross_entropy(const Tensor& scores, const Tensor& wanted) {
+  return -(wanted * at::log_softmax(scores, -1)).sum(1).mean();
+}
+
 Tensor distillation(const Tensor& student, const Tensor& teacher, double temperature) {
   const Tensor wanted = at::log_softmax(teacher.detach() / temperature, -1);
   const Tensor said = at::log_softmax(student / temperature, -1);

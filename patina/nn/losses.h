@@ -9,6 +9,9 @@ namespace patina::nn {
 /// `smoothing` spreads that much of the target evenly over all classes (Szegedy et al., CVPR 2016).
 Tensor cross_entropy(const Tensor& scores, const Tensor& target, double smoothing = 0);
 
+/// The same to wanted probabilities: mean over rows of -Σ wanted log softmax(scores). Both [B,K].
+Tensor soft_cross_entropy(const Tensor& scores, const Tensor& wanted);
+
 /// Symmetric cross-entropy (Wang et al., ICCV 2019): a CE(target, p) + b CE(p, target), where the
 /// logarithm of the target's zeros is that of 1e-4. scores [B,K], target [B].
 Tensor symmetric_cross_entropy(const Tensor& scores, const Tensor& target, double a, double b);

@@ -194,7 +194,14 @@ std::string figure(std::string_view id, std::string_view title, std::string_view
       id, title, about, after);
 }
 
-// The charts' numbers, for those who cannot see them, copy them, or have no script.
+// A chart's numbers, for those who cannot see it, copy them, or have no script.
+std::string folded_numbers(std::string_view head, std::string_view rows) {
+  return fmt::format(
+      "<details><summary>Numbers</summary><div class=\"scroll\"><table class=\"numbers\"><thead>"
+      "<tr>{}</tr></thead><tbody>\n{}</tbody></table></div></details>",
+      head, rows);
+}
+
 std::string accuracy_table(const std::vector<RunRecord>& runs) {
   int tasks = 0;
   for (const auto& run : runs) tasks = std::max(tasks, task_count(run));
@@ -207,10 +214,7 @@ std::string accuracy_table(const std::vector<RunRecord>& runs) {
       rows += cell(percent(score_of(score)));
     rows += "</tr>\n";
   }
-  return fmt::format(
-      "<details><summary>Numbers</summary><div class=\"scroll\"><table class=\"numbers\"><thead>"
-      "<tr>{}</tr></thead><tbody>\n{}</tbody></table></div></details>",
-      head, rows);
+  return folded_numbers(head, rows);
 }
 
 // While the stream flows, where there is such a curve.
@@ -222,14 +226,11 @@ std::string anytime_figure(const std::vector<RunRecord>& runs) {
                           cell(format_count(point["samples"].get<int64_t>())),
                           cell(percent(score_of(point["accuracy"]))));
   if (rows.empty()) return "";
-  return figure(
-      "anytime", "Accuracy while the stream flows",
-      "Over the test samples of all classes met so far, in percent, by the samples seen.",
-      fmt::format("<details><summary>Numbers</summary><div class=\"scroll\"><table "
-                  "class=\"numbers\"><thead><tr><th scope=\"col\">Learner</th><th "
-                  "scope=\"col\">Samples</th><th scope=\"col\">Accuracy</th></tr></thead><tbody>\n"
-                  "{}</tbody></table></div></details>",
-                  rows));
+  return figure("anytime", "Accuracy while the stream flows",
+                "Over the test samples of all classes met so far, in percent, by the samples seen.",
+                folded_numbers("<th scope=\"col\">Learner</th><th scope=\"col\">Samples</th>"
+                               "<th scope=\"col\">Accuracy</th>",
+                               rows));
 }
 
 std::string cost_table(const std::vector<RunRecord>& runs) {

@@ -1,5 +1,6 @@
 #include "patina/learn/network/bias_adaptor.h"
 
+#include "patina/nn/heads.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -7,12 +8,9 @@ namespace patina {
 void BiasAdaptor::grow(int64_t fresh, int64_t hidden, Random random) {
   Tensor rows = at::empty({fresh, hidden});
   nn::init_kaiming(rows, random);
-  const auto grown = [](const Tensor& old, const Tensor& more) {
-    return (old.defined() ? at::cat({old.detach(), more}) : more).requires_grad_(true);
-  };
-  in_ = grown(in_, rows);
-  out_ = grown(out_, at::zeros({fresh, hidden}));
-  out_bias_ = grown(out_bias_, at::zeros({fresh}));
+  in_ = nn::grown(in_, rows);
+  out_ = nn::grown(out_, at::zeros({fresh, hidden}));
+  out_bias_ = nn::grown(out_bias_, at::zeros({fresh}));
   if (!hidden_bias_.defined()) hidden_bias_ = at::zeros({hidden}).requires_grad_(true);
 }
 

@@ -69,9 +69,7 @@ void ExpandingLearner::end_task(const Task& task, Trainer& trainer) {
 
 Tensor ExpandingLearner::scores(const Batch& batch) {
   NoGrad no_grad;
-  std::vector<Tensor> parts;
-  for (const auto* network : networks()) parts.push_back(network->features(batch.input));
-  return head_(at::cat(parts, 1));
+  return head_(at::cat(ExpandingLearner::features(batch.input), 1));  // each network as a whole
 }
 
 std::vector<ParamGroup> ExpandingLearner::trainable() {
@@ -87,10 +85,8 @@ void ExpandingLearner::state(Archive& a) {
   while (int64_t(earlier_.size()) < earlier) earlier_.push_back(kept());
   for (size_t i = 0; i < earlier_.size(); ++i)
     state_of(a, fmt::format("network_{}", i), *earlier_[i]);
-  a("head.weight", head_.weight);
-  a("head.bias", head_.bias);
-  a("auxiliary.weight", auxiliary_.weight);
-  a("auxiliary.bias", auxiliary_.bias);
+  a("head", head_);
+  a("auxiliary", auxiliary_);
   a("memory", memory_);
   a("known", known_);
 }

@@ -1,5 +1,6 @@
 #include "patina/learn/network/herded_memory.h"
 
+#include "patina/nn/heads.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -21,6 +22,15 @@ void HerdedMemory::train_beside(Learner& learner, const Task& task, Trainer& tra
   Task both = task;
   both.train = &joined;
   trainer.epochs(learner, both, epochs);
+}
+
+Tensor HerdedMemory::means(const Backbone& network, Trainer& trainer) const {
+  std::vector<Tensor> means;
+  for (int64_t c = 0; c < memory_.classes(); ++c) {
+    const Dataset own = memory_.of_class(samples_.source(), c);
+    means.push_back(nn::normalized(trainer.features(network, own).features).mean(0));
+  }
+  return at::stack(means);
 }
 
 void HerdedMemory::update(const Task& task, const FeatureSet& set) {

@@ -28,8 +28,8 @@ class HerdedMemory {
   /// Takes the task's fresh classes in, by the features of its samples in their order, and gives up
   /// what is too much of the others.
   void update(const Task& task, const FeatureSet& set);
-  int64_t classes() const { return memory_.classes(); }
-  Dataset of_class(int64_t c) const { return memory_.of_class(samples_.source(), c); }
+  /// The mean of each class's remembered samples, by unit features: [K,D].
+  Tensor means(const Backbone& network, Trainer& trainer) const;
   void state(Archive& a) { memory_.state(a); }
 
  private:

@@ -66,8 +66,7 @@ std::vector<nn::NamedTensor> NetworkLearner::learned() {
 
 void NetworkLearner::state(Archive& a) {
   a("backbone", backbone_);
-  a("head.weight", head_.weight);
-  a("head.bias", head_.bias);
+  a("head", head_);
   a("task_of", task_of_);
 }
 

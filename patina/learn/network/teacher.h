@@ -10,36 +10,39 @@
 namespace patina {
 
 /// A frozen copy of a network and its head; nothing until it is taken.
-class Teacher {
+template <class Head>
+class TeacherWith {
  public:
   explicit operator bool() const { return network_ != nullptr; }
-  void take(const Backbone& network, const nn::LinearHead& head) {
+  void take(const Backbone& network, const Head& head) {
     network_ = network.clone();
     nn::freeze(*network_);
-    head_ = {.weight = head.weight.detach().clone(), .bias = head.bias.detach().clone()};
+    head_ = *nn::copy_of(head);
+    nn::freeze(head_);
   }
   void release() { network_.reset(); }
   const Backbone& network() const { return *network_; }
-  const nn::LinearHead& head() const { return head_; }
+  const Head& head() const { return head_; }
   /// Scores over the classes it knew, without a graph: [B,K_before].
   Tensor operator()(const Input& input) const {
     NoGrad no_grad;
     return head_(network_->features(input));
   }
   /// `network` and `head` are those to take where a state is loaded.
-  void state(Archive& a, const Backbone& network, const nn::LinearHead& head) {
+  void state(Archive& a, const Backbone& network, const Head& head) {
     bool taken = bool(*this);
     a("teacher.taken", taken);
     if (!taken) return release();
     if (a.loading()) take(network, head);
     a("teacher.network", *network_);
-    a("teacher.head.weight", head_.weight);
-    a("teacher.head.bias", head_.bias);
+    a("teacher.head", head_);
   }
 
  private:
   std::unique_ptr<Backbone> network_;
-  nn::LinearHead head_;
+  Head head_;
 };
+
+using Teacher = TeacherWith<nn::LinearHead>;
 
 }  // namespace patina

@@ -56,8 +56,7 @@ class Finetune : public Learner {
 
   void state(Archive& a) override {
     a("backbone", backbone_);
-    a("head.weight", head_.weight);
-    a("head.bias", head_.bias);
+    a("head", head_);
     a("first", first_);
     a("decay_factor", decay_factor_);
   }

@@ -49,8 +49,7 @@ class Joint : public Learner {
 
   void state(Archive& a) override {
     a("backbone", backbone_);
-    a("head.weight", head_.weight);
-    a("head.bias", head_.bias);
+    a("head", head_);
   }
 
  private:

@@ -112,8 +112,7 @@ class Mos : public Learner {
 
   void state(Archive& a) override {
     a("adapters", adapters_);
-    a("head.weight", head_.weight);
-    a("head.bias", head_.bias);
+    a("head", head_);
     a("gaussians", gaussians_);
     a("prototypes", prototypes_);
     a("task_of", task_of_);

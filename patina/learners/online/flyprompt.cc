@@ -134,12 +134,8 @@ class FlyPrompt : public Learner {
 
     void state(Archive& a) {
       a("prefix", *prefix);
-      a("head.weight", head.weight);
-      a("head.bias", head.bias);
-      for (size_t i = 0; i < averages.size(); ++i) {
-        a(fmt::format("average_{}.weight", i), averages[i].weight);
-        a(fmt::format("average_{}.bias", i), averages[i].bias);
-      }
+      a("head", head);
+      for (size_t i = 0; i < averages.size(); ++i) a(fmt::format("average_{}", i), averages[i]);
     }
   };
 
@@ -156,17 +152,11 @@ class FlyPrompt : public Learner {
       for (auto& other : experts_) earlier.push_back(weights_of(*other.prefix));
       assign(nn::tensors(*expert.prefix), soup(earlier));
       Expert& last = experts_.back();
-      const auto copied = [](const nn::LinearHead& head) {
-        return nn::LinearHead{.weight = head.weight.detach().clone(),
-                              .bias = head.bias.detach().clone()};
-      };
-      if (last.head.weight.defined()) {
-        expert.head = copied(last.head);
-        nn::freeze(expert.head, false);
-        for (auto& average : expert.averages) average = copied(expert.head);
-      }
       nn::freeze(*last.prefix);
       nn::freeze(last.head);
+      expert.head = *nn::copy_of(last.head);
+      for (auto& average : expert.averages) average = *nn::copy_of(last.head);
+      nn::freeze(expert.head, false);
     }
     experts_.push_back(std::move(expert));
   }

@@ -6,7 +6,7 @@
 #include "patina/adapt/per_sample.h"
 #include "patina/learn/adapted.h"
 #include "patina/learn/key_query.h"
-#include "patina/learn/learner.h"
+#include "patina/learn/prompt_learner.h"
 #include "patina/nn/heads.h"
 #include "patina/ops.h"
 
@@ -54,7 +54,7 @@ class Mvp : public Learner {
                           backbone_.block().key_width()});
     keys_ = at::empty({options.pool, backbone_.width()});
     for (Tensor* tensor : {&experts_, &keys_}) {
-      random.fill_uniform(values(*tensor), -1, 1);
+      draw_prompts(*tensor, random, /*wide=*/true);
       tensor->requires_grad_(true);
     }
   }
@@ -62,8 +62,7 @@ class Mvp : public Learner {
   void begin_classes(int64_t fresh) override {
     Random random = seeds_("head", uint64_t(head_.classes()));
     head_.grow(head_.classes() + fresh, backbone_.width(), random);
-    const Tensor more = at::full({fresh, options_.pool}, -1.0);
-    mask_ = (mask_.defined() ? at::cat({mask_.detach(), more}) : more).requires_grad_(true);
+    mask_ = nn::grown(mask_, at::full({fresh, options_.pool}, -1.0));
   }
 
   // mean_i ((1 - α) L_i + α ign_i^γ L_i) + mean distance to the chosen keys.
@@ -101,8 +100,7 @@ class Mvp : public Learner {
     a("experts", experts_);
     a("keys", keys_);
     a("mask", mask_);
-    a("head.weight", head_.weight);
-    a("head.bias", head_.bias);
+    a("head", head_);
     a("chosen_before", chosen_before_);
   }
 
@@ -120,12 +118,8 @@ class Mvp : public Learner {
   }
 
   Tensor prompted(const Input& input, const Tensor& chosen) const {
-    const Tensor rows = picked(experts_, chosen).squeeze(1);  // [B,L,2,length,Hk d]
     adapt::SamplePrefix expert;
-    for (size_t i = 0; i < layers_.size(); ++i) {
-      const Tensor pairs = rows.select(1, int64_t(i));
-      expert.set(layers_[i], pairs.select(1, 0), pairs.select(1, 1));
-    }
+    expert.set(layers_, picked(experts_, chosen).squeeze(1));
     return backbone_.features(input, {general_.get(), &expert});
   }
 

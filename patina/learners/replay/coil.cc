@@ -1,10 +1,10 @@
 // COIL: what is known of some classes is carried to others as goods are, at the least cost between
 // class means: forwards to begin the heads of new classes, backwards to keep those of old ones.
 // Zhou, Ye and Zhan, "Co-Transport for Class-Incremental Learning", ACM Multimedia 2021.
-#include <cmath>
-
 #include "patina/learn/learner.h"
 #include "patina/learn/network/herded_memory.h"
+#include "patina/learn/network/teacher.h"
+#include "patina/learn/prototypes.h"
 #include "patina/learn/transport.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
@@ -13,13 +13,6 @@
 namespace patina {
 
 namespace {
-
-/// Scores' distribution at a temperature against a wanted one: -mean Σ p log q.
-Tensor crossed(const Tensor& wanted, const Tensor& scores, double temperature) {
-  return -(at::softmax(wanted / temperature, 1) * at::log_softmax(scores / temperature, 1))
-              .sum(1)
-              .mean();
-}
 
 /// Of the last dimension, in the p-norm.
 Tensor lengths(const Tensor& rows, double p = 2) {
@@ -73,11 +66,9 @@ class Coil : public Learner {
     step_ = 0;
     if (task.index > 0) {
       NoGrad no_grad;
-      old_network_ = backbone_.clone();
-      nn::freeze(*old_network_);
-      old_head_ = {.weight = head_.weight.detach().clone(), .scale = head_.scale.detach().clone()};
+      teacher_.take(backbone_, head_);
       const Tensor means = class_means(task, trainer);
-      forward_ = carried(means.slice(0, 0, known_), means.slice(0, known_), old_head_.weight,
+      forward_ = carried(means.slice(0, 0, known_), means.slice(0, known_), head_.weight.detach(),
                          options_.regularization);
     }
     Random random = seeds_("head", uint64_t(task.index));
@@ -108,37 +99,28 @@ class Coil : public Learner {
     const Tensor features = backbone_.features(batch.input);
     const Tensor scores = head_(features);
     const Tensor error = nn::cross_entropy(scores, batch.target);
-    if (!old_network_) return error;
+    if (!teacher_) return error;
     const double t = options_.temperature, old = double(known_) / double(head_.classes());
-    Tensor before;
-    {
-      NoGrad no_grad;
-      before = old_head_(old_network_->features(batch.input));
-    }
+    const Tensor before = teacher_(batch.input);
     const Tensor kept = nn::distillation(scores.slice(1, 0, known_), before, t) / (t * t);
     const Tensor loss = kept * old + error * (1 - old);
     if (epoch_ == 0) {
       const Tensor wanted = nn::cosine_scores(features.detach(), forward_);
-      return loss + crossed(wanted, scores.slice(1, known_), t) * options_.weight;
+      return loss + crossed(wanted, scores.slice(1, known_)) * options_.weight;
     }
     if (step_ % options_.refresh_every == 0 || !backward_.defined()) refresh_();
     const double part = double(epoch_) / double(epochs_);
-    return loss + crossed(before, nn::cosine_scores(features, backward_), t) *
+    return loss + crossed(before, nn::cosine_scores(features, backward_)) *
                       (options_.weight * part * part);
   }
 
   void after_step(const Batch&) override { ++step_; }
 
   void end_task(const Task& task, Trainer& trainer) override {
-    old_network_.reset();
+    teacher_.release();
     backward_ = forward_ = Tensor();
     memory_.update(task, trainer.features(backbone_, *task.train));
-    remembered_means_ = Tensor();
-    if (options_.predict != "means") return;
-    std::vector<Tensor> means;
-    for (int64_t c = 0; c < memory_.classes(); ++c)
-      means.push_back(mean_of(trainer.features(backbone_, memory_.of_class(c)).features));
-    remembered_means_ = at::stack(means);
+    if (options_.predict == "means") remembered_means_ = memory_.means(backbone_, trainer);
   }
 
   Tensor scores(const Batch& batch) override {
@@ -152,14 +134,8 @@ class Coil : public Learner {
 
   void state(Archive& a) override {
     a("backbone", backbone_);
-    a("head.weight", head_.weight);
-    a("head.scale", head_.scale);
-    bool in_task = old_network_ != nullptr;
-    a("in_task", in_task);
-    if (a.loading()) old_network_ = in_task ? backbone_.clone() : nullptr;
-    if (in_task) a("old_network", *old_network_);
-    a("old_head.weight", old_head_.weight);
-    a("old_head.scale", old_head_.scale);
+    a("head", head_);
+    teacher_.state(a, backbone_, head_);
     a("forward", forward_);
     a("backward", backward_);
     a("step", step_);
@@ -169,30 +145,29 @@ class Coil : public Learner {
   }
 
  private:
-  // Of unit features, at unit length: [N,D] -> [D].
-  static Tensor mean_of(const Tensor& features) {
-    return nn::normalized(nn::normalized(features).mean(0, /*keepdim=*/true)).squeeze(0);
+  // -mean Σ p log q of distributions at the temperature.
+  Tensor crossed(const Tensor& wanted, const Tensor& scores) const {
+    const double t = options_.temperature;
+    return nn::soft_cross_entropy(scores / t, at::softmax(wanted / t, 1));
   }
 
-  // Of all classes seen, under the network as it is: old ones by the samples that are remembered.
+  // Unit means of unit features of all classes seen, under the network as it is: old ones by the
+  // samples that are remembered. Nothing of a class stays at zero.
   Tensor class_means(const Task& task, Trainer& trainer) const {
     NoGrad no_grad;
-    const FeatureSet set = trainer.features(backbone_, memory_.beside(task));
-    std::vector<Tensor> means;
-    for (size_t c = 0; c < task.seen.size(); ++c) {
-      const Tensor rows = (set.targets == int64_t(c)).nonzero().flatten();
-      means.push_back(rows.numel() > 0 ? mean_of(set.features.index_select(0, rows))
-                                       : at::zeros({backbone_.width()}));
-    }
-    return at::stack(means);
+    FeatureSet set = trainer.features(backbone_, memory_.beside(task));
+    set.features = nn::normalized(set.features);
+    Tensor means = at::zeros({int64_t(task.seen.size()), backbone_.width()});
+    for (int64_t c = 0; c < means.size(0); ++c)
+      if (const Tensor rows = rows_of_class(set, c); rows.size(0) > 0) means[c].copy_(rows.mean(0));
+    return nn::normalized(means);
   }
 
   Backbone& backbone_;  // trained in place
   Seeds seeds_;
   Options options_;
   nn::CosineHead head_;
-  std::unique_ptr<Backbone> old_network_;  // within a task but the first, with its head
-  nn::CosineHead old_head_;
+  TeacherWith<nn::CosineHead> teacher_;  // within a task but the first
   Tensor forward_, backward_;      // rows carried to the fresh classes, and back to the old ones
   std::function<void()> refresh_;  // makes backward_ anew, while a task is fitted
   HerdedMemory memory_;

@@ -111,17 +111,14 @@ class Foster : public Learner {
 
   void state(Archive& a) override {
     a("newest", newest_);
-    a("head.weight", head_.weight);
-    a("head.bias", head_.bias);
-    a("own.weight", own_.weight);
-    a("own.bias", own_.bias);
+    a("head", head_);
+    a("own", own_);
     old_.state(a, newest_, head_);
     bool compressed = student_ != nullptr;
     a("compressed", compressed);
     if (a.loading()) student_ = compressed ? newest_.clone() : nullptr;
     if (compressed) a("student", *student_);
-    a("student_head.weight", student_head_.weight);
-    a("student_head.bias", student_head_.bias);
+    a("student_head", student_head_);
     a("memory", memory_);
     a("known", known_);
   }
@@ -147,8 +144,7 @@ class Foster : public Learner {
       wanted = wanted * compress_weights_;
       wanted = wanted / wanted.sum(1, /*keepdim=*/true);
     }
-    const Tensor log_p = at::log_softmax(said(batch.input) / options_.temperature, 1);
-    return -(wanted * log_p).sum(1).mean();
+    return nn::soft_cross_entropy(said(batch.input) / options_.temperature, wanted);
   }
 
   struct Boosted {

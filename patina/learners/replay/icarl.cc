@@ -64,14 +64,7 @@ class ICarl : public NetworkLearner {
   void end_task(const Task& task, Trainer& trainer) override {
     teacher_.release();
     memory_.update(task, trainer.features(backbone(), *task.train));
-    means_ = Tensor();
-    if (options_.predict != "means") return;
-    std::vector<Tensor> means;
-    for (int64_t c = 0; c < memory_.classes(); ++c) {
-      const auto own = trainer.features(backbone(), memory_.of_class(c)).features;
-      means.push_back(nn::normalized(own).mean(0));
-    }
-    means_ = at::stack(means);
+    if (options_.predict == "means") means_ = memory_.means(backbone(), trainer);
   }
 
   // Minus the squared distance of unit features to the means' directions, up to a constant.

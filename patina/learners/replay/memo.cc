@@ -2,8 +2,6 @@
 // serve all. Every task adds a last block, and one head reads all of them.
 // Zhou et al., "A Model or 603 Exemplars: Towards Memory-Efficient Class-Incremental Learning",
 // ICLR 2023.
-#include <map>
-
 #include "patina/adapt/per_sample.h"
 #include "patina/base/error.h"
 #include "patina/learn/network/expanding_learner.h"
@@ -39,12 +37,12 @@ class Memo : public ExpandingLearner {
 
   // What is its own is copied, all else is the newest network's.
   std::unique_ptr<Backbone> kept() const override {
-    std::map<std::string, Tensor> shared;
-    for (auto& item : nn::tensors(newest())) shared[item.name] = item.tensor;
     auto network = newest().clone();
     nn::freeze(*network);
-    nn::Walk walk([&](const std::string& name, Tensor& tensor) {
-      if (!is_own(name)) tensor = shared.at(name).detach();
+    auto from = nn::tensors(newest());
+    nn::Walk walk([&, next = from.begin()](const std::string& name, Tensor& tensor) mutable {
+      if (!is_own(name)) tensor = next->tensor.detach();
+      ++next;
     });
     network->walk(walk);
     return network;

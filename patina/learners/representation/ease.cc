@@ -79,8 +79,7 @@ class Ease : public Learner {
 
   void state(Archive& a) override {
     a("adapters", adapters_);
-    a("head.weight", head_.weight);
-    a("head.scale", head_.scale);
+    a("head", head_);
     a("known", known_);
     a("firsts", firsts_);
     a("prototypes", prototypes_);

@@ -10,7 +10,7 @@ namespace {
 
 using kernels::bf16;
 
-constexpr int64_t kRows = 1024;  // that a thread takes through all products at a time
+constexpr int64_t kRows = 768;  // that a thread takes through all products at a time
 
 Tensor random_bf16(const Shape& shape) {
   Tensor t = at::empty(shape);

@@ -19,6 +19,17 @@ Batch Batch::slice(int64_t from, int64_t to) const {
           row.slice(0, from, to), task.defined() ? task.slice(0, from, to) : task};
 }
 
+Batch Batch::joined(const Batch& other) const {
+  const auto both = [](const Tensor& a, const Tensor& b) {
+    return a.defined() && b.defined() ? at::cat({a, b}) : Tensor();
+  };
+  return {.input = input.joined(other.input),
+          .target = both(target, other.target),
+          .sample = both(sample, other.sample),
+          .row = {},
+          .task = both(task, other.task)};
+}
+
 Dataset::Dataset(const Source& source, std::vector<int64_t> positions, std::vector<int64_t> targets)
     : source_(&source), positions_(std::move(positions)), targets_(std::move(targets)) {
   PATINA_CHECK(positions_.size() == targets_.size(), "{} positions, {} targets", positions_.size(),

@@ -24,6 +24,9 @@ struct Batch {
 
   int64_t size() const { return sample.size(0); }
   Batch slice(int64_t from, int64_t to) const;
+  /// The samples of both, this one's first, through one pass. `row` is left out: they may be of
+  /// different datasets.
+  Batch joined(const Batch& other) const;
 };
 
 /// Some samples of one split: positions in a source, with targets numbered over the whole stream.

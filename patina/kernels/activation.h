@@ -1,5 +1,6 @@
 // Activation functions and their slopes, without branches or calls, so that loops over them become
-// vector instructions.
+// vector instructions: always inline, as a compiler that has seen much of a file gives up
+// otherwise.
 #pragma once
 
 #include <bit>
@@ -20,13 +21,13 @@ enum class Activation {
 
 namespace kernels {
 
-inline float clamped(float x, float lowest, float highest) {
+[[gnu::always_inline]] inline float clamped(float x, float lowest, float highest) {
   x = x < lowest ? lowest : x;
   return x > highest ? highest : x;
 }
 
 /// exp(x), relative error below 3e-7; x is held in [-87, 88].
-inline float fast_exp(float x) {
+[[gnu::always_inline]] inline float fast_exp(float x) {
   x = clamped(x, -87.0f, 88.0f);
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves no place for a fraction
   const float n = (x * 1.44269504f + kRound) - kRound;
@@ -42,16 +43,16 @@ inline float fast_exp(float x) {
   return p * std::bit_cast<float>((int32_t(n) + 127) << 23);
 }
 
-inline float sigmoid(float x) {
+[[gnu::always_inline]] inline float sigmoid(float x) {
   return 1.0f / (1.0f + fast_exp(-x));
 }
 
-inline float fast_tanh(float x) {
+[[gnu::always_inline]] inline float fast_tanh(float x) {
   return 2.0f * sigmoid(2.0f * x) - 1.0f;
 }
 
 /// Φ(x), the normal distribution's: absolute error below 1e-7 (Abramowitz and Stegun, 7.1.26).
-inline float normal_cdf(float x) {
+[[gnu::always_inline]] inline float normal_cdf(float x) {
   const float z = std::fabs(x) * 0.707106781f;
   const float t = 1.0f / (1.0f + 0.3275911f * z);
   float p = 1.061405429f;
@@ -71,7 +72,7 @@ inline constexpr float kGelu[] = {4.552638227e-11f,  -4.509976523e-09f, 1.981035
                                   9.711201640e-03f,  -6.617516021e-02f, 3.988088632e-01f};
 
 /// x Φ(x) for results that are rounded to bf16: absolute error below 6e-5.
-inline float rough_gelu(float x) {
+[[gnu::always_inline]] inline float rough_gelu(float x) {
   const float u = clamped(x, -kGeluEnd, kGeluEnd);
   float p = 0;
   for (const float c : kGelu) p = p * (u * u) + c;
@@ -84,19 +85,19 @@ inline constexpr float kGeluSlope[] = {
     9.965495015e-04f,  -9.040463633e-03f, 5.909255487e-02f,  -2.653926150e-01f, 7.977564368e-01f};
 
 /// The slope of x Φ(x) for results that are rounded to bf16: absolute error below 3e-4.
-inline float rough_gelu_slope(float x) {
+[[gnu::always_inline]] inline float rough_gelu_slope(float x) {
   const float u = clamped(x, -kGeluEnd, kGeluEnd);
   float p = 0;
   for (const float c : kGeluSlope) p = p * (u * u) + c;
   return 0.5f + u * p;
 }
 
-inline float gelu_tanh_inner(float x) {
+[[gnu::always_inline]] inline float gelu_tanh_inner(float x) {
   return 0.797884561f * (x + 0.044715f * x * x * x);
 }
 
 template <Activation activation>
-float activated(float x) {
+[[gnu::always_inline]] inline float activated(float x) {
   if constexpr (activation == Activation::gelu) return x * normal_cdf(x);
   if constexpr (activation == Activation::gelu_tanh) return x * sigmoid(2.0f * gelu_tanh_inner(x));
   if constexpr (activation == Activation::quick_gelu) return x * sigmoid(1.702f * x);
@@ -108,7 +109,7 @@ float activated(float x) {
 
 /// d activated / dx.
 template <Activation activation>
-float slope(float x) {
+[[gnu::always_inline]] inline float slope(float x) {
   const auto swish = [x](float inner, float inner_slope) {  // of x σ(inner(x))
     const float s = sigmoid(inner);
     return s + x * s * (1.0f - s) * inner_slope;

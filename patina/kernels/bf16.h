@@ -9,21 +9,21 @@ namespace patina::kernels {
 using bf16 = uint16_t;
 
 /// To the nearest, ties to even; NaN stays NaN.
-inline bf16 to_bf16(float x) {
+[[gnu::always_inline]] inline bf16 to_bf16(float x) {
   const auto bits = std::bit_cast<uint32_t>(x);
   const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
   return bf16((bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : rounded);
 }
 
-inline float to_float(bf16 x) {
+[[gnu::always_inline]] inline float to_float(bf16 x) {
   return std::bit_cast<float>(uint32_t(x) << 16);
 }
-inline float to_float(float x) {
+[[gnu::always_inline]] inline float to_float(float x) {
   return x;
 }
 
 template <class To>
-To rounded(float x) {
+[[gnu::always_inline]] inline To rounded(float x) {
   if constexpr (sizeof(To) == sizeof(bf16))
     return to_bf16(x);
   else

@@ -7,6 +7,7 @@
 #include "patina/base/progress.h"
 #include "patina/data/order.h"
 #include "patina/learn/learner.h"
+#include "patina/nn/dropout.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -59,7 +60,10 @@ std::vector<ParamGroup> Trainer::groups_of(Learner& learner) {
 double Trainer::descend(Learner& learner, const Batch& batch, double lr,
                         const std::function<std::string()>& where) {
   optimizer_->zero_grad();
-  const Tensor loss = learner.loss(batch);
+  const Tensor loss = [&] {
+    const nn::Dropping dropping(seeds_("dropout", uint64_t(descents_++)));
+    return learner.loss(batch);
+  }();
   const double value = loss.item<double>();
   if (!std::isfinite(value))
     fail(ErrorKind::model, "the loss {} became {}: lower training.lr or set training.clip_norm",
@@ -222,6 +226,7 @@ void Trainer::state(Archive& a) {
   a("most_trainable", most_trainable_);
   a("epoch", epoch_);
   a("step", step_);
+  a("descents", descents_);
   std::string optimizer = !a.loading() && optimizer_ ? optimizer_->state() : restored_;
   a("optimizer", optimizer);
   a("observed", observed_);

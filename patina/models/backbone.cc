@@ -18,7 +18,7 @@ bool takes_gradient(const std::vector<nn::NamedTensor>& tensors) {
 // Into how many parts threads share a batch: of enough tokens that weights are read seldom, few
 // enough that activations stay near, and as many for each thread.
 int64_t parts_of(int64_t batch, int64_t tokens) {
-  constexpr int64_t kTokens = 1024;
+  constexpr int64_t kTokens = 768;
   const int64_t threads = tensor_threads();
   const int64_t parts = std::max<int64_t>(1, batch * tokens / kTokens);
   return std::clamp<int64_t>((parts + threads - 1) / threads * threads, 1,

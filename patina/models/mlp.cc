@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "patina/base/error.h"
+#include "patina/nn/dropout.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -26,8 +27,12 @@ void Mlp::initialize(Random& random) {
 Tensor Mlp::encode(const Input& input, const nn::Adaptations& adaptations) const {
   Tensor x = input.pixels();  // [B,3,H,W]
   x = (shape_.channels == 1 ? x.mean(1) : x).flatten(1);
-  for (size_t i = 0; i < layers_.size(); ++i)
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    if (layers_[i].weight.requires_grad())
+      x = nn::dropout(x, i == 0 ? shape_.input_dropout : shape_.dropout);
     x = at::relu(adaptations.after(nn::Site::fc1, int(i), x, layers_[i](x)));
+  }
+  if (layers_.back().weight.requires_grad()) x = nn::dropout(x, shape_.dropout);
   return x;
 }
 

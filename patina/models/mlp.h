@@ -10,6 +10,7 @@ struct MlpShape {
   int64_t image_size = 28;
   std::vector<int64_t> hidden = {100, 100};  // units of each layer
   int64_t channels = 1;                      // 1: grey values, the mean of an image's; 3: all
+  double dropout = 0, input_dropout = 0;     // of hidden units, of the image's values, in training
 };
 
 /// An image's values, then layers of linear and ReLU; the last hidden layer's units are the

@@ -24,6 +24,10 @@ void ModelOptions::bind(Fields& f) {
   f("normalize", normalize, "Pixel normalisation; empty: the model's own.", choices);
   f("hidden", hidden, "Of the model \"mlp\": units of each hidden layer.", between(1, 65536));
   f.require(!hidden.empty(), "hidden", "needs at least one layer");
+  f("dropout", dropout,
+    "Of the model \"mlp\": part of the hidden units that a training step drops.", between(0, 0.95));
+  f("input_dropout", input_dropout, "Of the model \"mlp\": part of the input that a step drops.",
+    between(0, 0.95));
   f("seed", seed, "Draws the weights of a network that starts untrained; -1: the run's own seed.",
     at_least(-1));
 }
@@ -44,7 +48,11 @@ int64_t side(const ModelOptions& options, int64_t usual) {
 }
 
 std::unique_ptr<Backbone> make_mlp(const ModelOptions& options) {
-  auto mlp = std::make_unique<Mlp>(MlpShape{side(options, 28), options.hidden}, options.normalize);
+  auto mlp = std::make_unique<Mlp>(MlpShape{.image_size = side(options, 28),
+                                            .hidden = options.hidden,
+                                            .dropout = options.dropout,
+                                            .input_dropout = options.input_dropout},
+                                   options.normalize);
   Random random = weights_of(options);
   mlp->initialize(random);
   return mlp;
@@ -176,6 +184,9 @@ std::unique_ptr<Backbone> load_backbone(const ModelOptions& options) {
   Checkpoint checkpoint{.origin = known && !options.path.empty() ? options.path : options.name};
   ModelOptions resolved = options;
   if (known && resolved.normalize.empty()) resolved.normalize = known->normalize;
+  if (options.name != "mlp" && (options.dropout > 0 || options.input_dropout > 0))
+    fail(ErrorKind::recipe,
+         "model.dropout and model.input_dropout are of the model \"mlp\", not of {}", options.name);
   if (known && known->untrained && options.path.empty()) return known->untrained(resolved);
   if (known && resolved.heads == 0) resolved.heads = known->shape.heads;
   if (options.name == "starter" && options.path.empty()) {

@@ -20,6 +20,7 @@ struct ModelOptions {
   int64_t heads = 0;             // 0: from the file's metadata, else one per 64 channels
   std::string normalize;         // "": the file's own, else imagenet
   std::vector<int64_t> hidden = {100, 100};  // units of an MLP's layers
+  double dropout = 0, input_dropout = 0;     // of an MLP's hidden units, of its input
   int64_t seed = -1;                         // of a network that starts untrained; -1: the run's
 
   void bind(Fields& f);

@@ -33,6 +33,9 @@ struct Input {
   Input at(const Tensor& rows) const {
     return each([&](const Tensor& t) { return t.index_select(0, rows); });
   }
+  /// The samples of both, this one's first. Texts are padded to the longer's length; images that
+  /// are yet to be made are made.
+  Input joined(const Input& other) const;
 
  private:
   template <class Part>

@@ -79,6 +79,22 @@ void Evaluation::measure_now(Learner& learner, Trainer& trainer) {
   curve_.push_back(std::move(point));
 }
 
+void Evaluation::end_curve(int64_t samples) {
+  PATINA_CHECK(rows_ == scenario_.tasks() + 1, "a stream ends with its last row");
+  const auto classes = scenario_.classes().size();
+  AnytimePoint point{.samples = samples,
+                     .right = std::vector<int64_t>(classes),
+                     .tested = std::vector<int64_t>(classes)};
+  const auto found = items_of(predicted_.back());
+  auto next = found.begin();
+  for (int task = 0; task < scenario_.tasks(); ++task)
+    for (const int64_t target : scenario_.test(task).targets()) {
+      ++point.tested[size_t(target)];
+      point.right[size_t(target)] += target == *next++;
+    }
+  curve_.push_back(std::move(point));
+}
+
 // The classes that a test sample of `task` may be of: all seen, or, where its task is told, that
 // task's.
 Tensor Evaluation::competing(int task, int after) const {

@@ -19,6 +19,8 @@ class Evaluation {
   void measure(Learner& learner, Trainer& trainer, int after);
   /// Measures a moment of a stream that comes once, on the classes met so far.
   void measure_now(Learner& learner, Trainer& trainer);
+  /// The moment when such a stream has ended, `samples` of it: by the last row, which is measured.
+  void end_curve(int64_t samples);
 
   int rows() const { return rows_; }  // measured so far
   const AccuracyMatrix& matrix() const { return matrix_; }

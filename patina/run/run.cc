@@ -200,8 +200,8 @@ class Execution {
     count_training();
     times_.task_train.push_back(std::exchange(task_seconds_, 0));
     const bool once = !scenario_->grant().many_passes;
-    if (once && task.index + 1 == scenario_->tasks()) measure_now();
     evaluate(task.index + 1);
+    if (once && task.index + 1 == scenario_->tasks()) evaluation_->end_curve(trainer_->observed());
     diagnostics_.push_back(learner_->diagnostics());
     if (store_) store_->flush();
     times_.task_evaluate.push_back(times_.evaluate - evaluated_before_);
@@ -235,9 +235,11 @@ class Execution {
     return curve.empty() ? 0 : curve.back().samples;
   }
 
-  // A moment of a stream that comes once, unless it was measured already.
+  // A moment of a stream that comes once; its end is measured with the last row.
   void measure_now() {
-    if (trainer_->observed() == last_point()) return;
+    int64_t samples = 0;
+    for (int task = 0; task < scenario_->tasks(); ++task) samples += scenario_->train(task).size();
+    if (trainer_->observed() == samples) return;
     count_training();
     evaluation_->measure_now(*learner_, *trainer_);
     times_.evaluate += lap();

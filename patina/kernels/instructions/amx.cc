@@ -1,5 +1,6 @@
-// Products with the tile registers of AMX: two by two tiles of sums. (Finishing the block before
-// while they grow was tried and gained nothing: the units wait for each other.)
+// Products with the tile registers of AMX: two by two tiles of sums. While they grow, the block
+// before is finished, some rows after each step: tile and vector units work side by side only where
+// their instructions stand side by side.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -67,9 +68,44 @@ void block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
   store_sums(sums, sums_stride);
 }
 
+template <class Finish>
+void product_with(const Product& p) {
+  constexpr int64_t kRows = 4;  // finished after a step
+  alignas(64) float memory[2][kBlock * kBlock];
+  float *growing = memory[0], *grown = memory[1];
+  const int64_t k_tiles = round_up(p.k, kTileK) / kTileK;
+  Block before;
+  int64_t stride = 0;
+  each_block(p, stride, [&](const Block& block, const bf16* a) {
+    const bf16* left = tiles_of(p, block.column);
+    const bf16* right = left + k_tiles * kTile;
+    const bool whole = before.rows == kBlock && before.column + kBlock <= p.n;
+    const int64_t parts = whole ? kBlock / kRows : 0;
+    const auto finish = [&](int64_t part) {
+      Finish::template some_rows<kRows>(p, before.row + part * kRows, before.column,
+                                        grown + part * kRows * kBlock);
+    };
+    zero_sums();
+    for (int64_t step = 0; step < k_tiles; ++step) {
+      multiply_step(a, stride, left, right, step);
+      if (step < parts) finish(step);
+    }
+    for (int64_t part = k_tiles; part < parts; ++part) finish(part);
+    if (!whole) Finish::rows(p, before.row, before.row + before.rows, before.column, grown);
+    store_sums(growing, kBlock);
+    std::swap(growing, grown);
+    before = block;
+  });
+  Finish::rows(p, before.row, before.row + before.rows, before.column, grown);
+}
+
+void product(const Product& p) {
+  with_finish(p, [&]<class Finish>() { product_with<Finish>(p); });
+}
+
 }  // namespace
 
-const Instructions kAmx = table<begin, block, plain_product<block>>();
+const Instructions kAmx = table<begin, block, product>();
 
 }  // namespace patina::kernels
 

@@ -10,11 +10,11 @@ alignas(64) inline constexpr float kNoBias[kBlock] = {};
 // What a product does to its sums, known to the compiler.
 template <Activation activation, bool adds, bool keeps, class Out>
 struct Finish {
-  static inline float finished(float x) {
+  [[gnu::always_inline]] static inline float finished(float x) {
     if constexpr (activation == Activation::gelu) return rough_gelu(x);
     return activated<activation>(x);
   }
-  static inline Floats finished(const Floats& x) {
+  [[gnu::always_inline]] static inline Floats finished(const Floats& x) {
     if constexpr (activation == Activation::gelu) return rough_gelu(x);
     if constexpr (activation == Activation::none) return x;
     alignas(64) float lanes[kLanes];
@@ -23,16 +23,16 @@ struct Finish {
     return load<Floats>(lanes);
   }
 
-  static inline void one(const float* bias, const float* sums, int64_t j, const float* add,
-                         bf16* before, Out* c) {
+  [[gnu::always_inline]] static inline void one(const float* bias, const float* sums, int64_t j,
+                                                const float* add, bf16* before, Out* c) {
     float x = sums[j] + bias[j];
     if constexpr (keeps) before[j] = to_bf16(x);
     x = finished(x);
     if constexpr (adds) x += add[j];
     c[j] = rounded<Out>(x);
   }
-  static inline void sixteen(const float* bias, const float* sums, int64_t j, const float* add,
-                             bf16* before, Out* c) {
+  [[gnu::always_inline]] static inline void sixteen(const float* bias, const float* sums, int64_t j,
+                                                    const float* add, bf16* before, Out* c) {
     Floats x = floats_at(sums + j) + floats_at(bias + j);
     if constexpr (keeps) put(x, before + j);
     x = finished(x);
@@ -40,6 +40,22 @@ struct Finish {
     put(x, c + j);
   }
 
+  // Ends some rows of a whole block of columns, as many as are known to the compiler.
+  template <int64_t count>
+  [[gnu::always_inline]] static inline void some_rows(const Product& p, int64_t row, int64_t first,
+                                                      const float* sums) {
+    const float* bias = p.bias ? p.bias + first : kNoBias;
+#pragma GCC unroll 8
+    for (int64_t i = 0; i < count; ++i) {
+      const float* add = p.add + (row + i) * p.add_stride + first;
+      bf16* before = p.before + (row + i) * p.before_stride + first;
+      Out* c = static_cast<Out*>(p.c) + (row + i) * p.c_stride + first;
+      sixteen(bias, sums + i * kBlock, 0, add, before, c);
+      sixteen(bias, sums + i * kBlock, kLanes, add, before, c);
+    }
+  }
+
+  // Ends rows [row, end) of the block whose columns begin at `first` and whose sums lie at `sums`.
   static void rows(const Product& p, int64_t row, int64_t end, int64_t first, const float* sums) {
     const float* bias = p.bias ? p.bias + first : kNoBias;
     const int64_t columns = std::min(kBlock, p.n - first);
@@ -57,26 +73,21 @@ struct Finish {
   }
 };
 
-// Ends rows [row, end) of the block whose columns begin at `first` and whose sums lie at `sums`.
-using FinishRows = void (*)(const Product& p, int64_t row, int64_t end, int64_t first,
-                            const float* sums);
-
-template <Activation activation, bool adds, bool keeps>
-inline FinishRows finish_to(const Product& p) {
-  return p.rounds ? Finish<activation, adds, keeps, bf16>::rows
-                  : Finish<activation, adds, keeps, float>::rows;
-}
-
-inline FinishRows finish_of(const Product& p) {
-  FinishRows finish = nullptr;
+// Calls use.operator()<F>() with the Finish of a product.
+template <class Use>
+inline void with_finish(const Product& p, Use&& use) {
   with_activation(p.activation, [&]<Activation activation>() {
+    const auto to = [&]<bool adds, bool keeps>() {
+      if (p.rounds)
+        use.template operator()<Finish<activation, adds, keeps, bf16>>();
+      else
+        use.template operator()<Finish<activation, adds, keeps, float>>();
+    };
     if (p.before)
-      finish = p.add ? finish_to<activation, true, true>(p) : finish_to<activation, false, true>(p);
+      p.add ? to.template operator()<true, true>() : to.template operator()<false, true>();
     else
-      finish =
-          p.add ? finish_to<activation, true, false>(p) : finish_to<activation, false, false>(p);
+      p.add ? to.template operator()<true, false>() : to.template operator()<false, false>();
   });
-  return finish;
 }
 
 // Blocks of C in the order that keeps what they read near: all columns for a panel of rows.
@@ -85,7 +96,7 @@ struct Block {
 };
 
 inline int64_t panel_rows(const Product& p) {
-  return std::max<int64_t>(kBlock, 196608 / round_up(p.k, kTileK) / kBlock * kBlock);
+  return std::max<int64_t>(kBlock, 393216 / round_up(p.k, kTileK) / kBlock * kBlock);
 }
 
 // Calls visit(block, a) for each block, where `a` are its 32 rows: the last ones, short of a block,
@@ -117,7 +128,8 @@ inline const bf16* tiles_of(const Product& p, int64_t column) {
 template <auto block_of_sums>
 inline void plain_product(const Product& p) {
   alignas(64) float sums[kBlock * kBlock];
-  const FinishRows finish = finish_of(p);
+  void (*finish)(const Product&, int64_t, int64_t, int64_t, const float*) = nullptr;
+  with_finish(p, [&]<class Finish>() { finish = Finish::rows; });
   int64_t stride = 0;
   each_block(p, stride, [&](const Block& block, const bf16* a) {
     const bf16* left = tiles_of(p, block.column);

@@ -45,8 +45,8 @@ struct RowLoops {
   }
 
   template <bool keeps>
-  static inline void norm_row(const NormRows& norm, const float* x, float mean, float r, T* y,
-                              T* normal) {
+  [[gnu::always_inline]] static inline void norm_row(const NormRows& norm, const float* x,
+                                                     float mean, float r, T* y, T* normal) {
     int64_t i = 0;
     for (; i + kLanes <= norm.width; i += kLanes) {
       const Floats z = (floats_at(x + i) - mean) * r;
@@ -93,12 +93,12 @@ struct RowLoops {
 
   // Results in bf16 need no more than a rough GELU and its slope.
   template <Activation activation>
-  static inline float value(float x) {
+  [[gnu::always_inline]] static inline float value(float x) {
     if constexpr (activation == Activation::gelu && sizeof(T) == sizeof(bf16)) return rough_gelu(x);
     return activated<activation>(x);
   }
   template <Activation activation>
-  static inline float slope(float x) {
+  [[gnu::always_inline]] static inline float slope(float x) {
     if constexpr (activation == Activation::gelu && sizeof(T) == sizeof(bf16))
       return rough_gelu_slope(x);
     return kernels::slope<activation>(x);

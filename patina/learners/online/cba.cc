@@ -41,16 +41,11 @@ class Cba : public ReplayLearner {
 
   // Behind the adaptor, of the batch and as many remembered samples, the mean over both.
   Tensor loss(const Batch& batch) override {
-    std::vector<Tensor> features{backbone().features(batch.input)}, targets{batch.target};
-    if (memory().size() > 0) {
-      const Batch past = replay(batch.size()).batch;
-      features.push_back(backbone().features(past.input));
-      targets.push_back(past.target);
-    }
-    const Tensor all = at::cat(features);
-    features_ = all.detach();
-    targets_ = at::cat(targets);
-    return task_loss(adaptor_(head()(all)), targets_);
+    const Batch all = memory().size() > 0 ? batch.joined(replay(batch.size()).batch) : batch;
+    const Tensor features = backbone().features(all.input);
+    features_ = features.detach();
+    targets_ = all.target;
+    return task_loss(adaptor_(head()(features)), targets_);
   }
 
   // The adaptor's gradient is that of what the memory loses, without it, after the head's step.

@@ -1,7 +1,6 @@
 // Experience replay: every step learns the batch and as many samples of a small memory together.
 // Chaudhry et al., "On Tiny Episodic Memories in Continual Learning", 2019.
 #include "patina/learn/network/replay_learner.h"
-#include "patina/ops.h"
 
 namespace patina {
 
@@ -13,13 +12,10 @@ class Er : public ReplayLearner {
 
   Er(Setup setup, const Options& options) : ReplayLearner(setup, options) {}
 
-  // The mean over both: every sample counts the same.
+  // The mean over both: every sample counts the same. One pass, so that batch norms see both.
   Tensor loss(const Batch& batch) override {
-    const Tensor now = NetworkLearner::loss(batch);
-    if (memory().size() == 0) return now;
-    const Batch past = replay(batch.size()).batch;
-    const double n = double(batch.size()), m = double(past.size());
-    return (now * n + NetworkLearner::loss(past) * m) / (n + m);
+    if (memory().size() == 0) return NetworkLearner::loss(batch);
+    return NetworkLearner::loss(batch.joined(replay(batch.size()).batch));
   }
 };
 

@@ -7,6 +7,7 @@
 
 #include "patina/config/recipe_file.h"
 #include "patina/learners/registry.h"
+#include "patina/nn/dropout.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/tensors.h"
@@ -238,6 +239,46 @@ TEST(Trainer, ResumesInsideATaskToTheSameBits) {
     for (World* world : {&whole, &resumed}) ASSERT_EQ(nn::trainable(*world->vit).size(), 30u);
     EXPECT_TRUE(at::equal(resumed.scores(*back), whole.scores(*learner))) << stop;
   }
+}
+
+// Sees nothing but what a step drops.
+class Drops : public Learner {
+ public:
+  Tensor loss(const Batch& batch) override {
+    dropped.push_back(nn::dropout(at::ones({4, 16}), 0.5));
+    return weight_ * double(batch.size());
+  }
+  Tensor scores(const Batch&) override { return {}; }
+  std::vector<ParamGroup> trainable() override { return {{.tensors = {weight_}}}; }
+  void state(Archive&) override {}
+
+  std::vector<Tensor> dropped;
+
+ private:
+  Tensor weight_ = at::zeros({}).requires_grad_(true);
+};
+
+TEST(Trainer, DropsTheSameUnitsWhereAStepIsDoneAgain) {
+  const Snapshot snapshot{scratch_folder("drops") / "state"};
+  World world;
+  auto stream = world.scenario.stream();
+  const Task task = *stream.next();
+  Drops whole;
+  int steps = 0;
+  std::optional<Trainer> trainer;
+  trainer.emplace(kTraining, world.train, world.test, world.pool, world.seeds, [&] {
+    if (++steps == 7) snapshot.take(whole, *trainer);
+  });
+  trainer->epochs(whole, task);
+  ASSERT_EQ(whole.dropped.size(), 12u);
+  for (size_t i = 1; i < 12; ++i) EXPECT_FALSE(at::equal(whole.dropped[i], whole.dropped[i - 1]));
+
+  Drops back;
+  Trainer again = world.trainer(kTraining);
+  snapshot.restore(back, again);
+  again.epochs(back, task);
+  ASSERT_EQ(back.dropped.size(), 5u);
+  for (size_t i = 0; i < 5; ++i) EXPECT_TRUE(at::equal(back.dropped[i], whole.dropped[7 + i]));
 }
 
 TEST(Trainer, NamesALossThatIsNotFinite) {

@@ -6,6 +6,7 @@
 #include "patina/models/mlp.h"
 #include "patina/models/model.h"
 #include "patina/models/resnet.h"
+#include "patina/nn/dropout.h"
 #include "patina/ops.h"
 #include "tests/support/errors.h"
 #include "tests/support/tensors.h"
@@ -40,6 +41,27 @@ TEST(Mlp, IsLayersOfLinearAndReluOnGreyValues) {
     x = at::relu(x.mm(w[2 * layer].tensor.t()) + w[2 * layer + 1].tensor);
   EXPECT_LT(relative_error(mlp.features(pixels), x), 1e-6);
   EXPECT_EQ(mlp.width(), 5);
+}
+
+TEST(Mlp, DropsUnitsInTrainingStepsOnly) {
+  Mlp mlp({.image_size = 8, .hidden = {64}, .dropout = 0.5, .input_dropout = 0.2}, "none");
+  Random random = Seeds(1)("weights");
+  mlp.initialize(random);
+  const Tensor pixels = images(3, 8), whole = mlp.features(pixels);
+  const nn::Dropping dropping(Seeds(1)("dropout"));
+  EXPECT_TRUE(at::equal(mlp.features(pixels), whole)) << "a frozen one, such as a teacher";
+  nn::freeze(mlp, false);
+  const Tensor dropped = mlp.features(pixels);
+  EXPECT_GT((dropped == 0).sum().item<int64_t>(), (whole == 0).sum().item<int64_t>());
+  NoGrad no_grad;
+  EXPECT_TRUE(at::equal(mlp.features(pixels), whole));
+}
+
+TEST(Mlp, IsTheOnlyOneWithDropout) {
+  const auto error = [](ModelOptions options) { return error_of([&] { load_backbone(options); }); };
+  EXPECT_PRED2(contains, error({.name = "resnet18_thin", .dropout = 0.5}),
+               "model.dropout and model.input_dropout are of the model \"mlp\"");
+  EXPECT_PRED2(contains, error({.input_dropout = 0.5}), "not of starter");
 }
 
 TEST(ResNet, HasTorchvisionsNamesAndAsManyWeightsAsItShould) {

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "patina/nn/block.h"
+#include "patina/nn/dropout.h"
 #include "patina/nn/heads.h"
+#include "patina/nn/input.h"
 #include "patina/nn/losses.h"
 #include "patina/nn/tensors_hash.h"
 #include "tests/support/tensors.h"
@@ -112,6 +114,55 @@ TEST(CrossEntropy, MatchesTheFormula) {
   const double even = (z - 2 + flat) / 2;
   EXPECT_NEAR(cross_entropy(scores, target, 0.1).item<double>(),
               0.9 * (z - 3 + flat) / 2 + 0.1 * even, 1e-6);
+}
+
+TEST(Dropout, DropsThatPartAndKeepsTheMean) {
+  const Tensor x = at::ones({100, 100});
+  const Dropping dropping(Seeds(1)("dropout"));
+  const Tensor left = dropout(x, 0.2);
+  EXPECT_NEAR((left == 0).to(at::kFloat).mean().item<float>(), 0.2, 0.02);
+  EXPECT_NEAR(left.max().item<float>(), 1.25, 1e-6);
+  EXPECT_FALSE(at::equal(dropout(x, 0.2), left)) << "every layer draws anew";
+}
+
+TEST(Dropout, IsOfTrainingStepsAlone) {
+  const Tensor x = at::ones({4, 4});
+  EXPECT_TRUE(dropout(x, 0.9).is_same(x));
+  const auto first = [&] {
+    const Dropping dropping(Seeds(2)("dropout", 3));
+    {
+      NoGrad no_grad;
+      EXPECT_TRUE(dropout(x, 0.9).is_same(x));
+    }
+    return dropout(x, 0.5);
+  };
+  EXPECT_TRUE(at::equal(first(), first()));
+  EXPECT_TRUE(dropout(x, 0.9).is_same(x));
+}
+
+TEST(Input, ImagesJoinInTheirOrderAndAreMadeForIt) {
+  const Tensor there = at::ones({2, 3, 4, 4});
+  Input later;
+  later.later = tensor_of(std::vector<int64_t>{7});
+  later.make = [](const Tensor& which) {
+    return at::full({which.size(0), 3, 4, 4}, which[0].item<double>());
+  };
+  const Input both = Input(there).joined(later);
+  EXPECT_EQ(both.size(), 3);
+  EXPECT_EQ(both.pixels().sum().item<double>(), 48 * 2 + 48 * 7);
+  EXPECT_EQ(both.pixels()[2][0][0][0].item<double>(), 7);
+}
+
+TEST(Input, TextsJoinWithPaddingThatSaysSo) {
+  const auto ids = [](std::vector<int64_t> list) { return tensor_of(list).unsqueeze(0); };
+  const Input brief(ids({5, 6}), ids({1, 1})), plain(ids({1, 2, 3}));
+  const Input both = brief.joined(plain);
+  EXPECT_EQ(items_of(both.data.flatten()), (std::vector<int64_t>{5, 6, 0, 1, 2, 3}));
+  EXPECT_EQ(items_of(both.mask.flatten()), (std::vector<int64_t>{1, 1, 0, 1, 1, 1}));
+  EXPECT_FALSE(both.types.defined());
+  EXPECT_FALSE(plain.joined(plain).mask.defined());
+  EXPECT_EQ(items_of(plain.joined(Input(ids({4}))).mask.flatten()),
+            (std::vector<int64_t>{1, 1, 1, 1, 0, 0}));
 }
 
 TEST(CosineDistance, IsOneMinusTheMeanCosine) {

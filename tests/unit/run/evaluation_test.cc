@@ -4,6 +4,7 @@
 #include "patina/checkpoint/load.h"
 #include "patina/ops.h"
 #include "tests/support/shared.h"
+#include "tests/support/toy_course.h"
 #include "tests/support/toy_learning.h"
 
 namespace patina {
@@ -66,6 +67,23 @@ TEST(Evaluation, PredictsOnlyClassesOfTheTaskThatIsTold) {
       EXPECT_EQ(p, p < 0 ? -1 : t / 2 * 2 + p % 2);
     }
   }
+}
+
+TEST(Evaluation, EndsACurveByTheLastRow) {
+  ToyCourse toy("er", {}, "si_blurry");
+  Evaluation evaluation(toy.scenario);
+  evaluation.measure(*toy.learner, toy.trainer, 0);
+  for (int after = 1; after <= toy.scenario.tasks(); ++after) {
+    toy.learn();
+    evaluation.measure(*toy.learner, toy.trainer, after);
+  }
+  evaluation.measure_now(*toy.learner, toy.trainer);
+  evaluation.end_curve(toy.trainer.observed());
+  const auto& curve = evaluation.curve();
+  ASSERT_EQ(curve.size(), 2u);
+  EXPECT_EQ(curve[0].samples, curve[1].samples);
+  EXPECT_EQ(curve[0].right, curve[1].right);
+  EXPECT_EQ(curve[0].tested, curve[1].tested);
 }
 
 }  // namespace

@@ -1,0 +1,35 @@
+#include "patina/nn/input.h"
+
+#include "patina/base/error.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+Input Input::joined(const Input& other) const {
+  PATINA_CHECK(is_text() == other.is_text(), "images and texts do not go into one batch");
+  Input both;
+  if (keys.defined() && other.keys.defined()) both.keys = at::cat({keys, other.keys});
+  if (!is_text()) {
+    both.data = at::cat({pixels(), other.pixels()});
+    return both;
+  }
+  const int64_t length = std::max(data.size(1), other.data.size(1));
+  const auto padded = [&](const Tensor& t) {
+    return at::constant_pad_nd(t, {0, length - t.size(1)});
+  };
+  // What a text says of its tokens where it says nothing: all there, of the first text.
+  const auto rows = [&](const Tensor Input::*part, int64_t usual) {
+    const auto of = [&](const Input& input) {
+      const Tensor& own = input.*part;
+      return padded(own.defined() ? own : at::full_like(input.data, usual));
+    };
+    return at::cat({of(*this), of(other)});
+  };
+  both.data = rows(&Input::data, 0);
+  if (mask.defined() || other.mask.defined() || data.size(1) != other.data.size(1))
+    both.mask = rows(&Input::mask, 1);
+  if (types.defined() || other.types.defined()) both.types = rows(&Input::types, 0);
+  return both;
+}
+
+}  // namespace patina

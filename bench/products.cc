@@ -54,7 +54,7 @@ KernelProducts::KernelProducts(const ViTShape& shape, int64_t batch)
   for (const auto& product : products_of(shape)) {
     const auto [m, n, k, times, shared] = product;
     const Tensor right = random_bf16({n, k});
-    auto tiles = kernels::aligned<bf16>(kernels::tiles_size(n, k));
+    auto tiles = kernels::aligned<bf16>(kernels::tiles_size<bf16>(n, k));
     kernels::pack(data(right), k, 1, n, k, tiles.get());
     steps_.push_back({product, std::move(tiles)});
     from = std::max(from, m * times * kernels::round_up(k, kernels::kTileK));
@@ -81,15 +81,15 @@ void KernelProducts::run(int64_t samples, bf16* from, bf16* to) const {
     // A weight meets the rows of all samples at once, a head's keys those of one head.
     const int64_t calls = shared ? 1 : samples * times, rows = shared ? samples * m : m;
     for (int64_t i = 0; i < calls; ++i)
-      kernels::multiply({.a = from + i * rows * wide,
-                         .a_stride = wide,
-                         .m = rows,
-                         .tiles = tiles.get(),
-                         .n = n,
-                         .k = k,
-                         .c = to + i * rows * n,
-                         .rounds = true,
-                         .c_stride = n});
+      kernels::multiply(kernels::Product<bf16>{.a = from + i * rows * wide,
+                                               .a_stride = wide,
+                                               .m = rows,
+                                               .tiles = tiles.get(),
+                                               .n = n,
+                                               .k = k,
+                                               .c = to + i * rows * n,
+                                               .rounds = true,
+                                               .c_stride = n});
   }
 }
 

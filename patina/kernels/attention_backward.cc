@@ -28,7 +28,7 @@ class Backward {
     for (auto* room : {&k_room_, &v_room_}) *room = zeros(kBlock * width_);
     for (auto* matrix : {&p_, &score_slopes_}) *matrix = aligned<bf16>(kBlock * stride_);
     for (auto* lanes : {&log_sums_, &delta_}) *lanes = aligned<float>(queries_padded_);
-    k_tiles_ = aligned<bf16>(tiles_size(chunk_, shape.size));
+    k_tiles_ = aligned<bf16>(tiles_size<bf16>(chunk_, shape.size));
     k_columns_ = aligned<bf16>(width_ * chunk_stride_);
     chunk_slopes_ = aligned<bf16>(queries_padded_ * chunk_);
     q_slopes_ = aligned<float>(queries_padded_ * width_);

@@ -21,8 +21,8 @@ class Forward {
     sums_ = aligned<float>(kBlock * width_);
     scores_ = aligned<float>(kBlock * stride_);
     if (few()) return;
-    key_tiles_ = aligned<bf16>(tiles_size(shape.keys, shape.size));
-    value_tiles_ = aligned<bf16>(tiles_size(shape.size, shape.keys));
+    key_tiles_ = aligned<bf16>(tiles_size<bf16>(shape.keys, shape.size));
+    value_tiles_ = aligned<bf16>(tiles_size<bf16>(shape.size, shape.keys));
   }
 
   void run(int64_t unit) {

@@ -13,12 +13,14 @@ namespace patina::kernels {
 /// A weight in tiles: for the forward, and for the backward once that is asked for. Thread-safe.
 class PackedWeight {
  public:
-  /// weight [N,K...] float, read as [N, the rest]; bias [N] or undefined. Neither is kept.
-  PackedWeight(const Tensor& weight, const Tensor& bias);
+  /// weight [N,K...] float, read as [N, the rest]; bias [N] or undefined. Neither is kept. `type`
+  /// is what products read: bf16 or float.
+  PackedWeight(const Tensor& weight, const Tensor& bias, at::ScalarType type);
   ~PackedWeight();
 
   int64_t n() const;
   int64_t k() const;
+  at::ScalarType type() const;
 
   struct Parts;
   const Parts& parts() const { return *parts_; }
@@ -34,10 +36,10 @@ struct LinearEnd {
   bool wide = false;  // the result is float, not bf16
 };
 
-/// act(x Wᵀ + b) + add in bf16: [..,N]. x [..,K] is rounded unless it is bf16 already; it may be
-/// followed by zeros up to a multiple of 32. Gradients reach x, `add`, and weight [N,K...] and bias
-/// where they take any; `packed` is weight's and bias's packed form, or null to pack them for this
-/// call.
+/// act(x Wᵀ + b) + add in the type of `packed`, weight's and bias's packed form, or, where that is
+/// null, packed for this call, in bf16: [..,N]. x [..,K] is rounded unless it is bf16 already, and
+/// may then be followed by zeros up to a multiple of 32. Gradients reach x, `add`, and weight
+/// [N,K...] and bias where they take any.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearEnd& end = {},
               std::shared_ptr<const PackedWeight> packed = nullptr);
 

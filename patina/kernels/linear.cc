@@ -1,4 +1,5 @@
 #include <mutex>
+#include <variant>
 
 #include "patina/base/error.h"
 #include "patina/kernels/flops.h"
@@ -13,11 +14,16 @@ void count_linear(int64_t rows, const Tensor& x, const Tensor& weight) {
 
 namespace {
 
-// [rows, k rounded up to tiles] bf16; x itself where it is that already.
-Tensor rounded_rows(const Tensor& x) {
-  const int64_t k = x.size(-1), wide = round_up(k, kTileK);
+template <class T>
+inline constexpr at::ScalarType kType = std::is_same_v<T, bf16> ? at::kBFloat16 : at::kFloat;
+
+// [rows, k rounded up] of T; x itself where it is that already.
+template <class T>
+Tensor rows_for(const Tensor& x) {
+  const int64_t k = x.size(-1), wide = round_up(k, kStep<T>);
   const Tensor all = x.contiguous();
-  if (k == wide && all.scalar_type() == at::kBFloat16) return all;
+  if (k == wide && all.scalar_type() == kType<T>) return all;
+  if constexpr (std::is_same_v<T, float>) return all.to(at::kFloat);
   const int64_t rows = rows_of(all);
   const Tensor to =
       k == wide ? at::empty({rows, wide}, at::kBFloat16) : at::zeros({rows, wide}, at::kBFloat16);
@@ -33,21 +39,23 @@ Tensor rounded_rows(const Tensor& x) {
   return to;
 }
 
+template <class T>
 struct Tiles {
-  Aligned<bf16> memory;
+  Aligned<T> memory;
   int64_t n = 0, k = 0;
 
   // Element (i, j) of W is at from[i * row + j * column].
-  template <class T>
-  static Tiles of(const T* from, int64_t row, int64_t column, int64_t n, int64_t k) {
-    Tiles tiles{aligned<bf16>(tiles_size(n, k)), n, k};
+  template <class From>
+  static Tiles of(const From* from, int64_t row, int64_t column, int64_t n, int64_t k) {
+    Tiles tiles{aligned<T>(tiles_size<T>(n, k)), n, k};
     pack(from, row, column, n, k, tiles.memory.get());
     return tiles;
   }
 };
 
 // Fills in a product's rows and shares them among threads.
-void multiply_rows(Product product, const Tensor& a, const Tiles& tiles, const Tensor& c) {
+template <class T>
+void multiply_rows(Product<T> product, const Tensor& a, const Tiles<T>& tiles, const Tensor& c) {
   const int64_t rows = rows_of(a), wide = a.size(-1);
   product.tiles = tiles.memory.get();
   product.n = tiles.n;
@@ -57,8 +65,8 @@ void multiply_rows(Product product, const Tensor& a, const Tiles& tiles, const T
   product.rounds = c.scalar_type() == at::kBFloat16;
   in_team((rows + kBlock - 1) / kBlock, 2, [&](int64_t from, int64_t end) {
     const int64_t first = from * kBlock;
-    Product part = product;
-    part.a = data<bf16>(a) + first * wide;
+    Product<T> part = product;
+    part.a = data<T>(a) + first * wide;
     part.m = std::min(end * kBlock, rows) - first;
     part.c = static_cast<char*>(c.data_ptr()) + first * tiles.n * int64_t(c.element_size());
     if (part.add) part.add += first * tiles.n;
@@ -75,26 +83,43 @@ Tensor matrix_of(const Tensor& weight) {
 }  // namespace
 
 struct PackedWeight::Parts {
-  Tiles forward;
-  Aligned<float> bias;  // [N rounded up], zeros where there is none
-  mutable std::once_flag once;
-  mutable Tiles backward;
+  template <class T>
+  struct Sides {
+    Tiles<T> forward;
+    mutable std::once_flag once;
+    mutable Tiles<T> backward;
 
-  const Tiles& transposed(const Tensor& weight) const {
-    std::call_once(once, [&] {
-      const Tensor w = matrix_of(weight);
-      backward = Tiles::of(data<float>(w), 1, forward.k, forward.k, forward.n);
-    });
-    return backward;
+    explicit Sides(const Tensor& w)
+        : forward(Tiles<T>::of(data<float>(w), w.size(1), 1, w.size(0), w.size(1))) {}
+    const Tiles<T>& transposed(const Tensor& weight) const {
+      std::call_once(once, [&] {
+        const Tensor w = matrix_of(weight);
+        backward = Tiles<T>::of(data<float>(w), 1, forward.k, forward.k, forward.n);
+      });
+      return backward;
+    }
+  };
+
+  int64_t n = 0, k = 0;
+  Aligned<float> bias;  // [N rounded up], zeros where there is none
+  std::variant<std::monostate, Sides<bf16>, Sides<float>> sides;
+
+  template <class T>
+  const Sides<T>& of() const {
+    return std::get<Sides<T>>(sides);
   }
 };
 
-PackedWeight::PackedWeight(const Tensor& weight, const Tensor& bias)
+PackedWeight::PackedWeight(const Tensor& weight, const Tensor& bias, at::ScalarType type)
     : parts_(std::make_unique<Parts>()) {
   NoGrad no_grad;
   const Tensor w = matrix_of(weight);
-  const int64_t n = w.size(0), k = w.size(1);
-  parts_->forward = Tiles::of(data<float>(w), k, 1, n, k);
+  const int64_t n = parts_->n = w.size(0);
+  parts_->k = w.size(1);
+  if (type == at::kBFloat16)
+    parts_->sides.emplace<Parts::Sides<bf16>>(w);
+  else
+    parts_->sides.emplace<Parts::Sides<float>>(w);
   parts_->bias = aligned<float>(round_up(n, kBlock));
   std::fill_n(parts_->bias.get(), round_up(n, kBlock), 0.0f);
   if (bias.defined()) {
@@ -106,21 +131,25 @@ PackedWeight::PackedWeight(const Tensor& weight, const Tensor& bias)
 PackedWeight::~PackedWeight() = default;
 
 int64_t PackedWeight::n() const {
-  return parts_->forward.n;
+  return parts_->n;
 }
 int64_t PackedWeight::k() const {
-  return parts_->forward.k;
+  return parts_->k;
+}
+at::ScalarType PackedWeight::type() const {
+  return std::holds_alternative<Parts::Sides<bf16>>(parts_->sides) ? at::kBFloat16 : at::kFloat;
 }
 
 namespace {
 
 // y = act(x Wᵀ + b) + add, backwards.
+template <class T>
 struct LinearBack : public Node {
   std::shared_ptr<const PackedWeight> packed;
   Tensor weight;
   Activation activation = Activation::none;
-  Tensor before;  // [M,N] bf16: what the activation read
-  Tensor x;       // [M, K rounded up] bf16, kept where the weight takes a gradient
+  Tensor before;  // [M,N] of T: what the activation read
+  Tensor x;       // [M, K rounded up] of T, kept where the weight takes a gradient
   std::vector<int64_t> x_shape;
 
   autograd::variable_list apply(autograd::variable_list&& grads) override {
@@ -129,10 +158,10 @@ struct LinearBack : public Node {
     if (!dy.defined()) return out;
     NoGrad no_grad;
     if (should_compute_output(3)) out[3] = dy;
-    const Tensor g = rounded_rows(before.defined() ? through_activation(dy) : dy);
+    const Tensor g = rows_for<T>(before.defined() ? through_activation(dy) : dy);
     if (should_compute_output(0)) {
-      out[0] = at::empty(x_shape, at::kBFloat16);
-      multiply_rows({}, g, packed->parts().transposed(weight), out[0]);
+      out[0] = at::empty(x_shape, kType<T>);
+      multiply_rows<T>({}, g, packed->parts().template of<T>().transposed(weight), out[0]);
     }
     if (should_compute_output(1)) out[1] = weight_gradient(g);
     if (should_compute_output(2))
@@ -141,10 +170,10 @@ struct LinearBack : public Node {
   }
 
   Tensor through_activation(const Tensor& dy) const {
-    const Tensor outer = dy.to(at::kBFloat16).contiguous(), inner = at::empty_like(outer);
+    const Tensor outer = dy.to(kType<T>).contiguous(), inner = at::empty_like(outer);
     in_team(outer.numel(), 1 << 14, [&](int64_t from, int64_t end) {
-      instructions().rounded.activate_back(activation, end - from, data<bf16>(outer) + from,
-                                           data<bf16>(before) + from, data<bf16>(inner) + from);
+      instructions().rows<T>().activate_back(activation, end - from, data<T>(outer) + from,
+                                             data<T>(before) + from, data<T>(inner) + from);
     });
     return inner;
   }
@@ -161,9 +190,9 @@ struct LinearBack : public Node {
       NoGrad no_grad;
       for (int64_t i = from; i < end; ++i) {
         const int64_t first = i * rows, count = std::min(rows, m - first);
-        const Tensor turned = rounded_rows(slopes.slice(0, first, first + count).t());
-        multiply_rows({}, turned, Tiles::of(data<bf16>(x) + first * wide, 1, wide, k, count),
-                      sums[i]);
+        const Tensor turned = rows_for<T>(slopes.slice(0, first, first + count).t());
+        multiply_rows<T>({}, turned, Tiles<T>::of(data<T>(x) + first * wide, 1, wide, k, count),
+                         sums[i]);
       }
     });
     return (parts == 1 ? sums[0] : sums.sum(0)).view(weight.sizes());
@@ -175,32 +204,26 @@ struct LinearBack : public Node {
   }
 };
 
-}  // namespace
-
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearEnd& end,
-              std::shared_ptr<const PackedWeight> packed) {
-  if (!packed) packed = std::make_shared<PackedWeight>(weight, bias);
-  const bool padded =
-      x.scalar_type() == at::kBFloat16 && x.size(-1) == round_up(packed->k(), kTileK);
-  PATINA_CHECK(padded || x.size(-1) == packed->k(), "rows of {} for a layer that reads {}",
-               x.size(-1), packed->k());
+template <class T>
+Tensor linear_of(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearEnd& end,
+                 std::shared_ptr<const PackedWeight> packed) {
   const bool graph = needs_graph({x, weight, bias, end.add});
-  const Tensor rows = rounded_rows(x.detach());
+  const Tensor rows = rows_for<T>(x.detach());
   const int64_t m = rows_of(rows), n = packed->n();
   const bool wide = end.wide || end.add.defined();
-  Tensor y = empty_like_rows(x, n, wide ? at::kFloat : at::kBFloat16);
-  Product product{.bias = packed->parts().bias.get(), .activation = end.activation};
+  Tensor y = empty_like_rows(x, n, wide ? at::kFloat : kType<T>);
+  Product<T> product{.bias = packed->parts().bias.get(), .activation = end.activation};
   const Tensor add = end.add.defined() ? end.add.detach().contiguous() : Tensor();
   product.add = data<float>(add);
   Tensor before;
   if (graph && end.activation != Activation::none) {
-    before = at::empty({m, n}, at::kBFloat16);
-    product.before = data<bf16>(before);
+    before = at::empty({m, n}, kType<T>);
+    product.before = data<T>(before);
   }
-  multiply_rows(product, rows, packed->parts().forward, y);
+  multiply_rows(product, rows, packed->parts().template of<T>().forward, y);
   count_linear(m, x, weight);
   if (!graph) return y;
-  const auto node = make_node<LinearBack>();
+  const auto node = make_node<LinearBack<T>>();
   node->reads(x, weight, bias, end.add);
   node->packed = packed;
   node->weight = weight.detach();
@@ -210,6 +233,20 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const L
   node->x_shape = x.sizes().vec();
   autograd::set_history(y, node);
   return y;
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearEnd& end,
+              std::shared_ptr<const PackedWeight> packed) {
+  if (!packed) packed = std::make_shared<PackedWeight>(weight, bias, at::kBFloat16);
+  const bool rounds = packed->type() == at::kBFloat16;
+  const bool padded =
+      rounds && x.scalar_type() == at::kBFloat16 && x.size(-1) == round_up(packed->k(), kTileK);
+  PATINA_CHECK(padded || x.size(-1) == packed->k(), "rows of {} for a layer that reads {}",
+               x.size(-1), packed->k());
+  return rounds ? linear_of<bf16>(x, weight, bias, end, packed)
+                : linear_of<float>(x, weight, bias, end, packed);
 }
 
 Tensor patches(const Tensor& images, int64_t p) {

@@ -22,15 +22,14 @@ Aligned<T> aligned(int64_t count) {
 template Aligned<float> aligned(int64_t);
 template Aligned<bf16> aligned(int64_t);
 
-int64_t tiles_size(int64_t n, int64_t k) {
-  return round_up(n, kBlock) * round_up(k, kTileK);
-}
-
 void pack(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles) {
-  instructions().pack_floats(from, row, column, n, k, tiles);
+  instructions().pack_rounded(from, row, column, n, k, tiles);
 }
 void pack(const bf16* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles) {
   instructions().pack(from, row, column, n, k, tiles);
+}
+void pack(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, float* tiles) {
+  instructions().pack_floats(from, row, column, n, k, tiles);
 }
 
 const Instructions& instructions() {

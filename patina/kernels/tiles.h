@@ -1,6 +1,6 @@
-// Matrix products in bf16 with sums in fp32, in the form the processor likes best: one side lies in
-// tiles, packed once; the other is read row by row. A row's results depend on that row only,
-// whatever else is in the batch and however many threads there are.
+// Matrix products in bf16 or fp32 with sums in fp32, in the form the processor likes best: one side
+// lies in tiles, packed once; the other is read row by row. A row's results depend on that row
+// only, whatever else is in the batch and however many threads there are.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,10 @@ namespace patina::kernels {
 inline constexpr int64_t kTileN = 16, kTileK = 32, kTile = kTileN * kTileK;
 inline constexpr int64_t kBlock = 32;  // rows and columns of a product that are made together
 
+/// Rows that a product reads go on, with zeros, up to a multiple of this.
+template <class T>
+inline constexpr int64_t kStep = sizeof(T) == sizeof(bf16) ? kTileK : 1;
+
 inline int64_t round_up(int64_t n, int64_t to) {
   return (n + to - 1) / to * to;
 }
@@ -29,27 +33,33 @@ using Aligned = std::unique_ptr<T[], FreeAligned>;
 template <class T>
 Aligned<T> aligned(int64_t count);  // T is float or bf16; throws std::bad_alloc
 
-/// W [n,k] in tiles: [n/16, even][k/32][16 pairs of k][16 n][2], zeros where W has ended.
-int64_t tiles_size(int64_t n, int64_t k);  // elements
+/// W [n,k] in tiles, zeros where W has ended: of bf16 [n/16, even][k/32][16 pairs of k][16 n][2],
+/// of floats [n/32][k][32 n].
+template <class T>
+int64_t tiles_size(int64_t n, int64_t k) {  // elements
+  return round_up(n, kBlock) * round_up(k, kStep<T>);
+}
 /// Element (i, j) of W is at from[i * row + j * column].
 void pack(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles);
 void pack(const bf16* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles);
+void pack(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, float* tiles);
 
-/// C = act(A Wᵀ + bias) + add.
+/// C = act(A Wᵀ + bias) + add. T is bf16 or float.
+template <class T>
 struct Product {
-  const bf16* a = nullptr;  // [m, k rounded up to 32], zeros behind k
-  int64_t a_stride = 0;     // elements from row to row, here and below
+  const T* a = nullptr;  // [m, k rounded up], zeros behind k
+  int64_t a_stride = 0;  // elements from row to row, here and below
   int64_t m = 0;
-  const bf16* tiles = nullptr;  // W [n,k]
+  const T* tiles = nullptr;  // W [n,k]
   int64_t n = 0, k = 0;
   const float* bias = nullptr;  // [n rounded up to 32], or null
   Activation activation = Activation::none;
   const float* add = nullptr;  // [m,n]
   int64_t add_stride = 0;
-  bf16* before = nullptr;  // [m,n] what the activation read, kept for its slope
+  T* before = nullptr;  // [m,n] what the activation read, kept for its slope
   int64_t before_stride = 0;
-  void* c = nullptr;    // [m,n] float, or
-  bool rounds = false;  // bf16
+  void* c = nullptr;    // [m,n] float, or,
+  bool rounds = false;  // where T is it too, bf16
   int64_t c_stride = 0;
 };
 
@@ -60,13 +70,16 @@ struct Instructions {
   /// sums [32,32], rows `sums_stride` apart, = A [32, 32 k_tiles] times two columns of tiles.
   void (*block)(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
                 int64_t k_tiles, float* sums, int64_t sums_stride);
-  void (*product)(const Product& product);
+  void (*product)(const Product<bf16>& product);
+  void (*product_of_floats)(const Product<float>& product);
   Rows<float> floats;
   Rows<bf16> rounded;
   /// As the functions of this name.
   void (*pack)(const bf16* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles);
+  void (*pack_rounded)(const float* from, int64_t row, int64_t column, int64_t n, int64_t k,
+                       bf16* tiles);
   void (*pack_floats)(const float* from, int64_t row, int64_t column, int64_t n, int64_t k,
-                      bf16* tiles);
+                      float* tiles);
   /// Wᵀ [k,n], both rounded up to 32, from the tiles of W [n,k].
   void (*unpack_transposed)(const bf16* tiles, int64_t n, int64_t k, bf16* to, int64_t stride);
   AttentionSteps attention;
@@ -84,9 +97,12 @@ struct Instructions {
 const Instructions& instructions();
 
 /// On this thread.
-inline void multiply(const Product& product) {
+inline void multiply(const Product<bf16>& product) {
   instructions().begin();
   instructions().product(product);
+}
+inline void multiply(const Product<float>& product) {
+  instructions().product_of_floats(product);
 }
 
 extern const Instructions kPortable, kAvx2, kAvx512, kAmx;

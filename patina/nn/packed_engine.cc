@@ -21,6 +21,8 @@ bool frozen(const Tensor& t) {
 /// changed in place. Copies and slices of a tensor that share its memory share its packed form.
 class Packs {
  public:
+  explicit Packs(at::ScalarType type) : type_(type) {}
+
   std::shared_ptr<const kernels::PackedWeight> operator()(const Linear& linear) {
     const Key key{linear.weight.data_ptr(), linear.weight.size(0), linear.weight.numel()};
     const int64_t version =
@@ -30,7 +32,7 @@ class Packs {
       if (found->second.version == version && !found->second.memory.expired())
         return found->second.packed;
     std::erase_if(packs_, [](const auto& entry) { return entry.second.memory.expired(); });
-    auto packed = std::make_shared<kernels::PackedWeight>(linear.weight, linear.bias);
+    auto packed = std::make_shared<kernels::PackedWeight>(linear.weight, linear.bias, type_);
     packs_.insert_or_assign(key,
                             Entry{linear.weight.storage().getWeakStorageImpl(), version, packed});
     return packed;
@@ -43,6 +45,7 @@ class Packs {
     int64_t version;
     std::shared_ptr<const kernels::PackedWeight> packed;
   };
+  at::ScalarType type_;
   std::mutex mutex_;
   std::map<Key, Entry> packs_;
 };
@@ -50,7 +53,9 @@ class Packs {
 class PackedEngine : public Engine {
  public:
   explicit PackedEngine(Precision precision)
-      : precision_(precision), type_(precision == Precision::bf16 ? at::kBFloat16 : at::kFloat) {}
+      : precision_(precision),
+        type_(precision == Precision::bf16 ? at::kBFloat16 : at::kFloat),
+        packs_(type_) {}
 
   Tensor rows(const Tensor& x) const override { return x.to(type_); }
 
@@ -59,8 +64,9 @@ class PackedEngine : public Engine {
   }
 
   Tensor linear(const Linear& linear, const Tensor& x, const LinearEnd& end) const override {
-    if (precision_ == Precision::bf16)
-      return kernels::linear(x, linear.weight, linear.bias, end, packed(linear));
+    const auto weight = packed(linear);
+    if (weight || precision_ == Precision::bf16)
+      return kernels::linear(x, linear.weight, linear.bias, end, weight);
     const Tensor y = activate(end.activation, linear(x));
     return end.add.defined() ? end.add + y : y;
   }

@@ -69,7 +69,7 @@ void block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
 }
 
 template <class Finish>
-void product_with(const Product& p) {
+void product_with(const Product<bf16>& p) {
   constexpr int64_t kRows = 4;  // finished after a step
   alignas(64) float memory[2][kBlock * kBlock];
   float *growing = memory[0], *grown = memory[1];
@@ -99,13 +99,13 @@ void product_with(const Product& p) {
   Finish::rows(p, before.row, before.row + before.rows, before.column, grown);
 }
 
-void product(const Product& p) {
+void product(const Product<bf16>& p) {
   with_finish(p, [&]<class Finish>() { product_with<Finish>(p); });
 }
 
 }  // namespace
 
-const Instructions kAmx = table<begin, block, product>();
+const Instructions kAmx = table<begin, block, product, 16, 14>();
 
 }  // namespace patina::kernels
 

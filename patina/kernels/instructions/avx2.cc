@@ -15,7 +15,7 @@ namespace patina::kernels {
 #include "patina/kernels/instructions/loops.h"
 #include "patina/kernels/instructions/plain_block.h"
 
-const Instructions kAvx2 = table<nothing, plain_block, plain_product<plain_block>>();
+const Instructions kAvx2 = table<nothing, plain_block, plain_product<plain_block>, 8, 3>();
 
 }  // namespace patina::kernels
 

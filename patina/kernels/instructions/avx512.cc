@@ -49,7 +49,7 @@ void begin() {}
 
 }  // namespace
 
-const Instructions kAvx512 = table<begin, block, plain_product<block>>();
+const Instructions kAvx512 = table<begin, block, plain_product<block>, 16, 14>();
 
 }  // namespace patina::kernels
 

@@ -11,15 +11,19 @@
 
 namespace {
 
-template <auto begin, auto block, auto product>
+// So many `lanes` a register has, and so many `rows` times 32 columns have their sums in registers,
+// in fp32.
+template <auto begin, auto block, auto product, int lanes, int rows>
 constexpr Instructions table() {
   return {begin,
           block,
           product,
+          product_of_floats<lanes, rows>,
           RowLoops<float>::table(),
           RowLoops<bf16>::table(),
           pack_matrix<bf16>,
           pack_matrix<float>,
+          pack_strips,
           unpack_transposed,
           kAttention};
 }

@@ -69,6 +69,18 @@ void pack_matrix(const From* from, int64_t row, int64_t column, int64_t n, int64
         std::fill_n(tiles, kTile, bf16{0});
 }
 
+// Floats: 32 columns of Wᵀ side by side, for every k.
+inline void pack_strips(const float* from, int64_t row, int64_t column, int64_t n, int64_t k,
+                        float* tiles) {
+  for (int64_t first = 0; first < n; first += kBlock, from += kBlock * row) {
+    const int64_t columns = std::min(kBlock, n - first);
+    for (int64_t j = 0; j < k; ++j, tiles += kBlock) {
+      for (int64_t i = 0; i < columns; ++i) tiles[i] = from[i * row + j * column];
+      std::fill(tiles + columns, tiles + kBlock, 0.0f);
+    }
+  }
+}
+
 // Wᵀ [32 x 16] of a tile: pairs apart again.
 inline void unpack_columns(const bf16* tile, bf16* to, int64_t stride) {
   for (int64_t pair = 0; pair < kTileK / 2; ++pair) {

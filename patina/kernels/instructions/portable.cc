@@ -12,6 +12,6 @@ namespace patina::kernels {
 #include "patina/kernels/instructions/loops.h"
 #include "patina/kernels/instructions/plain_block.h"
 
-const Instructions kPortable = table<nothing, plain_block, plain_product<plain_block>>();
+const Instructions kPortable = table<nothing, plain_block, plain_product<plain_block>, 4, 1>();
 
 }  // namespace patina::kernels

@@ -7,15 +7,17 @@ namespace {
 
 alignas(64) inline constexpr float kNoBias[kBlock] = {};
 
-// What a product does to its sums, known to the compiler.
-template <Activation activation, bool adds, bool keeps, class Out>
+// What a product of T does to its sums, known to the compiler.
+template <class T, Activation activation, bool adds, bool keeps, class Out>
 struct Finish {
+  static constexpr bool kRough = activation == Activation::gelu && std::is_same_v<T, bf16>;
+
   [[gnu::always_inline]] static inline float finished(float x) {
-    if constexpr (activation == Activation::gelu) return rough_gelu(x);
+    if constexpr (kRough) return rough_gelu(x);
     return activated<activation>(x);
   }
   [[gnu::always_inline]] static inline Floats finished(const Floats& x) {
-    if constexpr (activation == Activation::gelu) return rough_gelu(x);
+    if constexpr (kRough) return rough_gelu(x);
     if constexpr (activation == Activation::none) return x;
     alignas(64) float lanes[kLanes];
     store(x, lanes);
@@ -24,15 +26,15 @@ struct Finish {
   }
 
   [[gnu::always_inline]] static inline void one(const float* bias, const float* sums, int64_t j,
-                                                const float* add, bf16* before, Out* c) {
+                                                const float* add, T* before, Out* c) {
     float x = sums[j] + bias[j];
-    if constexpr (keeps) before[j] = to_bf16(x);
+    if constexpr (keeps) before[j] = rounded<T>(x);
     x = finished(x);
     if constexpr (adds) x += add[j];
     c[j] = rounded<Out>(x);
   }
   [[gnu::always_inline]] static inline void sixteen(const float* bias, const float* sums, int64_t j,
-                                                    const float* add, bf16* before, Out* c) {
+                                                    const float* add, T* before, Out* c) {
     Floats x = floats_at(sums + j) + floats_at(bias + j);
     if constexpr (keeps) put(x, before + j);
     x = finished(x);
@@ -42,13 +44,13 @@ struct Finish {
 
   // Ends some rows of a whole block of columns, as many as are known to the compiler.
   template <int64_t count>
-  [[gnu::always_inline]] static inline void some_rows(const Product& p, int64_t row, int64_t first,
-                                                      const float* sums) {
+  [[gnu::always_inline]] static inline void some_rows(const Product<T>& p, int64_t row,
+                                                      int64_t first, const float* sums) {
     const float* bias = p.bias ? p.bias + first : kNoBias;
 #pragma GCC unroll 8
     for (int64_t i = 0; i < count; ++i) {
       const float* add = p.add + (row + i) * p.add_stride + first;
-      bf16* before = p.before + (row + i) * p.before_stride + first;
+      T* before = p.before + (row + i) * p.before_stride + first;
       Out* c = static_cast<Out*>(p.c) + (row + i) * p.c_stride + first;
       sixteen(bias, sums + i * kBlock, 0, add, before, c);
       sixteen(bias, sums + i * kBlock, kLanes, add, before, c);
@@ -56,12 +58,13 @@ struct Finish {
   }
 
   // Ends rows [row, end) of the block whose columns begin at `first` and whose sums lie at `sums`.
-  static void rows(const Product& p, int64_t row, int64_t end, int64_t first, const float* sums) {
+  static void rows(const Product<T>& p, int64_t row, int64_t end, int64_t first,
+                   const float* sums) {
     const float* bias = p.bias ? p.bias + first : kNoBias;
     const int64_t columns = std::min(kBlock, p.n - first);
     for (; row < end; ++row, sums += kBlock) {
       const float* add = p.add + row * p.add_stride + first;
-      bf16* before = p.before + row * p.before_stride + first;
+      T* before = p.before + row * p.before_stride + first;
       Out* c = static_cast<Out*>(p.c) + row * p.c_stride + first;
       if (columns == kBlock) {
         sixteen(bias, sums, 0, add, before, c);
@@ -74,14 +77,14 @@ struct Finish {
 };
 
 // Calls use.operator()<F>() with the Finish of a product.
-template <class Use>
-inline void with_finish(const Product& p, Use&& use) {
+template <class T, class Use>
+inline void with_finish(const Product<T>& p, Use&& use) {
   with_activation(p.activation, [&]<Activation activation>() {
     const auto to = [&]<bool adds, bool keeps>() {
-      if (p.rounds)
-        use.template operator()<Finish<activation, adds, keeps, bf16>>();
+      if (std::is_same_v<T, bf16> && p.rounds)
+        use.template operator()<Finish<T, activation, adds, keeps, T>>();
       else
-        use.template operator()<Finish<activation, adds, keeps, float>>();
+        use.template operator()<Finish<T, activation, adds, keeps, float>>();
     };
     if (p.before)
       p.add ? to.template operator()<true, true>() : to.template operator()<false, true>();
@@ -95,14 +98,14 @@ struct Block {
   int64_t row = 0, column = 0, rows = 0;
 };
 
-inline int64_t panel_rows(const Product& p) {
+inline int64_t panel_rows(const Product<bf16>& p) {
   return std::max<int64_t>(kBlock, 393216 / round_up(p.k, kTileK) / kBlock * kBlock);
 }
 
 // Calls visit(block, a) for each block, where `a` are its 32 rows: the last ones, short of a block,
 // are copied so that nothing behind them is read.
 template <class Visit>
-inline void each_block(const Product& p, int64_t& a_stride, Visit&& visit) {
+inline void each_block(const Product<bf16>& p, int64_t& a_stride, Visit&& visit) {
   const int64_t width = round_up(p.k, kTileK), whole = p.m / kBlock * kBlock;
   const int64_t panel_height = panel_rows(p);
   Aligned<bf16> rest;
@@ -121,15 +124,27 @@ inline void each_block(const Product& p, int64_t& a_stride, Visit&& visit) {
       }
 }
 
-inline const bf16* tiles_of(const Product& p, int64_t column) {
-  return p.tiles + column * round_up(p.k, kTileK);
+template <class T>
+inline const T* tiles_of(const Product<T>& p, int64_t column) {
+  return p.tiles + column * round_up(p.k, kStep<T>);
+}
+
+// Ends rows of a block: Finish::rows of the product.
+template <class T>
+using FinishRows = void (*)(const Product<T>&, int64_t row, int64_t end, int64_t first,
+                            const float* sums);
+
+template <class T>
+inline FinishRows<T> finish_rows(const Product<T>& p) {
+  FinishRows<T> finish = nullptr;
+  with_finish(p, [&]<class Finish>() { finish = Finish::rows; });
+  return finish;
 }
 
 template <auto block_of_sums>
-inline void plain_product(const Product& p) {
+inline void plain_product(const Product<bf16>& p) {
   alignas(64) float sums[kBlock * kBlock];
-  void (*finish)(const Product&, int64_t, int64_t, int64_t, const float*) = nullptr;
-  with_finish(p, [&]<class Finish>() { finish = Finish::rows; });
+  const auto finish = finish_rows(p);
   int64_t stride = 0;
   each_block(p, stride, [&](const Block& block, const bf16* a) {
     const bf16* left = tiles_of(p, block.column);
@@ -137,6 +152,106 @@ inline void plain_product(const Product& p) {
     block_of_sums(a, stride, left, left + k_tiles * kTile, k_tiles, sums, kBlock);
     finish(p, block.row, block.row + block.rows, block.column, sums);
   });
+}
+
+// A register of floats.
+template <int lanes>
+struct Register {
+  typedef float Type __attribute__((vector_size(lanes * sizeof(float))));  // `using` loses it
+};
+
+// Rows of A as strip_sums reads them: where they lie, or `kLanes` of them woven, [k][16], which is
+// one stream instead of many.
+template <bool woven>
+struct StripRows {
+  const float* a = nullptr;
+  int64_t stride = 0;
+
+  [[gnu::always_inline]] inline float at(int64_t i, int64_t j) const {
+    return woven ? a[j * kLanes + i] : a[i * stride + j];
+  }
+};
+
+// sums [count,32] of as many rows and a strip of columns. Every sum is made in the order of k.
+template <int lanes, int count, bool woven>
+[[gnu::noinline]] inline void strip_sums(StripRows<woven> a, const float* strip, int64_t k,
+                                         float* sums) {
+  using Vector = typename Register<lanes>::Type;
+  constexpr int kAcross = kBlock / lanes;
+  constexpr int64_t kAhead = 4 * kBlock;
+  Vector grown[count][kAcross];
+#pragma GCC unroll 16
+  for (auto& row : grown)
+#pragma GCC unroll 16
+    for (Vector& x : row) x = Vector{};
+  for (int64_t j = 0; j < k; ++j, strip += kBlock) {
+    __builtin_prefetch(strip + kAhead);
+    __builtin_prefetch(strip + kAhead + kBlock / 2);
+    Vector w[kAcross];
+#pragma GCC unroll 16
+    for (int v = 0; v < kAcross; ++v) w[v] = load<Vector>(strip + v * lanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < count; ++i) {
+      const Vector x = a.at(i, j) - Vector{};
+#pragma GCC unroll 16
+      for (int v = 0; v < kAcross; ++v) grown[i][v] += x * w[v];
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < count; ++i)
+#pragma GCC unroll 16
+    for (int v = 0; v < kAcross; ++v) store(grown[i][v], sums + i * kBlock + v * lanes);
+}
+
+// `count` rows of k numbers woven: [k][16], the last ones of 16 anything.
+inline void weave(const float* a, int64_t stride, int count, int64_t k, float* to) {
+  Ints lines[kLanes] = {};
+  const int64_t whole = k / kLanes * kLanes;
+  for (int64_t j = 0; j < whole; j += kLanes) {
+    for (int i = 0; i < count; ++i) lines[i] = load<Ints>(a + i * stride + j);
+    transpose(lines);
+    for (int i = 0; i < kLanes; ++i) store(lines[i], to + (j + i) * kLanes);
+  }
+  for (int64_t j = whole; j < k; ++j)
+    for (int i = 0; i < count; ++i) to[j * kLanes + i] = a[i * stride + j];
+}
+
+// One panel of rows, which stays in the second cache, times all columns: `most` rows at a time,
+// then what is left of them.
+template <int lanes, int most>
+inline void panel_of_floats(const Product<float>& p, int64_t panel, int64_t end, float* woven) {
+  constexpr bool kWeaves = most > 4;  // more streams than the processor follows
+  alignas(64) float sums[most * kBlock];
+  const auto finish = finish_rows(p);
+  if constexpr (kWeaves)
+    for (int64_t row = panel; row + most <= end; row += most)
+      weave(p.a + row * p.a_stride, p.a_stride, most, p.k,
+            woven + (row - panel) / most * p.k * kLanes);
+  for (int64_t column = 0; column < p.n; column += kBlock) {
+    const float* strip = tiles_of(p, column);
+    int64_t row = panel;
+    const auto take = [&]<int count, bool weaves>() {
+      for (; row + count <= end; row += count) {
+        const float* a =
+            weaves ? woven + (row - panel) / most * p.k * kLanes : p.a + row * p.a_stride;
+        strip_sums<lanes, count>(StripRows<weaves>{a, p.a_stride}, strip, p.k, sums);
+        finish(p, row, row + count, column, sums);
+      }
+    };
+    take.template operator()<most, kWeaves>();
+    if constexpr (kWeaves) take.template operator()<4, false>();
+    take.template operator()<1, false>();
+  }
+}
+
+template <int lanes, int most>
+inline void product_of_floats(const Product<float>& p) {
+  constexpr int64_t kPanel = 1 << 17;
+  const int64_t some = std::max<int64_t>(1, kPanel / std::max<int64_t>(p.k, 1) / most);
+  const int64_t height = std::min(some, p.m / most + 1) * most;
+  const auto woven = aligned<float>(height / most * p.k * kLanes);
+  for (int64_t panel = 0; panel < p.m; panel += height)
+    panel_of_floats<lanes, most>(p, panel, std::min(panel + height, p.m), woven.get());
 }
 
 }  // namespace

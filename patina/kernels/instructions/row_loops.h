@@ -23,42 +23,66 @@ template <class T>
 struct RowLoops {
   static void norm(const NormRows& norm, int64_t rows, const float* x, T* y, T* normal,
                    float* scale) {
-    const int64_t n = norm.width;
-    for (int64_t row = 0; row < rows; ++row, x += n, y += n) {
-      const float mean = norm.rms ? 0.0f
-                                  : sum_of(
-                                        n, [x](int64_t i) { return floats_at(x + i); },
-                                        [x](int64_t i) { return x[i]; }) /
-                                        float(n);
-      const auto square = [mean](auto v) { return (v - mean) * (v - mean); };
-      const float variance = sum_of(
-                                 n, [&](int64_t i) { return square(floats_at(x + i)); },
-                                 [&](int64_t i) { return square(x[i]); }) /
-                             float(n);
-      const float r = 1.0f / std::sqrt(variance + norm.eps);
-      if (normal)
-        norm_row<true>(norm, x, mean, r, y, normal + row * n);
-      else
-        norm_row<false>(norm, x, mean, r, y, nullptr);
-      if (normal) scale[row] = r;
-    }
+    if (normal)
+      norm_rows<true>(norm, rows, x, y, normal, scale);
+    else
+      norm_rows<false>(norm, rows, x, y, normal, scale);
   }
 
+  // Four rows side by side, as a single row's sums wait for each other.
   template <bool keeps>
-  [[gnu::always_inline]] static inline void norm_row(const NormRows& norm, const float* x,
-                                                     float mean, float r, T* y, T* normal) {
-    int64_t i = 0;
-    for (; i + kLanes <= norm.width; i += kLanes) {
-      const Floats z = (floats_at(x + i) - mean) * r;
-      if constexpr (keeps) put(z, normal + i);
-      const Floats scaled = z * floats_at(norm.weight + i);
-      put(norm.bias ? scaled + floats_at(norm.bias + i) : scaled, y + i);
+  static void norm_rows(const NormRows& norm, int64_t rows, const float* x, T* y, T* normal,
+                        float* scale) {
+    int64_t row = 0;
+    const auto some = [&]<int count>() {
+      const int64_t at = row * norm.width;
+      norm_some<keeps, count>(norm, x + at, y + at, keeps ? normal + at : nullptr,
+                              keeps ? scale + row : nullptr);
+      row += count;
+    };
+    while (row + 4 <= rows) some.template operator()<4>();
+    while (row < rows) some.template operator()<1>();
+  }
+
+  template <bool keeps, int count>
+  [[gnu::always_inline]] static inline void norm_some(const NormRows& norm, const float* x, T* y,
+                                                      T* normal, float* scale) {
+    const int64_t n = norm.width, whole = n / kLanes * kLanes;
+    // The mean of term(x, of the row) over each row.
+    const auto means = [&](auto term, float(&to)[count]) {
+      Floats sums[count] = {};
+      for (int64_t i = 0; i < whole; i += kLanes)
+#pragma GCC unroll 4
+        for (int row = 0; row < count; ++row) sums[row] += term(floats_at(x + row * n + i), row);
+      for (int row = 0; row < count; ++row) {
+        to[row] = total(sums[row]);
+        for (int64_t i = whole; i < n; ++i) to[row] += term(x[row * n + i], row);
+        to[row] /= float(n);
+      }
+    };
+    float mean[count] = {}, r[count];
+    if (!norm.rms) means([](const auto& v, int) { return v; }, mean);
+    means([&](const auto& v, int row) { return (v - mean[row]) * (v - mean[row]); }, r);
+    for (int row = 0; row < count; ++row) {
+      r[row] = 1.0f / std::sqrt(r[row] + norm.eps);
+      if constexpr (keeps) scale[row] = r[row];
     }
-    for (; i < norm.width; ++i) {
-      const float z = (x[i] - mean) * r;
-      if constexpr (keeps) normal[i] = rounded<T>(z);
-      y[i] = rounded<T>(z * norm.weight[i] + (norm.bias ? norm.bias[i] : 0.0f));
+    for (int64_t i = 0; i < whole; i += kLanes) {
+      const Floats weight = floats_at(norm.weight + i);
+      const Floats bias = norm.bias ? floats_at(norm.bias + i) : Floats{};
+#pragma GCC unroll 4
+      for (int row = 0; row < count; ++row) {
+        const Floats z = (floats_at(x + row * n + i) - mean[row]) * r[row];
+        if constexpr (keeps) put(z, normal + row * n + i);
+        put(z * weight + bias, y + row * n + i);
+      }
     }
+    for (int64_t i = whole; i < n; ++i)
+      for (int row = 0; row < count; ++row) {
+        const float z = (x[row * n + i] - mean[row]) * r[row];
+        if constexpr (keeps) normal[row * n + i] = rounded<T>(z);
+        y[row * n + i] = rounded<T>(z * norm.weight[i] + (norm.bias ? norm.bias[i] : 0.0f));
+      }
   }
 
   // With g = dy w and z the normalised row: dx = (g - mean(g) - z mean(g z)) / deviation.

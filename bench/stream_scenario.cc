@@ -5,6 +5,7 @@
 #include "bench/patterns.h"
 #include "bench/turns.h"
 #include "patina/config/recipe_file.h"
+#include "patina/run/engine.h"
 #include "patina/run/evaluation.h"
 #include "patina/run/feed.h"
 #include "patina/run/recipe.h"
@@ -62,7 +63,7 @@ std::vector<Case> measure_stream(const std::string& learner, bool quick) {
     plain_accuracy = accuracy_of(recipe, data, *backbone, std::make_shared<ImageCache>(0));
   };
   const auto ours = [&] {  // packs its weights and fills its store each time
-    backbone->set_engine(nn::packed_engine(nn::Precision::bf16));
+    backbone->set_engine(make_engine({}));
     backbone->set_cache(std::make_shared<FeatureStore>(EngineOptions{.cache_disk_bytes = 0}));
     our_accuracy = accuracy_of(recipe, data, *backbone,
                                std::make_shared<ImageCache>(recipe.engine.image_cache_bytes));

@@ -29,8 +29,8 @@ Way eager_fp32() {
 Way autocast_bf16() {
   return {nn::plain_engine(), true};
 }
-Way packed_bf16() {
-  return {nn::packed_engine(nn::Precision::bf16)};
+Way packed(nn::Precision precision) {
+  return {nn::packed_engine(precision)};
 }
 
 Training::Training(ViT& vit, Adapting adapting, Way way)

@@ -20,7 +20,7 @@ struct Way {
 };
 Way eager_fp32();
 Way autocast_bf16();
-Way packed_bf16();
+Way packed(nn::Precision precision);
 
 class Training {
  public:

@@ -15,16 +15,19 @@ namespace {
 Case measure(const Network& network, ViT& vit, Adapting adapting, int64_t batch, const Pace& pace) {
   const Tensor images = random_images(network.shape, batch);
   Training plain(vit, adapting, eager_fp32()), autocast(vit, adapting, autocast_bf16()),
-      ours(vit, adapting, packed_bf16());
-  const auto times = times_in_turn(
-      pace,
-      {[&] { plain.step(images); }, [&] { autocast.step(images); }, [&] { ours.step(images); }});
+      fp32(vit, adapting, packed(nn::Precision::fp32)),
+      bf16(vit, adapting, packed(nn::Precision::bf16));
+  const auto times =
+      times_in_turn(pace, {[&] { plain.step(images); }, [&] { autocast.step(images); },
+                           [&] { fp32.step(images); }, [&] { bf16.step(images); }});
   return {fmt::format("{}, {}", case_name(network, batch), text(adapting)),
           {{"eager fp32", times[0], "s"},
            {"autocast bf16", times[1], "s"},
-           {"packed bf16", times[2], "s"}},
-          {{"packed bf16 against eager fp32", times[0] / times[2], 3.5},
-           {"packed bf16 against autocast bf16", times[1] / times[2]}}};
+           {"packed fp32", times[2], "s"},
+           {"packed bf16", times[3], "s"}},
+          {{"packed bf16 against eager fp32", times[0] / times[3], 3.5},
+           {"packed bf16 against autocast bf16", times[1] / times[3]},
+           {"packed fp32 against eager fp32", times[0] / times[2]}}};
 }
 
 /// A size in /proc/self/status, in bytes.
@@ -66,7 +69,8 @@ std::vector<Case> measure_memory(bool quick) {
   const int64_t batch = quick ? 4 : 64;
   const auto vit = random_vit(network.shape);
   const Tensor images = random_images(network.shape, batch);
-  Training plain(*vit, Adapting::prefix, eager_fp32()), ours(*vit, Adapting::prefix, packed_bf16());
+  Training plain(*vit, Adapting::prefix, eager_fp32()),
+      ours(*vit, Adapting::prefix, packed(nn::Precision::bf16));
   const auto peak = [&](Training& training) {
     return [&] { return peak_bytes([&] { training.step(images); }); };
   };

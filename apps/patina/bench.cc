@@ -10,6 +10,7 @@
 #include "patina/base/error.h"
 #include "patina/base/file.h"
 #include "patina/base/progress.h"
+#include "patina/kernels/isa.h"
 
 namespace patina::cli {
 
@@ -44,6 +45,13 @@ void warn_of_load(const Json& load) {
         load[0].get<double>(), cores);
 }
 
+void warn_of_instructions() {
+  if (kernels::isa() != kernels::Isa::amx)
+    fmt::print(stderr,
+               "patina: this processor shows no AMX, without which bf16 multiplies no faster than "
+               "fp32: a run computes in fp32 here, and the bars for bf16 are not for it\n");
+}
+
 void run_scenarios(const Arguments& arguments, bool quiet) {
   const auto scenarios = chosen(arguments.only);
   // Made now: what cannot be written should not take minutes to be found out.
@@ -56,6 +64,7 @@ void run_scenarios(const Arguments& arguments, bool quiet) {
   Json record = {{"schema", 1}, {"quick", arguments.quick}, {"machine", bench::about_machine()}};
   record["load_average"] = {{"before", bench::load_average()}};
   if (!quiet && !arguments.quick) warn_of_load(record["load_average"]["before"]);
+  if (!quiet) warn_of_instructions();
   record["scenarios"] = Json::array();
   for (size_t i = 0; i < scenarios.size(); ++i) {
     const bench::Scenario& scenario = scenarios[i];

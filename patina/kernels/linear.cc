@@ -53,26 +53,53 @@ struct Tiles {
   }
 };
 
-// Fills in a product's rows and shares them among threads.
+// Rows and columns of a product.
+struct Part {
+  int64_t row = 0, rows = 0, column = 0, columns = 0;
+};
+
+template <class T>
+Product<T> part_of(Product<T> p, const Part& part, int64_t bytes) {
+  p.a += part.row * p.a_stride;
+  p.m = part.rows;
+  p.tiles += part.column * round_up(p.k, kStep<T>);
+  p.n = part.columns;
+  if (p.bias) p.bias += part.column;
+  p.c = static_cast<char*>(p.c) + (part.row * p.c_stride + part.column) * bytes;
+  if (p.add) p.add += part.row * p.add_stride + part.column;
+  if (p.before) p.before += part.row * p.before_stride + part.column;
+  return p;
+}
+
+// Fills in a product's rows and shares them among threads; of few rows, the columns.
 template <class T>
 void multiply_rows(Product<T> product, const Tensor& a, const Tiles<T>& tiles, const Tensor& c) {
-  const int64_t rows = rows_of(a), wide = a.size(-1);
+  constexpr int64_t kWeights = 1 << 19;  // that are worth a thread
+  const int64_t rows = rows_of(a);
+  product.a = data<T>(a);
   product.tiles = tiles.memory.get();
   product.n = tiles.n;
   product.k = tiles.k;
-  product.a_stride = wide;
+  product.a_stride = a.size(-1);
+  product.c = c.data_ptr();
   product.c_stride = product.add_stride = product.before_stride = tiles.n;
   product.rounds = c.scalar_type() == at::kBFloat16;
-  in_team((rows + kBlock - 1) / kBlock, 2, [&](int64_t from, int64_t end) {
-    const int64_t first = from * kBlock;
-    Product<T> part = product;
-    part.a = data<T>(a) + first * wide;
-    part.m = std::min(end * kBlock, rows) - first;
-    part.c = static_cast<char*>(c.data_ptr()) + first * tiles.n * int64_t(c.element_size());
-    if (part.add) part.add += first * tiles.n;
-    if (part.before) part.before += first * tiles.n;
-    multiply(part);
-  });
+  const auto multiply_part = [&](const Part& part) {
+    multiply(part_of(product, part, int64_t(c.element_size())));
+  };
+  const auto blocks = [](int64_t n) { return (n + kBlock - 1) / kBlock; };
+  if (rows <= kBlock)
+    in_team(blocks(tiles.n),
+            std::max<int64_t>(1, kWeights / (kBlock * std::max<int64_t>(1, tiles.k))),
+            [&](int64_t from, int64_t end) {
+              const int64_t first = from * kBlock;
+              multiply_part({0, rows, first, std::min(end * kBlock, tiles.n) - first});
+            });
+  else
+    in_team(blocks(rows), 2, [&](int64_t from, int64_t end) {
+      const int64_t first = from * kBlock;
+      multiply_part({first, std::min(end * kBlock, rows) - first, 0, tiles.n});
+    });
 }
 
 // [N,K] float, contiguous.

@@ -8,6 +8,7 @@
 #include "patina/kernels/instructions/pack_loops.h"
 #include "patina/kernels/instructions/product_loop.h"
 #include "patina/kernels/instructions/row_loops.h"
+#include "patina/kernels/instructions/strip_loop.h"
 
 namespace {
 

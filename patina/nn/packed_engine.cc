@@ -64,11 +64,7 @@ class PackedEngine : public Engine {
   }
 
   Tensor linear(const Linear& linear, const Tensor& x, const LinearEnd& end) const override {
-    const auto weight = packed(linear);
-    if (weight || precision_ == Precision::bf16)
-      return kernels::linear(x, linear.weight, linear.bias, end, weight);
-    const Tensor y = activate(end.activation, linear(x));
-    return end.add.defined() ? end.add + y : y;
+    return kernels::linear(x, linear.weight, linear.bias, end, packed(linear));
   }
 
   Tensor activate(Activation activation, const Tensor& x) const override {
@@ -103,7 +99,8 @@ class PackedEngine : public Engine {
  private:
   // A weight in training changes with every step: it is packed for that step alone.
   std::shared_ptr<const kernels::PackedWeight> packed(const Linear& linear) const {
-    return frozen(linear.weight) && frozen(linear.bias) ? packs_(linear) : nullptr;
+    if (frozen(linear.weight) && frozen(linear.bias)) return packs_(linear);
+    return std::make_shared<kernels::PackedWeight>(linear.weight, linear.bias, type_);
   }
 
   Precision precision_;

@@ -69,14 +69,35 @@ void pack_matrix(const From* from, int64_t row, int64_t column, int64_t n, int64
         std::fill_n(tiles, kTile, bf16{0});
 }
 
+// `count` rows of k floats woven: [k][16], rows of `to` `to_stride` apart, zeros behind the last.
+inline void weave(const float* from, int64_t stride, int64_t count, int64_t k, float* to,
+                  int64_t to_stride) {
+  const int64_t whole = k / kLanes * kLanes;
+  for (int64_t j = 0; j < whole; j += kLanes) {
+    Ints lines[kLanes];
+    for (int i = 0; i < kLanes; ++i)
+      lines[i] = i < count ? load<Ints>(from + i * stride + j) : Ints{};
+    transpose(lines);
+    for (int i = 0; i < kLanes; ++i) store(lines[i], to + (j + i) * to_stride);
+  }
+  for (int64_t j = whole; j < k; ++j)
+    for (int i = 0; i < kLanes; ++i) to[j * to_stride + i] = i < count ? from[i * stride + j] : 0;
+}
+
 // Floats: 32 columns of Wᵀ side by side, for every k.
 inline void pack_strips(const float* from, int64_t row, int64_t column, int64_t n, int64_t k,
                         float* tiles) {
-  for (int64_t first = 0; first < n; first += kBlock, from += kBlock * row) {
+  for (int64_t first = 0; first < n; first += kBlock, from += kBlock * row, tiles += kBlock * k) {
     const int64_t columns = std::min(kBlock, n - first);
-    for (int64_t j = 0; j < k; ++j, tiles += kBlock) {
-      for (int64_t i = 0; i < columns; ++i) tiles[i] = from[i * row + j * column];
-      std::fill(tiles + columns, tiles + kBlock, 0.0f);
+    if (column == 1) {
+      weave(from, row, columns, k, tiles, kBlock);
+      weave(from + kLanes * row, row, columns - kLanes, k, tiles + kLanes, kBlock);
+      continue;
+    }
+    for (int64_t j = 0; j < k; ++j) {
+      float* to = tiles + j * kBlock;
+      for (int64_t i = 0; i < columns; ++i) to[i] = from[i * row + j * column];
+      std::fill(to + columns, to + kBlock, 0.0f);
     }
   }
 }

@@ -53,19 +53,6 @@ template <int lanes, int count, bool woven>
     for (int v = 0; v < kAcross; ++v) store(grown[i][v], sums + i * kBlock + v * lanes);
 }
 
-// `count` rows of k numbers woven: [k][16], the last ones of 16 anything.
-inline void weave(const float* a, int64_t stride, int count, int64_t k, float* to) {
-  Ints lines[kLanes] = {};
-  const int64_t whole = k / kLanes * kLanes;
-  for (int64_t j = 0; j < whole; j += kLanes) {
-    for (int i = 0; i < count; ++i) lines[i] = load<Ints>(a + i * stride + j);
-    transpose(lines);
-    for (int i = 0; i < kLanes; ++i) store(lines[i], to + (j + i) * kLanes);
-  }
-  for (int64_t j = whole; j < k; ++j)
-    for (int i = 0; i < count; ++i) to[j * kLanes + i] = a[i * stride + j];
-}
-
 // So many rows are more streams than a processor follows.
 constexpr bool weaves(int rows) {
   return rows > 4;
@@ -79,7 +66,7 @@ inline void panel_of_floats(const Product<float>& p, int64_t panel, int64_t end,
   const auto finish = finish_rows(p);
   const auto woven_at = [&](int64_t row) { return woven + (row - panel) / most * p.k * kLanes; };
   for (int64_t row = panel; weaves(most) && row + most <= end; row += most)
-    weave(p.a + row * p.a_stride, p.a_stride, most, p.k, woven_at(row));
+    weave(p.a + row * p.a_stride, p.a_stride, most, p.k, woven_at(row), kLanes);
   for (int64_t column = 0; column < p.n; column += kBlock) {
     const float* strip = tiles_of(p, column);
     int64_t row = panel;

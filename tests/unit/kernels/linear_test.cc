@@ -50,7 +50,9 @@ TEST_P(LinearKernel, IsLibTorchsInBothTypes) {
 
         EXPECT_LT(distance(y.detach(), expected.detach()), error);
         EXPECT_LT(distance(x.grad(), plain_x.grad()), error);
-        if (adds) EXPECT_TRUE(at::equal(add.grad(), slopes));
+        if (adds) {
+          EXPECT_TRUE(at::equal(add.grad(), slopes));
+        }
         // A row alone, bit for bit.
         NoGrad no_grad;
         const LinearEnd alone{activation, adds ? more.slice(0, m - 1) : Tensor(), true};

@@ -53,8 +53,9 @@ TEST(Lae, TheOfflineCopyIsMadeWithTheSecondTaskAndFollows) {
   EXPECT_TRUE(same(first[0], first.back(), "offline."));  // and nothing follows
   const auto second = steps_of(toy);
   for (const auto& [key, tensor] : second[0])
-    if (key.starts_with("offline."))
+    if (key.starts_with("offline.")) {
       EXPECT_TRUE(at::equal(tensor, first.back().at("online." + key.substr(8)))) << key;
+    }
   EXPECT_TRUE(same(second[0], second[2], "online."));  // the first epoch is the head's
   EXPECT_FALSE(same(second[0], second[1], "heads."));
   EXPECT_FALSE(same(second[2], second[3], "online."));

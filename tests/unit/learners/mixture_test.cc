@@ -91,7 +91,9 @@ TEST(Soup, ScoresWithTheMeanAndTrainsOnFromTheLast) {
   std::vector<Weights> trained;
   for (int task = 0; task < 3; ++task) {
     toy.begin();
-    if (task > 0) EXPECT_EQ(error(weights(*toy.vit), trained.back()), 0);
+    if (task > 0) {
+      EXPECT_EQ(error(weights(*toy.vit), trained.back()), 0);
+    }
     toy.fit();
     trained.push_back(weights(*toy.vit));
     toy.end();

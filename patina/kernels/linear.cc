@@ -209,11 +209,12 @@ struct LinearBack : public Node {
   Tensor weight_gradient(const Tensor& g) const {
     constexpr int64_t kMostParts = 8, kSmall = 1 << 18;
     const int64_t m = rows_of(g), wide = x.size(-1), n = packed->n(), k = packed->k();
+    const Tensor slopes = g.view({m, -1}).slice(1, 0, n);
+    if constexpr (std::is_same_v<T, float>)
+      return at::mm(slopes.t(), x.view({m, k})).view(weight.sizes());
     const int64_t least = n * k < kSmall ? 512 : 2048;  // a large sum a part costs more
     const int64_t rows = std::max(least, (m + kMostParts - 1) / kMostParts);
     const int64_t parts = (m + rows - 1) / rows;
-    const Tensor slopes = g.view({m, -1}).slice(1, 0, n);
-    if (std::is_same_v<T, float>) return at::mm(slopes.t(), x.view({m, k})).view(weight.sizes());
     const Tensor sums = at::empty({parts, n, k});
     in_parallel(parts, 1, [&](int64_t from, int64_t end) {
       NoGrad no_grad;

@@ -94,7 +94,10 @@ void explain_learner(const LearnerRow& row) {
   for (const auto& info : scenario_list()) {
     Grant grant = info.grant;
     grant.past_data = row.needs.past_data;
-    if (!missing(row.needs, grant)) fits.push_back(info.name);
+    if (!missing(row.needs, grant))
+      fits.push_back(info.name);
+    else if (const auto option = remedy(row.needs, info.name))
+      fits.push_back(fmt::format("{} (with {})", info.name, *option));
   }
   fmt::print("{} ({}): {}\n{}\n\nNeeds: {}\nRuns on: {}\nKeeps: {}\n", row.name, row.family,
              row.paper, row.about, names_of(row.needs), fmt::join(fits, ", "), row.stores);

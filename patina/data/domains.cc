@@ -11,6 +11,7 @@
 #include "patina/base/error.h"
 #include "patina/base/random.h"
 #include "patina/data/pixels.h"
+#include "patina/image/transform.h"
 
 namespace patina {
 
@@ -150,21 +151,25 @@ struct CommonSize {
 
 std::vector<Variant> permutations(const Source& train, const DataOptions& options) {
   const Image first = train.image(0);
+  const int padding = int(options.domain_padding);
   const CommonSize size{first.height, first.width, train.origin(0)};
-  const int64_t area = int64_t{first.height} * first.width;
+  const int64_t area = int64_t{first.height + 2 * padding} * (first.width + 2 * padding);
+  const std::string framed = padding > 0 ? fmt::format("padding {}", padding) : "";
+  const auto checked = [size, padding](Image image, const std::string& origin) {
+    size.check(image, origin);
+    return padding > 0 ? pad(image, padding) : image;
+  };
   std::vector<Variant> result;
-  result.push_back({"permutation 0", "", [size](Image image, const std::string& origin) {
-                      size.check(image, origin);
-                      return image;
-                    }});
+  result.push_back({"permutation 0", framed, checked});
   for (int64_t d = 1; d < options.domain_count; ++d) {
     // The pixel at p comes from pixel from[p].
     auto from = Seeds(uint64_t(options.domain_seed))("permutation", uint64_t(d)).permutation(area);
     result.push_back({fmt::format("permutation {}", d),
-                      fmt::format("permuted, seed {}, domain {}", options.domain_seed, d),
-                      [size, from = std::vector<int32_t>(from.begin(), from.end())](
-                          const Image& image, const std::string& origin) {
-                        size.check(image, origin);
+                      fmt::format("permuted, seed {}, domain {}{}{}", options.domain_seed, d,
+                                  padding > 0 ? ", " : "", framed),
+                      [checked, from = std::vector<int32_t>(from.begin(), from.end())](
+                          Image image, const std::string& origin) {
+                        image = checked(std::move(image), origin);
                         Image moved(image.height, image.width);
                         for (size_t p = 0; p < from.size(); ++p)
                           std::copy_n(&image.pixels[3 * size_t(from[p])], 3, &moved.pixels[3 * p]);

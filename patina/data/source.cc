@@ -264,6 +264,8 @@ std::optional<Mistake> mistake_in_domains(const DataOptions& options) {
                                           options.domains, options.name)};
   if (!options.angles.empty() && options.domains != "rotated")
     return Mistake{"angles", "angles need data.domains = \"rotated\""};
+  if (options.domain_padding != 0 && options.domains != "permuted")
+    return Mistake{"domain_padding", "padding needs data.domains = \"permuted\""};
   std::set<std::string> met;
   for (const double angle : options.angles)
     if (const auto text = fmt::format("{:g}", angle); !met.insert(text).second)
@@ -386,6 +388,11 @@ void DataOptions::bind(Fields& f) {
     "How many permuted or rotated domains; the first is as the data are, and without `angles` "
     "domain i of n is rotated by 180 i / n degrees.",
     between(1, 1000));
+  f("domain_padding", domain_padding,
+    "Of permuted domains: black pixels added on every side, the first domain's too, before the "
+    "pixels move. With 2, digits have 32 x 32, as in Hsu et al. (2018) and van de Ven and Tolias "
+    "(2019).",
+    between(0, 64));
   f("domain_seed", domain_seed, "Seed of the permutations and of `train_per_domain`.", at_least(0));
   f("angles", angles,
     "Of rotated domains: the angle of each in degrees, counter-clockwise, instead of "

@@ -82,6 +82,7 @@ struct DataOptions {
   bool shared_classes = true;  // of joined sets: classes of one name are one class
   std::string domains;         // "": the data's own; permuted, rotated or folders
   int64_t domain_count = 10;   // of permuted, and of rotated without angles
+  int64_t domain_padding = 0;  // of permuted: black pixels on every side, before they move
   int64_t domain_seed = 1993;
   std::vector<double> angles;    // of rotated, in degrees
   int64_t train_per_domain = 0;  // a drawn N of each domain; 0: all

@@ -23,7 +23,7 @@ void FisherOptions::bind(Fields& f) {
 Weights mean_of_gradients(const std::vector<nn::NamedTensor>& weights, const Dataset& data,
                           Trainer& trainer, Random random, bool by_batch, const std::string& label,
                           const std::function<Tensor(const Batch&)>& loss,
-                          const std::function<Tensor(const Tensor&)>& term) {
+                          const std::function<void(const Tensor& sum, const Tensor& g)>& add) {
   Weights sums;
   std::vector<Tensor> leaves;
   for (const auto& item : weights) {
@@ -33,20 +33,20 @@ Weights mean_of_gradients(const std::vector<nn::NamedTensor>& weights, const Dat
   }
   const nn::FixedStatistics fixed;
   int64_t terms = 0;
-  const auto add = [&](const Batch& batch) {
+  const auto add_gradients = [&](const Batch& batch) {
     {
       const at::AutoGradMode gradients(true);
       loss(batch).backward({}, c10::nullopt, false, leaves);
     }
     for (size_t i = 0; i < leaves.size(); ++i) {
-      if (leaves[i].grad().defined()) sums[i].add_(term(leaves[i].grad()));
+      if (leaves[i].grad().defined()) add(sums[i], leaves[i].grad());
       leaves[i].mutable_grad() = Tensor();
     }
     ++terms;
   };
   trainer.each_batch(shuffled(data, random), label, [&](const Batch& batch) {
-    if (by_batch) return add(batch);
-    for (int64_t i = 0; i < batch.size(); ++i) add(batch.slice(i, i + 1));
+    if (by_batch) return add_gradients(batch);
+    for (int64_t i = 0; i < batch.size(); ++i) add_gradients(batch.slice(i, i + 1));
   });
   for (auto& tensor : sums) tensor.div_(double(terms));
   return sums;
@@ -55,9 +55,9 @@ Weights mean_of_gradients(const std::vector<nn::NamedTensor>& weights, const Dat
 Weights diagonal_fisher(const FisherOptions& options, const std::vector<nn::NamedTensor>& weights,
                         const Dataset& data, Trainer& trainer, Random random,
                         const std::function<Tensor(const Batch&)>& loss) {
-  Weights fisher =
-      mean_of_gradients(weights, data, trainer, random, options.granularity == "batch",
-                        "Fisher information", loss, [](const Tensor& g) { return g.square(); });
+  Weights fisher = mean_of_gradients(
+      weights, data, trainer, random, options.granularity == "batch", "Fisher information", loss,
+      [](const Tensor& sum, const Tensor& g) { sum.addcmul_(g, g); });
   if (options.clip > 0)
     for (auto& tensor : fisher) tensor.clamp_max_(options.clip);
   return fisher;

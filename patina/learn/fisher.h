@@ -19,13 +19,13 @@ struct FisherOptions {
   void bind(Fields& f);
 };
 
-/// For each tensor of `weights`, which take gradients, the mean of term(d loss / d weight) through
-/// the test feed: over samples, each alone, or over batches of 128 in random order. `loss` is of
-/// the batch it is given. Leaves no gradients behind.
+/// For each tensor of `weights`, which take gradients, the mean through the test feed of what `add`
+/// adds to a sum for a gradient d loss / d weight: over samples, each alone, or over batches of 128
+/// in random order. `loss` is of the batch it is given. Leaves no gradients behind.
 Weights mean_of_gradients(const std::vector<nn::NamedTensor>& weights, const Dataset& data,
                           Trainer& trainer, Random random, bool by_batch, const std::string& label,
                           const std::function<Tensor(const Batch&)>& loss,
-                          const std::function<Tensor(const Tensor&)>& term);
+                          const std::function<void(const Tensor& sum, const Tensor& g)>& add);
 
 /// For each tensor of `weights`, which take gradients, the mean of (d loss / d weight)², through
 /// the test feed: over samples, each alone, or over batches of 128 in random order, where gradients

@@ -16,13 +16,19 @@ Evaluation::Evaluation(const Scenario& scenario)
   }
 }
 
+// [B, classes] of scores of every domain's classes.
+Tensor Evaluation::best_domain(const Tensor& scores) const {
+  if (!scenario_.domains_apart()) return scores;
+  return scores.reshape({scores.size(0), -1, int64_t(scenario_.classes().size())}).amax(1);
+}
+
 void Evaluation::predict(Learner& learner, Trainer& trainer, const Dataset& test, int task,
                          const std::string& label, const Tensor& among,
                          const std::function<void(const Batch&, const Tensor&)>& best) const {
   trainer.each_batch(test, label, [&](const Batch& batch) {
     Batch asked = batch;
     if (scenario_.grant().task_id_at_test) asked.task = at::full({batch.size()}, task, at::kLong);
-    const Tensor scores = learner.scores(asked).index_select(1, among);
+    const Tensor scores = best_domain(learner.scores(asked)).index_select(1, among);
     const Tensor places =
         std::get<1>(at::topk(scores, std::min<int64_t>(5, scores.size(1)), -1));  // [B,5]
     best(batch, among.index_select(0, places.flatten()).view_as(places));
@@ -99,7 +105,7 @@ void Evaluation::end_curve(int64_t samples) {
 // task's.
 Tensor Evaluation::competing(int task, int after) const {
   if (scenario_.grant().task_id_at_test) return tensor_of(scenario_.task_classes(task));
-  return at::arange(scenario_.seen_after(after));
+  return at::arange(std::min(scenario_.seen_after(after), int64_t(scenario_.classes().size())));
 }
 
 void Evaluation::fill(int after) {

@@ -39,6 +39,7 @@ class Evaluation {
   void predict(Learner& learner, Trainer& trainer, const Dataset& test, int task,
                const std::string& label, const Tensor& among,
                const std::function<void(const Batch&, const Tensor&)>& best) const;
+  Tensor best_domain(const Tensor& scores) const;
   Tensor competing(int task, int after) const;
   void fill(int after);  // a row of the matrices from its predictions
 

@@ -138,9 +138,11 @@ class Execution {
     const auto test_feed = make_feed(backbone, *data.test, recipe_.test_transform, recipe_.text,
                                      "test_transform", images_);
     scenario_.emplace(make_scenario(recipe_.scenario, data, row_.needs.past_data));
-    if (const auto lack = missing(row_.needs, scenario_->grant()))
-      fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}", row_.name, scenario_->name(),
-           *lack);
+    if (const auto lack = missing(row_.needs, scenario_->grant())) {
+      const auto option = remedy(row_.needs, scenario_->name());
+      fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}{}", row_.name, scenario_->name(),
+           *lack, option ? fmt::format("; with {} it has them", *option) : "");
+    }
     if (row_.network == Network::mlp && !dynamic_cast<const Mlp*>(&backbone))
       fail(ErrorKind::recipe,
            "{} masks the units of an MLP (model.name = \"mlp\"), and the model is "
@@ -209,8 +211,8 @@ class Execution {
     write_record(/*complete=*/false);
     if (const Score accuracy = evaluation_->accuracy_after(task.index + 1))
       std::fprintf(stderr, "%s %d/%d: accuracy over %zu classes %.2f %%\n",
-                   once ? "stretch" : "task", task.index + 1, scenario_->tasks(), task.seen.size(),
-                   100 * *accuracy);
+                   once ? "stretch" : "task", task.index + 1, scenario_->tasks(),
+                   std::min(task.seen.size(), scenario_->classes().size()), 100 * *accuracy);
     if (task.index + 1 < scenario_->tasks()) stop_if_asked();
   }
 

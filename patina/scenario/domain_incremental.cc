@@ -46,6 +46,7 @@ Scenario domain_incremental(const ScenarioOptions& options, const DataSplits& da
   std::vector<int64_t> all(order.size());
   std::iota(all.begin(), all.end(), int64_t{0});
   const auto number = numbers_of_classes(order, classes);
+  const bool apart = options.domain_classes == "apart";
   auto train = split(*data.train, number), test = split(*data.test, number);
   std::vector<Stretch> stretches;
   for (const int64_t domain : domain_order) {
@@ -58,11 +59,18 @@ Scenario domain_incremental(const ScenarioOptions& options, const DataSplits& da
              "or "
              "use another scenario",
              domains[size_t(domain)], data.train->classes()[size_t(order[size_t(c)])]);
-    stretches.push_back({all, stretches.empty() ? all : std::vector<int64_t>{},
-                         std::move(part).of(*data.train),
+    std::vector<int64_t> fresh;
+    if (apart || stretches.empty()) {
+      const int64_t first = int64_t(stretches.size() * all.size());
+      for (const int64_t c : all) fresh.push_back(first + c);
+      for (int64_t& target : part.targets) target += first;
+    }
+    stretches.push_back({all, std::move(fresh), std::move(part).of(*data.train),
                          std::move(test[size_t(domain)]).of(*data.test)});
   }
-  return {info.name, info.grant, *data.train, order, std::move(stretches)};
+  Grant grant = info.grant;
+  grant.new_classes = apart;
+  return {info.name, grant, *data.train, order, std::move(stretches)};
 }
 
 }  // namespace patina

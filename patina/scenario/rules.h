@@ -11,7 +11,8 @@ namespace patina {
 Scenario class_incremental(const ScenarioOptions& options, const DataSplits& data,
                            const ScenarioInfo& info);
 
-/// Every task brings the same classes from another domain.
+/// Every task brings the same classes from another domain, under the same numbers or, by
+/// options.domain_classes, under its own.
 Scenario domain_incremental(const ScenarioOptions& options, const DataSplits& data,
                             const ScenarioInfo& info);
 

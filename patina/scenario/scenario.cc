@@ -67,11 +67,13 @@ std::optional<Task> Stream::next() {
 Task Stream::current() {
   const int index = next_ - 1;
   Task task{.index = index,
-            .classes = scenario_->task_classes(index),
+            .classes = scenario_->domains_apart() ? scenario_->fresh_classes(index)
+                                                  : scenario_->task_classes(index),
             .fresh = scenario_->fresh_classes(index)};
   task.seen.resize(size_t(scenario_->seen_after(next_)));
   std::iota(task.seen.begin(), task.seen.end(), int64_t{0});
-  for (const int64_t c : task.fresh) task.names.push_back(scenario_->classes()[size_t(c)]);
+  const auto& names = scenario_->classes();
+  for (const int64_t c : task.fresh) task.names.push_back(names[size_t(c) % names.size()]);
   task.train = &scenario_->train(index);
   if (scenario_->grant().past_data) {
     joined_ = scenario_->train(0);
@@ -99,6 +101,11 @@ void ScenarioOptions::bind(Fields& f) {
     "Of domain_incremental: the domains by number, in the order they come; empty: the data's own. "
     "Domains may be left out.",
     at_least(0));
+  f("domain_classes", domain_classes,
+    "Of domain_incremental: \"shared\": every task has the same classes; \"apart\": each domain's "
+    "are learned as classes of its own, and at test time a class is the best of its domains, which "
+    "is how methods that give every task new classes learn domains.",
+    {"shared", "apart"});
   f("blurry_tasks", blurry_tasks, "Of i_blurry and si_blurry: stretches of the stream.",
     at_least(1));
   f("disjoint_percent", disjoint_percent,
@@ -148,6 +155,16 @@ const std::vector<ScenarioInfo>& scenario_list() {
       {"si_blurry", "i_blurry with stretches of random length and spill", {}, si_blurry},
   };
   return list;
+}
+
+std::optional<std::string> remedy(const Grant& needs, const std::string& scenario) {
+  const auto info = std::ranges::find(scenario_list(), scenario, &ScenarioInfo::name);
+  PATINA_CHECK(info != scenario_list().end(), "scenario {}", scenario);
+  Grant apart = info->grant;
+  apart.new_classes = true;
+  apart.past_data = needs.past_data;
+  if (scenario != "domain_incremental" || !needs.new_classes || missing(needs, apart)) return {};
+  return "scenario.domain_classes = \"apart\"";
 }
 
 Scenario make_scenario(const ScenarioOptions& options, const DataSplits& data, bool past_data) {

@@ -77,6 +77,10 @@ class Scenario {
   int64_t seen_after(int tasks) const;
   /// Names in the stream's numbering.
   const std::vector<std::string>& classes() const { return classes_; }
+  /// Whether every domain's classes are learned under numbers of their own: of K classes, y of the
+  /// stream's domain t (from 0) is t K + y. Test samples keep y: a class is the best of its
+  /// domains.
+  bool domains_apart() const { return seen_after(tasks()) > int64_t(classes_.size()); }
   const std::vector<int64_t>& class_order() const { return class_order_; }
 
  private:
@@ -113,6 +117,7 @@ struct ScenarioOptions {
   int64_t class_order_seed = 1993;    // NumPy's RandomState; -1: the data set's own order
   std::vector<int64_t> class_order;   // an explicit order instead of a seed
   std::vector<int64_t> domain_order;  // empty: the data set's own
+  std::string domain_classes = "shared";
   int64_t blurry_tasks = 5;
   double disjoint_percent = 50;  // N
   double blurry_percent = 10;    // M
@@ -130,6 +135,10 @@ struct ScenarioInfo {
   std::function<Scenario(const ScenarioOptions&, const DataSplits&, const ScenarioInfo&)> make;
 };
 const std::vector<ScenarioInfo>& scenario_list();
+
+/// The option under which a scenario grants what it otherwise does not; nothing where none would
+/// do.
+std::optional<std::string> remedy(const Grant& needs, const std::string& scenario);
 
 /// `past_data` is granted only to a learner that is an upper bound and asks for it.
 Scenario make_scenario(const ScenarioOptions& options, const DataSplits& data,

@@ -30,7 +30,8 @@ struct ToyCourse {
     learner = row->make({*network, Seeds(5), scenario.grant(), &samples}, *own);
   }
   static TrainingOptions with_rate(TrainingOptions training) {
-    training.optimizer = {.lr = 0.05, .momentum = 0, .schedule = "constant"};
+    if (training.optimizer.optimizer == "sgd")
+      training.optimizer = {.lr = 0.05, .momentum = 0, .schedule = "constant"};
     return training;
   }
   void learn() {

@@ -1,5 +1,6 @@
 // DUCT (Zhou et al., "Dual Consolidation for Pre-Trained Model-Based Domain-Incremental Learning",
-// CVPR 2025), for classes as its authors adapt it. Every task starts from the pre-trained network;
+// CVPR 2025): for domains where each has its classes apart, as in the paper, and for tasks of new
+// classes, as its authors adapt it. Every task starts from the pre-trained network;
 // the backbone is the sum of what the tasks changed, each weighed by how alike class means stayed.
 // The new task's head begins at its class means, which makes it comparable with those of other
 // tasks, and is trained again on that backbone; earlier tasks' heads are moved towards what optimal

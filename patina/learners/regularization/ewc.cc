@@ -45,13 +45,20 @@ class Ewc : public NetworkLearner {
     rate_ = learning_rate(how_.optimizer, double(epoch), how_.epochs);
   }
   void observe(const Batch& batch, Trainer& trainer) override {
-    rate_ = trainer.options().optimizer.lr;
+    how_ = trainer.options();
+    rate_ = how_.optimizer.lr;
     NetworkLearner::observe(batch, trainer);
   }
 
   // L + λ/2 Σ_k Σ_i F_ki (θ_i - θ*_ki)² (their equation 3). The springs of all tasks together are
-  // one, to the mean of their ends; it acts after the step.
-  void after_step(const Batch&) override { anchor_.hold(learned(), rate_ * options_.strength); }
+  // one, to the mean of their ends. Adam, which scales each weight's step, has its gradient; after
+  // a step of plain descent, which it would throw off, it takes a step of its own.
+  void after_backward() override {
+    if (!descends()) anchor_.pull(learned(), options_.strength);
+  }
+  void after_step(const Batch&) override {
+    if (descends()) anchor_.hold(learned(), rate_ * options_.strength);
+  }
 
   void end_task(const Task& task, Trainer& trainer) override {
     Random random = seeds()("fisher", uint64_t(task.index));
@@ -77,6 +84,8 @@ class Ewc : public NetworkLearner {
   }
 
  private:
+  bool descends() const { return how_.optimizer.optimizer == "sgd"; }
+
   // The mean over samples, each alone, of the squared gradient of log p(y | x).
   Weights information(const Dataset& data, Trainer& trainer, Random random) {
     const auto of = [&](const std::function<Tensor(const Tensor&, const Batch&)>& loss) {

@@ -33,7 +33,7 @@ class Mas : public NetworkLearner {
         weights, *task.train, trainer, seeds()("importance", uint64_t(task.index)),
         /*by_batch=*/false, "importance of weights",
         [&](const Batch& batch) { return outputs(batch.input).square().sum(); },
-        [](const Tensor& g) { return at::abs(g); });
+        [](const Tensor& sum, const Tensor& g) { sum.add_(at::abs(g)); });
     if (options_.keep > 0 && !anchor_.empty()) {
       for (auto& tensor : fresh) tensor.mul_(1 - options_.keep);
       for (auto& tensor : anchor_.importance) tensor.mul_(options_.keep);

@@ -6,6 +6,7 @@
 
 #include "patina/base/error.h"
 #include "patina/data/pixels.h"
+#include "patina/image/transform.h"
 #include "tests/support/data_files.h"
 #include "tests/support/errors.h"
 #include "tests/support/toy_source.h"
@@ -109,6 +110,24 @@ TEST(Permuted, EachDomainMovesTheSamePixelsOfEveryImage) {
   }
   EXPECT_EQ(seen.size(), 4u) << "different in each domain";
   EXPECT_EQ(data.train->image(0).pixels, ramp(4, 5).pixels) << "the first as it is";
+}
+
+TEST(Permuted, MovesTheBlackFrameToo) {
+  auto options = permuted(3);
+  options.domain_padding = 2;
+  const auto data = varied(shown({ramp(4, 5)}, {ramp(4, 5, 7)}), options);
+  const Image framed = data.train->image(0);
+  EXPECT_EQ(framed.pixels, pad(ramp(4, 5), 2).pixels);
+  EXPECT_EQ(framed.height, 8);
+  EXPECT_EQ(framed.width, 9);
+  auto values = channel(framed, 1);
+  std::ranges::sort(values);
+  for (const int64_t d : {1, 2}) {
+    auto moved = channel(data.train->image(d), 1);
+    EXPECT_NE(moved, channel(framed, 1));
+    std::ranges::sort(moved);
+    EXPECT_EQ(moved, values) << "the same pixels elsewhere";
+  }
 }
 
 TEST(Permuted, IsDrawnByTheSeed) {

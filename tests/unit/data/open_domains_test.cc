@@ -127,6 +127,8 @@ TEST(DomainOptions, ContradictionsAreNamed) {
                        "1 is there twice"));
   EXPECT_TRUE(contains(error("name = \"mnist\"\ndomains = \"rotated\"\nangles = [nan]"), "angles"));
   EXPECT_TRUE(contains(error("domain_count = 0"), "domain_count"));
+  EXPECT_TRUE(contains(error("name = \"mnist\"\ndomain_padding = 2"), "\"permuted\""));
+  EXPECT_TRUE(contains(error("domains = \"permuted\"\ndomain_padding = 65"), "domain_padding"));
   EXPECT_TRUE(contains(error("imbalance = 0.0"), "imbalance"));
   EXPECT_TRUE(contains(error("imbalance = 1.5"), "imbalance"));
   EXPECT_TRUE(contains(error("train_per_domain = -1"), "train_per_domain"));

@@ -45,10 +45,15 @@ TEST(Ewc, MeasuresTheSameWhateverTheBatch) {
 }
 
 // Energy of the springs after the second task, as the first task's information weighs it.
-TEST(Ewc, HoldsTheWeightsTheMoreTheStrongerItIs) {
+class EwcBy : public testing::TestWithParam<const char*> {};
+TEST_P(EwcBy, HoldsTheWeightsTheMoreTheStrongerItIs) {
   std::vector<double> energy;
-  for (const char* strength : {"strength=0", "strength=10", "strength=1000"}) {
-    ToyCourse toy("ewc", {strength}, "domain_incremental", {.epochs = 6, .batch_size = 8}, true);
+  for (const char* strength : {"strength=0", "strength=1e6", "strength=1e7"}) {
+    ToyCourse toy("ewc", {strength}, "domain_incremental",
+                  {.epochs = 6,
+                   .batch_size = 8,
+                   .optimizer = {.optimizer = GetParam(), .lr = 0.005, .schedule = "constant"}},
+                  true);
     toy.learn();
     const auto before = toy.state();
     toy.learn();
@@ -64,6 +69,7 @@ TEST(Ewc, HoldsTheWeightsTheMoreTheStrongerItIs) {
   EXPECT_GT(energy[0], 1.2 * energy[1]);
   EXPECT_GT(energy[1], 1.2 * energy[2]);
 }
+INSTANTIATE_TEST_SUITE_P(Optimizers, EwcBy, testing::Values("sgd", "adam", "adamw"));
 
 // With plain gradient descent a step is -η g, so a path of one step adds η g².
 TEST(Si, AddsUpWhatEveryStepGained) {

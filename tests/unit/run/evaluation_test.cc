@@ -69,6 +69,40 @@ TEST(Evaluation, PredictsOnlyClassesOfTheTaskThatIsTold) {
   }
 }
 
+// Four classes in two domains: another class of the first domain comes close to the right one of
+// the second.
+class SecondDomainKnows : public Learner {
+ public:
+  Tensor loss(const Batch&) override { return {}; }
+  Tensor scores(const Batch& batch) override {
+    const Tensor other = kClasses - 1 - batch.target, right = kClasses + batch.target;
+    return at::one_hot(other, 2 * kClasses) * 0.5 + at::one_hot(right, 2 * kClasses);
+  }
+  std::vector<ParamGroup> trainable() override { return {}; }
+  void state(Archive&) override {}
+  static constexpr int64_t kClasses = 4;
+};
+
+TEST(Evaluation, TakesTheBestOfAClasssDomains) {
+  constexpr int64_t kClasses = SecondDomainKnows::kClasses;
+  const DataSplits data{"toy", std::make_unique<ToyDomains>(kClasses, 6, 1),
+                        std::make_unique<ToyDomains>(kClasses, 6, 2)};
+  const Scenario scenario =
+      make_scenario({.name = "domain_incremental", .domain_classes = "apart"}, data);
+  const ImageFeed feed{{.size = 16, .normalize = "imagenet"}};
+  ThreadPool pool{1};
+  Trainer trainer({}, feed, feed, pool, Seeds(1));
+  SecondDomainKnows learner;
+  Evaluation evaluation(scenario);
+  for (int after = 0; after <= scenario.tasks(); ++after)
+    evaluation.measure(learner, trainer, after);
+  for (int task = 0; task < scenario.tasks(); ++task) {
+    EXPECT_EQ(*evaluation.matrix().at(0, task), 0) << "no class has been met";
+    EXPECT_EQ(*evaluation.matrix().at(1, task), 1) << "domains to come are asked for, too";
+    EXPECT_EQ(*evaluation.matrix().at(2, task), 1);
+  }
+}
+
 TEST(Evaluation, EndsACurveByTheLastRow) {
   ToyCourse toy("er", {}, "si_blurry");
   Evaluation evaluation(toy.scenario);

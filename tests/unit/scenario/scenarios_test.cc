@@ -213,6 +213,30 @@ TEST(DomainIncremental, BringsTheSameClassesFromAnotherDomain) {
   }
 }
 
+TEST(DomainIncremental, LearnsEachDomainsClassesApart) {
+  const auto data = domains(4, 6);
+  const Scenario scenario = make_scenario(
+      {.name = "domain_incremental", .class_order = {2, 0, 3}, .domain_classes = "apart"}, data);
+  EXPECT_TRUE(scenario.grant().new_classes);
+  EXPECT_TRUE(scenario.domains_apart());
+  EXPECT_EQ(scenario.classes(), (std::vector<std::string>{"toy 2", "toy 0", "toy 3"}));
+  auto stream = scenario.stream();
+  for (int64_t t = 0; const auto task = stream.next(); ++t) {
+    const std::vector<int64_t> own = {3 * t, 3 * t + 1, 3 * t + 2};
+    EXPECT_EQ(task->classes, own);
+    EXPECT_EQ(task->fresh, own);
+    EXPECT_EQ(task->known(), 3 * t);
+    EXPECT_EQ(task->names, scenario.classes());
+    for (const auto* part : {task->train, &scenario.test(int(t))})
+      for (int64_t i = 0; i < part->size(); ++i) {
+        const int64_t number = part->target(i) - (part == task->train ? 3 * t : 0);
+        EXPECT_EQ(scenario.class_order()[size_t(number)], part->source().label(part->position(i)));
+        EXPECT_EQ(part->source().domain(part->position(i)), t);
+      }
+  }
+  EXPECT_FALSE(make_scenario({.name = "domain_incremental"}, data).domains_apart());
+}
+
 TEST(DomainIncremental, SaysWhatDoesNotFit) {
   EXPECT_PRED2(contains,
                error_of([] { make_scenario({.name = "domain_incremental"}, toy_data(4, 2, 1)); }),

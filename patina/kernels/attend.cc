@@ -11,9 +11,10 @@ void count_attention(const Tensor& query, const Tensor& key, const Tensor& value
 
 namespace {
 
-// [B,H,T,d] bf16 with neighbours in its rows.
+// [B,H,T,d] of T with neighbours in its rows.
+template <class T>
 Tensor heads_of(const Tensor& t) {
-  const Tensor rounded = t.detach().to(at::kBFloat16);
+  const Tensor rounded = t.detach().to(kType<T>);
   return rounded.stride(-1) == 1 ? rounded : rounded.contiguous();
 }
 
@@ -24,10 +25,11 @@ Strided<T> strided(const Tensor& t) {
 
 // [B,H,T,d] whose memory is [B,T,H*d], as products read it.
 Tensor empty_heads(const Tensor& like) {
-  return at::empty({like.size(0), like.size(2), like.size(1), like.size(3)}, at::kBFloat16)
+  return at::empty({like.size(0), like.size(2), like.size(1), like.size(3)}, like.scalar_type())
       .transpose(1, 2);
 }
 
+template <class T>
 struct AttentionArguments {
   Tensor q, k, v, bias;
   double scale = 1;
@@ -41,9 +43,8 @@ struct AttentionArguments {
             .size = q.size(3),
             .scale = float(scale)};
   }
-  AttentionInputs inputs() const {
-    AttentionInputs inputs{
-        strided<const bf16>(q), strided<const bf16>(k), strided<const bf16>(v), {}};
+  AttentionInputs<T> inputs() const {
+    AttentionInputs<T> inputs{strided<const T>(q), strided<const T>(k), strided<const T>(v), {}};
     if (!bias.defined()) return inputs;
     const Tensor all = bias.expand({q.size(0), q.size(1), q.size(2), k.size(2)});
     inputs.bias = {data<float>(all), all.stride(0), all.stride(1), all.stride(2), all.stride(3)};
@@ -51,19 +52,20 @@ struct AttentionArguments {
   }
 };
 
+template <class T>
 struct AttendBack : public Node {
-  AttentionArguments given;
+  AttentionArguments<T> given;
   Tensor out, log_sums;  // [B,H,T,d], [B,H,T]
 
   autograd::variable_list apply(autograd::variable_list&& grads) override {
     if (!grads[0].defined()) return {Tensor(), Tensor(), Tensor()};
     NoGrad no_grad;
-    const Tensor dout = heads_of(
-        grads[0].view({out.size(0), out.size(2), out.size(1), out.size(3)}).transpose(1, 2));
+    const Tensor dout = heads_of<T>(
+        grads[0].reshape({out.size(0), out.size(2), out.size(1), out.size(3)}).transpose(1, 2));
     const Tensor dq = empty_heads(given.q), dk = empty_heads(given.k), dv = empty_heads(given.v);
-    const AttentionSlopes slopes{strided<const bf16>(out), strided<const bf16>(dout),
-                                 data<float>(log_sums),    strided<bf16>(dq),
-                                 strided<bf16>(dk),        strided<bf16>(dv)};
+    const AttentionSlopes<T> slopes{strided<const T>(out), strided<const T>(dout),
+                                    data<float>(log_sums), strided<T>(dq),
+                                    strided<T>(dk),        strided<T>(dv)};
     const auto inputs = given.inputs();
     const auto shape = given.shape();
     in_team(shape.units(), 1, [&](int64_t from, int64_t end) {
@@ -77,30 +79,37 @@ struct AttendBack : public Node {
   }
 };
 
-}  // namespace
-
-Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
-              double scale) {
-  const AttentionArguments given{heads_of(query), heads_of(key), heads_of(value),
-                                 bias.defined() ? bias.detach() : bias, scale};
+template <class T>
+Tensor attend_of(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
+                 double scale) {
+  const AttentionArguments<T> given{heads_of<T>(query), heads_of<T>(key), heads_of<T>(value),
+                                    bias.defined() ? bias.detach() : bias, scale};
   const bool graph = needs_graph({query, key, value});
   const Tensor out = empty_heads(given.q);
   const auto shape = given.shape();
   const auto inputs = given.inputs();
   const Tensor log_sums = graph ? at::empty({shape.batch, shape.heads, shape.queries}) : Tensor();
   in_team(shape.units(), 1, [&](int64_t from, int64_t end) {
-    attention_forward(shape, inputs, strided<bf16>(out), data<float>(log_sums), from, end);
+    attention_forward(shape, inputs, strided<T>(out), data<float>(log_sums), from, end);
   });
   count_attention(query, key, value);
   Tensor y = out.transpose(1, 2).view({shape.batch, shape.queries, shape.heads * shape.size});
   if (!graph) return y;
-  const auto node = make_node<AttendBack>();
+  const auto node = make_node<AttendBack<T>>();
   node->reads(query, key, value);
   node->given = given;
   node->out = out.detach();
   node->log_sums = log_sums;
   autograd::set_history(y, node);
   return y;
+}
+
+}  // namespace
+
+Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
+              double scale, at::ScalarType type) {
+  return type == at::kBFloat16 ? attend_of<bf16>(query, key, value, bias, scale)
+                               : attend_of<float>(query, key, value, bias, scale);
 }
 
 }  // namespace patina::kernels

@@ -1,5 +1,5 @@
-// Attention in one piece, forward and backward: bf16 in and out, sums and softmax in fp32, and the
-// probabilities never in memory for more than a few queries of one head.
+// Attention in one piece, forward and backward: bf16 or floats in and out, sums and softmax in
+// fp32, and the probabilities never in memory for more than some queries of one head.
 #pragma once
 
 #include <cstdint>
@@ -35,28 +35,37 @@ struct Bias {
   int64_t sample = 0, head = 0, query = 0, key = 0;
 };
 
+/// T is bf16 or float.
+template <class T>
 struct AttentionInputs {
-  Strided<const bf16> q;     // [B,H,T,size]
-  Strided<const bf16> k, v;  // [B,Hk,S,size]
-  Bias bias;                 // [B,H,T,S]
+  Strided<const T> q;     // [B,H,T,size]
+  Strided<const T> k, v;  // [B,Hk,S,size]
+  Bias bias;              // [B,H,T,S]
 };
 
 /// Units [first, last) of shape.units(): a unit is one sample's key head with its query heads, and
 /// its results depend on nothing else. out [B,H,T,size]; log_sums [B,H,T], for the way back, may be
 /// null. A query that sees no key gets zeros.
-void attention_forward(const AttentionShape& shape, const AttentionInputs& inputs,
+void attention_forward(const AttentionShape& shape, const AttentionInputs<bf16>& inputs,
                        const Strided<bf16>& out, float* log_sums, int64_t first, int64_t last,
                        const Instructions& set = instructions());
+void attention_forward(const AttentionShape& shape, const AttentionInputs<float>& inputs,
+                       const Strided<float>& out, float* log_sums, int64_t first, int64_t last,
+                       const Instructions& set = instructions());
 
+template <class T>
 struct AttentionSlopes {
-  Strided<const bf16> out, out_slopes;  // [B,H,T,size]
-  const float* log_sums = nullptr;      // [B,H,T] as the way forward left them
-  Strided<bf16> q, k, v;                // results, shaped like the inputs
+  Strided<const T> out, out_slopes;  // [B,H,T,size]
+  const float* log_sums = nullptr;   // [B,H,T] as the way forward left them
+  Strided<T> q, k, v;                // results, shaped like the inputs
 };
 
 /// The slopes of the inputs, except the bias, for units [first, last).
-void attention_backward(const AttentionShape& shape, const AttentionInputs& inputs,
-                        const AttentionSlopes& slopes, int64_t first, int64_t last,
+void attention_backward(const AttentionShape& shape, const AttentionInputs<bf16>& inputs,
+                        const AttentionSlopes<bf16>& slopes, int64_t first, int64_t last,
+                        const Instructions& set = instructions());
+void attention_backward(const AttentionShape& shape, const AttentionInputs<float>& inputs,
+                        const AttentionSlopes<float>& slopes, int64_t first, int64_t last,
                         const Instructions& set = instructions());
 
 }  // namespace patina::kernels

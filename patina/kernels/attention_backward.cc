@@ -19,8 +19,8 @@ int64_t odd_lines(int64_t n) {
 
 class Backward {
  public:
-  Backward(const AttentionShape& shape, const AttentionInputs& inputs,
-           const AttentionSlopes& slopes, const Instructions& set)
+  Backward(const AttentionShape& shape, const AttentionInputs<bf16>& inputs,
+           const AttentionSlopes<bf16>& slopes, const Instructions& set)
       : shape_(shape), inputs_(inputs), slopes_(slopes), set_(set) {
     for (auto* rows : {&q_rows_, &out_slope_rows_}) *rows = zeros(queries_padded_ * width_);
     for (auto* tiles : {&q_tiles_, &q_columns_, &out_slope_tiles_, &out_slope_columns_})
@@ -121,7 +121,7 @@ class Backward {
     const PaddedRows k = key_rows(inputs_.k).block(first, k_room_.get());
     const PaddedRows v = key_rows(inputs_.v).block(first, v_room_.get());
     for (int64_t query = 0; query < queries_padded_; query += kBlock) {
-      const SlopeBlock block =
+      const Slopes<bf16> block =
           slope_block(query, first, keys, tiles + query * key_tiles * kTileK, key_tiles);
       if (nobody_sees(query, first)) {
         clear(block);
@@ -137,9 +137,9 @@ class Backward {
     write(score_slopes_.get(), q_columns_.get(), shape_.scale, key_rows(slopes_.k), first, keys);
   }
 
-  SlopeBlock slope_block(int64_t query, int64_t first, int64_t keys, bf16* tiles,
-                         int64_t key_tiles) {
-    SlopeBlock block;
+  Slopes<bf16> slope_block(int64_t query, int64_t first, int64_t keys, bf16* tiles,
+                           int64_t key_tiles) {
+    Slopes<bf16> block;
     block.scores = scores_;
     block.p_slopes = p_slopes_;
     block.log_sums = &log_sums_[query];
@@ -165,7 +165,7 @@ class Backward {
                        [&](int32_t seen) { return seen <= key; });
   }
 
-  static void clear(const SlopeBlock& block) {
+  static void clear(const Slopes<bf16>& block) {
     for (int64_t i = 0; i < kBlock; ++i) {
       std::fill_n(block.p + i * block.stride, kBlock, bf16{0});
       std::fill_n(block.slopes + i * block.stride, kBlock, bf16{0});
@@ -206,7 +206,7 @@ class Backward {
     float* block = q_slopes_.get();
     for (int64_t query = 0; query < queries_; query += kBlock)
       for (int64_t column = 0; column < width_; column += kBlock, block += kBlock * kBlock) {
-        set_.attention.transpose(block);
+        set_.transpose(block);
         for (int64_t i = 0; i < std::min(kBlock, queries_ - query); ++i)
           set_.attention.scale(block + i * kBlock, shape_.scale,
                                std::min(kBlock, shape_.size - column), to.at(query + i) + column);
@@ -214,8 +214,8 @@ class Backward {
   }
 
   const AttentionShape& shape_;
-  const AttentionInputs& inputs_;
-  const AttentionSlopes& slopes_;
+  const AttentionInputs<bf16>& inputs_;
+  const AttentionSlopes<bf16>& slopes_;
   const Instructions& set_;
   const int64_t group_ = shape_.heads / shape_.key_heads;
   const int64_t width_ = round_up(shape_.size, kTileK);
@@ -241,8 +241,8 @@ class Backward {
 
 }  // namespace
 
-void attention_backward(const AttentionShape& shape, const AttentionInputs& inputs,
-                        const AttentionSlopes& slopes, int64_t first, int64_t last,
+void attention_backward(const AttentionShape& shape, const AttentionInputs<bf16>& inputs,
+                        const AttentionSlopes<bf16>& slopes, int64_t first, int64_t last,
                         const Instructions& set) {
   set.begin();
   Backward backward(shape, inputs, slopes, set);

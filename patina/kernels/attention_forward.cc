@@ -13,8 +13,8 @@ constexpr int64_t kFewQueries = 4;
 
 class Forward {
  public:
-  Forward(const AttentionShape& shape, const AttentionInputs& inputs, const Strided<bf16>& out,
-          float* log_sums, const Instructions& set)
+  Forward(const AttentionShape& shape, const AttentionInputs<bf16>& inputs,
+          const Strided<bf16>& out, float* log_sums, const Instructions& set)
       : shape_(shape), inputs_(inputs), out_(out), log_sums_(log_sums), set_(set) {
     q_room_ = aligned<bf16>(kBlock * width_);
     std::fill_n(q_room_.get(), kBlock * width_, bf16{0});
@@ -105,7 +105,7 @@ class Forward {
     const int64_t all_tiles = round_up(shape_.keys, kTileK) / kTileK;
     for (int64_t column = 0; column < width_; column += kBlock) {
       const bf16* tiles = value_tiles_.get() + column * all_tiles * kTileK;
-      set_.block(rows_[0].weights(), 2 * stride_, tiles, tiles + all_tiles * kTile,
+      set_.block(rows_[0].weights<bf16>(), 2 * stride_, tiles, tiles + all_tiles * kTile,
                  round_up(block.keys, kTileK) / kTileK, sums_.get() + column, width_);
     }
   }
@@ -128,13 +128,14 @@ class Forward {
       const int64_t keys = seen(i);
       set_.attention.dots(q.at(i), k, inputs_.k.row, keys, shape_.size, scores_.get());
       softmax(i, 1, round_up(keys, kTileN));
-      set_.attention.mix(rows_[0].weights(), v, inputs_.v.row, keys, shape_.size, sums_.get());
+      set_.attention.mix(rows_[0].weights<bf16>(), v, inputs_.v.row, keys, shape_.size,
+                         sums_.get());
       finish(rows_[0], sums_.get(), out.at(i));
     }
   }
 
   const AttentionShape& shape_;
-  const AttentionInputs& inputs_;
+  const AttentionInputs<bf16>& inputs_;
   const Strided<bf16>& out_;
   float* log_sums_;
   const Instructions& set_;
@@ -150,7 +151,7 @@ class Forward {
 
 }  // namespace
 
-void attention_forward(const AttentionShape& shape, const AttentionInputs& inputs,
+void attention_forward(const AttentionShape& shape, const AttentionInputs<bf16>& inputs,
                        const Strided<bf16>& out, float* log_sums, int64_t first, int64_t last,
                        const Instructions& set) {
   set.begin();

@@ -22,11 +22,18 @@ struct SoftmaxRow {
   float sum = 0;      // out: of the weights
 
   /// Out: exp(score - largest), zeros behind, in place of the scores.
-  bf16* weights() const { return reinterpret_cast<bf16*>(scores); }
+  template <class T>
+  T* weights() const {
+    return reinterpret_cast<T*>(scores);
+  }
 };
 
-/// A block of 32 keys x 32 queries on its way to the scores' slopes.
-struct SlopeBlock {
+template <class T>
+struct Slopes;
+
+/// In bf16, a block of 32 keys x 32 queries on its way to the scores' slopes.
+template <>
+struct Slopes<bf16> {
   float* scores = nullptr;           // [32,32] overwritten
   const float* p_slopes = nullptr;   // [32,32] of the loss by the probabilities
   const float* log_sums = nullptr;   // [32] of the queries
@@ -43,17 +50,29 @@ struct SlopeBlock {
   bf16 *left = nullptr, *right = nullptr;  // out: the slopes as two tiles [32 queries, 32 keys]
 };
 
+/// In floats, one query's scores on their way to their slopes.
+template <>
+struct Slopes<float> {
+  float* scores = nullptr;    // [keys rounded up to 16] out: probabilities
+  float* p_slopes = nullptr;  // of the loss by them; out: scale p (p_slopes - delta)
+  int64_t keys = 0;           // that the query sees
+  float scale = 1;
+  const float* bias = nullptr;  // null: none
+  int64_t bias_step = 0;
+  float log_sum = 0, delta = 0;
+  int64_t width = 0;  // of both, a multiple of 16: zeros behind the keys
+};
+
+/// T, bf16 or float, is what the products read.
+template <class T>
 struct AttentionSteps {
   void (*softmax)(SoftmaxRow* rows, int64_t n);
-  void (*slopes)(const SlopeBlock& block);
+  void (*slopes)(const Slopes<T>& slopes);
   /// to[i] = x · row i, for rows [n,d].
-  void (*dots)(const bf16* x, const bf16* rows, int64_t stride, int64_t n, int64_t d, float* to);
+  void (*dots)(const T* x, const T* rows, int64_t stride, int64_t n, int64_t d, float* to);
   /// to [d] = the sum of rows [n,d], each times its weight.
-  void (*mix)(const bf16* weights, const bf16* rows, int64_t stride, int64_t n, int64_t d,
-              float* to);
-  void (*scale)(const float* from, float by, int64_t n, bf16* to);
-  /// [32,32] in place.
-  void (*transpose)(float* block);
+  void (*mix)(const T* weights, const T* rows, int64_t stride, int64_t n, int64_t d, float* to);
+  void (*scale)(const float* from, float by, int64_t n, T* to);
 };
 
 }  // namespace patina::kernels

@@ -48,11 +48,11 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const L
 Tensor norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, bool rms,
             at::ScalarType type);
 
-/// Softmax attention in bf16. query [B,H,T,d], key and value [B,Hk,S,d] (views of any stride whose
-/// last dimension is contiguous), bias [B|1,H|1,T|1,S] float or undefined, without gradient; scores
-/// are multiplied by `scale`. [B,T,H*d] bf16.
+/// Softmax attention in `type`, bf16 or float. query [B,H,T,d], key and value [B,Hk,S,d] (views of
+/// any stride whose last dimension is contiguous), bias [B|1,H|1,T|1,S] float or undefined, without
+/// gradient; scores are multiplied by `scale`. [B,T,H*d] of `type`.
 Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
-              double scale);
+              double scale, at::ScalarType type);
 
 /// Count the products of x Wᵀ for that many rows, and of an attention: see flops().
 void count_linear(int64_t rows, const Tensor& x, const Tensor& weight);

@@ -14,9 +14,6 @@ void count_linear(int64_t rows, const Tensor& x, const Tensor& weight) {
 
 namespace {
 
-template <class T>
-inline constexpr at::ScalarType kType = std::is_same_v<T, bf16> ? at::kBFloat16 : at::kFloat;
-
 // [rows, k rounded up] of T; x itself where it is that already.
 template <class T>
 Tensor rows_for(const Tensor& x) {

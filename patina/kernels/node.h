@@ -43,6 +43,9 @@ T* data(const Tensor& t) {
   return t.defined() ? static_cast<T*>(t.data_ptr()) : nullptr;
 }
 
+template <class T>
+inline constexpr at::ScalarType kType = std::is_same_v<T, bf16> ? at::kBFloat16 : at::kFloat;
+
 template <class Work>
 void by_type(const Tensor& t, Work&& work) {
   if (t.scalar_type() == at::kBFloat16)

@@ -49,6 +49,7 @@ template <class T>
 struct Product {
   const T* a = nullptr;  // [m, k rounded up], zeros behind k
   int64_t a_stride = 0;  // elements from row to row, here and below
+  int64_t a_step = 1;    // elements from one to the next in a row; of bf16 always 1
   int64_t m = 0;
   const T* tiles = nullptr;  // W [n,k]
   int64_t n = 0, k = 0;
@@ -82,7 +83,10 @@ struct Instructions {
                       float* tiles);
   /// Wᵀ [k,n], both rounded up to 32, from the tiles of W [n,k].
   void (*unpack_transposed)(const bf16* tiles, int64_t n, int64_t k, bf16* to, int64_t stride);
-  AttentionSteps attention;
+  /// [32,32] in place.
+  void (*transpose)(float* block);
+  AttentionSteps<bf16> attention;
+  AttentionSteps<float> attention_of_floats;
 
   template <class T>
   const Rows<T>& rows() const {

@@ -76,10 +76,10 @@ class PackedEngine : public Engine {
 
   Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
                 double scale) const override {
-    if (precision_ == Precision::fp32 || !frozen(bias))
+    if (!frozen(bias))
       return plain_engine()->attend(query.to(at::kFloat), key.to(at::kFloat), value.to(at::kFloat),
                                     bias, scale);
-    return kernels::attend(query, key, value, bias, scale);
+    return kernels::attend(query, key, value, bias, scale, type_);
   }
 
   Tensor embed_patches(const Linear& patch, const Tensor& images) const override {

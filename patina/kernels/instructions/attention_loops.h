@@ -31,31 +31,33 @@ inline void find_largest(SoftmaxRow& row) {
   row.largest = largest_of(highest) * (row.bias ? 1.0f : row.scale);
 }
 
+template <class T>
 inline void weigh(SoftmaxRow& row) {
   const bool nothing = row.largest <= 0.1f * kHidden;
   if (nothing) row.largest = 0;
   const float step = (row.bias ? 1.0f : row.scale) * kLog2E, base = row.largest * kLog2E;
   const float* scores = row.scores;
-  bf16* weights = row.weights();  // half as long: they never catch up with the scores
+  T* weights = row.weights<T>();  // as long or half as long: they never overtake the scores
   Floats sums = {};
   int64_t j = 0;
   for (; j < row.keys; j += kLanes) {
-    const Floats weight = exp2_of(load<Floats>(scores + j) * step - base);
+    const Floats weight = exp2_of<T>(load<Floats>(scores + j) * step - base);
     sums += weight;
-    store(rounded_words(weight), weights + j);
+    put(weight, weights + j);
   }
-  for (; j < row.width; j += kLanes) store(Words{}, weights + j);
+  for (; j < row.width; j += kLanes) put(Floats{}, weights + j);
   row.sum = total(sums);
 }
 
 // In two rounds, since each ends in one number for which the processor would wait.
+template <class T>
 void softmax(SoftmaxRow* rows, int64_t n) {
   for (int64_t i = 0; i < n; ++i) find_largest(rows[i]);
-  for (int64_t i = 0; i < n; ++i) weigh(rows[i]);
+  for (int64_t i = 0; i < n; ++i) weigh<T>(rows[i]);
 }
 
 // Scales the block's scores, adds the bias and hides what a query does not see.
-void place_scores(const SlopeBlock& block) {
+void place_scores(const Slopes<bf16>& block) {
   for (int64_t i = 0; i < block.keys; ++i) {
     float* scores = block.scores + i * kBlock;
     const int64_t key = block.first_key + i;
@@ -68,7 +70,7 @@ void place_scores(const SlopeBlock& block) {
   }
 }
 
-void slopes(const SlopeBlock& block) {
+void slopes(const Slopes<bf16>& block) {
   const bool placed = block.bias || block.seen;
   if (placed) place_scores(block);
   const float step = (placed ? 1.0f : block.scale) * kLog2E;
@@ -83,7 +85,7 @@ void slopes(const SlopeBlock& block) {
         const int64_t at = (pair + odd) * kBlock + half, to = (pair + odd) * block.stride + half;
         Words p = {};
         if (pair + odd < block.keys) {
-          const Floats weight = exp2_of(load<Floats>(block.scores + at) * step - log_sum);
+          const Floats weight = exp2_of<bf16>(load<Floats>(block.scores + at) * step - log_sum);
           p = rounded_words(weight);
           both[odd] = rounded_words(weight * (load<Floats>(block.p_slopes + at) - delta));
         }
@@ -95,30 +97,55 @@ void slopes(const SlopeBlock& block) {
   }
 }
 
-void dots(const bf16* x, const bf16* rows, int64_t stride, int64_t n, int64_t d, float* to) {
+void slopes(const Slopes<float>& row) {
+  if (row.bias)
+    for (int64_t j = 0; j < row.keys; ++j)
+      row.scores[j] = row.scores[j] * row.scale + row.bias[j * row.bias_step];
+  const float step = (row.bias ? 1.0f : row.scale) * kLog2E, base = row.log_sum * kLog2E;
+  int64_t j = 0;
+  const auto take = [&](const Floats& p) {
+    store(p, row.scores + j);
+    store(p * (load<Floats>(row.p_slopes + j) - row.delta) * row.scale, row.p_slopes + j);
+  };
+  const auto weights = [&] { return exp2_of<float>(load<Floats>(row.scores + j) * step - base); };
+  for (; j + kLanes <= row.keys; j += kLanes) take(weights());
+  if (j < row.keys) {
+    const Ints inside = kLane < int32_t(row.keys - j);
+    const Floats slopes = load<Floats>(row.p_slopes + j);
+    store(inside ? slopes : Floats{}, row.p_slopes + j);
+    take(inside ? weights() : Floats{});
+    j += kLanes;
+  }
+  for (; j < row.width; j += kLanes) {
+    store(Floats{}, row.scores + j);
+    store(Floats{}, row.p_slopes + j);
+  }
+}
+
+template <class T>
+void dots(const T* x, const T* rows, int64_t stride, int64_t n, int64_t d, float* to) {
   const int64_t whole = d / kLanes * kLanes;
   for (int64_t i = 0; i < n; ++i, rows += stride) {
     Floats sums = {};
-    for (int64_t j = 0; j < whole; j += kLanes)
-      sums += widened(load<Words>(x + j)) * widened(load<Words>(rows + j));
+    for (int64_t j = 0; j < whole; j += kLanes) sums += floats_at(x + j) * floats_at(rows + j);
     to[i] = total(sums);
     for (int64_t j = whole; j < d; ++j) to[i] += to_float(x[j]) * to_float(rows[j]);
   }
 }
 
 // `vectors` of the sum at once, so that they stay in registers.
-template <int vectors>
-inline void mix_columns(const bf16* weights, const bf16* rows, int64_t stride, int64_t n,
-                        float* to) {
+template <int vectors, class T>
+inline void mix_columns(const T* weights, const T* rows, int64_t stride, int64_t n, float* to) {
   Floats sums[vectors] = {};
   for (int64_t i = 0; i < n; ++i, rows += stride)
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v)
-      sums[v] += to_float(weights[i]) * widened(load<Words>(rows + v * kLanes));
+      sums[v] += to_float(weights[i]) * floats_at(rows + v * kLanes);
   for (int v = 0; v < vectors; ++v) store(sums[v], to + v * kLanes);
 }
 
-void mix(const bf16* weights, const bf16* rows, int64_t stride, int64_t n, int64_t d, float* to) {
+template <class T>
+void mix(const T* weights, const T* rows, int64_t stride, int64_t n, int64_t d, float* to) {
   int64_t j = 0;
   for (; j + 4 * kLanes <= d; j += 4 * kLanes) mix_columns<4>(weights, rows + j, stride, n, to + j);
   for (; j + kLanes <= d; j += kLanes) mix_columns<1>(weights, rows + j, stride, n, to + j);
@@ -128,11 +155,11 @@ void mix(const bf16* weights, const bf16* rows, int64_t stride, int64_t n, int64
   }
 }
 
-void scale(const float* from, float by, int64_t n, bf16* to) {
+template <class T>
+void scale(const float* from, float by, int64_t n, T* to) {
   const int64_t whole = n / kLanes * kLanes;
-  for (int64_t j = 0; j < whole; j += kLanes)
-    store(rounded_words(load<Floats>(from + j) * by), to + j);
-  for (int64_t j = whole; j < n; ++j) to[j] = to_bf16(from[j] * by);
+  for (int64_t j = 0; j < whole; j += kLanes) put(load<Floats>(from + j) * by, to + j);
+  for (int64_t j = whole; j < n; ++j) to[j] = rounded<T>(from[j] * by);
 }
 
 // Quarters of 16 x 16, the outer two of which also change places.
@@ -150,6 +177,7 @@ void transpose_block(float* block) {
     }
 }
 
-constexpr AttentionSteps kAttention = {softmax, slopes, dots, mix, scale, transpose_block};
+template <class T>
+constexpr AttentionSteps<T> kAttention = {softmax<T>, slopes, dots<T>, mix<T>, scale<T>};
 
 }  // namespace

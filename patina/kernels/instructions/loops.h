@@ -26,7 +26,9 @@ constexpr Instructions table() {
           pack_matrix<float>,
           pack_strips,
           unpack_transposed,
-          kAttention};
+          transpose_block,
+          kAttention<bf16>,
+          kAttention<float>};
 }
 
 }  // namespace

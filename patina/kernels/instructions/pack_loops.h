@@ -96,6 +96,10 @@ inline void pack_strips(const float* from, int64_t row, int64_t column, int64_t 
     }
     for (int64_t j = 0; j < k; ++j) {
       float* to = tiles + j * kBlock;
+      if (row == 1 && columns == kBlock) {
+        std::memcpy(to, from + j * column, kBlock * sizeof(float));
+        continue;
+      }
       for (int64_t i = 0; i < columns; ++i) to[i] = from[i * row + j * column];
       std::fill(to + columns, to + kBlock, 0.0f);
     }

@@ -15,10 +15,10 @@ struct Register {
 template <bool woven>
 struct StripRows {
   const float* a = nullptr;
-  int64_t stride = 0;
+  int64_t stride = 0, step = 1;
 
   [[gnu::always_inline]] inline float at(int64_t i, int64_t j) const {
-    return woven ? a[j * kLanes + i] : a[i * stride + j];
+    return woven ? a[j * kLanes + i] : a[i * stride + j * step];
   }
 };
 
@@ -58,6 +58,18 @@ constexpr bool weaves(int rows) {
   return rows > 4;
 }
 
+// `count` rows of the product from `row` on, woven.
+template <int count>
+inline void weave_rows(const Product<float>& p, int64_t row, float* to) {
+  const float* from = p.a + row * p.a_stride;
+  if (p.a_step == 1) return weave(from, p.a_stride, count, p.k, to, kLanes);
+  for (int64_t j = 0; j < p.k; ++j, from += p.a_step, to += kLanes)
+    if (p.a_stride == 1)
+      std::memcpy(to, from, count * sizeof(float));
+    else
+      for (int i = 0; i < count; ++i) to[i] = from[i * p.a_stride];
+}
+
 // One panel of rows, which stays in the second cache, times all columns: `most` rows at a time,
 // then what is left of them.
 template <int lanes, int most>
@@ -66,14 +78,14 @@ inline void panel_of_floats(const Product<float>& p, int64_t panel, int64_t end,
   const auto finish = finish_rows(p);
   const auto woven_at = [&](int64_t row) { return woven + (row - panel) / most * p.k * kLanes; };
   for (int64_t row = panel; weaves(most) && row + most <= end; row += most)
-    weave(p.a + row * p.a_stride, p.a_stride, most, p.k, woven_at(row), kLanes);
+    weave_rows<most>(p, row, woven_at(row));
   for (int64_t column = 0; column < p.n; column += kBlock) {
     const float* strip = tiles_of(p, column);
     int64_t row = panel;
     const auto take = [&]<int count, bool is_woven>() {
       for (; row + count <= end; row += count) {
         const float* a = is_woven ? woven_at(row) : p.a + row * p.a_stride;
-        strip_sums<lanes, count>(StripRows<is_woven>{a, p.a_stride}, strip, p.k, sums);
+        strip_sums<lanes, count>(StripRows<is_woven>{a, p.a_stride, p.a_step}, strip, p.k, sums);
         finish(p, row, row + count, column, sums);
       }
     };

@@ -152,13 +152,24 @@ constexpr __mmask16 kAll = 0xffff;
   return x[0];
 }
 
-// 2^x for x of 0 or little more, relative error below 8e-6: far less than the rounding to bf16 that
-// follows. A polynomial of what stands behind the point, through Chebyshev's points.
+// 2^x for x of 0 or little more, as T needs it: relative error below 8e-6, far less than the
+// rounding to bf16 that follows, and 7e-8. A polynomial of what stands behind the point, through
+// Chebyshev's points.
+template <class T>
 [[gnu::always_inline]] inline Floats exp2_of(const Floats& x) {
   const Floats r = behind_point(x);
-  Floats p = 1.276311389e-02f * r + 5.344102927e-02f;
-  p = p * r + 2.406470481e-01f;
-  p = p * r + 6.931339926e-01f;
+  Floats p;
+  if constexpr (std::is_same_v<T, bf16>) {
+    p = 1.276311389e-02f * r + 5.344102927e-02f;
+    p = p * r + 2.406470481e-01f;
+    p = p * r + 6.931339926e-01f;
+  } else {
+    p = 2.186578495e-04f * r + 1.239133184e-03f;
+    p = p * r + 9.684186429e-03f;
+    p = p * r + 5.548062921e-02f;
+    p = p * r + 2.402304560e-01f;
+    p = p * r + 6.931469440e-01f;
+  }
   p = p * r + 1.0f;
   return raised(p, x);
 }

@@ -1,4 +1,4 @@
-// Attention against its definition in fp64 on the same bf16 inputs: results, slopes, views, masks.
+// Attention against its definition in fp64 on the same inputs: results, slopes, views, masks.
 #include "patina/kernels/attention.h"
 
 #include <gtest/gtest.h>
@@ -14,8 +14,12 @@ namespace patina::kernels {
 namespace {
 
 // Differences as parts of the whole, both as lengths of vectors. A rounding to bf16 is off by
-// 2^-9 at most; forward has two of them in a row, backward four.
-constexpr double kForwardError = 1.0 / 256, kBackwardError = 1.0 / 128;
+// 2^-9 at most; forward has two of them in a row, backward four. Scores of hundreds in floats are
+// off by some 2^-16, and so are their probabilities.
+template <class T>
+constexpr double kForwardError = std::is_same_v<T, bf16> ? 1.0 / 256 : 1.0 / (1 << 15);
+template <class T>
+constexpr double kBackwardError = 2 * kForwardError<T>;
 
 struct Case {
   AttentionShape shape;
@@ -30,9 +34,10 @@ AttentionShape shape_of(int64_t batch, int64_t heads, int64_t key_heads, int64_t
 }
 
 // Rows of `heads` heads with room for `lanes` numbers, of which the view begins at `first`.
+template <class T>
 struct Tensor {
-  std::vector<bf16> data;
-  Strided<bf16> view;
+  std::vector<T> data;
+  Strided<T> view;
 
   Tensor(int64_t batch, int64_t heads, int64_t rows, int64_t size, bool fused, int64_t lanes,
          int64_t first) {
@@ -42,19 +47,20 @@ struct Tensor {
     else
       view = {data.data(), heads * rows * size, rows * size, size};
   }
-  Strided<const bf16> read() const { return {view.data, view.sample, view.head, view.row}; }
+  Strided<const T> read() const { return {view.data, view.sample, view.head, view.row}; }
 };
 
+template <class T>
 struct Trial {
   Case c;
-  Tensor q, k, v, out, out_slopes, dq, dk, dv;
+  Tensor<T> q, k, v, out, out_slopes, dq, dk, dv;
   std::vector<float> bias, log_sums;
 
-  Tensor queries() const {
+  Tensor<T> queries() const {
     const auto& s = c.shape;
     return {s.batch, s.heads, s.queries, s.size, c.fused, (s.heads + 2) * s.size, s.size};
   }
-  Tensor keys(int64_t part) const {
+  Tensor<T> keys(int64_t part) const {
     const auto& s = c.shape;
     const int64_t width = s.key_heads * s.size;
     return {s.batch, s.key_heads, s.keys, s.size, c.fused, 2 * width + 3, part * width};
@@ -72,8 +78,8 @@ struct Trial {
         dv(keys(1)) {
     std::mt19937 random(seed);
     std::normal_distribution<float> normal;
-    for (Tensor* tensor : {&q, &k, &v, &out_slopes})
-      for (bf16& x : tensor->data) x = to_bf16(float(c.spread) * normal(random));
+    for (auto* tensor : {&q, &k, &v, &out_slopes})
+      for (T& x : tensor->data) x = rounded<T>(float(c.spread) * normal(random));
     const auto& s = c.shape;
     log_sums.assign(size_t(s.batch * s.heads * s.queries), 0.0f);
     if (!c.bias.data) return;
@@ -83,8 +89,8 @@ struct Trial {
     c.bias.data = bias.data();
   }
 
-  AttentionInputs inputs() const { return {q.read(), k.read(), v.read(), c.bias}; }
-  AttentionSlopes slopes() const {
+  AttentionInputs<T> inputs() const { return {q.read(), k.read(), v.read(), c.bias}; }
+  AttentionSlopes<T> slopes() const {
     return {out.read(), out_slopes.read(), log_sums.data(), dq.view, dk.view, dv.view};
   }
   void run(const Instructions& set) {
@@ -105,25 +111,27 @@ struct Dense {
   }
 };
 
-Dense dense(const Strided<const bf16>& view, int64_t batch, int64_t heads, int64_t rows,
+template <class T>
+Dense dense(const Strided<const T>& view, int64_t batch, int64_t heads, int64_t rows,
             int64_t size) {
   Dense all(batch, heads, rows, size);
   for (int64_t b = 0; b < batch; ++b)
     for (int64_t h = 0; h < heads; ++h)
       for (int64_t t = 0; t < rows; ++t)
         std::transform(view.at(b, h, t), view.at(b, h, t) + size, all.at(b, h, t),
-                       [](bf16 x) { return to_float(x); });
+                       [](T x) { return to_float(x); });
   return all;
 }
 
 // The definition.
+template <class T>
 struct Reference {
   const AttentionShape& shape;
   const Bias bias;
   Dense q, k, v, out, dq, dk, dv;
   std::vector<double> log_sums;
 
-  explicit Reference(const Trial& trial)
+  explicit Reference(const Trial<T>& trial)
       : shape(trial.c.shape),
         bias(trial.c.bias),
         q(of_queries(trial.q)),
@@ -137,10 +145,10 @@ struct Reference {
     backward(of_queries(trial.out_slopes));
   }
 
-  Dense of_queries(const Tensor& x) const {
+  Dense of_queries(const Tensor<T>& x) const {
     return dense(x.read(), shape.batch, shape.heads, shape.queries, shape.size);
   }
-  Dense of_keys(const Tensor& x) const {
+  Dense of_keys(const Tensor<T>& x) const {
     return dense(x.read(), shape.batch, shape.key_heads, shape.keys, shape.size);
   }
 
@@ -217,41 +225,48 @@ double difference(const Dense& x, const Dense& expected) {
   return part == part ? part : 1;
 }
 
+template <class T>
 void expect_like_definition(const Case& c, const std::string& what) {
-  Trial trial(c);
-  const Reference expected(trial);
+  Trial<T> trial(c);
+  const Reference<T> expected(trial);
   for (const auto& [name, set] : instruction_sets()) {
     SCOPED_TRACE(what + ", " + name);
     trial.run(*set);
-    EXPECT_LT(difference(expected.of_queries(trial.out), expected.out), kForwardError);
-    EXPECT_LT(difference(expected.of_queries(trial.dq), expected.dq), kBackwardError);
-    EXPECT_LT(difference(expected.of_keys(trial.dk), expected.dk), kBackwardError);
-    EXPECT_LT(difference(expected.of_keys(trial.dv), expected.dv), kBackwardError);
+    EXPECT_LT(difference(expected.of_queries(trial.out), expected.out), kForwardError<T>);
+    EXPECT_LT(difference(expected.of_queries(trial.dq), expected.dq), kBackwardError<T>);
+    EXPECT_LT(difference(expected.of_keys(trial.dk), expected.dk), kBackwardError<T>);
+    EXPECT_LT(difference(expected.of_keys(trial.dv), expected.dv), kBackwardError<T>);
     for (size_t i = 0; i < trial.log_sums.size(); ++i)
       ASSERT_NEAR(trial.log_sums[i], expected.log_sums[i], 1e-4) << i;
   }
 }
 
-TEST(Attention, FollowsItsDefinitionForManyShapes) {
+template <class T>
+class Attention : public testing::Test {};
+using Types = testing::Types<bf16, float>;
+TYPED_TEST_SUITE(Attention, Types, );
+
+TYPED_TEST(Attention, FollowsItsDefinitionForManyShapes) {
   for (const int64_t size : {5, 16, 32, 48, 64, 80, 128, 256})
     for (const auto& [queries, keys] : std::vector<std::pair<int64_t, int64_t>>{
              {1, 9}, {1, 70}, {4, 31}, {5, 33}, {32, 32}, {65, 65}, {97, 40}, {40, 197}}) {
       const std::string what =
           std::to_string(size) + ": " + std::to_string(queries) + " x " + std::to_string(keys);
-      expect_like_definition({shape_of(1, 2, 2, queries, keys, size)}, what);
-      expect_like_definition({shape_of(2, 2, 1, queries, keys, size), {}, false}, what + ", apart");
+      expect_like_definition<TypeParam>({shape_of(1, 2, 2, queries, keys, size)}, what);
+      expect_like_definition<TypeParam>({shape_of(2, 2, 1, queries, keys, size), {}, false},
+                                        what + ", apart");
     }
-  expect_like_definition({shape_of(1, 3, 3, 197, 197, 64)}, "an image");
+  expect_like_definition<TypeParam>({shape_of(1, 3, 3, 197, 197, 64)}, "an image");
 }
 
-TEST(Attention, SharesKeysBetweenQueryHeads) {
+TYPED_TEST(Attention, SharesKeysBetweenQueryHeads) {
   for (const bool fused : {false, true})
     for (const int64_t queries : {1, 2, 37, 64})
-      expect_like_definition({shape_of(2, 6, 2, queries, 45, 32), {}, fused},
-                             std::to_string(queries) + " queries");
+      expect_like_definition<TypeParam>({shape_of(2, 6, 2, queries, 45, 32), {}, fused},
+                                        std::to_string(queries) + " queries");
 }
 
-TEST(Attention, AddsEveryKindOfBias) {
+TYPED_TEST(Attention, AddsEveryKindOfBias) {
   const auto shape = shape_of(2, 4, 2, 37, 50, 32);
   static const float some = 0;
   const int64_t one = 37 * 50;
@@ -259,58 +274,60 @@ TEST(Attention, AddsEveryKindOfBias) {
        {Bias{&some, 4 * one, one, 50, 1}, Bias{&some, 0, one, 50, 1}, Bias{&some, one, 0, 50, 1},
         Bias{&some, 50, 0, 0, 1}, Bias{&some, 0, 0, 50, 1}, Bias{&some, 4 * one, one, 1, 37},
         Bias{&some, 7, 3, 1, 0}})
-    expect_like_definition({shape, bias}, "steps " + std::to_string(bias.sample) + " " +
-                                              std::to_string(bias.head) + " " +
-                                              std::to_string(bias.query));
-  expect_like_definition({shape_of(2, 2, 2, 1, 50, 32), {&some, 100, 50, 50, 1}}, "one query");
+    expect_like_definition<TypeParam>({shape, bias}, "steps " + std::to_string(bias.sample) + " " +
+                                                         std::to_string(bias.head) + " " +
+                                                         std::to_string(bias.query));
+  expect_like_definition<TypeParam>({shape_of(2, 2, 2, 1, 50, 32), {&some, 100, 50, 50, 1}},
+                                    "one query");
 }
 
-TEST(Attention, HidesWhatComesLater) {
+TYPED_TEST(Attention, HidesWhatComesLater) {
   for (const int64_t key_heads : {1, 2})
     for (const auto& [queries, keys] : std::vector<std::pair<int64_t, int64_t>>{
              {1, 40}, {3, 40}, {70, 70}, {40, 133}, {133, 40}, {33, 32}}) {
       const auto shape = shape_of(2, 2, key_heads, queries, keys, 32, true);
-      expect_like_definition({shape}, std::to_string(queries) + " x " + std::to_string(keys));
+      expect_like_definition<TypeParam>({shape},
+                                        std::to_string(queries) + " x " + std::to_string(keys));
     }
 }
 
-TEST(Attention, AddsUpMoreKeysThanItKeeps) {
-  expect_like_definition({shape_of(1, 2, 1, 40, 2100, 16)}, "all seen");
-  expect_like_definition({shape_of(1, 1, 1, 1100, 1100, 16, true)}, "causal");
+TYPED_TEST(Attention, AddsUpMoreKeysThanItKeeps) {
+  expect_like_definition<TypeParam>({shape_of(1, 2, 1, 40, 2100, 16)}, "all seen");
+  expect_like_definition<TypeParam>({shape_of(1, 1, 1, 1100, 1100, 16, true)}, "causal");
 }
 
-TEST(Attention, StaysExactForLargeScores) {
+TYPED_TEST(Attention, StaysExactForLargeScores) {
   Case c{shape_of(1, 2, 2, 65, 65, 64)};
   c.spread = 6;
-  expect_like_definition(c, "scores up to hundreds");
+  expect_like_definition<TypeParam>(c, "scores up to hundreds");
 }
 
 // Queries 3 and 4 see nothing, the others every second key.
-TEST(Attention, GivesZerosToAQueryThatSeesNothing) {
+TYPED_TEST(Attention, GivesZerosToAQueryThatSeesNothing) {
   for (const float hidden : {kHidden, -std::numeric_limits<float>::infinity()}) {
     const auto shape = shape_of(1, 2, 1, 37, 50, 32);
     static const float some = 0;
-    Trial trial({shape, {&some, 0, 0, 50, 1}});
+    Trial<TypeParam> trial({shape, {&some, 0, 0, 50, 1}});
     for (size_t i = 0; i < trial.bias.size(); ++i)
       if (i % 2 || i / 50 == 3 || i / 50 == 4) trial.bias[i] = hidden;
-    const Reference expected(trial);
+    const Reference<TypeParam> expected(trial);
     for (const auto& [name, set] : instruction_sets()) {
       SCOPED_TRACE(name);
       trial.run(*set);
-      EXPECT_LT(difference(expected.of_queries(trial.out), expected.out), kForwardError);
-      EXPECT_LT(difference(expected.of_queries(trial.dq), expected.dq), kBackwardError);
-      EXPECT_LT(difference(expected.of_keys(trial.dk), expected.dk), kBackwardError);
-      EXPECT_LT(difference(expected.of_keys(trial.dv), expected.dv), kBackwardError);
+      EXPECT_LT(difference(expected.of_queries(trial.out), expected.out), kForwardError<TypeParam>);
+      EXPECT_LT(difference(expected.of_queries(trial.dq), expected.dq), kBackwardError<TypeParam>);
+      EXPECT_LT(difference(expected.of_keys(trial.dk), expected.dk), kBackwardError<TypeParam>);
+      EXPECT_LT(difference(expected.of_keys(trial.dv), expected.dv), kBackwardError<TypeParam>);
       for (const int64_t head : {0, 1})
         for (int64_t i = 0; i < 32; ++i) EXPECT_EQ(to_float(trial.out.view.at(0, head, 3)[i]), 0);
     }
   }
 }
 
-TEST(Attention, LetsWhatIsNotANumberBeSeen) {
+TYPED_TEST(Attention, LetsWhatIsNotANumberBeSeen) {
   for (const auto& [name, set] : instruction_sets()) {
-    Trial trial({shape_of(1, 1, 1, 40, 40, 32)});
-    trial.q.view.at(0, 0, 2)[7] = to_bf16(std::nanf(""));
+    Trial<TypeParam> trial({shape_of(1, 1, 1, 40, 40, 32)});
+    trial.q.view.at(0, 0, 2)[7] = rounded<TypeParam>(std::nanf(""));
     attention_forward(trial.c.shape, trial.inputs(), trial.out.view, nullptr, 0, 1, *set);
     EXPECT_TRUE(std::isnan(to_float(trial.out.view.at(0, 0, 2)[0]))) << name;
     EXPECT_FALSE(std::isnan(to_float(trial.out.view.at(0, 0, 3)[0]))) << name;
@@ -318,12 +335,12 @@ TEST(Attention, LetsWhatIsNotANumberBeSeen) {
 }
 
 // Bit for bit, and nothing beside the views is touched: both trials began with the same bits.
-TEST(Attention, DependsOnNeitherRangesNorNeighbours) {
+TYPED_TEST(Attention, DependsOnNeitherRangesNorNeighbours) {
   for (const auto& [name, set] : instruction_sets())
     for (const bool causal : {false, true}) {
       SCOPED_TRACE(name);
       const auto shape = shape_of(3, 4, 2, 45, 70, 48, causal);
-      Trial whole({shape}), parts({shape});
+      Trial<TypeParam> whole({shape}), parts({shape});
       whole.run(*set);
       for (const int64_t unit : {4, 2, 0, 5, 3, 1})
         attention_forward(shape, parts.inputs(), parts.out.view, parts.log_sums.data(), unit,
@@ -338,27 +355,28 @@ TEST(Attention, DependsOnNeitherRangesNorNeighbours) {
     }
 }
 
-TEST(Attention, WritesNothingBesideItsViews) {
+TYPED_TEST(Attention, WritesNothingBesideItsViews) {
   for (const auto& [name, set] : instruction_sets()) {
     SCOPED_TRACE(name);
-    Trial trial({shape_of(2, 2, 2, 37, 37, 48)});
-    for (Tensor* tensor : {&trial.out, &trial.dq, &trial.dk, &trial.dv})
-      std::fill(tensor->data.begin(), tensor->data.end(), bf16{0x4321});
+    Trial<TypeParam> trial({shape_of(2, 2, 2, 37, 37, 48)});
+    const TypeParam untouched = 0x4321;
+    for (auto* tensor : {&trial.out, &trial.dq, &trial.dk, &trial.dv})
+      std::fill(tensor->data.begin(), tensor->data.end(), untouched);
     trial.run(*set);
-    for (const bf16* row = trial.out.data.data(); row < &trial.out.data.back(); row += 4 * 48) {
-      EXPECT_TRUE(std::all_of(row, row + 48, [](bf16 x) { return x == 0x4321; }));
-      EXPECT_TRUE(std::all_of(row + 3 * 48, row + 4 * 48, [](bf16 x) { return x == 0x4321; }));
+    for (const auto* row = trial.out.data.data(); row < &trial.out.data.back(); row += 4 * 48) {
+      EXPECT_EQ(std::count(row, row + 48, untouched), 48);
+      EXPECT_EQ(std::count(row + 3 * 48, row + 4 * 48, untouched), 48);
     }
-    for (const Tensor* tensor : {&trial.dk, &trial.dv})
-      EXPECT_EQ(std::count(tensor->data.begin(), tensor->data.end(), 0x4321), 2 * 37 * (96 + 3));
+    for (const auto* tensor : {&trial.dk, &trial.dv})
+      EXPECT_EQ(std::count(tensor->data.begin(), tensor->data.end(), untouched), 2 * 37 * (96 + 3));
   }
 }
 
 // The slopes that the other tests compare with, by differences.
-TEST(Attention, DefinitionOfSlopesIsItsDerivative) {
+TYPED_TEST(Attention, DefinitionOfSlopesIsItsDerivative) {
   static const float some = 0;
-  Trial trial({shape_of(1, 2, 1, 3, 4, 5, true), {&some, 0, 12, 4, 1}});
-  Reference reference(trial);
+  Trial<TypeParam> trial({shape_of(1, 2, 1, 3, 4, 5, true), {&some, 0, 12, 4, 1}});
+  Reference<TypeParam> reference(trial);
   const Dense weights = reference.of_queries(trial.out_slopes);
   const auto loss = [&] {
     reference.forward();

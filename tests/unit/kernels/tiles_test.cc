@@ -227,6 +227,29 @@ TYPED_TEST(Products, OfARowDependOnThatRowOnly) {
   }
 }
 
+// Bit for bit: rows that lie as columns, one beside the other and apart.
+TEST(ProductsOfFloats, ReadRowsThatLieAsColumns) {
+  for (const auto& [name, set] : instruction_sets())
+    for (const int64_t apart : {1, 3}) {
+      SCOPED_TRACE(name + " " + std::to_string(apart));
+      Trial<float> trial{70, 45, 77, true, false, false, false, Activation::none};
+      trial.prepare();
+      run(*set, trial.product());
+      const int64_t step = trial.m * apart + 2;
+      std::vector<float> turned(size_t(trial.k * step));
+      for (int64_t i = 0; i < trial.m; ++i)
+        for (int64_t j = 0; j < trial.k; ++j)
+          turned[size_t(i * apart + j * step)] = trial.a[size_t(i * trial.width + j)];
+      auto other = trial;
+      auto p = other.product();
+      p.a = turned.data();
+      p.a_stride = apart;
+      p.a_step = step;
+      run(*set, p);
+      EXPECT_EQ(other.numbers, trial.numbers);
+    }
+}
+
 // Columns of tiles that are no neighbours.
 TEST(Blocks, TakeTwoColumnsFromAnywhere) {
   constexpr int64_t kSteps = 3, kWidth = kSteps * kTileK;

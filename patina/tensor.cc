@@ -5,11 +5,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <malloc.h>
+#include <omp.h>
 #include <torch/version.h>
 
 #include <cstdlib>
 #include <cstring>
-#include <thread>
 
 #include "patina/ops.h"
 
@@ -63,8 +63,9 @@ void prepare_cpu(int threads) {
   ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
   ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
 #endif
-  at::set_num_threads(threads > 0 ? threads
-                                  : int(std::max(1u, std::thread::hardware_concurrency())));
+  // OpenMP's own count heeds OMP_NUM_THREADS and the cores that the process may use; LibTorch's
+  // default may be one.
+  at::set_num_threads(threads > 0 ? threads : omp_get_max_threads());
 }
 int tensor_threads() {
   return at::get_num_threads();

@@ -33,7 +33,7 @@ class MixedPrecision {
 };
 
 /// Call once, before any tensor is made: chooses instruction sets that work on this machine, and
-/// the threads LibTorch and its BLAS use (0: one per core).
+/// the threads LibTorch and its BLAS use (0: OMP_NUM_THREADS, else one per usable core).
 void prepare_cpu(int threads);
 
 /// "[64, 3, 224, 224]".

@@ -20,7 +20,8 @@ int main(int argc, char** argv) {
   app.fallthrough();
   int threads = 0;
   bool quiet = false;
-  app.add_option("--threads", threads, "Threads for computing; 0: one per core")
+  app.add_option("--threads", threads,
+                 "Threads for computing; 0: as OMP_NUM_THREADS says, else one per core")
       ->check(CLI::Range(0, 4096));
   app.add_flag("--quiet", quiet, "No progress lines");
   app.parse_complete_callback([&] {

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include "apps/patina/child.h"
 #include "apps/patina/commands.h"
 #include "patina/base/error.h"
 #include "patina/report/report.h"
@@ -11,6 +12,20 @@
 namespace patina::cli {
 
 namespace {
+
+// `patina run` in a process of its own, which goes on where it was.
+void run_apart(const PlannedRun& planned, int threads, bool no_cache) {
+  std::vector<std::string> words = {"run",
+                                    planned.file.string(),
+                                    "--out",
+                                    planned.folder.string(),
+                                    "--resume",
+                                    "--threads",
+                                    std::to_string(std::max(1, threads))};
+  for (const auto& change : planned.overrides) words.insert(words.end(), {"--set", change});
+  if (no_cache) words.push_back("--no-cache");
+  run_child(words, fs::path(planned.folder.string() + ".log"));
+}
 
 // summary.json and report.html beside the runs, and the table.
 void show(const std::vector<SweptRun>& swept, const fs::path& out) {
@@ -40,6 +55,7 @@ void add_sweep(CLI::App& app) {
     std::vector<std::string> recipes;
     std::string out = "runs/sweep";
     SweepPlan plan;
+    int jobs = 1;
     bool no_cache = false;
   };
   auto arguments = std::make_shared<Arguments>();
@@ -51,6 +67,11 @@ void add_sweep(CLI::App& app) {
   command->add_option("--seeds", arguments->plan.seeds,
                       "Run each recipe with each of these seeds, for class order and all else; the "
                       "table then shows means and deviations");
+  command
+      ->add_option("--jobs", arguments->jobs,
+                   "Run so many recipes at once, each a process with its part of --threads and "
+                   "a log beside its folder; small networks gain by it, memory must hold all")
+      ->check(CLI::Range(1, 256));
   command->add_flag("--no-cache", arguments->no_cache,
                     "Compute every feature anew and keep none; the results are the same");
   add_overrides(*command, arguments->plan.overrides);
@@ -63,8 +84,16 @@ void add_sweep(CLI::App& app) {
     plan.recipes.assign(arguments->recipes.begin(), arguments->recipes.end());
     plan.out = arguments->out;
     stop_on_signals();
-    show(sweep(planned(plan),
-               {.should_stop = [] { return stopped_by() != 0; }, .cache = !arguments->no_cache}),
+    show(sweep(planned(plan), arguments->jobs,
+               [&](PlannedRun& one) {
+                 if (arguments->jobs > 1)
+                   run_apart(one, tensor_threads() / arguments->jobs, arguments->no_cache);
+                 else
+                   run(one.recipe, one.folder,
+                       {.mode = RunMode::resume,
+                        .should_stop = [] { return stopped_by() != 0; },
+                        .cache = !arguments->no_cache});
+               }),
          plan.out);
   });
 }

@@ -1,5 +1,7 @@
 #include "patina/base/thread_pool.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -10,6 +12,13 @@
 #include <vector>
 
 namespace patina {
+
+int usable_cores() {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (::sched_getaffinity(0, sizeof cores, &cores) == 0) return std::max(1, CPU_COUNT(&cores));
+  return int(std::max(1u, std::thread::hardware_concurrency()));  // more than a set can name
+}
 
 struct ThreadPool::State {
   std::mutex mutex;
@@ -34,7 +43,7 @@ struct ThreadPool::State {
 };
 
 ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
-  if (threads <= 0) threads = int(std::max(1u, std::thread::hardware_concurrency()));
+  if (threads <= 0) threads = usable_cores();
   for (int i = 0; i < threads; ++i) state_->workers.emplace_back([this] { state_->work(); });
 }
 

@@ -7,9 +7,12 @@
 
 namespace patina {
 
+/// The cores that this process may run on: not all of a machine that others share. 1 or more.
+int usable_cores();
+
 class ThreadPool {
  public:
-  /// `threads` >= 1; 0 asks for one per core.
+  /// `threads` >= 1; 0 asks for one per usable core.
   explicit ThreadPool(int threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

@@ -1,5 +1,5 @@
-// Attention backward: 32 keys at a time meet all queries. Rows are keys and columns are queries, so
-// that probabilities and slopes come out as the products for keys and values read them.
+// Attention backward in bf16: 32 keys at a time meet all queries. Rows are keys and columns are
+// queries, so that probabilities and slopes come out as the products for keys and values read them.
 #include <algorithm>
 
 #include "patina/kernels/head_rows.h"

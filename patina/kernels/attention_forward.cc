@@ -1,4 +1,4 @@
-// Attention forward: 32 queries at a time meet all the keys that they see.
+// Attention forward in bf16: 32 queries at a time meet all the keys that they see.
 #include <algorithm>
 #include <cmath>
 

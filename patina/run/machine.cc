@@ -4,13 +4,14 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <thread>
+
+#include "patina/base/thread_pool.h"
 
 namespace patina {
 
 Machine this_machine() {
   Machine machine{.cpu = "unknown",
-                  .cores = int(std::thread::hardware_concurrency()),
+                  .cores = usable_cores(),
                   .memory_bytes = int64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE)};
   std::ifstream cpuinfo("/proc/cpuinfo");
   for (std::string line; std::getline(cpuinfo, line);) {

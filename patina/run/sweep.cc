@@ -1,9 +1,11 @@
 #include "patina/run/sweep.h"
 
+#include <atomic>
 #include <cstdio>
 #include <set>
 
 #include "patina/base/error.h"
+#include "patina/base/thread_pool.h"
 #include "patina/config/recipe_file.h"
 
 namespace patina {
@@ -29,8 +31,11 @@ std::vector<PlannedRun> planned(const SweepPlan& plan) {
       overrides.insert(overrides.begin(), plan.overrides.begin(), plan.overrides.end());
       PlannedRun& run = runs.emplace_back();
       run.recipe = read_recipe(path, overrides);
+      run.file = path;
+      run.overrides = overrides;
       run.name = run.recipe.name;
-      run.folder = plan.out / run.name / below;
+      run.folder = plan.out / run.name;
+      if (!below.empty()) run.folder /= below;
     };
     if (plan.seeds.empty()) add({}, {});
     for (const int64_t seed : plan.seeds)
@@ -43,23 +48,33 @@ std::vector<PlannedRun> planned(const SweepPlan& plan) {
   return runs;
 }
 
-std::vector<SweptRun> sweep(std::vector<PlannedRun> runs, const RunControl& control) {
-  std::vector<SweptRun> swept;
-  RunControl each = control;
-  each.mode = RunMode::resume;
-  for (auto& run : runs) {
-    SweptRun& result = swept.emplace_back(SweptRun{.name = run.name, .folder = run.folder});
+std::vector<SweptRun> sweep(std::vector<PlannedRun> runs, int jobs,
+                            const std::function<void(PlannedRun&)>& run) {
+  std::vector<SweptRun> swept(runs.size());
+  std::atomic<bool> stopped = false;
+  const auto take = [&](int64_t i) {
+    PlannedRun& planned = runs[size_t(i)];
+    SweptRun& result = swept[size_t(i)];
+    result = {.name = planned.name, .folder = planned.folder};
+    if (stopped) return;
     try {
-      result.kept = complete(run);
-      if (result.kept) continue;
-      std::fprintf(stderr, "run %zu of %zu: %s\n", swept.size(), runs.size(), run.folder.c_str());
-      patina::run(run.recipe, run.folder, each);
+      result.kept = complete(planned);
+      if (result.kept) return;
+      std::fprintf(stderr, "run %d of %zu: %s\n", int(i + 1), runs.size(), planned.folder.c_str());
+      run(planned);
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::stopped) throw;
+      if (error.kind() == ErrorKind::stopped) {
+        stopped = true;
+        throw;
+      }
       result.failure = error.what();
-      std::fprintf(stderr, "%s failed: %s\n", run.folder.c_str(), error.what());
+      std::fprintf(stderr, "%s failed: %s\n", planned.folder.c_str(), error.what());
     }
-  }
+  };
+  if (jobs > 1)
+    ThreadPool(jobs).for_each(int64_t(runs.size()), take);
+  else
+    for (int64_t i = 0; i < int64_t(runs.size()); ++i) take(i);
   return swept;
 }
 

@@ -1,7 +1,8 @@
-// Sweep: several recipes, each with one or several seeds, one after another. What a sweep has done
-// is not done again: called once more, it goes on where it was.
+// Sweep: several recipes, each with one or several seeds, one after another or some at once. What a
+// sweep has done is not done again: called once more, it goes on where it was.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct PlannedRun {
   std::string name;  // the recipe's
   fs::path folder;
   Recipe recipe;
+  fs::path file;                       // that the recipe was read from,
+  std::vector<std::string> overrides;  // with these
 };
 
 /// Reads every recipe before any runs. Throws Error(recipe) for a bad one, and for two of one name.
@@ -33,9 +36,11 @@ struct SweptRun {
   bool kept = false;    // it was complete before
 };
 
-/// Runs what is not complete yet. A run that fails does not keep the others from theirs, and is
-/// tried again next time; so is one whose folder holds a run of another recipe, which stays.
-/// Throws Error(stopped) when asked to stop.
-std::vector<SweptRun> sweep(std::vector<PlannedRun> runs, const RunControl& control);
+/// Calls `run` for what is not complete yet, for `jobs` at a time, each in a thread of its own
+/// where that is more than one. A run that fails, by an Error, does not keep the others from
+/// theirs, and is tried again next time; so is one whose folder holds a run of another recipe,
+/// which stays. After an Error(stopped) none begins, and it is rethrown.
+std::vector<SweptRun> sweep(std::vector<PlannedRun> runs, int jobs,
+                            const std::function<void(PlannedRun&)>& run);
 
 }  // namespace patina

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "patina/base/json.h"
+#include "patina/base/thread_pool.h"
 #include "patina/checkpoint/safetensors.h"
 #include "tests/cli/images.h"
 #include "tests/cli/program.h"
@@ -111,6 +112,24 @@ TEST(Cli, runs_reports_and_repeats_itself) {
   // The saved recipe is a recipe.
   EXPECT_EQ(call(folder, {"run", "one/recipe.toml", "--out", "three"}).code, 0);
   EXPECT_TRUE(has(call(folder, {"run", "recipe.toml", "--out", "one"}).err, "--resume"));
+}
+
+TEST(Cli, takes_the_threads_that_openmp_is_told_of) {
+  const auto folder = scratch_folder("cli-threads");
+  write_images(folder / "images", 4, 6, 3);
+  write_text(folder / "recipe.toml", kRecipe);
+  const auto threads = [&](const std::string& out, const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"run", "recipe.toml", "--out", out};
+    words.insert(words.end(), more.begin(), more.end());
+    const Result result = call(folder, words);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return parse_json(read_text(folder / out / "record.json"), out)["machine"]["threads"];
+  };
+  ::setenv("OMP_NUM_THREADS", "3", 1);
+  EXPECT_EQ(threads("told", {}), 3);
+  EXPECT_EQ(threads("asked", {"--threads", "1"}), 1);
+  ::unsetenv("OMP_NUM_THREADS");
+  EXPECT_EQ(threads("default", {}), usable_cores());
 }
 
 TEST(Cli, a_second_run_computes_no_feature_and_no_cache_changes_nothing) {

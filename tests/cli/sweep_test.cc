@@ -1,4 +1,10 @@
 // Sweeps as a person meets them: several recipes, what is complete is kept, what failed is named.
+#include <fmt/core.h>
+#include <signal.h>
+
+#include <cstring>
+#include <thread>
+
 #include "patina/base/json.h"
 #include "tests/cli/images.h"
 #include "tests/cli/program.h"
@@ -35,6 +41,69 @@ TEST(Sweep, runs_what_is_missing_and_compares_all) {
     return parse_json(read_text(folder / "results/one" / run / "record.json"), run)["class_order"];
   };
   EXPECT_NE(order("seed_1"), order("seed_2"));
+}
+
+TEST(Sweep, several_at_once_are_the_same_runs) {
+  const auto folder = scratch_folder("cli-sweep-jobs");
+  write_images(folder / "images", 4, 6, 3);
+  const std::string learns = std::string(kRecipe) + "[training]\nepochs = 1\n";
+  for (const char* name : {"one", "two", "three"})
+    write_text(folder / (std::string(name) + ".toml"),
+               fmt::format("name = \"{}\"\nseed = {}\n", name, std::strlen(name)) + learns);
+  write_text(folder / "bad.toml",
+             "name = \"bad\"\n" + learns +
+                 "[model]\nname = \"vit_tiny_patch16_224\"\npath = \"absent\"\n");
+  std::vector<std::string> words = {
+      "sweep", "one.toml", "two.toml", "bad.toml", "three.toml", "--set", "learner.name=finetune"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), words.begin(), words.end());
+    return call(folder, more);
+  };
+  const Result apart = with({"--out", "apart", "--jobs", "2"});
+  EXPECT_EQ(apart.code, 2);
+  EXPECT_TRUE(has(apart.err, "  apart/bad: ") && has(apart.err, "absent") &&
+              has(apart.err, "see apart/bad.log"))
+      << apart.err;
+  EXPECT_TRUE(has(apart.out, "one") && has(apart.out, "three")) << apart.out;
+  words.erase(words.begin() + 3);
+  EXPECT_EQ(with({"--out", "in_turn", "--threads", "1"}).code, 0);
+  const auto read = [&](const std::string& run) {
+    return parse_json(read_text(folder / run / "record.json"), run);
+  };
+  for (const char* name : {"one", "two", "three"}) {
+    SCOPED_TRACE(name);
+    const Json one = read(std::string("apart/") + name),
+               other = read(std::string("in_turn/") + name);
+    EXPECT_EQ(one["matrix"], other["matrix"]);
+    EXPECT_EQ(one["recipe"], other["recipe"]);
+    EXPECT_TRUE(has(read_text(folder / "apart" / (std::string(name) + ".log")), "last acc"));
+  }
+  const auto written = fs::last_write_time(folder / "apart/one/record.json");
+  EXPECT_EQ(with({"--out", "apart", "--jobs", "2"}).code, 0);
+  EXPECT_EQ(fs::last_write_time(folder / "apart/one/record.json"), written);
+}
+
+TEST(Sweep, several_at_once_stop_together) {
+  const auto folder = scratch_folder("cli-sweep-stop");
+  write_images(folder / "images", 4, 40, 3);
+  for (const char* name : {"one", "two"})
+    write_text(folder / (std::string(name) + ".toml"),
+               fmt::format("name = \"{}\"\n", name) + kRecipe + "[training]\nepochs = 100000\n");
+  const pid_t child = start(folder, {"sweep", "one.toml", "two.toml", "--out", "runs", "--jobs",
+                                     "2", "--set", "learner.name=finetune"});
+  const auto learns = [&](const char* name) {
+    const auto log = folder / "runs" / name;
+    return fs::exists(log) && has(read_text(log), "training");
+  };
+  for (int wait = 0; wait < 600 && !(learns("one.log") && learns("two.log")); ++wait)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  kill(child, SIGTERM);
+  const Result result = finish(folder, child);
+  EXPECT_EQ(result.code, 128 + SIGTERM) << result.err;
+  for (const char* name : {"one", "two"}) {
+    EXPECT_TRUE(fs::exists(folder / "runs" / name / "checkpoint.safetensors")) << name;
+    EXPECT_TRUE(has(read_text(folder / (fmt::format("runs/{}.log", name))), "continues")) << name;
+  }
 }
 
 TEST(Sweep, a_bad_recipe_stops_it_before_anything_runs) {

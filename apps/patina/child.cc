@@ -1,0 +1,77 @@
+#include "apps/patina/child.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "apps/patina/commands.h"
+#include "patina/base/error.h"
+
+namespace patina::cli {
+
+namespace {
+
+pid_t spawned(const std::vector<std::string>& words, const fs::path& log) {
+  std::vector<std::string> all = {"patina"};
+  all.insert(all.end(), words.begin(), words.end());
+  std::vector<char*> pointers;
+  for (auto& word : all) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  posix_spawn_file_actions_t files;
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
+                                   0644);
+  posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
+  pid_t child = -1;
+  const int error =
+      ::posix_spawn(&child, "/proc/self/exe", &files, nullptr, pointers.data(), ::environ);
+  posix_spawn_file_actions_destroy(&files);
+  if (error != 0)
+    fail(ErrorKind::file, "cannot start a process that writes to {}: {}", log.string(),
+         std::strerror(error));
+  return child;
+}
+
+// The status of `child` when it has ended.
+int waited_for(pid_t child) {
+  int status = 0;
+  for (bool told = false; ::waitpid(child, &status, WNOHANG) == 0;) {
+    if (stopped_by() != 0 && !told) {
+      ::kill(child, stopped_by());
+      told = true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return status;
+}
+
+// The message of the program's last line, which begins with its name.
+std::string last_message(const fs::path& log) {
+  static const std::string kName = "\npatina: ";
+  const std::string text = "\n" + read_text(log);
+  const auto at = text.rfind(kName);
+  if (at == std::string::npos) return "it ended without a message";
+  const auto from = at + kName.size();
+  return text.substr(from, text.find('\n', from) - from);
+}
+
+}  // namespace
+
+void run_child(const std::vector<std::string>& words, const fs::path& log) {
+  fs::create_directories(log.parent_path());
+  const int status = waited_for(spawned(words, log));
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+  if (stopped_by() != 0)
+    fail(ErrorKind::stopped, "stopped; the same command goes on, and {} says where it was",
+         log.string());
+  fail(ErrorKind::state, "{} (see {})", last_message(log), log.string());
+}
+
+}  // namespace patina::cli

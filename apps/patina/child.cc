@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 #include "apps/patina/commands.h"
@@ -65,7 +66,7 @@ std::string last_message(const fs::path& log) {
 }  // namespace
 
 void run_child(const std::vector<std::string>& words, const fs::path& log) {
-  fs::create_directories(log.parent_path());
+  make_folder(log.parent_path());
   const int status = waited_for(spawned(words, log));
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   if (stopped_by() != 0)

@@ -62,6 +62,7 @@ std::vector<SweptRun> sweep(std::vector<PlannedRun> runs, int jobs,
       if (result.kept) return;
       std::fprintf(stderr, "run %d of %zu: %s\n", int(i + 1), runs.size(), planned.folder.c_str());
       run(planned);
+      if (jobs > 1) std::fprintf(stderr, "%s is complete\n", planned.folder.c_str());
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::stopped) {
         stopped = true;

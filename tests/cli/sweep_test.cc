@@ -65,6 +65,7 @@ TEST(Sweep, several_at_once_are_the_same_runs) {
               has(apart.err, "see apart/bad.log"))
       << apart.err;
   EXPECT_TRUE(has(apart.out, "one") && has(apart.out, "three")) << apart.out;
+  EXPECT_TRUE(has(apart.err, "apart/three is complete")) << apart.err;
   words.erase(words.begin() + 3);
   EXPECT_EQ(with({"--out", "in_turn", "--threads", "1"}).code, 0);
   const auto read = [&](const std::string& run) {

@@ -1,6 +1,5 @@
 #include "bench/ridge_scenario.h"
 
-#include <ATen/ops/linalg_solve.h>
 
 #include <cmath>
 #include <limits>

@@ -1,7 +1,6 @@
 // The door to LibTorch's tensor type. Everything else includes this, not ATen.
 #pragma once
 
-#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 

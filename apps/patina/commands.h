@@ -15,6 +15,10 @@ void add_inspect(CLI::App& app);
 void add_pretrain(CLI::App& app);
 void add_bench(CLI::App& app);
 
+/// What `patina list` takes, and every name that `patina explain` knows.
+const std::vector<std::string>& list_names();
+std::vector<std::string> explained_names();
+
 /// From now on SIGINT and SIGTERM ask a run to stop: the step in hand is finished and a checkpoint
 /// made before the program leaves.
 void stop_on_signals();
@@ -26,7 +30,7 @@ inline void add_overrides(CLI::App& command, std::vector<std::string>& overrides
   command
       .add_option(
           "--set", overrides,
-          "Override one option of the recipe, for example --set trainer.lr=0.01; may be repeated")
+          "Override one option of the recipe, for example --set training.lr=0.01; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
 }

@@ -3,6 +3,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 #include "apps/patina/commands.h"
 #include "patina/base/error.h"
@@ -87,8 +89,6 @@ Rows rows_of(const std::string& what) {
   return rows;
 }
 
-const std::vector<std::string> kLists = {"learners", "models", "datasets", "scenarios", "metrics"};
-
 void explain_learner(const LearnerRow& row) {
   std::vector<std::string> fits;
   for (const auto& info : scenario_list()) {
@@ -114,50 +114,67 @@ void explain_metric(const AnyMetric& metric) {
   fmt::print("{}: {}\n{}\n{}\n", metric.name, metric.about, metric.formula, metric.source);
 }
 
-void explain(const std::string& name) {
-  std::vector<std::string> names;
-  const auto known = [&](const std::string& candidate) {
-    names.push_back(candidate);
-    return candidate == name;
-  };
-  for (const auto& row : learners())
-    if (known(row.name)) return explain_learner(row);
+// What explains itself under each name, in the order of the lists.
+std::vector<std::pair<std::string, std::function<void()>>> explanations() {
+  std::vector<std::pair<std::string, std::function<void()>>> all;
+  for (const auto& row : learners()) all.emplace_back(row.name, [&row] { explain_learner(row); });
   for (const auto& info : model_list())
-    if (known(info.name))
-      return fmt::print("{}: {}\nWeights: {}\nNormalisation: {}\n", info.name, info.about, info.how,
-                        info.normalize);
+    all.emplace_back(info.name, [&info] {
+      fmt::print("{}: {}\nWeights: {}\nNormalisation: {}\n", info.name, info.about, info.how,
+                 info.normalize);
+    });
   for (const auto& info : data_sets())
-    if (known(info.name))
-      return fmt::print("{}: {}\nFiles: {}\nHow to get it: {}\n", info.name, info.about, info.files,
-                        info.how);
+    all.emplace_back(info.name, [&info] {
+      fmt::print("{}: {}\nFiles: {}\nHow to get it: {}\n", info.name, info.about, info.files,
+                 info.how);
+    });
   for (const auto& info : scenario_list())
-    if (known(info.name)) {
+    all.emplace_back(info.name, [&info] {
       ScenarioOptions options;
-      return fmt::print("{}: {}\nGrants: {}\n\n[scenario]\n{}", info.name, info.about,
-                        names_of(info.grant), reference_text(options));
-    }
-  for (const auto& metric : metrics())
-    if (known(metric.name)) return explain_metric(metric);
-  for (const auto& metric : anytime_metrics())
-    if (known(metric.name)) return explain_metric(metric);
-  for (const auto& metric : text_metrics())
-    if (known(metric.name)) return explain_metric(metric);
-  if (known("recipe")) {
+      fmt::print("{}: {}\nGrants: {}\n\n[scenario]\n{}", info.name, info.about,
+                 names_of(info.grant), reference_text(options));
+    });
+  const auto add_metrics = [&](const auto& list) {
+    for (const auto& metric : list)
+      all.emplace_back(metric.name, [&metric] { explain_metric(metric); });
+  };
+  add_metrics(metrics());
+  add_metrics(anytime_metrics());
+  add_metrics(text_metrics());
+  all.emplace_back("recipe", [] {
     Recipe recipe;
-    return fmt::print("{}", reference_text(recipe));
-  }
+    fmt::print("{}", reference_text(recipe));
+  });
+  return all;
+}
+
+void explain(const std::string& name) {
+  for (const auto& [known, print_it] : explanations())
+    if (known == name) return print_it();
   fail(ErrorKind::usage, "nothing is called \"{}\"{}; see `patina list`", name,
-       did_you_mean(name, names));
+       did_you_mean(name, explained_names()));
 }
 
 }  // namespace
+
+const std::vector<std::string>& list_names() {
+  static const std::vector<std::string> names = {"learners", "models", "datasets", "scenarios",
+                                                 "metrics"};
+  return names;
+}
+
+std::vector<std::string> explained_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, print_it] : explanations()) names.push_back(name);
+  return names;
+}
 
 void add_list(CLI::App& app) {
   auto what = std::make_shared<std::string>();
   auto* list = app.add_subcommand("list", "List learners, models, datasets, scenarios or metrics");
   list->add_option("what", *what, "learners, models, datasets, scenarios or metrics")
       ->required()
-      ->check(CLI::IsMember(kLists));
+      ->check(CLI::IsMember(list_names()));
   auto json = std::make_shared<bool>(false);
   list->add_flag("--json", *json, "Print JSON, with everything that is known of each");
   list->callback([what, json] { (*json ? print_json : print)(rows_of(*what)); });

@@ -4,12 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "patina/base/error.h"
+#include "patina/base/json_fwd.h"
 
 namespace patina {
-
-using Json = nlohmann::ordered_json;
-/// For objects with very many keys, which Json searches one by one; the order of keys is lost.
-using SortedJson = nlohmann::json;
 
 /// Parses `text`. Throws Error(format) naming `origin`, the byte and the reason; nesting deeper
 /// than 100 levels, duplicate keys and invalid UTF-8 are errors too.

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "patina/base/error.h"
+#include "patina/base/json.h"
 #include "patina/checkpoint/load.h"
+#include "patina/checkpoint/safetensors.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -77,6 +79,10 @@ bool restore(const Json& json, std::vector<T>& items) {
 }
 }  // namespace
 
+Archive::Archive() : values_(std::make_unique<Json>(Json::object())) {}
+Archive::~Archive() = default;
+Archive::Archive(Archive&&) noexcept = default;
+
 Archive::Section::Section(Archive& archive, std::string_view key)
     : archive(archive), length(archive.prefix_.size()) {
   archive.prefix_.append(key).append(".");
@@ -90,19 +96,19 @@ void Archive::operator()(std::string_view key, Tensor& value) {
       about["trains"] = value.requires_grad();
       tensors_[name] = value.detach().to(at::kCPU).clone().contiguous();
     }
-    PATINA_CHECK(!values_.contains(name), "state key {} twice", name);
-    values_[name] = about;
+    PATINA_CHECK(!values_->contains(name), "state key {} twice", name);
+    (*values_)[name] = about;
     return;
   }
   bool defined = false, trains = false;
-  if (!values_.contains(name) || !values_[name].contains("defined") ||
-      !restore(values_[name]["defined"], defined))
+  if (!values_->contains(name) || !(*values_)[name].contains("defined") ||
+      !restore((*values_)[name]["defined"], defined))
     fail(ErrorKind::state, "{}: holds no tensor \"{}\"", origin_, name);
   if (!defined) {
     value = Tensor();
     return;
   }
-  if (values_[name].contains("trains")) restore(values_[name]["trains"], trains);
+  if ((*values_)[name].contains("trains")) restore((*values_)[name]["trains"], trains);
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) fail(ErrorKind::state, "{}: lost the tensor \"{}\"", origin_, name);
   const Tensor& stored = found->second;
@@ -119,12 +125,12 @@ template <class T>
 void Archive::scalar(std::string_view key, T& value) {
   const std::string name = prefix_ + std::string(key);
   if (!loading_) {
-    PATINA_CHECK(!values_.contains(name), "state key {} twice", name);
-    values_[name] = stored(value);
+    PATINA_CHECK(!values_->contains(name), "state key {} twice", name);
+    (*values_)[name] = stored(value);
     return;
   }
-  if (!values_.contains(name)) fail(ErrorKind::state, "{}: holds no value \"{}\"", origin_, name);
-  if (!restore(values_[name], value))
+  if (!values_->contains(name)) fail(ErrorKind::state, "{}: holds no value \"{}\"", origin_, name);
+  if (!restore((*values_)[name], value))
     fail(ErrorKind::state, "{}: \"{}\" is not of the expected type", origin_, name);
 }
 
@@ -165,7 +171,7 @@ void Archive::operator()(std::string_view key, std::vector<Tensor>& value) {
   int64_t count = int64_t(value.size());
   (*this)("count", count);
   // A stored list has an entry for each tensor, so a damaged count allocates nothing.
-  if (loading_ && (count < 0 || size_t(count) > values_.size()))
+  if (loading_ && (count < 0 || size_t(count) > values_->size()))
     fail(ErrorKind::state, "{}: \"{}count\" says {} tensors", origin_, prefix_, count);
   value.resize(size_t(count));
   for (size_t i = 0; i < value.size(); ++i) (*this)(std::to_string(i), value[i]);
@@ -173,7 +179,7 @@ void Archive::operator()(std::string_view key, std::vector<Tensor>& value) {
 
 std::string Archive::hash() const {
   ContentHash hash;
-  hash.add(values_.dump());
+  hash.add(values_->dump());
   for (const auto& [name, tensor] : tensors_) {
     hash.add(name);
     hash.add(shape_text(tensor.sizes()));
@@ -185,7 +191,7 @@ std::string Archive::hash() const {
 uint64_t Archive::write(const fs::path& path) const {
   std::map<std::string, StoredTensor> stored;
   for (const auto& [name, tensor] : tensors_) stored[name] = to_stored(tensor);
-  write_safetensors(path, stored, {{kValues, values_.dump()}, {kChecksum, hash()}});
+  write_safetensors(path, stored, {{kValues, values_->dump()}, {kChecksum, hash()}});
   return fs::file_size(path);
 }
 
@@ -197,8 +203,8 @@ Archive Archive::read(const fs::path& path) {
   Archive archive;
   archive.loading_ = true;
   archive.origin_ = path.string();
-  archive.values_ = parse_json(metadata.at(kValues), path.string());
-  if (!archive.values_.is_object())
+  *archive.values_ = parse_json(metadata.at(kValues), path.string());
+  if (!archive.values_->is_object())
     fail(ErrorKind::state, "{}: not a checkpoint of patina", path.string());
   for (const auto& [name, stored] : file.tensors()) archive.tensors_[name] = to_tensor(stored);
   if (archive.hash() != metadata.at(kChecksum))

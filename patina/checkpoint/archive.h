@@ -7,13 +7,14 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "patina/base/json.h"
+#include "patina/base/file.h"
+#include "patina/base/json_fwd.h"
 #include "patina/base/random.h"
-#include "patina/checkpoint/safetensors.h"
 #include "patina/nn/module.h"
 
 namespace patina {
@@ -21,7 +22,9 @@ namespace patina {
 class Archive {
  public:
   /// An empty archive to save into.
-  Archive() = default;
+  Archive();
+  ~Archive();
+  Archive(Archive&&) noexcept;
   /// One to load from. Throws Error(state) when the file is damaged or not an archive.
   static Archive read(const fs::path& path);
   /// Writes what was saved, atomically. Returns the bytes written.
@@ -72,7 +75,7 @@ class Archive {
   bool loading_ = false;
   std::string origin_, prefix_;
   std::map<std::string, Tensor> tensors_;
-  Json values_ = Json::object();
+  std::unique_ptr<Json> values_;  // an object
 };
 
 }  // namespace patina

@@ -14,7 +14,7 @@ namespace patina {
 /// A parsed TOML document with `--set` overrides laid over it. Binding options to it collects
 /// mistakes instead of stopping at the first; finish() throws them together.
 ///
-///   RecipeFile file = RecipeFile::read("recipe.toml", {"trainer.lr=0.1"});
+///   RecipeFile file = RecipeFile::read("recipe.toml", {"training.lr=0.1"});
 ///   file.bind(options);     // any number of structs
 ///   file.finish();          // unknown keys are mistakes too
 ///

@@ -53,15 +53,13 @@ struct AttentionArguments {
 };
 
 template <class T>
-struct AttendBack : public Node {
+struct AttendBack : public Backward {
   AttentionArguments<T> given;
   Tensor out, log_sums;  // [B,H,T,d], [B,H,T]
 
-  autograd::variable_list apply(autograd::variable_list&& grads) override {
-    if (!grads[0].defined()) return {Tensor(), Tensor(), Tensor()};
-    NoGrad no_grad;
+  Tensors gradients(const Tensor& dy) override {
     const Tensor dout = heads_of<T>(
-        grads[0].reshape({out.size(0), out.size(2), out.size(1), out.size(3)}).transpose(1, 2));
+        dy.reshape({out.size(0), out.size(2), out.size(1), out.size(3)}).transpose(1, 2));
     const Tensor dq = empty_heads(given.q), dk = empty_heads(given.k), dv = empty_heads(given.v);
     const AttentionSlopes<T> slopes{strided<const T>(out), strided<const T>(dout),
                                     data<float>(log_sums), strided<T>(dq),
@@ -72,10 +70,6 @@ struct AttendBack : public Node {
       attention_backward(shape, inputs, slopes, from, end);
     });
     return {dq, dk, dv};
-  }
-  void release_variables() override {
-    given = {};
-    out = log_sums = Tensor();
   }
 };
 
@@ -95,12 +89,11 @@ Tensor attend_of(const Tensor& query, const Tensor& key, const Tensor& value, co
   count_attention(query, key, value);
   Tensor y = out.transpose(1, 2).view({shape.batch, shape.queries, shape.heads * shape.size});
   if (!graph) return y;
-  const auto node = make_node<AttendBack<T>>();
-  node->reads(query, key, value);
-  node->given = given;
-  node->out = out.detach();
-  node->log_sums = log_sums;
-  autograd::set_history(y, node);
+  auto back = std::make_unique<AttendBack<T>>();
+  back->given = given;
+  back->out = out.detach();
+  back->log_sums = log_sums;
+  record(y, {query, key, value}, std::move(back));
   return y;
 }
 

@@ -168,7 +168,7 @@ namespace {
 
 // y = act(x Wᵀ + b) + add, backwards.
 template <class T>
-struct LinearBack : public Node {
+struct LinearBack : public Backward {
   std::shared_ptr<const PackedWeight> packed;
   Tensor weight;
   Activation activation = Activation::none;
@@ -176,19 +176,16 @@ struct LinearBack : public Node {
   Tensor x;       // [M, K rounded up] of T, kept where the weight takes a gradient
   std::vector<int64_t> x_shape;
 
-  autograd::variable_list apply(autograd::variable_list&& grads) override {
-    const Tensor& dy = grads[0];
-    autograd::variable_list out(4);
-    if (!dy.defined()) return out;
-    NoGrad no_grad;
-    if (should_compute_output(3)) out[3] = dy;
+  Tensors gradients(const Tensor& dy) override {
+    Tensors out(4);
+    if (wanted(3)) out[3] = dy;
     const Tensor g = rows_for<T>(before.defined() ? through_activation(dy) : dy);
-    if (should_compute_output(0)) {
+    if (wanted(0)) {
       out[0] = at::empty(x_shape, kType<T>);
       multiply_rows<T>({}, g, packed->parts().template of<T>().transposed(weight), out[0]);
     }
-    if (should_compute_output(1)) out[1] = weight_gradient(g);
-    if (should_compute_output(2))
+    if (wanted(1)) out[1] = weight_gradient(g);
+    if (wanted(2))
       out[2] = g.view({-1, g.size(-1)}).slice(1, 0, packed->n()).sum(0, false, at::kFloat);
     return out;
   }
@@ -225,10 +222,6 @@ struct LinearBack : public Node {
     return (parts == 1 ? sums[0] : sums.sum(0)).view(weight.sizes());
   }
 
-  void release_variables() override {
-    before = x = weight = Tensor();
-    packed.reset();
-  }
 };
 
 template <class T>
@@ -250,15 +243,14 @@ Tensor linear_of(const Tensor& x, const Tensor& weight, const Tensor& bias, cons
   multiply_rows(product, rows, packed->parts().template of<T>().forward, y);
   count_linear(m, x, weight);
   if (!graph) return y;
-  const auto node = make_node<LinearBack<T>>();
-  node->reads(x, weight, bias, end.add);
-  node->packed = packed;
-  node->weight = weight.detach();
-  node->activation = end.activation;
-  node->before = before;
-  if (takes_gradient(weight)) node->x = rows;
-  node->x_shape = x.sizes().vec();
-  autograd::set_history(y, node);
+  auto back = std::make_unique<LinearBack<T>>();
+  back->packed = packed;
+  back->weight = weight.detach();
+  back->activation = end.activation;
+  back->before = before;
+  if (takes_gradient(weight)) back->x = rows;
+  back->x_shape = x.sizes().vec();
+  record(y, {x, weight, bias, end.add}, std::move(back));
   return y;
 }
 

@@ -2,9 +2,6 @@
 // and rows of either type.
 #pragma once
 
-#include <torch/csrc/autograd/function.h>
-#include <torch/csrc/autograd/functions/utils.h>
-
 #include <algorithm>
 #include <memory>
 #include <vector>
@@ -16,20 +13,27 @@
 
 namespace patina::kernels {
 
-namespace autograd = torch::autograd;
+using Tensors = std::vector<Tensor>;
 
-// A node of LibTorch's graph whose backward is ours.
-struct Node : public autograd::Node {
-  template <class... Inputs>
-  void reads(const Inputs&... inputs) {
-    set_next_edges(autograd::collect_next_edges(inputs...));
-  }
+/// An operation's backward in LibTorch's graph. It holds what the forward pass kept.
+class Backward {
+ public:
+  virtual ~Backward() = default;
+  /// The gradients of the inputs, in the order `record` was given them, for the gradient `dy` of the
+  /// output, which is defined. One that nobody reads may stay undefined.
+  virtual Tensors gradients(const Tensor& dy) = 0;
+
+ protected:
+  /// Whether somebody reads the gradient of input `i`.
+  bool wanted(int i) const;
+
+ private:
+  friend class GraphNode;
+  const void* graph_ = nullptr;  // the node of LibTorch's graph that owns this
 };
 
-template <class N>
-std::shared_ptr<N> make_node() {
-  return std::shared_ptr<N>(new N, autograd::deleteNode);
-}
+/// Makes `y` the result of an operation on `inputs`, whose backward is `backward`.
+void record(Tensor& y, const Tensors& inputs, std::unique_ptr<Backward> backward);
 
 inline bool takes_gradient(const Tensor& t) {
   return at::GradMode::is_enabled() && t.defined() && t.requires_grad();

@@ -4,18 +4,16 @@ namespace patina::kernels {
 
 namespace {
 
-struct NormBack : public Node {
+struct NormBack : public Backward {
   Tensor weight, normal, scale;
   bool rms = false;
 
-  autograd::variable_list apply(autograd::variable_list&& grads) override {
-    autograd::variable_list out(3);
-    if (!grads[0].defined()) return out;
-    NoGrad no_grad;
-    const Tensor dy = grads[0].to(normal.scalar_type()).contiguous();
+  Tensors gradients(const Tensor& slopes) override {
+    Tensors out(3);
+    const Tensor dy = slopes.to(normal.scalar_type()).contiguous();
     by_type(normal, [&]<class T>() {
-      if (should_compute_output(0)) out[0] = rows_back<T>(dy);
-      if (should_compute_output(1) || should_compute_output(2)) weights_back<T>(dy, out);
+      if (wanted(0)) out[0] = rows_back<T>(dy);
+      if (wanted(1) || wanted(2)) weights_back<T>(dy, out);
     });
     return out;
   }
@@ -35,11 +33,11 @@ struct NormBack : public Node {
 
   // Sums over rows, in parts that do not depend on how many threads there are.
   template <class T>
-  void weights_back(const Tensor& dy, autograd::variable_list& out) const {
+  void weights_back(const Tensor& dy, Tensors& out) const {
     constexpr int64_t kParts = 16;
     const int64_t n = dy.size(-1), rows = rows_of(dy);
     const Tensor sums = at::zeros({2, kParts, n});
-    const bool biased = should_compute_output(2);
+    const bool biased = wanted(2);
     in_team(kParts, 1, [&](int64_t from, int64_t end) {
       for (int64_t part = from; part < end; ++part) {
         const int64_t first = rows * part / kParts;
@@ -52,7 +50,6 @@ struct NormBack : public Node {
     out[1] = sums[0].sum(0);
     if (biased) out[2] = sums[1].sum(0);
   }
-  void release_variables() override { weight = normal = scale = Tensor(); }
 };
 
 }  // namespace
@@ -78,28 +75,25 @@ Tensor norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double ep
     });
   });
   if (!graph) return y;
-  const auto node = make_node<NormBack>();
-  node->reads(x, weight, bias);
-  node->weight = w;
-  node->normal = normal;
-  node->scale = scale;
-  node->rms = rms;
-  autograd::set_history(y, node);
+  auto back = std::make_unique<NormBack>();
+  back->weight = w;
+  back->normal = normal;
+  back->scale = scale;
+  back->rms = rms;
+  record(y, {x, weight, bias}, std::move(back));
   return y;
 }
 
 namespace {
 
 // Of activations, and of gates, whose rows have two halves.
-struct ActivationBack : public Node {
+struct ActivationBack : public Backward {
   Activation activation = Activation::none;
   bool gated = false;
   Tensor x;
 
-  autograd::variable_list apply(autograd::variable_list&& grads) override {
-    if (!grads[0].defined()) return {Tensor()};
-    NoGrad no_grad;
-    const Tensor dy = grads[0].to(x.scalar_type()).contiguous();
+  Tensors gradients(const Tensor& slopes) override {
+    const Tensor dy = slopes.to(x.scalar_type()).contiguous();
     const Tensor dx = at::empty_like(x);
     by_type(x, [&]<class T>() {
       const auto& rows = instructions().rows<T>();
@@ -118,18 +112,16 @@ struct ActivationBack : public Node {
     });
     return {dx};
   }
-  void release_variables() override { x = Tensor(); }
 };
 
 Tensor with_history(Tensor y, const Tensor& x, const Tensor& rows, Activation activation,
                     bool gated) {
   if (!needs_graph({x})) return y;
-  const auto node = make_node<ActivationBack>();
-  node->reads(x);
-  node->x = rows;
-  node->activation = activation;
-  node->gated = gated;
-  autograd::set_history(y, node);
+  auto back = std::make_unique<ActivationBack>();
+  back->x = rows;
+  back->activation = activation;
+  back->gated = gated;
+  record(y, {x}, std::move(back));
   return y;
 }
 

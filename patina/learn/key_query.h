@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "patina/base/json.h"
+#include "patina/base/json_fwd.h"
 #include "patina/tensor.h"
 
 namespace patina {

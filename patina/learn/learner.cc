@@ -1,6 +1,7 @@
 #include "patina/learn/learner.h"
 
 #include "patina/base/error.h"
+#include "patina/base/json.h"
 
 namespace patina {
 
@@ -11,6 +12,10 @@ const char* network_name(Network network) {
 
 void Learner::begin_task(const Task& task, Trainer&) {
   if (!task.fresh.empty()) begin_classes(int64_t(task.fresh.size()));
+}
+
+Json Learner::diagnostics() const {
+  return nullptr;
 }
 
 void Learner::observe(const Batch& batch, Trainer& trainer) {

@@ -58,7 +58,7 @@ class Learner {
 
   /// What the record shows of the method's inside after a task's evaluation, such as how often each
   /// prompt was chosen; null: nothing.
-  virtual Json diagnostics() const { return nullptr; }
+  virtual Json diagnostics() const;
 };
 
 /// A method without gradients: its knowledge comes from features alone.

@@ -1,5 +1,6 @@
 #include "patina/learn/prompt_learner.h"
 
+#include "patina/base/json.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 
@@ -19,6 +20,10 @@ void PromptLearner::begin_task(const Task& task, Trainer&) {
   heads_.add(int64_t(task.fresh.size()), width_, random);
   if (begin_ == Heads::zero) heads_.weights.back().detach().zero_();
   add_prompts(task);
+}
+
+Json PromptLearner::diagnostics() const {
+  return usage_.json();
 }
 
 Tensor PromptLearner::loss(const Batch& batch) {

@@ -30,7 +30,7 @@ class PromptLearner : public Learner {
   Tensor scores(const Batch& batch) override;
   std::vector<ParamGroup> trainable() final;
   void state(Archive& a) override;
-  Json diagnostics() const final { return usage_.json(); }
+  Json diagnostics() const final;
 
  protected:
   struct Prompted {

@@ -227,7 +227,7 @@ void Trainer::state(Archive& a) {
   a("epoch", epoch_);
   a("step", step_);
   a("descents", descents_);
-  std::string optimizer = !a.loading() && optimizer_ ? optimizer_->state() : restored_;
+  std::vector<Tensor> optimizer = !a.loading() && optimizer_ ? optimizer_->state() : restored_;
   a("optimizer", optimizer);
   a("observed", observed_);
   a("met", met_);

@@ -109,7 +109,7 @@ class Trainer {
   int64_t epoch_ = 0, step_ = 0;          // steps done within the epoch, or the stretch
   int64_t descents_ = 0;                  // of the whole run
   int64_t observed_ = 0, met_ = 0;        // samples and classes of a stream that comes once
-  std::string restored_;                  // an optimizer's state waiting for its tensors
+  std::vector<Tensor> restored_;          // an optimizer's state waiting for its tensors
   std::unique_ptr<Optimizer> optimizer_;  // alive while epochs() runs, or a stream that comes once
 };
 

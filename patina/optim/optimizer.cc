@@ -1,15 +1,10 @@
 #include "patina/optim/optimizer.h"
 
-#include <torch/optim/adam.h>
-#include <torch/optim/adamw.h>
-#include <torch/optim/sgd.h>
-#include <torch/serialize/archive.h>
-
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numbers>
 #include <set>
-#include <sstream>
 
 #include "patina/base/error.h"
 #include "patina/ops.h"
@@ -72,64 +67,53 @@ double clip_gradients(const std::vector<Tensor>& tensors, double limit) {
   return norm;
 }
 
-struct Optimizer::State {
-  OptimizerOptions options;
-  std::vector<ParamGroup> groups;
-  std::unique_ptr<torch::optim::Optimizer> optimizer;
+namespace {
+
+// What is known of a tensor from the steps so far. `steps` counts those in which it had a gradient.
+struct Moments {
+  int64_t steps = 0;
+  Tensor first;    // sgd's momentum, Adam's mean of gradients
+  Tensor second;   // Adam's mean of squared gradients
+  Tensor largest;  // AMSGrad's largest of them so far
 };
 
-namespace {
-
-// The library's per-group options: our values with the group's factors applied.
-template <class LibraryOptions>
-std::vector<torch::optim::OptimizerParamGroup> library_groups(const OptimizerOptions& options,
-                                                              const std::vector<ParamGroup>& groups,
-                                                              LibraryOptions shared) {
-  std::vector<torch::optim::OptimizerParamGroup> result;
-  for (const auto& group : groups) {
-    auto own = std::make_unique<LibraryOptions>(shared);
-    own->weight_decay(options.weight_decay * group.weight_decay_factor);
-    result.emplace_back(group.tensors, std::move(own));
+// Sutskever et al., ICML 2013, as PyTorch has it: the rate is outside of the momentum.
+void sgd_step(const OptimizerOptions& o, Tensor p, Tensor g, Moments& known, double lr,
+              double decay) {
+  if (decay != 0) g = g.add(p, decay);
+  if (o.momentum != 0) {
+    if (known.first.defined())
+      known.first.mul_(o.momentum).add_(g);
+    else
+      known.first = g.clone();
+    g = o.nesterov ? g.add(known.first, o.momentum) : known.first;
   }
-  return result;
+  p.add_(g, -lr);
 }
 
-}  // namespace
-
-Optimizer::Optimizer(const OptimizerOptions& options, std::vector<ParamGroup> groups)
-    : state_(std::make_unique<State>(State{options, std::move(groups), nullptr})) {
-  namespace library = torch::optim;
-  const auto& list = state_->groups;
-  if (options.optimizer == "sgd") {
-    const auto shared =
-        library::SGDOptions(options.lr).momentum(options.momentum).nesterov(options.nesterov);
-    state_->optimizer =
-        std::make_unique<library::SGD>(library_groups(options, list, shared), shared);
-  } else if (options.optimizer == "adam") {
-    const auto shared = library::AdamOptions(options.lr)
-                            .betas({options.beta1, options.beta2})
-                            .amsgrad(options.amsgrad);
-    state_->optimizer =
-        std::make_unique<library::Adam>(library_groups(options, list, shared), shared);
-  } else {
-    PATINA_CHECK(options.optimizer == "adamw", "optimizer {}", options.optimizer);
-    const auto shared = library::AdamWOptions(options.lr)
-                            .betas({options.beta1, options.beta2})
-                            .amsgrad(options.amsgrad);
-    state_->optimizer =
-        std::make_unique<library::AdamW>(library_groups(options, list, shared), shared);
+// Kingma and Ba, ICLR 2015; decoupled decay: Loshchilov and Hutter, ICLR 2019; AMSGrad: Reddi et
+// al., ICLR 2018.
+void adam_step(const OptimizerOptions& o, Tensor p, Tensor g, Moments& known, double lr,
+               double decay) {
+  constexpr double kEps = 1e-8;
+  if (!known.first.defined()) {
+    known.first = at::zeros_like(p);
+    known.second = at::zeros_like(p);
+    if (o.amsgrad) known.largest = at::zeros_like(p);
   }
-}
-
-namespace {
-
-// LibTorch 1.13 calls a tensor by its address in letters, later ones by the address.
-template <class States>
-typename States::key_type key_of(const States&, const Tensor& tensor) {
-  if constexpr (std::is_same_v<typename States::key_type, std::string>)
-    return c10::guts::to_string(tensor.unsafeGetTensorImpl());
-  else
-    return tensor.unsafeGetTensorImpl();
+  if (decay != 0) {
+    if (o.optimizer == "adamw")
+      p.mul_(1 - lr * decay);
+    else
+      g = g.add(p, decay);
+  }
+  known.first.mul_(o.beta1).add_(g, 1 - o.beta1);
+  known.second.mul_(o.beta2).addcmul_(g, g, 1 - o.beta2);
+  if (o.amsgrad) known.largest = at::maximum(known.largest, known.second);
+  const double steps = double(known.steps);
+  const double bias1 = 1 - std::pow(o.beta1, steps), bias2 = 1 - std::pow(o.beta2, steps);
+  const Tensor& squares = o.amsgrad ? known.largest : known.second;
+  p.addcdiv_(known.first, squares.sqrt().div_(std::sqrt(bias2)).add_(kEps), -lr / bias1);
 }
 
 // What is known of the first rows of a tensor with `rows` of them; zero of the others.
@@ -140,73 +124,59 @@ Tensor grown(const Tensor& known, int64_t rows) {
   return at::cat({known, at::zeros(more, known.options())});
 }
 
-template <class Adam>
-std::unique_ptr<torch::optim::OptimizerParamState> grown_moments(const Adam& known, int64_t rows) {
-  auto state = std::make_unique<Adam>();
-  state->step(known.step());
-  state->exp_avg(grown(known.exp_avg(), rows));
-  state->exp_avg_sq(grown(known.exp_avg_sq(), rows));
-  state->max_exp_avg_sq(grown(known.max_exp_avg_sq(), rows));
-  return state;
-}
-
-std::unique_ptr<torch::optim::OptimizerParamState> grown(
-    const torch::optim::OptimizerParamState& known, int64_t rows) {
-  namespace library = torch::optim;
-  if (const auto* adam = dynamic_cast<const library::AdamParamState*>(&known))
-    return grown_moments(*adam, rows);
-  if (const auto* adamw = dynamic_cast<const library::AdamWParamState*>(&known))
-    return grown_moments(*adamw, rows);
-  const auto* sgd = dynamic_cast<const library::SGDParamState*>(&known);
-  PATINA_CHECK(sgd, "an optimizer's state of an unknown kind");
-  auto state = std::make_unique<library::SGDParamState>();
-  state->momentum_buffer(grown(sgd->momentum_buffer(), rows));
-  return state;
-}
-
 bool more_rows(const Tensor& now, const Tensor& before) {
   return now.dim() > 0 && now.dim() == before.dim() && now.size(0) >= before.size(0) &&
          now.sizes().slice(1) == before.sizes().slice(1);
 }
 
-bool same_tensors(const std::vector<ParamGroup>& a, const std::vector<ParamGroup>& b) {
-  return std::ranges::equal(a, b, [](const ParamGroup& x, const ParamGroup& y) {
-    return x.lr_factor == y.lr_factor && x.weight_decay_factor == y.weight_decay_factor &&
-           std::ranges::equal(x.tensors, y.tensors,
-                              [](const Tensor& t, const Tensor& u) { return t.is_same(u); });
-  });
-}
-
 }  // namespace
 
-void Optimizer::regroup(std::vector<ParamGroup> groups) {
-  if (same_tensors(state_->groups, groups)) return;
-  // The old groups keep their tensors alive until the end, so that no new one has an old address.
-  Optimizer next(state_->options, std::move(groups));
-  auto& known = state_->optimizer->state();
-  auto& states = next.state_->optimizer->state();
-  std::set<const void*> kept;
-  for (const auto& group : next.state_->groups)
-    for (const auto& tensor : group.tensors) kept.insert(tensor.unsafeGetTensorImpl());
-  for (size_t g = 0; g < next.state_->groups.size(); ++g) {
-    const auto& tensors = next.state_->groups[g].tensors;
-    for (size_t i = 0; i < tensors.size(); ++i) {
-      const Tensor* before = &tensors[i];
-      if (!known.count(key_of(known, *before))) {
-        if (g >= state_->groups.size() || i >= state_->groups[g].tensors.size()) continue;
-        before = &state_->groups[g].tensors[i];
-        if (kept.count(before->unsafeGetTensorImpl()) || !more_rows(tensors[i], *before)) continue;
-      }
-      const auto found = known.find(key_of(known, *before));
-      if (found != known.end())
-        states[key_of(states, tensors[i])] = grown(*found->second, tensors[i].size(0));
-    }
-  }
-  std::swap(state_, next.state_);
-}
+struct Optimizer::State {
+  OptimizerOptions options;
+  std::vector<ParamGroup> groups;
+  std::vector<std::vector<Moments>> moments;  // of each tensor of each group
 
+  State(const OptimizerOptions& given, std::vector<ParamGroup> all)
+      : options(given), groups(std::move(all)) {
+    for (const auto& group : groups) moments.emplace_back(group.tensors.size());
+  }
+};
+
+Optimizer::Optimizer(const OptimizerOptions& options, std::vector<ParamGroup> groups)
+    : state_(std::make_unique<State>(options, std::move(groups))) {}
 Optimizer::~Optimizer() = default;
 Optimizer::Optimizer(Optimizer&&) noexcept = default;
+
+void Optimizer::regroup(std::vector<ParamGroup> groups) {
+  State next(state_->options, std::move(groups));
+  std::map<const void*, Moments*> known;
+  for (size_t g = 0; g < state_->groups.size(); ++g)
+    for (size_t i = 0; i < state_->moments[g].size(); ++i)
+      known[state_->groups[g].tensors[i].unsafeGetTensorImpl()] = &state_->moments[g][i];
+  // Those that stay keep theirs first, so that nobody inherits from them.
+  std::set<const void*> stays;
+  for (size_t g = 0; g < next.groups.size(); ++g)
+    for (size_t i = 0; i < next.moments[g].size(); ++i)
+      if (auto found = known.extract(next.groups[g].tensors[i].unsafeGetTensorImpl())) {
+        stays.insert(found.key());
+        next.moments[g][i] = std::move(*found.mapped());
+      }
+  for (size_t g = 0; g < next.groups.size() && g < state_->groups.size(); ++g) {
+    const auto& before = state_->groups[g].tensors;
+    const auto& now = next.groups[g].tensors;
+    for (size_t i = 0; i < now.size() && i < before.size(); ++i) {
+      const auto found = known.find(before[i].unsafeGetTensorImpl());
+      if (stays.contains(now[i].unsafeGetTensorImpl()) || found == known.end() ||
+          !more_rows(now[i], before[i]))
+        continue;
+      const Moments& of = *found->second;
+      const int64_t rows = now[i].size(0);
+      next.moments[g][i] = {of.steps, grown(of.first, rows), grown(of.second, rows),
+                            grown(of.largest, rows)};
+    }
+  }
+  *state_ = std::move(next);
+}
 
 void Optimizer::zero_grad() {
   for (auto& group : state_->groups)
@@ -214,38 +184,64 @@ void Optimizer::zero_grad() {
 }
 
 void Optimizer::step(double lr) {
-  if (state_->options.clip_norm > 0) {
+  const auto& options = state_->options;
+  if (options.clip_norm > 0) {
     std::vector<Tensor> all;
     for (const auto& group : state_->groups)
       all.insert(all.end(), group.tensors.begin(), group.tensors.end());
-    clip_gradients(all, state_->options.clip_norm);
+    clip_gradients(all, options.clip_norm);
   }
-  auto& groups = state_->optimizer->param_groups();
-  for (size_t i = 0; i < groups.size(); ++i)
-    groups[i].options().set_lr(lr * state_->groups[i].lr_factor);
-  state_->optimizer->step();
-  // LibTorch's optimizers write behind the version counters, by which changed weights are told.
-  for (auto& group : state_->optimizer->param_groups())
-    for (auto& parameter : group.params()) parameter.unsafeGetTensorImpl()->bump_version();
+  NoGrad no_grad;
+  const auto update = options.optimizer == "sgd" ? sgd_step : adam_step;
+  for (size_t g = 0; g < state_->groups.size(); ++g) {
+    const ParamGroup& group = state_->groups[g];
+    for (size_t i = 0; i < group.tensors.size(); ++i) {
+      const Tensor& p = group.tensors[i];
+      if (!p.grad().defined()) continue;
+      Moments& known = state_->moments[g][i];
+      ++known.steps;
+      update(options, p, p.grad(), known, lr * group.lr_factor,
+             options.weight_decay * group.weight_decay_factor);
+    }
+  }
 }
 
-std::string Optimizer::state() const {
-  torch::serialize::OutputArchive archive;
-  state_->optimizer->save(archive);
-  std::ostringstream out;
-  archive.save_to(out);
-  return out.str();
+namespace {
+// Of each tensor, in a checkpoint.
+constexpr size_t kKept = 4;  // steps [], first, second, largest
+}  // namespace
+
+std::vector<Tensor> Optimizer::state() const {
+  std::vector<Tensor> kept;
+  for (const auto& group : state_->moments)
+    for (const auto& known : group)
+      kept.insert(kept.end(), {at::full({}, known.steps, at::kLong), known.first, known.second,
+                               known.largest});
+  return kept;
 }
 
-void Optimizer::set_state(const std::string& bytes) {
-  std::istringstream in(bytes);
-  torch::serialize::InputArchive archive;
-  try {
-    archive.load_from(in);
-    state_->optimizer->load(archive);
-  } catch (const std::exception& error) {
-    fail(ErrorKind::state, "the optimizer's state cannot be read: {}", error.what());
-  }
+void Optimizer::set_state(const std::vector<Tensor>& kept) {
+  const auto require = [](bool good, const char* what) {
+    if (!good) fail(ErrorKind::state, "the optimizer's state cannot be read: {}", what);
+  };
+  State next(state_->options, state_->groups);
+  size_t count = 0;
+  for (const auto& group : next.groups) count += kKept * group.tensors.size();
+  require(kept.size() == count, "it is of other tensors");
+  const Tensor* from = kept.data();
+  for (size_t g = 0; g < next.groups.size(); ++g)
+    for (size_t i = 0; i < next.moments[g].size(); ++i, from += kKept) {
+      const Tensor& p = next.groups[g].tensors[i];
+      require(from->defined() && from->scalar_type() == at::kLong && from->numel() == 1,
+              "a count of steps is missing");
+      for (size_t part = 1; part < kKept; ++part)
+        require(!from[part].defined() || (from[part].sizes() == p.sizes() &&
+                                          from[part].scalar_type() == p.scalar_type()),
+                "a moment has another shape than its tensor");
+      const auto copy = [](const Tensor& t) { return t.defined() ? t.clone() : t; };
+      next.moments[g][i] = {from->item<int64_t>(), copy(from[1]), copy(from[2]), copy(from[3])};
+    }
+  *state_ = std::move(next);
 }
 
 }  // namespace patina

@@ -1,6 +1,6 @@
-// Optimizers and learning-rate schedules. SGD, Adam and AdamW are LibTorch's, kept behind one
-// source file; the schedules are closed forms of the epoch, so resuming needs nothing but the
-// epoch.
+// Optimizers and learning-rate schedules. SGD, Adam and AdamW make PyTorch's steps; they are written
+// here because LibTorch's own cost a minute to compile, differ between its versions and cannot grow
+// with a head. The schedules are closed forms of the epoch, so resuming needs nothing but the epoch.
 #pragma once
 
 #include <memory>
@@ -53,9 +53,10 @@ class Optimizer {
   /// Clips, then steps at learning rate `lr` (each group's factor applied).
   void step(double lr);
 
-  /// Momentum and moments as bytes, for checkpoints. `set_state` expects the same groups.
-  std::string state() const;
-  void set_state(const std::string& bytes);
+  /// Momentum and moments, for checkpoints. `set_state` expects the same groups and throws
+  /// Error(state) where what it is given is not of them.
+  std::vector<Tensor> state() const;
+  void set_state(const std::vector<Tensor>& kept);
 
  private:
   struct State;

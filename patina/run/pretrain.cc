@@ -95,7 +95,7 @@ struct Training {
   ViT vit;
   nn::Linear projection;  // student width -> teacher width; undefined without a teacher
   int64_t epoch = 0;
-  std::string optimizer;
+  std::vector<Tensor> optimizer;
 
   void walk(nn::Walk& w) {
     vit.walk(w);

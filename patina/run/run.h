@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "patina/base/json.h"
+#include "patina/base/json_fwd.h"
 #include "patina/run/recipe.h"
 
 namespace patina {

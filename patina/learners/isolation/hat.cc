@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "patina/base/error.h"
+#include "patina/base/json.h"
 #include "patina/learn/network/network_learner.h"
 #include "patina/models/mlp.h"
 #include "patina/ops.h"

@@ -2,6 +2,7 @@
 // rest for good.
 // Mallya and Lazebnik, "PackNet: Adding Multiple Tasks to a Single Network by Iterative Pruning",
 // CVPR 2018.
+#include "patina/base/json.h"
 #include "patina/learn/merging.h"
 #include "patina/learn/network/network_learner.h"
 #include "patina/nn/batch_norm.h"

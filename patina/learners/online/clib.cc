@@ -5,6 +5,7 @@
 // Anytime Inference", ICLR 2022.
 #include <cmath>
 
+#include "patina/base/json.h"
 #include "patina/learn/network/network_learner.h"
 #include "patina/learn/network/welch_test.h"
 #include "patina/memory/sample_memory.h"

@@ -3,6 +3,7 @@
 // head or one of the head's moving averages, whichever is surest.
 // Yan et al., "FlyPrompt: Brain-Inspired Random-Expanded Routing with Temporal-Ensemble Experts for
 // General Continual Learning", ICLR 2026.
+#include "patina/base/json.h"
 #include "patina/learn/adapted.h"
 #include "patina/learn/key_query.h"
 #include "patina/learn/learner.h"

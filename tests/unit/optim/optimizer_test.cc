@@ -4,9 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
+#include "patina/base/file.h"
+#include "patina/base/json.h"
 #include "tests/support/errors.h"
 #include "tests/support/tensors.h"
 
@@ -148,6 +151,58 @@ TEST(Schedule, WarmsUp) {
   EXPECT_DOUBLE_EQ(learning_rate(options, 5, 10), 1);
 }
 
+Tensor tensor_from(const Json& values, const Json& shape) {
+  const auto numbers = values.get<std::vector<float>>();
+  Tensor t = at::empty(shape.get<std::vector<int64_t>>());
+  std::ranges::copy(numbers, t.data_ptr<float>());
+  return t;
+}
+
+// tests/fixtures/optimizers.json: what torch.optim makes of two tensors, step by step.
+TEST(Optimizer, StepsAsPyTorchsDo) {
+  const fs::path path = fs::path(PATINA_SOURCE_DIR) / "tests/fixtures/optimizers.json";
+  const Json file = parse_json(read_text(path), path.string());
+  const std::vector<std::string> names = {"weight", "bias"};
+  ASSERT_GE(file["cases"].size(), 15u);
+  for (const Json& one : file["cases"]) {
+    OptimizerOptions options{.optimizer = one["optimizer"],
+                             .momentum = one.value("momentum", 0.9),
+                             .nesterov = one.value("nesterov", false),
+                             .beta1 = one.value("beta1", 0.9),
+                             .beta2 = one.value("beta2", 0.999),
+                             .amsgrad = one.value("amsgrad", false),
+                             .weight_decay = one.value("weight_decay", 0.0)};
+    std::vector<Tensor> tensors;
+    std::vector<ParamGroup> groups;
+    for (const auto& name : names) {
+      tensors.push_back(
+          tensor_from(file["initial"][name], file["shapes"][name]).requires_grad_(true));
+      ParamGroup group{{tensors.back()}};
+      if (one.contains("groups")) {
+        group.lr_factor = one["groups"][name][0];
+        group.weight_decay_factor = one["groups"][name][1];
+      }
+      groups.push_back(group);
+    }
+    Optimizer optimizer(options, groups);
+    for (size_t step = 0; step < one["steps"].size(); ++step) {
+      for (size_t i = 0; i < names.size(); ++i) {
+        const Json absent = Json::array({step, names[i]});
+        const bool gone = one.contains("absent") && std::ranges::count(one["absent"], absent) > 0;
+        const Json& values = file["gradients"][step][names[i]];
+        tensors[i].mutable_grad() =
+            gone ? Tensor() : tensor_from(values, file["shapes"][names[i]]);
+      }
+      optimizer.step(file["rates"][step]);
+      for (size_t i = 0; i < names.size(); ++i)
+        EXPECT_LT(relative_error(tensors[i], tensor_from(one["steps"][step][names[i]],
+                                                         file["shapes"][names[i]])),
+                  5e-6)
+            << one["name"] << ", " << names[i] << " after step " << step;
+    }
+  }
+}
+
 struct Fit {
   Tensor a, b;
   Optimizer optimizer;
@@ -188,9 +243,13 @@ TEST(Optimizer, StateContinuesToTheSameBits) {
 TEST(Optimizer, RefusesAStateThatIsNotOne) {
   Fit fit({});
   fit.step(0);
-  const std::string good = fit.optimizer.state();
-  for (const std::string& bad :
-       {std::string(), std::string("nonsense"), good.substr(0, good.size() / 2)})
+  const std::vector<Tensor> good = fit.optimizer.state();
+  auto no_steps = good, other_shape = good, other_type = good;
+  no_steps[0] = Tensor();
+  other_shape[1] = at::zeros({5});
+  other_type[1] = good[1].to(at::kDouble);
+  for (const auto& bad : {std::vector<Tensor>{}, {good.begin(), good.begin() + 4}, no_steps,
+                          other_shape, other_type})
     EXPECT_PRED2(contains, error_of([&] { fit.optimizer.set_state(bad); }),
                  "the optimizer's state cannot be read");
   Tensor lone = at::ones({1}).requires_grad_(true);

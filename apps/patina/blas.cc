@@ -1,4 +1,4 @@
-#include "apps/patina/environment.h"
+#include "apps/patina/blas.h"
 
 #include <dlfcn.h>
 #include <unistd.h>
@@ -15,16 +15,8 @@ namespace {
 constexpr std::array<std::string_view, 8> kOldCores = {"Prescott", "Core2", "Penryn",  "Dunnington",
                                                        "Nehalem",  "Atom",  "Generic", "Katmai"};
 
-// Threads that wait for others spin a few microseconds, then sleep. Spinning for longer takes the
-// cores from whoever else is on the machine: two runs at once, on two cores, were more than four
-// times slower each with 100000 rounds than with these. One alone gains up to a third by them.
-// Sleeping at once makes operations of a few microseconds ten times slower.
-bool settle_waiting() {
-  if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return false;
-  return ::setenv("GOMP_SPINCOUNT", "1000", 1) == 0;
-}
-
-bool settle_blas() {
+// Sets the variable where it has to change.
+bool choose_kernels() {
   if (std::getenv("OPENBLAS_CORETYPE")) return false;
   using Corename = const char* (*)();
   const auto corename = reinterpret_cast<Corename>(dlsym(RTLD_DEFAULT, "openblas_get_corename"));
@@ -43,10 +35,8 @@ bool settle_blas() {
 
 }  // namespace
 
-void settle_environment(char** argv) {
-  const bool waiting = settle_waiting(), blas = settle_blas();
-  if (!waiting && !blas) return;
-  ::execv("/proc/self/exe", argv);  // on failure the program goes on, slower
+void settle_blas(char** argv) {
+  if (choose_kernels()) ::execv("/proc/self/exe", argv);  // on failure it goes on, slower
 }
 
 }  // namespace patina::cli

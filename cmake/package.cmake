@@ -1,9 +1,12 @@
 # `cpack` makes a .deb and a .tar.gz of the program with its recipes and starter weights. With
 # PATINA_BUNDLE both bring LibTorch and every other shared library but the C library; else the .deb
-# depends on the distribution's packages. tools/package makes and tries them.
+# depends on the distribution's packages. tools/package chooses, makes and tries them.
 if(NOT PATINA_PROGRAM)
   return()
 endif()
+# What has to be built for it.
+add_custom_target(packaged DEPENDS patina_program)
+
 set(package patina)
 if(PATINA_BUNDLE)
   set(package patina-bundle)

@@ -1,28 +1,31 @@
-# Language level, warnings, output folders and the options every target of the project shares.
-if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
-  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+# How patina's own targets are compiled and linked: warnings, sanitizers, the linker. All of it comes
+# with the target patina_options, so that nothing changes for a project that patina is part of.
+add_library(patina_options INTERFACE)
+target_compile_features(patina_options INTERFACE cxx_std_20)
+target_compile_options(patina_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wno-missing-field-initializers>)
+if(PATINA_WERROR)
+  target_compile_options(patina_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()
-set(CMAKE_CXX_STANDARD 20)
-set(CMAKE_CXX_STANDARD_REQUIRED ON)
+if(PATINA_SANITIZE)
+  target_compile_options(patina_options INTERFACE -fsanitize=${PATINA_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(patina_options INTERFACE -fsanitize=${PATINA_SANITIZE})
+endif()
+
+# What follows is for a build of patina alone.
+if(NOT PROJECT_IS_TOP_LEVEL)
+  return()
+endif()
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
-set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 
 find_program(PATINA_LLD ld.lld)
 if(PATINA_LLD)
-  add_link_options(-fuse-ld=lld)
+  target_link_options(patina_options INTERFACE -fuse-ld=lld)
 endif()
 find_program(PATINA_CCACHE ccache)
-if(PATINA_CCACHE AND PATINA_PCH STREQUAL OFF)
+if(PATINA_CCACHE AND NOT PATINA_PCH)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${PATINA_CCACHE})
-endif()
-
-add_library(patina_options INTERFACE)
-target_compile_options(patina_options INTERFACE
-  $<BUILD_INTERFACE:-Wall;-Wextra;-Wno-missing-field-initializers>)
-if(PATINA_SANITIZE)
-  add_compile_options(-fsanitize=${PATINA_SANITIZE} -fno-omit-frame-pointer)
-  add_link_options(-fsanitize=${PATINA_SANITIZE})
 endif()

@@ -1,12 +1,14 @@
 # Every library patina stands on, found once. Debian 12's packages serve by default; LibTorch may
 # also come from a PyTorch wheel or a download: set Torch_DIR or CMAKE_PREFIX_PATH.
-find_package(Threads REQUIRED)
-find_package(fmt REQUIRED)
-find_package(nlohmann_json REQUIRED)
-find_package(tomlplusplus REQUIRED)
-find_package(CLI11 REQUIRED)
-find_package(ZLIB REQUIRED)
-find_package(PNG REQUIRED)
+#
+# GLOBAL: whoever links patina in another folder of the same build needs them too.
+find_package(Threads REQUIRED GLOBAL)
+find_package(OpenMP REQUIRED GLOBAL COMPONENTS CXX)
+find_package(fmt REQUIRED GLOBAL)
+find_package(nlohmann_json REQUIRED GLOBAL)
+find_package(tomlplusplus REQUIRED GLOBAL)
+find_package(ZLIB REQUIRED GLOBAL)
+find_package(PNG REQUIRED GLOBAL)
 
 find_path(TURBOJPEG_INCLUDE_DIR turbojpeg.h REQUIRED)
 find_library(TURBOJPEG_LIBRARY turbojpeg REQUIRED)
@@ -21,9 +23,14 @@ add_library(patina_utf8proc INTERFACE)
 target_include_directories(patina_utf8proc SYSTEM INTERFACE ${UTF8PROC_INCLUDE_DIR})
 target_link_libraries(patina_utf8proc INTERFACE ${UTF8PROC_LIBRARY})
 
-# Chart.js is inlined into every report page.
-find_file(PATINA_CHART_JS NAMES chart.min.js Chart.min.js
-          PATHS /usr/share/javascript/chart.js /usr/share/nodejs/chart.js/dist REQUIRED NO_CACHE)
+if(PATINA_PROGRAM)
+  find_package(CLI11 REQUIRED)
+endif()
+if(PATINA_PROGRAM OR PATINA_TESTS)
+  # Inlined into every report page.
+  find_file(PATINA_CHART_JS NAMES chart.min.js Chart.min.js
+            PATHS /usr/share/javascript/chart.js /usr/share/nodejs/chart.js/dist REQUIRED NO_CACHE)
+endif()
 
 # LibTorch: the distribution's, a PyTorch wheel's or a downloaded one (CMAKE_PREFIX_PATH).
-find_package(Torch REQUIRED)
+find_package(Torch REQUIRED GLOBAL)

@@ -1,26 +1,56 @@
-# Installs the libraries, their headers, the program, recipes and starter weights. After that
-# `find_package(patina)` offers patina::core (no LibTorch) and patina::patina.
+# Installs the program, recipes and starter weights (component `program`), and the libraries with their
+# headers (component `development`). After that `find_package(patina)` offers patina::core (no
+# LibTorch), patina::patina and, where the program was built, patina::report.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
+set(data ${CMAKE_INSTALL_DATADIR}/patina)
+set(libraries_folder lib/patina)  # of what PATINA_BUNDLE brings
+
+if(PATINA_PROGRAM)
+  # Found from where the program stands, so that the installation may be moved.
+  set_target_properties(patina_engine PROPERTIES INSTALL_RPATH $ORIGIN/../../${libraries_folder})
+  if(NOT PATINA_BUNDLE)
+    # LibTorch may be in a folder that the system does not search.
+    set_target_properties(patina_engine PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  endif()
+  install(TARGETS patina_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+  # Where patina looks for it, from its own place.
+  install(TARGETS patina_engine RUNTIME DESTINATION libexec/patina COMPONENT program)
+  install(DIRECTORY recipes DESTINATION ${data} COMPONENT program)
+  install(FILES models/starter.safetensors DESTINATION ${data}/models COMPONENT program)
+  install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+endif()
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/patina)
+set(libraries patina patina_core)
 set_target_properties(patina_core PROPERTIES EXPORT_NAME core)
-
-install(TARGETS patina_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS patina patina_core EXPORT patina
-  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY patina/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/patina
-  FILES_MATCHING PATTERN "*.h" PATTERN "toml_*.h" EXCLUDE)
+# What only the libraries' own sources include.
+set(internal
+  PATTERN patina/image/codec.h EXCLUDE
+  PATTERN patina/text/pieces EXCLUDE
+  REGEX "patina/config/toml_[a-z]*\\.h$" EXCLUDE
+  REGEX "patina/kernels/instructions$" EXCLUDE
+  REGEX "patina/kernels/(attention|attention_steps|bf16|head_rows|in_team|node|rows|tiles)\\.h$" EXCLUDE
+  REGEX "patina/report/(page|table)\\.h$" EXCLUDE)
+if(TARGET patina_report)
+  list(APPEND libraries patina_report)
+  set_target_properties(patina_report PROPERTIES EXPORT_NAME report)
+else()
+  list(APPEND internal REGEX "patina/report$" EXCLUDE)
+endif()
+install(TARGETS ${libraries} EXPORT patina
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+install(DIRECTORY patina DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
+  FILES_MATCHING PATTERN "*.h" ${internal})
 install(FILES ${PROJECT_BINARY_DIR}/include/patina/version.h
-  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/patina)
-install(DIRECTORY recipes DESTINATION ${CMAKE_INSTALL_DATADIR}/patina)
-install(FILES models/starter.safetensors DESTINATION ${CMAKE_INSTALL_DATADIR}/patina/models)
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/patina COMPONENT development)
 
 configure_package_config_file(cmake/patinaConfig.cmake.in ${PROJECT_BINARY_DIR}/patinaConfig.cmake
   INSTALL_DESTINATION ${package_folder})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/patinaConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/patinaConfig.cmake ${PROJECT_BINARY_DIR}/patinaConfigVersion.cmake
-  DESTINATION ${package_folder})
-install(EXPORT patina NAMESPACE patina:: FILE patinaTargets.cmake DESTINATION ${package_folder})
+  DESTINATION ${package_folder} COMPONENT development)
+install(EXPORT patina NAMESPACE patina:: FILE patinaTargets.cmake
+  DESTINATION ${package_folder} COMPONENT development)

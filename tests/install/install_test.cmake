@@ -1,5 +1,5 @@
 # Installs a finished build into a folder of its own, builds the consumer against it and runs it.
-#   cmake -DBUILD=... -DSOURCE=... -DCXX=... -DGENERATOR=... -DPREFIX_PATH=... -P install_test.cmake
+#   cmake -DBUILD=... -DSOURCE=... -DCXX=... -DGENERATOR=... -DPREFIX_PATH=... -DTORCH=... -P install_test.cmake
 set(work ${BUILD}/test-scratch/install)
 file(REMOVE_RECURSE ${work})
 
@@ -10,9 +10,28 @@ endfunction()
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${work}/prefix)
 # Moved, so that a path into the installation's first place is found out.
 file(RENAME ${work}/prefix ${work}/moved)
+
+# Headers that only patina's own sources include stay at home, and nobody misses them.
+file(GLOB_RECURSE headers RELATIVE ${work}/moved/include ${work}/moved/include/patina/*.h)
+if(NOT "patina/patina.h" IN_LIST headers)
+  message(FATAL_ERROR "patina/patina.h is not installed")
+endif()
+foreach(header ${headers})
+  file(STRINGS ${work}/moved/include/${header} includes REGEX "^#include [\"<]")
+  foreach(include ${includes})
+    string(REGEX REPLACE "^#include [\"<]([^\">]+).*" "\\1" include "${include}")
+    if(include MATCHES "^patina/" AND NOT include IN_LIST headers)
+      message(SEND_ERROR "${header} includes ${include}, which is not installed")
+    elseif(include MATCHES "^(torch/|toml|png|turbojpeg|utf8proc|CLI/)|^patina/kernels/instructions")
+      message(SEND_ERROR "${header} is installed and includes ${include}")
+    endif()
+  endforeach()
+endforeach()
+
 run(${CMAKE_COMMAND} -S ${SOURCE} -B ${work}/consumer -G ${GENERATOR} -DCMAKE_BUILD_TYPE=Release
-    -DCMAKE_CXX_COMPILER=${CXX} "-DCMAKE_PREFIX_PATH=${work}/moved;${PREFIX_PATH}")
+    -DCMAKE_CXX_COMPILER=${CXX} "-DCMAKE_PREFIX_PATH=${work}/moved;${PREFIX_PATH}" "-DTorch_DIR=${TORCH}")
 run(${CMAKE_COMMAND} --build ${work}/consumer)
+run(${work}/consumer/core_consumer)
 run(${work}/consumer/consumer)
 run(${work}/moved/bin/patina --version)
 foreach(file share/patina/recipes/fashion_mnist/simplecil.toml share/patina/models/starter.safetensors)

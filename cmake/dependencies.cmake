@@ -1,5 +1,4 @@
-# Every library patina stands on, found once. Debian 12's packages serve by default; LibTorch may
-# also come from a PyTorch wheel or a download: set Torch_DIR or CMAKE_PREFIX_PATH.
+# Every library patina stands on, found once; tools/packages.txt has their packages.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
@@ -25,5 +24,4 @@ target_link_libraries(patina_utf8proc INTERFACE ${UTF8PROC_LIBRARY})
 find_file(PATINA_CHART_JS NAMES chart.min.js Chart.min.js
           PATHS /usr/share/javascript/chart.js /usr/share/nodejs/chart.js/dist REQUIRED NO_CACHE)
 
-# LibTorch: the distribution's, a PyTorch wheel's or a downloaded one (CMAKE_PREFIX_PATH).
-find_package(Torch REQUIRED)
+include(cmake/libtorch.cmake)

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "patina/kernels/functions.h"
@@ -26,9 +27,14 @@ struct Node : public autograd::Node {
   }
 };
 
+// A node as the graph holds it. LibTorch counts its nodes by std::shared_ptr up to some 2.x, then
+// by a pointer of its own; only the first has a function for their end, found by its argument.
 template <class N>
-std::shared_ptr<N> make_node() {
-  return std::shared_ptr<N>(new N, autograd::deleteNode);
+auto make_node() {
+  if constexpr (std::is_same_v<decltype(autograd::Edge::function), std::shared_ptr<autograd::Node>>)
+    return std::shared_ptr<N>(new N, [](N* node) { deleteNode(node); });
+  else
+    return c10::make_intrusive<N>();
 }
 
 inline bool takes_gradient(const Tensor& t) {

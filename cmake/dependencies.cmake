@@ -1,9 +1,7 @@
-# Every library patina stands on, found once. Debian 12's packages serve by default; LibTorch may
-# also come from a PyTorch wheel or a download: set Torch_DIR or CMAKE_PREFIX_PATH.
+# Every library patina stands on, found once; tools/packages.txt has their packages.
 #
 # GLOBAL: whoever links patina in another folder of the same build needs them too.
 find_package(Threads REQUIRED GLOBAL)
-find_package(OpenMP REQUIRED GLOBAL COMPONENTS CXX)
 find_package(fmt REQUIRED GLOBAL)
 find_package(nlohmann_json REQUIRED GLOBAL)
 find_package(tomlplusplus REQUIRED GLOBAL)
@@ -32,5 +30,4 @@ if(PATINA_PROGRAM OR PATINA_TESTS)
             PATHS /usr/share/javascript/chart.js /usr/share/nodejs/chart.js/dist REQUIRED NO_CACHE)
 endif()
 
-# LibTorch: the distribution's, a PyTorch wheel's or a downloaded one (CMAKE_PREFIX_PATH).
-find_package(Torch REQUIRED GLOBAL)
+include(cmake/libtorch.cmake)

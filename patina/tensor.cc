@@ -53,10 +53,12 @@ MixedPrecision::~MixedPrecision() {
 }
 
 void prepare_cpu(int threads) {
+#if PATINA_CAP_ONEDNN
   // Debian's oneDNN 2.6 picks AMX kernels for LibTorch's bf16 products and dies of an illegal
   // instruction in them; AVX512-BF16 is the fastest set that works. A value the user set stays.
   ::setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16", 0);
   ::setenv("DNNL_MAX_CPU_ISA", "AVX512_CORE_BF16", 0);
+#endif
 #ifdef __GLIBC__
   // Activations are allocated and freed all the time: their memory stays with the process instead
   // of being returned and asked for again page by page.

@@ -109,6 +109,8 @@ int main(int argc, char** argv) {
     write_text(argv[2], cli::write_answers(cli::questions(), cli::printed));
     return 0;
   }
+#if PATINA_CHOOSE_OPENBLAS
   cli::settle_blas(argv);
+#endif
   return cli::run(argc, argv);
 }

@@ -1,0 +1,44 @@
+# Finds LibTorch and says what differs from one to another at build time:
+#   PATINA_TORCH_DEFINITIONS  which detours around faults of this version are compiled (0 or 1)
+#   PATINA_OPENMP             what to link for OpenMP, so that a process has one runtime
+#
+# tools/torch chooses which it is; a build folder keeps its choice. -DTorch_DIR and CMAKE_PREFIX_PATH
+# come first, and in another project nothing is chosen.
+if(PROJECT_IS_TOP_LEVEL AND NOT Torch_DIR AND NOT CMAKE_PREFIX_PATH AND CMAKE_HOST_UNIX)
+  execute_process(COMMAND ${PROJECT_SOURCE_DIR}/tools/torch
+                  OUTPUT_VARIABLE choice RESULT_VARIABLE status ERROR_VARIABLE fault)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${fault}")
+  endif()
+  string(REGEX REPLACE "\n.*" "" choice "${choice}")
+  if(NOT choice STREQUAL "none")
+    set(Torch_DIR ${choice} CACHE PATH "The folder of LibTorch's TorchConfig.cmake" FORCE)
+  endif()
+endif()
+
+# A wheel leaves out parts that only its own build links, and its CMake files warn of each.
+set(level "${CMAKE_MESSAGE_LOG_LEVEL}")
+set(CMAKE_MESSAGE_LOG_LEVEL ERROR)
+find_package(Torch REQUIRED GLOBAL)
+set(CMAKE_MESSAGE_LOG_LEVEL "${level}")
+message(STATUS "LibTorch ${Torch_VERSION}: ${Torch_DIR}")
+
+# LibTorch 1.13, and what Debian 12 has with it: oneDNN 2.6, whose AMX kernels crash, and OpenBLAS 0.3.21,
+# which takes processors that it does not know for very old ones (mended in 0.3.25).
+if(Torch_VERSION VERSION_LESS 2)
+  set(PATINA_TORCH_DEFINITIONS PATINA_CAP_ONEDNN=1 PATINA_CHOOSE_OPENBLAS=1)
+else()
+  set(PATINA_TORCH_DEFINITIONS PATINA_CAP_ONEDNN=0 PATINA_CHOOSE_OPENBLAS=0)
+endif()
+
+# PyTorch's wheels bring an OpenMP runtime, some of them under a name of its own. With the compiler's
+# beside it a process would have two, each with threads and settings of its own.
+find_package(OpenMP REQUIRED GLOBAL COMPONENTS CXX)
+set(PATINA_OPENMP OpenMP::OpenMP_CXX)
+get_filename_component(torch_libraries "${TORCH_LIBRARY}" DIRECTORY)
+if(NOT torch_libraries IN_LIST CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES)
+  file(GLOB runtimes "${torch_libraries}/libgomp*.so*" "${torch_libraries}/../../torch.libs/libgomp*.so*")
+  if(runtimes)
+    list(GET runtimes 0 PATINA_OPENMP)
+  endif()
+endif()

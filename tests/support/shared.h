@@ -16,9 +16,12 @@ inline std::filesystem::path shared_folder() {
   return std::filesystem::is_directory(beside) ? beside : std::filesystem::path();
 }
 
-/// A fresh folder under the build's test folder, emptied first.
+/// A fresh folder under the build's test folder, emptied first. Processes that ctest runs at the
+/// same time have different ones: $PATINA_SCRATCH is the entry's name.
 inline std::filesystem::path scratch_folder(const std::string& name) {
-  const auto folder = std::filesystem::path(PATINA_BINARY_DIR) / "test-scratch" / name;
+  const char* entry = std::getenv("PATINA_SCRATCH");
+  const auto folder = std::filesystem::path(PATINA_BINARY_DIR) / "test-scratch" /
+                      (entry ? entry : "by-hand") / name;
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   return folder;

@@ -22,8 +22,7 @@ TEST(Engine, AutoIsBf16WhereThatIsFaster) {
 
 // CIFAR-100 in ten tasks on the starter weights, 10 images of each class to learn and 20 to test.
 Json run_small(const fs::path& data, const std::string& learner, const std::string& precision) {
-  const fs::path folder = fs::path(testing::TempDir()) / ("precision_" + learner + precision);
-  fs::remove_all(folder);
+  const fs::path folder = scratch_folder("precision_" + learner + precision);
   auto file = RecipeFile::parse(
       fmt::format("[data]\nname = \"cifar100\"\npath = \"{}\"\ntrain_per_class = 10\n"
                   "test_per_class = 20\n[scenario]\nclasses_per_task = 10\n"

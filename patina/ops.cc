@@ -66,6 +66,9 @@ Tensor arange(const Scalar& end, TensorOptions options) {
 Tensor arange(const Scalar& start, const Scalar& end, TensorOptions options) {
   return ::at::arange(start, end, options);
 }
+Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step) {
+  return ::at::arange(start, end, step);
+}
 Tensor empty(IntArrayRef shape, TensorOptions options) {
   return ::at::empty(shape, options);
 }
@@ -253,8 +256,9 @@ Tensor linalg_pinv(const Tensor& x, bool hermitian) {
 Tensor linalg_solve(const Tensor& a, const Tensor& b) {
   return ::at::linalg_solve(a, b);
 }
-Tensor linalg_solve_triangular(const Tensor& a, const Tensor& b, bool upper, bool left) {
-  return ::at::linalg_solve_triangular(a, b, upper, left);
+Tensor linalg_solve_triangular(const Tensor& a, const Tensor& b, bool upper, bool left,
+                               bool unit_diagonal) {
+  return ::at::linalg_solve_triangular(a, b, upper, left, unit_diagonal);
 }
 
 }  // namespace patina::at

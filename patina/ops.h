@@ -19,6 +19,7 @@ using Type = std::optional<ScalarType>;  // of the result; nothing: as the input
 // Made from nothing, or in the shape of another.
 Tensor arange(const Scalar& end, TensorOptions options = {});
 Tensor arange(const Scalar& start, const Scalar& end, TensorOptions options = {});
+Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step);
 Tensor empty(IntArrayRef shape, TensorOptions options = {});
 Tensor empty_like(const Tensor& x);
 Tensor eye(int64_t n, TensorOptions options = {});
@@ -92,7 +93,8 @@ std::tuple<Tensor, Tensor> linalg_cholesky_ex(const Tensor& x);
 std::tuple<Tensor, Tensor> linalg_eigh(const Tensor& x);
 Tensor linalg_pinv(const Tensor& x, bool hermitian);
 Tensor linalg_solve(const Tensor& a, const Tensor& b);
-Tensor linalg_solve_triangular(const Tensor& a, const Tensor& b, bool upper, bool left = true);
+Tensor linalg_solve_triangular(const Tensor& a, const Tensor& b, bool upper, bool left = true,
+                               bool unit_diagonal = false);
 
 }  // namespace patina::at
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "patina/base/json.h"
 #include "patina/ops.h"
 
 namespace patina {

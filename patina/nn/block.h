@@ -21,7 +21,7 @@ struct Mlp {
 /// timm's `ls1`, `ls2`.
 struct LayerScale {
   Tensor gamma;
-  Tensor operator()(const Tensor& x) const { return gamma.defined() ? x * gamma : x; }
+  Tensor operator()(const Tensor& x) const { return gamma.defined() ? x.mul(gamma) : x; }
   void walk(Walk& w) { w("gamma", gamma); }
 };
 

@@ -133,12 +133,12 @@ class Setup(unittest.TestCase):
         self.assertIn(f", not the active Python's in {root}: it is 1.12.0; patina needs", out)
 
     def test_installs_what_is_missing(self):
-        self.apt(installed="g++", known="libfmt-dev chart libtorch-dev old-format")
+        self.apt(installed="g++", known="libfmt-dev chart old-format libtorch-dev")
         status, out, err = self.run_tool("setup")
         self.assertEqual((status, err), (0, ""))
-        self.assertEqual(out.splitlines()[-1], "setup: installing libfmt-dev chart libtorch-dev old-format")
+        self.assertEqual(out.splitlines()[-1], "setup: installing libfmt-dev chart old-format libtorch-dev")
         self.assertEqual(self.log(), [
-            "update -q", "install -q -y --no-install-recommends libfmt-dev chart libtorch-dev old-format"])
+            "update -q", "install -q -y --no-install-recommends libfmt-dev chart old-format libtorch-dev"])
 
     def test_pytorch_has_its_own_libraries(self):
         root, config = self.torch("torch")
@@ -147,7 +147,7 @@ class Setup(unittest.TestCase):
             0, f"setup: LibTorch 2.9.1 (PATINA_TORCH names it): {config}\nsetup: installing chart\n", ""))
 
     def test_nothing_is_missing(self):
-        self.apt(installed="g++ libfmt-dev chart libtorch-dev old-format", known="")
+        self.apt(installed="g++ libfmt-dev chart old-format libtorch-dev", known="")
         self.assertEqual(self.run_tool("setup")[0], 0)
         self.assertEqual(self.log(), [])
 

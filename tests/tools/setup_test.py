@@ -11,16 +11,13 @@ import unittest
 TOOLS = pathlib.Path(__file__).resolve().parents[2] / "tools"
 REAL = "bash sed grep awk sort head tail xargs dirname env cat printf mkdir".split()
 PACKAGES = """# apt   dnf   pacman  for
-[program]
+[build]
 g++            gcc-c++     gcc     C++ compiler
 libfmt-dev     fmt-devel   fmt
 chart          -           -       a page
+new-format|old-format   -  -       either
 [torch]        only sometimes
 libtorch-dev   torch-devel torch   LibTorch
-[tests]
-new-format|old-format   -  -       either
-[demo]
-pictures       -           -
 """
 
 
@@ -55,7 +52,7 @@ class Setup(unittest.TestCase):
         return self.root / name, config
 
     def apt(self, installed, known):
-        self.program("bin/dpkg-query", f'for p in {installed}; do [[ ${{@: -1}} != $p ]] || echo -n installed; done')
+        self.program("bin/dpkg-query", f'for p in {installed}; do [[ " $* " != *" $p "* ]] || echo -n "/$p installed/"; done')
         self.program("bin/apt-cache", f'for p in {known}; do [[ $2 != $p ]] || exit 0; done; exit 100')
         self.program("bin/apt-get", f'echo "$@" >> {self.root}/log')
         self.program("bin/sudo", 'exec "$@"')
@@ -136,21 +133,21 @@ class Setup(unittest.TestCase):
         self.assertIn(f", not the active Python's in {root}: it is 1.12.0; patina needs", out)
 
     def test_installs_what_is_missing(self):
-        self.apt(installed="g++ pictures", known="libfmt-dev chart libtorch-dev old-format")
+        self.apt(installed="g++", known="libfmt-dev chart old-format libtorch-dev")
         status, out, err = self.run_tool("setup")
         self.assertEqual((status, err), (0, ""))
-        self.assertEqual(out.splitlines()[-1], "setup: installing libfmt-dev chart libtorch-dev old-format")
+        self.assertEqual(out.splitlines()[-1], "setup: installing libfmt-dev chart old-format libtorch-dev")
         self.assertEqual(self.log(), [
-            "update -q", "install -q -y --no-install-recommends libfmt-dev chart libtorch-dev old-format"])
+            "update -q", "install -q -y --no-install-recommends libfmt-dev chart old-format libtorch-dev"])
 
-    def test_pytorch_has_its_own_libraries_and_the_program_no_tests(self):
+    def test_pytorch_has_its_own_libraries(self):
         root, config = self.torch("torch")
-        self.apt(installed="g++ libfmt-dev", known="chart old-format pictures")
-        self.assertEqual(self.run_tool("setup", "--program", PATINA_TORCH=str(root)), (
-            0, f"setup: LibTorch 2.9.1 (PATINA_TORCH names it): {config}\nsetup: installing chart pictures\n", ""))
+        self.apt(installed="g++ libfmt-dev old-format", known="chart")
+        self.assertEqual(self.run_tool("setup", PATINA_TORCH=str(root)), (
+            0, f"setup: LibTorch 2.9.1 (PATINA_TORCH names it): {config}\nsetup: installing chart\n", ""))
 
     def test_nothing_is_missing(self):
-        self.apt(installed="g++ libfmt-dev chart libtorch-dev old-format pictures", known="")
+        self.apt(installed="g++ libfmt-dev chart old-format libtorch-dev", known="")
         self.assertEqual(self.run_tool("setup")[0], 0)
         self.assertEqual(self.log(), [])
 

@@ -118,8 +118,11 @@ std::unique_ptr<Backbone> open_t5(Checkpoint& checkpoint) {
   shape.decoder.depth = config.size("num_decoder_layers", encoder.depth);
   shape.decoder.causal = true;
   shape.decoder.block.cross = true;
-  shape.word_head.tied = config.flag("tie_word_embeddings", true);
-  if (shape.word_head.tied) shape.word_head.scale = 1 / std::sqrt(double(encoder.block.width));
+  // Newer files say that every head is tied, and by another key what it used to mean.
+  const bool tied = config.flag("tie_word_embeddings", true);
+  const bool scaled = config.flag("scale_decoder_outputs", tied);
+  shape.word_head.tied = tied && (scaled || !checkpoint.has("lm_head.weight"));
+  if (scaled) shape.word_head.scale = 1 / std::sqrt(double(encoder.block.width));
   config.must_be("is_encoder_decoder", true);
   config.must_be("is_gated_act", gated);
   config.skip({"dropout_rate", "n_positions", "dense_act_fn"});  // the last two follow from others

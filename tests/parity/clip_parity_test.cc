@@ -1,5 +1,5 @@
-// CLIP against openai/CLIP and transformers 4.40.2: every stage of both towers under both
-// spellings of the weights.
+// CLIP against transformers (small networks) and openai/CLIP (large ones): every stage of both
+// towers under both spellings of the weights.
 #include <gtest/gtest.h>
 
 #include "patina/models/clip.h"
@@ -11,11 +11,16 @@ namespace patina {
 namespace {
 
 struct Spelling {
+  Fixtures fixtures;
   std::string folder, weights;
 };
 
+std::string name_of(const Spelling& spelling) {
+  return testing::PrintToString(spelling.fixtures) + "_" + spelling.folder + "_" + spelling.weights;
+}
+
 void PrintTo(const Spelling& spelling, std::ostream* out) {
-  *out << spelling.folder << "/" << spelling.weights;
+  *out << name_of(spelling);
 }
 
 class ClipParity : public testing::TestWithParam<Spelling> {};
@@ -26,7 +31,7 @@ std::unique_ptr<Clip> load(const fs::path& path) {
 }
 
 TEST_P(ClipParity, StagesLossAndGradients) {
-  PATINA_NEED_SHARED(folder, "fixtures/clip/" + GetParam().folder);
+  PATINA_NEED_FIXTURE(folder, GetParam().fixtures, "clip/" + GetParam().folder);
   const Reference expected(folder / "clip.expected.safetensors");
   const auto clip = load(folder / (GetParam().weights + ".safetensors"));
   nn::freeze(*clip, false);
@@ -56,7 +61,7 @@ TEST_P(ClipParity, StagesLossAndGradients) {
 }
 
 TEST_P(ClipParity, HalfPrecisionWeights) {
-  PATINA_NEED_SHARED(folder, "fixtures/clip/" + GetParam().folder);
+  PATINA_NEED_FIXTURE(folder, GetParam().fixtures, "clip/" + GetParam().folder);
   const Reference expected(folder / "openai_f16.expected.safetensors");
   const auto clip = load(folder / "openai_f16.safetensors");
   const Reference inputs(folder / "clip.expected.safetensors");
@@ -68,12 +73,13 @@ TEST_P(ClipParity, HalfPrecisionWeights) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Spellings, ClipParity,
-                         testing::Values(Spelling{"clip", "openai"}, Spelling{"clip", "model"},
-                                         Spelling{"clip_width64", "openai"},
-                                         Spelling{"clip_width64", "model"}),
-                         [](const auto& info) {
-                           return info.param.folder + "_" + info.param.weights;
-                         });
+                         testing::Values(Spelling{Fixtures::small, "clip", "openai"},
+                                         Spelling{Fixtures::small, "clip", "model"},
+                                         Spelling{Fixtures::large, "clip", "openai"},
+                                         Spelling{Fixtures::large, "clip", "model"},
+                                         Spelling{Fixtures::large, "clip_width64", "openai"},
+                                         Spelling{Fixtures::large, "clip_width64", "model"}),
+                         [](const auto& info) { return name_of(info.param); });
 
 }  // namespace
 }  // namespace patina

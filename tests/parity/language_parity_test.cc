@@ -1,5 +1,5 @@
-// Language models against transformers 4.40.2: every stage, loss and gradient of small random
-// networks of each family, and what they generate.
+// Language models against transformers (5.24 made the small networks, 4.40.2 the large ones): every
+// stage, loss and gradient of random networks of each family, and what they generate.
 #include <gtest/gtest.h>
 
 #include "patina/base/file.h"
@@ -20,8 +20,8 @@ constexpr double kLoss = 1e-5, kGradient = 1e-4;
 /// One family's folder of reference numbers.
 class LanguageParity : public testing::Test {
  protected:
-  void open(const std::string& family, const std::string& weights = "model") {
-    PATINA_NEED_SHARED(folder, "fixtures/language/" + family);
+  void open(Fixtures fixtures, const std::string& family, const std::string& weights = "model") {
+    PATINA_NEED_FIXTURE(folder, fixtures, "language/" + family);
     folder_ = folder;
     expected_ = std::make_unique<Reference>(folder / (weights + ".expected.safetensors"));
     load(weights);
@@ -96,10 +96,13 @@ class LanguageParity : public testing::Test {
   std::unique_ptr<Backbone> backbone_;
 };
 
-TEST_F(LanguageParity, Bert) {
-  open("bert");
+class Family : public LanguageParity, public testing::WithParamInterface<Fixtures> {};
+
+TEST_P(Family, Bert) {
+  open(GetParam(), "bert");
   if (skipped()) return;
-  EXPECT_EQ(model().about(), "bert 3x48, 4 heads, 120 words");
+  EXPECT_EQ(model().about(), GetParam() == Fixtures::small ? "bert 2x16, 2 heads, 40 words"
+                                                           : "bert 3x48, 4 heads, 120 words");
   const Tensor tokens = check_stages(), features = model().features(input());
   EXPECT_TRUE(at::equal(features, tokens.select(1, 0)));
   EXPECT_PARITY(model().pooled(features), expected("pooler_output"));
@@ -117,30 +120,43 @@ TEST_F(LanguageParity, Bert) {
   check_gradients(words + next);
 }
 
-TEST_F(LanguageParity, BertsOldNames) {
-  open("bert");
+TEST_P(Family, BertsOldNames) {
+  open(GetParam(), "bert");
   if (skipped()) return;
   load("model_gamma_beta");
   EXPECT_PARITY(model().tokens(input()), expected("last_hidden_state"));
 }
 
-TEST_F(LanguageParity, Roberta) {
-  open("roberta");
+TEST_P(Family, Roberta) {
+  open(GetParam(), "roberta");
   if (skipped()) return;
   check_masked_encoder();
   EXPECT_PARITY(model().pooled(model().features(input())), expected("pooler_output"));
 }
 
-TEST_F(LanguageParity, Distilbert) {
-  open("distilbert");
+TEST_P(Family, Distilbert) {
+  open(GetParam(), "distilbert");
   if (skipped()) return;
   check_masked_encoder();
 }
 
-class Decoders : public LanguageParity, public testing::WithParamInterface<std::string> {};
+const auto kBoth = testing::Values(Fixtures::small, Fixtures::large);
+
+INSTANTIATE_TEST_SUITE_P(Sizes, Family, kBoth, testing::PrintToStringParamName());
+
+using Case = std::tuple<Fixtures, std::string>;
+
+std::string name_of(const testing::TestParamInfo<Case>& info) {
+  return testing::PrintToString(std::get<0>(info.param)) + "_" + std::get<1>(info.param);
+}
+
+class Decoders : public LanguageParity, public testing::WithParamInterface<Case> {
+ protected:
+  void open_case() { open(std::get<0>(GetParam()), std::get<1>(GetParam())); }
+};
 
 TEST_P(Decoders, StagesLossGradientsAndGreedyText) {
-  open(GetParam());
+  open_case();
   if (skipped()) return;
   const Tensor tokens = check_stages(), scores = model().word_scores(tokens);
   EXPECT_PARITY(scores, expected("logits"));
@@ -156,7 +172,7 @@ TEST_P(Decoders, StagesLossGradientsAndGreedyText) {
 
 // Prompts of two lengths side by side go on as each alone.
 TEST_P(Decoders, PromptsOfUnequalLengthShareABatch) {
-  open(GetParam());
+  open_case();
   if (skipped()) return;
   const Tensor first = expected("greedy0_prompt"), second = expected("greedy1_prompt");
   const int64_t longest = second.size(0);
@@ -177,29 +193,30 @@ TEST_P(Decoders, PromptsOfUnequalLengthShareABatch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Decoders, testing::Values("gpt2", "llama", "qwen2"),
-                         [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Families, Decoders,
+                         testing::Combine(kBoth, testing::Values("gpt2", "llama", "qwen2")),
+                         name_of);
 
-TEST_F(LanguageParity, Gpt2sBareNames) {
-  open("gpt2");
+TEST_P(Family, Gpt2sBareNames) {
+  open(GetParam(), "gpt2");
   if (skipped()) return;
   load("model_bare_names");
   EXPECT_PARITY(model().tokens(input()), expected("last_hidden_state"));
 }
 
-TEST_F(LanguageParity, Bf16Weights) {
+TEST_P(Family, Bf16Weights) {
   for (const char* family : {"llama", "qwen2"}) {
-    open(family, "model_bf16");
+    open(GetParam(), family, "model_bf16");
     if (skipped()) return;
     const Input input{expected("input_ids"), expected("attention_mask")};
     EXPECT_PARITY(model().word_scores(model().tokens(input)), expected("logits"));
   }
 }
 
-class EncoderDecoders : public LanguageParity, public testing::WithParamInterface<std::string> {};
+class EncoderDecoders : public Decoders {};
 
 TEST_P(EncoderDecoders, StagesLossGradientsAndGreedyText) {
-  open(GetParam());
+  open_case();
   if (skipped()) return;
   const int encoder_layers = int(t5().prompt_layers());
   const int decoder_layers = int(t5().layers()) - encoder_layers;
@@ -227,8 +244,8 @@ TEST_P(EncoderDecoders, StagesLossGradientsAndGreedyText) {
   check_greedy("greedy0_source", "greedy0");
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, EncoderDecoders, testing::Values("t5", "t5_gated"),
-                         [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Families, EncoderDecoders,
+                         testing::Combine(kBoth, testing::Values("t5", "t5_gated")), name_of);
 
 // A trained model, from prompt to story: ids, text and losses of llama2.c and transformers.
 TEST(Stories260K, TellsItsReferenceStories) {

@@ -1,5 +1,6 @@
-// The ViT against timm 0.6.13: every stage of a small random network, and DeiT-Tiny from stored
-// pixels to logits through our own preprocessing.
+// The ViT against timm: every stage, the loss and the gradients of small random networks (timm
+// 1.0.31), the stages of a larger one (0.6.13), and DeiT-Tiny from stored pixels to logits through
+// our own preprocessing.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -8,28 +9,50 @@
 #include "patina/checkpoint/load.h"
 #include "patina/image/transform.h"
 #include "patina/models/model.h"
+#include "patina/nn/losses.h"
 #include "tests/support/parity.h"
 #include "tests/support/shared.h"
 
 namespace patina {
 namespace {
 
-TEST(VitParity, EveryStageOfARandomNetwork) {
-  PATINA_NEED_SHARED(folder, "fixtures/vision");
-  const auto expected = SafetensorsFile::open(folder / "vit_random.expected.safetensors");
-  const auto vit = load_backbone({.name = (folder / "vit_random.safetensors").string()});
-  EXPECT_EQ(vit->about(), "ViT 3x48, 4 heads, patch 8 at 32 px");
-  NoGrad no_grad;
-  Stages stages(3);
-  const Tensor features = vit->features(to_tensor(expected.at("input")), {&stages});
-  for (const auto& [ours, theirs] : {std::pair{"embeddings", "embedded"},
-                                     {"layer0", "block0"},
-                                     {"layer1", "block1"},
-                                     {"layer2", "block2"},
-                                     {"norm", "tokens"}})
-    EXPECT_PARITY(stages.seen.at(ours), to_tensor(expected.at(theirs)));
-  EXPECT_PARITY(vit->logits(features), to_tensor(expected.at("logits")));
+struct Network {
+  Fixtures fixtures;
+  std::string name, about;
+};
+
+void PrintTo(const Network& network, std::ostream* out) {
+  *out << testing::PrintToString(network.fixtures) << "_" << network.name;
 }
+
+class VitParity : public testing::TestWithParam<Network> {};
+
+TEST_P(VitParity, EveryStageOfARandomNetwork) {
+  PATINA_NEED_FIXTURE(folder, GetParam().fixtures, "vision");
+  const Reference expected(folder / (GetParam().name + ".expected.safetensors"));
+  const auto vit = load_backbone({.name = (folder / (GetParam().name + ".safetensors")).string()});
+  EXPECT_EQ(vit->about(), GetParam().about);
+  nn::freeze(*vit, false);
+  Stages stages(int(vit->layers()));
+  const Tensor features = vit->features(expected("input"), {&stages});
+  EXPECT_PARITY(stages.seen.at("embeddings"), expected("embedded"));
+  for (int64_t i = 0; i < vit->layers(); ++i)
+    EXPECT_PARITY(stages.seen.at(fmt::format("layer{}", i)), expected(fmt::format("block{}", i)));
+  EXPECT_PARITY(stages.seen.at("norm"), expected("tokens"));
+  EXPECT_PARITY(vit->logits(features), expected("logits"));
+  if (!expected.has("loss")) return;
+  const Tensor loss = nn::cross_entropy(vit->logits(features), expected("labels"));
+  EXPECT_NEAR(loss.item<double>(), expected("loss").item<double>(), 1e-5);
+  loss.backward();
+  EXPECT_LT(gradient_error(*vit, folder / (GetParam().name + ".grads.safetensors")), 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Networks, VitParity,
+    testing::Values(Network{Fixtures::small, "vit_random", "ViT 2x16, 2 heads, patch 4 at 16 px"},
+                    Network{Fixtures::small, "vit_pooled", "ViT 2x16, 2 heads, patch 4 at 16 px"},
+                    Network{Fixtures::large, "vit_random", "ViT 3x48, 4 heads, patch 8 at 32 px"}),
+    testing::PrintToStringParamName());
 
 /// The fixture's images through a transform.
 Tensor prepared(const SafetensorsFile& fixture, const TransformOptions& options) {

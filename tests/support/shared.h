@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <ostream>
 #include <string>
 
 namespace patina {
@@ -27,7 +28,29 @@ inline std::filesystem::path scratch_folder(const std::string& name) {
   return folder;
 }
 
+/// Reference numbers of small networks are in the tree; of larger ones, in the shared folder.
+enum class Fixtures { small, large };
+
+inline void PrintTo(Fixtures fixtures, std::ostream* out) {
+  *out << (fixtures == Fixtures::small ? "small" : "large");
+}
+
+inline std::filesystem::path fixture_folder(Fixtures fixtures) {
+  if (fixtures == Fixtures::small)
+    return std::filesystem::path(PATINA_SOURCE_DIR) / "tests/fixtures";
+  return shared_folder().empty() ? std::filesystem::path() : shared_folder() / "fixtures";
+}
+
 }  // namespace patina
+
+/// Declares `var` as fixture_folder(fixtures)/relative. Large ones may be missing: the test skips
+/// with a plain message. Small ones may not.
+#define PATINA_NEED_FIXTURE(var, fixtures, relative)                        \
+  const auto var = ::patina::fixture_folder(fixtures) / (relative);         \
+  if ((fixtures) == ::patina::Fixtures::large &&                            \
+      (::patina::shared_folder().empty() || !std::filesystem::exists(var))) \
+  GTEST_SKIP() << "needs fixtures/" << (relative)                           \
+               << " (set PATINA_SHARED to the folder that holds it)"
 
 /// Declares `var` as shared_folder()/relative, or skips the test with a plain message.
 #define PATINA_NEED_SHARED(var, relative)                                 \

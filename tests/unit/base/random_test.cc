@@ -100,7 +100,7 @@ TEST(NumpyPermutation, IsNumpysBitForBit) {
 }
 
 TEST(NumpyPermutation, MatchesTheFieldsClassOrders) {
-  PATINA_NEED_SHARED(path, "fixtures/vision/class_order.expected.safetensors");
+  const auto path = fixture_folder(Fixtures::small) / "vision/class_order.expected.safetensors";
   const auto file = SafetensorsFile::open(path);
   int compared = 0;
   for (const uint32_t seed : {1993u, 0u}) {

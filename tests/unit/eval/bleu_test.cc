@@ -16,7 +16,7 @@ std::vector<TextSample> samples_of(const Json& each) {
 }
 
 TEST(Bleu, EqualsSacrebleu) {
-  PATINA_NEED_SHARED(path, "fixtures/metrics/bleu.json");
+  const auto path = fixture_folder(Fixtures::small) / "metrics/bleu.json";
   const Json file = read_cases(path);
   ASSERT_GE(file["cases"].size(), 19u);
   for (const auto& each : file["cases"]) {
@@ -41,7 +41,7 @@ TEST(Bleu, EqualsSacrebleu) {
 }
 
 TEST(TraceBleu, EqualsNltkWithoutSmoothing) {
-  PATINA_NEED_SHARED(path, "fixtures/metrics/bleu.json");
+  const auto path = fixture_folder(Fixtures::small) / "metrics/bleu.json";
   const Json file = read_cases(path);
   ASSERT_GE(file["trace"].size(), 13u);
   for (const auto& each : file["trace"]) {

@@ -13,7 +13,7 @@ namespace patina {
 namespace {
 
 TEST(EditSimilarity, EqualsPythonLevenshteinAndDifflib) {
-  PATINA_NEED_SHARED(path, "fixtures/metrics/edit_similarity.json");
+  const auto path = fixture_folder(Fixtures::small) / "metrics/edit_similarity.json";
   const Json file = read_cases(path);
   ASSERT_GE(file["cases"].size(), 15u);
   for (const auto& each : file["cases"]) {

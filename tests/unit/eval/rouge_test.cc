@@ -22,7 +22,7 @@ void expect_rouge(const RougeScore& actual, double precision, double recall, dou
 }
 
 TEST(Rouge, EqualsGoogleRougeScore) {
-  PATINA_NEED_SHARED(path, "fixtures/metrics/rouge.json");
+  const auto path = fixture_folder(Fixtures::small) / "metrics/rouge.json";
   const Json file = read_cases(path);
   ASSERT_GE(file["cases"].size(), 19u);
   int trace = 0;
@@ -45,7 +45,7 @@ TEST(Rouge, EqualsGoogleRougeScore) {
 }
 
 TEST(Rouge, EqualsGoogleRougeScoreOverLines) {
-  PATINA_NEED_SHARED(path, "fixtures/metrics/rouge.json");
+  const auto path = fixture_folder(Fixtures::small) / "metrics/rouge.json";
   const Json file = read_cases(path);
   ASSERT_FALSE(file["multi_line"].empty());
   for (const auto& each : file["multi_line"]) {
@@ -57,7 +57,7 @@ TEST(Rouge, EqualsGoogleRougeScoreOverLines) {
 }
 
 TEST(PorterStemmer, EqualsNltk) {
-  PATINA_NEED_SHARED(path, "fixtures/metrics/rouge.json");
+  const auto path = fixture_folder(Fixtures::small) / "metrics/rouge.json";
   const Json stems = read_cases(path)["stems"];
   ASSERT_GE(stems.size(), 19u);
   for (const auto& [word, stem] : stems.items()) EXPECT_EQ(porter_stem(word), stem) << word;

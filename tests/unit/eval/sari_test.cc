@@ -8,7 +8,7 @@ namespace patina {
 namespace {
 
 TEST(Sari, EqualsHuggingFace) {
-  PATINA_NEED_SHARED(path, "fixtures/metrics/sari.json");
+  const auto path = fixture_folder(Fixtures::small) / "metrics/sari.json";
   const Json file = read_cases(path);
   ASSERT_GE(file["cases"].size(), 15u);
   std::vector<TextSample> samples;

@@ -9,7 +9,7 @@ namespace patina {
 namespace {
 
 TEST(TextMatch, EqualsTheSquadScript) {
-  PATINA_NEED_SHARED(path, "fixtures/metrics/exact_match_f1.json");
+  const auto path = fixture_folder(Fixtures::small) / "metrics/exact_match_f1.json";
   const Json file = read_cases(path);
   ASSERT_GE(file["cases"].size(), 16u);
   for (const auto& each : file["cases"]) {

@@ -30,7 +30,7 @@ TokenLoss loss_of(const Json& each) {
 }
 
 TEST(TokenLoss, EqualsCrossEntropy) {
-  PATINA_NEED_SHARED(path, "fixtures/metrics/perplexity.json");
+  const auto path = fixture_folder(Fixtures::small) / "metrics/perplexity.json";
   const Json file = read_cases(path);
   ASSERT_GE(file["cases"].size(), 15u);
   TokenLoss corpus;

@@ -5,13 +5,13 @@ if(NOT PATINA_PROGRAM)
   return()
 endif()
 # What has to be built for it.
-add_custom_target(packaged DEPENDS patina_program)
+add_custom_target(packaged DEPENDS patina_program patina_engine)
 
 set(package patina)
 if(PATINA_BUNDLE)
   set(package patina-bundle)
   install(CODE "
-    set(bundle_program \"$<TARGET_FILE:patina_program>\")
+    set(bundle_program \"$<TARGET_FILE:patina_engine>\")
     set(bundle_torch \"${Torch_DIR}/../../..\")
     set(bundle_folder \"${libraries_folder}\")
     set(bundle_licenses \"${CMAKE_INSTALL_DOCDIR}/licenses\")" COMPONENT program)
@@ -43,5 +43,7 @@ if(PATINA_BUNDLE)
   set(CPACK_DEBIAN_PACKAGE_CONFLICTS patina)
 else()
   set(CPACK_DEBIAN_PACKAGE_CONFLICTS patina-bundle)
+  # LibTorch is content with the reference BLAS, which is many times slower.
+  set(CPACK_DEBIAN_PACKAGE_DEPENDS "libopenblas0-openmp | libopenblas0")
 endif()
 include(CPack)

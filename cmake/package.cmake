@@ -43,7 +43,7 @@ if(PATINA_BUNDLE)
   set(CPACK_DEBIAN_PACKAGE_CONFLICTS patina)
 else()
   set(CPACK_DEBIAN_PACKAGE_CONFLICTS patina-bundle)
-  # LibTorch is content with the reference BLAS, which is many times slower.
+  # LibTorch is content with any BLAS, the reference one too; this is what patina is tested with.
   set(CPACK_DEBIAN_PACKAGE_DEPENDS "libopenblas0-openmp | libopenblas0")
 endif()
 include(CPack)

@@ -8,6 +8,7 @@ set(libraries_folder lib/patina)  # of what PATINA_BUNDLE brings
 
 if(PATINA_PROGRAM)
   # Found from where the program stands, so that the installation may be moved.
+  set_target_properties(patina_program PROPERTIES INSTALL_RPATH $ORIGIN/../${libraries_folder})
   set_target_properties(patina_engine PROPERTIES INSTALL_RPATH $ORIGIN/../../${libraries_folder})
   if(NOT PATINA_BUNDLE)
     # LibTorch may be in a folder that the system does not search.

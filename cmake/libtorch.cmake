@@ -1,6 +1,7 @@
 # Finds LibTorch and says what differs from one to another at build time:
 #   PATINA_TORCH_DEFINITIONS  which detours around faults of this version are compiled (0 or 1)
 #   PATINA_OPENMP             what to link for OpenMP, so that a process has one runtime
+#   PATINA_FMT_HEADERS        a folder to search before LibTorch's, if any
 #
 # tools/torch chooses which it is; a build folder keeps its choice. -DTorch_DIR and CMAKE_PREFIX_PATH
 # come first, and in another project nothing is chosen.
@@ -19,7 +20,13 @@ endif()
 # A wheel leaves out parts that only its own build links, and its CMake files warn of each.
 set(level "${CMAKE_MESSAGE_LOG_LEVEL}")
 set(CMAKE_MESSAGE_LOG_LEVEL ERROR)
+# They also look for its libraries in the system's folders first, where another LibTorch may be.
+set(prefixes "${CMAKE_PREFIX_PATH}")
+if(Torch_DIR)
+  list(PREPEND CMAKE_PREFIX_PATH "${Torch_DIR}/../../..")
+endif()
 find_package(Torch REQUIRED GLOBAL)
+set(CMAKE_PREFIX_PATH "${prefixes}")
 set(CMAKE_MESSAGE_LOG_LEVEL "${level}")
 message(STATUS "LibTorch ${Torch_VERSION}: ${Torch_DIR}")
 
@@ -41,4 +48,13 @@ if(NOT torch_libraries IN_LIST CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES)
   if(runtimes)
     list(GET runtimes 0 PATINA_OPENMP)
   endif()
+endif()
+
+# A wheel brings the headers of another fmt than the one that is linked. A folder with nothing but ours
+# goes before LibTorch's.
+get_target_property(fmt_headers fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
+if(EXISTS ${TORCH_INSTALL_PREFIX}/include/fmt AND NOT fmt_headers STREQUAL "${TORCH_INSTALL_PREFIX}/include")
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/fmt)
+  file(CREATE_LINK ${fmt_headers}/fmt ${PROJECT_BINARY_DIR}/fmt/fmt SYMBOLIC)
+  set(PATINA_FMT_HEADERS ${PROJECT_BINARY_DIR}/fmt)
 endif()

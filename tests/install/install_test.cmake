@@ -34,6 +34,8 @@ run(${CMAKE_COMMAND} --build ${work}/consumer)
 run(${work}/consumer/core_consumer)
 run(${work}/consumer/consumer)
 run(${work}/moved/bin/patina --version)
+# What needs LibTorch.
+run(${work}/moved/bin/patina inspect ${work}/moved/share/patina/models/starter.safetensors --summary)
 foreach(file share/patina/recipes/fashion_mnist/simplecil.toml share/patina/models/starter.safetensors)
   if(NOT EXISTS ${work}/moved/${file})
     message(FATAL_ERROR "not installed: ${file}")

@@ -16,6 +16,9 @@ cmake_path(GET folder PARENT_PATH folder)
 # Elsewhere than where it was unpacked, and with nothing left of where it was built but the system.
 file(RENAME ${folder} ${work}/moved)
 run(${CMAKE_COMMAND} -E env --unset=LD_LIBRARY_PATH ${work}/moved/bin/patina --version)
+# What needs LibTorch.
+run(${CMAKE_COMMAND} -E env --unset=LD_LIBRARY_PATH ${work}/moved/bin/patina inspect
+    ${work}/moved/share/patina/models/starter.safetensors --summary)
 execute_process(COMMAND ${work}/moved/bin/patina list learners OUTPUT_VARIABLE learners
   COMMAND_ERROR_IS_FATAL ANY)
 if(NOT learners MATCHES "simplecil")

@@ -89,25 +89,25 @@ void run_scenarios(const Arguments& arguments, bool quiet) {
 
 }  // namespace
 
-void add_bench(CLI::App& app) {
+void add_bench(Command& program) {
   auto arguments = std::make_shared<Arguments>();
-  auto* command = app.add_subcommand("bench",
+  const auto command = program.command("bench",
                                      "Time what patina does on this machine beside the plain ways "
                                      "to do it: ratios, in one process");
-  command->add_option("--out", arguments->out, "Also write everything measured to this JSON file")
-      ->type_name("FILE.json");
+  command.option("--out", arguments->out, "Also write everything measured to this JSON file")
+      .type("FILE.json");
   std::string names;
   for (const auto& scenario : bench::scenarios())
     names += (names.empty() ? "" : ", ") + scenario.name;
-  command->add_option("--only", arguments->only, "These scenarios alone: " + names)
-      ->type_name("NAME");
-  command->add_flag("--quick", arguments->quick,
+  command.option("--only", arguments->only, "These scenarios alone: " + names)
+      .type("NAME");
+  command.flag("--quick", arguments->quick,
                     "Small sizes, once: shows within a minute that everything runs, not how fast");
-  command->footer(
+  command.footer(
       "Each way of doing a thing is run in turn, five rounds or more where they fit into a minute; "
       "medians are compared.\nThe whole takes about ten minutes and wants the machine for itself. "
       "What the ratios mean: docs/benchmarks.md");
-  command->callback([&app, arguments] { run_scenarios(*arguments, app.count("--quiet") > 0); });
+  command.action([program, arguments] { run_scenarios(*arguments, program.given("--quiet")); });
 }
 
 }  // namespace patina::cli

@@ -1,19 +1,22 @@
 // The subcommands: each file adds one to the program.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "apps/patina/command.h"
 
 namespace patina::cli {
 
-void add_run(CLI::App& app);
-void add_sweep(CLI::App& app);
-void add_report(CLI::App& app);
-void add_list(CLI::App& app);  // and explain
-void add_features(CLI::App& app);
-void add_generate(CLI::App& app);
-void add_inspect(CLI::App& app);
-void add_pretrain(CLI::App& app);
-void add_bench(CLI::App& app);
+void add_run(Command& program);
+void add_sweep(Command& program);
+void add_report(Command& program);
+void add_list(Command& program);  // and explain
+void add_features(Command& program);
+void add_generate(Command& program);
+void add_inspect(Command& program);
+void add_pretrain(Command& program);
+void add_bench(Command& program);
 
 /// What `patina list` takes, and every name that `patina explain` knows.
 const std::vector<std::string>& list_names();
@@ -24,15 +27,5 @@ std::vector<std::string> explained_names();
 void stop_on_signals();
 /// The signal that asked, or 0.
 int stopped_by();
-
-/// `--set key=value`, which may be repeated.
-inline void add_overrides(CLI::App& command, std::vector<std::string>& overrides) {
-  command
-      .add_option(
-          "--set", overrides,
-          "Override one option of the recipe, for example --set training.lr=0.01; may be repeated")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
-}
 
 }  // namespace patina::cli

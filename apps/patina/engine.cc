@@ -1,5 +1,6 @@
 // The program with LibTorch: parses the command line, runs one subcommand, turns errors into one
 // readable message. `patina` (main.cc) starts it.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -20,36 +21,31 @@ namespace patina::cli {
 namespace {
 
 struct Program {
-  CLI::App app{"patina: continual learning on pre-trained models", "patina"};
+  CommandLine line{"patina: continual learning on pre-trained models",
+                   fmt::format("patina {} (LibTorch {})", kVersion, libtorch_version())};
   int threads = 0;
   bool quiet = false;
 
   Program() {
-    app.set_version_flag("--version",
-                         fmt::format("patina {} (LibTorch {})", kVersion, libtorch_version()));
-    app.require_subcommand(1);
-    app.set_help_all_flag("--help-all", "Help of every subcommand");
-    app.fallthrough();
-    app.add_option("--threads", threads,
+    Command program = line.program();
+    program.option("--threads", threads,
                    "Threads for computing; 0: as OMP_NUM_THREADS says, else one per core")
-        ->check(CLI::Range(0, 4096));
-    app.add_flag("--quiet", quiet, "No progress lines");
-    app.parse_complete_callback([this] {
+        .range(0, 4096);
+    program.flag("--quiet", quiet, "No progress lines");
+    line.when_parsed([this] {
       prepare_cpu(threads);
       Progress::enable(!quiet);
     });
     for (const auto add : {add_run, add_sweep, add_report, add_list, add_features, add_generate,
                            add_inspect, add_pretrain, add_bench})
-      add(app);
+      add(program);
   }
 };
 
 int run(int argc, const char* const* argv) {
   Program program;
   try {
-    program.app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return program.app.exit(error) == 0 ? 0 : 2;
+    return program.line.run(argc, argv);
   } catch (const Error& error) {
     std::fprintf(stderr, "patina: %s\n", error.what());
     return error.kind() == ErrorKind::stopped ? 128 + stopped_by() : 2;
@@ -58,7 +54,6 @@ int run(int argc, const char* const* argv) {
                  error.what());
     return 1;
   }
-  return 0;
 }
 
 // What the program prints to its standard output.
@@ -87,8 +82,7 @@ std::vector<Arguments> questions() {
   const Program program;
   for (const std::string help : {"--help", "-h"}) {
     asked.push_back({help});
-    for (const auto* command : program.app.get_subcommands(nullptr))
-      asked.push_back({command->get_name(), help});
+    for (const auto& command : program.line.commands()) asked.push_back({command, help});
   }
   for (const auto& list : list_names()) {
     asked.push_back({"list", list});

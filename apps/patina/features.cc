@@ -259,67 +259,59 @@ void features(Arguments& arguments) {
 
 }  // namespace
 
-void add_features(CLI::App& app) {
+void add_features(Command& program) {
   auto arguments = std::make_shared<Arguments>();
-  auto* command = app.add_subcommand(
+  const auto command = program.command(
       "features", "Write a backbone's features of images, texts, a data set or stored tensors");
-  command
-      ->add_option("model", arguments->model,
+  command.option("model", arguments->model,
                    "A .safetensors file or folder, or a name of `patina list models`")
-      ->required();
-  command
-      ->add_option(
+      .required();
+  command.option(
           "inputs", arguments->input.paths,
           "Images, folders, a file of texts (.txt, .csv, .tsv, .json, .jsonl), a name of `patina "
           "list datasets`, or a .safetensors file of tensors used as they are: `input` [N,3,H,W]; "
           "`input_ids` [N,T] with `attention_mask`, `token_type_ids`, and for T5 "
           "`decoder_input_ids`")
-      ->required();
-  command->add_option("-o,--out", arguments->out, "Where the .safetensors file goes")->required();
-  command->add_flag("--all", arguments->all,
+      .required();
+  command.option("-o,--out", arguments->out, "Where the .safetensors file goes").required();
+  command.flag("--all", arguments->all,
                     "Also `embedded`, `block0`..., `tokens`, `logits`, `pooled` and `word_scores` "
                     "where the model "
                     "has such a head, and a text's `input` and `mask`");
-  command->add_flag("--skip-bad-images", arguments->input.skip_bad_images,
+  command.flag("--skip-bad-images", arguments->input.skip_bad_images,
                     "Count and leave out images that cannot be decoded");
-  command->add_option("--split", arguments->input.split, "Of a data set")
-      ->check(CLI::IsMember({"train", "test"}))
-      ->capture_default_str();
-  command
-      ->add_option("--text", arguments->input.fields.text,
+  command.option("--split", arguments->input.split, "Of a data set")
+      .one_of({"train", "test"})
+      .shows_default();
+  command.option("--text", arguments->input.fields.text,
                    "The column or field of the texts; a number from 0 without a header")
-      ->capture_default_str();
-  command->add_option("--pair", arguments->input.fields.pair, "The column of their second parts");
-  command->add_option("--label", arguments->input.fields.label,
+      .shows_default();
+  command.option("--pair", arguments->input.fields.pair, "The column of their second parts");
+  command.option("--label", arguments->input.fields.label,
                       "The column of labels, written as `target`");
-  command
-      ->add_option("--max-length", arguments->text.max_length,
+  command.option("--max-length", arguments->text.max_length,
                    "Tokens of a text; what is longer is cut (default: the model's limit)")
-      ->check(CLI::Range(1, 1 << 20));
-  command->add_option("--weights", arguments->options.path, "The weight file of a named model");
-  command
-      ->add_option("--size", arguments->transform.size,
+      .range(1, 1 << 20);
+  command.option("--weights", arguments->options.path, "The weight file of a named model");
+  command.option("--size", arguments->transform.size,
                    "Side of the network's input; positions are interpolated (default: the model's)")
-      ->check(CLI::Range(1, 4096));
-  command
-      ->add_option(
+      .range(1, 4096);
+  command.option(
           "--resize", arguments->transform.resize,
           "Resize the shorter side to this, then crop the centre (default: straight to size)")
-      ->check(CLI::Range(0, 16384));
-  command->add_option("--interpolation", arguments->transform.interpolation, "Of the resize")
-      ->check(CLI::IsMember({"bicubic", "bilinear"}))
-      ->capture_default_str();
-  command
-      ->add_option("--normalize", arguments->transform.normalize,
+      .range(0, 16384);
+  command.option("--interpolation", arguments->transform.interpolation, "Of the resize")
+      .one_of({"bicubic", "bilinear"})
+      .shows_default();
+  command.option("--normalize", arguments->transform.normalize,
                    "Pixel normalisation (default: the model's)")
-      ->check(CLI::IsMember(normalization_names()));
-  command
-      ->add_option("--heads", arguments->options.heads, "Attention heads (default: from the file)")
-      ->check(CLI::Range(1, 1024));
-  command->add_option("--batch", arguments->batch, "Images or texts a pass")
-      ->check(CLI::Range(1, 65536))
-      ->capture_default_str();
-  command->callback([arguments] { features(*arguments); });
+      .one_of(normalization_names());
+  command.option("--heads", arguments->options.heads, "Attention heads (default: from the file)")
+      .range(1, 1024);
+  command.option("--batch", arguments->batch, "Images or texts a pass")
+      .range(1, 65536)
+      .shows_default();
+  command.action([arguments] { features(*arguments); });
 }
 
 }  // namespace patina::cli

@@ -59,16 +59,16 @@ void generate(Arguments& arguments) {
 
 }  // namespace
 
-void add_generate(CLI::App& app) {
+void add_generate(Command& program) {
   auto arguments = std::make_shared<Arguments>();
-  auto* command = app.add_subcommand("generate", "Let a language model continue a text");
-  command->add_option("model", arguments->model, "A model folder: GPT-2, LLaMA, Qwen2 or T5")
-      ->required();
-  command->add_option("prompt", arguments->prompt, "What it continues or answers; - reads it")
-      ->required();
-  OptionFields fields(*command);
+  const auto command = program.command("generate", "Let a language model continue a text");
+  command.option("model", arguments->model, "A model folder: GPT-2, LLaMA, Qwen2 or T5")
+      .required();
+  command.option("prompt", arguments->prompt, "What it continues or answers; - reads it")
+      .required();
+  OptionFields fields(command);
   arguments->options.bind(fields);
-  command->callback([arguments] { generate(*arguments); });
+  command.action([arguments] { generate(*arguments); });
 }
 
 }  // namespace patina::cli

@@ -51,17 +51,17 @@ void inspect(const std::string& name, bool summary) {
 
 }  // namespace
 
-void add_inspect(CLI::App& app) {
+void add_inspect(Command& program) {
   struct Arguments {
     std::string file;
     bool summary = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  auto* command = app.add_subcommand("inspect", "Show what a weight file or checkpoint holds");
-  command->add_option("file", arguments->file, "A .safetensors file, a model folder, or: starter")
-      ->required();
-  command->add_flag("--summary", arguments->summary, "Leave out the list of tensors");
-  command->callback([arguments] { inspect(arguments->file, arguments->summary); });
+  const auto command = program.command("inspect", "Show what a weight file or checkpoint holds");
+  command.option("file", arguments->file, "A .safetensors file, a model folder, or: starter")
+      .required();
+  command.flag("--summary", arguments->summary, "Leave out the list of tensors");
+  command.action([arguments] { inspect(arguments->file, arguments->summary); });
 }
 
 }  // namespace patina::cli

@@ -169,21 +169,21 @@ std::vector<std::string> explained_names() {
   return names;
 }
 
-void add_list(CLI::App& app) {
+void add_list(Command& program) {
   auto what = std::make_shared<std::string>();
-  auto* list = app.add_subcommand("list", "List learners, models, datasets, scenarios or metrics");
-  list->add_option("what", *what, "learners, models, datasets, scenarios or metrics")
-      ->required()
-      ->check(CLI::IsMember(list_names()));
+  const auto list = program.command("list", "List learners, models, datasets, scenarios or metrics");
+  list.option("what", *what, "learners, models, datasets, scenarios or metrics")
+      .required()
+      .one_of(list_names());
   auto json = std::make_shared<bool>(false);
-  list->add_flag("--json", *json, "Print JSON, with everything that is known of each");
-  list->callback([what, json] { (*json ? print_json : print)(rows_of(*what)); });
+  list.flag("--json", *json, "Print JSON, with everything that is known of each");
+  list.action([what, json] { (*json ? print_json : print)(rows_of(*what)); });
 
   auto name = std::make_shared<std::string>();
-  auto* command = app.add_subcommand(
+  const auto command = program.command(
       "explain", "Explain a learner, model, data set, scenario or metric; or every option: recipe");
-  command->add_option("name", *name, "A name of `patina list`, or recipe")->required();
-  command->callback([name] { explain(*name); });
+  command.option("name", *name, "A name of `patina list`, or recipe").required();
+  command.action([name] { explain(*name); });
 }
 
 }  // namespace patina::cli

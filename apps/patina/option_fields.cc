@@ -19,11 +19,11 @@ std::string spelled(const FieldInfo& info, std::string_view before = "--") {
 
 template <class T>
 void OptionFields::number(const FieldInfo& info, T& value) {
-  auto* option = command_.add_option(spelled(info), value, std::string(info.help));
-  option->capture_default_str();
+  const auto option = command_.option(spelled(info), value, std::string(info.help));
+  option.shows_default();
   const Range range = info.range;
   if (range.text().empty()) return;
-  option->check([range](const std::string& text) {
+  option.check([range](const std::string& text) {
     try {
       if (range.holds(std::stod(text))) return std::string();
     } catch (const std::exception&) {
@@ -35,21 +35,21 @@ void OptionFields::number(const FieldInfo& info, T& value) {
 // A flag that is on by default is offered as what switches it off.
 void OptionFields::visit(const FieldInfo& info, bool& value) {
   if (value)
-    command_.add_flag_callback(
+    command_.flag(
         spelled(info, "--no-"), [&value] { value = false; },
         "Switches off: " + std::string(info.help));
   else
-    command_.add_flag(spelled(info), value, std::string(info.help));
+    command_.flag(spelled(info), value, std::string(info.help));
 }
 
 void OptionFields::visit(const FieldInfo& info, std::string& value) {
-  auto* option = command_.add_option(spelled(info), value, std::string(info.help));
-  option->capture_default_str();
-  if (!info.choices.empty()) option->check(CLI::IsMember(info.choices));
+  const auto option = command_.option(spelled(info), value, std::string(info.help));
+  option.shows_default();
+  if (!info.choices.empty()) option.one_of(info.choices);
 }
 
 void OptionFields::visit(const FieldInfo& info, std::vector<std::string>& value) {
-  command_.add_option(spelled(info), value, std::string(info.help));
+  command_.option(spelled(info), value, std::string(info.help));
 }
 
 }  // namespace patina::cli

@@ -1,8 +1,7 @@
 // Option structs as command-line options: one bind(Fields&) serves recipes and --help alike.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
+#include "apps/patina/command.h"
 #include "patina/config/fields.h"
 
 namespace patina::cli {
@@ -11,7 +10,7 @@ namespace patina::cli {
 /// command.
 class OptionFields : public Fields {
  public:
-  explicit OptionFields(CLI::App& command) : command_(command) {}
+  explicit OptionFields(const Command& command) : command_(command) {}
 
  protected:
   void visit(const FieldInfo& info, bool& value) override;
@@ -27,7 +26,7 @@ class OptionFields : public Fields {
  private:
   template <class T>
   void number(const FieldInfo& info, T& value);
-  CLI::App& command_;
+  Command command_;
 };
 
 }  // namespace patina::cli

@@ -8,22 +8,22 @@
 
 namespace patina::cli {
 
-void add_pretrain(CLI::App& app) {
+void add_pretrain(Command& program) {
   struct Arguments {
     std::string recipe, out;
     std::vector<std::string> overrides;
     bool resume = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  auto* command = app.add_subcommand(
+  const auto command = program.command(
       "pretrain",
       "Train starter weights: cross-entropy, and a teacher's features when one is given");
-  command->add_option("recipe", arguments->recipe, "A TOML file; see recipes/pretrain/")
-      ->required();
-  command->add_option("--out", arguments->out, "Folder of the run (default: runs/<recipe's name>)");
-  command->add_flag("--resume", arguments->resume, "Continue after the last finished epoch");
-  add_overrides(*command, arguments->overrides);
-  command->callback([arguments] {
+  command.option("recipe", arguments->recipe, "A TOML file; see recipes/pretrain/")
+      .required();
+  command.option("--out", arguments->out, "Folder of the run (default: runs/<recipe's name>)");
+  command.flag("--resume", arguments->resume, "Continue after the last finished epoch");
+  command.overrides(arguments->overrides);
+  command.action([arguments] {
     PretrainOptions options;
     auto file = RecipeFile::read(arguments->recipe, arguments->overrides);
     file.bind(options);

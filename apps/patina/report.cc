@@ -7,17 +7,17 @@
 
 namespace patina::cli {
 
-void add_report(CLI::App& app) {
+void add_report(Command& program) {
   struct Arguments {
     std::vector<std::string> runs;
     std::string out;
   };
   auto arguments = std::make_shared<Arguments>();
-  auto* command =
-      app.add_subcommand("report", "Compare runs: a table, and one HTML page that opens offline");
-  command->add_option("runs", arguments->runs, "Run folders, or their record.json")->required();
-  command->add_option("-o,--out", arguments->out, "Write the page here");
-  command->callback([arguments] {
+  const auto command =
+      program.command("report", "Compare runs: a table, and one HTML page that opens offline");
+  command.option("runs", arguments->runs, "Run folders, or their record.json").required();
+  command.option("-o,--out", arguments->out, "Write the page here");
+  command.action([arguments] {
     const auto runs = read_records({arguments->runs.begin(), arguments->runs.end()});
     fmt::print("{}", report_text(runs));
     if (arguments->out.empty()) return;

@@ -23,27 +23,27 @@ void stop_on_signals() {
     std::signal(signal, [](int caught) { stop_signal = caught; });
 }
 
-void add_run(CLI::App& app) {
+void add_run(Command& program) {
   struct Arguments {
     std::string recipe, out;
     std::vector<std::string> overrides;
     bool resume = false, overwrite = false, skip_bad_images = false, no_cache = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  auto* command =
-      app.add_subcommand("run", "Run a recipe: learn a stream of tasks from start to end");
-  command->add_option("recipe", arguments->recipe, "A TOML file; see recipes/")->required();
-  command->add_option("--out", arguments->out, "Folder of the run (default: runs/<recipe's name>)");
-  auto* resume = command->add_flag("--resume", arguments->resume,
+  const auto command =
+      program.command("run", "Run a recipe: learn a stream of tasks from start to end");
+  command.option("recipe", arguments->recipe, "A TOML file; see recipes/").required();
+  command.option("--out", arguments->out, "Folder of the run (default: runs/<recipe's name>)");
+  const auto resume = command.flag("--resume", arguments->resume,
                                    "Continue from the last checkpoint in --out");
-  command->add_flag("--overwrite", arguments->overwrite, "Delete a run that is there already")
-      ->excludes(resume);
-  command->add_flag("--skip-bad-images", arguments->skip_bad_images,
+  command.flag("--overwrite", arguments->overwrite, "Delete a run that is there already")
+      .excludes(resume);
+  command.flag("--skip-bad-images", arguments->skip_bad_images,
                     "Count and leave out images that cannot be decoded (data.skip_bad_images)");
-  command->add_flag("--no-cache", arguments->no_cache,
+  command.flag("--no-cache", arguments->no_cache,
                     "Compute every feature anew and keep none; the results are the same");
-  add_overrides(*command, arguments->overrides);
-  command->callback([arguments] {
+  command.overrides(arguments->overrides);
+  command.action([arguments] {
     if (arguments->skip_bad_images) arguments->overrides.push_back("data.skip_bad_images=true");
     Recipe recipe = read_recipe(arguments->recipe, arguments->overrides);
     const fs::path folder =

@@ -50,7 +50,7 @@ void show(const std::vector<SweptRun>& swept, const fs::path& out) {
 
 }  // namespace
 
-void add_sweep(CLI::App& app) {
+void add_sweep(Command& program) {
   struct Arguments {
     std::vector<std::string> recipes;
     std::string out = "runs/sweep";
@@ -59,27 +59,26 @@ void add_sweep(CLI::App& app) {
     bool no_cache = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  auto* command = app.add_subcommand(
+  const auto command = program.command(
       "sweep", "Run several recipes one after another and compare them in one table");
-  command->add_option("recipes", arguments->recipes, "TOML files; see recipes/")->required();
-  command->add_option("--out", arguments->out,
+  command.option("recipes", arguments->recipes, "TOML files; see recipes/").required();
+  command.option("--out", arguments->out,
                       "Folder of the runs, the summary and the page (default: runs/sweep)");
-  command->add_option("--seeds", arguments->plan.seeds,
+  command.option("--seeds", arguments->plan.seeds,
                       "Run each recipe with each of these seeds, for class order and all else; the "
                       "table then shows means and deviations");
-  command
-      ->add_option("--jobs", arguments->jobs,
+  command.option("--jobs", arguments->jobs,
                    "Run so many recipes at once, each a process with its part of --threads and "
                    "a log beside its folder; small networks gain by it, memory must hold all")
-      ->check(CLI::Range(1, 256));
-  command->add_flag("--no-cache", arguments->no_cache,
+      .range(1, 256);
+  command.flag("--no-cache", arguments->no_cache,
                     "Compute every feature anew and keep none; the results are the same");
-  add_overrides(*command, arguments->plan.overrides);
-  command->footer(
+  command.overrides(arguments->plan.overrides);
+  command.footer(
       "What is complete is kept and what was interrupted goes on, so the same command may be given "
       "again after\na crash, or with more recipes. A run that fails is reported at the end; the "
       "others are not kept from theirs.");
-  command->callback([arguments] {
+  command.action([arguments] {
     SweepPlan& plan = arguments->plan;
     plan.recipes.assign(arguments->recipes.begin(), arguments->recipes.end());
     plan.out = arguments->out;

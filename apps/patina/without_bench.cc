@@ -4,10 +4,11 @@
 
 namespace patina::cli {
 
-void add_bench(CLI::App& app) {
-  auto* command =
-      app.add_subcommand("bench", "Not in this program: it was built without benchmarks");
-  command->allow_extras()->callback([] {
+void add_bench(Command& program) {
+  const auto command =
+      program.command("bench", "Not in this program: it was built without benchmarks");
+  command.takes_anything();
+  command.action([] {
     fail(ErrorKind::usage,
          "this program was built without benchmarks (PATINA_BENCH=OFF), so it has no bench");
   });

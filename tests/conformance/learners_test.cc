@@ -6,6 +6,7 @@
 #include <atomic>
 #include <set>
 
+#include "patina/base/json.h"
 #include "patina/checkpoint/load.h"
 #include "patina/config/recipe_file.h"
 #include "patina/ops.h"

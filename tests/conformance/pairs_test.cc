@@ -2,6 +2,7 @@
 // stream it learns, and a run that is stopped again and again ends as one that was not.
 #include <gtest/gtest.h>
 
+#include "patina/base/json.h"
 #include "patina/config/recipe_file.h"
 #include "patina/run/run.h"
 #include "tests/support/errors.h"

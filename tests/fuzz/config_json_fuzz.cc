@@ -4,6 +4,8 @@
 
 #include "patina/models/config_json.h"
 
+#include "patina/base/json.h"
+
 namespace {
 
 template <class Read>

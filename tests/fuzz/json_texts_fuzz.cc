@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "patina/base/error.h"
+#include "patina/base/json.h"
 #include "patina/data/texts.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "patina/base/json.h"
 #include "patina/checkpoint/archive.h"
 #include "patina/run/run.h"
 

@@ -7,6 +7,8 @@
 
 #include "patina/patina.h"
 
+#include "patina/checkpoint/safetensors.h"
+
 namespace {
 
 using namespace patina;

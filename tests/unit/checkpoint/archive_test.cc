@@ -8,6 +8,8 @@
 #include <fstream>
 #include <limits>
 
+#include "patina/base/json.h"
+#include "patina/checkpoint/safetensors.h"
 #include "patina/nn/block.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"

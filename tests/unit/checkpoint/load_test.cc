@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "patina/checkpoint/safetensors.h"
 #include "patina/nn/layers.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include "patina/base/json.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <random>
 
+#include "patina/base/json.h"
 #include "patina/eval/alignment.h"
 #include "tests/support/shared.h"
 #include "tests/unit/eval/metric_fixtures.h"

@@ -1,6 +1,7 @@
 // ROUGE against Google's and the rouge package's values; the stemmer against NLTK's stems.
 #include "patina/eval/rouge.h"
 
+#include "patina/base/json.h"
 #include "patina/eval/porter_stemmer.h"
 #include "patina/eval/text_tokens.h"
 #include "tests/support/shared.h"

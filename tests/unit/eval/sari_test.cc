@@ -1,6 +1,7 @@
 // SARI against Hugging Face's values and worked cases.
 #include "patina/eval/sari.h"
 
+#include "patina/base/json.h"
 #include "tests/support/shared.h"
 #include "tests/unit/eval/metric_fixtures.h"
 

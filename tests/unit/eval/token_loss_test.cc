@@ -4,6 +4,7 @@
 #include <limits>
 #include <numbers>
 
+#include "patina/base/json.h"
 #include "tests/support/shared.h"
 #include "tests/unit/eval/metric_fixtures.h"
 

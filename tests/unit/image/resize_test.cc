@@ -1,4 +1,5 @@
 // Resizing and cropping against Pillow and torchvision.
+#include "patina/base/json.h"
 #include "tests/support/shared.h"
 #include "tests/unit/image/fixtures.h"
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <set>
 
+#include "patina/base/json.h"
 #include "patina/config/recipe_file.h"
 #include "tests/support/shared.h"
 #include "tests/unit/image/fixtures.h"

@@ -2,6 +2,7 @@
 // WordPiece vocabulary.
 #include <gtest/gtest.h>
 
+#include "patina/base/json.h"
 #include "patina/config/recipe_file.h"
 #include "patina/run/run.h"
 #include "patina/text/tokenizer.h"

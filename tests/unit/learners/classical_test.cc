@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "patina/base/json.h"
 #include "patina/learn/merging.h"
 #include "patina/ops.h"
 #include "tests/support/errors.h"

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "patina/base/json.h"
 #include "patina/learn/stage_vote.h"
 #include "patina/learn/task_rows.h"
 #include "patina/optim/optimizer.h"

@@ -1,6 +1,7 @@
 // Methods for streams that come once, with a pre-trained network, against what their papers say.
 #include <gtest/gtest.h>
 
+#include "patina/base/json.h"
 #include "patina/learn/network/bias_adaptor.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"

@@ -10,6 +10,7 @@
 #include "patina/adapt/per_sample.h"
 #include "patina/adapt/prefix.h"
 #include "patina/adapt/prompt.h"
+#include "patina/base/json.h"
 #include "patina/learn/adapted.h"
 #include "patina/nn/losses.h"
 #include "tests/support/toy_learning.h"

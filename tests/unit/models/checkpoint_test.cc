@@ -3,7 +3,9 @@
 
 #include <fstream>
 
+#include "patina/base/json.h"
 #include "patina/checkpoint/load.h"
+#include "patina/checkpoint/safetensors.h"
 #include "patina/models/model.h"
 #include "tests/support/errors.h"
 #include "tests/support/families.h"

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "patina/base/json.h"
 #include "tests/support/errors.h"
 
 namespace patina {

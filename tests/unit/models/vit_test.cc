@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "patina/checkpoint/load.h"
+#include "patina/checkpoint/safetensors.h"
 #include "patina/models/model.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "patina/base/json.h"
 #include "patina/eval/matrix.h"
 
 namespace patina {

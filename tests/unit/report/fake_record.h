@@ -2,6 +2,7 @@
 // tasks.
 #pragma once
 
+#include "patina/base/json.h"
 #include "patina/report/report.h"
 
 namespace patina {

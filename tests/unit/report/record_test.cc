@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "fake_record.h"
+#include "patina/base/json.h"
 #include "tests/support/shared.h"
 
 namespace patina {

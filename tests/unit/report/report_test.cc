@@ -7,6 +7,7 @@
 #include <regex>
 
 #include "fake_record.h"
+#include "patina/base/json.h"
 #include "patina/report/comparison.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "patina/base/json.h"
 #include "tests/unit/report/fake_record.h"
 
 namespace patina {

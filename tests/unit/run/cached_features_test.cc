@@ -6,6 +6,7 @@
 
 #include "patina/adapt/adapter.h"
 #include "patina/adapt/lora.h"
+#include "patina/base/json.h"
 #include "patina/config/recipe_file.h"
 #include "patina/data/pixels.h"
 #include "patina/image/image.h"

@@ -5,6 +5,7 @@
 
 #include <csignal>
 
+#include "patina/base/json.h"
 #include "patina/config/recipe_file.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"

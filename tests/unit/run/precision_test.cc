@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "patina/base/error.h"
+#include "patina/base/json.h"
 #include "patina/config/recipe_file.h"
 #include "patina/kernels/isa.h"
 #include "patina/run/run.h"

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "patina/base/file.h"
+#include "patina/base/json.h"
 #include "patina/text/pieces/piece_model.h"
 #include "patina/text/tokenizer.h"
 #include "patina/text/vocabulary_files.h"

@@ -6,6 +6,7 @@
 #include <random>
 #include <thread>
 
+#include "patina/base/json.h"
 #include "patina/text/unicode.h"
 #include "tests/support/errors.h"
 #include "tests/support/tiny_tokenizers.h"

@@ -1,0 +1,125 @@
+#include "apps/patina/command.h"
+
+#include <CLI/CLI.hpp>
+
+namespace patina::cli {
+
+Argument Argument::required() const {
+  option_->required();
+  return *this;
+}
+Argument Argument::range(double low, double high) const {
+  option_->check(CLI::Range(int64_t(low), int64_t(high)));
+  return *this;
+}
+Argument Argument::one_of(const std::vector<std::string>& names) const {
+  option_->check(CLI::IsMember(names));
+  return *this;
+}
+Argument Argument::check(std::function<std::string(const std::string&)> fault) const {
+  option_->check(std::move(fault));
+  return *this;
+}
+Argument Argument::shows_default() const {
+  option_->capture_default_str();
+  return *this;
+}
+Argument Argument::type(const std::string& name) const {
+  option_->type_name(name);
+  return *this;
+}
+Argument Argument::one_at_a_time() const {
+  option_->allow_extra_args(false);
+  return *this;
+}
+Argument Argument::excludes(const Argument& other) const {
+  option_->excludes(other.option_);
+  return *this;
+}
+
+Command Command::command(const std::string& name, const std::string& help) const {
+  return Command(*app_->add_subcommand(name, help));
+}
+
+Argument Command::option(const std::string& name, std::string& value,
+                         const std::string& help) const {
+  return Argument(app_->add_option(name, value, help));
+}
+Argument Command::option(const std::string& name, int& value, const std::string& help) const {
+  return Argument(app_->add_option(name, value, help));
+}
+Argument Command::option(const std::string& name, int64_t& value, const std::string& help) const {
+  return Argument(app_->add_option(name, value, help));
+}
+Argument Command::option(const std::string& name, double& value, const std::string& help) const {
+  return Argument(app_->add_option(name, value, help));
+}
+Argument Command::option(const std::string& name, std::vector<std::string>& value,
+                         const std::string& help) const {
+  return Argument(app_->add_option(name, value, help));
+}
+Argument Command::option(const std::string& name, std::vector<int64_t>& value,
+                         const std::string& help) const {
+  return Argument(app_->add_option(name, value, help));
+}
+Argument Command::option(const std::string& name, std::vector<double>& value,
+                         const std::string& help) const {
+  return Argument(app_->add_option(name, value, help));
+}
+Argument Command::flag(const std::string& name, bool& value, const std::string& help) const {
+  return Argument(app_->add_flag(name, value, help));
+}
+Argument Command::flag(const std::string& name, std::function<void()> action,
+                       const std::string& help) const {
+  return Argument(app_->add_flag_callback(name, std::move(action), help));
+}
+Argument Command::overrides(std::vector<std::string>& value) const {
+  return option("--set", value,
+                "Override one option of the recipe, for example --set training.lr=0.01; may be "
+                "repeated")
+      .type("KEY=VALUE")
+      .one_at_a_time();
+}
+
+void Command::footer(const std::string& text) const {
+  app_->footer(text);
+}
+void Command::takes_anything() const {
+  app_->allow_extras();
+}
+void Command::action(std::function<void()> action) const {
+  app_->callback(std::move(action));
+}
+bool Command::given(const std::string& name) const {
+  return app_->count(name) > 0;
+}
+
+CommandLine::CommandLine(const std::string& about, const std::string& version)
+    : app_(std::make_unique<CLI::App>(about, "patina")) {
+  app_->set_version_flag("--version", version);
+  app_->require_subcommand(1);
+  app_->set_help_all_flag("--help-all", "Help of every subcommand");
+  app_->fallthrough();
+}
+CommandLine::~CommandLine() = default;
+
+void CommandLine::when_parsed(std::function<void()> action) {
+  app_->parse_complete_callback(std::move(action));
+}
+
+std::vector<std::string> CommandLine::commands() const {
+  std::vector<std::string> names;
+  for (const auto* command : app_->get_subcommands(nullptr)) names.push_back(command->get_name());
+  return names;
+}
+
+int CommandLine::run(int argc, const char* const* argv) {
+  try {
+    app_->parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app_->exit(error) == 0 ? 0 : 2;
+  }
+  return 0;
+}
+
+}  // namespace patina::cli

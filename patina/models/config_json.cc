@@ -4,6 +4,7 @@
 
 #include "patina/base/error.h"
 #include "patina/base/file.h"
+#include "patina/base/json.h"
 
 namespace patina {
 
@@ -83,19 +84,19 @@ ConfigJson ConfigJson::read(const std::filesystem::path& path) {
 }
 
 ConfigJson::ConfigJson(Json json, std::string origin)
-    : json_(std::move(json)), origin_(std::move(origin)) {
-  if (!json_.is_object()) fail(ErrorKind::model, "{}: not a JSON object", origin_);
+    : json_(std::make_shared<const Json>(std::move(json))), origin_(std::move(origin)) {
+  if (!json_->is_object()) fail(ErrorKind::model, "{}: not a JSON object", origin_);
 }
 
 const Json* ConfigJson::find(const std::string& key) {
   read_.insert(key);
-  const auto at = json_.find(key);
-  return at == json_.end() || at->is_null() ? nullptr : &*at;
+  const auto at = json_->find(key);
+  return at == json_->end() || at->is_null() ? nullptr : &*at;
 }
 
 bool ConfigJson::has(const std::string& key) const {
-  const auto at = json_.find(key);
-  return at != json_.end() && !at->is_null();
+  const auto at = json_->find(key);
+  return at != json_->end() && !at->is_null();
 }
 
 int64_t ConfigJson::size(const std::string& key, std::optional<int64_t> standard) {
@@ -170,21 +171,37 @@ ConfigJson ConfigJson::part(const std::string& key) {
   return {value ? *value : Json::object(), fmt::format("{}: {}", origin_, key)};
 }
 
-void ConfigJson::must_be(const std::string& key, const Json& value) {
+void ConfigJson::must_be(const std::string& key, std::nullptr_t) {
+  must_equal(key, nullptr);
+}
+void ConfigJson::must_be(const std::string& key, bool value) {
+  must_equal(key, value);
+}
+void ConfigJson::must_be(const std::string& key, int value) {
+  must_equal(key, value);
+}
+void ConfigJson::must_be(const std::string& key, double value) {
+  must_equal(key, value);
+}
+void ConfigJson::must_be(const std::string& key, const char* value) {
+  must_equal(key, value);
+}
+
+void ConfigJson::must_equal(const std::string& key, const Json& value) {
   const Json* found = find(key);
   if (found && *found != value)
     fail(ErrorKind::model, "{}: {} = {} is not supported, only {}", origin_, key,
          found->dump().substr(0, 200), value.is_null() ? "null" : value.dump());
 }
 
-void ConfigJson::all_must_be(const std::string& key, const Json& value) {
+void ConfigJson::all_must_be(const std::string& key, const char* value) {
   const Json* found = find(key);
   if (!found) return;
   if (!found->is_array()) fail(ErrorKind::model, "{}: {} is not a list", origin_, key);
   for (const Json& item : *found)
     if (item != value)
       fail(ErrorKind::model, "{}: {} holds {}, which is not supported, only {}", origin_, key,
-           item.dump().substr(0, 200), value.dump());
+           item.dump().substr(0, 200), Json(value).dump());
 }
 
 void ConfigJson::skip(std::initializer_list<const char*> keys) {
@@ -193,7 +210,7 @@ void ConfigJson::skip(std::initializer_list<const char*> keys) {
 
 void ConfigJson::finish() const {
   std::string unknown;
-  for (const auto& [key, value] : json_.items()) {
+  for (const auto& [key, value] : json_->items()) {
     if (read_.count(key) || descriptive().count(key) || switched_off(value)) continue;
     unknown +=
         fmt::format("{}{} = {}", unknown.empty() ? "" : ", ", key, value.dump().substr(0, 80));

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "patina/base/json.h"
+#include "patina/base/json_fwd.h"
 #include "patina/nn/block_shape.h"
 
 namespace patina {
@@ -35,9 +37,13 @@ class ConfigJson {
   ConfigJson part(const std::string& key);
 
   /// The key must be absent or hold `value`: patina does not have what another value asks for.
-  void must_be(const std::string& key, const Json& value);
+  void must_be(const std::string& key, std::nullptr_t);
+  void must_be(const std::string& key, bool value);
+  void must_be(const std::string& key, int value);
+  void must_be(const std::string& key, double value);
+  void must_be(const std::string& key, const char* value);
   /// The same of every element of a list.
-  void all_must_be(const std::string& key, const Json& value);
+  void all_must_be(const std::string& key, const char* value);
   /// Keys that do not change what the network computes.
   void skip(std::initializer_list<const char*> keys);
   /// Refuses what nobody read, all of it at once.
@@ -45,8 +51,9 @@ class ConfigJson {
 
  private:
   const Json* find(const std::string& key);  // marks it as read; null when absent or null
+  void must_equal(const std::string& key, const Json& value);
 
-  Json json_;
+  std::shared_ptr<const Json> json_;
   std::string origin_;
   std::set<std::string> read_;
 };

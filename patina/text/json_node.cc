@@ -3,9 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
+#include "patina/base/json.h"
 #include "patina/text/vocabulary.h"
 
 namespace patina {
+
+bool JsonNode::is_object() const {
+  return value_->is_object();
+}
+bool JsonNode::is_text() const {
+  return value_->is_string();
+}
 
 std::optional<JsonNode> JsonNode::find(std::string_view key) const {
   need(value_->is_object(), "an object");

@@ -8,7 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "patina/base/json.h"
+#include "patina/base/error.h"
+#include "patina/base/json_fwd.h"
 
 namespace patina {
 
@@ -22,8 +23,8 @@ class JsonNode {
   /// "tokenizer.json: model.vocab"; the origin alone for the whole document.
   std::string place() const { return path_.empty() ? origin_ : origin_ + ": " + path_; }
   const SortedJson& value() const { return *value_; }
-  bool is_object() const { return value_->is_object(); }
-  bool is_text() const { return value_->is_string(); }
+  bool is_object() const;
+  bool is_text() const;
 
   /// The member, or nothing where it is absent or null.
   std::optional<JsonNode> find(std::string_view key) const;

@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 
+#include "patina/base/json.h"
 #include "patina/text/pieces/charsmap.h"
 #include "patina/text/vocabulary.h"
 

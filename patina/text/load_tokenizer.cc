@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "patina/base/file.h"
+#include "patina/base/json.h"
 #include "patina/text/bpe.h"
 #include "patina/text/html.h"
 #include "patina/text/pieces/sentence_piece.h"

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "patina/base/json.h"
 #include "patina/text/json_node.h"
 
 namespace patina {

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "patina/base/json.h"
 #include "patina/text/bpe.h"
 #include "patina/text/json_steps.h"
 #include "patina/text/pieces/sentence_piece.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "patina/base/error.h"
+#include "patina/base/json.h"
 #include "patina/text/byte_alphabet.h"
 #include "patina/text/unicode.h"
 

@@ -5,7 +5,7 @@
 
 namespace patina::kernels {
 
-enum class Isa { portable, avx2, avx512_bf16, amx };
+enum class Isa { portable, avx2, avx512, avx512_bf16, amx };
 
 /// The best that works here, asked once. AMX needs the system's permission, which is requested.
 /// The environment variable PATINA_ISA ("portable", "avx2", ...) lowers it.

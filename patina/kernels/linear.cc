@@ -30,7 +30,7 @@ Tensor rows_for(const Tensor& x) {
       if (all.scalar_type() == at::kBFloat16)
         std::copy_n(data<bf16>(all) + i * k, k, row);
       else
-        instructions().rounded.round(k, data<float>(all) + i * k, row);
+        instructions().rows<bf16>().round(k, data<float>(all) + i * k, row);
     }
   });
   return to;
@@ -282,8 +282,8 @@ Tensor patches(const Tensor& images, int64_t p) {
       for (int64_t patch = 0; patch < across; ++patch, to += wide) {
         for (int64_t line = 0; line < channels * p; ++line) {
           const int64_t y = strip % down * p + line % p;
-          instructions().rounded.round(p, image + (line / p * height + y) * width + patch * p,
-                                       to + line * p);
+          instructions().rows<bf16>().round(p, image + (line / p * height + y) * width + patch * p,
+                                            to + line * p);
         }
         std::fill_n(to + k, wide - k, bf16{0});
       }

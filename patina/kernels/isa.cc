@@ -43,6 +43,10 @@ Isa isa() {
   return best;
 }
 
+bool bf16_is_faster() {
+  return isa() == Isa::amx;
+}
+
 std::string_view name(Isa isa) {
   constexpr std::string_view kNames[] = {"portable", "avx2", "avx512", "avx512_bf16", "amx"};
   return kNames[int(isa)];

@@ -1,6 +1,5 @@
 #include "bench/fecam_scenario.h"
 
-
 #include "bench/stopwatch.h"
 #include "patina/base/random.h"
 #include "patina/learn/gaussians.h"

@@ -18,10 +18,15 @@ const std::vector<Network>& networks() {
     PATINA_CHECK(false, "no model is called {}", name);
   };
   static const ViTShape tiny = {.image_size = 32, .patch_size = 4};
+  const auto at_112 = [](ViTShape shape) {
+    shape.image_size = 112;
+    return shape;
+  };
   static const std::vector<Network> list = {
-      {"ViT-Tiny/4 at 32 px", tiny, 64, 64, 4},
-      {"DeiT-Tiny/16 at 224 px", listed("deit_tiny_patch16_224"), 64, 32, 2},
-      {"ViT-B/16 at 224 px", listed("vit_base_patch16_224"), 16, 8, 1},
+      {"ViT-Tiny/4 at 32 px", tiny, 64, 0, 4},
+      {"DeiT-Tiny/16 at 112 px", at_112(listed("deit_tiny_patch16_224")), 64, 32, 2},
+      {"DeiT-Tiny/16 at 224 px", listed("deit_tiny_patch16_224"), 32, 16, 2},
+      {"ViT-B/16 at 224 px", listed("vit_base_patch16_224"), 8, 4, 1},
   };
   return list;
 }

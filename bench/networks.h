@@ -12,9 +12,9 @@ namespace patina::bench {
 struct Network {
   std::string name;
   ViTShape shape;
-  int64_t forward_batch, train_batch, quick_batch;
+  int64_t forward_batch, train_batch, quick_batch;  // of 0 images nothing is measured
 };
-/// ViT-Tiny/4 at 32 px, DeiT-Tiny/16 and ViT-B/16 at 224 px.
+/// ViT-Tiny/4 at 32 px, DeiT-Tiny/16 at 112 and 224 px, ViT-B/16 at 224 px.
 const std::vector<Network>& networks();
 
 /// "ViT-B/16 at 224 px, batch 16".

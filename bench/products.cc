@@ -12,16 +12,15 @@ using kernels::bf16;
 
 constexpr int64_t kRows = 768;  // that a thread takes through all products at a time
 
-Tensor random_bf16(const Shape& shape) {
+Tensor random_matrix(const Shape& shape, at::ScalarType type) {
   Tensor t = at::empty(shape);
   Random random = Seeds(1)("products");
   random.fill_uniform(values(t), -1, 1);
-  return t.to(at::kBFloat16);
+  return t.to(type);
 }
 
-const bf16* data(const Tensor& t) {
-  return static_cast<const bf16*>(t.data_ptr());
-}
+template <class T>
+constexpr bool kRounds = std::is_same_v<T, bf16>;
 
 }  // namespace
 
@@ -48,58 +47,64 @@ int64_t flops_of(const std::vector<MatrixProduct>& products) {
   return flops;
 }
 
-KernelProducts::KernelProducts(const ViTShape& shape, int64_t batch)
+template <class T>
+KernelProducts<T>::KernelProducts(const ViTShape& shape, int64_t batch)
     : batch_(batch), samples_(std::max<int64_t>(1, kRows / shape.tokens())) {
   int64_t from = 0, to = 0;
   for (const auto& product : products_of(shape)) {
     const auto [m, n, k, times, shared] = product;
-    const Tensor right = random_bf16({n, k});
-    auto tiles = kernels::aligned<bf16>(kernels::tiles_size<bf16>(n, k));
-    kernels::pack(data(right), k, 1, n, k, tiles.get());
+    const Tensor right = random_matrix({n, k}, kRounds<T> ? at::kBFloat16 : at::kFloat);
+    auto tiles = kernels::aligned<T>(kernels::tiles_size<T>(n, k));
+    kernels::pack(static_cast<const T*>(right.data_ptr()), k, 1, n, k, tiles.get());
     steps_.push_back({product, std::move(tiles)});
-    from = std::max(from, m * times * kernels::round_up(k, kernels::kTileK));
+    from = std::max(from, m * times * kernels::round_up(k, kernels::kStep<T>));
     to = std::max(to, m * times * n);
   }
   from_size_ = samples_ * from;
   to_size_ = samples_ * to;
 }
 
-void KernelProducts::multiply() const {
+template <class T>
+void KernelProducts<T>::multiply() const {
   const int64_t threads = tensor_threads();
   in_parallel(batch_, (batch_ + threads - 1) / threads, [&](int64_t first, int64_t end) {
-    const auto from = kernels::aligned<bf16>(from_size_), to = kernels::aligned<bf16>(to_size_);
-    std::fill_n(from.get(), from_size_, kernels::to_bf16(0.5f));
+    const auto from = kernels::aligned<T>(from_size_), to = kernels::aligned<T>(to_size_);
+    std::fill_n(from.get(), from_size_, kernels::rounded<T>(0.5f));
     for (int64_t i = first; i < end; i += samples_)
       run(std::min(samples_, end - i), from.get(), to.get());
   });
 }
 
-void KernelProducts::run(int64_t samples, bf16* from, bf16* to) const {
+template <class T>
+void KernelProducts<T>::run(int64_t samples, T* from, T* to) const {
   for (const auto& [product, tiles] : steps_) {
     const auto [m, n, k, times, shared] = product;
-    const int64_t wide = kernels::round_up(k, kernels::kTileK);
+    const int64_t wide = kernels::round_up(k, kernels::kStep<T>);
     // A weight meets the rows of all samples at once, a head's keys those of one head.
     const int64_t calls = shared ? 1 : samples * times, rows = shared ? samples * m : m;
     for (int64_t i = 0; i < calls; ++i)
-      kernels::multiply(kernels::Product<bf16>{.a = from + i * rows * wide,
-                                               .a_stride = wide,
-                                               .m = rows,
-                                               .tiles = tiles.get(),
-                                               .n = n,
-                                               .k = k,
-                                               .c = to + i * rows * n,
-                                               .rounds = true,
-                                               .c_stride = n});
+      kernels::multiply(kernels::Product<T>{.a = from + i * rows * wide,
+                                            .a_stride = wide,
+                                            .m = rows,
+                                            .tiles = tiles.get(),
+                                            .n = n,
+                                            .k = k,
+                                            .c = to + i * rows * n,
+                                            .rounds = kRounds<T>,
+                                            .c_stride = n});
   }
 }
 
-LibTorchProducts::LibTorchProducts(const ViTShape& shape, int64_t batch) {
+template class KernelProducts<bf16>;
+template class KernelProducts<float>;
+
+LibTorchProducts::LibTorchProducts(const ViTShape& shape, int64_t batch, at::ScalarType type) {
   for (const auto& [m, n, k, times, shared] : products_of(shape)) {
     if (shared)
-      sides_.emplace_back(random_bf16({batch * m, k}), random_bf16({n, k}).t());
+      sides_.emplace_back(random_matrix({batch * m, k}, type), random_matrix({n, k}, type).t());
     else
-      sides_.emplace_back(random_bf16({batch * times, m, k}),
-                          random_bf16({batch * times, n, k}).transpose(1, 2));
+      sides_.emplace_back(random_matrix({batch * times, m, k}, type),
+                          random_matrix({batch * times, n, k}, type).transpose(1, 2));
   }
 }
 

@@ -1,5 +1,5 @@
 // The matrix products of a ViT's forward pass and nothing else: how fast the pass could be at most
-// with given products. In bf16, by patina's kernels and by LibTorch's.
+// with given products. By patina's kernels and by LibTorch's, in bf16 or floats.
 #pragma once
 
 #include <memory>
@@ -20,8 +20,9 @@ struct MatrixProduct {
 std::vector<MatrixProduct> products_of(const ViTShape& shape);
 int64_t flops_of(const std::vector<MatrixProduct>& products);  // of one sample
 
-/// By patina's kernels: right sides packed before, and each thread takes its samples through all
-/// products, some at a time, so that rows stay in its caches.
+/// By patina's kernels in T, bf16 or float: right sides packed before, and each thread takes its
+/// samples through all products, some at a time, so that rows stay in its caches.
+template <class T>
 class KernelProducts {
  public:
   KernelProducts(const ViTShape& shape, int64_t batch);
@@ -30,9 +31,9 @@ class KernelProducts {
  private:
   struct Step {
     MatrixProduct product;
-    kernels::Aligned<kernels::bf16> tiles;
+    kernels::Aligned<T> tiles;
   };
-  void run(int64_t samples, kernels::bf16* from, kernels::bf16* to) const;
+  void run(int64_t samples, T* from, T* to) const;
 
   std::vector<Step> steps_;
   int64_t batch_, samples_;      // at a time
@@ -42,7 +43,7 @@ class KernelProducts {
 /// By LibTorch's: one `mm` a weight and one `bmm` for all heads, of the whole batch.
 class LibTorchProducts {
  public:
-  LibTorchProducts(const ViTShape& shape, int64_t batch);
+  LibTorchProducts(const ViTShape& shape, int64_t batch, at::ScalarType type);
   void multiply() const;
 
  private:

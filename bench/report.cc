@@ -75,19 +75,16 @@ Json json_of(const Scenario& scenario, const std::vector<Case>& cases, bool quic
   return {{"name", scenario.name}, {"about", scenario.about}, {"cases", list}};
 }
 
-std::string text_of(const Scenario& scenario, const std::vector<Case>& cases, bool quick) {
-  std::string lines = fmt::format("{}: {}\n", scenario.name, scenario.about);
-  for (const auto& one : cases) {
-    lines += fmt::format("  {}\n", one.name);
-    for (size_t i = 0; i < one.values.size();) {
-      const std::string& name = one.values[i].name;  // of a time and the rates it gives
-      std::vector<std::string> texts;
-      for (; i < one.values.size() && one.values[i].name == name; ++i)
-        texts.push_back(text_of(one.values[i]));
-      add_line(lines, name, fmt::format("{}", fmt::join(texts, ", ")));
-    }
-    for (const auto& ratio : one.ratios) add_line(lines, ratio.name, text_of(ratio, quick));
+std::string text_of(const Case& one, bool quick) {
+  std::string lines = fmt::format("  {}\n", one.name);
+  for (size_t i = 0; i < one.values.size();) {
+    const std::string& name = one.values[i].name;  // of a time and the rates it gives
+    std::vector<std::string> texts;
+    for (; i < one.values.size() && one.values[i].name == name; ++i)
+      texts.push_back(text_of(one.values[i]));
+    add_line(lines, name, fmt::format("{}", fmt::join(texts, ", ")));
   }
+  for (const auto& ratio : one.ratios) add_line(lines, ratio.name, text_of(ratio, quick));
   return lines;
 }
 

@@ -13,7 +13,7 @@ Json load_average();
 
 /// A scenario with what came of it. A bar that was not to be judged (`quick`) is null.
 Json json_of(const Scenario& scenario, const std::vector<Case>& cases, bool quick);
-/// The same for people, in lines.
-std::string text_of(const Scenario& scenario, const std::vector<Case>& cases, bool quick);
+/// A case for people, in lines.
+std::string text_of(const Case& one, bool quick);
 
 }  // namespace patina::bench

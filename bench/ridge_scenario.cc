@@ -1,6 +1,5 @@
 #include "bench/ridge_scenario.h"
 
-
 #include <cmath>
 #include <limits>
 

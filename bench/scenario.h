@@ -34,11 +34,14 @@ struct Case {
   std::vector<Ratio> ratios;
 };
 
+using Take = std::function<void(Case)>;
+
 struct Scenario {
   std::string name;
   std::string about;
-  /// `quick`: a size that shows that everything runs; its ratios mean nothing.
-  std::function<std::vector<Case>(bool quick)> run;
+  /// Hands over each size as soon as it is measured. `quick`: a size that shows that everything
+  /// runs; its ratios mean nothing.
+  std::function<void(bool quick, const Take& take)> run;
 };
 
 const std::vector<Scenario>& scenarios();

@@ -12,25 +12,25 @@ namespace patina::bench {
 
 namespace {
 
-std::vector<Case> ranpac_fit(bool quick) {
-  const int64_t samples = quick ? 300 : 5000, dims = quick ? 600 : 10000, penalties = 17;
+void ranpac_fit(bool quick, const Take& take) {
+  const int64_t samples = quick ? 300 : 3000, dims = quick ? 600 : 6000, penalties = 17;
   const RidgeTimes times = time_ridge_fit(samples, dims, 100, penalties);
-  return {{fmt::format("{} samples, {} dimensions, {} penalties", samples, dims, penalties),
-           {{"direct solutions", times.direct, "s"},
-            {"patina", times.ours, "s"},
-            {"largest difference of scores", times.difference, "of the largest score"}},
-           {{"patina against direct solutions", times.direct / times.ours, 20}}}};
+  take({fmt::format("{} samples, {} dimensions, {} penalties", samples, dims, penalties),
+        {{"direct solutions", times.direct, "s"},
+         {"patina", times.ours, "s"},
+         {"largest difference of scores", times.difference, "of the largest score"}},
+        {{"patina against direct solutions", times.direct / times.ours, 20}}});
 }
 
-std::vector<Case> fecam_scoring(bool quick) {
+void fecam_scoring(bool quick, const Take& take) {
   const int64_t samples = quick ? 100 : 1000, dims = quick ? 96 : 768, classes = quick ? 3 : 10;
   const FecamTimes times = time_fecam_scoring(samples, dims, classes);
-  return {{fmt::format("{} samples, {} dimensions, {} classes", samples, dims, classes),
-           {{"pseudo-inverses", times.direct, "s"},
-            {"patina", times.ours, "s"},
-            {"patina's factors, made once", times.preparing, "s"},
-            {"largest difference of distances", times.difference, "of the largest distance"}},
-           {{"patina against pseudo-inverses", times.direct / times.ours}}}};
+  take({fmt::format("{} samples, {} dimensions, {} classes", samples, dims, classes),
+        {{"pseudo-inverses", times.direct, "s"},
+         {"patina", times.ours, "s"},
+         {"patina's factors, made once", times.preparing, "s"},
+         {"largest difference of distances", times.difference, "of the largest distance"}},
+        {{"patina against pseudo-inverses", times.direct / times.ours}}});
 }
 
 }  // namespace
@@ -47,9 +47,9 @@ const std::vector<Scenario>& scenarios() {
        ranpac_fit},
       {"fecam_scoring", "FeCAM's distances of a batch to every class.", fecam_scoring},
       {"simplecil", "SimpleCIL over ten tasks, learning and evaluation.",
-       [](bool quick) { return measure_stream("simplecil", quick); }},
+       [](bool quick, const Take& take) { measure_stream("simplecil", quick, take); }},
       {"ranpac", "RanPAC over ten tasks, learning and evaluation.",
-       [](bool quick) { return measure_stream("ranpac", quick); }},
+       [](bool quick, const Take& take) { measure_stream("ranpac", quick, take); }},
   };
   return list;
 }

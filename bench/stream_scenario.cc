@@ -5,6 +5,7 @@
 #include "bench/patterns.h"
 #include "bench/turns.h"
 #include "patina/config/recipe_file.h"
+#include "patina/kernels/isa.h"
 #include "patina/run/engine.h"
 #include "patina/run/evaluation.h"
 #include "patina/run/feed.h"
@@ -39,10 +40,17 @@ double accuracy_of(Recipe& recipe, const DataSplits& data, Backbone& backbone,
   return evaluation.accuracy_after(scenario.tasks()).value_or(0);
 }
 
+// With AMX a pass is so much faster; else what is kept is what counts.
+std::optional<double> simplecil_bar(const std::string& learner) {
+  if (learner != "simplecil") return std::nullopt;
+  return kernels::bf16_is_faster() ? 15 : 2.5;
+}
+
 Recipe recipe_of(const std::string& learner, int64_t classes, bool quick) {
   std::vector<std::string> settings = {
       "learner.name=" + learner, fmt::format("scenario.classes_per_task={}", classes / kTasks)};
-  if (quick && learner == "ranpac") settings.push_back("learner.projection=200");
+  if (learner == "ranpac")
+    settings.push_back(quick ? "learner.projection=200" : "learner.projection=2000");
   Recipe recipe;
   auto file = RecipeFile::parse("", "the scenario's recipe", settings);
   file.bind(recipe);
@@ -51,8 +59,8 @@ Recipe recipe_of(const std::string& learner, int64_t classes, bool quick) {
 
 }  // namespace
 
-std::vector<Case> measure_stream(const std::string& learner, bool quick) {
-  const int64_t classes = quick ? 10 : 100, train = quick ? 4 : 50, test = quick ? 2 : 20;
+void measure_stream(const std::string& learner, bool quick, const Take& take) {
+  const int64_t classes = quick ? 10 : 100, train = quick ? 4 : 20, test = quick ? 2 : 8;
   Recipe recipe = recipe_of(learner, classes, quick);
   const DataSplits data = pattern_data(classes, train, test);
   const auto backbone = load_backbone({.name = "starter"});
@@ -68,16 +76,15 @@ std::vector<Case> measure_stream(const std::string& learner, bool quick) {
     our_accuracy = accuracy_of(recipe, data, *backbone,
                                std::make_shared<ImageCache>(recipe.engine.image_cache_bytes));
   };
-  const auto times =
-      times_in_turn(quick ? kOnce : Pace{.rounds = 3, .warm_up = false}, {plain, ours});
-  return {{fmt::format("the starter ViT, {} classes, {} training and {} test images each", classes,
-                       train, test),
-           {{"plain loop", times[0], "s"},
-            {"patina", times[1], "s"},
-            {"accuracy of the plain loop", plain_accuracy, ""},
-            {"accuracy of patina", our_accuracy, ""}},
-           {{"patina against the plain loop", times[0] / times[1],
-             learner == "simplecil" ? std::optional(15.0) : std::nullopt}}}};
+  const auto times = times_in_turn(
+      quick ? kOnce : Pace{.rounds = 3, .most_seconds = 80, .warm_up = false}, {plain, ours});
+  take({fmt::format("the starter ViT, {} classes, {} training and {} test images each", classes,
+                    train, test),
+        {{"plain loop", times[0], "s"},
+         {"patina", times[1], "s"},
+         {"accuracy of the plain loop", plain_accuracy, ""},
+         {"accuracy of patina", our_accuracy, ""}},
+        {{"patina against the plain loop", times[0] / times[1], simplecil_bar(learner)}}});
 }
 
 }  // namespace patina::bench

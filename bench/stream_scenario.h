@@ -9,6 +9,6 @@
 namespace patina::bench {
 
 /// Ten tasks of made-up images, learned by the learner of that name.
-std::vector<Case> measure_stream(const std::string& learner, bool quick);
+void measure_stream(const std::string& learner, bool quick, const Take& take);
 
 }  // namespace patina::bench

@@ -1,4 +1,4 @@
-// Training of an adaptation and a linear head on a frozen network, one step at a time.
+// Training of an adaptation and a linear head on a frozen network, or of all, one step at a time.
 #pragma once
 
 #include "bench/networks.h"
@@ -10,6 +10,7 @@ namespace patina::bench {
 enum class Adapting {
   prefix,   // 20 keys and values in each of the first five blocks
   adapter,  // a bottleneck of 64 in every block
+  network,  // none: all weights learn
 };
 std::string text(Adapting adapting);  // "prefix prompts"
 
@@ -24,17 +25,20 @@ Way packed(nn::Precision precision);
 
 class Training {
  public:
-  /// The network is lent and set to the way's engine at every step. Trainings of one kind begin
-  /// alike.
+  /// The network is lent, set to the way's engine and frozen or not at every step. Trainings of one
+  /// kind begin alike.
   Training(ViT& vit, Adapting adapting, Way way);
 
   /// Forward, cross-entropy, backward, SGD on the same random batch each time; the loss before.
   double step(const Tensor& images);
 
  private:
+  Tensor features(const Tensor& images) const;
+
   ViT& vit_;
+  Adapting adapting_;
   Way way_;
-  std::unique_ptr<nn::Adaptation> adaptation_;
+  std::unique_ptr<nn::Adaptation> adaptation_;  // null where the network learns
   nn::LinearHead head_;
   std::optional<Optimizer> optimizer_;
 };

@@ -7,10 +7,10 @@
 
 namespace patina::bench {
 
-/// Every network of networks() with both adaptations.
-std::vector<Case> measure_train_step(bool quick);
+/// Every network that is trained, in every way. In bf16 only where that is faster.
+void measure_train_step(bool quick, const Take& take);
 /// DeiT-Tiny with prefix prompts. Throws Error(file) where the system does not let a process see
 /// its own peak memory.
-std::vector<Case> measure_memory(bool quick);
+void measure_memory(bool quick, const Take& take);
 
 }  // namespace patina::bench

@@ -1,20 +1,26 @@
 #include "bench/turns.h"
 
+#include <utility>
+
 #include "bench/stopwatch.h"
 
 namespace patina::bench {
 
 std::vector<double> medians_in_turn(const Pace& pace,
                                     const std::vector<std::function<double()>>& ways) {
-  if (pace.warm_up)
-    for (const auto& way : ways) way();
   std::vector<std::vector<double>> results(ways.size());
   const auto round = [&] {
     for (size_t i = 0; i < ways.size(); ++i) results[i].push_back(ways[i]());
   };
-  double spent = 0;
-  for (int rounds = 0; rounds == 0 || ((rounds < pace.rounds || spent < pace.seconds) &&
-                                       spent * (rounds + 1) / rounds <= pace.most_seconds);
+  double spent = seconds(round), before = 0;
+  int rounds = 1;
+  if (pace.warm_up && 2 * spent <= pace.most_seconds) {
+    for (auto& of_one : results) of_one.clear();
+    before = std::exchange(spent, 0);
+    rounds = 0;
+  }
+  for (; rounds == 0 || ((rounds < pace.rounds || spent < pace.seconds) &&
+                         before + spent * (rounds + 1) / rounds <= pace.most_seconds);
        ++rounds)
     spent += seconds(round);
   std::vector<double> medians;

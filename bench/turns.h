@@ -11,8 +11,14 @@ struct Pace {
   int rounds = 5;
   double seconds = 3;
   double most_seconds = 60;
-  bool warm_up = true;  // a round that does not count, in which weights are packed
+  bool warm_up = true;  // a round that counts only if there is no time for another
 };
+/// For one of `cases` of a scenario, which together end within two minutes where a round of each
+/// does.
+inline Pace one_of(size_t cases) {
+  constexpr double kScenario = 100;
+  return {.most_seconds = kScenario / double(cases)};
+}
 inline constexpr Pace kOnce{.rounds = 1, .seconds = 0, .warm_up = false};
 
 /// Calls each of `ways`, in turn; of what each returned the median.

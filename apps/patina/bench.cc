@@ -46,7 +46,7 @@ void warn_of_load(const Json& load) {
 }
 
 void warn_of_instructions() {
-  if (kernels::isa() != kernels::Isa::amx)
+  if (!kernels::bf16_is_faster())
     fmt::print(stderr,
                "patina: this processor shows no AMX, without which bf16 multiplies no faster than "
                "fp32: a run computes in fp32 here, and the bars for bf16 are not for it\n");
@@ -68,14 +68,18 @@ void run_scenarios(const Arguments& arguments, bool quiet) {
   record["scenarios"] = Json::array();
   for (size_t i = 0; i < scenarios.size(); ++i) {
     const bench::Scenario& scenario = scenarios[i];
-    if (!quiet)
-      fmt::print(stderr, "bench {}/{}: {}", i + 1, scenarios.size(), scenario.name),
-          std::fflush(stderr);
-    std::vector<bench::Case> cases;
-    const double seconds = bench::seconds([&] { cases = scenario.run(arguments.quick); });
-    if (!quiet) fmt::print(stderr, ", {}\n", format_seconds(seconds));
-    fmt::print("{}", bench::text_of(scenario, cases, arguments.quick));
+    if (!quiet) fmt::print(stderr, "bench {}/{}: {}\n", i + 1, scenarios.size(), scenario.name);
+    fmt::print("{}: {}\n", scenario.name, scenario.about);
     std::fflush(stdout);
+    std::vector<bench::Case> cases;
+    const double seconds = bench::seconds([&] {
+      scenario.run(arguments.quick, [&](bench::Case one) {
+        fmt::print("{}", bench::text_of(one, arguments.quick));
+        std::fflush(stdout);
+        cases.push_back(std::move(one));
+      });
+    });
+    if (!quiet) fmt::print(stderr, "bench: {} took {}\n", scenario.name, format_seconds(seconds));
     record["scenarios"].push_back(bench::json_of(scenario, cases, arguments.quick));
     record["scenarios"].back()["seconds"] = seconds;
   }
@@ -104,8 +108,8 @@ void add_bench(Command& program) {
   command.flag("--quick", arguments->quick,
                     "Small sizes, once: shows within a minute that everything runs, not how fast");
   command.footer(
-      "Each way of doing a thing is run in turn, five rounds or more where they fit into a minute; "
-      "medians are compared.\nThe whole takes about ten minutes and wants the machine for itself. "
+      "Each way of doing a thing is run in turn, five rounds or more where the time allows, and "
+      "medians are compared.\nA scenario ends within two minutes and wants the machine for itself. "
       "What the ratios mean: docs/benchmarks.md");
   command.action([program, arguments] { run_scenarios(*arguments, program.given("--quiet")); });
 }

@@ -70,8 +70,8 @@ class Backward {
       rows.copy(0, queries_, room, width_);
       from = {room, width_};
     }
-    set_.pack(from.data, from.stride, 1, queries_, shape_.size, tiles);
-    set_.pack(from.data, 1, from.stride, shape_.size, queries_, columns);
+    set_.rounded.pack(from.data, from.stride, 1, queries_, shape_.size, tiles);
+    set_.rounded.pack(from.data, 1, from.stride, shape_.size, queries_, columns);
   }
 
   void read_queries() {
@@ -82,7 +82,7 @@ class Backward {
     const int64_t head = sample_ * shape_.heads + key_head_ * group_;
     std::copy_n(slopes_.log_sums + head * shape_.queries, queries_, log_sums_.get());
     for (int64_t i = 0; i < queries_; ++i)
-      set_.attention.dots(out.at(i), out_slopes.at(i), 0, 1, shape_.size, &delta_[i]);
+      set_.rounded.attention.dots(out.at(i), out_slopes.at(i), 0, 1, shape_.size, &delta_[i]);
     std::fill(&log_sums_[queries_], &log_sums_[queries_padded_], 0.0f);
     std::fill(&delta_[queries_], &delta_[queries_padded_], 0.0f);
     if (shape_.causal) count_seen();
@@ -107,9 +107,10 @@ class Backward {
 
   void chunk(int64_t first, int64_t keys) {
     const int64_t key_tiles = round_up(keys, kTileK) / kTileK;
-    set_.pack(inputs_.k.at(sample_, key_head_, first), inputs_.k.row, 1, keys, shape_.size,
-              k_tiles_.get());
-    set_.unpack_transposed(k_tiles_.get(), keys, shape_.size, k_columns_.get(), chunk_stride_);
+    set_.rounded.pack(inputs_.k.at(sample_, key_head_, first), inputs_.k.row, 1, keys, shape_.size,
+                      k_tiles_.get());
+    set_.rounded.unpack_transposed(k_tiles_.get(), keys, shape_.size, k_columns_.get(),
+                                   chunk_stride_);
     for (int64_t key = 0; key < keys; key += kBlock)
       key_block(first + key, std::min(kBlock, keys - key), chunk_slopes_.get() + key * kTileN,
                 key_tiles);
@@ -131,7 +132,7 @@ class Backward {
       set_.block(k.data, k.stride, &q_tiles_[at], &q_tiles_[right], steps, scores_, kBlock);
       set_.block(v.data, v.stride, &out_slope_tiles_[at], &out_slope_tiles_[right], steps,
                  p_slopes_, kBlock);
-      set_.attention.slopes(block);
+      set_.rounded.attention.slopes(block);
     }
     write(p_.get(), out_slope_columns_.get(), 1.0f, key_rows(slopes_.v), first, keys);
     write(score_slopes_.get(), q_columns_.get(), shape_.scale, key_rows(slopes_.k), first, keys);
@@ -182,8 +183,9 @@ class Backward {
       set_.block(rows, stride_, left, left + kTileN * queries_padded_, queries_padded_ / kTileK,
                  sums_, kBlock);
       for (int64_t i = 0; i < keys; ++i)
-        set_.attention.scale(sums_ + i * kBlock, factor, std::min(kBlock, shape_.size - column),
-                             to.at(first + i) + column);
+        set_.rounded.attention.scale(sums_ + i * kBlock, factor,
+                                     std::min(kBlock, shape_.size - column),
+                                     to.at(first + i) + column);
     }
   }
 
@@ -206,10 +208,11 @@ class Backward {
     float* block = q_slopes_.get();
     for (int64_t query = 0; query < queries_; query += kBlock)
       for (int64_t column = 0; column < width_; column += kBlock, block += kBlock * kBlock) {
-        set_.transpose(block);
+        set_.rounded.transpose(block);
         for (int64_t i = 0; i < std::min(kBlock, queries_ - query); ++i)
-          set_.attention.scale(block + i * kBlock, shape_.scale,
-                               std::min(kBlock, shape_.size - column), to.at(query + i) + column);
+          set_.rounded.attention.scale(block + i * kBlock, shape_.scale,
+                                       std::min(kBlock, shape_.size - column),
+                                       to.at(query + i) + column);
       }
   }
 

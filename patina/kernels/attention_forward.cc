@@ -30,8 +30,8 @@ class Forward {
     key_head_ = unit % shape_.key_heads;
     if (few()) return one_by_one();
     const bf16 *k = inputs_.k.at(sample_, key_head_, 0), *v = inputs_.v.at(sample_, key_head_, 0);
-    set_.pack(k, inputs_.k.row, 1, shape_.keys, shape_.size, key_tiles_.get());
-    set_.pack(v, 1, inputs_.v.row, shape_.size, shape_.keys, value_tiles_.get());
+    set_.rounded.pack(k, inputs_.k.row, 1, shape_.keys, shape_.size, key_tiles_.get());
+    set_.rounded.pack(v, 1, inputs_.v.row, shape_.size, shape_.keys, value_tiles_.get());
     in_blocks();
   }
 
@@ -91,7 +91,7 @@ class Forward {
       if (bias.data)
         rows_[i].bias = bias.data + sample_ * bias.sample + head * bias.head + query * bias.query;
     }
-    set_.attention.softmax(rows_, rows);
+    set_.rounded.attention.softmax(rows_, rows);
     if (!log_sums_) return;
     float* log_sums = log_sums_ + (sample_ * shape_.heads + key_head_ * group_) * shape_.queries;
     for (int64_t i = 0; i < rows; ++i) log_sums[first + i] = log_sum(rows_[i]);
@@ -117,7 +117,7 @@ class Forward {
   }
 
   void finish(const SoftmaxRow& row, const float* sums, bf16* to) {
-    set_.attention.scale(sums, row.sum > 0 ? 1.0f / row.sum : 0.0f, shape_.size, to);
+    set_.rounded.attention.scale(sums, row.sum > 0 ? 1.0f / row.sum : 0.0f, shape_.size, to);
   }
 
   void one_by_one() {
@@ -126,10 +126,10 @@ class Forward {
     const bf16 *k = inputs_.k.at(sample_, key_head_, 0), *v = inputs_.v.at(sample_, key_head_, 0);
     for (int64_t i = 0; i < q.count(); ++i) {
       const int64_t keys = seen(i);
-      set_.attention.dots(q.at(i), k, inputs_.k.row, keys, shape_.size, scores_.get());
+      set_.rounded.attention.dots(q.at(i), k, inputs_.k.row, keys, shape_.size, scores_.get());
       softmax(i, 1, round_up(keys, kTileN));
-      set_.attention.mix(rows_[0].weights<bf16>(), v, inputs_.v.row, keys, shape_.size,
-                         sums_.get());
+      set_.rounded.attention.mix(rows_[0].weights<bf16>(), v, inputs_.v.row, keys, shape_.size,
+                                 sums_.get());
       finish(rows_[0], sums_.get(), out.at(i));
     }
   }

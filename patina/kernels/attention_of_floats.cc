@@ -59,27 +59,27 @@ class Unit {
   // scores [count, keys] = the rows of `view` times W [keys, size].
   void score(const Queries& some, const Strided<const float>& view, const float* tiles,
              float* scores) const {
-    set_.product_of_floats({.a = view.at(sample_, some.head, some.first),
-                            .a_stride = view.row,
-                            .m = some.count,
-                            .tiles = tiles,
-                            .n = shape_.keys,
-                            .k = shape_.size,
-                            .c = scores,
-                            .c_stride = stride_});
+    set_.floats.product({.a = view.at(sample_, some.head, some.first),
+                         .a_stride = view.row,
+                         .m = some.count,
+                         .tiles = tiles,
+                         .n = shape_.keys,
+                         .k = shape_.size,
+                         .c = scores,
+                         .c_stride = stride_});
   }
 
   // The rows of `view` = weights [count, keys] times W [size, keys].
   void mix(const Queries& some, const float* weights, const float* tiles,
            const Strided<float>& view) const {
-    set_.product_of_floats({.a = weights,
-                            .a_stride = stride_,
-                            .m = some.count,
-                            .tiles = tiles,
-                            .n = shape_.size,
-                            .k = shape_.keys,
-                            .c = view.at(sample_, some.head, some.first),
-                            .c_stride = view.row});
+    set_.floats.product({.a = weights,
+                         .a_stride = stride_,
+                         .m = some.count,
+                         .tiles = tiles,
+                         .n = shape_.size,
+                         .k = shape_.keys,
+                         .c = view.at(sample_, some.head, some.first),
+                         .c_stride = view.row});
   }
 
   const AttentionShape& shape_;
@@ -110,8 +110,8 @@ class Forward : Unit {
     choose(unit);
     const int64_t k_row = inputs_.k.row, v_row = inputs_.v.row;
     if (!few()) {
-      set_.pack_floats(keys(), k_row, 1, shape_.keys, shape_.size, key_tiles_.get());
-      set_.pack_floats(values(), 1, v_row, shape_.size, shape_.keys, value_tiles_.get());
+      set_.floats.pack(keys(), k_row, 1, shape_.keys, shape_.size, key_tiles_.get());
+      set_.floats.pack(values(), 1, v_row, shape_.size, shape_.keys, value_tiles_.get());
     }
     each_queries([&](const Queries& some) {
       if (few()) return one_by_one(some);
@@ -131,14 +131,14 @@ class Forward : Unit {
       softmax_rows_[i] = {scores_.get() + i * stride_, seen(query),      shape_.scale,
                           bias(some.head, query),      inputs_.bias.key, stride_};
     }
-    set_.attention_of_floats.softmax(softmax_rows_, some.count);
+    set_.floats.attention.softmax(softmax_rows_, some.count);
   }
 
   void finish(const Queries& some) {
     for (int64_t i = 0; i < some.count; ++i) {
       const SoftmaxRow& row = softmax_rows_[i];
       float* out = out_.at(sample_, some.head, some.first + i);
-      set_.attention_of_floats.scale(out, row.sum > 0 ? 1 / row.sum : 0, shape_.size, out);
+      set_.floats.attention.scale(out, row.sum > 0 ? 1 / row.sum : 0, shape_.size, out);
       if (log_sums_)
         log_sums_[place(some.head, some.first + i)] =
             row.sum > 0 ? row.largest + std::log(row.sum) : 0;
@@ -147,14 +147,14 @@ class Forward : Unit {
 
   void one_by_one(const Queries& some) {
     for (int64_t i = 0; i < some.count; ++i)
-      set_.attention_of_floats.dots(inputs_.q.at(sample_, some.head, some.first + i), keys(),
-                                    inputs_.k.row, seen(some.first + i), shape_.size,
-                                    scores_.get() + i * stride_);
+      set_.floats.attention.dots(inputs_.q.at(sample_, some.head, some.first + i), keys(),
+                                 inputs_.k.row, seen(some.first + i), shape_.size,
+                                 scores_.get() + i * stride_);
     softmax(some);
     for (int64_t i = 0; i < some.count; ++i)
-      set_.attention_of_floats.mix(scores_.get() + i * stride_, values(), inputs_.v.row,
-                                   seen(some.first + i), shape_.size,
-                                   out_.at(sample_, some.head, some.first + i));
+      set_.floats.attention.mix(scores_.get() + i * stride_, values(), inputs_.v.row,
+                                seen(some.first + i), shape_.size,
+                                out_.at(sample_, some.head, some.first + i));
     finish(some);
   }
 
@@ -179,9 +179,9 @@ class Backward : Unit {
   void run(int64_t unit) {
     choose(unit);
     const int64_t k_row = inputs_.k.row, v_row = inputs_.v.row;
-    set_.pack_floats(keys(), k_row, 1, shape_.keys, shape_.size, key_tiles_.get());
-    set_.pack_floats(keys(), 1, k_row, shape_.size, shape_.keys, key_columns_.get());
-    set_.pack_floats(values(), v_row, 1, shape_.keys, shape_.size, value_tiles_.get());
+    set_.floats.pack(keys(), k_row, 1, shape_.keys, shape_.size, key_tiles_.get());
+    set_.floats.pack(keys(), 1, k_row, shape_.size, shape_.keys, key_columns_.get());
+    set_.floats.pack(values(), v_row, 1, shape_.keys, shape_.size, value_tiles_.get());
     bool first = true;
     each_queries([&](const Queries& some) {
       score(some, inputs_.q, key_tiles_.get(), p_.get());
@@ -198,37 +198,37 @@ class Backward : Unit {
   // A query's scores become probabilities, and the slopes of those the slopes of its scores.
   void slope(int64_t head, int64_t query, int64_t row) {
     float delta = 0;
-    set_.attention_of_floats.dots(slopes_.out.at(sample_, head, query),
-                                  slopes_.out_slopes.at(sample_, head, query), 0, 1, shape_.size,
-                                  &delta);
-    set_.attention_of_floats.slopes({.scores = p_.get() + row,
-                                     .p_slopes = p_slopes_.get() + row,
-                                     .keys = seen(query),
-                                     .scale = shape_.scale,
-                                     .bias = bias(head, query),
-                                     .bias_step = inputs_.bias.key,
-                                     .log_sum = slopes_.log_sums[place(head, query)],
-                                     .delta = delta,
-                                     .width = stride_});
+    set_.floats.attention.dots(slopes_.out.at(sample_, head, query),
+                               slopes_.out_slopes.at(sample_, head, query), 0, 1, shape_.size,
+                               &delta);
+    set_.floats.attention.slopes({.scores = p_.get() + row,
+                                  .p_slopes = p_slopes_.get() + row,
+                                  .keys = seen(query),
+                                  .scale = shape_.scale,
+                                  .bias = bias(head, query),
+                                  .bias_step = inputs_.bias.key,
+                                  .log_sum = slopes_.log_sums[place(head, query)],
+                                  .delta = delta,
+                                  .width = stride_});
   }
 
   // The rows of `to` (+)= weights [count, keys] turned, times the queries' rows of `view`.
   void add(const Queries& some, const float* weights, const Strided<const float>& view,
            const Strided<float>& to, bool first) {
-    set_.pack_floats(view.at(sample_, some.head, some.first), 1, view.row, shape_.size, some.count,
+    set_.floats.pack(view.at(sample_, some.head, some.first), 1, view.row, shape_.size, some.count,
                      row_columns_.get());
     float* sums = to.at(sample_, key_head_, 0);
-    set_.product_of_floats({.a = weights,
-                            .a_stride = 1,
-                            .a_step = stride_,
-                            .m = shape_.keys,
-                            .tiles = row_columns_.get(),
-                            .n = shape_.size,
-                            .k = some.count,
-                            .add = first ? nullptr : sums,
-                            .add_stride = to.row,
-                            .c = sums,
-                            .c_stride = to.row});
+    set_.floats.product({.a = weights,
+                         .a_stride = 1,
+                         .a_step = stride_,
+                         .m = shape_.keys,
+                         .tiles = row_columns_.get(),
+                         .n = shape_.size,
+                         .k = some.count,
+                         .add = first ? nullptr : sums,
+                         .add_stride = to.row,
+                         .c = sums,
+                         .c_stride = to.row});
   }
 
   const AttentionSlopes<float>& slopes_;

@@ -59,8 +59,8 @@ void count_linear(int64_t rows, const Tensor& x, const Tensor& weight);
 void count_attention(const Tensor& query, const Tensor& key, const Tensor& value);
 
 /// Squares of side p from images [B,3,H,W], row by row, as a patch embedding reads them: [B,T,3pp]
-/// bf16, with zeros up to a multiple of 32. Without gradient.
-Tensor patches(const Tensor& images, int64_t p);
+/// of `type`, in bf16 with zeros up to a multiple of 32. Without gradient.
+Tensor patches(const Tensor& images, int64_t p, at::ScalarType type);
 
 /// act(x), in x's type.
 Tensor activate(Activation activation, const Tensor& x);

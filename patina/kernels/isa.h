@@ -5,11 +5,15 @@
 
 namespace patina::kernels {
 
-enum class Isa { portable, avx2, avx512_bf16, amx };
+enum class Isa { portable, avx2, avx512, avx512_bf16, amx };
 
 /// The best that works here, asked once. AMX needs the system's permission, which is requested.
 /// The environment variable PATINA_ISA ("portable", "avx2", ...) lowers it.
 Isa isa();
 std::string_view name(Isa isa);
+
+/// Whether products in bf16 take less time than in fp32. AVX512-BF16 alone makes as many a step,
+/// and rounding comes on top; without it bf16 is taken apart.
+bool bf16_is_faster();
 
 }  // namespace patina::kernels

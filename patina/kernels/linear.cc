@@ -30,7 +30,7 @@ Tensor rows_for(const Tensor& x) {
       if (all.scalar_type() == at::kBFloat16)
         std::copy_n(data<bf16>(all) + i * k, k, row);
       else
-        instructions().rounded.round(k, data<float>(all) + i * k, row);
+        instructions().rows<bf16>().round(k, data<float>(all) + i * k, row);
     }
   });
   return to;
@@ -221,7 +221,6 @@ struct LinearBack : public Backward {
     });
     return (parts == 1 ? sums[0] : sums.sum(0)).view(weight.sizes());
   }
-
 };
 
 template <class T>
@@ -268,28 +267,37 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const L
                 : linear_of<float>(x, weight, bias, end, packed);
 }
 
-Tensor patches(const Tensor& images, int64_t p) {
-  NoGrad no_grad;
-  const Tensor pixels = images.to(at::kFloat).contiguous();
+namespace {
+
+template <class T>
+Tensor patches_of(const Tensor& pixels, int64_t p) {
   const int64_t channels = pixels.size(1), height = pixels.size(2), width = pixels.size(3);
   const int64_t down = height / p, across = width / p, k = channels * p * p;
-  const int64_t wide = round_up(k, kTileK);
-  const Tensor out = at::empty({pixels.size(0), down * across, wide}, at::kBFloat16);
+  const int64_t wide = round_up(k, kStep<T>);
+  const Tensor out = at::empty({pixels.size(0), down * across, wide}, kType<T>);
   in_team(pixels.size(0) * down, 4, [&](int64_t from, int64_t end) {
     for (int64_t strip = from; strip < end; ++strip) {  // a row of patches
       const float* image = data<float>(pixels) + strip / down * channels * height * width;
-      bf16* to = data<bf16>(out) + strip * across * wide;
+      T* to = data<T>(out) + strip * across * wide;
       for (int64_t patch = 0; patch < across; ++patch, to += wide) {
         for (int64_t line = 0; line < channels * p; ++line) {
           const int64_t y = strip % down * p + line % p;
-          instructions().rounded.round(p, image + (line / p * height + y) * width + patch * p,
-                                       to + line * p);
+          instructions().rows<T>().round(p, image + (line / p * height + y) * width + patch * p,
+                                         to + line * p);
         }
-        std::fill_n(to + k, wide - k, bf16{0});
+        std::fill_n(to + k, wide - k, T{0});
       }
     }
   });
   return out;
+}
+
+}  // namespace
+
+Tensor patches(const Tensor& images, int64_t p, at::ScalarType type) {
+  NoGrad no_grad;
+  const Tensor pixels = images.to(at::kFloat).contiguous();
+  return type == at::kBFloat16 ? patches_of<bf16>(pixels, p) : patches_of<float>(pixels, p);
 }
 
 }  // namespace patina::kernels

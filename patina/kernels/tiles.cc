@@ -23,13 +23,13 @@ template Aligned<float> aligned(int64_t);
 template Aligned<bf16> aligned(int64_t);
 
 void pack(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles) {
-  instructions().pack_rounded(from, row, column, n, k, tiles);
+  instructions().rounded.pack_rounded(from, row, column, n, k, tiles);
 }
 void pack(const bf16* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles) {
-  instructions().pack(from, row, column, n, k, tiles);
+  instructions().rounded.pack(from, row, column, n, k, tiles);
 }
 void pack(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, float* tiles) {
-  instructions().pack_floats(from, row, column, n, k, tiles);
+  instructions().floats.pack(from, row, column, n, k, tiles);
 }
 
 const Instructions& instructions() {
@@ -37,6 +37,8 @@ const Instructions& instructions() {
     case Isa::amx:
       return kAmx;
     case Isa::avx512_bf16:
+      return kAvx512Bf16;
+    case Isa::avx512:
       return kAvx512;
     case Isa::avx2:
       return kAvx2;

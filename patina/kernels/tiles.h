@@ -64,36 +64,46 @@ struct Product {
   int64_t c_stride = 0;
 };
 
-/// What the processor can do, behind one table.
+/// What products in floats, and what stands between them, are made of.
+struct FloatKernels {
+  void (*product)(const Product<float>& product);
+  /// As the function of this name.
+  void (*pack)(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, float* tiles);
+  Rows<float> rows;
+  AttentionSteps<float> attention;
+};
+
+/// What stands between products in bf16.
+struct Bf16Kernels {
+  /// As the functions of this name.
+  void (*pack)(const bf16* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles);
+  void (*pack_rounded)(const float* from, int64_t row, int64_t column, int64_t n, int64_t k,
+                       bf16* tiles);
+  /// Wᵀ [k,n], both rounded up to 32, from the tiles of W [n,k].
+  void (*unpack_transposed)(const bf16* tiles, int64_t n, int64_t k, bf16* to, int64_t stride);
+  /// [32,32] in place.
+  void (*transpose)(float* block);
+  Rows<bf16> rows;
+  AttentionSteps<bf16> attention;
+};
+
+/// What a processor can do. Sets share what they do alike.
 struct Instructions {
-  /// Once in a thread before it multiplies.
+  const FloatKernels& floats;
+  const Bf16Kernels& rounded;
+  /// Once in a thread before it multiplies in bf16.
   void (*begin)();
   /// sums [32,32], rows `sums_stride` apart, = A [32, 32 k_tiles] times two columns of tiles.
   void (*block)(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
                 int64_t k_tiles, float* sums, int64_t sums_stride);
   void (*product)(const Product<bf16>& product);
-  void (*product_of_floats)(const Product<float>& product);
-  Rows<float> floats;
-  Rows<bf16> rounded;
-  /// As the functions of this name.
-  void (*pack)(const bf16* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles);
-  void (*pack_rounded)(const float* from, int64_t row, int64_t column, int64_t n, int64_t k,
-                       bf16* tiles);
-  void (*pack_floats)(const float* from, int64_t row, int64_t column, int64_t n, int64_t k,
-                      float* tiles);
-  /// Wᵀ [k,n], both rounded up to 32, from the tiles of W [n,k].
-  void (*unpack_transposed)(const bf16* tiles, int64_t n, int64_t k, bf16* to, int64_t stride);
-  /// [32,32] in place.
-  void (*transpose)(float* block);
-  AttentionSteps<bf16> attention;
-  AttentionSteps<float> attention_of_floats;
 
   template <class T>
   const Rows<T>& rows() const {
     if constexpr (sizeof(T) == sizeof(bf16))
-      return rounded;
+      return rounded.rows;
     else
-      return floats;
+      return floats.rows;
   }
 };
 
@@ -106,9 +116,11 @@ inline void multiply(const Product<bf16>& product) {
   instructions().product(product);
 }
 inline void multiply(const Product<float>& product) {
-  instructions().product_of_floats(product);
+  instructions().floats.product(product);
 }
 
-extern const Instructions kPortable, kAvx2, kAvx512, kAmx;
+extern const FloatKernels kPortableFloats, kAvx2Floats, kAvx512Floats;
+extern const Bf16Kernels kPortableRounded, kAvx2Rounded, kAvx512Rounded;
+extern const Instructions kPortable, kAvx2, kAvx512, kAvx512Bf16, kAmx;
 
 }  // namespace patina::kernels

@@ -15,12 +15,10 @@ bool takes_gradient(const std::vector<nn::NamedTensor>& tensors) {
   return std::ranges::any_of(tensors, [](const auto& t) { return t.tensor.requires_grad(); });
 }
 
-// Into how many parts threads share a batch: of enough tokens that weights are read seldom, few
-// enough that activations stay near, and as many for each thread.
-int64_t parts_of(int64_t batch, int64_t tokens) {
-  constexpr int64_t kTokens = 768;
+// Into how many parts of `at_once` tokens or more threads share a batch: as many for each thread.
+int64_t parts_of(int64_t batch, int64_t tokens, int64_t at_once) {
   const int64_t threads = tensor_threads();
-  const int64_t parts = std::max<int64_t>(1, batch * tokens / kTokens);
+  const int64_t parts = std::max<int64_t>(1, batch * tokens / at_once);
   return std::clamp<int64_t>((parts + threads - 1) / threads * threads, 1,
                              std::max<int64_t>(1, batch));
 }
@@ -68,7 +66,8 @@ Tensor Backbone::compute(const Input& input, const nn::Adaptations& adaptations)
   if (!engine_->frugal()) return encode(input, adaptations);
   Input made = input;
   if (!input.is_text()) made.data = input.pixels();
-  const int64_t batch = input.size(), n = parts_of(batch, tokens_of(input));
+  const int64_t batch = input.size(),
+                n = parts_of(batch, tokens_of(input), engine_->tokens_at_once());
   std::vector<Tensor> parts(static_cast<size_t>(n));
   in_parallel(n, 1, [&](int64_t from, int64_t end) {
     NoGrad no_grad;

@@ -34,6 +34,9 @@ class Engine {
   /// Whether to leave out what nobody reads, as the last block's other tokens, and to split batches
   /// among threads. The reference does not.
   virtual bool frugal() const = 0;
+  /// Tokens of a batch's part: enough that weights are read seldom, few enough that activations
+  /// stay in a core's caches.
+  virtual int64_t tokens_at_once() const { return 768; }
   /// What results depend on: "plain", "bf16 amx".
   virtual std::string text() const = 0;
 };

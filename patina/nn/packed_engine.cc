@@ -83,14 +83,15 @@ class PackedEngine : public Engine {
   }
 
   Tensor embed_patches(const Linear& patch, const Tensor& images) const override {
-    if (precision_ == Precision::fp32 || !frozen(patch.weight) || !frozen(patch.bias) ||
-        !frozen(images))
+    if (!frozen(patch.weight) || !frozen(patch.bias) || !frozen(images))
       return plain_engine()->embed_patches(patch, images);
-    return kernels::linear(kernels::patches(images, patch.weight.size(-1)), patch.weight,
+    return kernels::linear(kernels::patches(images, patch.weight.size(-1), type_), patch.weight,
                            patch.bias, {.wide = true}, packed(patch));
   }
 
   bool frugal() const override { return true; }
+  // Floats take twice the room.
+  int64_t tokens_at_once() const override { return precision_ == Precision::bf16 ? 768 : 384; }
   std::string text() const override {
     return fmt::format("packed {} {}", precision_ == Precision::bf16 ? "bf16" : "fp32",
                        kernels::name(kernels::isa()));

@@ -1,5 +1,9 @@
 #include "patina/run/engine.h"
 
+#include <cstdio>
+#include <mutex>
+#include <string>
+
 #include "patina/base/error.h"
 #include "patina/kernels/isa.h"
 
@@ -27,6 +31,20 @@ void EngineOptions::bind(Fields& f) {
     at_least(0));
 }
 
+namespace {
+
+void warn_of_bf16() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    std::fprintf(stderr,
+                 "engine.precision is bf16, but this processor (%s) computes faster in fp32, which "
+                 "\"auto\" would take\n",
+                 std::string(kernels::name(kernels::isa())).c_str());
+  });
+}
+
+}  // namespace
+
 std::shared_ptr<const nn::Engine> make_engine(const EngineOptions& options) {
   if (options.kind == "plain") {
     if (options.precision == "bf16")
@@ -35,9 +53,9 @@ std::shared_ptr<const nn::Engine> make_engine(const EngineOptions& options) {
            "packed");
     return nn::plain_engine();
   }
-  // AVX512-BF16 multiplies no faster than AVX-512 does in fp32.
-  const bool faster = kernels::isa() == kernels::Isa::amx;
+  const bool faster = kernels::bf16_is_faster();
   const bool bf16 = options.precision == "bf16" || (options.precision == "auto" && faster);
+  if (bf16 && !faster) warn_of_bf16();
   return nn::packed_engine(bf16 ? nn::Precision::bf16 : nn::Precision::fp32);
 }
 

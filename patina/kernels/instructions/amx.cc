@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <iterator>
 #include <type_traits>
 
 #include "patina/kernels/tiles.h"
@@ -18,7 +17,11 @@
 namespace patina::kernels {
 
 #define PATINA_AVX512
-#include "patina/kernels/instructions/loops.h"
+#define PATINA_AVX512_BF16
+#include "patina/kernels/instructions/vectors.h"
+
+#include "patina/kernels/instructions/activations.h"
+#include "patina/kernels/instructions/product_loop.h"
 
 namespace {
 
@@ -99,13 +102,25 @@ void product_with(const Product<bf16>& p) {
   Finish::rows(p, before.row, before.row + before.rows, before.column, grown);
 }
 
+// The ends that networks have most are known to the compiler, which takes its time for each.
 void product(const Product<bf16>& p) {
-  with_finish(p, [&]<class Finish>() { product_with<Finish>(p); });
+  if (p.activation == Activation::none && !p.before) {
+    if (p.add && !p.rounds)
+      return product_with<Finish<bf16, Activation::none, float, Beside::add>>(p);
+    if (p.add) return plain_product<block>(p);
+    return p.rounds ? product_with<Finish<bf16, Activation::none, bf16, Beside::nothing>>(p)
+                    : product_with<Finish<bf16, Activation::none, float, Beside::nothing>>(p);
+  }
+  if (p.add || !p.rounds) return plain_product<block>(p);
+  with_activation(p.activation, [&]<Activation activation>() {
+    p.before ? product_with<Finish<bf16, activation, bf16, Beside::before>>(p)
+             : product_with<Finish<bf16, activation, bf16, Beside::nothing>>(p);
+  });
 }
 
 }  // namespace
 
-const Instructions kAmx = table<begin, block, product, 16, 14>();
+const Instructions kAmx = {kAvx512Floats, kAvx512Rounded, begin, block, product};
 
 }  // namespace patina::kernels
 

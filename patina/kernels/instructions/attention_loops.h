@@ -18,7 +18,7 @@ inline void hide_rest(float* scores, int64_t keys) {
   const int64_t last = keys / kLanes * kLanes;
   if (last == keys) return;
   const Ints inside = kLane < int32_t(keys - last);
-  store(inside ? load<Floats>(scores + last) : same(kHidden), scores + last);
+  store(chosen_if(inside, load<Floats>(scores + last), same(kHidden)), scores + last);
 }
 
 // The largest score, so that all exponents are 0 or less.
@@ -70,7 +70,7 @@ void place_scores(const Slopes<bf16>& block) {
   }
 }
 
-void slopes(const Slopes<bf16>& block) {
+inline void slopes(const Slopes<bf16>& block) {
   const bool placed = block.bias || block.seen;
   if (placed) place_scores(block);
   const float step = (placed ? 1.0f : block.scale) * kLog2E;
@@ -97,7 +97,7 @@ void slopes(const Slopes<bf16>& block) {
   }
 }
 
-void slopes(const Slopes<float>& row) {
+inline void slopes(const Slopes<float>& row) {
   if (row.bias)
     for (int64_t j = 0; j < row.keys; ++j)
       row.scores[j] = row.scores[j] * row.scale + row.bias[j * row.bias_step];
@@ -112,8 +112,8 @@ void slopes(const Slopes<float>& row) {
   if (j < row.keys) {
     const Ints inside = kLane < int32_t(row.keys - j);
     const Floats slopes = load<Floats>(row.p_slopes + j);
-    store(inside ? slopes : Floats{}, row.p_slopes + j);
-    take(inside ? weights() : Floats{});
+    store(chosen_if(inside, slopes, Floats{}), row.p_slopes + j);
+    take(chosen_if(inside, weights(), Floats{}));
     j += kLanes;
   }
   for (; j < row.width; j += kLanes) {
@@ -163,7 +163,7 @@ void scale(const float* from, float by, int64_t n, T* to) {
 }
 
 // Quarters of 16 x 16, the outer two of which also change places.
-void transpose_block(float* block) {
+inline void transpose_block(float* block) {
   for (int64_t i = 0; i < kBlock; i += kLanes)
     for (int64_t j = i; j < kBlock; j += kLanes) {
       Ints upper[16], lower[16];

@@ -1,8 +1,7 @@
-// For processors with AVX2: the vector instructions that fp32 needs.
+// Floats with AVX2.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <iterator>
 #include <type_traits>
 
 #include "patina/kernels/tiles.h"
@@ -12,10 +11,9 @@
 
 namespace patina::kernels {
 
-#include "patina/kernels/instructions/loops.h"
-#include "patina/kernels/instructions/plain_block.h"
+#include "patina/kernels/instructions/float_loops.h"
 
-const Instructions kAvx2 = table<nothing, plain_block, plain_product<plain_block>, 8, 3>();
+const FloatKernels kAvx2Floats = float_kernels<StripShape<8, 3, 32, 1024, 1 << 16>>();
 
 }  // namespace patina::kernels
 

@@ -115,7 +115,7 @@ inline void unpack_columns(const bf16* tile, bf16* to, int64_t stride) {
   }
 }
 
-void unpack_transposed(const bf16* tiles, int64_t n, int64_t k, bf16* to, int64_t stride) {
+inline void unpack_transposed(const bf16* tiles, int64_t n, int64_t k, bf16* to, int64_t stride) {
   for (int64_t i = 0; i < round_up(n, kBlock); i += kTileN)
     for (int64_t j = 0; j < k; j += kTileK, tiles += kTile)
       unpack_columns(tiles, to + j * stride + i, stride);

@@ -2,16 +2,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <iterator>
 #include <type_traits>
 
 #include "patina/kernels/tiles.h"
 
 namespace patina::kernels {
 
-#include "patina/kernels/instructions/loops.h"
-#include "patina/kernels/instructions/plain_block.h"
+#include "patina/kernels/instructions/float_loops.h"
 
-const Instructions kPortable = table<nothing, plain_block, plain_product<plain_block>, 4, 1>();
+const FloatKernels kPortableFloats = float_kernels<StripShape<4, 1, 32, 1024, 1 << 17>>();
 
 }  // namespace patina::kernels

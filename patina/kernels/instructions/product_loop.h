@@ -7,91 +7,72 @@ namespace {
 
 alignas(64) inline constexpr float kNoBias[kBlock] = {};
 
-// What a product of T does to its sums, known to the compiler.
-template <class T, Activation activation, bool adds, bool keeps, class Out>
+// What stands beside the activation at a product's end, if the compiler is to know.
+enum class Beside { asked, nothing, add, before };
+
+// What a product of T does to its sums.
+template <class T, Activation activation, class Out, Beside beside = Beside::asked>
 struct Finish {
-  static constexpr bool kRough = activation == Activation::gelu && std::is_same_v<T, bf16>;
+  // Where a row's numbers come from and go to.
+  struct Row {
+    const float *bias, *add;
+    T* before;
+    Out* c;
 
-  [[gnu::always_inline]] static inline float finished(float x) {
-    if constexpr (kRough) return rough_gelu(x);
-    return activated<activation>(x);
-  }
-  [[gnu::always_inline]] static inline Floats finished(const Floats& x) {
-    if constexpr (kRough) return rough_gelu(x);
-    if constexpr (activation == Activation::none) return x;
-    alignas(64) float lanes[kLanes];
-    store(x, lanes);
-    for (float& lane : lanes) lane = activated<activation>(lane);
-    return load<Floats>(lanes);
-  }
+    Row(const Product<T>& p, int64_t row, int64_t first)
+        : bias(p.bias ? p.bias + first : kNoBias),
+          add(p.add ? p.add + row * p.add_stride + first : nullptr),
+          before(p.before ? p.before + row * p.before_stride + first : nullptr),
+          c(static_cast<Out*>(p.c) + row * p.c_stride + first) {}
+  };
 
-  [[gnu::always_inline]] static inline void one(const float* bias, const float* sums, int64_t j,
-                                                const float* add, T* before, Out* c) {
-    float x = sums[j] + bias[j];
-    if constexpr (keeps) before[j] = rounded<T>(x);
-    x = finished(x);
-    if constexpr (adds) x += add[j];
-    c[j] = rounded<Out>(x);
+  template <class At, class To>
+  [[gnu::always_inline]] static inline void end(const Row& row, const float* sums, int64_t j,
+                                                At&& at, To&& to) {
+    constexpr bool kAsked = beside == Beside::asked;
+    Floats x = floats_at(sums + j) + floats_at(row.bias + j);
+    if ((kAsked && row.before) || beside == Beside::before) to(x, row.before + j);
+    x = activated<activation, T>(x);
+    if ((kAsked && row.add) || beside == Beside::add) x += at(row.add + j);
+    to(x, row.c + j);
   }
-  [[gnu::always_inline]] static inline void sixteen(const float* bias, const float* sums, int64_t j,
-                                                    const float* add, T* before, Out* c) {
-    Floats x = floats_at(sums + j) + floats_at(bias + j);
-    if constexpr (keeps) put(x, before + j);
-    x = finished(x);
-    if constexpr (adds) x += floats_at(add + j);
-    put(x, c + j);
+  [[gnu::always_inline]] static inline void sixteen(const Row& row, const float* sums, int64_t j) {
+    end(
+        row, sums, j, [](const float* from) { return floats_at(from); },
+        [](const Floats& x, auto* to) { put(x, to); });
+  }
+  static void some(const Row& row, const float* sums, int64_t j, int64_t count) {
+    end(
+        row, sums, j, [count](const float* from) { return first_at(from, count); },
+        [count](const Floats& x, auto* to) { put_first(x, count, to); });
   }
 
   // Ends some rows of a whole block of columns, as many as are known to the compiler.
   template <int64_t count>
   [[gnu::always_inline]] static inline void some_rows(const Product<T>& p, int64_t row,
                                                       int64_t first, const float* sums) {
-    const float* bias = p.bias ? p.bias + first : kNoBias;
 #pragma GCC unroll 8
     for (int64_t i = 0; i < count; ++i) {
-      const float* add = p.add + (row + i) * p.add_stride + first;
-      T* before = p.before + (row + i) * p.before_stride + first;
-      Out* c = static_cast<Out*>(p.c) + (row + i) * p.c_stride + first;
-      sixteen(bias, sums + i * kBlock, 0, add, before, c);
-      sixteen(bias, sums + i * kBlock, kLanes, add, before, c);
+      const Row ends(p, row + i, first);
+      sixteen(ends, sums + i * kBlock, 0);
+      sixteen(ends, sums + i * kBlock, kLanes);
     }
   }
 
   // Ends rows [row, end) of the block whose columns begin at `first` and whose sums lie at `sums`.
   static void rows(const Product<T>& p, int64_t row, int64_t end, int64_t first,
                    const float* sums) {
-    const float* bias = p.bias ? p.bias + first : kNoBias;
     const int64_t columns = std::min(kBlock, p.n - first);
     for (; row < end; ++row, sums += kBlock) {
-      const float* add = p.add + row * p.add_stride + first;
-      T* before = p.before + row * p.before_stride + first;
-      Out* c = static_cast<Out*>(p.c) + row * p.c_stride + first;
-      if (columns == kBlock) {
-        sixteen(bias, sums, 0, add, before, c);
-        sixteen(bias, sums, kLanes, add, before, c);
-      } else {
-        for (int64_t j = 0; j < columns; ++j) one(bias, sums, j, add, before, c);
-      }
+      const Row ends(p, row, first);
+      for (int64_t j = 0; j < columns; j += kLanes)
+        if (j + kLanes <= columns)
+          sixteen(ends, sums, j);
+        else
+          some(ends, sums, j, columns - j);
     }
   }
 };
-
-// Calls use.operator()<F>() with the Finish of a product.
-template <class T, class Use>
-inline void with_finish(const Product<T>& p, Use&& use) {
-  with_activation(p.activation, [&]<Activation activation>() {
-    const auto to = [&]<bool adds, bool keeps>() {
-      if (std::is_same_v<T, bf16> && p.rounds)
-        use.template operator()<Finish<T, activation, adds, keeps, T>>();
-      else
-        use.template operator()<Finish<T, activation, adds, keeps, float>>();
-    };
-    if (p.before)
-      p.add ? to.template operator()<true, true>() : to.template operator()<false, true>();
-    else
-      p.add ? to.template operator()<true, false>() : to.template operator()<false, false>();
-  });
-}
 
 // Blocks of C in the order that keeps what they read near: all columns for a panel of rows.
 struct Block {
@@ -137,7 +118,11 @@ using FinishRows = void (*)(const Product<T>&, int64_t row, int64_t end, int64_t
 template <class T>
 inline FinishRows<T> finish_rows(const Product<T>& p) {
   FinishRows<T> finish = nullptr;
-  with_finish(p, [&]<class Finish>() { finish = Finish::rows; });
+  with_activation(p.activation, [&]<Activation activation>() {
+    finish = Finish<T, activation, float>::rows;
+    if constexpr (std::is_same_v<T, bf16>)
+      if (p.rounds) finish = Finish<T, activation, bf16>::rows;
+  });
   return finish;
 }
 

@@ -115,59 +115,47 @@ struct RowLoops {
       for (int64_t i = 0; i < width; ++i) dbias[i] += to_float(dy[i]);
   }
 
-  // Results in bf16 need no more than a rough GELU and its slope.
-  template <Activation activation>
-  [[gnu::always_inline]] static inline float value(float x) {
-    if constexpr (activation == Activation::gelu && sizeof(T) == sizeof(bf16)) return rough_gelu(x);
-    return activated<activation>(x);
-  }
-  template <Activation activation>
-  [[gnu::always_inline]] static inline float slope(float x) {
-    if constexpr (activation == Activation::gelu && sizeof(T) == sizeof(bf16))
-      return rough_gelu_slope(x);
-    return kernels::slope<activation>(x);
+  // Calls some(i, count) for sixteen numbers at a time, then for what is left.
+  template <class Some>
+  [[gnu::always_inline]] static inline void each_sixteen(int64_t n, Some&& some) {
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes)
+      some([i](const auto* from) { return floats_at(from + i); },
+           [i](const Floats& x, T* to) { put(x, to + i); });
+    if (i < n)
+      some([i, n](const auto* from) { return first_at(from + i, n - i); },
+           [i, n](const Floats& x, T* to) { put_first(x, n - i, to + i); });
   }
 
   static void activate(Activation activation, int64_t n, const T* x, T* y) {
     with_activation(activation, [&]<Activation a>() {
-      for (int64_t i = 0; i < n; ++i) y[i] = rounded<T>(value<a>(to_float(x[i])));
+      each_sixteen(n, [&](auto at, auto to) { to(activated<a, T>(at(x)), y); });
     });
   }
 
   static void activate_back(Activation activation, int64_t n, const T* dy, const T* x, T* dx) {
     with_activation(activation, [&]<Activation a>() {
-      for (int64_t i = 0; i < n; ++i)
-        dx[i] = rounded<T>(to_float(dy[i]) * slope<a>(to_float(x[i])));
+      each_sixteen(n, [&](auto at, auto to) { to(at(dy) * slope<a, T>(at(x)), dx); });
     });
   }
 
   static void gate(Activation activation, int64_t rows, int64_t width, const T* x, T* y) {
     with_activation(activation, [&]<Activation a>() {
-      for (int64_t row = 0; row < rows; ++row) {
-        const T* __restrict g = x + row * 2 * width;
-        const T* __restrict u = g + width;
-        T* __restrict to = y + row * width;
-        for (int64_t i = 0; i < width; ++i)
-          to[i] = rounded<T>(value<a>(to_float(g[i])) * to_float(u[i]));
-      }
+      for (int64_t row = 0; row < rows; ++row, x += 2 * width, y += width)
+        each_sixteen(width,
+                     [&](auto at, auto to) { to(activated<a, T>(at(x)) * at(x + width), y); });
     });
   }
 
   static void gate_back(Activation activation, int64_t rows, int64_t width, const T* dy, const T* x,
                         T* dx) {
     with_activation(activation, [&]<Activation a>() {
-      for (int64_t row = 0; row < rows; ++row) {
-        const T* __restrict g = x + row * 2 * width;
-        const T* __restrict u = g + width;
-        const T* __restrict d = dy + row * width;
-        T* __restrict dg = dx + row * 2 * width;
-        T* __restrict du = dg + width;
-        for (int64_t i = 0; i < width; ++i) {
-          const float dyi = to_float(d[i]), gi = to_float(g[i]);
-          dg[i] = rounded<T>(dyi * to_float(u[i]) * slope<a>(gi));
-          du[i] = rounded<T>(dyi * value<a>(gi));
-        }
-      }
+      for (int64_t row = 0; row < rows; ++row, dy += width, x += 2 * width, dx += 2 * width)
+        each_sixteen(width, [&](auto at, auto to) {
+          const Floats d = at(dy), g = at(x);
+          to(d * at(x + width) * slope<a, T>(g), dx);
+          to(d * activated<a, T>(g), dx + width);
+        });
     });
   }
 

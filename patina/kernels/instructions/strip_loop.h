@@ -1,8 +1,22 @@
-// Products in fp32: some rows times a strip of 32 columns have their sums in registers. Included by
-// each instruction set's source after product_loop.h, in the same place.
+// Products in fp32: some rows times some columns of a strip have their sums in registers. Included
+// by each instruction set's source after product_loop.h, in the same place.
 #pragma once
 
 namespace {
+
+// What an instruction set keeps where: `lanes` floats in a register, the sums of `rows` times
+// `columns` in registers, and `depth` of a strip's steps along k, times those columns, in the first
+// cache while a panel of rows meets them.
+template <int lanes_, int rows_, int columns_, int64_t depth_, int64_t panel_>
+struct StripShape {
+  static constexpr int lanes = lanes_, rows = rows_, columns = columns_;
+  static constexpr int64_t depth = depth_, panel = panel_;
+  static constexpr bool woven = rows > 6;  // more streams than a processor follows
+
+  // Columns that `count` rows take at a time: few rows take more, as few sums would wait for each
+  // other.
+  static constexpr int across(int count) { return count == rows ? columns : kBlock; }
+};
 
 // A register of floats.
 template <int lanes>
@@ -22,24 +36,26 @@ struct StripRows {
   }
 };
 
-// sums [count,32] of as many rows and a strip of columns. Every sum is made in the order of k.
-template <int lanes, int count, bool woven>
+// Adds to sums [count,32] of as many rows and a strip's columns what `k` steps give, or begins with
+// it. Every sum is made in the order of k, however many steps there are at a time.
+template <class Shape, int count, bool woven>
 [[gnu::noinline]] inline void strip_sums(StripRows<woven> a, const float* strip, int64_t k,
-                                         float* sums) {
-  using Vector = typename Register<lanes>::Type;
-  constexpr int kAcross = kBlock / lanes;
+                                         bool begin, float* sums) {
+  using Vector = typename Register<Shape::lanes>::Type;
+  constexpr int kAcross = Shape::across(count) / Shape::lanes;
   constexpr int64_t kAhead = 4 * kBlock;
   Vector grown[count][kAcross];
 #pragma GCC unroll 16
-  for (auto& row : grown)
+  for (int i = 0; i < count; ++i)
 #pragma GCC unroll 16
-    for (Vector& x : row) x = Vector{};
+    for (int v = 0; v < kAcross; ++v)
+      grown[i][v] = begin ? Vector{} : load<Vector>(sums + i * kBlock + v * Shape::lanes);
   for (int64_t j = 0; j < k; ++j, strip += kBlock) {
     __builtin_prefetch(strip + kAhead);
-    __builtin_prefetch(strip + kAhead + kBlock / 2);
+    if (kAcross * Shape::lanes > kLanes) __builtin_prefetch(strip + kAhead + kLanes);
     Vector w[kAcross];
 #pragma GCC unroll 16
-    for (int v = 0; v < kAcross; ++v) w[v] = load<Vector>(strip + v * lanes);
+    for (int v = 0; v < kAcross; ++v) w[v] = load<Vector>(strip + v * Shape::lanes);
 #pragma GCC unroll 16
     for (int i = 0; i < count; ++i) {
       const Vector x = a.at(i, j) - Vector{};
@@ -50,12 +66,7 @@ template <int lanes, int count, bool woven>
 #pragma GCC unroll 16
   for (int i = 0; i < count; ++i)
 #pragma GCC unroll 16
-    for (int v = 0; v < kAcross; ++v) store(grown[i][v], sums + i * kBlock + v * lanes);
-}
-
-// So many rows are more streams than a processor follows.
-constexpr bool weaves(int rows) {
-  return rows > 4;
+    for (int v = 0; v < kAcross; ++v) store(grown[i][v], sums + i * kBlock + v * Shape::lanes);
 }
 
 // `count` rows of the product from `row` on, woven.
@@ -70,39 +81,73 @@ inline void weave_rows(const Product<float>& p, int64_t row, float* to) {
       for (int i = 0; i < count; ++i) to[i] = from[i * p.a_stride];
 }
 
-// One panel of rows, which stays in the second cache, times all columns: `most` rows at a time,
-// then what is left of them.
-template <int lanes, int most>
-inline void panel_of_floats(const Product<float>& p, int64_t panel, int64_t end, float* woven) {
-  alignas(64) float sums[most * kBlock];
-  const auto finish = finish_rows(p);
-  const auto woven_at = [&](int64_t row) { return woven + (row - panel) / most * p.k * kLanes; };
-  for (int64_t row = panel; weaves(most) && row + most <= end; row += most)
-    weave_rows<most>(p, row, woven_at(row));
-  for (int64_t column = 0; column < p.n; column += kBlock) {
-    const float* strip = tiles_of(p, column);
-    int64_t row = panel;
-    const auto take = [&]<int count, bool is_woven>() {
-      for (; row + count <= end; row += count) {
-        const float* a = is_woven ? woven_at(row) : p.a + row * p.a_stride;
-        strip_sums<lanes, count>(StripRows<is_woven>{a, p.a_stride, p.a_step}, strip, p.k, sums);
-        finish(p, row, row + count, column, sums);
-      }
-    };
-    take.template operator()<most, weaves(most)>();
-    if constexpr (most > 4) take.template operator()<4, false>();
-    take.template operator()<1, false>();
-  }
-}
+// One panel of rows, which stays in the second cache, times all columns.
+template <class Shape>
+struct Panel {
+  const Product<float>& p;
+  int64_t first, end;
+  float *woven, *sums;  // of all rows
 
-template <int lanes, int most>
+  // Calls take<count, woven>(row) for `rows` rows at a time, then for what is left of them.
+  template <class Take>
+  [[gnu::always_inline]] inline void each_rows(Take&& take) const {
+    int64_t row = first;
+    const auto some = [&]<int count, bool is_woven>() {
+      for (; row + count <= end; row += count) take.template operator()<count, is_woven>(row);
+    };
+    some.template operator()<Shape::rows, Shape::woven>();
+    if constexpr (Shape::rows > 8) some.template operator()<8, false>();
+    if constexpr (Shape::rows > 8) some.template operator()<4, false>();
+    if constexpr (Shape::rows > 3 && Shape::rows <= 8) some.template operator()<3, false>();
+    if constexpr (Shape::rows > 2) some.template operator()<2, false>();
+    some.template operator()<1, false>();
+  }
+
+  float* woven_at(int64_t row) const { return woven + (row - first) / Shape::rows * p.k * kLanes; }
+
+  void weave() const {
+    for (int64_t row = first; Shape::woven && row + Shape::rows <= end; row += Shape::rows)
+      weave_rows<Shape::rows>(p, row, woven_at(row));
+  }
+
+  // What steps [from, from + k) give for all rows and the strip that begins with `column`.
+  void add(const float* strip, int64_t from, int64_t k) const {
+    for (int64_t side = 0; side < kBlock; side += Shape::columns)
+      each_rows([&]<int count, bool is_woven>(int64_t row) {
+        if (side > 0 && Shape::across(count) == kBlock) return;  // was taken whole
+        const float* a =
+            is_woven ? woven_at(row) + from * kLanes : p.a + row * p.a_stride + from * p.a_step;
+        strip_sums<Shape, count>(StripRows<is_woven>{a, p.a_stride, p.a_step},
+                                 strip + from * kBlock + side, k, from == 0,
+                                 sums + (row - first) * kBlock + side);
+      });
+  }
+
+  void multiply() const {
+    const auto finish = finish_rows(p);
+    weave();
+    for (int64_t column = 0; column < p.n; column += kBlock) {
+      const float* strip = tiles_of(p, column);
+      int64_t from = 0;
+      do {
+        add(strip, from, std::min(Shape::depth, p.k - from));
+        from += Shape::depth;
+      } while (from < p.k);
+      finish(p, first, end, column, sums);
+    }
+  }
+};
+
+template <class Shape>
 inline void product_of_floats(const Product<float>& p) {
-  constexpr int64_t kPanel = 1 << 17;
-  const int64_t some = std::max<int64_t>(1, kPanel / std::max<int64_t>(p.k, 1) / most);
-  const int64_t height = std::min(some, p.m / most + 1) * most;
-  const auto woven = aligned<float>(weaves(most) ? height / most * p.k * kLanes : 0);
+  constexpr int64_t kMostRows = 256;
+  const int64_t fit = std::min(kMostRows, Shape::panel / std::max<int64_t>(p.k, 1));
+  const int64_t some = std::max<int64_t>(1, fit / Shape::rows);
+  const int64_t height = std::min(some, p.m / Shape::rows + 1) * Shape::rows;
+  const auto woven = aligned<float>(Shape::woven ? height / Shape::rows * p.k * kLanes : 0);
+  const auto sums = aligned<float>(height * kBlock);
   for (int64_t panel = 0; panel < p.m; panel += height)
-    panel_of_floats<lanes, most>(p, panel, std::min(panel + height, p.m), woven.get());
+    Panel<Shape>{p, panel, std::min(panel + height, p.m), woven.get(), sums.get()}.multiply();
 }
 
 }  // namespace

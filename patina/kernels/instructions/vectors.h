@@ -8,12 +8,7 @@
 
 namespace {
 
-using Floats = float __attribute__((vector_size(64)));
-using Ints = int32_t __attribute__((vector_size(64)));
-using Words = uint16_t __attribute__((vector_size(32)));
-
 constexpr int64_t kLanes = 16;
-constexpr Ints kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 template <class Vector, class T>
 [[gnu::always_inline]] inline Vector load(const T* from) {
@@ -27,101 +22,27 @@ template <class Vector, class T>
   std::memcpy(to, &x, sizeof x);
 }
 
-[[gnu::always_inline]] inline Floats same(float x) {
-  return x - Floats{};
-}
+}  // namespace
 
-// Lanes of the sixteen `a` and the sixteen `b` (numbered 16 to 31) in the order of `lanes`.
-template <class Vector>
-[[gnu::always_inline]] inline Vector chosen(const Vector& a, const Vector& b, const Ints& lanes) {
-  return __builtin_shuffle(a, b, lanes);
-}
-
-[[gnu::always_inline]] inline float total(const Floats& lanes) {
-  Floats x = lanes;
-  x += __builtin_shuffle(x, kLane ^ 8);
-  x += __builtin_shuffle(x, kLane ^ 4);
-  x += __builtin_shuffle(x, kLane ^ 2);
-  x += __builtin_shuffle(x, kLane ^ 1);
-  return x[0];
-}
-
-// What instructions of their own do where a set has them. Defined by a macro of ours, as the
-// compiler's come too late for pragmas.
+// Chosen by macros of ours, as the compiler's come too late for pragmas.
 #ifdef PATINA_AVX512
-
-// In the forms with a mask: the others make g++ 12 warn of its own headers.
-constexpr __mmask16 kAll = 0xffff;
-
-[[gnu::always_inline]] inline Ints wide(const Words& x) {
-  return (Ints)_mm512_maskz_cvtepu16_epi32(kAll, (__m256i)x);
-}
-
-[[gnu::always_inline]] inline Words narrow(const Ints& x) {
-  return (Words)_mm512_maskz_cvtepi32_epi16(kAll, (__m512i)x);
-}
-
-[[gnu::always_inline]] inline Floats larger(const Floats& a, const Floats& b) {
-  return (Floats)_mm512_maskz_max_ps(kAll, (__m512)b, (__m512)a);
-}
-[[gnu::always_inline]] inline Floats smaller(const Floats& a, const Floats& b) {
-  return (Floats)_mm512_maskz_min_ps(kAll, (__m512)b, (__m512)a);
-}
-
-// To the nearest, ties to even.
-[[gnu::always_inline]] inline Words rounded_words(const Floats& x) {
-  return (Words)_mm512_cvtneps_pbh((__m512)x);
-}
-
-// x less the next lower whole number.
-[[gnu::always_inline]] inline Floats behind_point(const Floats& x) {
-  return (Floats)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEG_INF);
-}
-
-// x 2^(the next whole number below n).
-[[gnu::always_inline]] inline Floats raised(const Floats& x, const Floats& n) {
-  return (Floats)_mm512_maskz_scalef_ps(kAll, (__m512)x, (__m512)n);
-}
-
+#include "patina/kernels/instructions/whole_registers.h"
 #else
-
-[[gnu::always_inline]] inline Ints wide(const Words& x) {
-  return __builtin_convertvector(x, Ints);
-}
-
-[[gnu::always_inline]] inline Words narrow(const Ints& x) {
-  return __builtin_convertvector(x, Words);
-}
-
-[[gnu::always_inline]] inline Floats larger(const Floats& a, const Floats& b) {
-  return a < b ? b : a;
-}
-[[gnu::always_inline]] inline Floats smaller(const Floats& a, const Floats& b) {
-  return b < a ? b : a;
-}
-
-[[gnu::always_inline]] inline Words rounded_words(const Floats& x) {
-  const Ints bits = (Ints)x;
-  return narrow((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-[[gnu::always_inline]] inline Ints whole_below(const Floats& x) {
-  const Ints cut = __builtin_convertvector(larger(x, same(-200.0f)), Ints);
-  return cut + (__builtin_convertvector(cut, Floats) > x);  // true is -1; 2^-200 is nothing
-}
-
-[[gnu::always_inline]] inline Floats behind_point(const Floats& x) {
-  return x - __builtin_convertvector(whole_below(x), Floats);
-}
-
-[[gnu::always_inline]] inline Floats raised(const Floats& x, const Floats& n) {
-  return n < -126.0f ? Floats{} : (Floats)((Ints)x + (whole_below(n) << 23));
-}
-
+#include "patina/kernels/instructions/halves.h"
 #endif
 
+namespace {
+
+[[gnu::always_inline]] inline float total(const Floats& lanes) {
+  return folded(lanes, [](const auto& a, const auto& b) { return a + b; });
+}
+
+[[gnu::always_inline]] inline float largest_of(const Floats& lanes) {
+  return folded(lanes, [](const auto& a, const auto& b) { return a < b ? b : a; });
+}
+
 [[gnu::always_inline]] inline Floats widened(const Words& x) {
-  return (Floats)(wide(x) << 16);
+  return floats_of_bits(wide(x) << 16);
 }
 
 // Sixteen floats, or as many bf16 as floats; and back.
@@ -138,18 +59,24 @@ constexpr __mmask16 kAll = 0xffff;
   store(rounded_words(x), to);
 }
 
+// The same of the first `count` only, zeros behind: so a number's result does not depend on where
+// among others it stands.
+template <class T>
+[[gnu::always_inline]] inline Floats first_at(const T* from, int64_t count) {
+  alignas(64) T some[kLanes] = {};
+  std::copy_n(from, count, some);
+  return floats_at(some);
+}
+template <class T>
+[[gnu::always_inline]] inline void put_first(const Floats& x, int64_t count, T* to) {
+  alignas(64) T some[kLanes];
+  put(x, some);
+  std::copy_n(some, count, to);
+}
+
 // Pairs of neighbours: one from each.
 [[gnu::always_inline]] inline Ints woven(const Words& even, const Words& odd) {
   return wide(even) | wide(odd) << 16;
-}
-
-[[gnu::always_inline]] inline float largest_of(const Floats& lanes) {
-  Floats x = lanes;
-  x = larger(x, __builtin_shuffle(x, kLane ^ 8));
-  x = larger(x, __builtin_shuffle(x, kLane ^ 4));
-  x = larger(x, __builtin_shuffle(x, kLane ^ 2));
-  x = larger(x, __builtin_shuffle(x, kLane ^ 1));
-  return x[0];
 }
 
 // 2^x for x of 0 or little more, as T needs it: relative error below 8e-6, far less than the
@@ -174,37 +101,19 @@ template <class T>
   return raised(p, x);
 }
 
-using kernels::rough_gelu;
-
-// The same for sixteen numbers.
-[[gnu::always_inline]] inline Floats rough_gelu(const Floats& x) {
-  const Floats u = smaller(larger(x, same(-kGeluEnd)), same(kGeluEnd)), square = u * u;
-  Floats p = same(kGelu[0]);
-#pragma GCC unroll 16
-  for (size_t i = 1; i < std::size(kGelu); ++i) p = p * square + kGelu[i];
-  return x * (u * p + 0.5f);
-}
-
 // Exchanges rows and columns of 16 x 16 numbers: each step those that differ in one bit.
 template <int bit>
-[[gnu::always_inline]] inline void exchange(Ints (&rows)[16]) {
-  constexpr Ints kUpper = (kLane & bit) != 0;
-  constexpr Ints kFirst = kUpper ? kLane - bit + 16 : kLane;
-  constexpr Ints kSecond = kUpper ? kLane + 16 : kLane + bit;
+[[gnu::always_inline]] inline void exchange_all(Ints (&rows)[16]) {
 #pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) {
-    if (i & bit) continue;
-    const Ints a = rows[i], b = rows[i + bit];
-    rows[i] = chosen(a, b, kFirst);
-    rows[i + bit] = chosen(a, b, kSecond);
-  }
+  for (int i = 0; i < 16; ++i)
+    if (!(i & bit)) exchange<bit>(rows[i], rows[i + bit]);
 }
 
 [[gnu::always_inline]] inline void transpose(Ints (&rows)[16]) {
-  exchange<8>(rows);
-  exchange<4>(rows);
-  exchange<2>(rows);
-  exchange<1>(rows);
+  exchange_all<8>(rows);
+  exchange_all<4>(rows);
+  exchange_all<2>(rows);
+  exchange_all<1>(rows);
 }
 
 }  // namespace

@@ -58,13 +58,13 @@ TEST(Tiles, HoldEachElementInItsPlace) {
       for (const auto& [name, set] : instruction_sets()) {
         SCOPED_TRACE(name + " " + std::to_string(n) + " x " + std::to_string(k));
         std::vector<bf16> tiles(expected.size(), 0x1234);
-        set->pack(words.data(), row, column, n, k, tiles.data());
+        set->rounded.pack(words.data(), row, column, n, k, tiles.data());
         EXPECT_EQ(tiles, expected);
         std::fill(tiles.begin(), tiles.end(), 0x1234);
-        set->pack_rounded(numbers.data(), row, column, n, k, tiles.data());
+        set->rounded.pack_rounded(numbers.data(), row, column, n, k, tiles.data());
         EXPECT_EQ(tiles, expected);
         std::vector<float> strips(size_t(tiles_size<float>(n, k)), 1234);
-        set->pack_floats(numbers.data(), row, column, n, k, strips.data());
+        set->floats.pack(numbers.data(), row, column, n, k, strips.data());
         EXPECT_EQ(strips, packed(numbers, row, column, n, k));
       }
     }
@@ -78,7 +78,7 @@ TEST(Tiles, UnpackToTheTransposedMatrix) {
     for (const auto& [name, set] : instruction_sets()) {
       SCOPED_TRACE(name + " " + std::to_string(n) + " x " + std::to_string(k));
       std::vector<bf16> to(size_t(height * stride), 0x1234);
-      set->unpack_transposed(tiles.data(), n, k, to.data(), stride);
+      set->rounded.unpack_transposed(tiles.data(), n, k, to.data(), stride);
       for (int64_t j = 0; j < height; ++j) {
         for (int64_t i = 0; i < width; ++i)
           ASSERT_EQ(to[size_t(j * stride + i)], tiles[place(i, j, k)]) << i << " " << j;
@@ -90,6 +90,11 @@ TEST(Tiles, UnpackToTheTransposedMatrix) {
 
 double activated_exactly(Activation activation, double x) {
   if (activation == Activation::gelu) return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+  const auto swish = [x](double inner) { return x / (1 + std::exp(-inner)); };
+  if (activation == Activation::gelu_tanh)
+    return swish(1.5957691216057308 * (x + 0.044715 * x * x * x));
+  if (activation == Activation::quick_gelu) return swish(1.702 * x);
+  if (activation == Activation::silu) return swish(x);
   if (activation == Activation::relu) return std::max(x, 0.0);
   if (activation == Activation::tanh) return std::tanh(x);
   return x;
@@ -170,7 +175,7 @@ void run(const Instructions& set, const Product<bf16>& product) {
   set.product(product);
 }
 void run(const Instructions& set, const Product<float>& product) {
-  set.product_of_floats(product);
+  set.floats.product(product);
 }
 
 template <class T>
@@ -225,6 +230,68 @@ TYPED_TEST(Products, OfARowDependOnThatRowOnly) {
                              trial.numbers.begin() + row * trial.stride));
     }
   }
+}
+
+// Bit for bit, however many rows are left and into however many parts their sums fall.
+TEST(ProductsOfFloats, OfARowAreTheSameForAnyNumberOfRows) {
+  for (const auto& [name, set] : instruction_sets())
+    for (const int64_t k : {1, 77, 1024, 1031, 2050}) {
+      Trial<float> most{20, 45, k, true, false, false, false, Activation::none};
+      most.prepare();
+      set->floats.product(most.product());
+      most.check();
+      for (int64_t m = 1; m < most.m; ++m) {
+        SCOPED_TRACE(name + " " + std::to_string(m) + " x " + std::to_string(k));
+        auto some = most;
+        std::fill(some.numbers.begin(), some.numbers.end(), 1234.0f);
+        auto p = some.product();
+        p.a += (most.m - m) * most.width;
+        p.m = m;
+        set->floats.product(p);
+        EXPECT_TRUE(std::equal(some.numbers.begin(), some.numbers.begin() + m * some.stride,
+                               most.numbers.end() - m * most.stride));
+      }
+    }
+}
+
+// More rows than a panel has, of more steps than are added at a time.
+TYPED_TEST(Products, AreRightInParts) {
+  using Of = Trial<TypeParam>;
+  expect_right(Of{150, 70, 1500, true, true, true, false, Activation::none});
+  expect_right(Of{261, 33, 100, true, true, false, false, Activation::silu});
+}
+
+// Each activation, as it ends a product and alone, and its slope; numbers behind the last vector
+// too.
+TYPED_TEST(Products, ActivateLikeTheDefinitions) {
+  constexpr bool kRough = std::is_same_v<TypeParam, bf16>;
+  const double off = kRough ? 1.0 / 256 : 4e-6;
+  std::vector<TypeParam> x, one;
+  for (double at = -12; at <= 12; at += 0.0625) x.push_back(rounded<TypeParam>(float(at)));
+  one.assign(x.size(), rounded<TypeParam>(1.0f));
+  for (const auto& [name, set] : instruction_sets())
+    for (const auto activation :
+         {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::quick_gelu,
+          Activation::relu, Activation::silu, Activation::tanh}) {
+      const auto& rows = set->template rows<TypeParam>();
+      std::vector<TypeParam> y(x.size()), slopes(x.size());
+      rows.activate(activation, int64_t(x.size()), x.data(), y.data());
+      rows.activate_back(activation, int64_t(x.size()), one.data(), x.data(), slopes.data());
+      for (size_t i = 0; i < x.size(); ++i) {
+        SCOPED_TRACE(name + " " + std::to_string(int(activation)) + " at " +
+                     std::to_string(to_float(x[i])));
+        const double at = to_float(x[i]), y_at = activated_exactly(activation, at);
+        const double up = activated_exactly(activation, at + 1e-5),
+                     down = activated_exactly(activation, at - 1e-5), slope = (up - down) / 2e-5;
+        EXPECT_NEAR(to_float(y[i]), y_at, off * std::max(1.0, std::fabs(y_at)));
+        if (activation != Activation::relu || at != 0) {
+          EXPECT_NEAR(to_float(slopes[i]), slope, off * std::max(1.0, std::fabs(slope)));
+        }
+        TypeParam alone;
+        rows.activate(activation, 1, &x[i], &alone);
+        EXPECT_EQ(alone, y[i]);
+      }
+    }
 }
 
 // Bit for bit: rows that lie as columns, one beside the other and apart.

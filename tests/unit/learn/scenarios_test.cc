@@ -95,6 +95,10 @@ TEST(Turns, GoOnUntilRoundsAndTimeAreReachedAndNoFurtherThanAllowed) {
   rounds = 0;
   times_in_turn({.rounds = 1, .seconds = 0.05, .warm_up = false}, {slow});
   EXPECT_EQ(rounds, 3);
+  rounds = 0;  // the warm-up counts where there is no time for more
+  const auto times = times_in_turn({.rounds = 2, .seconds = 0, .most_seconds = 0.03}, {slow});
+  EXPECT_EQ(rounds, 1);
+  EXPECT_GE(times[0], 0.02);
 }
 
 TEST(Ratio, MeetsItsBarFromTheRightSide) {

@@ -13,7 +13,7 @@ namespace patina {
 namespace {
 
 TEST(Engine, AutoIsBf16WhereThatIsFaster) {
-  const bool faster = kernels::isa() == kernels::Isa::amx;
+  const bool faster = kernels::bf16_is_faster();
   EXPECT_EQ(make_engine({})->text().starts_with("packed bf16"), faster);
   EXPECT_TRUE(make_engine({.precision = "fp32"})->text().starts_with("packed fp32"));
   EXPECT_TRUE(make_engine({.precision = "bf16"})->text().starts_with("packed bf16"));

@@ -1,0 +1,18 @@
+// bf16 for any processor: the reference for the others.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+
+#include "patina/kernels/tiles.h"
+
+namespace patina::kernels {
+
+#include "patina/kernels/instructions/bf16_loops.h"
+#include "patina/kernels/instructions/plain_block.h"
+
+const Bf16Kernels kPortableRounded = bf16_kernels();
+const Instructions kPortable = {kPortableFloats, kPortableRounded, nothing, plain_block,
+                                plain_product<plain_block>};
+
+}  // namespace patina::kernels

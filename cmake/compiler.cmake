@@ -13,7 +13,8 @@ if(PATINA_WERROR)
   target_compile_options(patina_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()
 if(PATINA_SANITIZE)
-  target_compile_options(patina_options INTERFACE -fsanitize=${PATINA_SANITIZE} -fno-omit-frame-pointer)
+  target_compile_options(patina_options INTERFACE
+    -fsanitize=${PATINA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(patina_options INTERFACE -fsanitize=${PATINA_SANITIZE})
 endif()
 

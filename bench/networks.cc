@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "patina/base/error.h"
 #include "patina/models/model.h"
 #include "patina/ops.h"
 

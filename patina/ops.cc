@@ -267,10 +267,16 @@ namespace patina {
 
 // `other` is what a number on the left becomes: the operation with its sides exchanged, where there
 // is one, else the number as a tensor.
-#define PATINA_OPERATOR(op, method, other)                                             \
-  Tensor operator op(const Tensor& x, const Tensor& y) { return x.method(y); }         \
-  Tensor operator op(const Tensor& x, const Scalar& y) { return x.method(y); }         \
-  Tensor operator op(const Scalar& x, const Tensor& y) { return other; }
+#define PATINA_OPERATOR(op, method, other)               \
+  Tensor operator op(const Tensor& x, const Tensor& y) { \
+    return x.method(y);                                  \
+  }                                                      \
+  Tensor operator op(const Tensor& x, const Scalar& y) { \
+    return x.method(y);                                  \
+  }                                                      \
+  Tensor operator op(const Scalar& x, const Tensor& y) { \
+    return other;                                        \
+  }
 PATINA_OPERATOR(+, add, y.add(x))
 PATINA_OPERATOR(*, mul, y.mul(x))
 PATINA_OPERATOR(-, sub, at::full_like(y, x).sub_(y))

@@ -1,5 +1,5 @@
-// What the program prints for fixed arguments, such as `--help` and `explain l2p`: rendered once, when
-// it is built, so that they can be printed without LibTorch.
+// What the program prints for fixed arguments, such as `--help` and `explain l2p`: rendered once,
+// when it is built, so that they can be printed without LibTorch.
 #pragma once
 
 #include <functional>

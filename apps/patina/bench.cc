@@ -95,18 +95,18 @@ void run_scenarios(const Arguments& arguments, bool quiet) {
 
 void add_bench(Command& program) {
   auto arguments = std::make_shared<Arguments>();
-  const auto command = program.command("bench",
-                                     "Time what patina does on this machine beside the plain ways "
-                                     "to do it: ratios, in one process");
+  const auto command =
+      program.command("bench",
+                      "Time what patina does on this machine beside the plain ways "
+                      "to do it: ratios, in one process");
   command.option("--out", arguments->out, "Also write everything measured to this JSON file")
       .type("FILE.json");
   std::string names;
   for (const auto& scenario : bench::scenarios())
     names += (names.empty() ? "" : ", ") + scenario.name;
-  command.option("--only", arguments->only, "These scenarios alone: " + names)
-      .type("NAME");
+  command.option("--only", arguments->only, "These scenarios alone: " + names).type("NAME");
   command.flag("--quick", arguments->quick,
-                    "Small sizes, once: shows within a minute that everything runs, not how fast");
+               "Small sizes, once: shows within a minute that everything runs, not how fast");
   command.footer(
       "Each way of doing a thing is run in turn, five rounds or more where the time allows, and "
       "medians are compared.\nA scenario ends within two minutes and wants the machine for itself. "

@@ -1,5 +1,5 @@
-// A command and its arguments. The library behind it, CLI11, is known to command.cc alone: its header
-// costs four seconds a source.
+// A command and its arguments. The library behind it, CLI11, is known to command.cc alone: its
+// header costs four seconds a source.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,9 @@ class Argument {
   Argument one_of(const std::vector<std::string>& names) const;
   /// `fault` says what is wrong with a value; "" where nothing is.
   Argument check(std::function<std::string(const std::string& value)> fault) const;
-  Argument shows_default() const;                 // in --help
-  Argument type(const std::string& name) const;   // in --help, such as KEY=VALUE
-  Argument one_at_a_time() const;                 // a list's values each need the name again
+  Argument shows_default() const;                // in --help
+  Argument type(const std::string& name) const;  // in --help, such as KEY=VALUE
+  Argument one_at_a_time() const;                // a list's values each need the name again
   Argument excludes(const Argument& other) const;
 
  private:

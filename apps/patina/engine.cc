@@ -28,8 +28,9 @@ struct Program {
 
   Program() {
     Command program = line.program();
-    program.option("--threads", threads,
-                   "Threads for computing; 0: as OMP_NUM_THREADS says, else one per core")
+    program
+        .option("--threads", threads,
+                "Threads for computing; 0: as OMP_NUM_THREADS says, else one per core")
         .range(0, 4096);
     program.flag("--quiet", quiet, "No progress lines");
     line.when_parsed([this] {

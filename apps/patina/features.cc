@@ -263,10 +263,12 @@ void add_features(Command& program) {
   auto arguments = std::make_shared<Arguments>();
   const auto command = program.command(
       "features", "Write a backbone's features of images, texts, a data set or stored tensors");
-  command.option("model", arguments->model,
-                   "A .safetensors file or folder, or a name of `patina list models`")
+  command
+      .option("model", arguments->model,
+              "A .safetensors file or folder, or a name of `patina list models`")
       .required();
-  command.option(
+  command
+      .option(
           "inputs", arguments->input.paths,
           "Images, folders, a file of texts (.txt, .csv, .tsv, .json, .jsonl), a name of `patina "
           "list datasets`, or a .safetensors file of tensors used as they are: `input` [N,3,H,W]; "
@@ -275,36 +277,40 @@ void add_features(Command& program) {
       .required();
   command.option("-o,--out", arguments->out, "Where the .safetensors file goes").required();
   command.flag("--all", arguments->all,
-                    "Also `embedded`, `block0`..., `tokens`, `logits`, `pooled` and `word_scores` "
-                    "where the model "
-                    "has such a head, and a text's `input` and `mask`");
+               "Also `embedded`, `block0`..., `tokens`, `logits`, `pooled` and `word_scores` "
+               "where the model "
+               "has such a head, and a text's `input` and `mask`");
   command.flag("--skip-bad-images", arguments->input.skip_bad_images,
-                    "Count and leave out images that cannot be decoded");
+               "Count and leave out images that cannot be decoded");
   command.option("--split", arguments->input.split, "Of a data set")
       .one_of({"train", "test"})
       .shows_default();
-  command.option("--text", arguments->input.fields.text,
-                   "The column or field of the texts; a number from 0 without a header")
+  command
+      .option("--text", arguments->input.fields.text,
+              "The column or field of the texts; a number from 0 without a header")
       .shows_default();
   command.option("--pair", arguments->input.fields.pair, "The column of their second parts");
   command.option("--label", arguments->input.fields.label,
-                      "The column of labels, written as `target`");
-  command.option("--max-length", arguments->text.max_length,
-                   "Tokens of a text; what is longer is cut (default: the model's limit)")
+                 "The column of labels, written as `target`");
+  command
+      .option("--max-length", arguments->text.max_length,
+              "Tokens of a text; what is longer is cut (default: the model's limit)")
       .range(1, 1 << 20);
   command.option("--weights", arguments->options.path, "The weight file of a named model");
-  command.option("--size", arguments->transform.size,
-                   "Side of the network's input; positions are interpolated (default: the model's)")
+  command
+      .option("--size", arguments->transform.size,
+              "Side of the network's input; positions are interpolated (default: the model's)")
       .range(1, 4096);
-  command.option(
-          "--resize", arguments->transform.resize,
-          "Resize the shorter side to this, then crop the centre (default: straight to size)")
+  command
+      .option("--resize", arguments->transform.resize,
+              "Resize the shorter side to this, then crop the centre (default: straight to size)")
       .range(0, 16384);
   command.option("--interpolation", arguments->transform.interpolation, "Of the resize")
       .one_of({"bicubic", "bilinear"})
       .shows_default();
-  command.option("--normalize", arguments->transform.normalize,
-                   "Pixel normalisation (default: the model's)")
+  command
+      .option("--normalize", arguments->transform.normalize,
+              "Pixel normalisation (default: the model's)")
       .one_of(normalization_names());
   command.option("--heads", arguments->options.heads, "Attention heads (default: from the file)")
       .range(1, 1024);

@@ -62,8 +62,7 @@ void generate(Arguments& arguments) {
 void add_generate(Command& program) {
   auto arguments = std::make_shared<Arguments>();
   const auto command = program.command("generate", "Let a language model continue a text");
-  command.option("model", arguments->model, "A model folder: GPT-2, LLaMA, Qwen2 or T5")
-      .required();
+  command.option("model", arguments->model, "A model folder: GPT-2, LLaMA, Qwen2 or T5").required();
   command.option("prompt", arguments->prompt, "What it continues or answers; - reads it")
       .required();
   OptionFields fields(command);

@@ -171,7 +171,8 @@ std::vector<std::string> explained_names() {
 
 void add_list(Command& program) {
   auto what = std::make_shared<std::string>();
-  const auto list = program.command("list", "List learners, models, datasets, scenarios or metrics");
+  const auto list =
+      program.command("list", "List learners, models, datasets, scenarios or metrics");
   list.option("what", *what, "learners, models, datasets, scenarios or metrics")
       .required()
       .one_of(list_names());

@@ -1,5 +1,5 @@
-// `patina`: answers what asks for no network, and starts the engine, the same program with LibTorch,
-// for everything else. Loading LibTorch costs most of a second.
+// `patina`: answers what asks for no network, and starts the engine, the same program with
+// LibTorch, for everything else. Loading LibTorch costs most of a second.
 #include <unistd.h>
 
 #include <cerrno>

@@ -18,8 +18,7 @@ void add_pretrain(Command& program) {
   const auto command = program.command(
       "pretrain",
       "Train starter weights: cross-entropy, and a teacher's features when one is given");
-  command.option("recipe", arguments->recipe, "A TOML file; see recipes/pretrain/")
-      .required();
+  command.option("recipe", arguments->recipe, "A TOML file; see recipes/pretrain/").required();
   command.option("--out", arguments->out, "Folder of the run (default: runs/<recipe's name>)");
   command.flag("--resume", arguments->resume, "Continue after the last finished epoch");
   command.overrides(arguments->overrides);

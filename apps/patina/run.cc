@@ -34,14 +34,14 @@ void add_run(Command& program) {
       program.command("run", "Run a recipe: learn a stream of tasks from start to end");
   command.option("recipe", arguments->recipe, "A TOML file; see recipes/").required();
   command.option("--out", arguments->out, "Folder of the run (default: runs/<recipe's name>)");
-  const auto resume = command.flag("--resume", arguments->resume,
-                                   "Continue from the last checkpoint in --out");
+  const auto resume =
+      command.flag("--resume", arguments->resume, "Continue from the last checkpoint in --out");
   command.flag("--overwrite", arguments->overwrite, "Delete a run that is there already")
       .excludes(resume);
   command.flag("--skip-bad-images", arguments->skip_bad_images,
-                    "Count and leave out images that cannot be decoded (data.skip_bad_images)");
+               "Count and leave out images that cannot be decoded (data.skip_bad_images)");
   command.flag("--no-cache", arguments->no_cache,
-                    "Compute every feature anew and keep none; the results are the same");
+               "Compute every feature anew and keep none; the results are the same");
   command.overrides(arguments->overrides);
   command.action([arguments] {
     if (arguments->skip_bad_images) arguments->overrides.push_back("data.skip_bad_images=true");

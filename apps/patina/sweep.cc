@@ -63,16 +63,17 @@ void add_sweep(Command& program) {
       "sweep", "Run several recipes one after another and compare them in one table");
   command.option("recipes", arguments->recipes, "TOML files; see recipes/").required();
   command.option("--out", arguments->out,
-                      "Folder of the runs, the summary and the page (default: runs/sweep)");
+                 "Folder of the runs, the summary and the page (default: runs/sweep)");
   command.option("--seeds", arguments->plan.seeds,
-                      "Run each recipe with each of these seeds, for class order and all else; the "
-                      "table then shows means and deviations");
-  command.option("--jobs", arguments->jobs,
-                   "Run so many recipes at once, each a process with its part of --threads and "
-                   "a log beside its folder; small networks gain by it, memory must hold all")
+                 "Run each recipe with each of these seeds, for class order and all else; the "
+                 "table then shows means and deviations");
+  command
+      .option("--jobs", arguments->jobs,
+              "Run so many recipes at once, each a process with its part of --threads and "
+              "a log beside its folder; small networks gain by it, memory must hold all")
       .range(1, 256);
   command.flag("--no-cache", arguments->no_cache,
-                    "Compute every feature anew and keep none; the results are the same");
+               "Compute every feature anew and keep none; the results are the same");
   command.overrides(arguments->plan.overrides);
   command.footer(
       "What is complete is kept and what was interrupted goes on, so the same command may be given "

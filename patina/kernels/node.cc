@@ -33,8 +33,8 @@ namespace {
 
 // LibTorch 1.13 shares its nodes by shared_ptr, later versions count references within them.
 template <class N>
-requires std::is_base_of_v<c10::intrusive_ptr_target, N>
-c10::intrusive_ptr<N> made(const Tensors& inputs, std::unique_ptr<Backward> backward) {
+requires std::is_base_of_v<c10::intrusive_ptr_target, N> c10::intrusive_ptr<N> made(
+    const Tensors& inputs, std::unique_ptr<Backward> backward) {
   return c10::make_intrusive<N>(inputs, std::move(backward));
 }
 template <class N>

@@ -19,8 +19,8 @@ using Tensors = std::vector<Tensor>;
 class Backward {
  public:
   virtual ~Backward() = default;
-  /// The gradients of the inputs, in the order `record` was given them, for the gradient `dy` of the
-  /// output, which is defined. One that nobody reads may stay undefined.
+  /// The gradients of the inputs, in the order `record` was given them, for the gradient `dy` of
+  /// the output, which is defined. One that nobody reads may stay undefined.
   virtual Tensors gradients(const Tensor& dy) = 0;
 
  protected:

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "patina/base/json.h"
 #include "patina/checkpoint/load.h"
 #include "patina/models/family.h"
 #include "patina/ops.h"

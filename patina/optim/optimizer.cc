@@ -215,8 +215,8 @@ std::vector<Tensor> Optimizer::state() const {
   std::vector<Tensor> kept;
   for (const auto& group : state_->moments)
     for (const auto& known : group)
-      kept.insert(kept.end(), {at::full({}, known.steps, at::kLong), known.first, known.second,
-                               known.largest});
+      kept.insert(kept.end(),
+                  {at::full({}, known.steps, at::kLong), known.first, known.second, known.largest});
   return kept;
 }
 

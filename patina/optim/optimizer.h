@@ -1,6 +1,7 @@
-// Optimizers and learning-rate schedules. SGD, Adam and AdamW make PyTorch's steps; they are written
-// here because LibTorch's own cost a minute to compile, differ between its versions and cannot grow
-// with a head. The schedules are closed forms of the epoch, so resuming needs nothing but the epoch.
+// Optimizers and learning-rate schedules. SGD, Adam and AdamW make PyTorch's steps; they are
+// written here because LibTorch's own cost a minute to compile, differ between its versions and
+// cannot grow with a head. The schedules are closed forms of the epoch, so resuming needs nothing
+// but the epoch.
 #pragma once
 
 #include <memory>

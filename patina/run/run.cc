@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "patina/base/error.h"
+#include "patina/base/json.h"
 #include "patina/checkpoint/load.h"
 #include "patina/config/recipe_file.h"
 #include "patina/kernels/flops.h"

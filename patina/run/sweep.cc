@@ -5,6 +5,7 @@
 #include <set>
 
 #include "patina/base/error.h"
+#include "patina/base/json.h"
 #include "patina/base/thread_pool.h"
 #include "patina/config/recipe_file.h"
 

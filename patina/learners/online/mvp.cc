@@ -3,8 +3,8 @@
 // features that say little about their class, count more.
 // Moon et al., "Online Class Incremental Learning on Stochastic Blurry Task Boundary via Mask and
 // Visual Prompt Tuning", ICCV 2023.
-#include "patina/base/json.h"
 #include "patina/adapt/per_sample.h"
+#include "patina/base/json.h"
 #include "patina/learn/adapted.h"
 #include "patina/learn/key_query.h"
 #include "patina/learn/prompt_learner.h"

@@ -106,7 +106,9 @@ TEST(Refined, FollowsTheBestClassUntilItStaysOrTheRoundsAreOver) {
     const bool even = rounds % 2 == 0;
     EXPECT_EQ(scores[1][even ? 0 : 2].item<float>(), even ? 20 : 10) << rounds;
     EXPECT_EQ(scores[1].count_nonzero().item<int64_t>(), 1);
-    if (rounds >= 3) EXPECT_EQ(scores[2][2].item<float>(), 20);
+    if (rounds >= 3) {
+      EXPECT_EQ(scores[2][2].item<float>(), 20);
+    }
   }
 }
 

@@ -190,8 +190,7 @@ TEST(Optimizer, StepsAsPyTorchsDo) {
         const Json absent = Json::array({step, names[i]});
         const bool gone = one.contains("absent") && std::ranges::count(one["absent"], absent) > 0;
         const Json& values = file["gradients"][step][names[i]];
-        tensors[i].mutable_grad() =
-            gone ? Tensor() : tensor_from(values, file["shapes"][names[i]]);
+        tensors[i].mutable_grad() = gone ? Tensor() : tensor_from(values, file["shapes"][names[i]]);
       }
       optimizer.step(file["rates"][step]);
       for (size_t i = 0; i < names.size(); ++i)
@@ -248,8 +247,8 @@ TEST(Optimizer, RefusesAStateThatIsNotOne) {
   no_steps[0] = Tensor();
   other_shape[1] = at::zeros({5});
   other_type[1] = good[1].to(at::kDouble);
-  for (const auto& bad : {std::vector<Tensor>{}, {good.begin(), good.begin() + 4}, no_steps,
-                          other_shape, other_type})
+  for (const auto& bad :
+       {std::vector<Tensor>{}, {good.begin(), good.begin() + 4}, no_steps, other_shape, other_type})
     EXPECT_PRED2(contains, error_of([&] { fit.optimizer.set_state(bad); }),
                  "the optimizer's state cannot be read");
   Tensor lone = at::ones({1}).requires_grad_(true);

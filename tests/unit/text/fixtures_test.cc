@@ -41,8 +41,8 @@ TEST_P(SmallVocabulary, IdsAndTokensAreTheReferences) {
   const Json rows = cases().at("cases");
   for (const auto& path : {folder(), folder() / "json"}) {
     const auto tokenizer = load_tokenizer(path.string());
-    // CLIP's own files are read as OpenAI's program does, for which a capital sigma that ends a word
-    // is written as such in lower case, too; Hugging Face's knows no words there.
+    // CLIP's own files are read as OpenAI's program does, for which a capital sigma that ends a
+    // word is written as such in lower case, too; Hugging Face's knows no words there.
     const bool by_word = GetParam() == "clip" && path == folder();
     expect_ids(*tokenizer, rows, "ids",
                [&](const std::string& text) { return by_word && text.ends_with("\u03a3"); });

@@ -2,7 +2,8 @@
 #   extern const unsigned char NAME[];  extern const unsigned char NAME_end[];
 function(patina_embed target name file)
   set(source ${CMAKE_CURRENT_BINARY_DIR}/${name}.S)
-  file(WRITE ${source} "\
+  # Written where it changes only: else every configuration would build all of it again.
+  file(CONFIGURE OUTPUT ${source} @ONLY CONTENT "\
     .section .rodata\n\
     .global ${name}\n\
     .global ${name}_end\n\

@@ -1,6 +1,7 @@
 # Makes patina a part of the project in guest/ and checks what that does to the project: nothing. Builds
 # two files only.
 #   cmake -DPATINA=... -DWORK=... -DSOURCE=... -DCXX=... -DGENERATOR=... -DPREFIX_PATH=... -P guest_test.cmake
+cmake_minimum_required(VERSION 3.25)
 file(REMOVE_RECURSE ${WORK})
 execute_process(COMMAND_ERROR_IS_FATAL ANY COMMAND ${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK} -G ${GENERATOR}
   -DPATINA=${PATINA} -DCMAKE_CXX_COMPILER=${CXX} "-DCMAKE_PREFIX_PATH=${PREFIX_PATH}" "-DTorch_DIR=${TORCH}")

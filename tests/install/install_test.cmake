@@ -1,5 +1,6 @@
 # Installs a finished build into a folder of its own, builds the consumer against it and runs it.
 #   cmake -DBUILD=... -DSOURCE=... -DCXX=... -DGENERATOR=... -DPREFIX_PATH=... -DTORCH=... -P install_test.cmake
+cmake_minimum_required(VERSION 3.25)
 set(work ${BUILD}/test-scratch/install)
 file(REMOVE_RECURSE ${work})
 

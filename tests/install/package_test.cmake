@@ -1,5 +1,6 @@
 # Packs a finished build into a .tar.gz, unpacks it elsewhere and runs what is in it.
 #   cmake -DBUILD=... -P package_test.cmake
+cmake_minimum_required(VERSION 3.25)
 set(work ${BUILD}/test-scratch/package)
 file(REMOVE_RECURSE ${work})
 

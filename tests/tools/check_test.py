@@ -54,7 +54,8 @@ class Check(unittest.TestCase):
                     "patina/nn/a.cc:1: torch/ headers may be included only in patina/kernels/node.cc, "
                     "patina/dist/, patina/tensor.cc")
         self.expect("apps/patina/a.cc", "\n#include <nlohmann/json.hpp>\n",
-                    "apps/patina/a.cc:2: nlohmann-json may be included only in patina/base/json.h")
+                    "apps/patina/a.cc:2: nlohmann-json may be included only in patina/base/json.h, "
+                    "patina/base/json_fwd.h")
 
     def test_words(self):
         self.expect("patina/nn/a.cc", '// One phase of "Dark Experience and its episodes".\nint phase;\n',

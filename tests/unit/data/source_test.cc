@@ -3,6 +3,7 @@
 #include "patina/data/source.h"
 
 #include <set>
+#include <thread>
 
 #include "patina/base/error.h"
 #include "patina/config/recipe_file.h"
@@ -195,6 +196,27 @@ TEST(Folder, ClassesOfOneNameAreToldApart) {
   write_text(root / "classes.tsv", "0\tn1\tcrane\n1\tn2\tcrane\n");
   EXPECT_EQ(open_data({.name = "folder", .path = root.string()}).train->classes(),
             (std::vector<std::string>{"crane (n1)", "crane (n2)"}));
+}
+
+TEST(Folder, IsReadByManyThreads) {
+  const auto root = scratch_folder("folder");
+  write_images(root / "a", 8, 30);
+  const auto source = open_data({.name = "folder", .path = root.string()}).train;
+  std::vector<Fingerprint> alone;
+  for (int64_t i = 0; i < source->size(); ++i) alone.push_back(source->fingerprint(i));
+  // A source of its own, so that nobody has read its files yet.
+  const auto shared = open_data({.name = "folder", .path = root.string()}).train;
+  std::vector<std::vector<Fingerprint>> found(4);
+  std::vector<std::thread> threads;
+  for (auto& list : found)
+    threads.emplace_back([&] {
+      for (int64_t i = 0; i < shared->size(); ++i) {
+        list.push_back(shared->fingerprint(i));
+        shared->image(i);
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  for (const auto& list : found) EXPECT_EQ(list, alone);
 }
 
 std::set<std::string> origins(const Source& source) {

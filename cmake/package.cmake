@@ -35,8 +35,7 @@ set(CPACK_DEB_COMPONENT_INSTALL ON)
 
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
-set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "Continual learning on pre-trained models
-One program that lets a pre-trained network go on learning (new classes, new domains, new tasks)
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "One program that lets a pre-trained network go on learning (new classes, new domains, new tasks)
 without forgetting. It runs published methods on streams of tasks and measures them.")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 if(PATINA_BUNDLE)

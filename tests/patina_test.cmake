@@ -64,7 +64,8 @@ endfunction()
 if(PATINA_PCH)
   patina_test_headers(patina_core_test_headers patina_core)
   patina_test_headers(patina_test_headers patina
-    ${PROJECT_SOURCE_DIR}/patina/tensor.h ${PROJECT_SOURCE_DIR}/patina/ops.h)
+    ${PROJECT_SOURCE_DIR}/patina/ops.h ${PROJECT_SOURCE_DIR}/patina/learners/registry.h
+    ${PROJECT_SOURCE_DIR}/patina/config/recipe_file.h)
 endif()
 
 # patina_test_program(NAME LIBRARY source...): a GoogleTest program without an entry.

@@ -146,6 +146,11 @@ int64_t ConfigJson::id(const std::string& key, int64_t standard) {
 }
 
 nn::Activation ConfigJson::activation(const std::string& key, const std::string& standard) {
+  return activation_called(word(key, standard), key);
+}
+
+nn::Activation ConfigJson::activation_called(const std::string& name,
+                                             const std::string& key) const {
   using nn::Activation;
   static const std::vector<std::pair<std::string, Activation>> known = {
       {"gelu", Activation::gelu},
@@ -156,7 +161,6 @@ nn::Activation ConfigJson::activation(const std::string& key, const std::string&
       {"silu", Activation::silu},
       {"swish", Activation::silu},
       {"tanh", Activation::tanh}};
-  const std::string name = word(key, standard);
   std::string names;
   for (const auto& [spelling, activation] : known) {
     if (spelling == name) return activation;

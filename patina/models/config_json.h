@@ -33,6 +33,8 @@ class ConfigJson {
   std::string word(const std::string& key, const std::string& standard);
   int64_t id(const std::string& key, int64_t standard);
   nn::Activation activation(const std::string& key, const std::string& standard);
+  /// What `name` is, which was read from `key`.
+  nn::Activation activation_called(const std::string& name, const std::string& key) const;
   /// An object inside; an absent one is empty.
   ConfigJson part(const std::string& key);
 

@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "patina/base/json.h"
 #include "patina/checkpoint/load.h"
 #include "patina/models/family.h"
 #include "patina/ops.h"
@@ -98,7 +97,6 @@ std::unique_ptr<Backbone> open_t5(Checkpoint& checkpoint) {
   const bool gated = feed.starts_with("gated-");
   if (gated) feed = feed.substr(6);
   if (gated && feed == "gelu") feed = "gelu_new";
-  ConfigJson named(Json{{"feed_forward_proj", feed}}, checkpoint.config->origin());
   auto& encoder = shape.encoder;
   encoder.block = {.width = config.size("d_model", 512),
                    .heads = config.size("num_heads", 8),
@@ -110,7 +108,7 @@ std::unique_ptr<Backbone> open_t5(Checkpoint& checkpoint) {
                    .rms_norm = true,
                    .scaled = false,
                    .gated = gated,
-                   .activation = named.activation("feed_forward_proj", "relu"),
+                   .activation = config.activation_called(feed, "feed_forward_proj"),
                    .eps = config.number("layer_norm_epsilon", 1e-6)};
   encoder.depth = config.size("num_layers", 6);
   encoder.relative_buckets = config.size("relative_attention_num_buckets", 32);

@@ -127,7 +127,8 @@ class GradientWatch {
         if (tensor.grad().defined() && tensor.grad().abs().max().item<float>() > 0) reached = true;
       }
     for (const auto& item : nn::tensors(network))
-      if (item.tensor.grad().defined() && !handed.count(item.tensor.data_ptr()))
+      if (item.tensor.requires_grad() && item.tensor.grad().defined() &&
+          !handed.count(item.tensor.data_ptr()))
         unread_.insert(item.name);
   }
   const std::set<std::string>& unread() const { return unread_; }

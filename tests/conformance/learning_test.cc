@@ -2,6 +2,7 @@
 // fine-tuning, on the same network, samples, epochs and rate.
 #include <gtest/gtest.h>
 
+#include "patina/base/json.h"
 #include "patina/ops.h"
 #include "tests/support/toy_world.h"
 

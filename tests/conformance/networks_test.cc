@@ -3,6 +3,7 @@
 // goes on after stops with the same bits, or is refused with a sentence.
 #include <gtest/gtest.h>
 
+#include "patina/base/json.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/stopped_runs.h"

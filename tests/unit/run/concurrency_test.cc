@@ -6,6 +6,7 @@
 #include <latch>
 #include <thread>
 
+#include "patina/base/json.h"
 #include "patina/run/feature_store.h"
 #include "tests/support/kinds.h"
 #include "tests/support/toy_world.h"

@@ -2,6 +2,10 @@
 // forward and backward: to fp32's rounding, or to bf16's.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <set>
+
+#include "patina/kernels/isa.h"
 #include "tests/support/kinds.h"
 
 namespace patina::adapt {
@@ -18,12 +22,35 @@ std::vector<Kind> kinds_and_none() {
   return all;
 }
 
+// The lower instruction set that this process was asked to compute with; "": the best there is.
+std::string_view lower_set() {
+  const char* asked = std::getenv("PATINA_ISA");
+  return asked ? asked : "";
+}
+
+// A set differs from another in its kernels alone. Of kinds that ask them for the same operations
+// in the same shapes, one is enough there: prompts of the first block and of each, the parts of
+// queries, keys and values that LoRA changes, adapters beside the MLP and behind it.
+bool asks_for_the_same_as_another(const std::string& kind) {
+  return std::set<std::string>{"shallow_prompt", "lora_qv", "lora_kv_of_one_block",
+                               "parallel_adapter"}
+      .contains(kind);
+}
+
 class Engines : public testing::TestWithParam<Case> {
  protected:
   struct Seen {
     Tensor tokens, features;
     std::vector<nn::NamedTensor> gradients;
   };
+
+  void SetUp() override {
+    if (lower_set().empty()) return;
+    if (kernels::name(kernels::isa()) != lower_set())
+      GTEST_SKIP() << "this processor has no " << lower_set();
+    if (asks_for_the_same_as_another(std::get<1>(GetParam())))
+      GTEST_SKIP() << "computed with the best instruction set alone";
+  }
 
   TinyFamily family_ = tiny_family(std::get<0>(GetParam()));
 

@@ -1,133 +1,100 @@
 // What every learner promises, checked over the registry on a tiny ViT and a three-task toy stream.
-// No code per method: a new line in learners.def is a new row of every test here.
+// No code per method: a new line in learners.def is a new row of every test here. How well they
+// learn is asked in learning_test.cc.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <atomic>
 #include <set>
 
+#include "patina/base/error.h"
 #include "patina/base/json.h"
-#include "patina/checkpoint/load.h"
 #include "patina/config/recipe_file.h"
 #include "patina/ops.h"
-#include "patina/run/run.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/stopped_runs.h"
-#include "tests/support/tensors.h"
-#include "tests/support/toy_network.h"
+#include "tests/support/toy_world.h"
 
 namespace patina {
 namespace {
 
-constexpr int64_t kClasses = 6, kTasks = 3;
+constexpr int64_t kEpochs = 4;
+// Of a run that is stopped after every step: it has first, middle and last steps of a first and of
+// a last epoch, and of every task, as a longer one has.
+constexpr int64_t kFewEpochs = 2;
 
-// `memory`: samples that it may keep, where it keeps any; 0: as many as it would.
-Recipe toy_recipe(const std::string& learner, int64_t epochs, int64_t memory = 0) {
-  Recipe recipe;
-  std::vector<std::string> settings;
-  if (const LearnerRow& row = *find_learner(learner); memory > 0 && row.keeps_samples) {
-    const bool per_task =
-        reference_text(*row.options()).find("memory_per_task") != std::string::npos;
-    settings.push_back(
-        fmt::format("learner.{}={}", per_task ? "memory_per_task" : "memory", memory));
-  }
-  auto file = RecipeFile::parse(fmt::format(R"(
-seed = 7
-[data]
-name = "toy"
-[model]
-name = "toy"
-[train_transform]
-flip = true
-random_crop_padding = 2
-[scenario]
-classes_per_task = {}
-[learner]
-name = "{}"
-)",
-                                            kClasses / kTasks, learner),
-                                "toy.toml", settings);
-  file.bind(recipe);
-  if (const auto& needs = find_learner(learner)->needs; needs.task_id_at_test)
-    recipe.scenario.name = "task_incremental";
-  // A few larger steps instead of the paper's many small ones.
-  recipe.training.epochs = epochs;
-  recipe.training.batch_size = 8;
-  recipe.training.optimizer.lr = 0.01;
-  return recipe;
+Json run_toy(const std::string& learner, const fs::path& where, const RunControl& control = {},
+             int64_t epochs = kEpochs, int64_t seed = 7) {
+  Recipe recipe = toy_recipe(learner, epochs);
+  recipe.seed = seed;
+  const DataSplits data = kImages.data();
+  const auto network = kImages.network(learner);
+  return run(recipe, data, *network, where, control);
 }
 
-// Where learning is what is asked: as many as the paper's, within reason.
-int64_t enough_epochs(const std::string& learner) {
-  return std::clamp<int64_t>(find_learner(learner)->training.epochs, 8, 40);
+auto toy_runner(const std::string& learner, const fs::path& where, int64_t epochs = kEpochs) {
+  return [=](const RunControl& control) { return run_toy(learner, where, control, epochs); };
+}
+
+fs::path fresh_folder(const std::string& learner, const std::string& what) {
+  return scratch_folder("conformance-" + learner) / what;
+}
+
+// A learner's run that nothing disturbs, made once and compared with others by several tests.
+struct Undisturbed : WholeRun {
+  fs::path folder;
+};
+const Undisturbed& undisturbed(const std::string& learner, int64_t epochs = kEpochs) {
+  static std::map<std::pair<std::string, int64_t>, Undisturbed> made;
+  const auto found = made.find({learner, epochs});
+  if (found != made.end()) return found->second;
+  const fs::path where =
+      scratch_folder(fmt::format("conformance-{}-{}-epochs", learner, epochs)) / "run";
+  const WholeRun whole = run_whole(toy_runner(learner, where, epochs), where, {.data_threads = 1});
+  return made[{learner, epochs}] = {whole, where};
 }
 
 class Conformance : public testing::TestWithParam<std::string> {
  protected:
-  void SetUp() override { scratch_ = scratch_folder("conformance-" + GetParam()); }
-  fs::path folder(const std::string& name) const { return scratch_ / name; }
-  Json run_toy(const fs::path& where, const RunControl& control = {}, int64_t epochs = 4) const {
-    Recipe recipe = toy_recipe(GetParam(), epochs);
-    const DataSplits data = toy_data(kClasses, 12, 6);
-    const auto network = toy_network(GetParam(), kClasses);
-    return run(recipe, data, *network, where, control);
-  }
-  bool past_data() const { return find_learner(GetParam())->needs.past_data; }
-
- private:
-  fs::path scratch_;
+  const LearnerRow& row() const { return *find_learner(GetParam()); }
 };
 
-TEST_P(Conformance, learns_more_than_chance) {
-  const Json record = run_toy(folder("learns"), {}, enough_epochs(GetParam()));
-  EXPECT_EQ(record["status"], "complete");
-  // Chance among k classes is 1/k.
-  for (int task = 1; task <= kTasks; ++task)
-    EXPECT_GT(record["accuracy_after_task"][size_t(task - 1)].get<double>(),
-              1.2 / double(task * kClasses / kTasks))
-        << "task " << task;
-  for (const auto& entry : record["matrix"][0]) EXPECT_EQ(entry, 0.0);
-}
-
 TEST_P(Conformance, same_seed_same_bits) {
-  const Json first = run_toy(folder("first"), {.data_threads = 1});
-  const Json second = run_toy(folder("second"), {.data_threads = 3});
-  EXPECT_EQ(first["matrix"], second["matrix"]);
-  EXPECT_EQ(learned(folder("first")), learned(folder("second")));
+  const auto& first = undisturbed(GetParam());
+  EXPECT_EQ(first.record["status"], "complete");
+  for (const auto& entry : first.record["matrix"][0]) EXPECT_EQ(entry, 0.0) << "before learning";
+  const fs::path where = fresh_folder(GetParam(), "second");
+  const Json second = run_toy(GetParam(), where, {.data_threads = 3});
+  EXPECT_EQ(first.record["matrix"], second["matrix"]);
+  EXPECT_EQ(first.learned, learned(where));
 }
 
-TEST_P(Conformance, resumes_to_the_same_bits) {
-  const Json whole = run_toy(folder("whole"));
-  for (const int steps : {1, 2, 7, 13}) {
-    const fs::path where = folder("stopped");
-    fs::remove_all(where);
-    const auto [pieces, stops] =
-        run_in_pieces([&](const RunControl& control) { return run_toy(where, control); }, steps);
-    if (steps == 1) {
-      EXPECT_GE(stops, kTasks - 1);  // a closed form has no steps, only tasks
-    }
-    EXPECT_EQ(whole["matrix"], pieces["matrix"]) << "stopped every " << steps;
-    EXPECT_EQ(learned(folder("whole")), learned(where)) << "stopped every " << steps;
-  }
+TEST_P(Conformance, resumes_after_every_step_to_the_same_bits) {
+  const auto& whole = undisturbed(GetParam(), kFewEpochs);
+  const fs::path where = fresh_folder(GetParam(), "pieces");
+  const auto [pieces, stops] = run_in_pieces(toy_runner(GetParam(), where, kFewEpochs), 1);
+  EXPECT_EQ(stops, whole.asks);
+  EXPECT_GE(stops, ToyWorld::kTasks - 1);  // a closed form has no steps, only tasks
+  EXPECT_EQ(whole.record["matrix"], pieces["matrix"]);
+  EXPECT_EQ(whole.learned, learned(where));
 }
 
+// From then on in one piece: through the rest of a task and the whole of another.
 TEST_P(Conformance, resumes_from_the_checkpoint_before_a_damaged_one) {
-  const Json whole = run_toy(folder("intact"));
-  const fs::path where = folder("damaged");
-  int tasks = 0;
-  EXPECT_THROW(run_toy(where, {.should_stop =
-                                   [&] {
-                                     return ++tasks > 1000 ||
-                                            fs::exists(where / "checkpoint.previous.safetensors");
-                                   }}),
-               Error);
-  const fs::path newest = where / "checkpoint.safetensors";
-  ASSERT_TRUE(fs::exists(newest));
-  fs::resize_file(newest, fs::file_size(newest) / 2);
-  const Json continued = run_toy(where, {.mode = RunMode::resume});
-  EXPECT_EQ(whole["matrix"], continued["matrix"]);
-  EXPECT_EQ(learned(folder("intact")), learned(where));
+  const auto& whole = undisturbed(GetParam());
+  const fs::path where = fresh_folder(GetParam(), "damaged");
+  const Json record = run_over_damage(toy_runner(GetParam(), where), where, whole.asks);
+  EXPECT_EQ(whole.record["matrix"], record["matrix"]);
+  EXPECT_EQ(whole.learned, learned(where));
+}
+
+TEST_P(Conformance, refuses_a_folder_that_holds_another_run) {
+  const fs::path& taken = undisturbed(GetParam()).folder;
+  EXPECT_TRUE(contains(error_of([&] { run_toy(GetParam(), taken); }), "--resume"));
+  const std::string text = error_of(
+      [&] { run_toy(GetParam(), taken, {.mode = RunMode::resume}, kEpochs, /*seed=*/8); });
+  EXPECT_TRUE(contains(text, "seed = 7") && contains(text, "seed = 8")) << text;
+  EXPECT_EQ(learned(taken), undisturbed(GetParam()).learned);
 }
 
 // A source that remembers which samples were decoded.
@@ -138,162 +105,101 @@ class Watched : public ToySource {
     touched[size_t(i)] = true;
     return ToySource::image(i);
   }
+  int64_t untouch() const {  // how many were
+    int64_t count = 0;
+    for (auto& flag : touched) count += flag.exchange(false);
+    return count;
+  }
   mutable std::array<std::atomic<bool>, 1024> touched{};
 };
 
-// Everything a learner is driven with, piece by piece.
-struct Bench {
-  explicit Bench(const std::string& learner, uint64_t seed = 7, int64_t epochs = 4,
-                 int64_t memory = 0)
-      : row(*find_learner(learner)),
-        recipe(toy_recipe(learner, epochs, memory)),
-        data{"toy", std::make_unique<Watched>(kClasses, 12, 1),
-             std::make_unique<Watched>(kClasses, 6, 2)},
-        network(toy_network(learner, kClasses)),
-        scenario(make_scenario(recipe.scenario, data, row.needs.past_data)),
-        feed({.size = 16, .normalize = "imagenet"}),
-        trainer(recipe.training, feed, feed, pool, Seeds(seed)),
-        stream(scenario.stream()),
-        samples(*data.train, feed, pool),
-        learner(row.make({*network, Seeds(seed), scenario.grant(), &samples},
-                         *recipe.learner.options)) {}
-
-  void learn(const Task& task) {
-    trainer.learn(*this->learner, task, scenario.grant());
-    this->learner->before_scores(trainer);
+// Which tensors an optimizer is handed, and which of them and of the network a loss reaches.
+class GradientWatch {
+ public:
+  void look(Learner& learner, Backbone& network) {
+    std::set<const void*> handed;
+    for (const auto& group : learner.trainable())
+      for (const auto& tensor : group.tensors) {
+        EXPECT_TRUE(tensor.requires_grad()) << shape_text(tensor.sizes());
+        handed.insert(tensor.data_ptr());
+        bool& reached = reached_[tensor.unsafeGetTensorImpl()];
+        kept_.push_back(tensor);
+        if (tensor.grad().defined() && tensor.grad().abs().max().item<float>() > 0) reached = true;
+      }
+    for (const auto& item : nn::tensors(network))
+      if (item.tensor.requires_grad() && item.tensor.grad().defined() &&
+          !handed.count(item.tensor.data_ptr()))
+        unread_.insert(item.name);
   }
-  const Watched& train() const { return static_cast<const Watched&>(*data.train); }
-  const Watched& test() const { return static_cast<const Watched&>(*data.test); }
-  Batch test_batch(int task) {
-    Loader loader(scenario.test(task), feed, pool, 1024);
-    Batch batch = *loader.next();
-    if (scenario.grant().task_id_at_test) batch.task = at::full({batch.size()}, task, at::kLong);
-    return batch;
+  const std::set<std::string>& unread() const { return unread_; }
+  std::vector<std::string> unreached() const {
+    std::vector<std::string> shapes;
+    for (const auto& tensor : kept_)
+      if (!reached_.at(tensor.unsafeGetTensorImpl())) shapes.push_back(shape_text(tensor.sizes()));
+    return shapes;
   }
 
-  const LearnerRow& row;
-  Recipe recipe;
-  DataSplits data;
-  std::unique_ptr<Backbone> network;
-  Scenario scenario;
-  ImageFeed feed;
-  ThreadPool pool{2};
-  Trainer trainer;
-  Stream stream;
-  SampleLoader samples;
-  std::unique_ptr<Learner> learner;
+ private:
+  std::map<const void*, bool> reached_;
+  std::vector<Tensor> kept_;  // so that no address is used twice
+  std::set<std::string> unread_;
 };
 
-// Of earlier tasks, a learner with a memory reads as many samples as it may keep.
-TEST_P(Conformance, reads_only_what_it_was_granted) {
+// One pass over the stream, looked at after every step and task. Of earlier tasks, a learner with a
+// memory reads as many samples as it may keep.
+TEST_P(Conformance, reads_trains_and_scores_only_what_it_may) {
   constexpr int64_t kMemory = 5;
-  Bench bench(GetParam(), 7, 4, kMemory);
+  std::function<void()> look;
+  const auto network = kImages.network(GetParam());
+  ToyDrive drive(GetParam(), toy_recipe(GetParam(), kEpochs, kMemory),
+                 {"toy", std::make_unique<Watched>(ToyWorld::kClasses, 12, 1),
+                  std::make_unique<Watched>(ToyWorld::kClasses, 6, 2)},
+                 *network, [&] { look(); });
+  const auto& train = static_cast<const Watched&>(*drive.data.train);
+  const auto& test = static_cast<const Watched&>(*drive.data.test);
+  FrozenWatch frozen(*network);
   std::set<int64_t> allowed;
-  while (const auto task = bench.stream.next()) {
-    if (!past_data()) {
-      allowed.clear();
-      for (auto& flag : bench.train().touched) flag = false;
-    }
+  while (const auto task = drive.stream.next()) {
+    GradientWatch gradients;
+    look = [&] {
+      frozen.note();
+      gradients.look(*drive.learner, *network);
+    };
+    if (!row().needs.past_data) allowed.clear();
     for (int64_t i = 0; i < task->train->size(); ++i) allowed.insert(task->train->position(i));
-    bench.learn(*task);
-    int64_t others = 0;
-    for (int64_t i = 0; i < bench.train().size(); ++i)
-      others += bench.train().touched[size_t(i)] && !allowed.count(i);
-    EXPECT_LE(others, bench.row.keeps_samples ? task->index * kMemory : 0);
-    for (int64_t i = 0; i < bench.test().size(); ++i)
-      EXPECT_FALSE(bench.test().touched[size_t(i)]) << "test sample " << i;
-  }
-}
+    train.untouch();
+    test.untouch();
+    drive.learn(*task);
 
-TEST_P(Conformance, scores_the_classes_seen_and_each_sample_alone) {
-  Bench bench(GetParam());
-  while (const auto task = bench.stream.next()) {
-    bench.learn(*task);
-    const Batch batch = bench.test_batch(0);
-    const Tensor together = bench.learner->scores(batch);
+    const auto at = fmt::format("task {}", task->index + 1);
+    int64_t others = 0;
+    for (int64_t i = 0; i < train.size(); ++i)
+      others += train.touched[size_t(i)] && !allowed.count(i);
+    EXPECT_LE(others, row().keeps_samples ? task->index * kMemory : 0) << at;
+    EXPECT_EQ(test.untouch(), 0) << at << ": test samples were read";
+    EXPECT_EQ(frozen.broken(), std::vector<std::string>{}) << at << ": frozen, and changed";
+    EXPECT_EQ(gradients.unread(), std::set<std::string>{}) << at << ": no optimizer reads these";
+    EXPECT_EQ(gradients.unreached(), std::vector<std::string>{}) << at << ": no loss reaches these";
+
+    const Batch batch = drive.test_batch(0);
+    const Tensor together = drive.learner->scores(batch);
     ASSERT_EQ(together.dim(), 2);
     EXPECT_EQ(together.size(0), batch.size());
     EXPECT_EQ(together.size(1), int64_t(task->seen.size()));
     EXPECT_FALSE(together.requires_grad());
-    EXPECT_TRUE(at::equal(together, bench.learner->scores(batch))) << "scoring has a side effect";
+    EXPECT_TRUE(at::equal(together, drive.learner->scores(batch))) << "scoring has a side effect";
     for (const int64_t i : {int64_t{0}, batch.size() - 1}) {
       EXPECT_LT(
-          relative_error(bench.learner->scores(batch.slice(i, i + 1)), together.slice(0, i, i + 1)),
+          relative_error(drive.learner->scores(batch.slice(i, i + 1)), together.slice(0, i, i + 1)),
           1e-4);
     }
   }
 }
 
-// Among themselves: some published methods let later classes lose against earlier ones.
-TEST_P(Conformance, tells_the_fresh_classes_apart) {
-  Bench bench(GetParam(), 7, enough_epochs(GetParam()));
-  while (const auto task = bench.stream.next()) {
-    bench.learn(*task);
-    const Batch batch = bench.test_batch(task->index);
-    const int64_t known = task->known();
-    const Tensor found = bench.learner->scores(batch).slice(1, known).argmax(1) + known;
-    EXPECT_GT(found.eq(batch.target).to(at::kFloat).mean().item<float>(),
-              1.2 / double(task->fresh.size()))
-        << "task " << task->index + 1;
-  }
-}
-
-// What never took gradients; a method may freeze what it has trained.
-TEST_P(Conformance, leaves_frozen_weights_alone) {
-  Bench bench(GetParam());
-  const auto initial = toy_network(GetParam(), kClasses);
-  const auto now = nn::tensors(*bench.network), before = nn::tensors(*initial);
-  std::vector<bool> trained(now.size());
-  const auto note = [&] {
-    for (size_t i = 0; i < now.size(); ++i)
-      if (now[i].tensor.requires_grad()) trained[i] = true;
-  };
-  note();
-  while (const auto task = bench.stream.next()) {
-    bench.learn(*task);
-    note();
-    for (size_t i = 0; i < now.size(); ++i) {
-      if (trained[i]) continue;
-      EXPECT_TRUE(at::equal(now[i].tensor, before[i].tensor)) << now[i].name;
-      EXPECT_FALSE(now[i].tensor.grad().defined()) << now[i].name;
-    }
-  }
-}
-
-TEST_P(Conformance, optimizes_only_what_takes_gradients) {
-  Bench bench(GetParam());
-  bench.learn(*bench.stream.next());
-  for (const auto& group : bench.learner->trainable())
-    for (const auto& tensor : group.tensors) EXPECT_TRUE(tensor.requires_grad());
-}
-
-TEST_P(Conformance, is_refused_where_its_needs_are_not_granted) {
-  const LearnerRow& row = *find_learner(GetParam());
-  if (row.needs.names().empty()) GTEST_SKIP() << GetParam() << " needs nothing";
-  const auto lack = missing(row.needs, Grant{});
-  ASSERT_TRUE(lack.has_value());
-  EXPECT_FALSE(lack->empty());
-  EXPECT_FALSE(missing(row.needs, row.needs).has_value());
-}
-
-TEST_P(Conformance, refuses_a_folder_that_holds_another_run) {
-  const fs::path where = folder("taken");
-  run_toy(where);
-  EXPECT_TRUE(contains(error_of([&] { run_toy(where); }), "--resume"));
-  Recipe other = toy_recipe(GetParam(), 4);
-  other.seed = 8;
-  const DataSplits data = toy_data(kClasses, 12, 6);
-  const auto network = toy_network(GetParam(), kClasses);
-  const std::string text =
-      error_of([&] { run(other, data, *network, where, {.mode = RunMode::resume}); });
-  EXPECT_TRUE(contains(text, "seed = 7") && contains(text, "seed = 8")) << text;
-}
-
 TEST_P(Conformance, says_what_it_is) {
-  const LearnerRow& row = *find_learner(GetParam());
-  EXPECT_FALSE(row.paper.empty());
-  EXPECT_FALSE(row.about.empty());
-  const auto options = row.options();
+  EXPECT_FALSE(row().paper.empty());
+  EXPECT_FALSE(row().about.empty());
+  const auto options = row().options();
   const std::string toml = to_toml(*options);
   auto file = RecipeFile::parse(toml, "defaults.toml");  // the defaults are allowed values
   file.bind(*options);

@@ -3,24 +3,53 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "patina/base/json.h"
 #include "patina/checkpoint/archive.h"
 #include "patina/run/run.h"
+#include "tests/support/errors.h"
 
 namespace patina {
 
-/// The learner's part of a run's final checkpoint.
+/// The learner's part of a run's final checkpoint: its tensors and its other values.
 inline std::string learned(const fs::path& run_folder) {
-  const auto archive = Archive::read(run_folder / "checkpoint.safetensors");
+  const fs::path path = run_folder / "checkpoint.safetensors";
+  const auto archive = Archive::read(path);
   ContentHash hash;
   for (const auto& [key, tensor] : archive.tensors()) {
     if (!key.starts_with("learner.")) continue;
     hash.add(key);
     hash.add(tensor.data_ptr(), tensor.nbytes());
   }
+  const auto file = SafetensorsFile::open(path);
+  const Json values = parse_json(file.metadata().at("patina.values"), path.string());
+  for (const auto& item : values.items()) {
+    if (!item.key().starts_with("learner.")) continue;
+    hash.add(item.key());
+    hash.add(item.value().dump());
+  }
   return hash.hex();
+}
+
+/// A run from start to end, and how often it asked whether to stop: after every step and task.
+struct WholeRun {
+  Json record;
+  std::string learned;
+  int asks = 0;
+};
+
+inline WholeRun run_whole(const std::function<Json(const RunControl&)>& run,
+                          const fs::path& run_folder, RunControl control = {}) {
+  WholeRun whole;
+  control.should_stop = [&whole, watch = std::move(control.should_stop)] {
+    ++whole.asks;
+    return watch && watch();
+  };
+  whole.record = run(control);
+  whole.learned = learned(run_folder);
+  return whole;
 }
 
 struct Pieces {
@@ -42,6 +71,21 @@ inline Pieces run_in_pieces(const std::function<Json(const RunControl&)>& run, i
     }
   }
   return pieces;
+}
+
+/// Stops a run that asks `asks` times near its middle and again a little later, cuts the newest
+/// checkpoint in half as a full disk would, and goes on to the end from the one before.
+inline Json run_over_damage(const std::function<Json(const RunControl&)>& run,
+                            const fs::path& run_folder, int asks) {
+  for (int left : {std::max(1, asks / 2 - 2), asks / 8 + 1}) {
+    const std::string stopped = error_of(
+        [&] { run({.mode = RunMode::resume, .should_stop = [&] { return --left <= 0; }}); });
+    EXPECT_TRUE(contains(stopped, "stopped; ")) << stopped;
+  }
+  const fs::path newest = run_folder / "checkpoint.safetensors";
+  EXPECT_TRUE(fs::exists(run_folder / "checkpoint.previous.safetensors"));
+  fs::resize_file(newest, fs::file_size(newest) / 2);
+  return run({.mode = RunMode::resume});
 }
 
 }  // namespace patina

@@ -13,25 +13,29 @@
 
 namespace patina {
 
-/// Trained until it tells the classes of `source` apart, frozen; the same each time.
-inline std::unique_ptr<ViT> toy_vit(const Source& source) {
-  auto vit = random_vit();
-  nn::freeze(*vit, false);
+/// Trains a network until it tells the classes of `source` apart, and freezes it; the same each
+/// time.
+inline void teach(Backbone& network, const Source& source, const Feed& feed, int steps = 60) {
+  nn::freeze(network, false);
   nn::LinearHead head;
   Random random = Seeds(1)("head");
-  head.grow(int64_t(source.classes().size()), vit->width(), random);
+  head.grow(int64_t(source.classes().size()), network.width(), random);
   const Dataset data = whole(source);
-  const ImageFeed feed({.size = 16, .normalize = "imagenet"});
   ThreadPool pool(1);
-  const Batch images = *Loader(data, feed, pool, data.size()).next();
-  Optimizer optimizer({.optimizer = "adam"}, {trainable_group(*vit, head)});
-  for (int step = 0; step < 60; ++step) {
+  const Batch all = *Loader(data, feed, pool, data.size()).next();
+  Optimizer optimizer({.optimizer = "adam"}, {trainable_group(network, head)});
+  for (int step = 0; step < steps; ++step) {
     optimizer.zero_grad();
-    nn::cross_entropy(head(vit->features(images.input)), images.target).backward();
+    nn::cross_entropy(head(network.features(all.input)), all.target).backward();
     optimizer.step(0.01);
   }
-  nn::freeze(*vit);
-  for (auto& item : nn::tensors(*vit)) item.tensor.mutable_grad() = Tensor();
+  nn::freeze(network);
+  for (auto& item : nn::tensors(network)) item.tensor.mutable_grad() = Tensor();
+}
+
+inline std::unique_ptr<ViT> toy_vit(const Source& source) {
+  auto vit = random_vit();
+  teach(*vit, source, ImageFeed({.size = 16, .normalize = "imagenet"}));
   return vit;
 }
 

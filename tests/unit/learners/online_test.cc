@@ -1,10 +1,14 @@
 // Methods for streams that come once, with a pre-trained network, against what their papers say.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <numeric>
+
 #include "patina/base/json.h"
 #include "patina/learn/network/bias_adaptor.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
+#include "tests/support/shared.h"
 #include "tests/support/tensors.h"
 #include "tests/support/toy_course.h"
 
@@ -31,13 +35,35 @@ TEST(Mvp, CountsSamplesThatTheBatchForgets) {
   EXPECT_GT(std::abs(loss_of(1, 12) - loss_of(0, 12)), 1e-3);
 }
 
+// How often training chose each expert: who was chosen often seems farther, so that every expert
+// gets its share; otherwise whichever is nearest once comes nearer with every step.
 TEST(Mvp, SpreadsItsExperts) {
+  const auto chosen = [](const std::string& spread) {
+    ToyCourse toy("mvp", {"pool=3", "spread=" + spread}, "online_hard", kOnce);
+    for (int task = 0; task < 3; ++task) toy.learn();
+    const auto path = scratch_folder("mvp") / "state";
+    Archive saved;
+    toy.learner->state(saved);
+    saved.write(path);
+    std::vector<int64_t> counts;
+    auto stored = Archive::read(path);
+    stored("chosen_before", counts);
+    return counts;
+  };
+  const auto spread = chosen("true"), nearest = chosen("false");
+  EXPECT_EQ(std::accumulate(spread.begin(), spread.end(), int64_t{0}), 72) << "each sample once";
+  EXPECT_GE(std::ranges::min(spread), 72 / 6);
+  EXPECT_LT(std::ranges::min(nearest), 72 / 6);
+}
+
+TEST(Mvp, CountsWhatItsScoresChoseSinceTheLastStep) {
   ToyCourse toy("mvp", {"pool=3"}, "online_hard", kOnce);
   toy.learn();
-  const Json& said = toy.learner->diagnostics();
-  EXPECT_TRUE(said.is_null()) << "nothing was asked since the last step";
-  toy.scores(0);
-  EXPECT_EQ(toy.learner->diagnostics()["histogram"].size(), 3u);
+  EXPECT_TRUE(toy.learner->diagnostics().is_null()) << "nothing was asked since the last step";
+  const int64_t asked = toy.scores(0).size(0) + toy.scores(1).size(0);
+  const auto counts = toy.learner->diagnostics()["histogram"].get<std::vector<int64_t>>();
+  EXPECT_EQ(counts.size(), 3u);
+  EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), int64_t{0}), asked);
 }
 
 TEST(BiasAdaptor, ChangesNothingAtFirst) {

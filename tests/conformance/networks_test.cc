@@ -1,0 +1,85 @@
+// Every method on networks of other kinds than the one it is tried on elsewhere: a residual network
+// of images, a tiny BERT and a tiny GPT of texts. It learns there, leaves alone what is frozen and
+// goes on after stops with the same bits, or is refused with a sentence.
+#include <gtest/gtest.h>
+
+#include "patina/base/json.h"
+#include "tests/support/errors.h"
+#include "tests/support/shared.h"
+#include "tests/support/stopped_runs.h"
+#include "tests/support/toy_world.h"
+
+namespace patina {
+namespace {
+
+// How the sentence ends with which a method is refused; nothing where it must run.
+std::optional<std::string> refusal(const LearnerRow& row, const ToyWorld& world) {
+  switch (row.network) {
+    case Network::any: return {};
+    case Network::transformer:
+      if (row.name == "dap" && world.text)
+        return " makes prompts from a fixed number of tokens: it needs images";
+      if (world.name != kResNet.name) return {};
+      return " adapts transformer blocks, and the model has none: ";
+    case Network::clip:
+      if (world.name == kResNet.name)
+        return " adapts transformer blocks, and the model has none: ";
+      return " reads class names: it needs a CLIP, and the model is ";
+    case Network::mlp: return " masks the units of an MLP (model.name = \"mlp\"), and the model is ";
+  }
+  return {};
+}
+
+void try_on(const ToyWorld& world, const std::string& learner) {
+  const fs::path folder = scratch_folder(world.name + "-" + learner);
+  const auto run_on = [&](Backbone& network, const fs::path& where, const RunControl& control) {
+    Recipe recipe = toy_recipe(learner, 3);
+    const DataSplits data = world.data();
+    return run(recipe, data, network, where, control);
+  };
+  const auto network = world.network(learner);
+  const std::string about = network->about();
+  if (const auto sentence = refusal(*find_learner(learner), world)) {
+    const std::string said = error_of([&] { run_on(*network, folder / "refused", {}); });
+    EXPECT_EQ(said, learner + *sentence + (sentence->ends_with(' ') ? about : ""));
+    EXPECT_FALSE(fs::exists(folder / "refused/record.json"));
+    return;
+  }
+  FrozenWatch frozen(*network);
+  const WholeRun whole = run_whole(
+      [&](const RunControl& control) { return run_on(*network, folder / "whole", control); },
+      folder / "whole", {.should_stop = [&] {
+        frozen.note();
+        return false;
+      }});
+  EXPECT_EQ(whole.record["status"], "complete");
+  EXPECT_GT(whole.record["metrics"]["last_accuracy"].get<double>(), 1.5 / ToyWorld::kClasses);
+  EXPECT_EQ(frozen.broken(), std::vector<std::string>{});
+  const Json record = run_over_damage(
+      [&](const RunControl& control) {
+        return run_on(*world.network(learner), folder / "stopped", control);
+      },
+      folder / "stopped", whole.asks);
+  EXPECT_EQ(whole.record["matrix"], record["matrix"]);
+  EXPECT_EQ(whole.learned, learned(folder / "stopped"));
+}
+
+class Networks : public testing::TestWithParam<std::string> {};
+
+TEST_P(Networks, resnet_is_learned_on_or_refused) {
+  try_on(kResNet, GetParam());
+}
+TEST_P(Networks, bert_is_learned_on_or_refused) {
+  static const ToyWorld bert = on_texts("bert");
+  try_on(bert, GetParam());
+}
+TEST_P(Networks, gpt_is_learned_on_or_refused) {
+  static const ToyWorld gpt = on_texts("gpt2");
+  try_on(gpt, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(Learners, Networks, testing::ValuesIn(learner_names()),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace patina

@@ -1,0 +1,173 @@
+// Where a learner is tried: a toy data set, and a network that has met such data.
+#pragma once
+
+#include "patina/config/recipe_file.h"
+#include "patina/models/resnet.h"
+#include "patina/run/feed.h"
+#include "patina/run/run.h"
+#include "tests/support/toy_language.h"
+#include "tests/support/toy_network.h"
+
+namespace patina {
+
+struct ToyWorld {
+  static constexpr int64_t kClasses = 6, kTasks = 3;
+
+  std::string name;
+  bool text = false;
+  std::function<std::unique_ptr<Backbone>(const std::string& learner)> network;
+
+  DataSplits data(int64_t train_per_class = 12, int64_t test_per_class = 6) const {
+    return text ? toy_texts(kClasses, train_per_class, test_per_class)
+                : toy_data(kClasses, train_per_class, test_per_class);
+  }
+};
+
+/// Images, and the network that the learner's row asks for.
+inline const ToyWorld kImages{"images", false, [](const std::string& learner) {
+                                return toy_network(learner, ToyWorld::kClasses);
+                              }};
+
+/// Images on a residual network without transformer blocks.
+inline const ToyWorld kResNet{
+    "resnet18_thin", false, [](const std::string&) -> std::unique_ptr<Backbone> {
+      static const auto trained = [] {
+        auto network =
+            std::make_unique<ResNet>(ResNetShape{.image_size = 16, .channels = 4}, "imagenet");
+        Random random = Seeds(2)("weights");
+        network->initialize(random);
+        teach(*network, ToySource(ToyWorld::kClasses, 12, 3),
+              ImageFeed({.size = 16, .normalize = "imagenet"}), 20);
+        return network;
+      }();
+      return trained->clone();
+    }};
+
+/// Texts on a transformer that reads all of them at once, or word after word.
+inline ToyWorld on_texts(const std::string& family) {
+  return {family, true, [family](const std::string&) {
+            static std::map<std::string, std::unique_ptr<Backbone>> trained;
+            auto& network = trained[family];
+            if (!network) network = toy_language(family, ToyTexts(ToyWorld::kClasses, 12, 3));
+            return network->clone();
+          }};
+}
+
+/// Three tasks of two classes in a few large steps instead of a paper's many small ones. `memory`:
+/// samples that the learner may keep, where it keeps any; 0: as many as it would.
+inline Recipe toy_recipe(const std::string& learner, int64_t epochs, int64_t memory = 0) {
+  const LearnerRow& row = *find_learner(learner);
+  std::vector<std::string> settings;
+  if (memory > 0 && row.keeps_samples) {
+    const bool per_task =
+        reference_text(*row.options()).find("memory_per_task") != std::string::npos;
+    settings.push_back(
+        fmt::format("learner.{}={}", per_task ? "memory_per_task" : "memory", memory));
+  }
+  auto file = RecipeFile::parse(fmt::format(R"(
+seed = 7
+[data]
+name = "toy"
+[model]
+name = "toy"
+[train_transform]
+flip = true
+random_crop_padding = 2
+[scenario]
+classes_per_task = {}
+[learner]
+name = "{}"
+)",
+                                            ToyWorld::kClasses / ToyWorld::kTasks, learner),
+                                "toy.toml", settings);
+  Recipe recipe;
+  file.bind(recipe);
+  if (row.needs.task_id_at_test) recipe.scenario.name = "task_incremental";
+  recipe.training.epochs = epochs;
+  recipe.training.batch_size = 8;
+  recipe.training.optimizer.lr = 0.01;
+  return recipe;
+}
+
+/// A learner with everything it is driven with, piece by piece.
+struct ToyDrive {
+  /// `between_steps` is called after every step. `network` is lent.
+  ToyDrive(const std::string& name, Recipe with, DataSplits on, Backbone& network,
+           std::function<void()> between_steps = {})
+      : row(*find_learner(name)),
+        recipe(std::move(with)),
+        data(std::move(on)),
+        scenario(make_scenario(recipe.scenario, data, row.needs.past_data)),
+        train_feed(make_feed(network, *data.train, recipe.train_transform)),
+        test_feed(make_feed(network, *data.test)),
+        trainer(recipe.training, *train_feed, *test_feed, pool, seeds, std::move(between_steps)),
+        stream(scenario.stream()),
+        samples(*data.train, *train_feed, pool),
+        learner(row.make({network, seeds, scenario.grant(), &samples}, *recipe.learner.options)) {}
+
+  void learn(const Task& task) {
+    trainer.learn(*learner, task, scenario.grant());
+    learner->before_scores(trainer);
+  }
+  /// All test samples of a task.
+  Batch test_batch(int task) {
+    Loader loader(scenario.test(task), *test_feed, pool, 1024);
+    Batch batch = *loader.next();
+    if (scenario.grant().task_id_at_test) batch.task = at::full({batch.size()}, task, at::kLong);
+    return batch;
+  }
+  /// The best of the classes from `first` on for each sample; where the task is told, of its own.
+  Tensor found(const Batch& batch, int task, int64_t first = 0) {
+    NoGrad no_grad;
+    const Tensor scores = learner->scores(batch);
+    if (!scenario.grant().task_id_at_test) return scores.slice(1, first).argmax(1) + first;
+    const Tensor own = tensor_of(scenario.task_classes(task));
+    return own.index_select(0, scores.index_select(1, own).argmax(1));
+  }
+
+  const LearnerRow& row;
+  Recipe recipe;
+  DataSplits data;
+  Scenario scenario;
+  std::unique_ptr<Feed> train_feed, test_feed;
+  ThreadPool pool{2};
+  Seeds seeds{7};
+  Trainer trainer;
+  Stream stream;
+  SampleLoader samples;
+  std::unique_ptr<Learner> learner;
+};
+
+/// Watches which of a network's weights may have changed: those that took gradients at some time; a
+/// method may freeze what it has trained. A norm's running statistics follow its weight.
+class FrozenWatch {
+ public:
+  explicit FrozenWatch(Backbone& network) : network_(network), before_(network.clone()) { note(); }
+  /// Call it after every step.
+  void note() {
+    for (const auto& item : nn::tensors(network_))
+      if (item.tensor.requires_grad()) trained_.insert(item.name);
+  }
+  /// Names of frozen weights that are other bits than they were, or were given a gradient.
+  std::vector<std::string> broken() {
+    note();
+    std::vector<std::string> names;
+    const auto now = nn::tensors(network_), before = nn::tensors(*before_);
+    for (size_t i = 0; i < now.size(); ++i) {
+      std::string name = now[i].name;
+      if (const size_t at = name.find("running_"); at != std::string::npos)
+        name.replace(at, std::string::npos, "weight");
+      if (trained_.count(name)) continue;
+      if (!at::equal(now[i].tensor, before[i].tensor) || now[i].tensor.grad().defined())
+        names.push_back(now[i].name);
+    }
+    return names;
+  }
+
+ private:
+  Backbone& network_;
+  std::unique_ptr<Backbone> before_;
+  std::set<std::string> trained_;
+};
+
+}  // namespace patina

@@ -29,6 +29,16 @@ find_package(Torch REQUIRED GLOBAL)
 set(CMAKE_PREFIX_PATH "${prefixes}")
 set(CMAKE_MESSAGE_LOG_LEVEL "${level}")
 message(STATUS "LibTorch ${Torch_VERSION}: ${Torch_DIR}")
+# Two LibTorchs in one build crash, or fail to link with thousands of lines.
+file(REAL_PATH "${TORCH_INSTALL_PREFIX}" root)
+foreach(part "${TORCH_LIBRARY}" "${Caffe2_DIR}")
+  file(REAL_PATH "${part}" folder)
+  cmake_path(IS_PREFIX root "${folder}" whole)
+  if(NOT whole)
+    message(FATAL_ERROR "LibTorch's headers are those of ${root}, but ${part} belongs to another; "
+      "remove CMakeCache.txt and configure again")
+  endif()
+endforeach()
 
 # LibTorch 1.13, and what Debian 12 has with it: oneDNN 2.6, whose AMX kernels crash, and OpenBLAS 0.3.21,
 # which takes processors that it does not know for very old ones (mended in 0.3.25).

@@ -25,18 +25,19 @@ Weights mean_of_gradients(const std::vector<nn::NamedTensor>& weights, const Dat
                           const std::function<Tensor(const Batch&)>& loss,
                           const std::function<void(const Tensor& sum, const Tensor& g)>& add) {
   Weights sums;
-  std::vector<Tensor> leaves;
+  std::vector<Tensor> leaves, moved;  // `moved`: those of them that a gradient moves
   for (const auto& item : weights) {
     sums.push_back(at::zeros_like(item.tensor.detach()));
     leaves.push_back(item.tensor);
     leaves.back().mutable_grad() = Tensor();
+    if (item.tensor.requires_grad()) moved.push_back(item.tensor);
   }
   const nn::FixedStatistics fixed;
   int64_t terms = 0;
   const auto add_gradients = [&](const Batch& batch) {
     {
       const at::AutoGradMode gradients(true);
-      loss(batch).backward({}, c10::nullopt, false, leaves);
+      loss(batch).backward({}, {}, false, moved);
     }
     for (size_t i = 0; i < leaves.size(); ++i) {
       if (leaves[i].grad().defined()) add(sums[i], leaves[i].grad());

@@ -15,17 +15,18 @@ namespace {
 // How the sentence ends with which a method is refused; nothing where it must run.
 std::optional<std::string> refusal(const LearnerRow& row, const ToyWorld& world) {
   switch (row.network) {
-    case Network::any: return {};
+    case Network::any:
+      return {};
     case Network::transformer:
       if (row.name == "dap" && world.text)
         return " makes prompts from a fixed number of tokens: it needs images";
       if (world.name != kResNet.name) return {};
       return " adapts transformer blocks, and the model has none: ";
     case Network::clip:
-      if (world.name == kResNet.name)
-        return " adapts transformer blocks, and the model has none: ";
+      if (world.name == kResNet.name) return " adapts transformer blocks, and the model has none: ";
       return " reads class names: it needs a CLIP, and the model is ";
-    case Network::mlp: return " masks the units of an MLP (model.name = \"mlp\"), and the model is ";
+    case Network::mlp:
+      return " masks the units of an MLP (model.name = \"mlp\"), and the model is ";
   }
   return {};
 }
@@ -53,7 +54,8 @@ void try_on(const ToyWorld& world, const std::string& learner) {
         return false;
       }});
   EXPECT_EQ(whole.record["status"], "complete");
-  EXPECT_GT(whole.record["metrics"]["last_accuracy"].get<double>(), 1.5 / ToyWorld::kClasses);
+  // Later tasks may cost the first one all of it: what is asked here is that a task is learned.
+  EXPECT_GT(whole.record["accuracy_after_task"][0].get<double>(), 0.6);
   EXPECT_EQ(frozen.broken(), std::vector<std::string>{});
   const Json record = run_over_damage(
       [&](const RunControl& control) {

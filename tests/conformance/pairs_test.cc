@@ -127,11 +127,10 @@ TEST_P(Refused, with_all_that_is_missing) {
   const LearnerRow& row = *find_learner(GetParam().learner);
   const auto& info = *std::ranges::find(scenario_list(), GetParam().scenario, &ScenarioInfo::name);
   const bool helped = remedy(row.needs, info.name).has_value();
-  EXPECT_EQ(
-      error_of([&] { run_pair(GetParam(), where); }),
-      fmt::format("{} cannot run on {}: it needs {}{}", row.name, info.name,
-                  lacking(row.needs, info.grant),
-                  helped ? "; with scenario.domain_classes = \"apart\" it has them" : ""));
+  EXPECT_EQ(error_of([&] { run_pair(GetParam(), where); }),
+            fmt::format("{} cannot run on {}: it needs {}{}", row.name, info.name,
+                        lacking(row.needs, info.grant),
+                        helped ? "; with scenario.domain_classes = \"apart\" it has them" : ""));
   EXPECT_FALSE(fs::exists(where));
 }
 

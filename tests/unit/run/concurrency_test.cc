@@ -69,8 +69,8 @@ void expect_same_bits(const TinyFamily& family, const nn::Adaptations& adaptatio
   });
   for (int thread = 0; thread < kThreads; ++thread)
     for (size_t i = 0; i < kRounds * inputs.size(); ++i)
-      ASSERT_TRUE(at::equal(found[size_t(thread)][i],
-                            expected[(i + size_t(thread)) % inputs.size()]))
+      ASSERT_TRUE(
+          at::equal(found[size_t(thread)][i], expected[(i + size_t(thread)) % inputs.size()]))
           << "thread " << thread << ", request " << i;
   if (!store) return;
   const auto counts = store->counts();
@@ -112,8 +112,8 @@ INSTANTIATE_TEST_SUITE_P(Families, Concurrent, testing::ValuesIn(tiny_families()
 // Of every family of methods that leaves the network alone.
 TEST(ConcurrentLearners, ScoreAsTheyDoOneAfterAnother) {
   const std::vector<std::string> names = {
-      "simplecil", "aper",   "ranpac",     "fecam",       "ease", "ssiat", "slda", "recursive_ridge",
-      "mvp",       "vpt",    "dualprompt", "coda_prompt", "l2p",  "dap",   "lae",  "tuna"};
+      "simplecil", "aper", "ranpac",     "fecam",       "ease", "ssiat", "slda", "recursive_ridge",
+      "mvp",       "vpt",  "dualprompt", "coda_prompt", "l2p",  "dap",   "lae",  "tuna"};
   const auto network = kImages.network("simplecil");
   network->set_engine(nn::packed_engine(nn::Precision::fp32));
   network->set_cache(store_of(1 << 20));

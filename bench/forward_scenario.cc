@@ -99,7 +99,7 @@ Case measure(const Network& network, int64_t batch, const Pace& pace) {
   result.compare({"products in fp32 by patina against LibTorch's", ways[theirs] / ways[ours]});
   if (!with_bf16) return result.made();
 
-  const bool judged = kernels::bf16_is_faster();
+  const bool judged = kernels::isa() == kernels::Isa::amx;
   const auto bar = [&](double least) { return judged ? std::optional(least) : std::nullopt; };
   result.add_pass("autocast bf16", ways[autocast], all);
   result.add_pass("packed bf16", ways[rounded], frugal);
@@ -119,8 +119,10 @@ Case measure(const Network& network, int64_t batch, const Pace& pace) {
 
 void measure_forward(bool quick, const Take& take) {
   for (const auto& network : networks())
-    take(quick ? measure(network, network.quick_batch, kOnce)
-               : measure(network, network.forward_batch, one_of(networks().size())));
+    if (!quick)
+      take(measure(network, network.forward_batch, one_of(networks().size())));
+    else if (network.quick_batch > 0)
+      take(measure(network, network.quick_batch, kOnce));
 }
 
 }  // namespace patina::bench

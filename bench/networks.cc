@@ -27,7 +27,7 @@ const std::vector<Network>& networks() {
       {"ViT-Tiny/4 at 32 px", tiny, 64, 0, 4},
       {"DeiT-Tiny/16 at 112 px", at_112(listed("deit_tiny_patch16_224")), 64, 32, 2},
       {"DeiT-Tiny/16 at 224 px", listed("deit_tiny_patch16_224"), 32, 16, 2},
-      {"ViT-B/16 at 224 px", listed("vit_base_patch16_224"), 8, 4, 1},
+      {"ViT-B/16 at 224 px", listed("vit_base_patch16_224"), 8, 4, 0},
   };
   return list;
 }

@@ -12,7 +12,7 @@ namespace patina::bench {
 struct Network {
   std::string name;
   ViTShape shape;
-  int64_t forward_batch, train_batch, quick_batch;  // of 0 images nothing is measured
+  int64_t forward_batch, train_batch, quick_batch;  // 0: not measured
 };
 /// ViT-Tiny/4 at 32 px, DeiT-Tiny/16 at 112 and 224 px, ViT-B/16 at 224 px.
 const std::vector<Network>& networks();

@@ -39,7 +39,7 @@ const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> list = {
       {"forward", "Features of a frozen ViT with random weights.", measure_forward},
       {"train_step",
-       "One training step on a frozen ViT: forward, cross-entropy over 100 classes, backward, SGD.",
+       "One training step of a ViT: forward, cross-entropy over 100 classes, backward, SGD.",
        measure_train_step},
       {"memory", "What a training step with prefix prompts adds to the memory held before it.",
        measure_memory},

@@ -43,7 +43,7 @@ double accuracy_of(Recipe& recipe, const DataSplits& data, Backbone& backbone,
 // With AMX a pass is so much faster; else what is kept is what counts.
 std::optional<double> simplecil_bar(const std::string& learner) {
   if (learner != "simplecil") return std::nullopt;
-  return kernels::bf16_is_faster() ? 15 : 2.5;
+  return kernels::isa() == kernels::Isa::amx ? 15 : 2.5;
 }
 
 Recipe recipe_of(const std::string& learner, int64_t classes, bool quick) {

@@ -47,9 +47,10 @@ void warn_of_load(const Json& load) {
 
 void warn_of_instructions() {
   if (!kernels::bf16_is_faster())
-    fmt::print(stderr,
-               "patina: this processor shows no AMX, without which bf16 multiplies no faster than "
-               "fp32: a run computes in fp32 here, and the bars for bf16 are not for it\n");
+    fmt::print(
+        stderr,
+        "patina: this processor multiplies no faster in bf16 than in fp32: a run computes in fp32 "
+        "here\n");
 }
 
 void run_scenarios(const Arguments& arguments, bool quiet) {

@@ -44,6 +44,7 @@ Isa isa() {
 }
 
 bool bf16_is_faster() {
+  if (isa() == Isa::avx512_bf16) return __builtin_cpu_is("amd");
   return isa() == Isa::amx;
 }
 

@@ -12,8 +12,9 @@ enum class Isa { portable, avx2, avx512, avx512_bf16, amx };
 Isa isa();
 std::string_view name(Isa isa);
 
-/// Whether products in bf16 take less time than in fp32. AVX512-BF16 alone makes as many a step,
-/// and rounding comes on top; without it bf16 is taken apart.
+/// Whether bf16 takes less time than fp32: with AMX, and with AVX512-BF16 on AMD's processors,
+/// which make twice as many multiply-adds in bf16. Intel's make as many, and without either bf16 is
+/// taken apart.
 bool bf16_is_faster();
 
 }  // namespace patina::kernels

@@ -17,7 +17,7 @@ void EngineOptions::bind(Fields& f) {
     {"packed", "plain"});
   f("precision", precision,
     "What products are computed in; sums, norms and weights in training are fp32. auto: bf16 where "
-    "that is faster, on processors with AMX.",
+    "that is faster, on processors with AMX and on AMD's with AVX512-BF16.",
     {"auto", "fp32", "bf16"});
   f("cache_bytes", cache_bytes,
     "Memory for a frozen network's features before they go to disk, in bytes.", at_least(0));

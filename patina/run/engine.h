@@ -20,7 +20,7 @@ struct EngineOptions {
   void bind(Fields& f);
 };
 
-/// The engine of that kind. Precision "auto" is bf16 where that is faster, on processors with AMX,
+/// The engine of that kind. Precision "auto" is bf16 where kernels::bf16_is_faster(),
 /// else fp32. Throws Error(recipe) for the plain engine in bf16, which it does not know.
 std::shared_ptr<const nn::Engine> make_engine(const EngineOptions& options);
 

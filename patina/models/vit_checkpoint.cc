@@ -21,8 +21,8 @@ int64_t metadata_number(const SafetensorsFile& file, const char* key) {
   return end.ec == std::errc() && value > 0 && value <= 1 << 20 ? value : 0;
 }
 
-const std::vector<int64_t>& need(const SafetensorsFile& file, const std::string& tensor,
-                                 size_t dims, const std::string& origin) {
+std::vector<int64_t> need(const SafetensorsFile& file, const std::string& tensor, size_t dims,
+                          const std::string& origin) {
   if (!file.has(tensor))
     fail(ErrorKind::model, "{}: not a ViT with timm's names: there is no {}", origin, tensor);
   const auto& shape = file.at(tensor).shape;

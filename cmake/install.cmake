@@ -9,11 +9,12 @@ set(libraries_folder lib/patina)  # of what PATINA_BUNDLE brings
 if(PATINA_PROGRAM)
   # Found from where the program stands, so that the installation may be moved.
   set_target_properties(patina_program PROPERTIES INSTALL_RPATH $ORIGIN/../${libraries_folder})
-  set_target_properties(patina_engine PROPERTIES INSTALL_RPATH $ORIGIN/../../${libraries_folder})
-  if(NOT PATINA_BUNDLE)
-    # LibTorch may be in a folder that the system does not search.
-    set_target_properties(patina_engine PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  set(engine_rpath $ORIGIN/../../${libraries_folder})
+  get_filename_component(torch_folder ${TORCH_LIBRARY} DIRECTORY)
+  if(NOT PATINA_BUNDLE AND NOT torch_folder IN_LIST CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES)
+    list(APPEND engine_rpath ${torch_folder})
   endif()
+  set_target_properties(patina_engine PROPERTIES INSTALL_RPATH "${engine_rpath}")
   install(TARGETS patina_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
   # Where patina looks for it, from its own place.
   install(TARGETS patina_engine RUNTIME DESTINATION libexec/patina COMPONENT program)

@@ -1,8 +1,8 @@
 #include "bench/fecam_scenario.h"
 
 #include "bench/stopwatch.h"
+#include "patina/algebra/gaussians.h"
 #include "patina/base/random.h"
-#include "patina/learn/gaussians.h"
 #include "patina/ops.h"
 
 namespace patina::bench {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "patina/base/error.h"
-#include "patina/models/model.h"
+#include "patina/models/catalog.h"
 #include "patina/ops.h"
 
 namespace patina::bench {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "patina/models/vit.h"
+#include "patina/models/vision/vit.h"
 
 namespace patina::bench {
 

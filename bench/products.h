@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "patina/kernels/tiles.h"
-#include "patina/models/vit.h"
+#include "patina/models/vision/vit.h"
 
 namespace patina::bench {
 

@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "bench/stopwatch.h"
+#include "patina/algebra/ridge.h"
 #include "patina/base/random.h"
-#include "patina/learn/ridge.h"
 #include "patina/ops.h"
 
 namespace patina::bench {

@@ -6,10 +6,10 @@
 #include "bench/turns.h"
 #include "patina/config/recipe_file.h"
 #include "patina/kernels/isa.h"
-#include "patina/run/engine.h"
 #include "patina/run/evaluation.h"
-#include "patina/run/feed.h"
 #include "patina/run/recipe.h"
+#include "patina/session/engine.h"
+#include "patina/session/feed.h"
 
 namespace patina::bench {
 
@@ -72,7 +72,7 @@ void measure_stream(const std::string& learner, bool quick, const Take& take) {
   };
   const auto ours = [&] {  // packs its weights and fills its store each time
     backbone->set_engine(make_engine({}));
-    backbone->set_cache(std::make_shared<FeatureStore>(EngineOptions{.cache_disk_bytes = 0}));
+    backbone->set_cache(std::make_shared<FeatureStore>(FeatureStoreOptions{.cache_disk_bytes = 0}));
     our_accuracy = accuracy_of(recipe, data, *backbone,
                                std::make_shared<ImageCache>(recipe.engine.image_cache_bytes));
   };

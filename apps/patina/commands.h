@@ -10,6 +10,10 @@ namespace patina::cli {
 
 void add_run(Command& program);
 void add_sweep(Command& program);
+void add_predict(Command& program);
+void add_learn(Command& program);
+void add_forget(Command& program);
+void add_eval(Command& program);
 void add_report(Command& program);
 void add_list(Command& program);  // and explain
 void add_features(Command& program);

@@ -37,8 +37,9 @@ struct Program {
       prepare_cpu(threads);
       Progress::enable(!quiet);
     });
-    for (const auto add : {add_run, add_sweep, add_report, add_list, add_features, add_generate,
-                           add_inspect, add_pretrain, add_bench})
+    for (const auto add :
+         {add_run, add_sweep, add_report, add_learn, add_predict, add_eval, add_forget, add_list,
+          add_features, add_generate, add_inspect, add_pretrain, add_bench})
       add(program);
   }
 };

@@ -9,11 +9,11 @@
 #include "patina/base/progress.h"
 #include "patina/checkpoint/load.h"
 #include "patina/data/dataset.h"
-#include "patina/models/language_model.h"
-#include "patina/models/model.h"
-#include "patina/models/t5.h"
+#include "patina/models/catalog.h"
+#include "patina/models/text/language_model.h"
+#include "patina/models/text/t5.h"
 #include "patina/ops.h"
-#include "patina/run/feed.h"
+#include "patina/session/feed.h"
 
 namespace patina::cli {
 

@@ -7,8 +7,8 @@
 #include "apps/patina/commands.h"
 #include "apps/patina/option_fields.h"
 #include "patina/base/error.h"
+#include "patina/models/catalog.h"
 #include "patina/models/generate.h"
-#include "patina/models/model.h"
 #include "patina/text/tokenizer.h"
 
 namespace patina::cli {

@@ -5,8 +5,10 @@
 #include <algorithm>
 
 #include "patina/base/error.h"
-#include "patina/data/pixels.h"
-#include "patina/data/texts.h"
+#include "patina/data/catalog.h"
+#include "patina/data/files.h"
+#include "patina/data/formats/texts.h"
+#include "patina/data/views.h"
 
 namespace patina::cli {
 

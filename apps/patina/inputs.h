@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "patina/data/table.h"
+#include "patina/data/formats/table.h"
 
 namespace patina::cli {
 

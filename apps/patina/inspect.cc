@@ -4,7 +4,7 @@
 #include "apps/patina/commands.h"
 #include "patina/base/error.h"
 #include "patina/base/progress.h"
-#include "patina/models/model.h"
+#include "patina/models/catalog.h"
 #include "patina/text/tokenizer.h"
 
 namespace patina::cli {

@@ -12,7 +12,7 @@
 #include "patina/config/recipe_file.h"
 #include "patina/eval/anytime.h"
 #include "patina/eval/matrix.h"
-#include "patina/eval/text_metrics.h"
+#include "patina/eval/text/text_metrics.h"
 #include "patina/run/recipe.h"
 #include "patina/run/run.h"
 

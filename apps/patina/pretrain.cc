@@ -1,5 +1,5 @@
 // `patina pretrain`: make starter weights.
-#include "patina/run/pretrain.h"
+#include "patina/pretrain/pretrain.h"
 
 #include <fmt/core.h>
 

@@ -83,6 +83,13 @@ Archive::Archive() : values_(std::make_unique<Json>(Json::object())) {}
 Archive::~Archive() = default;
 Archive::Archive(Archive&&) noexcept = default;
 
+Archive Archive::reopened() && {
+  loading_ = true;
+  origin_ = "the state";
+  prefix_.clear();
+  return std::move(*this);
+}
+
 Archive::Section::Section(Archive& archive, std::string_view key)
     : archive(archive), length(archive.prefix_.size()) {
   archive.prefix_.append(key).append(".");

@@ -30,6 +30,9 @@ class Archive {
   /// Writes what was saved, atomically. Returns the bytes written.
   uint64_t write(const fs::path& path) const;
 
+  /// What was saved, to load from.
+  Archive reopened() &&;
+
   bool loading() const { return loading_; }
 
   // Saving copies the value under its key; loading replaces the value by the stored one, or throws

@@ -5,7 +5,8 @@
 #include "patina/base/error.h"
 #include "patina/base/file.h"
 #include "patina/base/json.h"
-#include "patina/data/pixels.h"
+#include "patina/data/files.h"
+#include "patina/data/views.h"
 
 namespace patina {
 

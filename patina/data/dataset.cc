@@ -10,24 +10,36 @@
 
 #include "patina/base/error.h"
 #include "patina/data/order.h"
+#include "patina/data/sample_access.h"
 #include "patina/ops.h"
 
 namespace patina {
 
 Batch Batch::slice(int64_t from, int64_t to) const {
-  return {input.slice(from, to), target.slice(0, from, to), sample.slice(0, from, to),
-          row.slice(0, from, to), task.defined() ? task.slice(0, from, to) : task};
+  Batch some;
+  some.input = input.slice(from, to);
+  some.target = target.slice(0, from, to);
+  some.row = row.slice(0, from, to);
+  some.sample_ = sample_.slice(0, from, to);
+  return some;
 }
 
 Batch Batch::joined(const Batch& other) const {
   const auto both = [](const Tensor& a, const Tensor& b) {
     return a.defined() && b.defined() ? at::cat({a, b}) : Tensor();
   };
-  return {.input = input.joined(other.input),
-          .target = both(target, other.target),
-          .sample = both(sample, other.sample),
-          .row = {},
-          .task = both(task, other.task)};
+  Batch all;
+  all.input = input.joined(other.input);
+  all.target = both(target, other.target);
+  all.sample_ = both(sample_, other.sample_);
+  return all;
+}
+
+SampleHandles Batch::handles() const {
+  SampleHandles list;
+  const auto positions = items_of(sample_), targets = items_of(target);
+  for (size_t i = 0; i < positions.size(); ++i) list.add({positions[i], targets[i]});
+  return list;
 }
 
 Dataset::Dataset(const Source& source, std::vector<int64_t> positions, std::vector<int64_t> targets)
@@ -63,7 +75,7 @@ Dataset whole(const Source& source) {
 std::vector<int64_t> costs(const Feed& feed, const Dataset& dataset) {
   std::vector<int64_t> result;
   for (int64_t i = 0; i < dataset.size(); ++i)
-    result.push_back(feed.cost(dataset.source(), dataset.position(i)));
+    result.push_back(feed.cost(SampleAccess::source(dataset), SampleAccess::position(dataset, i)));
   return result;
 }
 
@@ -84,7 +96,8 @@ Tensor input_keys(const Feed& feed, const Dataset& dataset, ThreadPool& pool) {
   Tensor keys = at::empty({dataset.size(), 2}, at::kLong);
   int64_t* rows = keys.data_ptr<int64_t>();
   pool.for_each(dataset.size(), [&](int64_t i) {
-    const auto key = sample_key(made_by, dataset.source(), dataset.position(i));
+    const auto key =
+        sample_key(made_by, SampleAccess::source(dataset), SampleAccess::position(dataset, i));
     std::ranges::copy(key, rows + 2 * i);
   });
   return keys;
@@ -176,7 +189,9 @@ class Loader::Pending {
       targets.push_back(loader.dataset_.target(i));
       samples_.push_back(loader.dataset_.position(i));
     }
-    batch_ = {{}, tensor_of(targets), tensor_of(samples_), tensor_of(order), {}};
+    batch_.target = tensor_of(targets);
+    batch_.sample_ = tensor_of(samples_);
+    batch_.row = tensor_of(order);
     if (!made_by_) return;
     batch_.input.keys = at::empty({int64_t(size()), 2}, at::kLong);
     keys_.begin(all_rows(size()));
@@ -304,12 +319,24 @@ std::optional<Batch> Loader::next() {
   return batch;
 }
 
-Batch SampleLoader::operator()(std::vector<int64_t> positions, std::vector<int64_t> targets,
-                               Random augment) const {
-  const Dataset samples(source_, std::move(positions), std::move(targets));
-  PATINA_CHECK(samples.size() > 0, "a batch of nothing");
-  return *Loader(samples, feed_, pool_, all_rows(size_t(samples.size())), samples.size(), augment)
-              .next();
+Dataset SampleLoader::dataset(const SampleHandles& samples) const {
+  std::vector<int64_t> positions, targets;
+  for (const auto& sample : samples) {
+    if (sample.position_ < 0 || sample.position_ >= source_.size())
+      fail(ErrorKind::state,
+           "a memory holds sample {} of the training data, which have {}: they are not those it "
+           "was filled from",
+           sample.position_, source_.size());
+    positions.push_back(sample.position_);
+    targets.push_back(sample.target_);
+  }
+  return {source_, std::move(positions), std::move(targets)};
+}
+
+Batch SampleLoader::operator()(const SampleHandles& samples, Random augment) const {
+  const Dataset data = dataset(samples);
+  PATINA_CHECK(data.size() > 0, "a batch of nothing");
+  return *Loader(data, feed_, pool_, all_rows(size_t(data.size())), data.size(), augment).next();
 }
 
 }  // namespace patina

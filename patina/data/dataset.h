@@ -1,6 +1,7 @@
 // Datasets and batches: the samples a learner may see, and how they reach it.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -14,31 +15,112 @@
 
 namespace patina {
 
+/// One sample that a learner was shown, which a memory may keep. Only batches and datasets give
+/// handles out, and only a SampleLoader takes them: what was never shown cannot be asked for.
+class SampleHandle {
+ public:
+  int64_t target() const { return target_; }
+
+ private:
+  friend class Batch;
+  friend class Dataset;
+  friend class SampleHandles;
+  friend class SampleLoader;
+  friend struct SampleAccess;
+  SampleHandle(int64_t position, int64_t target) : position_(position), target_(target) {}
+  int64_t position_, target_;
+};
+
+/// Handles in an order, which a checkpoint keeps.
+class SampleHandles {
+ public:
+  int64_t size() const { return int64_t(list_.size()); }
+  const SampleHandle& operator[](size_t i) const { return list_[i]; }
+  auto begin() const { return list_.begin(); }
+  auto end() const { return list_.end(); }
+  void add(const SampleHandle& sample) { list_.push_back(sample); }
+  void add(const SampleHandles& more) { list_.insert(list_.end(), more.begin(), more.end()); }
+  void replace(size_t i, const SampleHandle& sample) { list_[i] = sample; }
+  /// The first `count` of them stay.
+  void truncate(int64_t count) {
+    if (count < size()) list_.erase(list_.begin() + count, list_.end());
+  }
+  /// Those at some places, in their order.
+  SampleHandles at(const std::vector<size_t>& places) const {
+    SampleHandles some;
+    for (const size_t place : places) some.add(list_[place]);
+    return some;
+  }
+
+  template <class Archive>
+  void state(Archive& a) {
+    std::vector<int64_t> positions, targets;
+    for (const auto& sample : list_) {
+      positions.push_back(sample.position_);
+      targets.push_back(sample.target_);
+    }
+    a("positions", positions);
+    a("targets", targets);
+    if (!a.loading()) return;
+    list_.clear();
+    for (size_t i = 0; i < std::min(positions.size(), targets.size()); ++i)
+      list_.push_back({positions[i], targets[i]});
+  }
+
+ private:
+  std::vector<SampleHandle> list_;
+};
+
 /// A minibatch on the training device.
-struct Batch {
+class Batch {
+ public:
   Input input;    // what the network takes
   Tensor target;  // [B] class ids, numbered over the whole stream
-  Tensor sample;  // [B] positions in the source: the feature store's key
   Tensor row;     // [B] indices into the dataset that is read: batches may come in any order
-  Tensor task;    // [B] of which task, where a scenario tells it at test time; else undefined
 
-  int64_t size() const { return sample.size(0); }
+  Batch() = default;
+
+  int64_t size() const { return target.size(0); }
+  /// [B] what tells the samples of the stream apart; nothing can be loaded by it.
+  const Tensor& sample() const { return sample_; }
+  /// Of each sample, in their order.
+  SampleHandles handles() const;
   Batch slice(int64_t from, int64_t to) const;
   /// The samples of both, this one's first, through one pass. `row` is left out: they may be of
   /// different datasets.
   Batch joined(const Batch& other) const;
+
+ private:
+  friend class Loader;
+  friend struct SampleAccess;
+  Tensor sample_;  // [B] positions in the source
 };
 
-/// Some samples of one split: positions in a source, with targets numbered over the whole stream.
+/// Samples whose classes are asked for: neither their targets nor where they come from.
+struct Question {
+  Input input;
+  Tensor task;  // [B] of which task, where a scenario tells it at test time; else undefined
+
+  Question(Input asked, Tensor of_task = {})  // NOLINT: an input is a question
+      : input(std::move(asked)), task(std::move(of_task)) {}
+  Question(const Batch& batch) : input(batch.input) {}  // NOLINT: and so is a batch
+  int64_t size() const { return input.size(); }
+  Question slice(int64_t from, int64_t to) const {
+    return {input.slice(from, to), task.defined() ? task.slice(0, from, to) : task};
+  }
+};
+
+/// Some samples of one split, with targets numbered over the whole stream. It has no way back to
+/// the source they come from.
 class Dataset {
  public:
+  /// `source` is lent; `positions` in it.
   Dataset(const Source& source, std::vector<int64_t> positions, std::vector<int64_t> targets);
 
   int64_t size() const { return int64_t(positions_.size()); }
-  int64_t position(int64_t i) const { return positions_[size_t(i)]; }
   int64_t target(int64_t i) const { return targets_[size_t(i)]; }
   const std::vector<int64_t>& targets() const { return targets_; }
-  const Source& source() const { return *source_; }
+  SampleHandle handle(int64_t i) const { return {positions_[size_t(i)], targets_[size_t(i)]}; }
 
   /// Some of its samples, by their indices in the order given.
   Dataset select(const std::vector<int64_t>& indices) const;
@@ -46,6 +128,11 @@ class Dataset {
   Dataset joined(const Dataset& other) const;
 
  private:
+  friend class Loader;
+  friend struct SampleAccess;
+  const Source& source() const { return *source_; }
+  int64_t position(int64_t i) const { return positions_[size_t(i)]; }
+
   const Source* source_;
   std::vector<int64_t> positions_, targets_;
 };
@@ -103,16 +190,16 @@ class Loader {
   std::shared_ptr<Ahead> ahead_;  // batches whose inputs may outlive the loader have it too
 };
 
-/// Loads chosen samples of one source again, as a feed makes them: how a memory gives back what it
-/// stored. All references are lent.
+/// Loads samples that were shown again, as a feed makes them: how a memory gives back what it
+/// stored. All references are lent. Throws Error(state) where the source does not have a sample,
+/// which was another one then.
 class SampleLoader {
  public:
   SampleLoader(const Source& source, const Feed& feed, ThreadPool& pool)
       : source_(source), feed_(feed), pool_(pool) {}
-  const Source& source() const { return source_; }
-  /// The samples at `positions` with their targets, in that order, as one batch.
-  Batch operator()(std::vector<int64_t> positions, std::vector<int64_t> targets,
-                   Random augment) const;
+  /// The samples, in that order, as one batch.
+  Batch operator()(const SampleHandles& samples, Random augment) const;
+  Dataset dataset(const SampleHandles& samples) const;
 
  private:
   const Source& source_;

@@ -10,7 +10,7 @@
 
 #include "patina/base/error.h"
 #include "patina/base/random.h"
-#include "patina/data/pixels.h"
+#include "patina/data/views.h"
 #include "patina/image/transform.h"
 
 namespace patina {

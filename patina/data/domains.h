@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "patina/data/options.h"
 #include "patina/data/source.h"
 
 namespace patina {

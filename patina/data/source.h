@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "patina/base/file.h"
-#include "patina/config/fields.h"
 #include "patina/image/image.h"
 
 namespace patina {
@@ -58,57 +57,10 @@ class Source {
 /// sample is. Throws what reading it throws.
 Fingerprint sample_key(ContentHash made_by, const Source& source, int64_t sample);
 
-/// Which data, from where, how much of it.
-struct DataOptions {
-  std::string name;             // names of `patina list datasets` joined by "+", "folder" or "text"
-  std::string path;             // folder with the files, or a text file; "": the usual places
-  int64_t train_per_class = 0;  // the first N of each class in each domain; 0: all
-  int64_t test_per_class = 0;
-  double imbalance = 1;        // training samples of the smallest class over the largest
-  double test_fraction = 0.2;  // image folders without train/ and test/, texts in one file
-  int64_t split_seed = 1993;
-  std::string class_names;       // a JSON file of names instead of the data set's own
-  std::string class_names_set;   // which of the file's sets
-  bool skip_bad_images = false;  // count and leave out images that cannot be decoded
-
-  // Of "text": columns or fields by name, or by number from 0 where there is no header.
-  std::string text = "text";
-  std::string text_pair;  // the second text of a pair; "": there is none
-  std::string label = "label";
-  std::string labels;  // a JSON file of class names; "": the labels that occur, sorted
-  std::string format;  // csv, tsv, json, jsonl or lines; "": by the files' names
-
-  // Of streams whose domains differ.
-  bool shared_classes = true;  // of joined sets: classes of one name are one class
-  std::string domains;         // "": the data's own; permuted, rotated or folders
-  int64_t domain_count = 10;   // of permuted, and of rotated without angles
-  int64_t domain_padding = 0;  // of permuted: black pixels on every side, before they move
-  int64_t domain_seed = 1993;
-  std::vector<double> angles;    // of rotated, in degrees
-  int64_t train_per_domain = 0;  // a drawn N of each domain; 0: all
-
-  void bind(Fields& f);
-};
-
+/// The two halves of a data set.
 struct DataSplits {
   std::string name;
   std::unique_ptr<Source> train, test;  // both list the same classes
 };
-
-/// Opens a data set, or several side by side. Cut in this order: the first of each class, the long
-/// tail, then (with the domains made) those drawn of each domain. Throws Error(data) naming the
-/// file and the remedy when something is missing, truncated, corrupt, empty, or a class has no
-/// samples; and naming the option when options contradict each other.
-DataSplits open_data(const DataOptions& options);
-
-/// One row of `patina list datasets`.
-struct DataSetInfo {
-  std::string name;
-  std::string about;    // "clothing, 28x28 grey, 10 classes, 60000 / 10000"
-  std::string files;    // the files it expects, for people
-  std::string how;      // how to get it: an apt package or the publisher's page
-  int64_t classes = 0;  // 0: whatever is there
-};
-const std::vector<DataSetInfo>& data_sets();
 
 }  // namespace patina

@@ -8,7 +8,7 @@
 #include "patina/eval/anytime.h"
 #include "patina/eval/matrix.h"
 #include "patina/eval/named_rows.h"
-#include "patina/eval/text_metrics.h"
+#include "patina/eval/text/text_metrics.h"
 
 namespace patina {
 namespace {

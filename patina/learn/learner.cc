@@ -10,8 +10,20 @@ const char* network_name(Network network) {
   return kNames[size_t(network)];
 }
 
+const SampleLoader& Setup::loader() const {
+  if (!samples)
+    fail(ErrorKind::usage, "this learner replays earlier samples, and nothing here can load them");
+  return *samples;
+}
+
 void Learner::begin_task(const Task& task, Trainer&) {
   if (!task.fresh.empty()) begin_classes(int64_t(task.fresh.size()));
+}
+
+void Learner::forget(int64_t) {
+  fail(ErrorKind::usage,
+       "what this method learned of a class is part of everything it knows, and cannot be taken "
+       "out");
 }
 
 Json Learner::diagnostics() const {
@@ -32,7 +44,7 @@ void StreamingLearner::fit(const Task& task, Trainer& trainer) {
                      [&](const Batch& batch) { observe(batch, trainer); });
 }
 
-Tensor ClosedFormLearner::loss(const Batch&) {
+Tensor ClosedFormLearner::loss(const Batch&, const Step&) {
   PATINA_CHECK(false, "a closed form has no loss");
   return {};
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "patina/learn/step.h"
 #include "patina/learn/trainer.h"
 #include "patina/models/backbone.h"
 #include "patina/scenario/scenario.h"
@@ -29,9 +30,10 @@ class Learner {
   virtual ~Learner() = default;
 
   /// What to descend on a batch of the task; the trainer owns precision, backward and step. Scalar.
-  virtual Tensor loss(const Batch& batch) = 0;
-  /// [B, classes seen]; of one sample: independent of the rest of the batch. Builds no graph.
-  virtual Tensor scores(const Batch& batch) = 0;
+  virtual Tensor loss(const Batch& batch, const Step& step) = 0;
+  /// [B, classes seen]; of one sample: independent of the rest of the batch. Builds no graph. May
+  /// be called from several threads at a time.
+  virtual Tensor scores(const Question& asked) const = 0;
   /// What the optimizer of this task moves.
   virtual std::vector<ParamGroup> trainable() = 0;
   /// Everything resuming needs beyond the backbone's initial weights; one call saves and loads.
@@ -40,11 +42,11 @@ class Learner {
   /// Grows heads, prompts, adapters; by default for the fresh classes.
   virtual void begin_task(const Task& task, Trainer& trainer);
   virtual void begin_classes(int64_t /*fresh*/) {}  // so many classes are met for the first time
-  virtual void begin_epoch(int64_t) {}              // freeze what an epoch does not train
-  virtual void after_backward() {}                  // project gradients
-  virtual void after_step(const Batch&) {}          // moving averages, importance traces
-  virtual void end_task(const Task&, Trainer&) {}   // Fisher, prototypes, herding, merging
-  virtual void remember(const Batch&) {}            // of samples met for the first time: store
+  virtual void begin_epoch(const Step&) {}          // freeze what an epoch does not train
+  virtual void after_backward(const Step&) {}       // project gradients
+  virtual void after_step(const Batch&, const Step&) {}  // moving averages, importance traces
+  virtual void end_task(const Task&, Trainer&) {}        // Fisher, prototypes, herding, merging
+  virtual void remember(const Batch&) {}                 // of samples met for the first time: store
   /// The epochs; a closed form overrides it.
   virtual void fit(const Task& task, Trainer& trainer);
   /// Learns a batch whose samples come once: by default so many steps as the training options say,
@@ -56,6 +58,10 @@ class Learner {
   /// What must be done before scores are asked for, such as training on the memory alone.
   virtual void before_scores(Trainer&) {}
 
+  /// Forgets a class: from then on all is as if it had never been learned, and the classes after it
+  /// are numbered one less. Throws Error(usage) where what is known of it cannot be taken out.
+  virtual void forget(int64_t target);
+
   /// What the record shows of the method's inside after a task's evaluation, such as how often each
   /// prompt was chosen; null: nothing.
   virtual Json diagnostics() const;
@@ -64,7 +70,7 @@ class Learner {
 /// A method without gradients: its knowledge comes from features alone.
 class ClosedFormLearner : public Learner {
  public:
-  Tensor loss(const Batch&) final;
+  Tensor loss(const Batch&, const Step&) final;
   std::vector<ParamGroup> trainable() final { return {}; }
   void fit(const Task& task, Trainer& trainer) override = 0;
 };
@@ -80,7 +86,7 @@ class StreamingLearner : public ClosedFormLearner {
 
 /// One group of everything in `modules` that takes gradients.
 template <class... Modules>
-ParamGroup trainable_group(Modules&... modules) {
+ParamGroup trainable_group(Modules&&... modules) {
   ParamGroup group;
   const auto add = [&](const std::vector<nn::NamedTensor>& list) {
     for (const auto& item : list) group.tensors.push_back(item.tensor);
@@ -95,6 +101,9 @@ struct Setup {
   Seeds seeds;
   Grant grant = {};                       // what the scenario lets it know
   const SampleLoader* samples = nullptr;  // lent: how a memory gives back what it stored
+
+  /// The same. Throws Error(usage) where there is none.
+  const SampleLoader& loader() const;
 };
 
 /// A method's own options. Every default is the paper's value.

@@ -34,12 +34,15 @@ Trainer::~Trainer() = default;
 void Trainer::learn(Learner& learner, const Task& task, const Grant& grant) {
   // Before the learner grows: the moments are those of the parameters it was stopped with.
   if (!grant.many_passes && !restored_.empty()) start_optimizer(learner);
-  if (!std::exchange(in_task_, true) && grant.boundaries) learner.begin_task(task, *this);
+  // Samples that come once are met batch by batch and in no other way.
+  Task boundary = task;
+  if (!grant.many_passes) boundary.train = nullptr;
+  if (!std::exchange(in_task_, true) && grant.boundaries) learner.begin_task(boundary, *this);
   if (grant.many_passes)
     learner.fit(task, *this);
   else
     pass(learner, task, grant.boundaries);
-  if (grant.boundaries) learner.end_task(task, *this);
+  if (grant.boundaries) learner.end_task(boundary, *this);
   in_task_ = false;
 }
 
@@ -57,21 +60,24 @@ std::vector<ParamGroup> Trainer::groups_of(Learner& learner) {
   return groups;
 }
 
-double Trainer::descend(Learner& learner, const Batch& batch, double lr,
+double Trainer::descend(Learner& learner, const Batch& batch, Step step,
                         const std::function<std::string()>& where) {
+  step.taken = descents_++;
+  step.descent = options_.optimizer.optimizer == "sgd";
+  step.trainer = this;
   optimizer_->zero_grad();
   const Tensor loss = [&] {
-    const nn::Dropping dropping(seeds_("dropout", uint64_t(descents_++)));
-    return learner.loss(batch);
+    const nn::Dropping dropping(seeds_("dropout", uint64_t(step.taken)));
+    return learner.loss(batch, step);
   }();
   const double value = loss.item<double>();
   if (!std::isfinite(value))
     fail(ErrorKind::model, "the loss {} became {}: lower training.lr or set training.clip_norm",
          where(), value);
   loss.backward();
-  learner.after_backward();
-  optimizer_->step(lr);
-  learner.after_step(batch);
+  learner.after_backward(step);
+  optimizer_->step(step.rate);
+  learner.after_step(batch, step);
   return value;
 }
 
@@ -84,6 +90,16 @@ struct Trainer::Epochs {
         where(where),
         cost(costs(feed, samples)),
         progress(where + ": training", epochs * samples.size(), feed.unit()) {}
+
+  Step step(const OptimizerOptions& options, int64_t epoch, int64_t step, int64_t steps) const {
+    const double at = double(epoch) + double(step) / double(steps);
+    return {.epoch = epoch,
+            .epochs = count,
+            .step = step,
+            .steps = steps,
+            .rate = learning_rate(options, at, count),
+            .samples = &data};
+  }
 
   const Dataset& data;
   int64_t count;
@@ -102,9 +118,8 @@ void Trainer::epoch(Learner& learner, Epochs& shared, int64_t epoch, int64_t fro
                 random("augment"));
   loader.seek(from_step);
   for (int64_t step = from_step; const auto batch = loader.next(); ++step) {
-    const double at = double(epoch) + double(step) / double(loader.batches());
     const double value =
-        descend(learner, *batch, learning_rate(options_.optimizer, at, shared.count),
+        descend(learner, *batch, shared.step(options_.optimizer, epoch, step, loader.batches()),
                 [&] { return fmt::format("of {} in epoch {}", shared.where, epoch + 1); });
     shared.progress.note(fmt::format("loss {:.3f}", value));
     shared.progress.advance(batch->size());
@@ -117,7 +132,7 @@ void Trainer::epochs(Learner& learner, const Task& task, int64_t epochs) {
   Epochs shared(*task.train, epochs, Seeds(seeds_("task", uint64_t(task.index)).bits()),
                 fmt::format("task {}", task.index + 1), train_);
   for (; epoch_ < epochs; ++epoch_, step_ = 0) {
-    learner.begin_epoch(epoch_);
+    learner.begin_epoch(shared.step(options_.optimizer, epoch_, 0, 1));
     epoch(learner, shared, epoch_, step_, [&](const Batch& batch) {
       ++step_;
       if (epoch_ == 0) learner.remember(batch);
@@ -133,18 +148,18 @@ void Trainer::train_on(Learner& learner, const Dataset& data, int64_t epochs, co
                              std::make_unique<Optimizer>(options_.optimizer, groups_of(learner)));
   Epochs shared(data, epochs, seeds, "the memory", train_);
   for (int64_t i = 0; i < epochs; ++i) {
-    learner.begin_epoch(i);
+    learner.begin_epoch(shared.step(options_.optimizer, i, 0, 1));
     epoch(learner, shared, i, 0, [](const Batch&) {});
   }
   optimizer_ = std::move(outer);
 }
 
-double Trainer::descend(Learner& learner, const Batch& batch) {
+double Trainer::descend(Learner& learner, const Batch& batch, double rate_factor) {
   if (optimizer_)
     optimizer_->regroup(groups_of(learner));
   else
     start_optimizer(learner);
-  return descend(learner, batch, options_.optimizer.lr,
+  return descend(learner, batch, {.rate = options_.optimizer.lr * rate_factor},
                  [&] { return fmt::format("after {} samples", observed_); });
 }
 

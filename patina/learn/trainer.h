@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "patina/algebra/prototypes.h"
 #include "patina/data/dataset.h"
 #include "patina/models/backbone.h"
 #include "patina/optim/optimizer.h"
@@ -14,6 +15,7 @@
 namespace patina {
 
 class Learner;
+struct Step;
 
 /// How a task is trained: `[training]` in a recipe.
 struct TrainingOptions {
@@ -22,12 +24,6 @@ struct TrainingOptions {
   int64_t updates_per_batch = 1;  // where samples come once
   OptimizerOptions optimizer;
   void bind(Fields& f);
-};
-
-/// The features of some samples and their targets.
-struct FeatureSet {
-  Tensor features;  // [N,D]
-  Tensor targets;   // [N]
 };
 
 class Trainer {
@@ -55,8 +51,8 @@ class Trainer {
 
   /// One step down learner.loss of a batch that comes once: for `observe`. The optimizer and its
   /// moments live from stretch to stretch, and grow with the learner's parameters; its rate stays
-  /// at lr. Returns the loss.
-  double descend(Learner& learner, const Batch& batch);
+  /// at lr times `rate_factor`. Returns the loss.
+  double descend(Learner& learner, const Batch& batch, double rate_factor = 1);
   /// Of a stream that comes once: samples observed so far, and classes met among them.
   int64_t observed() const { return observed_; }
   int64_t met() const { return met_; }
@@ -97,7 +93,7 @@ class Trainer {
   std::vector<ParamGroup> groups_of(Learner& learner);
   void start_optimizer(Learner& learner);  // with what a restored state knew
   // `where` tells a loss that is no number: "of task 1 in epoch 2".
-  double descend(Learner& learner, const Batch& batch, double lr,
+  double descend(Learner& learner, const Batch& batch, Step step,
                  const std::function<std::string()>& where);
   struct Epochs;  // what several epochs on some samples share
   // The batches of one of them from a step on, each learned and then handed to `after_batch`.

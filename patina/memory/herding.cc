@@ -10,7 +10,7 @@ namespace patina {
 // The next one is that which brings the mean of those chosen nearest to the mean of all.
 std::vector<int64_t> herded(const Tensor& features, int64_t count) {
   NoGrad no_grad;
-  const Tensor rows = nn::normalized(features.to(at::kDouble));
+  const Tensor rows = normalized(features.to(at::kDouble));
   const Tensor mean = rows.mean(0);
   Tensor sum = at::zeros_like(mean);
   Tensor taken = at::zeros({rows.size(0)}, at::kBool);
@@ -27,41 +27,32 @@ std::vector<int64_t> herded(const Tensor& features, int64_t count) {
   return chosen;
 }
 
-void ClassMemory::set(int64_t target, std::vector<int64_t> positions) {
-  if (target >= classes()) positions_.resize(size_t(target) + 1);
-  positions_[size_t(target)] = std::move(positions);
+void ClassMemory::set(int64_t target, SampleHandles samples) {
+  if (target >= classes()) samples_.resize(size_t(target) + 1);
+  samples_[size_t(target)] = std::move(samples);
 }
 
 void ClassMemory::truncate(int64_t count) {
-  for (auto& list : positions_) list.resize(std::min(list.size(), size_t(count)));
+  for (auto& list : samples_) list.truncate(count);
 }
 
-Dataset ClassMemory::of_class(const Source& source, int64_t target) const {
-  const auto& list = positions_[size_t(target)];
-  return {source, list, std::vector<int64_t>(list.size(), target)};
-}
-
-Dataset ClassMemory::all(const Source& source) const {
-  Dataset samples(source, {}, {});
-  for (int64_t c = 0; c < classes(); ++c) samples = samples.joined(of_class(source, c));
-  return samples;
+SampleHandles ClassMemory::all() const {
+  SampleHandles every;
+  for (const auto& list : samples_) every.add(list);
+  return every;
 }
 
 void ClassMemory::state(Archive& a) {
-  std::vector<int64_t> sizes, positions;
-  for (const auto& list : positions_) {
-    sizes.push_back(int64_t(list.size()));
-    positions.insert(positions.end(), list.begin(), list.end());
-  }
+  std::vector<int64_t> sizes;
+  for (const auto& list : samples_) sizes.push_back(list.size());
   a("sizes", sizes);
-  a("positions", positions);
+  SampleHandles every = all();
+  every.state(a);
   if (!a.loading()) return;
-  positions_.clear();
-  auto next = positions.begin();
-  for (const int64_t size : sizes) {
-    positions_.emplace_back(next, next + size);
-    next += size;
-  }
+  samples_.assign(sizes.size(), {});
+  auto next = every.begin();
+  for (size_t c = 0; c < sizes.size(); ++c)
+    for (int64_t i = 0; i < sizes[c] && next != every.end(); ++i) samples_[c].add(*next++);
 }
 
 }  // namespace patina

@@ -13,19 +13,19 @@ namespace patina {
 /// to length one first.
 std::vector<int64_t> herded(const Tensor& features, int64_t count);
 
-/// Positions of remembered samples of each class, the best first.
+/// Remembered samples of each class, the best first.
 class ClassMemory {
  public:
-  void set(int64_t target, std::vector<int64_t> positions);
+  void set(int64_t target, SampleHandles samples);
   /// Each class keeps its first `count` samples.
   void truncate(int64_t count);
-  int64_t classes() const { return int64_t(positions_.size()); }
-  Dataset of_class(const Source& source, int64_t target) const;
-  Dataset all(const Source& source) const;
+  int64_t classes() const { return int64_t(samples_.size()); }
+  const SampleHandles& of_class(int64_t target) const { return samples_.at(size_t(target)); }
+  SampleHandles all() const;
   void state(Archive& a);
 
  private:
-  std::vector<std::vector<int64_t>> positions_;  // by class
+  std::vector<SampleHandles> samples_;  // by class
 };
 
 }  // namespace patina

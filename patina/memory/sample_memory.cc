@@ -15,26 +15,24 @@ SampleMemory::SampleMemory(int64_t capacity, Policy policy, Random random)
 
 void SampleMemory::offer(const Batch& batch,
                          const std::function<void(size_t slot, int64_t row)>& stored) {
-  const auto positions = items_of(batch.sample), targets = items_of(batch.target);
-  for (size_t i = 0; i < positions.size(); ++i)
-    if (const auto slot = offer(positions[i], targets[i]); slot && stored)
-      stored(*slot, int64_t(i));
+  const SampleHandles shown = batch.handles();
+  for (int64_t i = 0; i < shown.size(); ++i)
+    if (const auto slot = offer(shown[size_t(i)]); slot && stored) stored(*slot, i);
 }
 
-std::optional<size_t> SampleMemory::offer(int64_t position, int64_t target) {
+std::optional<size_t> SampleMemory::offer(const SampleHandle& sample) {
+  const int64_t target = sample.target();
   if (size_t(target) >= kept_.size())
     for (auto* counts : {&kept_, &met_, &full_}) counts->resize(size_t(target) + 1);
   ++met_[size_t(target)];
   // Numbered draws: nothing but the count of samples tells where the randomness stands.
   const auto slot = slot_for(target, random_.at(uint64_t(offered_++)));
   if (!slot) return slot;
-  if (*slot == positions_.size()) {
-    positions_.push_back(position);
-    targets_.push_back(target);
+  if (int64_t(*slot) == samples_.size()) {
+    samples_.add(sample);
   } else {
-    --kept_[size_t(targets_[*slot])];
-    positions_[*slot] = position;
-    targets_[*slot] = target;
+    --kept_[size_t(samples_[*slot].target())];
+    samples_.replace(*slot, sample);
   }
   ++kept_[size_t(target)];
   return slot;
@@ -46,7 +44,7 @@ std::optional<size_t> SampleMemory::slot_for(int64_t target, Random random) {
     const int64_t classes = std::ranges::count_if(met_, [](int64_t n) { return n > 0; });
     if (kept_[size_t(target)] >= std::max<int64_t>(1, capacity_ / classes)) return std::nullopt;
   }
-  if (room) return positions_.size();
+  if (room) return size_t(size());
   const auto one_of = [&](int64_t c) {
     const auto slots = of_class(c);
     return slots[random.below(slots.size())];
@@ -77,14 +75,14 @@ int64_t SampleMemory::largest_class() const {
 
 std::vector<size_t> SampleMemory::of_class(int64_t target) const {
   std::vector<size_t> slots;
-  for (size_t slot = 0; slot < targets_.size(); ++slot)
-    if (targets_[slot] == target) slots.push_back(slot);
+  for (size_t slot = 0; slot < size_t(size()); ++slot)
+    if (samples_[slot].target() == target) slots.push_back(slot);
   return slots;
 }
 
 std::vector<size_t> SampleMemory::draw(int64_t count, Random random) const {
-  if (count < size()) return drawn(size_t(count), positions_.size(), random);
-  std::vector<size_t> slots(positions_.size());
+  if (count < size()) return drawn(size_t(count), size_t(size()), random);
+  std::vector<size_t> slots(size_t(samples_.size()));
   std::iota(slots.begin(), slots.end(), size_t{0});
   return slots;
 }
@@ -100,8 +98,7 @@ std::vector<size_t> drawn(size_t count, size_t n, Random random) {
 
 void SampleMemory::state(Archive& a) {
   a("offered", offered_);
-  a("positions", positions_);
-  a("targets", targets_);
+  samples_.state(a);
   a("kept", kept_);
   a("met", met_);
   a("full", full_);

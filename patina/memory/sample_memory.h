@@ -12,8 +12,8 @@
 
 namespace patina {
 
-/// Up to `capacity` samples in slots. A sample is its position in the training source and its
-/// target; what a method knows beside it, it keeps under the same slot.
+/// Up to `capacity` samples in slots. What a method knows beside a sample, it keeps under the same
+/// slot.
 class SampleMemory {
  public:
   /// How a full memory makes room.
@@ -32,17 +32,14 @@ class SampleMemory {
   /// given.
   void offer(const Batch& batch, const std::function<void(size_t slot, int64_t row)>& stored = {});
   /// Offers a sample; the slot it was put in, or nothing where it is not kept.
-  std::optional<size_t> offer(int64_t position, int64_t target);
+  std::optional<size_t> offer(const SampleHandle& sample);
   /// `count` slots drawn without replacement, all in their order where there are not as many.
   std::vector<size_t> draw(int64_t count, Random random) const;
 
   int64_t capacity() const { return capacity_; }
-  int64_t size() const { return int64_t(positions_.size()); }
+  int64_t size() const { return samples_.size(); }
   int64_t offered() const { return offered_; }
-  int64_t position(size_t slot) const { return positions_[slot]; }
-  int64_t target(size_t slot) const { return targets_[slot]; }
-  const std::vector<int64_t>& positions() const { return positions_; }
-  const std::vector<int64_t>& targets() const { return targets_; }
+  const SampleHandles& samples() const { return samples_; }
   /// Slots of a class.
   std::vector<size_t> of_class(int64_t target) const;
 
@@ -56,7 +53,7 @@ class SampleMemory {
   Policy policy_;
   Random random_;
   int64_t offered_ = 0;
-  std::vector<int64_t> positions_, targets_;
+  SampleHandles samples_;
   std::vector<int64_t> kept_, met_, full_;  // by class: in the memory, offered, once the largest
 };
 

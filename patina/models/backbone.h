@@ -64,6 +64,10 @@ class Backbone {
     tokenizer_ = std::move(tokenizer);
   }
 
+  /// The model options it was loaded with, as TOML; "": it was made otherwise.
+  const std::string& origin() const { return origin_; }
+  void set_origin(std::string options) { origin_ = std::move(options); }
+
   /// How the blocks compute from now on; copies of the network share it.
   virtual void set_engine(std::shared_ptr<const nn::Engine> engine) { engine_ = std::move(engine); }
   const nn::Engine& engine() const { return *engine_; }
@@ -96,6 +100,7 @@ class Backbone {
   std::optional<std::string> space(const nn::Adaptations& adaptations) const;
   std::string behaviour() const;
 
+  std::string origin_;
   std::shared_ptr<const nn::Engine> engine_ = nn::plain_engine();
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<FeatureCache> cache_;

@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "patina/models/text_tower.h"
+#include "patina/models/text/text_tower.h"
 
 namespace patina {
 

@@ -112,20 +112,17 @@ std::vector<Tensor> TaskHeads::tensors_of(size_t task) const {
   return {weights.at(task), biases.at(task)};
 }
 
+void TaskHeads::walk(Walk& w) {
+  w("weights", weights);
+  w("biases", biases);
+}
+
 TaskHeads TaskHeads::copy() const {
   TaskHeads other = *this;
   for (auto* list : {&other.weights, &other.biases})
     for (auto& tensor : *list)
       if (tensor.defined()) tensor = tensor.detach().clone().requires_grad_(tensor.requires_grad());
   return other;
-}
-
-Tensor normalized(const Tensor& x) {
-  return x / at::linalg_vector_norm(x, 2, at::IntArrayRef{-1}, /*keepdim=*/true).clamp_min(1e-12);
-}
-
-Tensor cosine_scores(const Tensor& features, const Tensor& prototypes) {
-  return at::matmul(normalized(features), normalized(prototypes).t());
 }
 
 }  // namespace patina::nn

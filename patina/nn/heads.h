@@ -1,6 +1,7 @@
 // Heads: what turns features into scores, and grows with the classes.
 #pragma once
 
+#include "patina/algebra/cosine.h"
 #include "patina/nn/layers.h"
 
 namespace patina::nn {
@@ -58,6 +59,8 @@ struct TaskHeads {
   Tensor operator()(const Tensor& features) const;            // linear: [B,D] -> [B,K]
   Tensor cosines(const Tensor& features) const;               // [B,D] -> [B,K]
   Tensor of_task(size_t task, const Tensor& features) const;  // linear: [B,D] -> [B,K_task]
+  /// The newest task's, which shares its tensors.
+  LinearHead newest() const { return {weights.back(), biases.back()}; }
   size_t tasks() const { return weights.size(); }
   std::vector<int64_t> sizes() const;  // classes of each
   int64_t classes() const;             // of all
@@ -67,6 +70,7 @@ struct TaskHeads {
   std::vector<Tensor> tensors_of(size_t task) const;  // the same of one task
   /// With tensors of its own, as frozen or not as these.
   TaskHeads copy() const;
+  void walk(Walk& w);
 
   template <class Archive>
   void state(Archive& a) {
@@ -74,11 +78,5 @@ struct TaskHeads {
     a("biases", biases);
   }
 };
-
-/// Rows at length one, as torch's F.normalize: x / max(|x|, 1e-12).
-Tensor normalized(const Tensor& x);
-
-/// Cosine of every feature with every prototype. [B,D], [K,D] -> [B,K]; a zero row gives 0.
-Tensor cosine_scores(const Tensor& features, const Tensor& prototypes);
 
 }  // namespace patina::nn

@@ -26,7 +26,7 @@ void Evaluation::predict(Learner& learner, Trainer& trainer, const Dataset& test
                          const std::string& label, const Tensor& among,
                          const std::function<void(const Batch&, const Tensor&)>& best) const {
   trainer.each_batch(test, label, [&](const Batch& batch) {
-    Batch asked = batch;
+    Question asked = batch;
     if (scenario_.grant().task_id_at_test) asked.task = at::full({batch.size()}, task, at::kLong);
     const Tensor scores = best_domain(learner.scores(asked)).index_select(1, among);
     const Tensor places =

@@ -5,25 +5,6 @@
 
 namespace patina {
 
-void LearnerSection::bind(Fields& f) {
-  f("name", name, "The method; see `patina list learners`.", learner_names());
-  const LearnerRow* row = find_learner(name);
-  if (!row) return;  // the visitor has reported it
-  if (options_of_ != name) {
-    options = row->options();
-    options_of_ = name;
-  }
-  options->bind(f);
-}
-
-const LearnerRow& LearnerSection::row() const {
-  const LearnerRow* row = find_learner(name);
-  if (!row)
-    fail(ErrorKind::recipe, "no learner is called \"{}\"{}", name,
-         did_you_mean(name, learner_names()));
-  return *row;
-}
-
 void CheckpointOptions::bind(Fields& f) {
   f("checkpoint_minutes", checkpoint_minutes,
     "Minutes between checkpoints inside a task; one is always made when a task ends. 0: only then.",

@@ -6,27 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "patina/data/catalog.h"
 #include "patina/data/feed.h"
-#include "patina/data/source.h"
-#include "patina/learners/registry.h"
-#include "patina/models/model.h"
-#include "patina/run/feature_store.h"
+#include "patina/models/catalog.h"
 #include "patina/scenario/scenario.h"
+#include "patina/session/engine.h"
+#include "patina/session/learner_section.h"
 
 namespace patina {
-
-/// `[learner]`: a name, then that learner's own options in the same table.
-struct LearnerSection {
-  std::string name = "simplecil";
-  std::unique_ptr<LearnerOptions> options;  // of the learner called `name`, once bound
-
-  void bind(Fields& f);
-  /// Throws Error(recipe) when the name is unknown.
-  const LearnerRow& row() const;
-
- private:
-  std::string options_of_;
-};
 
 /// `[run]`: how often a run makes itself safe.
 struct CheckpointOptions {

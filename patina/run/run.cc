@@ -9,11 +9,11 @@
 #include "patina/checkpoint/load.h"
 #include "patina/config/recipe_file.h"
 #include "patina/kernels/flops.h"
-#include "patina/models/clip.h"
-#include "patina/models/mlp.h"
 #include "patina/run/evaluation.h"
-#include "patina/run/feed.h"
 #include "patina/run/machine.h"
+#include "patina/run/run_folder.h"
+#include "patina/session/artefact.h"
+#include "patina/session/rig.h"
 #include "patina/version.h"
 
 namespace patina {
@@ -51,81 +51,9 @@ Json or_null(const Score& score) {
   return score ? Json(*score) : Json(nullptr);
 }
 
-// The folder of a run and the files in it.
-struct Folder {
-  fs::path path;
-  fs::path recipe() const { return path / "recipe.toml"; }
-  fs::path record() const { return path / "record.json"; }
-  fs::path predictions() const { return path / "predictions.safetensors"; }
-  fs::path checkpoint() const { return path / "checkpoint.safetensors"; }
-  fs::path previous() const { return path / "checkpoint.previous.safetensors"; }
-
-  // Leaves nothing behind of a process that was killed while it wrote.
-  void tidy() const {
-    for (const auto& entry : fs::directory_iterator(path))
-      if (entry.path().extension() == ".tmp") fs::remove(entry.path());
-  }
-
-  // Makes the folder ready, which is locked; true when a run in it is to be continued.
-  bool open(RunMode mode, const std::string& recipe_text) const {
-    const bool used = fs::exists(recipe()) || fs::exists(checkpoint()) || fs::exists(previous());
-    if (used && mode == RunMode::fresh)
-      fail(ErrorKind::state,
-           "{} holds a run already: continue it with --resume, replace it with --overwrite, or "
-           "choose "
-           "another --out",
-           path.string());
-    if (used && mode == RunMode::resume) {
-      if (fs::exists(recipe())) compare(read_text(recipe()), recipe_text);
-      return fs::exists(checkpoint()) || fs::exists(previous());
-    }
-    if (used)
-      for (const auto& file : {recipe(), record(), predictions(), checkpoint(), previous()})
-        fs::remove(file);
-    write_text(recipe(), recipe_text);
-    return false;
-  }
-
-  // A run continues under the recipe it began with.
-  void compare(std::string_view before, std::string_view now) const {
-    if (before == now) return;
-    size_t line = 1, start = 0;
-    for (size_t i = 0; i < std::min(before.size(), now.size()) && before[i] == now[i]; ++i)
-      if (now[i] == '\n') ++line, start = i + 1;
-    const auto rest = [start](std::string_view text) {
-      return std::string(text.substr(start, text.find('\n', start) - start));
-    };
-    fail(ErrorKind::state,
-         "{} was begun with another recipe: line {} of its recipe.toml says `{}`, now it is `{}`; "
-         "change "
-         "it back, or start anew with another --out",
-         path.string(), line, rest(before), rest(now));
-  }
-
-  // The newest checkpoint that is whole.
-  Archive load() const {
-    if (!fs::exists(checkpoint())) return Archive::read(previous());
-    try {
-      return Archive::read(checkpoint());
-    } catch (const Error& error) {
-      if (!fs::exists(previous())) throw;
-      std::fprintf(stderr, "%s\ncontinuing from the checkpoint before it\n", error.what());
-      return Archive::read(previous());
-    }
-  }
-
-  // The old checkpoint stays until the new one is whole.
-  void save(const Archive& archive) const {
-    const fs::path fresh = path / "checkpoint.new.safetensors";
-    archive.write(fresh);
-    if (fs::exists(checkpoint())) fs::rename(checkpoint(), previous());
-    fs::rename(fresh, checkpoint());
-  }
-};
-
 class Execution {
  public:
-  Execution(Recipe& recipe, Folder folder, const RunControl& control)
+  Execution(Recipe& recipe, RunFolder folder, const RunControl& control)
       : recipe_(recipe),
         folder_(std::move(folder)),
         control_(control),
@@ -134,52 +62,26 @@ class Execution {
   }
 
   Json execute(const DataSplits& data, Backbone& backbone) {
-    const auto train_feed = make_feed(backbone, *data.train, recipe_.train_transform, recipe_.text,
-                                      "train_transform", images_);
-    const auto test_feed = make_feed(backbone, *data.test, recipe_.test_transform, recipe_.text,
-                                     "test_transform", images_);
     scenario_.emplace(make_scenario(recipe_.scenario, data, row_.needs.past_data));
     if (const auto lack = missing(row_.needs, scenario_->grant())) {
       const auto option = remedy(row_.needs, scenario_->name());
       fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}{}", row_.name, scenario_->name(),
            *lack, option ? fmt::format("; with {} it has them", *option) : "");
     }
-    if (row_.network == Network::mlp && !dynamic_cast<const Mlp*>(&backbone))
-      fail(ErrorKind::recipe,
-           "{} masks the units of an MLP (model.name = \"mlp\"), and the model is "
-           "{}",
-           row_.name, backbone.about());
-    if ((row_.network == Network::transformer || row_.network == Network::clip) &&
-        backbone.layers() == 0)
-      fail(ErrorKind::recipe, "{} adapts transformer blocks, and the model has none: {}", row_.name,
-           backbone.about());
-    if (row_.network == Network::clip && !dynamic_cast<const Clip*>(&backbone))
-      fail(ErrorKind::recipe, "{} reads class names: it needs a CLIP, and the model is {}",
-           row_.name, backbone.about());
-    if (row_.network == Network::clip && !backbone.tokenizer())
-      fail(ErrorKind::recipe,
-           "{} reads class names, but there is no tokenizer beside the model's weights: put "
-           "tokenizer.json or bpe_simple_vocab_16e6.txt.gz there",
-           row_.name);
+    model_hash_ = content_hash(nn::tensors(backbone));
+    backbone_numbers_ = nn::count(nn::tensors(backbone));
+    backbone.set_engine(make_engine(recipe_.engine));
+    if (control_.cache) backbone.set_cache(store_ = std::make_shared<FeatureStore>(recipe_.engine));
+    const Finally detach([&] {
+      if (store_) backbone.set_cache(nullptr);
+    });
+    rig_ = std::make_unique<Rig>(backbone, *data.train, *data.test, rig_options());
+    engine_ = backbone.engine().text();
 
     make_folder(folder_.path);
     const FolderLock lock(folder_.path);
     const bool resuming = folder_.open(control_.mode, to_toml(recipe_));
     folder_.tidy();
-    model_hash_ = content_hash(nn::tensors(backbone));
-    backbone_numbers_ = nn::count(nn::tensors(backbone));
-    const Seeds seeds(uint64_t(recipe_.seed));
-    backbone.set_engine(make_engine(recipe_.engine));
-    engine_ = backbone.engine().text();
-    if (control_.cache) backbone.set_cache(store_ = std::make_shared<FeatureStore>(recipe_.engine));
-    const Finally detach([&] {
-      if (store_) backbone.set_cache(nullptr);
-    });
-    ThreadPool pool(control_.data_threads);
-    const SampleLoader samples(*data.train, *train_feed, pool);
-    learner_ = row_.make({backbone, seeds, scenario_->grant(), &samples}, *recipe_.learner.options);
-    trainer_ = std::make_unique<Trainer>(recipe_.training, *train_feed, *test_feed, pool, seeds,
-                                         [this] { between_steps(); });
     stream_.emplace(scenario_->stream());
     evaluation_ = std::make_unique<Evaluation>(*scenario_);
     describe(data, backbone);
@@ -191,21 +93,36 @@ class Execution {
     flops_ = flops();
     if (evaluation_->rows() == 0) evaluate(0);
 
-    if (trainer_->in_task()) learn(stream_->current());
+    if (trainer().in_task()) learn(stream_->current());
     while (const auto task = stream_->next()) learn(*task);
     evaluation_->write_predictions(folder_.predictions());
+    write_model(*data.train, backbone);
     return write_record(/*complete=*/true);
   }
 
  private:
+  RigOptions rig_options() {
+    return {.row = &row_,
+            .learner = recipe_.learner.options.get(),
+            .training = recipe_.training,
+            .seeds = Seeds(uint64_t(recipe_.seed)),
+            .grant = scenario_->grant(),
+            .train_transform = recipe_.train_transform,
+            .test_transform = recipe_.test_transform,
+            .text = recipe_.text,
+            .images = images_,
+            .data_threads = control_.data_threads,
+            .between_steps = [this] { between_steps(); }};
+  }
+
   void learn(const Task& task) {
-    trainer_->learn(*learner_, task, scenario_->grant());
+    trainer().learn(learner(), task, scenario_->grant());
     count_training();
     times_.task_train.push_back(std::exchange(task_seconds_, 0));
     const bool once = !scenario_->grant().many_passes;
     evaluate(task.index + 1);
-    if (once && task.index + 1 == scenario_->tasks()) evaluation_->end_curve(trainer_->observed());
-    diagnostics_.push_back(learner_->diagnostics());
+    if (once && task.index + 1 == scenario_->tasks()) evaluation_->end_curve(trainer().observed());
+    diagnostics_.push_back(learner().diagnostics());
     if (store_) store_->flush();
     times_.task_evaluate.push_back(times_.evaluate - evaluated_before_);
     checkpoint();
@@ -219,7 +136,7 @@ class Execution {
 
   void evaluate(int after) {
     evaluated_before_ = times_.evaluate;
-    evaluation_->measure(*learner_, *trainer_, after);
+    evaluation_->measure(learner(), trainer(), after);
     times_.evaluate += lap();
     evaluate_flops_ += flops_lap();
   }
@@ -242,16 +159,16 @@ class Execution {
   void measure_now() {
     int64_t samples = 0;
     for (int task = 0; task < scenario_->tasks(); ++task) samples += scenario_->train(task).size();
-    if (trainer_->observed() == samples) return;
+    if (trainer().observed() == samples) return;
     count_training();
-    evaluation_->measure_now(*learner_, *trainer_);
+    evaluation_->measure_now(learner(), trainer());
     times_.evaluate += lap();
     evaluate_flops_ += flops_lap();
   }
 
   void between_steps() {
     const int64_t every = recipe_.evaluation.every;
-    if (every > 0 && trainer_->observed() / every > last_point() / every) measure_now();
+    if (every > 0 && trainer().observed() / every > last_point() / every) measure_now();
     const bool stop = control_.should_stop && control_.should_stop();
     const std::chrono::duration<double> since = std::chrono::steady_clock::now() - saved_;
     const double limit = recipe_.run.checkpoint_minutes * 60;
@@ -290,8 +207,8 @@ class Execution {
       std::fprintf(stderr, "%s: began with the engine \"%s\", goes on with \"%s\"\n",
                    folder_.path.c_str(), began.c_str(), engine_.c_str());
     a("stream", *stream_);
-    a("learner", *learner_);
-    a("trainer", *trainer_);
+    a("learner", learner());
+    a("trainer", trainer());
     a("evaluation", *evaluation_);
     a("times", times_);
     a("task_seconds", task_seconds_);
@@ -300,7 +217,7 @@ class Execution {
     a("diagnostics", diagnostics_);
     a("stored", stored_);
     a("stored_bytes", stored_bytes_);
-    if (!a.loading() && !trainer_->in_task()) count_stored(a);
+    if (!a.loading() && !trainer().in_task()) count_stored(a);
   }
 
   // What the learner keeps beside the untouched backbone.
@@ -313,6 +230,37 @@ class Execution {
       bytes += tensor.nbytes();
     }
     stored_bytes_.resize(size_t(evaluation_->rows() - 1), bytes);
+  }
+
+  // What was learned, for `patina predict` and `patina learn`.
+  void write_model(const Source& train, const Backbone& backbone) {
+    auto recipe = completed(std::make_shared<SessionRecipe>(), "", {}, "the run's recipe");
+    recipe->learner.name = recipe_.learner.name;
+    auto options = RecipeFile::parse(to_toml(recipe_.learner), "the run's learner");
+    options.bind(recipe->learner);
+    (void)to_toml(*recipe);  // takes the learner's own training, which the run's then replaces
+    recipe->seed = recipe_.seed;
+    recipe->training = recipe_.training;
+    recipe->train_transform = recipe_.train_transform;
+    recipe->test_transform = recipe_.test_transform;
+    recipe->text = recipe_.text;
+    Artefact artefact{.grant = scenario_->grant(),
+                      .classes = scenario_->classes(),
+                      .tasks = scenario_->tasks(),
+                      .samples = train.size(),
+                      .backbone = backbone.about(),
+                      .hash = model_hash_,
+                      .is_text = train.is_text()};
+    artefact.in_memory = !take_origin(recipe->model, backbone);
+    artefact.recipe = to_toml(*recipe);
+    const auto classes = int64_t(artefact.classes.size());
+    const int64_t columns = scenario_->seen_after(scenario_->tasks());
+    for (int64_t c = 0; c < columns; ++c) artefact.class_of_column.push_back(c % classes);
+    artefact.task_of_class.resize(size_t(classes));
+    for (int task = scenario_->tasks() - 1; task >= 0; --task)
+      for (const int64_t c : scenario_->fresh_classes(task))
+        artefact.task_of_class[size_t(c % classes)] = task;
+    write_artefact(folder_.model(), artefact, {}, learner(), trainer());
   }
 
   void describe(const DataSplits& data, const Backbone& backbone) {
@@ -407,7 +355,7 @@ class Execution {
                          {"train", times_.train},           {"evaluate", times_.evaluate},
                          {"checkpoint", times_.checkpoint}, {"per_task", per_task}};
     record["peak_memory_bytes"] = peak_memory_bytes();
-    const int64_t trainable = trainer_->most_trainable();
+    const int64_t trainable = trainer().most_trainable();
     record["parameters"] = {
         {"total", backbone_numbers_ + std::max<int64_t>(0, trainable - backbone_numbers_)},
         {"trainable", trainable},
@@ -439,6 +387,9 @@ class Execution {
             {"saved_forward_passes", counts.saved_forward_passes}};
   }
 
+  Learner& learner() { return rig_->learner(); }
+  Trainer& trainer() { return rig_->trainer(); }
+
   double lap() { return part_.lap(); }
   Flops flops_lap() {  // since the last call
     const Flops now = flops();
@@ -447,15 +398,14 @@ class Execution {
   double since_total() { return whole_.lap(); }
 
   Recipe& recipe_;
-  Folder folder_;
+  RunFolder folder_;
   const RunControl& control_;
   const LearnerRow& row_;
   std::shared_ptr<ImageCache> images_;
+  std::shared_ptr<FeatureStore> store_;  // null: features are not kept
   std::optional<Scenario> scenario_;
   std::optional<Stream> stream_;
-  std::shared_ptr<FeatureStore> store_;  // null: features are not kept
-  std::unique_ptr<Learner> learner_;
-  std::unique_ptr<Trainer> trainer_;
+  std::unique_ptr<Rig> rig_;
   std::unique_ptr<Evaluation> evaluation_;
   Json about_;
 
@@ -475,7 +425,7 @@ class Execution {
 
 Json run(Recipe& recipe, const DataSplits& data, Backbone& backbone, const fs::path& folder,
          const RunControl& control) {
-  return Execution(recipe, {folder}, control).execute(data, backbone);
+  return Execution(recipe, RunFolder{folder}, control).execute(data, backbone);
 }
 
 Json run(Recipe& recipe, const fs::path& folder, const RunControl& control) {

@@ -1,6 +1,6 @@
 // Run: a recipe from start to end. A run is a folder: recipe.toml, record.json,
-// checkpoint.safetensors and predictions.safetensors. It can be stopped between any two steps and
-// continues with the same bits.
+// checkpoint.safetensors, predictions.safetensors and, once it is complete, model.patina. It can be
+// stopped between any two steps and continues with the same bits.
 #pragma once
 
 #include <functional>

@@ -21,7 +21,7 @@ struct Task {
   std::vector<int64_t> fresh;      // those of them that were never met before
   std::vector<int64_t> seen;       // classes met so far, the fresh ones included
   std::vector<std::string> names;  // of the fresh classes
-  const Dataset* train = nullptr;
+  const Dataset* train = nullptr;  // null where samples come once: batches bring them
 
   /// How many classes are of earlier tasks; the fresh ones follow them.
   int64_t known() const { return int64_t(seen.size() - fresh.size()); }

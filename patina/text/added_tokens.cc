@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "patina/base/error.h"
-#include "patina/text/unicode.h"
-#include "patina/text/vocabulary.h"
+#include "patina/text/model/vocabulary.h"
+#include "patina/text/unicode/unicode.h"
 
 namespace patina {
 

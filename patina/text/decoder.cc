@@ -5,8 +5,8 @@
 #include <optional>
 #include <utility>
 
-#include "patina/text/byte_alphabet.h"
 #include "patina/text/pre_tokenizer.h"
+#include "patina/text/unicode/byte_alphabet.h"
 
 namespace patina {
 

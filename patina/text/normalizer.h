@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "patina/text/unicode.h"
+#include "patina/text/unicode/unicode.h"
 
 namespace patina {
 

@@ -9,11 +9,11 @@
 
 #include "patina/text/added_tokens.h"
 #include "patina/text/decoder.h"
+#include "patina/text/model/text_model.h"
+#include "patina/text/model/vocabulary.h"
 #include "patina/text/normalizer.h"
 #include "patina/text/pre_tokenizer.h"
-#include "patina/text/text_model.h"
 #include "patina/text/tokenizer.h"
-#include "patina/text/vocabulary.h"
 
 namespace patina {
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "patina/text/patterns.h"
+#include "patina/text/unicode/patterns.h"
 
 namespace patina {
 

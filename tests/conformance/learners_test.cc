@@ -9,6 +9,7 @@
 #include "patina/base/error.h"
 #include "patina/base/json.h"
 #include "patina/config/recipe_file.h"
+#include "patina/data/sample_access.h"
 #include "patina/ops.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
@@ -179,7 +180,8 @@ TEST_P(Conformance, reads_trains_and_scores_only_what_it_may) {
       gradients.look(*drive.learner, *network);
     };
     if (!row().needs.past_data) allowed.clear();
-    for (int64_t i = 0; i < task->train->size(); ++i) allowed.insert(task->train->position(i));
+    for (int64_t i = 0; i < task->train->size(); ++i)
+      allowed.insert(SampleAccess::position(*task->train, i));
     train.untouch();
     test.untouch();
     drive.learn(*task);
@@ -197,7 +199,7 @@ TEST_P(Conformance, reads_trains_and_scores_only_what_it_may) {
           << at << ": no loss reaches these";
     }
 
-    const Batch batch = drive.test_batch(0);
+    const Question batch = drive.question(drive.test_batch(0), 0);
     const Tensor together = drive.learner->scores(batch);
     ASSERT_EQ(together.dim(), 2);
     EXPECT_EQ(together.size(0), batch.size());

@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "patina/base/error.h"
-#include "patina/data/table.h"
+#include "patina/data/formats/table.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "patina/text/unicode.h"
+#include "patina/text/unicode/unicode.h"
 #include "tests/support/tiny_tokenizers.h"
 
 namespace {

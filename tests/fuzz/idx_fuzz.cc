@@ -2,7 +2,7 @@
 #include <cstdlib>
 
 #include "patina/base/error.h"
-#include "patina/data/idx.h"
+#include "patina/data/formats/idx.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 
 #include "patina/base/error.h"
 #include "patina/base/json.h"
-#include "patina/data/texts.h"
+#include "patina/data/formats/texts.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

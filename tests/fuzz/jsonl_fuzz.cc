@@ -3,7 +3,7 @@
 
 #include "patina/base/error.h"
 #include "patina/base/json.h"
-#include "patina/data/table.h"
+#include "patina/data/formats/table.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "patina/base/error.h"
-#include "patina/text/tokenizer_json.h"
+#include "patina/text/load/tokenizer_json.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -5,10 +5,10 @@
 #include <string_view>
 
 #include "patina/base/error.h"
-#include "patina/text/html.h"
-#include "patina/text/pieces/sentence_piece.h"
-#include "patina/text/unicode.h"
-#include "patina/text/vocabulary_files.h"
+#include "patina/text/load/vocabulary_files.h"
+#include "patina/text/model/sentence_piece.h"
+#include "patina/text/unicode/html.h"
+#include "patina/text/unicode/unicode.h"
 
 namespace {
 

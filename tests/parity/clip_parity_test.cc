@@ -2,7 +2,7 @@
 // towers under both spellings of the weights.
 #include <gtest/gtest.h>
 
-#include "patina/models/clip.h"
+#include "patina/models/two_tower/clip.h"
 #include "patina/nn/heads.h"
 #include "tests/support/parity.h"
 #include "tests/support/shared.h"
@@ -48,8 +48,8 @@ TEST_P(ClipParity, StagesLossAndGradients) {
   EXPECT_PARITY(clip->pooled(ids), expected("text_pooled"));
   EXPECT_PARITY(images, expected("image_features"));
   EXPECT_PARITY(texts, expected("text_features"));
-  EXPECT_PARITY(nn::normalized(images), expected("image_features_normalised"));
-  EXPECT_PARITY(nn::normalized(texts), expected("text_features_normalised"));
+  EXPECT_PARITY(normalized(images), expected("image_features_normalised"));
+  EXPECT_PARITY(normalized(texts), expected("text_features_normalised"));
   const Tensor scores = clip->similarity(images, texts);
   EXPECT_PARITY(scores, expected("logits_per_image"));
   EXPECT_PARITY(scores.t(), expected("logits_per_text"));

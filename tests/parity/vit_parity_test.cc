@@ -8,7 +8,7 @@
 #include "patina/base/error.h"
 #include "patina/checkpoint/load.h"
 #include "patina/image/transform.h"
-#include "patina/models/model.h"
+#include "patina/models/catalog.h"
 #include "patina/nn/losses.h"
 #include "tests/support/parity.h"
 #include "tests/support/shared.h"

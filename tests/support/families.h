@@ -3,9 +3,9 @@
 
 #include <functional>
 
-#include "patina/models/clip.h"
-#include "patina/models/language_model.h"
-#include "patina/models/t5.h"
+#include "patina/models/text/language_model.h"
+#include "patina/models/text/t5.h"
+#include "patina/models/two_tower/clip.h"
 #include "tests/support/tensors.h"
 
 namespace patina {

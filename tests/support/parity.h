@@ -4,7 +4,7 @@
 #include <map>
 
 #include "patina/checkpoint/load.h"
-#include "patina/models/model.h"
+#include "patina/models/catalog.h"
 #include "tests/support/tensors.h"
 
 namespace patina {

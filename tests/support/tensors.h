@@ -4,7 +4,7 @@
 #include <limits>
 #include <memory>
 
-#include "patina/models/vit.h"
+#include "patina/models/vision/vit.h"
 #include "patina/nn/layers.h"
 #include "patina/ops.h"
 

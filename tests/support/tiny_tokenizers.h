@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "patina/base/json.h"
-#include "patina/text/byte_alphabet.h"
-#include "patina/text/tokenizer_json.h"
+#include "patina/text/load/tokenizer_json.h"
+#include "patina/text/unicode/byte_alphabet.h"
 
 namespace patina {
 

@@ -3,7 +3,7 @@
 
 #include "patina/data/dataset.h"
 #include "patina/learn/learner.h"
-#include "patina/models/clip.h"
+#include "patina/models/two_tower/clip.h"
 #include "patina/nn/losses.h"
 #include "tests/support/families.h"
 #include "tests/support/toy_source.h"

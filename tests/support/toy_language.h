@@ -1,7 +1,7 @@
 // A BERT and a GPT small enough to be trained in a test, on the toy texts.
 #pragma once
 
-#include "patina/models/language_model.h"
+#include "patina/models/text/language_model.h"
 #include "tests/support/families.h"
 #include "tests/support/toy_text.h"
 #include "tests/support/toy_vit.h"

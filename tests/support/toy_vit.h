@@ -4,7 +4,7 @@
 
 #include "patina/data/dataset.h"
 #include "patina/learn/learner.h"
-#include "patina/models/mlp.h"
+#include "patina/models/vision/mlp.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
 #include "patina/optim/optimizer.h"

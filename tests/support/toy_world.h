@@ -2,9 +2,9 @@
 #pragma once
 
 #include "patina/config/recipe_file.h"
-#include "patina/models/resnet.h"
-#include "patina/run/feed.h"
+#include "patina/models/vision/resnet.h"
 #include "patina/run/run.h"
+#include "patina/session/feed.h"
 #include "tests/support/toy_language.h"
 #include "tests/support/toy_network.h"
 
@@ -112,14 +112,18 @@ struct ToyDrive {
   /// All test samples of a task.
   Batch test_batch(int task) {
     Loader loader(scenario.test(task), *test_feed, pool, 1024);
-    Batch batch = *loader.next();
-    if (scenario.grant().task_id_at_test) batch.task = at::full({batch.size()}, task, at::kLong);
-    return batch;
+    return *loader.next();
+  }
+  /// What is asked about samples of a task, which is told where the scenario tells it.
+  Question question(const Batch& batch, int task) const {
+    Question asked = batch;
+    if (scenario.grant().task_id_at_test) asked.task = at::full({batch.size()}, task, at::kLong);
+    return asked;
   }
   /// The best of the classes from `first` on for each sample; where the task is told, of its own.
   Tensor found(const Batch& batch, int task, int64_t first = 0) {
     NoGrad no_grad;
-    const Tensor scores = learner->scores(batch);
+    const Tensor scores = learner->scores(question(batch, task));
     if (!scenario.grant().task_id_at_test) return scores.slice(1, first).argmax(1) + first;
     const Tensor own = tensor_of(scenario.task_classes(task));
     return own.index_select(0, scores.index_select(1, own).argmax(1));

@@ -38,14 +38,14 @@ class Finetune : public Learner {
   }
 
   // Where a task's classes compete among themselves only, the rows of others get no gradient.
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step&) override {
     const Tensor scores = head_(backbone_.features(batch.input));
     return nn::cross_entropy(scores.slice(1, first_), batch.target - first_);
   }
 
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    return head_(backbone_.features(batch.input));
+    return head_(backbone_.features(asked.input));
   }
 
   std::vector<ParamGroup> trainable() override {

@@ -2,9 +2,9 @@
 // weights and learns all classes seen so far from all their samples, which no continual learner may
 // keep.
 #include "patina/learn/learner.h"
-#include "patina/learn/merging.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
+#include "patina/nn/merging.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -36,13 +36,13 @@ class Joint : public Learner {
     head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
   }
 
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step&) override {
     return nn::cross_entropy(head_(backbone_.features(batch.input)), batch.target);
   }
 
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    return head_(backbone_.features(batch.input));
+    return head_(backbone_.features(asked.input));
   }
 
   std::vector<ParamGroup> trainable() override { return {trainable_group(backbone_, head_)}; }

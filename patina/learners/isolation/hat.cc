@@ -5,8 +5,8 @@
 
 #include "patina/base/error.h"
 #include "patina/base/json.h"
-#include "patina/learn/network/network_learner.h"
-#include "patina/models/mlp.h"
+#include "patina/learn/network_learner.h"
+#include "patina/models/vision/mlp.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -54,20 +54,16 @@ class Hat : public NetworkLearner {
     }
     for (auto& embedding : embeddings_) embedding.requires_grad_(false);
     embeddings_.insert(embeddings_.end(), fresh.begin(), fresh.end());
-    batches_ =
-        (task.train->size() + trainer.options().batch_size - 1) / trainer.options().batch_size;
-    batch_ = 0;
   }
 
-  // CE + λ Σ m (1 - m_used) / Σ (1 - m_used), at the steepness of this batch: s rises from 1/s_max
+  // CE + λ Σ m (1 - m_used) / Σ (1 - m_used), at the steepness of this step: s rises from 1/s_max
   // to s_max within every epoch (their equations 3 and 5).
-  Tensor loss(const Batch& batch) override {
-    const double part = batches_ > 1 ? double(batch_ % batches_) / double(batches_ - 1) : 1;
-    s_ = 1 / options_.steepness + (options_.steepness - 1 / options_.steepness) * part;
+  Tensor loss(const Batch& batch, const Step& step) override {
+    const double s = steepness(step);
     UnitMask mask;
     Tensor more, room;
     for (size_t l = 0; l < used_.size(); ++l) {
-      mask.masks.push_back(at::sigmoid(newest(l) * s_));
+      mask.masks.push_back(at::sigmoid(newest(l) * s));
       const Tensor free = 1 - used_[l], taken = (mask.masks[l] * free).sum();
       more = l == 0 ? taken : more + taken;
       room = l == 0 ? free.sum() : room + free.sum();
@@ -78,7 +74,7 @@ class Hat : public NetworkLearner {
 
   // A weight's gradient is scaled by 1 - min(m_used[out], m_used[in]) (equation 2), and the
   // embeddings' by what the annealing took from it (equation 6).
-  void after_backward() override {
+  void after_backward(const Step& step) override {
     size_t layer = 0;
     for (const auto& item : nn::trainable(backbone())) {
       Tensor grad = item.tensor.grad();
@@ -92,18 +88,18 @@ class Hat : public NetworkLearner {
       }
     }
     constexpr double kLargest = 50;
+    const double s = steepness(step);
     for (size_t l = 0; l < used_.size(); ++l) {
       const Tensor e = newest(l).detach();
-      const Tensor lost = (at::clamp(e * s_, -kLargest, kLargest).cosh() + 1) / (e.cosh() + 1);
-      newest(l).mutable_grad().mul_(lost * (options_.steepness / s_));
+      const Tensor lost = (at::clamp(e * s, -kLargest, kLargest).cosh() + 1) / (e.cosh() + 1);
+      newest(l).mutable_grad().mul_(lost * (options_.steepness / s));
     }
   }
 
-  void after_step(const Batch&) override {
+  void after_step(const Batch&, const Step&) override {
     NoGrad no_grad;
     constexpr double kLargest = 6;
     for (size_t l = 0; l < used_.size(); ++l) newest(l).clamp_(-kLargest, kLargest);
-    ++batch_;
   }
 
   void end_task(const Task&, Trainer&) override {
@@ -111,9 +107,9 @@ class Hat : public NetworkLearner {
     for (size_t l = 0; l < used_.size(); ++l) used_[l] = at::maximum(used_[l], masks[l]);
   }
 
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    return by_task(batch, [&](int64_t task, const Input& input) {
+    return by_task(asked, [&](int64_t task, const Input& input) {
       UnitMask mask;
       mask.masks = masks_of(task);
       return head()(backbone().features(input, {&mask}));
@@ -132,8 +128,6 @@ class Hat : public NetworkLearner {
     NetworkLearner::state(a);
     a("used", used_);
     a("embeddings", embeddings_);
-    a("batches", batches_);
-    a("batch", batch_);
     if (a.loading())
       for (size_t l = 0; l < used_.size() && !embeddings_.empty(); ++l)
         newest(l).requires_grad_(true);
@@ -147,6 +141,10 @@ class Hat : public NetworkLearner {
   }
 
  private:
+  double steepness(const Step& step) const {
+    const double part = step.steps > 1 ? double(step.step) / double(step.steps - 1) : 1;
+    return 1 / options_.steepness + (options_.steepness - 1 / options_.steepness) * part;
+  }
   int64_t tasks() const { return int64_t(embeddings_.size() / used_.size()); }
   Tensor& newest(size_t layer) { return embeddings_[embeddings_.size() - used_.size() + layer]; }
   std::vector<Tensor> masks_of(int64_t task) const {
@@ -160,8 +158,6 @@ class Hat : public NetworkLearner {
   Options options_;
   std::vector<Tensor> used_;        // by layer, units that earlier tasks use [units], 0 to 1
   std::vector<Tensor> embeddings_;  // of every task's layers [units]
-  int64_t batches_ = 1, batch_ = 0;
-  double s_ = 1;
 };
 
 LearnerRow hat_learner() {

@@ -3,9 +3,9 @@
 // Mallya and Lazebnik, "PackNet: Adding Multiple Tasks to a Single Network by Iterative Pruning",
 // CVPR 2018.
 #include "patina/base/json.h"
-#include "patina/learn/merging.h"
-#include "patina/learn/network/network_learner.h"
+#include "patina/learn/network_learner.h"
 #include "patina/nn/batch_norm.h"
+#include "patina/nn/merging.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -42,16 +42,16 @@ class PackNet : public NetworkLearner {
     if (options_.retrain_epochs > 0) trainer.epochs(*this, task, options_.retrain_epochs);
   }
 
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step& step) override {
     // Statistics of the inputs belong to the first task, as norms and biases do.
     std::optional<nn::FixedStatistics> fixed;
     if (task_ > 1) fixed.emplace();
-    return NetworkLearner::loss(batch);
+    return NetworkLearner::loss(batch, step);
   }
 
   // Weights of others stay, and after pruning those nobody owns stay zero. Biases and norms are the
   // first task's.
-  void after_backward() override {
+  void after_backward(const Step&) override {
     const auto weights = this->weights();
     kept_ = copied(weights);
     for (size_t i = 0; i < weights.size(); ++i)
@@ -59,7 +59,7 @@ class PackNet : public NetworkLearner {
   }
 
   // Weight decay and momentum move what has no gradient, too.
-  void after_step(const Batch&) override {
+  void after_step(const Batch&, const Step&) override {
     NoGrad no_grad;
     const auto weights = this->weights();
     for (size_t i = 0; i < weights.size(); ++i)
@@ -67,17 +67,15 @@ class PackNet : public NetworkLearner {
   }
 
   // The network of task t: weights of tasks up to t.
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    return by_task(batch, [&](int64_t task, const Input& input) {
-      const auto weights = this->weights();
-      const Weights whole = copied(weights);
+    return by_task(asked, [&](int64_t task, const Input& input) {
+      const auto network = backbone().clone();
+      const auto weights = learned_weights(*network);
       for (size_t i = 0; i < weights.size(); ++i)
         if (is_packed(weights[i]))
           weights[i].tensor.mul_((owner_[i] > 0) & (owner_[i] <= task + 1));
-      const Tensor scores = outputs(input);
-      assign(weights, whole);
-      return scores;
+      return head()(network->features(input));
     });
   }
 
@@ -101,12 +99,13 @@ class PackNet : public NetworkLearner {
 
  private:
   static bool is_packed(const nn::NamedTensor& item) { return item.tensor.dim() >= 2; }
-  std::vector<nn::NamedTensor> weights() const {
+  static std::vector<nn::NamedTensor> learned_weights(Backbone& network) {
     std::vector<nn::NamedTensor> list;
-    for (auto& item : nn::tensors(backbone()))
+    for (auto& item : nn::tensors(network))
       if (item.learned) list.push_back(item);
     return list;
   }
+  std::vector<nn::NamedTensor> weights() const { return learned_weights(backbone()); }
   Tensor moves(size_t i) const {
     if (owner_[i].dim() < 2) return at::full(owner_[i].sizes(), task_ == 1, at::kBool);
     return owner_[i] == (pruned_ ? task_ : 0);

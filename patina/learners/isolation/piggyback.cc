@@ -1,9 +1,9 @@
 // Piggyback: the network never changes; every task learns which of its weights to use.
 // Mallya, Davis and Lazebnik, "Piggyback: Adapting a Single Network to Multiple Tasks by Learning
 // to Mask Weights", ECCV 2018.
-#include "patina/learn/merging.h"
-#include "patina/learn/network/network_learner.h"
+#include "patina/learn/network_learner.h"
 #include "patina/nn/batch_norm.h"
+#include "patina/nn/merging.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -20,7 +20,7 @@ class Piggyback : public NetworkLearner {
 
   Piggyback(Setup setup, const Options& options) : NetworkLearner(setup), options_(options) {
     nn::freeze(backbone());
-    for (const auto& item : masked()) {
+    for (const auto& item : masked(backbone())) {
       item.tensor.requires_grad_(true);
       whole_.push_back(item.tensor.detach().clone());
     }
@@ -35,16 +35,16 @@ class Piggyback : public NetworkLearner {
 
   // The masked network; its gradient passes the threshold as if it were not there: dL/dm = W
   // dL/dW'.
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step& step) override {
     const nn::FixedStatistics fixed;
     std::vector<Tensor> masks;
     for (const auto& value : values_) masks.push_back(value.detach() > options_.threshold);
-    wear(masks);
-    return NetworkLearner::loss(batch);
+    wear(backbone(), masks);
+    return NetworkLearner::loss(batch, step);
   }
 
-  void after_backward() override {
-    const auto weights = masked();
+  void after_backward(const Step&) override {
+    const auto weights = masked(backbone());
     for (size_t i = 0; i < weights.size(); ++i) {
       const Tensor grad = weights[i].tensor.grad();
       values_[i].mutable_grad() = grad.defined() ? grad * whole_[i] : Tensor();
@@ -59,14 +59,13 @@ class Piggyback : public NetworkLearner {
     values_.clear();
   }
 
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    return by_task(batch, [&](int64_t task, const Input& input) {
+    return by_task(asked, [&](int64_t task, const Input& input) {
       const auto first = masks_.begin() + task * int64_t(whole_.size());
-      wear({first, first + int64_t(whole_.size())});
-      const Tensor scores = outputs(input);
-      assign(masked(), whole_);
-      return scores;
+      const auto network = backbone().clone();
+      wear(*network, {first, first + int64_t(whole_.size())});
+      return head()(network->features(input));
     });
   }
 
@@ -85,15 +84,15 @@ class Piggyback : public NetworkLearner {
   }
 
  private:
-  std::vector<nn::NamedTensor> masked() const {
+  static std::vector<nn::NamedTensor> masked(Backbone& network) {
     std::vector<nn::NamedTensor> list;
-    for (auto& item : nn::tensors(backbone()))
+    for (auto& item : nn::tensors(network))
       if (item.learned && item.tensor.dim() >= 2) list.push_back(item);
     return list;
   }
-  void wear(const std::vector<Tensor>& masks) const {
+  void wear(Backbone& network, const std::vector<Tensor>& masks) const {
     NoGrad no_grad;
-    const auto weights = masked();
+    const auto weights = masked(network);
     for (size_t i = 0; i < weights.size(); ++i) weights[i].tensor.copy_(whole_[i] * masks[i]);
   }
 

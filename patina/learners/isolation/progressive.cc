@@ -3,8 +3,8 @@
 // Rusu et al., "Progressive Neural Networks", 2016.
 #include <limits>
 
-#include "patina/learn/network/network_learner.h"
-#include "patina/models/mlp.h"
+#include "patina/learn/network_learner.h"
+#include "patina/models/vision/mlp.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 
@@ -96,15 +96,15 @@ class Progressive : public Learner {
   }
 
   // Cross-entropy among the task's own classes.
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step&) override {
     return nn::cross_entropy(task_scores(columns_.size() - 1, batch.input),
                              batch.target - heads_.known());
   }
 
   // A task's scores are of its own classes; those of all others are minus infinity.
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    return by_task(batch, [&](int64_t task, const Input& input) {
+    return by_task(asked, [&](int64_t task, const Input& input) {
       const auto sizes = heads_.sizes();
       int64_t first = 0;
       for (int64_t t = 0; t < task; ++t) first += sizes[size_t(t)];
@@ -116,10 +116,7 @@ class Progressive : public Learner {
   }
 
   std::vector<ParamGroup> trainable() override {
-    ParamGroup group = trainable_group(columns_.back());
-    for (const auto& tensor : heads_.tensors_of(heads_.tasks() - 1))
-      group.tensors.push_back(tensor);
-    return {group};
+    return {trainable_group(columns_.back(), heads_.newest())};
   }
 
   void state(Archive& a) override {

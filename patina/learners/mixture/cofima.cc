@@ -1,29 +1,27 @@
 // CoFiMA (Marouf et al., "Weighted Ensemble Models Are Strong Continual Learners", ECCV 2024):
 // CoMA, but each weight of the two networks counts by its diagonal Fisher information: how much the
 // loss of its own task depends on it.
-#include "patina/learn/fisher.h"
-#include "patina/learn/slow_learner.h"
+#include "patina/learners/mixture/coma.h"
+#include "patina/learners/regularization/fisher.h"
 #include "patina/nn/losses.h"
 
 namespace patina {
 
-class Cofima : public AveragedLearner {
+class Cofima : public Coma {
  public:
-  struct Options : LearnerOptions, SlowLearnerOptions {
-    double part = 0.4;
+  struct Options : LearnerOptions, ComaOptions {
     FisherOptions fisher{.granularity = "batch", .clip = 1e-4};
     void bind(Fields& f) override {
-      SlowLearnerOptions::bind(f);
-      f("part", part, "Of the network that the task trained, in the average.", between(0, 1));
+      ComaOptions::bind(f);
       f.section("fisher", fisher, "How much each weight counts.");
     }
   };
 
   Cofima(Setup setup, const Options& options)
-      : AveragedLearner(setup, options), options_(options) {}
+      : Coma(setup, options), fisher_options_(options.fisher) {}
 
   void state(Archive& a) override {
-    AveragedLearner::state(a);
+    Coma::state(a);
     a("fisher", fisher_);
   }
 
@@ -33,16 +31,16 @@ class Cofima : public AveragedLearner {
   Weights averaged(const Weights& previous, const Weights& trained, const Task& task,
                    Trainer& trainer) override {
     Weights fisher =
-        diagonal_fisher(options_.fisher, network(), *task.train, trainer,
+        diagonal_fisher(fisher_options_, network(), *task.train, trainer,
                         seeds()("fisher", uint64_t(task.index)), [this](const Batch& batch) {
                           return nn::cross_entropy(heads()(features(batch.input)), batch.target);
                         });
     const Weights known(fisher.begin(), fisher.begin() + int64_t(trained.size()));
     const Weights old = std::exchange(fisher_, std::move(fisher));
-    return fisher_mixed(previous, old, trained, known, options_.part);
+    return fisher_mixed(previous, old, trained, known, part());
   }
 
-  Options options_;
+  FisherOptions fisher_options_;
   Weights fisher_;  // of network(), after the last task; empty before the first one's end
 };
 
@@ -59,7 +57,7 @@ LearnerRow cofima_learner() {
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .network = Network::any,
-       .training = slow_learner_training()});
+       .training = slca_training()});
 }
 
 }  // namespace patina

@@ -1,32 +1,38 @@
 // CoMA (Marouf et al., "Weighted Ensemble Models Are Strong Continual Learners", ECCV 2024): SLCA,
 // but what a task trained is averaged with the previous network before the class Gaussians are
 // taken and the heads aligned. The previous network is the one that scored, with aligned heads.
-#include "patina/learn/slow_learner.h"
+#include "patina/learners/mixture/coma.h"
 
 namespace patina {
 
-class Coma : public AveragedLearner {
- public:
-  struct Options : LearnerOptions, SlowLearnerOptions {
-    double part = 0.4;
-    void bind(Fields& f) override {
-      SlowLearnerOptions::bind(f);
-      f("part", part, "Of the network that the task trained, in the average.", between(0, 1));
-    }
-  };
+void ComaOptions::bind(Fields& f) {
+  SlcaOptions::bind(f);
+  f("part", part, "Of the network that the task trained, in the average.", between(0, 1));
+}
 
-  Coma(Setup setup, const Options& options)
-      : AveragedLearner(setup, options), part_(options.part) {}
+Coma::Coma(Setup setup, const ComaOptions& options) : Slca(setup, options), part_(options.part) {}
 
- private:
-  // θ = (1-α) θ_previous + α θ_trained.
-  Weights averaged(const Weights& previous, const Weights& trained, const Task&,
-                   Trainer&) override {
-    return mixed(previous, trained, part_);
-  }
+void Coma::end_task(const Task& task, Trainer& trainer) {
+  Slca::end_task(task, trainer);
+  previous_ = copied(network());
+}
 
-  double part_;
-};
+// A head that the previous network lacks stays as trained.
+void Coma::consolidate(const Task& task, Trainer& trainer) {
+  auto known = network();
+  known.resize(previous_.size());
+  assign(known, averaged(previous_, weights_of(known), task, trainer));
+}
+
+// θ = (1-α) θ_previous + α θ_trained.
+Weights Coma::averaged(const Weights& previous, const Weights& trained, const Task&, Trainer&) {
+  return mixed(previous, trained, part_);
+}
+
+void Coma::state(Archive& a) {
+  Slca::state(a);
+  a("previous", previous_);
+}
 
 LearnerRow coma_learner() {
   return learner_row<Coma>(
@@ -37,7 +43,7 @@ LearnerRow coma_learner() {
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .network = Network::any,
-       .training = slow_learner_training()});
+       .training = slca_training()});
 }
 
 }  // namespace patina

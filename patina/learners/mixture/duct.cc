@@ -5,12 +5,12 @@
 // The new task's head begins at its class means, which makes it comparable with those of other
 // tasks, and is trained again on that backbone; earlier tasks' heads are moved towards what optimal
 // transport between class means makes of the new one.
+#include "patina/algebra/prototypes.h"
+#include "patina/algebra/transport.h"
 #include "patina/learn/learner.h"
-#include "patina/learn/merging.h"
-#include "patina/learn/prototypes.h"
-#include "patina/learn/transport.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
+#include "patina/nn/merging.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -58,19 +58,18 @@ class Duct : public Learner {
   }
 
   // Cross-entropy of σ cos(f, w) among the task's own classes.
-  Tensor loss(const Batch& batch) override {
-    const size_t newest = heads_.tasks() - 1;
-    const Tensor cosines = nn::cosine_scores(features(batch.input), heads_.weights[newest]);
+  Tensor loss(const Batch& batch, const Step&) override {
+    const Tensor cosines = cosine_scores(features(batch.input), heads_.newest().weight);
     return nn::cross_entropy(scale_ * cosines, batch.target - heads_.known());
   }
 
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    return heads_.cosines(backbone_.features(batch.input));
+    return heads_.cosines(backbone_.features(asked.input));
   }
 
   std::vector<ParamGroup> trainable() override {
-    std::vector<ParamGroup> groups{{.tensors = heads_.tensors_of(heads_.tasks() - 1)}};
+    std::vector<ParamGroup> groups{trainable_group(heads_.newest())};
     groups[0].tensors.push_back(scale_);
     if (retraining_) return groups;
     groups.push_back(trainable_group(backbone_));
@@ -93,7 +92,7 @@ class Duct : public Learner {
     NoGrad no_grad;
     const auto sizes = heads_.sizes();
     const auto means = means_.split_with_sizes(sizes);
-    const Tensor fresh = heads_.weights.back().detach();
+    const Tensor fresh = heads_.newest().weight.detach();
     for (size_t t = 0; t + 1 < sizes.size(); ++t) {
       const Tensor plan = sinkhorn(cost(means.back(), means[t]), options_.regularization);
       const Tensor moved = at::matmul(plan.to(at::kFloat).t(), fresh);

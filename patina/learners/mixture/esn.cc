@@ -7,7 +7,7 @@
 #include "patina/adapt/prompt.h"
 #include "patina/learn/adapted.h"
 #include "patina/learn/learner.h"
-#include "patina/learn/stage_vote.h"
+#include "patina/learners/mixture/stage_vote.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
@@ -97,7 +97,7 @@ class Esn : public Learner {
   }
 
   // CE(z) + λ mean (E - Δ)², E = -1/β log Σ_c exp(-β z_c): the sign is the authors' code's.
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step&) override {
     const Tensor z = stage_scores(stages_.size() - 1, encoded(batch.input));
     const double beta = options_.beta;
     const Tensor energy = at::logsumexp(-beta * z, at::IntArrayRef{1}) / -beta;
@@ -106,9 +106,7 @@ class Esn : public Learner {
   }
 
   std::vector<ParamGroup> trainable() override {
-    ParamGroup group = trainable_group(*prompt_, stages_.back());
-    group.tensors.insert(group.tensors.end(), {heads_.weights.back(), heads_.biases.back()});
-    return {group};
+    return {trainable_group(*prompt_, stages_.back(), heads_.newest())};
   }
 
   // The temperature that best tells the task's own samples from those of earlier stages joins the
@@ -129,9 +127,9 @@ class Esn : public Learner {
   }
 
   // Probabilities within each stage, and one more for the classes of the stage that was voted for.
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    const auto z = all_scores(batch.input);
+    const auto z = all_scores(asked.input);
     const Tensor stage = voted_stage(z, voters_);
     std::vector<Tensor> scores;
     for (size_t j = 0; j < z.size(); ++j)

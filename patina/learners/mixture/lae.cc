@@ -7,9 +7,9 @@
 #include "patina/base/error.h"
 #include "patina/learn/adapted.h"
 #include "patina/learn/learner.h"
-#include "patina/learn/merging.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
+#include "patina/nn/merging.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -57,27 +57,23 @@ class Lae : public Learner {
     heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, /*deviation=*/0.001);
   }
 
-  void begin_epoch(int64_t epoch) override {
-    nn::freeze(*online_, follows_ && epoch < options_.frozen_epochs);
+  void begin_epoch(const Step& step) override {
+    nn::freeze(*online_, follows_ && step.epoch < options_.frozen_epochs);
   }
 
   // Cross-entropy over the task's own classes.
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step&) override {
     const Tensor features = backbone_.features(batch.input, {online_.get()});
-    return nn::cross_entropy(heads_.of_task(heads_.tasks() - 1, features),
-                             batch.target - heads_.known());
+    return nn::cross_entropy(heads_.newest()(features), batch.target - heads_.known());
   }
 
   // θ_off <- α θ_off + (1 - α) θ_on.
-  void after_step(const Batch&) override {
+  void after_step(const Batch&, const Step&) override {
     if (follows_) follow(nn::tensors(*offline_), weights_of(*online_), options_.keep);
   }
 
   std::vector<ParamGroup> trainable() override {
-    ParamGroup group = trainable_group(*online_);
-    group.tensors.push_back(heads_.weights.back());
-    group.tensors.push_back(heads_.biases.back());
-    return {group};
+    return {trainable_group(*online_, heads_.newest())};
   }
 
   // The optimizer is made for all of it; begin_epoch then holds back what an epoch does not train.
@@ -88,10 +84,10 @@ class Lae : public Learner {
   }
 
   // max(softmax(z_on), softmax(z_off)), class by class.
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
     const auto under = [&](nn::Adaptation& adaptation) {
-      return at::softmax(heads_(backbone_.features(batch.input, {&adaptation})), 1);
+      return at::softmax(heads_(backbone_.features(asked.input, {&adaptation})), 1);
     };
     const Tensor online = under(*online_);
     return follows_ ? at::maximum(online, under(*offline_)) : online;

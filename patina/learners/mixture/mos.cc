@@ -5,10 +5,11 @@
 // first task's adapter, and the head then refines it until guess and adapter are of one task.
 #include <cmath>
 
-#include "patina/learn/alignment.h"
+#include "patina/algebra/prototypes.h"
+#include "patina/learn/class_tasks.h"
 #include "patina/learn/learner.h"
-#include "patina/learn/prototypes.h"
-#include "patina/learn/task_adapters.h"
+#include "patina/learners/representation/alignment.h"
+#include "patina/learners/representation/task_adapters.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
@@ -51,22 +52,23 @@ class Mos : public Learner {
         adapters_(setup.backbone, options.adapter) {}
 
   void begin_task(const Task& task, Trainer&) override {
-    known_ = task.known();
+    tasks_.add(task);
     adapters_.add(seeds_("adapter", uint64_t(task.index)), /*like_last=*/true);
     Random random = seeds_("head", uint64_t(task.index));
     head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
   }
 
   // Cross-entropy over the task's own classes, and the separation S(F) of the batch's features.
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step&) override {
     const Tensor features = adapters_.features(batch.input, adapters_.size() - 1);
-    const Tensor own = nn::cross_entropy(head_(features).slice(1, known_), batch.target - known_);
+    const Tensor own =
+        nn::cross_entropy(head_(features).slice(1, tasks_.known()), batch.target - tasks_.known());
     return options_.separation > 0 ? own + options_.separation * separation(features) : own;
   }
 
   // A <- (1 - m) A + m mean of the earlier adapters, once a step. n pulls in a row are one by
   // 1 - (1 - m)^n.
-  void after_step(const Batch&) override {
+  void after_step(const Batch&, const Step&) override {
     if (mean_.empty()) return;
     const double pulls = options_.compat == "pilot" ? double(backbone_.layers() + 1) : 1;
     follow(nn::tensors(adapters_.last()), mean_, std::pow(1 - options_.pull, pulls));
@@ -87,7 +89,6 @@ class Mos : public Learner {
                   options_.alignment.shrinkage);
     const FeatureSet first = adapters_.features(*task.train, 0, trainer);
     prototypes_ = with_rows(prototypes_, class_means(first, task.fresh));
-    task_of_.insert(task_of_.end(), task.fresh.size(), task.index);
     if (now > 0)
       align(options_.alignment, gaussians_, {}, {trainable_group(head_)},
             seeds_("alignment", uint64_t(task.index)),
@@ -98,13 +99,13 @@ class Mos : public Learner {
 
   // softmax(z) + softmax(T cos), where z is the head's under the adapter that the sample ends with,
   // cos its cosines to the prototypes, and T the number of tasks.
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    const Tensor guess = nn::cosine_scores(adapters_.features(batch.input, 0), prototypes_);
-    const Tensor task_of = tensor_of(task_of_);
+    const Tensor guess = cosine_scores(adapters_.features(asked.input, 0), prototypes_);
+    const Tensor task_of = tasks_.task_of();
     const Tensor scores = refined(task_of.index_select(0, guess.argmax(1)), task_of,
                                   options_.rounds, [&](const Tensor& rows, const Tensor& tasks) {
-                                    return head_(adapters_.features(batch.input.at(rows), tasks));
+                                    return head_(adapters_.features(asked.input.at(rows), tasks));
                                   });
     if (!options_.ensemble) return scores;
     return at::softmax(scores, 1) + at::softmax(guess * double(adapters_.size()), 1);
@@ -115,8 +116,7 @@ class Mos : public Learner {
     a("head", head_);
     a("gaussians", gaussians_);
     a("prototypes", prototypes_);
-    a("task_of", task_of_);
-    a("known", known_);
+    a("tasks", tasks_);
   }
 
  private:
@@ -136,11 +136,10 @@ class Mos : public Learner {
   Options options_;
   TaskAdapters adapters_;
   nn::LinearHead head_;
-  Gaussians gaussians_;           // of each class's features, under its own task's adapter
-  Tensor prototypes_;             // [K,D] under the first task's adapter
-  std::vector<int64_t> task_of_;  // of each class
-  int64_t known_ = 0;             // classes of earlier tasks
-  Weights mean_;                  // of the earlier adapters, while a later task is trained
+  Gaussians gaussians_;  // of each class's features, under its own task's adapter
+  Tensor prototypes_;    // [K,D] under the first task's adapter
+  ClassTasks tasks_;
+  Weights mean_;  // of the earlier adapters, while a later task is trained
 };
 
 LearnerRow mos_learner() {

@@ -2,8 +2,8 @@
 // mean of the backbones as they were after each task. A task's training goes on from the network
 // that the last one trained, not from the mean; or, as the paper's ingredients do, from the
 // pre-trained one. Each head begins at its classes' means and stays as its task trained it.
-#include "patina/learn/merging.h"
-#include "patina/learn/sequential.h"
+#include "patina/learners/baseline/sequential.h"
+#include "patina/nn/merging.h"
 
 namespace patina {
 

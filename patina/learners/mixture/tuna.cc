@@ -4,9 +4,9 @@
 // sample is scored under the task adapter that is surest of it and under the universal one.
 #include <cmath>
 
-#include "patina/learn/alignment.h"
 #include "patina/learn/learner.h"
-#include "patina/learn/task_adapters.h"
+#include "patina/learners/representation/alignment.h"
+#include "patina/learners/representation/task_adapters.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
@@ -53,10 +53,10 @@ class Tuna : public Learner {
   }
 
   // CosFace over the task's own classes, and orthogonality to earlier adapters.
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step&) override {
     const Tensor features = adapters_.features(batch.input, adapters_.size() - 1);
     const Tensor own =
-        nn::margin_cross_entropy(nn::cosine_scores(features, heads_.weights.back()),
+        nn::margin_cross_entropy(cosine_scores(features, heads_.newest().weight),
                                  batch.target - heads_.known(), options_.scale, options_.margin);
     if (options_.orthogonality == 0 || adapters_.size() == 1) return own;
     const double weight = options_.orthogonality * std::exp(-double(adapters_.size()));
@@ -65,7 +65,7 @@ class Tuna : public Learner {
 
   std::vector<ParamGroup> trainable() override {
     ParamGroup group = trainable_group(adapters_.last());
-    group.tensors.push_back(heads_.weights.back());
+    group.tensors.push_back(heads_.newest().weight);
     return {group};
   }
 
@@ -86,12 +86,12 @@ class Tuna : public Learner {
 
   // softmax(z_j) + softmax(z_universal), j the adapter under which softmax(z_j) has the least
   // entropy.
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
     std::vector<Tensor> own;
     for (size_t j = 0; j < adapters_.size(); ++j)
-      own.push_back(scored(adapters_.features(batch.input, j)));
-    const Tensor universal = scored(backbone_.features(batch.input, {universal_.get()}));
+      own.push_back(scored(adapters_.features(asked.input, j)));
+    const Tensor universal = scored(backbone_.features(asked.input, {universal_.get()}));
     return at::softmax(least_entropy(own), 1) + at::softmax(universal, 1);
   }
 
@@ -109,7 +109,7 @@ class Tuna : public Learner {
   // adapters i. The mean of all products of rows is the product of the mean rows.
   Tensor overlap() const {
     const auto mean_row = [](const adapt::Adapter& adapter, int64_t block) {
-      return nn::normalized(adapter.up(block)).mean(0);
+      return normalized(adapter.up(block)).mean(0);
     };
     const int64_t blocks = backbone_.layers();
     Tensor sum = at::zeros({});

@@ -5,8 +5,8 @@
 // every task is pulled back to where all began. Or θ₀ is the network before the task: then from the
 // second task on, and the new head, which that network lacks, stays as trained. Heads of earlier
 // tasks are frozen; both networks agree on them.
-#include "patina/learn/merging.h"
-#include "patina/learn/sequential.h"
+#include "patina/learners/baseline/sequential.h"
+#include "patina/nn/merging.h"
 #include "patina/ops.h"
 
 namespace patina {

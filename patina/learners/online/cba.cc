@@ -2,11 +2,11 @@
 // bias. It is trained so that the step it makes the network take is good for the memory, and is
 // taken away at test. Wang et al., "CBA: Improving Online Continual Learning via Continual Bias
 // Adaptor", ICCV 2023.
-#include "patina/learn/network/bias_adaptor.h"
-#include "patina/learn/network/gradients.h"
-#include "patina/learn/network/replay_learner.h"
+#include "patina/learners/online/bias_adaptor.h"
+#include "patina/learners/replay/replay_learner.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
+#include "patina/optim/gradients.h"
 
 namespace patina {
 
@@ -30,18 +30,9 @@ class Cba : public ReplayLearner {
     adaptor_.grow(fresh, options_.hidden, seeds()("adaptor", uint64_t(head().classes())));
   }
 
-  void fit(const Task& task, Trainer& trainer) override {
-    rate_ = trainer.options().optimizer.lr;
-    ReplayLearner::fit(task, trainer);
-  }
-  void observe(const Batch& batch, Trainer& trainer) override {
-    rate_ = trainer.options().optimizer.lr;
-    ReplayLearner::observe(batch, trainer);
-  }
-
   // Behind the adaptor, of the batch and as many remembered samples, the mean over both.
-  Tensor loss(const Batch& batch) override {
-    const Batch all = memory().size() > 0 ? batch.joined(replay(batch.size()).batch) : batch;
+  Tensor loss(const Batch& batch, const Step& step) override {
+    const Batch all = memory().size() > 0 ? batch.joined(replay(batch.size(), step).batch) : batch;
     const Tensor features = backbone().features(all.input);
     features_ = features.detach();
     targets_ = all.target;
@@ -49,10 +40,10 @@ class Cba : public ReplayLearner {
   }
 
   // The adaptor's gradient is that of what the memory loses, without it, after the head's step.
-  void after_backward() override {
+  void after_backward(const Step& step) override {
     const auto tensors = adaptor_.tensors();
     if (memory().size() > 0)
-      set_gradients(tensors, gradients_of(loss_after_step(), tensors));
+      set_gradients(tensors, gradients_of(loss_after(step), tensors));
     else
       for (const auto& tensor : tensors) tensor.mutable_grad() = Tensor();
   }
@@ -70,8 +61,8 @@ class Cba : public ReplayLearner {
 
  private:
   // With W' = W - η dL/dW, written out so that it depends on the adaptor: dL/dW = (dL/dz)ᵀ f.
-  Tensor loss_after_step() const {
-    const Batch past = replay(targets_.size(0) / 2, /*draw=*/1).batch;
+  Tensor loss_after(const Step& step) const {
+    const Batch past = replay(targets_.size(0) / 2, step, /*draw=*/1).batch;
     Tensor asked;
     {
       NoGrad no_grad;
@@ -83,13 +74,12 @@ class Cba : public ReplayLearner {
     const Tensor wanted = at::one_hot(targets_, z.size(1)).to(at::kFloat);
     const Tensor d = adaptor_.pulled_back(z, (p - wanted) / double(targets_.size(0)));
     const Tensor scores =
-        at::linear(asked, weight - d.t().mm(features_) * rate_, bias - d.sum(0) * rate_);
+        at::linear(asked, weight - d.t().mm(features_) * step.rate, bias - d.sum(0) * step.rate);
     return task_loss(scores, past.target);
   }
 
   Options options_;
   BiasAdaptor adaptor_;
-  double rate_ = 0;            // the network's
   Tensor features_, targets_;  // of the step in hand
 };
 

@@ -5,9 +5,9 @@
 // Anytime Inference", ICLR 2022.
 #include <cmath>
 
+#include "patina/algebra/welch_test.h"
 #include "patina/base/json.h"
-#include "patina/learn/network/network_learner.h"
-#include "patina/learn/network/welch_test.h"
+#include "patina/learn/network_learner.h"
 #include "patina/memory/sample_memory.h"
 #include "patina/ops.h"
 
@@ -36,26 +36,18 @@ class Clib : public NetworkLearner {
   };
 
   Clib(Setup setup, const Options& options)
-      : NetworkLearner(setup), options_(options), samples_(*setup.samples) {}
+      : NetworkLearner(setup), options_(options), samples_(setup.loader()) {}
 
   void observe(const Batch& batch, Trainer& trainer) override {
-    const auto positions = items_of(batch.sample), targets = items_of(batch.target);
-    for (size_t i = 0; i < positions.size(); ++i) {
-      insert(positions[i], targets[i]);
+    for (const auto& sample : batch.handles()) {
+      insert(sample);
       for (int64_t u = 0; u < trainer.options().updates_per_batch; ++u) train(trainer);
     }
   }
 
-  std::vector<ParamGroup> trainable() override {
-    auto groups = NetworkLearner::trainable();
-    for (auto& group : groups) group.lr_factor = high_ * (lower_now() ? options_.rate_step : 1);
-    return groups;
-  }
-
   void state(Archive& a) override {
     NetworkLearner::state(a);
-    a("positions", positions_);
-    a("targets", targets_);
+    kept_.state(a);
     a("importance", importance_);
     a("losses", losses_);
     a("fresh", fresh_);
@@ -69,45 +61,40 @@ class Clib : public NetworkLearner {
 
  private:
   // Into the class that has most, the newcomer counted: its least important sample gives way.
-  void insert(int64_t position, int64_t target) {
-    if (int64_t(positions_.size()) < options_.memory) {
-      positions_.push_back(position);
-      targets_.push_back(target);
+  void insert(const SampleHandle& sample) {
+    const int64_t target = sample.target();
+    if (kept_.size() < options_.memory) {
+      kept_.add(sample);
       importance_.push_back(0);
       losses_.push_back(0);
       fresh_.push_back(1);
       return;
     }
     std::vector<int64_t> counts(size_t(head().classes()));
-    for (const int64_t t : targets_) ++counts[size_t(t)];
+    for (const auto& other : kept_) ++counts[size_t(other.target())];
     ++counts[size_t(target)];
     const int64_t largest = std::ranges::max_element(counts) - counts.begin();
-    size_t worst = positions_.size();
-    for (size_t i = 0; i < positions_.size(); ++i)
-      if (targets_[i] == largest &&
-          (worst == positions_.size() || importance_[i] < importance_[worst]))
+    const auto count = size_t(kept_.size());
+    size_t worst = count;
+    for (size_t i = 0; i < count; ++i)
+      if (kept_[i].target() == largest && (worst == count || importance_[i] < importance_[worst]))
         worst = i;
-    if (worst == positions_.size()) return;  // the newcomer is the only one of its class
-    positions_[worst] = position;
-    targets_[worst] = target;
+    if (worst == count) return;  // the newcomer is the only one of its class
+    kept_.replace(worst, sample);
     importance_[worst] = 0;
     fresh_[worst] = 1;
   }
 
   void train(Trainer& trainer) {
-    const auto slots = drawn(size_t(options_.memory_batch), positions_.size(),
+    const auto slots = drawn(size_t(options_.memory_batch), size_t(kept_.size()),
                              seeds()("memory batch", uint64_t(steps_)));
-    trainer.descend(*this, batch_of(slots, seeds()("augment", uint64_t(steps_))));
+    trainer.descend(*this, batch_of(slots, seeds()("augment", uint64_t(steps_))),
+                    high_ * (lower_now() ? options_.rate_step : 1));
     if (++steps_ % options_.importance_every == 0) look(slots);
   }
 
   Batch batch_of(const std::vector<size_t>& slots, Random augment) const {
-    std::vector<int64_t> positions, targets;
-    for (const size_t slot : slots) {
-      positions.push_back(positions_[slot]);
-      targets.push_back(targets_[slot]);
-    }
-    return samples_(std::move(positions), std::move(targets), augment);
+    return samples_(kept_.at(slots), augment);
   }
 
   // The loss of every sample now. What the others' fell by, on average, is to the credit of those
@@ -117,10 +104,10 @@ class Clib : public NetworkLearner {
     constexpr size_t kAtOnce = 128;
     double change = 0;
     int64_t known = 0;
-    for (size_t from = 0; from < positions_.size(); from += kAtOnce) {
+    const auto count = size_t(kept_.size());
+    for (size_t from = 0; from < count; from += kAtOnce) {
       std::vector<size_t> slots;
-      for (size_t i = from; i < std::min(from + kAtOnce, positions_.size()); ++i)
-        slots.push_back(i);
+      for (size_t i = from; i < std::min(from + kAtOnce, count); ++i) slots.push_back(i);
       const Batch batch = batch_of(slots, seeds()("look"));
       const Tensor log_p = at::log_softmax(outputs(batch.input), -1);
       const Tensor loss = -log_p.gather(1, batch.target.unsqueeze(1)).squeeze(1).to(at::kDouble);
@@ -161,7 +148,7 @@ class Clib : public NetworkLearner {
 
   Options options_;
   const SampleLoader& samples_;
-  std::vector<int64_t> positions_, targets_;
+  SampleHandles kept_;
   std::vector<double> importance_, losses_;  // H and ℓ of each
   std::vector<int64_t> fresh_;               // 1: its loss was never looked at
   double high_ = 1;                          // the higher rate, over training.lr

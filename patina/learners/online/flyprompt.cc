@@ -3,14 +3,15 @@
 // head or one of the head's moving averages, whichever is surest.
 // Yan et al., "FlyPrompt: Brain-Inspired Random-Expanded Routing with Temporal-Ensemble Experts for
 // General Continual Learning", ICLR 2026.
+#include "patina/algebra/random_projection.h"
+#include "patina/algebra/ridge.h"
 #include "patina/base/json.h"
 #include "patina/learn/adapted.h"
-#include "patina/learn/key_query.h"
 #include "patina/learn/learner.h"
-#include "patina/learn/merging.h"
-#include "patina/learn/ridge.h"
+#include "patina/learners/prompt/key_query.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
+#include "patina/nn/merging.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -41,10 +42,7 @@ class FlyPrompt : public Learner {
         seeds_(setup.seeds),
         options_(options),
         told_(setup.grant.boundaries),
-        projection_(at::empty({backbone_.width(), options.projection})) {
-    Random random = seeds_("projection");
-    nn::init_normal(projection_, random, 0, 1);
-  }
+        expand_(backbone_.width(), options.projection, seeds_("projection")) {}
 
   void begin_task(const Task& task, Trainer& trainer) override {
     add_expert();
@@ -73,13 +71,13 @@ class FlyPrompt : public Learner {
     Learner::observe(batch, trainer);
   }
 
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step&) override {
     const Expert& expert = experts_.back();
     return nn::cross_entropy(expert.head(backbone_.features(batch.input, {expert.prefix.get()})),
                              batch.target);
   }
 
-  void after_step(const Batch&) override {
+  void after_step(const Batch&, const Step&) override {
     usage_.reset();
     Expert& expert = experts_.back();
     for (size_t i = 0; i < expert.averages.size(); ++i)
@@ -94,15 +92,19 @@ class FlyPrompt : public Learner {
     routes_ = Tensor();
   }
 
-  Tensor scores(const Batch& batch) override {
+  void before_scores(Trainer&) override {
+    if (experts_.size() > 1 && !routes_.defined()) routes_ = router_.solve(options_.penalty);
+  }
+
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    const Tensor chosen = routed(batch.input);
+    const Tensor chosen = routed(asked.input);
     usage_.add(chosen, int64_t(experts_.size()));
-    Tensor scores = at::zeros({batch.size(), classes_});
+    Tensor scores = at::zeros({asked.size(), classes_});
     for (size_t e = 0; e < experts_.size(); ++e) {
       const Tensor rows = (chosen == int64_t(e)).nonzero().flatten();
       if (rows.numel() == 0) continue;
-      const Tensor own = answered(experts_[e], batch.input.at(rows));
+      const Tensor own = answered(experts_[e], asked.input.at(rows));
       scores.slice(1, 0, own.size(1)).index_copy_(0, rows, own);
     }
     return scores;
@@ -113,7 +115,6 @@ class FlyPrompt : public Learner {
   }
 
   void state(Archive& a) override {
-    a("projection", projection_);
     a("router", router_);
     a("seen", seen_);
     a("classes", classes_);
@@ -163,13 +164,12 @@ class FlyPrompt : public Learner {
   }
 
   Tensor expanded(const Input& input) const {  // [B,M]
-    return at::relu(backbone_.features(input).mm(projection_));
+    return expand_(backbone_.features(input));
   }
 
   // argmax of φ(x) (ΦᵀΦ + λ I)⁻¹ ΦᵀC over experts, with C which expert learned a sample: [B].
-  Tensor routed(const Input& input) {
+  Tensor routed(const Input& input) const {
     if (experts_.size() == 1) return at::zeros({input.size()}, at::kLong);
-    if (!routes_.defined()) routes_ = router_.solve(options_.penalty);
     return at::argmax(expanded(input).mm(routes_), 1);
   }
 
@@ -185,13 +185,13 @@ class FlyPrompt : public Learner {
   const Backbone& backbone_;
   Seeds seeds_;
   Options options_;
-  bool told_;          // when tasks begin
-  Tensor projection_;  // R [D,M]
+  bool told_;  // when tasks begin
+  RandomProjection expand_;
   RidgeStatistics router_;
   Tensor routes_;  // [M,E]; undefined: to be solved
   std::vector<Expert> experts_;
   int64_t seen_ = 0, classes_ = 0;
-  Usage usage_;  // in evaluations since the newest step
+  mutable Usage usage_;  // in evaluations since the newest step
 };
 
 LearnerRow flyprompt_learner() {

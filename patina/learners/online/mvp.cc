@@ -6,8 +6,8 @@
 #include "patina/adapt/per_sample.h"
 #include "patina/base/json.h"
 #include "patina/learn/adapted.h"
-#include "patina/learn/key_query.h"
-#include "patina/learn/prompt_learner.h"
+#include "patina/learners/prompt/key_query.h"
+#include "patina/learners/prompt/prompt_learner.h"
 #include "patina/nn/heads.h"
 #include "patina/ops.h"
 
@@ -67,7 +67,7 @@ class Mvp : public Learner {
   }
 
   // mean_i ((1 - α) L_i + α ign_i^γ L_i) + mean distance to the chosen keys.
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step&) override {
     const Tensor distance = distances(batch.input);
     chosen_ = nearest_expert(distance, /*training=*/true);
     const Tensor features = scaled(prompted(batch.input, chosen_), batch.target);
@@ -78,16 +78,16 @@ class Mvp : public Learner {
     return (own * weight).mean() + distance.gather(1, chosen_).mean();
   }
 
-  void after_step(const Batch&) override {
+  void after_step(const Batch&, const Step&) override {
     usage_.reset();
     for (const int64_t expert : items_of(chosen_.flatten())) ++chosen_before_[size_t(expert)];
   }
 
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    const Tensor chosen = nearest_expert(distances(batch.input), /*training=*/false);
+    const Tensor chosen = nearest_expert(distances(asked.input), /*training=*/false);
     usage_.add(chosen, options_.pool);
-    return masked(head_(prompted(batch.input, chosen)), chosen);
+    return masked(head_(prompted(asked.input, chosen)), chosen);
   }
 
   std::vector<ParamGroup> trainable() override {
@@ -110,7 +110,7 @@ class Mvp : public Learner {
  private:
   // 1 - cos(q(x), K_m): [B,M].
   Tensor distances(const Input& input) const {
-    return 1 - nn::cosine_scores(backbone_.features(input), keys_);
+    return 1 - cosine_scores(backbone_.features(input), keys_);
   }
   Tensor nearest_expert(const Tensor& distance, bool training) const {  // [B,1]
     Tensor seen = distance.detach();
@@ -161,7 +161,7 @@ class Mvp : public Learner {
   nn::LinearHead head_;
   std::vector<int64_t> chosen_before_;  // of each expert, in training
   Tensor chosen_;                       // [B,1] in the step in hand
-  Usage usage_;                         // in evaluations since the newest step
+  mutable Usage usage_;                 // in evaluations since the newest step
 };
 
 LearnerRow mvp_learner() {

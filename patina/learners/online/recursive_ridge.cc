@@ -5,6 +5,7 @@
 // McDonnell et al., "RanPAC", NeurIPS 2023, for the projection.
 #include <cmath>
 
+#include "patina/algebra/random_projection.h"
 #include "patina/learn/learner.h"
 #include "patina/ops.h"
 
@@ -22,16 +23,10 @@ class RecursiveRidge : public StreamingLearner {
     }
   };
 
-  RecursiveRidge(Setup setup, const Options& options) : backbone_(setup.backbone) {
-    int64_t width = backbone_.width();
-    if (options.projection > 0) {
-      Random random = setup.seeds("projection");
-      projection_ = at::empty({width, options.projection});
-      nn::init_normal(projection_, random, 0, 1);
-      width = options.projection;
-    }
-    inverse_ = at::eye(width, at::kDouble) / options.penalty;
-  }
+  RecursiveRidge(Setup setup, const Options& options)
+      : backbone_(setup.backbone),
+        project_(backbone_.width(), options.projection, setup.seeds("projection")),
+        inverse_(at::eye(project_.width(), at::kDouble) / options.penalty) {}
 
   void begin_classes(int64_t fresh) override {
     const Tensor more = at::zeros({inverse_.size(0), fresh}, at::kDouble);
@@ -50,27 +45,25 @@ class RecursiveRidge : public StreamingLearner {
     weight_.add_(inverse_.mm(x.t().mm(y - x.mm(weight_))));
   }
 
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    return projected(batch.input).mm(weight_).to(at::kFloat);
+    return projected(asked.input).mm(weight_).to(at::kFloat);
   }
 
   void state(Archive& a) override {
-    a("projection", projection_);
     a("inverse", inverse_);
     a("weight", weight_);
   }
 
  private:
   Tensor projected(const Input& input) const {  // [B,M] double
-    const Tensor features = backbone_.features(input);
-    return (projection_.defined() ? at::relu(features.mm(projection_)) : features).to(at::kDouble);
+    return project_(backbone_.features(input)).to(at::kDouble);
   }
 
   Backbone& backbone_;
-  Tensor projection_;  // [D,M]
-  Tensor inverse_;     // [M,M] double: (XᵀX + λ I)⁻¹ of all samples so far
-  Tensor weight_;      // [M,K] double
+  RandomProjection project_;
+  Tensor inverse_;  // [M,M] double: (XᵀX + λ I)⁻¹ of all samples so far
+  Tensor weight_;   // [M,K] double
 };
 
 LearnerRow recursive_ridge_learner() {
@@ -78,7 +71,7 @@ LearnerRow recursive_ridge_learner() {
       {.paper = "Zhuang et al., NeurIPS 2022",
        .about = "Ridge regression on randomly projected features, updated batch by batch to the "
                 "joint solution.",
-       .stores = "The projection, one matrix as large as a Gram matrix, the weights.",
+       .stores = "One matrix as large as a Gram matrix, the weights.",
        .network = Network::any,
        .training = {.batch_size = 64}});
 }

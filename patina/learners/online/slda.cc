@@ -2,8 +2,8 @@
 // features of a frozen network; a sample at a time, any order.
 // Hayes and Kanan, "Lifelong Machine Learning with Deep Streaming Linear Discriminant Analysis",
 // CVPR workshop 2020.
+#include "patina/algebra/linear_algebra.h"
 #include "patina/learn/learner.h"
-#include "patina/learn/linear_algebra.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -45,15 +45,17 @@ class Slda : public StreamingLearner {
   }
 
   // W = Λ μ, b = -½ μᵀ Λ μ with Λ = ((1 - ε) Σ + ε I)⁻¹. A class without samples scores -inf.
-  Tensor scores(const Batch& batch) override {
+  void before_scores(Trainer&) override {
+    if (weight_.defined() || !means_.defined()) return;
     NoGrad no_grad;
-    if (!weight_.defined()) {
-      const ShiftedInverse inverse(covariance_ * (1 - options_.shrinkage), options_.shrinkage);
-      weight_ = inverse(means_.t());  // [D,K]
-      bias_ = (means_.t() * weight_).sum(0) * -0.5;
-      bias_.masked_fill_(tensor_of(counts_) == 0, -std::numeric_limits<double>::infinity());
-    }
-    return (backbone_.features(batch.input).to(at::kDouble).mm(weight_) + bias_).to(at::kFloat);
+    const ShiftedInverse inverse(covariance_ * (1 - options_.shrinkage), options_.shrinkage);
+    weight_ = inverse(means_.t());  // [D,K]
+    bias_ = (means_.t() * weight_).sum(0) * -0.5;
+    bias_.masked_fill_(tensor_of(counts_) == 0, -std::numeric_limits<double>::infinity());
+  }
+  Tensor scores(const Question& asked) const override {
+    NoGrad no_grad;
+    return (backbone_.features(asked.input).to(at::kDouble).mm(weight_) + bias_).to(at::kFloat);
   }
 
   void state(Archive& a) override {

@@ -2,8 +2,8 @@
 // one's key fits the part of the query that it attends to. There is no choice that gradients cannot
 // pass. Every task adds components, orthogonal to all before, and trains only them.
 #include "patina/adapt/per_sample.h"
-#include "patina/learn/linear_algebra.h"
-#include "patina/learn/prompt_learner.h"
+#include "patina/algebra/linear_algebra.h"
+#include "patina/learners/prompt/prompt_learner.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -66,7 +66,7 @@ class CodaPrompt : public PromptLearner {
   }
 
   // α_k = cos(q(x) ⊙ A_k, K_k), p = Σ_k α_k P_k, of which the first half are keys.
-  Prompted prompted(const Input& input, bool training) override {
+  Prompted prompted(const Input& input, bool training) const override {
     const Tensor q = query(input);
     adapt::SamplePrefix prefix;
     Tensor penalty;
@@ -88,7 +88,7 @@ class CodaPrompt : public PromptLearner {
   // The cosines without the products q ⊙ A_k: q·(A_k ⊙ K_k) over |q ⊙ A_k| |K_k|. [B,D] -> [B,n].
   static Tensor attended(const Tensor& q, const Tensor& a, const Tensor& k) {
     const Tensor lengths = at::matmul(q.square(), a.square().t()).clamp_min(1e-24).sqrt();
-    return at::matmul(q, (a * nn::normalized(k)).t()) / lengths;
+    return at::matmul(q, (a * normalized(k)).t()) / lengths;
   }
 
   // Mean square of X Xᵀ - I.

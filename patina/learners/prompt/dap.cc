@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "patina/base/error.h"
-#include "patina/learn/prompt_learner.h"
+#include "patina/learners/prompt/prompt_learner.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -15,7 +15,7 @@ namespace {
 ///   [γ, β] = film_i(e), each at length one;  prompts = (γ ⊙ down_i(norm_i(x)ᵀ) + β)ᵀ  [B,P,D]
 /// behind the class token, in place of the last block's. `down` works along the T tokens and begins
 /// at zero, so a fresh generator gives β alone.
-class Generator : public nn::Adaptation {
+class Generator {
  public:
   Generator(const nn::BlockShape& shape, int64_t blocks, int64_t tokens, int64_t length,
             int64_t embedding, Random& random)
@@ -30,27 +30,24 @@ class Generator : public nn::Adaptation {
     nn::freeze(*this, false);
   }
 
-  /// For the pass that comes.
-  void condition(const Tensor& embedding) { embedding_ = embedding; }
   void freeze_down() {
     for (auto& block : blocks_) nn::freeze(block.down);
   }
 
-  Tensor tokens(int layer, Tensor x) override {
+  Tensor tokens(int layer, Tensor x, const Tensor& embedding) const {
     if (layer > 0 && size_t(layer) <= blocks_.size()) x = without(x);
     if (size_t(layer) >= blocks_.size()) return x;
     const Block& block = blocks_[size_t(layer)];
-    const auto film = block.film(embedding_).unsqueeze(2).chunk(2, 1);  // [B,D,1] each
+    const auto film = block.film(embedding).unsqueeze(2).chunk(2, 1);  // [B,D,1] each
     const Tensor made = unit(film[0]) * block.down(block.norm(x).transpose(1, 2)) + unit(film[1]);
     return at::cat({x.slice(1, 0, 1), made.transpose(1, 2), x.slice(1, 1)}, 1);
   }
 
-  Tensor after(nn::Site, int layer, const Tensor&, Tensor out) override {
+  Tensor after(int layer, const Tensor& out) const {
     return size_t(layer) == blocks_.size() ? without(out) : out;
   }
-  bool acts(nn::Site site) const override { return site == nn::Site::norm; }
 
-  void walk(nn::Walk& w) override { w("blocks", blocks_); }
+  void walk(nn::Walk& w) { w("blocks", blocks_); }
 
  private:
   struct Block {
@@ -73,6 +70,24 @@ class Generator : public nn::Adaptation {
 
   std::vector<Block> blocks_;  // those with prompts: from the first on
   int64_t length_;             // P
+};
+
+/// A generator's prompts for one batch, whose samples have these embeddings [B,E].
+class Generated : public nn::Adaptation {
+ public:
+  Generated(const Generator& generator, Tensor embedding)
+      : generator_(generator), embedding_(std::move(embedding)) {}
+
+  Tensor tokens(int layer, Tensor x) override {
+    return generator_.tokens(layer, std::move(x), embedding_);
+  }
+  Tensor after(nn::Site, int layer, const Tensor&, Tensor out) override {
+    return generator_.after(layer, out);
+  }
+  bool acts(nn::Site site) const override { return site == nn::Site::norm; }
+
+ private:
+  const Generator& generator_;
   Tensor embedding_;
 };
 
@@ -118,13 +133,13 @@ class Dap : public PromptLearner {
   }
 
   // Classes of other tasks than the chosen one are ruled out where `within_task` says so.
-  Tensor scores(const Batch& batch) override {
-    const Tensor scores = PromptLearner::scores(batch);
+  Tensor scores(const Question& asked) const override {
+    const Tensor scores = PromptLearner::scores(asked);
     if (!options_.within_task) return scores;
     NoGrad no_grad;
     const Tensor task_of =
         at::arange(keys_.tasks()).repeat_interleave(tensor_of(heads().sizes()));  // [K]
-    return scores.masked_fill(task_of.ne(chosen(similarity(batch.input))), -1e10);
+    return scores.masked_fill(task_of.ne(chosen(similarity(asked.input))), -1e10);
   }
 
   void state(Archive& a) override {
@@ -145,9 +160,7 @@ class Dap : public PromptLearner {
     if (task.index == 1) generator_->freeze_down();
   }
 
-  Tensor similarity(const Input& input) const {
-    return nn::cosine_scores(query(input), keys_.all());
-  }
+  Tensor similarity(const Input& input) const { return cosine_scores(query(input), keys_.all()); }
 
   // The task of each sample at test: [B,1].
   Tensor chosen(const Tensor& similarity) const {
@@ -156,14 +169,13 @@ class Dap : public PromptLearner {
   }
 
   // Loss on task t: CE - λ mean_b cos(q(x_b), K_t).
-  Prompted prompted(const Input& input, bool training) override {
+  Prompted prompted(const Input& input, bool training) const override {
     const Tensor similarity = this->similarity(input);
     const Tensor task =
         training ? at::full({input.size(), 1}, keys_.tasks() - 1, at::kLong) : chosen(similarity);
     if (!training) usage_.add(task, keys_.tasks());
-    generator_->condition(picked(embeddings_.all(), task).squeeze(1));
-    return {backbone().features(input, {generator_.get()}),
-            -options_.pull * pull(similarity, task)};
+    Generated prompts(*generator_, picked(embeddings_.all(), task).squeeze(1));
+    return {backbone().features(input, {&prompts}), -options_.pull * pull(similarity, task)};
   }
 
   std::vector<Tensor> prompts() override {

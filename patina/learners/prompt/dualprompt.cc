@@ -3,7 +3,7 @@
 // own expert and pulls its key towards the task's queries; at test a sample takes the expert whose
 // key is nearest to its query.
 #include "patina/adapt/per_sample.h"
-#include "patina/learn/prompt_learner.h"
+#include "patina/learners/prompt/prompt_learner.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -68,8 +68,8 @@ class DualPrompt : public PromptLearner {
   }
 
   // Training on task t takes expert t; loss: CE - λ mean_b cos(q(x_b), K_t).
-  Prompted prompted(const Input& input, bool training) override {
-    const Tensor similarity = nn::cosine_scores(query(input), keys_.all());
+  Prompted prompted(const Input& input, bool training) const override {
+    const Tensor similarity = cosine_scores(query(input), keys_.all());
     const bool pilot = options_.compat == "pilot";
     Tensor chosen = training ? at::full({input.size(), 1}, keys_.tasks() - 1, at::kLong)
                              : nearest(similarity, 1);

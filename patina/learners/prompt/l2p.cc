@@ -2,7 +2,7 @@
 // are nearest to its query, the frozen network's feature of it, so that tasks share prompts where
 // they are alike. The prompts enter as tokens, and the head reads the mean of what becomes of them.
 #include "patina/adapt/per_sample.h"
-#include "patina/learn/prompt_learner.h"
+#include "patina/learners/prompt/prompt_learner.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -50,8 +50,8 @@ class L2p : public PromptLearner {
  private:
   // S = the k keys of largest cos(q(x), K_m); features: the mean of the prompts' outputs;
   // loss: CE - λ mean_b Σ_{m in S} cos(q(x_b), K_m).
-  Prompted prompted(const Input& input, bool training) override {
-    const Tensor similarity = nn::cosine_scores(query(input), keys_);
+  Prompted prompted(const Input& input, bool training) const override {
+    const Tensor similarity = cosine_scores(query(input), keys_);
     Tensor chosen = nearest(similarity, options_.chosen);
     if (options_.compat == "pilot") chosen = majority(chosen, options_.pool);
     if (!training) usage_.add(chosen, options_.pool);

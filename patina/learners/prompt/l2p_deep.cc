@@ -2,7 +2,7 @@
 // several blocks a pool of prefixes with keys of its own. Every sample takes the nearest keys'
 // prefixes, at training and at test, and the head reads the class token.
 #include "patina/adapt/per_sample.h"
-#include "patina/learn/prompt_learner.h"
+#include "patina/learners/prompt/prompt_learner.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -51,13 +51,13 @@ class L2pDeep : public PromptLearner {
  private:
   // In each block S = the k keys of largest cos(q(x), K_m); loss: CE + Σ_{m in S} 1 - cos(q, K_m),
   // averaged over the batch.
-  Prompted prompted(const Input& input, bool training) override {
+  Prompted prompted(const Input& input, bool training) const override {
     const Tensor q = query(input);
     const int64_t half = options_.length / 2;
     adapt::SamplePrefix prefix;
     Tensor penalty;
     for (size_t i = 0; i < layers_.size(); ++i) {
-      const Tensor similarity = nn::cosine_scores(q, keys_[i]);
+      const Tensor similarity = cosine_scores(q, keys_[i]);
       const Tensor chosen = nearest(similarity, options_.chosen);
       if (!training) usage_.add(chosen, options_.pool);
       const Tensor rows = picked(prefixes_[i], chosen);  // [B,k,length,Hk d]

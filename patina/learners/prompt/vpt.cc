@@ -1,7 +1,7 @@
 // VPT (Jia et al., ECCV 2022): learned tokens beside the image's own adapt a frozen network. Here
 // as the lower bound among prompt methods: the same tokens follow each task in turn, and nothing is
 // done against forgetting.
-#include "patina/learn/prompt_learner.h"
+#include "patina/learners/prompt/prompt_learner.h"
 
 namespace patina {
 
@@ -22,7 +22,7 @@ class Vpt : public PromptLearner {
   }
 
  private:
-  Prompted prompted(const Input& input, bool) override {
+  Prompted prompted(const Input& input, bool) const override {
     return {backbone().features(input, {prompt_.get()}), {}};
   }
 

@@ -2,9 +2,9 @@
 // springs as stiff as their Fisher information.
 // Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks", PNAS 2017; online:
 // Schwarz et al., "Progress & Compress", ICML 2018.
-#include "patina/learn/fisher.h"
-#include "patina/learn/network/anchor.h"
-#include "patina/learn/network/network_learner.h"
+#include "patina/learn/network_learner.h"
+#include "patina/learners/regularization/anchor.h"
+#include "patina/learners/regularization/fisher.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 
@@ -37,27 +37,14 @@ class Ewc : public NetworkLearner {
 
   Ewc(Setup setup, const Options& options) : NetworkLearner(setup), options_(options) {}
 
-  void fit(const Task& task, Trainer& trainer) override {
-    how_ = trainer.options();
-    NetworkLearner::fit(task, trainer);
-  }
-  void begin_epoch(int64_t epoch) override {
-    rate_ = learning_rate(how_.optimizer, double(epoch), how_.epochs);
-  }
-  void observe(const Batch& batch, Trainer& trainer) override {
-    how_ = trainer.options();
-    rate_ = how_.optimizer.lr;
-    NetworkLearner::observe(batch, trainer);
-  }
-
   // L + λ/2 Σ_k Σ_i F_ki (θ_i - θ*_ki)² (their equation 3). The springs of all tasks together are
   // one, to the mean of their ends. Adam, which scales each weight's step, has its gradient; after
   // a step of plain descent, which it would throw off, it takes a step of its own.
-  void after_backward() override {
-    if (!descends()) anchor_.pull(learned(), options_.strength);
+  void after_backward(const Step& step) override {
+    if (!step.descent) anchor_.pull(learned(), options_.strength);
   }
-  void after_step(const Batch&) override {
-    if (descends()) anchor_.hold(learned(), rate_ * options_.strength);
+  void after_step(const Batch&, const Step& step) override {
+    if (step.descent) anchor_.hold(learned(), step.rate * options_.strength);
   }
 
   void end_task(const Task& task, Trainer& trainer) override {
@@ -84,8 +71,6 @@ class Ewc : public NetworkLearner {
   }
 
  private:
-  bool descends() const { return how_.optimizer.optimizer == "sgd"; }
-
   // The mean over samples, each alone, of the squared gradient of log p(y | x).
   Weights information(const Dataset& data, Trainer& trainer, Random random) {
     const auto of = [&](const std::function<Tensor(const Tensor&, const Batch&)>& loss) {
@@ -114,7 +99,7 @@ class Ewc : public NetworkLearner {
   // A label for each sample from the network's prediction; which one depends on the sample alone.
   static Tensor drawn(const Tensor& scores, const Batch& batch, Random random) {
     const Tensor sums = at::softmax(scores.detach(), -1).to(at::kDouble).cumsum(1);
-    const auto samples = items_of(batch.sample);
+    const auto samples = items_of(batch.sample());
     std::vector<int64_t> labels;
     for (size_t i = 0; i < samples.size(); ++i) {
       const double u = random.at(uint64_t(samples[i])).uniform();
@@ -126,8 +111,6 @@ class Ewc : public NetworkLearner {
 
   Options options_;
   Anchor anchor_;
-  TrainingOptions how_;  // of the task in hand
-  double rate_ = 0;      // of the step in hand
 };
 
 LearnerRow ewc_learner() {
@@ -139,7 +122,7 @@ LearnerRow ewc_learner() {
            "The information is that of single samples, whatever the batch; Avalanche squares "
            "a batch's mean gradient. The penalty is λ/2 F (θ - θ*)²: Mammoth's λ is half of "
            "it.",
-       .needs = {.boundaries = true},
+       .needs = {.boundaries = true, .many_passes = true},
        .network = Network::any,
        .training = {.epochs = 10,
                     .batch_size = 128,

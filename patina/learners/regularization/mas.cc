@@ -1,9 +1,9 @@
 // Memory aware synapses: a weight matters as much as the network's output moves with it; no labels
 // are needed.
 // Aljundi et al., "Memory Aware Synapses: Learning what (not) to forget", ECCV 2018.
-#include "patina/learn/fisher.h"
-#include "patina/learn/network/anchor.h"
-#include "patina/learn/network/network_learner.h"
+#include "patina/learn/network_learner.h"
+#include "patina/learners/regularization/anchor.h"
+#include "patina/learners/regularization/fisher.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -24,7 +24,7 @@ class Mas : public NetworkLearner {
   Mas(Setup setup, const Options& options) : NetworkLearner(setup), options_(options) {}
 
   // L + λ Σ Ω (θ - θ*)².
-  void after_backward() override { anchor_.pull(learned(), 2 * options_.strength); }
+  void after_backward(const Step&) override { anchor_.pull(learned(), 2 * options_.strength); }
 
   // Ω: the mean over samples, each alone, of |d ‖f(x)‖² / dθ| (their equations 2 and 3).
   void end_task(const Task& task, Trainer& trainer) override {
@@ -57,7 +57,7 @@ LearnerRow mas_learner() {
        .about = "Holds each weight as hard as the network's output depends on it.",
        .stores = "The network, a head; a copy of both and the importances.",
        .differs = "The gradient's magnitude is taken sample by sample; Avalanche takes a batch's.",
-       .needs = {.boundaries = true},
+       .needs = {.boundaries = true, .many_passes = true},
        .network = Network::any,
        .training = {
            .epochs = 10, .batch_size = 128, .optimizer = {.lr = 0.01, .schedule = "constant"}}});

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "patina/learn/merging.h"
-#include "patina/learn/network/network_learner.h"
+#include "patina/learn/network_learner.h"
+#include "patina/nn/merging.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -34,22 +34,16 @@ class RecAdam : public NetworkLearner {
   void begin_task(const Task& task, Trainer& trainer) override {
     NetworkLearner::begin_task(task, trainer);
     if (options_.recall == "previous") place_ = copied(nn::trainable(backbone()));
-    step_ = 0;
   }
 
-  void fit(const Task& task, Trainer& trainer) override {
-    rate_ = trainer.options().optimizer.lr;
-    NetworkLearner::fit(task, trainer);
-  }
-
-  void after_backward() override { before_ = copied(nn::trainable(backbone())); }
+  void after_backward(const Step&) override { before_ = copied(nn::trainable(backbone())); }
 
   // θ ← θ + λ(t) Δθ - η (1 - λ(t)) γ (θ - θ*), with Δθ what Adam steps by (their algorithm 1); a
   // head, which has nothing to recall, steps as Adam does. A pull ends where it pulls to.
-  void after_step(const Batch&) override {
+  void after_step(const Batch&, const Step& step) override {
     NoGrad no_grad;
-    const double learning = learning_part(++step_);
-    const double recall = std::min(1.0, rate_ * (1 - learning) * options_.strength);
+    const double learning = learning_part(step.before() + 1);
+    const double recall = std::min(1.0, step.rate * (1 - learning) * options_.strength);
     const auto weights = nn::trainable(backbone());
     for (size_t i = 0; i < weights.size(); ++i) {
       const Tensor away = before_[i] - place_[i];
@@ -61,7 +55,6 @@ class RecAdam : public NetworkLearner {
   void state(Archive& a) override {
     NetworkLearner::state(a);
     if (options_.recall == "previous") a("place", place_);
-    a("step", step_);
   }
 
  private:
@@ -73,10 +66,8 @@ class RecAdam : public NetworkLearner {
   }
 
   Options options_;
-  Weights place_;     // θ* of the backbone's weights
-  double rate_ = 0;   // η
-  int64_t step_ = 0;  // of the task
-  Weights before_;    // the step in hand
+  Weights place_;   // θ* of the backbone's weights
+  Weights before_;  // the step in hand
 };
 
 LearnerRow recadam_learner() {

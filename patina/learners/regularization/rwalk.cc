@@ -1,8 +1,8 @@
 // Riemannian walk: EWC's information, kept as a moving average while training, plus the path's gain
 // per distance walked, both measured where they happen.
 // Chaudhry et al., "Riemannian Walk for Incremental Learning", ECCV 2018.
-#include "patina/learn/network/anchor.h"
-#include "patina/learn/network/network_learner.h"
+#include "patina/learn/network_learner.h"
+#include "patina/learners/regularization/anchor.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -39,7 +39,7 @@ class RWalk : public NetworkLearner {
   }
 
   // F ← keep F + (1 - keep) g²; L + λ Σ (F + s) (θ - θ*)².
-  void after_backward() override {
+  void after_backward(const Step&) override {
     const auto weights = learned();
     for (size_t i = 0; i < weights.size(); ++i)
       if (const Tensor g = weights[i].tensor.grad(); g.defined())
@@ -49,7 +49,7 @@ class RWalk : public NetworkLearner {
   }
 
   // Every Δt steps: s ← s + max(0, -Σ g Δθ) / (½ F (θ_now - θ_then)² + ε) (their equation 8).
-  void after_step(const Batch&) override {
+  void after_step(const Batch&, const Step&) override {
     NoGrad no_grad;
     const auto weights = learned();
     gain_.after_step(weights);

@@ -1,7 +1,7 @@
 // Synaptic intelligence: a weight matters as much as its way through training lowered the loss.
 // Zenke, Poole and Ganguli, "Continual Learning Through Synaptic Intelligence", ICML 2017.
-#include "patina/learn/network/anchor.h"
-#include "patina/learn/network/network_learner.h"
+#include "patina/learn/network_learner.h"
+#include "patina/learners/regularization/anchor.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -26,14 +26,14 @@ class Si : public NetworkLearner {
   }
 
   // The gradient of the task's loss alone, before the penalty c Σ Ω (θ - θ*)² adds its own.
-  void after_backward() override {
+  void after_backward(const Step&) override {
     const auto weights = learned();
     path_.before_step(weights);
     anchor_.pull(weights, 2 * options_.strength);
   }
 
   // ω ← ω - g Δθ, with the step that was really made.
-  void after_step(const Batch&) override { path_.after_step(learned()); }
+  void after_step(const Batch&, const Step&) override { path_.after_step(learned()); }
 
   // Ω ← Ω + ω / ((θ - θ_start)² + ξ) (their equation 5); a loss that rose matters nothing.
   void end_task(const Task&, Trainer&) override {

@@ -1,6 +1,6 @@
 // Averaged GEM: one drawn batch of all earlier tasks' memories stands for them.
 // Chaudhry et al., "Efficient Lifelong Learning with A-GEM", ICLR 2019.
-#include "patina/learn/network/projection_learner.h"
+#include "patina/learners/replay/projection_learner.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -20,21 +20,12 @@ class AGem : public ProjectionLearner {
       : ProjectionLearner(setup, options, SampleMemory::Policy::reservoir), options_(options) {}
 
  protected:
-  Tensor projected(const Tensor& gradient) override {
-    std::vector<int64_t> all_positions, all_targets, positions, targets;
-    for (const auto* memory : past()) {
-      const auto append = [](auto& to, const auto& more) {
-        to.insert(to.end(), more.begin(), more.end());
-      };
-      append(all_positions, memory->positions());
-      append(all_targets, memory->targets());
-    }
-    for (const size_t i : drawn(size_t(options_.reference_batch), all_positions.size(),
-                                seeds()("reference", uint64_t(steps())))) {
-      positions.push_back(all_positions[i]);
-      targets.push_back(all_targets[i]);
-    }
-    return project_agem(gradient, gradient_on(std::move(positions), std::move(targets), 0));
+  Tensor projected(const Tensor& gradient, const Step& step) override {
+    SampleHandles all;
+    for (const auto* memory : past()) all.add(memory->samples());
+    const auto places = drawn(size_t(options_.reference_batch), size_t(all.size()),
+                              seeds()("reference", uint64_t(step.taken)));
+    return project_agem(gradient, gradient_on(all.at(places), step, 0));
   }
 
  private:

@@ -1,11 +1,12 @@
 // COIL: what is known of some classes is carried to others as goods are, at the least cost between
 // class means: forwards to begin the heads of new classes, backwards to keep those of old ones.
 // Zhou, Ye and Zhan, "Co-Transport for Class-Incremental Learning", ACM Multimedia 2021.
+#include "patina/algebra/prototypes.h"
+#include "patina/algebra/transport.h"
+#include "patina/learn/class_tasks.h"
 #include "patina/learn/learner.h"
-#include "patina/learn/network/herded_memory.h"
-#include "patina/learn/network/teacher.h"
-#include "patina/learn/prototypes.h"
-#include "patina/learn/transport.h"
+#include "patina/learners/replay/herded_memory.h"
+#include "patina/learners/replay/teacher.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
@@ -26,7 +27,7 @@ Tensor carried(const Tensor& from, const Tensor& to, const Tensor& rows, double 
   NoGrad no_grad;
   const Tensor cost = lengths(from.unsqueeze(1) - to.unsqueeze(0), 3);
   const Tensor plan = sinkhorn(cost, regularization).to(at::kFloat);
-  const Tensor goods = plan.t().mm(nn::normalized(rows)) * double(from.size(0));
+  const Tensor goods = plan.t().mm(normalized(rows)) * double(from.size(0));
   return goods * (lengths(rows).mean() / lengths(goods).mean());
 }
 
@@ -55,66 +56,55 @@ class Coil : public Learner {
       : backbone_(setup.backbone),
         seeds_(setup.seeds),
         options_(options),
-        memory_(options, *setup.samples) {
+        memory_(options, setup.loader()) {
     nn::freeze(backbone_, false);
   }
 
   // Fresh rows begin as those of the classes seen, carried to the fresh ones. The authors' code
   // reads the next task's samples for it at the end of a task; its own task's are there only now.
   void begin_task(const Task& task, Trainer& trainer) override {
-    known_ = task.known();
-    step_ = 0;
+    tasks_.add(task);
     if (task.index > 0) {
       NoGrad no_grad;
       teacher_.take(backbone_, head_);
-      const Tensor means = class_means(task, trainer);
-      forward_ = carried(means.slice(0, 0, known_), means.slice(0, known_), head_.weight.detach(),
-                         options_.regularization);
+      const Tensor means = class_means(memory_.beside(task), int64_t(task.seen.size()), trainer);
+      forward_ = carried(means.slice(0, 0, tasks_.known()), means.slice(0, tasks_.known()),
+                         head_.weight.detach(), options_.regularization);
     }
     Random random = seeds_("head", uint64_t(task.index));
     head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
     if (task.index > 0) {
       NoGrad no_grad;
-      head_.weight.slice(0, known_).copy_(forward_);
+      head_.weight.slice(0, tasks_.known()).copy_(forward_);
     }
   }
 
   void fit(const Task& task, Trainer& trainer) override {
-    epochs_ = trainer.options().epochs;
-    refresh_ = [&] {
-      const Tensor means = class_means(task, trainer);
-      backward_ = carried(means.slice(0, known_), means.slice(0, 0, known_),
-                          head_.weight.detach().slice(0, known_), options_.regularization);
-    };
     memory_.train_beside(*this, task, trainer);
-    refresh_ = {};
   }
-
-  void begin_epoch(int64_t epoch) override { epoch_ = epoch; }
 
   // λ KL_T + (1 - λ) CE with λ the part of classes that is old; and in the first epoch
   //   w CE_T(fresh scores of the carried rows, fresh scores),
   // in later ones  w (e/E)² CE_T(old network's scores, scores of rows carried back).
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step& step) override {
     const Tensor features = backbone_.features(batch.input);
     const Tensor scores = head_(features);
     const Tensor error = nn::cross_entropy(scores, batch.target);
     if (!teacher_) return error;
-    const double t = options_.temperature, old = double(known_) / double(head_.classes());
+    const double t = options_.temperature, old = double(tasks_.known()) / double(head_.classes());
     const Tensor before = teacher_(batch.input);
-    const Tensor kept = nn::distillation(scores.slice(1, 0, known_), before, t) / (t * t);
+    const Tensor kept = nn::distillation(scores.slice(1, 0, tasks_.known()), before, t) / (t * t);
     const Tensor loss = kept * old + error * (1 - old);
-    if (epoch_ == 0) {
-      const Tensor wanted = nn::cosine_scores(features.detach(), forward_);
-      return loss + crossed(wanted, scores.slice(1, known_)) * options_.weight;
+    if (step.epoch == 0) {
+      const Tensor wanted = cosine_scores(features.detach(), forward_);
+      return loss + crossed(wanted, scores.slice(1, tasks_.known())) * options_.weight;
     }
-    if (step_ % options_.refresh_every == 0 || !backward_.defined()) refresh_();
-    const double part = double(epoch_) / double(epochs_);
-    return loss + crossed(before, nn::cosine_scores(features, backward_)) *
-                      (options_.weight * part * part);
+    if (step.before() % options_.refresh_every == 0 || !backward_.defined())
+      backward_ = carried_back(step);
+    const double part = double(step.epoch) / double(step.epochs);
+    return loss +
+           crossed(before, cosine_scores(features, backward_)) * (options_.weight * part * part);
   }
-
-  void after_step(const Batch&) override { ++step_; }
 
   void end_task(const Task& task, Trainer& trainer) override {
     teacher_.release();
@@ -123,10 +113,10 @@ class Coil : public Learner {
     if (options_.predict == "means") remembered_means_ = memory_.means(backbone_, trainer);
   }
 
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    const Tensor features = backbone_.features(batch.input);
-    return remembered_means_.defined() ? nn::cosine_scores(features, remembered_means_)
+    const Tensor features = backbone_.features(asked.input);
+    return remembered_means_.defined() ? cosine_scores(features, remembered_means_)
                                        : head_(features);
   }
 
@@ -138,10 +128,9 @@ class Coil : public Learner {
     teacher_.state(a, backbone_, head_);
     a("forward", forward_);
     a("backward", backward_);
-    a("step", step_);
     a("memory", memory_);
     a("remembered_means", remembered_means_);
-    a("known", known_);
+    a("tasks", tasks_);
   }
 
  private:
@@ -153,14 +142,21 @@ class Coil : public Learner {
 
   // Unit means of unit features of all classes seen, under the network as it is: old ones by the
   // samples that are remembered. Nothing of a class stays at zero.
-  Tensor class_means(const Task& task, Trainer& trainer) const {
+  Tensor class_means(const Dataset& samples, int64_t classes, Trainer& trainer) const {
     NoGrad no_grad;
-    FeatureSet set = trainer.features(backbone_, memory_.beside(task));
-    set.features = nn::normalized(set.features);
-    Tensor means = at::zeros({int64_t(task.seen.size()), backbone_.width()});
+    FeatureSet set = trainer.features(backbone_, samples);
+    set.features = normalized(set.features);
+    Tensor means = at::zeros({classes, backbone_.width()});
     for (int64_t c = 0; c < means.size(0); ++c)
       if (const Tensor rows = rows_of_class(set, c); rows.size(0) > 0) means[c].copy_(rows.mean(0));
-    return nn::normalized(means);
+    return normalized(means);
+  }
+
+  // Rows of the fresh classes, carried to the old ones.
+  Tensor carried_back(const Step& step) const {
+    const Tensor means = class_means(*step.samples, head_.classes(), *step.trainer);
+    return carried(means.slice(0, tasks_.known()), means.slice(0, 0, tasks_.known()),
+                   head_.weight.detach().slice(0, tasks_.known()), options_.regularization);
   }
 
   Backbone& backbone_;  // trained in place
@@ -168,12 +164,10 @@ class Coil : public Learner {
   Options options_;
   nn::CosineHead head_;
   TeacherWith<nn::CosineHead> teacher_;  // within a task but the first
-  Tensor forward_, backward_;      // rows carried to the fresh classes, and back to the old ones
-  std::function<void()> refresh_;  // makes backward_ anew, while a task is fitted
+  Tensor forward_, backward_;  // rows carried to the fresh classes, and back to the old ones
   HerdedMemory memory_;
-  Tensor remembered_means_;                    // [K,D] where they predict
-  int64_t known_ = 0;                          // classes of earlier tasks
-  int64_t epoch_ = 0, epochs_ = 1, step_ = 0;  // of the task
+  Tensor remembered_means_;  // [K,D] where they predict
+  ClassTasks tasks_;
 };
 
 LearnerRow coil_learner() {

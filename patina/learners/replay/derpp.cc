@@ -1,15 +1,71 @@
 // DER++: the memory keeps the scores a sample had when it was met; the network is asked to repeat
 // them, and the labels of others. Buzzega et al., NeurIPS 2020.
-#include "patina/learn/network/dark_replay.h"
+#include "patina/learners/replay/derpp.h"
+
+#include "patina/ops.h"
 
 namespace patina {
 
+void DerPlusPlus::Options::bind(Fields& f) {
+  ReplayOptions::bind(f);
+  f("alpha", alpha, "Weight of the remembered scores.", at_least(0));
+  f("beta", beta, "Weight of the remembered labels; 0 is DER, above it DER++.", at_least(0));
+}
+
+DerPlusPlus::DerPlusPlus(Setup setup, const Options& options)
+    : ReplayLearner(setup, options), options_(options) {}
+
+// L = CE(x, y) + α MSE(f(x'), z') + β CE(f(x''), y''), two draws (their equation 6).
+Tensor DerPlusPlus::loss(const Batch& batch, const Step& step) {
+  const Tensor outputs = this->outputs(batch.input);
+  met_ = outputs.detach();
+  Tensor loss = task_loss(outputs, batch.target);
+  if (memory().size() == 0) return loss;
+  if (options_.alpha > 0) loss = loss + dark_loss(replay(batch.size(), step, 0)) * options_.alpha;
+  if (options_.beta > 0)
+    loss = loss + NetworkLearner::loss(replay(batch.size(), step, 1).batch, step) * options_.beta;
+  return loss;
+}
+
+// MSE(f(x'), z'). A head that has grown since is compared on the classes z' knows.
+Tensor DerPlusPlus::dark_loss(const Replayed& past) const {
+  const Tensor outputs = this->outputs(past.batch.input);
+  Tensor before = at::zeros_like(outputs.detach()), known = at::zeros_like(before);
+  for (size_t i = 0; i < past.slots.size(); ++i) {
+    const Tensor& scores = scores_[past.slots[i]];
+    before[int64_t(i)].slice(0, 0, scores.size(0)).copy_(scores);
+    known[int64_t(i)].slice(0, 0, scores.size(0)).fill_(1);
+  }
+  return ((outputs - before) * known).square().sum() / known.sum();
+}
+
+void DerPlusPlus::stored(size_t slot, const Batch&, int64_t row) {
+  scores_.resize(std::max(scores_.size(), slot + 1));
+  scores_[slot] = met_[row].clone();
+}
+
+void DerPlusPlus::state(Archive& a) {
+  ReplayLearner::state(a);
+  a("scores", scores_);
+}
+
+LearnerRow dark_replay(LearnerRow row) {
+  row.paper = "Buzzega et al., NeurIPS 2020";
+  row.stores = "The network, a head, the memory's samples and their scores.";
+  row.differs =
+      "Scores that the memory keeps are compared on the classes they know; other "
+      "implementations begin with a head for all classes to come.";
+  row.keeps_samples = true;
+  row.network = Network::any;
+  row.training = {.epochs = 1,
+                  .batch_size = 32,
+                  .optimizer = {.lr = 0.03, .momentum = 0, .schedule = "constant"}};
+  return row;
+}
+
 LearnerRow derpp_learner() {
-  return dark_replay_row(
-      {.paper = "Buzzega et al., NeurIPS 2020",
-       .about = "Replay that repeats both the scores and the labels of remembered samples.",
-       .stores = "The network, a head, the memory's samples and their scores."},
-      0.5);
+  return learner_row<DerPlusPlus>(dark_replay(
+      {.about = "Replay that repeats both the scores and the labels of remembered samples."}));
 }
 
 }  // namespace patina

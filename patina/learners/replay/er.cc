@@ -1,6 +1,6 @@
 // Experience replay: every step learns the batch and as many samples of a small memory together.
 // Chaudhry et al., "On Tiny Episodic Memories in Continual Learning", 2019.
-#include "patina/learn/network/replay_learner.h"
+#include "patina/learners/replay/replay_learner.h"
 
 namespace patina {
 
@@ -13,9 +13,9 @@ class Er : public ReplayLearner {
   Er(Setup setup, const Options& options) : ReplayLearner(setup, options) {}
 
   // The mean over both: every sample counts the same. One pass, so that batch norms see both.
-  Tensor loss(const Batch& batch) override {
-    if (memory().size() == 0) return NetworkLearner::loss(batch);
-    return NetworkLearner::loss(batch.joined(replay(batch.size()).batch));
+  Tensor loss(const Batch& batch, const Step& step) override {
+    if (memory().size() == 0) return NetworkLearner::loss(batch, step);
+    return NetworkLearner::loss(batch.joined(replay(batch.size(), step).batch), step);
   }
 };
 

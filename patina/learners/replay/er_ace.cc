@@ -4,7 +4,7 @@
 // Learning", ICLR 2022.
 #include <limits>
 
-#include "patina/learn/network/replay_learner.h"
+#include "patina/learners/replay/replay_learner.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 
@@ -19,7 +19,7 @@ class ErAce : public ReplayLearner {
   ErAce(Setup setup, const Options& options) : ReplayLearner(setup, options) {}
 
   // L = CE over the classes of the batch + CE of remembered samples over all (their equation 3).
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step& step) override {
     const Tensor outputs = this->outputs(batch.input);
     Tensor absent = at::ones({outputs.size(1)}, at::kBool);
     absent.index_fill_(0, batch.target, 0);
@@ -28,7 +28,7 @@ class ErAce : public ReplayLearner {
             .masked_fill(absent.unsqueeze(0), -std::numeric_limits<double>::infinity()),
         batch.target);
     if (memory().size() == 0) return now;
-    return now + NetworkLearner::loss(replay(batch.size()).batch);
+    return now + NetworkLearner::loss(replay(batch.size(), step).batch, step);
   }
 };
 

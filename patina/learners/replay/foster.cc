@@ -4,12 +4,13 @@
 // 2022.
 #include <cmath>
 
+#include "patina/learn/class_tasks.h"
 #include "patina/learn/learner.h"
-#include "patina/learn/merging.h"
-#include "patina/learn/network/herded_memory.h"
-#include "patina/learn/network/teacher.h"
+#include "patina/learners/replay/herded_memory.h"
+#include "patina/learners/replay/teacher.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
+#include "patina/nn/merging.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -42,12 +43,12 @@ class Foster : public Learner {
       : newest_(setup.backbone),
         seeds_(setup.seeds),
         options_(options),
-        memory_(options, *setup.samples) {
+        memory_(options, setup.loader()) {
     nn::freeze(newest_, false);
   }
 
   void begin_task(const Task& task, Trainer&) override {
-    known_ = task.known();
+    tasks_.add(task);
     const auto classes = int64_t(task.seen.size());
     Random random = seeds_("head", uint64_t(task.index));
     if (task.index > 0) {
@@ -79,7 +80,7 @@ class Foster : public Learner {
     memory_.train_beside(*this, task, trainer, options_.compress_epochs);
   }
 
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step&) override {
     if (student_) return compression(batch);
     if (!old_) return nn::cross_entropy(head_(newest_.features(batch.input)), batch.target);
     return boosting(batch);
@@ -93,10 +94,10 @@ class Foster : public Learner {
     memory_.update(task, set);
   }
 
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    if (!old_) return head_(newest_.features(batch.input));
-    return options_.predict == "student" ? said(batch.input) : boosted(batch.input).scores;
+    if (!old_) return head_(newest_.features(asked.input));
+    return options_.predict == "student" ? said(asked.input) : boosted(asked.input).scores;
   }
 
   std::vector<ParamGroup> trainable() override {
@@ -120,7 +121,7 @@ class Foster : public Learner {
     if (compressed) a("student", *student_);
     a("student_head", student_head_);
     a("memory", memory_);
-    a("known", known_);
+    a("tasks", tasks_);
   }
 
  private:
@@ -129,7 +130,7 @@ class Foster : public Learner {
   Tensor boosting(const Batch& batch) {
     const auto [old, own, scores] = boosted(batch.input);
     const double t = options_.temperature;
-    const Tensor before = old_.head()(old), now = scores.slice(1, 0, known_);
+    const Tensor before = old_.head()(old), now = scores.slice(1, 0, tasks_.known());
     return nn::cross_entropy(scores / boost_weights_, batch.target) +
            nn::cross_entropy(own_(own), batch.target) +
            nn::distillation(now, before, t) * (options_.distill / (t * t));
@@ -178,7 +179,7 @@ class Foster : public Learner {
   std::unique_ptr<Backbone> student_;  // from a task's compression to the next task
   nn::LinearHead student_head_;
   HerdedMemory memory_;
-  int64_t known_ = 0;                        // classes of earlier tasks
+  ClassTasks tasks_;
   Tensor boost_weights_, compress_weights_;  // of each class, [K], while a task is fitted
 };
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "patina/learn/merging.h"
-#include "patina/learn/network/network_learner.h"
+#include "patina/learn/network_learner.h"
 #include "patina/memory/sample_memory.h"
+#include "patina/nn/merging.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -56,12 +56,11 @@ class GDumb : public NetworkLearner {
       : NetworkLearner(setup),
         options_(options),
         initial_(setup.backbone.clone()),
-        samples_(*setup.samples),
+        samples_(setup.loader()),
         memory_(options.memory, SampleMemory::Policy::greedy, setup.seeds("memory")) {}
 
   void fit(const Task& task, Trainer&) override {
-    for (int64_t i = 0; i < task.train->size(); ++i)
-      memory_.offer(task.train->position(i), task.train->target(i));
+    for (int64_t i = 0; i < task.train->size(); ++i) memory_.offer(task.train->handle(i));
   }
 
   void observe(const Batch& batch, Trainer&) override { memory_.offer(batch); }
@@ -69,22 +68,20 @@ class GDumb : public NetworkLearner {
   void before_scores(Trainer& trainer) override {
     if (memory_.offered() == trained_after_ || memory_.size() == 0) return;
     trained_after_ = memory_.offered();
-    step_ = 0;
     assign(nn::tensors(backbone()), weights_of(*initial_));
     const int64_t classes = head().classes();
     Random random = seeds()("head", uint64_t(trained_after_));
     head() = {};
     head().grow(classes, backbone().width(), random);
-    trainer.train_on(*this, {samples_.source(), memory_.positions(), memory_.targets()},
-                     trainer.options().epochs,
+    trainer.train_on(*this, samples_.dataset(memory_.samples()), trainer.options().epochs,
                      Seeds(seeds()("training", uint64_t(trained_after_)).bits()));
   }
 
   // Of a mixed batch each of the two classes counts as much as there is of it.
-  Tensor loss(const Batch& batch) override {
-    Random random = seeds()(fmt::format("cutmix {}", trained_after_), uint64_t(step_++));
+  Tensor loss(const Batch& batch, const Step& step) override {
+    Random random = seeds()(fmt::format("cutmix {}", trained_after_), uint64_t(step.before()));
     if (batch.input.is_text() || !random.chance(options_.cutmix))
-      return NetworkLearner::loss(batch);
+      return NetworkLearner::loss(batch, step);
     const CutMix mix(batch.input.pixels(), random);
     const Tensor outputs = this->outputs(mix.pixels);
     return task_loss(outputs, batch.target) * mix.left +
@@ -103,7 +100,6 @@ class GDumb : public NetworkLearner {
   const SampleLoader& samples_;
   SampleMemory memory_;
   int64_t trained_after_ = 0;  // samples offered when the network was last trained
-  int64_t step_ = 0;           // of that training
 };
 
 LearnerRow gdumb_learner() {

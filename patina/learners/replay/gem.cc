@@ -1,7 +1,7 @@
 // Gradient episodic memory: a step may not raise the loss on the memory of any earlier task; of all
 // steps that obey, the one nearest to the gradient is taken.
 // Lopez-Paz and Ranzato, "Gradient Episodic Memory for Continual Learning", NeurIPS 2017.
-#include "patina/learn/network/projection_learner.h"
+#include "patina/learners/replay/projection_learner.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -23,10 +23,10 @@ class Gem : public ProjectionLearner {
       : ProjectionLearner(setup, options, SampleMemory::Policy::ring), margin_(options.margin) {}
 
  protected:
-  Tensor projected(const Tensor& gradient) override {
+  Tensor projected(const Tensor& gradient, const Step& step) override {
     std::vector<Tensor> rows;
     for (const auto* memory : past())
-      rows.push_back(gradient_on(memory->positions(), memory->targets(), rows.size()));
+      rows.push_back(gradient_on(memory->samples(), step, rows.size()));
     return project_gem(gradient, at::stack(rows), margin_);
   }
 

@@ -1,9 +1,9 @@
 // iCaRL: a herded memory is trained on beside every task's samples, what the network said before is
 // repeated, and a sample is of the class whose remembered samples' mean is nearest.
 // Rebuffi et al., "iCaRL: Incremental Classifier and Representation Learning", CVPR 2017.
-#include "patina/learn/network/herded_memory.h"
-#include "patina/learn/network/network_learner.h"
-#include "patina/learn/network/teacher.h"
+#include "patina/learn/network_learner.h"
+#include "patina/learners/replay/herded_memory.h"
+#include "patina/learners/replay/teacher.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 
@@ -35,7 +35,7 @@ class ICarl : public NetworkLearner {
   };
 
   ICarl(Setup setup, const Options& options)
-      : NetworkLearner(setup), options_(options), memory_(options, *setup.samples) {}
+      : NetworkLearner(setup), options_(options), memory_(options, setup.loader()) {}
 
   void begin_task(const Task& task, Trainer& trainer) override {
     if (task.index > 0) teacher_.take(backbone(), head());
@@ -46,7 +46,7 @@ class ICarl : public NetworkLearner {
     memory_.train_beside(*this, task, trainer);
   }
 
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step&) override {
     const Tensor now = outputs(batch.input);
     const Tensor before = teacher_ ? teacher_(batch.input) : Tensor();
     if (options_.loss == "pilot") {
@@ -68,10 +68,10 @@ class ICarl : public NetworkLearner {
   }
 
   // Minus the squared distance of unit features to the means' directions, up to a constant.
-  Tensor scores(const Batch& batch) override {
-    if (options_.predict == "head") return NetworkLearner::scores(batch);
+  Tensor scores(const Question& asked) const override {
+    if (options_.predict == "head") return NetworkLearner::scores(asked);
     NoGrad no_grad;
-    return nn::cosine_scores(backbone().features(batch.input), means_);
+    return cosine_scores(backbone().features(asked.input), means_);
   }
 
   void state(Archive& a) override {

@@ -4,18 +4,18 @@
 // ICLR 2023.
 #include "patina/adapt/per_sample.h"
 #include "patina/base/error.h"
-#include "patina/learn/network/expanding_learner.h"
+#include "patina/learners/replay/der.h"
 
 namespace patina {
 
-class Memo : public ExpandingLearner {
+class Memo : public Der {
  public:
-  struct Options : LearnerOptions, ExpandingOptions {
-    void bind(Fields& f) override { ExpandingOptions::bind(f); }
+  struct Options : LearnerOptions, DerOptions {
+    void bind(Fields& f) override { DerOptions::bind(f); }
   };
 
   Memo(Setup setup, const Options& options)
-      : ExpandingLearner(setup, options), last_(int(setup.backbone.layers()) - 1) {
+      : Der(setup, options), last_(int(setup.backbone.layers()) - 1) {
     if (own_tensors(newest()).empty())
       fail(ErrorKind::recipe,
            "memo divides a vision transformer before its last block; this network is {}",

@@ -1,8 +1,8 @@
 // APER, formerly ADAM (Zhou et al., IJCV 2024): the network is adapted to the first task and
 // frozen; features of the pre-trained and of the adapted network, side by side, make prototypes,
 // and a sample belongs to the class whose prototype has the largest cosine.
-#include "patina/learn/first_session.h"
-#include "patina/learn/prototypes.h"
+#include "patina/algebra/prototypes.h"
+#include "patina/learners/representation/first_session.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -16,9 +16,9 @@ class Aper : public FirstSessionLearner {
   Aper(Setup setup, const Options& options) : FirstSessionLearner(setup, options) {}
 
   // φ(x) = [f(x), f_adapted(x)]; w_c = mean of φ over the class.
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    return nn::cosine_scores(both(pretrained(batch.input), adapted(batch.input)), prototypes_);
+    return cosine_scores(both(pretrained(asked.input), adapted(asked.input)), prototypes_);
   }
 
   void state(Archive& a) override {

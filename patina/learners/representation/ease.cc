@@ -4,9 +4,10 @@
 // and where they are gone, in subspaces of later tasks, a mixture of later classes' prototypes that
 // are as similar to it as in its own subspace. A sample belongs to the class of the largest sum of
 // cosines, its own subspace's weighing most.
+#include "patina/algebra/prototypes.h"
+#include "patina/learn/class_tasks.h"
 #include "patina/learn/learner.h"
-#include "patina/learn/prototypes.h"
-#include "patina/learn/task_adapters.h"
+#include "patina/learners/representation/task_adapters.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
@@ -38,7 +39,7 @@ class Ease : public Learner {
         adapters_(setup.backbone, options.adapter) {}
 
   void begin_task(const Task& task, Trainer&) override {
-    known_ = task.known();
+    tasks_.add(task);
     adapters_.add(seeds_("adapter", uint64_t(task.index)));
     head_ = {};
     Random random = seeds_("head", uint64_t(task.index));
@@ -46,9 +47,9 @@ class Ease : public Learner {
   }
 
   // Cross-entropy of a cosine head over the task's own classes.
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step&) override {
     const Tensor features = adapters_.features(batch.input, adapters_.size() - 1);
-    return nn::cross_entropy(head_(features), batch.target - known_);
+    return nn::cross_entropy(head_(features), batch.target - tasks_.known());
   }
 
   std::vector<ParamGroup> trainable() override {
@@ -63,25 +64,24 @@ class Ease : public Learner {
 
   // Σ_j w_ij cos(f_j(x), P_j,c) of class c of task i, with w_ii = 1 and w_ij = α / (T - 1), and
   // with β for the pre-trained network.
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
     const size_t tasks = prototypes_.size();
-    Tensor sum = at::zeros({batch.size(), prototypes_[0].size(0)});
+    Tensor sum = at::zeros({asked.size(), prototypes_[0].size(0)});
     for (size_t j = 0; j < tasks; ++j) {
       Tensor weight = at::full({sum.size(1)}, tasks > 1 ? options_.alpha / double(tasks - 1) : 1);
       of_task(weight, j).fill_(1);
-      sum += nn::cosine_scores(adapters_.features(batch.input, j), prototypes_[j]) * weight;
+      sum += cosine_scores(adapters_.features(asked.input, j), prototypes_[j]) * weight;
     }
     if (options_.beta > 0)
-      sum += nn::cosine_scores(backbone_.features(batch.input), pretrained_) * options_.beta;
+      sum += cosine_scores(backbone_.features(asked.input), pretrained_) * options_.beta;
     return sum;
   }
 
   void state(Archive& a) override {
     a("adapters", adapters_);
     a("head", head_);
-    a("known", known_);
-    a("firsts", firsts_);
+    a("tasks", tasks_);
     a("prototypes", prototypes_);
     a("pretrained", pretrained_);
   }
@@ -89,15 +89,13 @@ class Ease : public Learner {
  private:
   // Rows of a task's classes in one row a class.
   Tensor of_task(const Tensor& rows, size_t task) const {
-    const int64_t end = task + 1 < firsts_.size() ? firsts_[task + 1] : rows.size(0);
-    return rows.slice(0, firsts_[task], end);
+    return rows.slice(0, tasks_.first(task), tasks_.first(task + 1));
   }
 
   void add_prototypes(const Task& task, Trainer& trainer) {
     NoGrad no_grad;
     const size_t now = size_t(task.index);
-    firsts_.push_back(known_);
-    prototypes_.push_back(at::zeros({known_, backbone_.width()}));
+    prototypes_.push_back(at::zeros({tasks_.known(), backbone_.width()}));
     for (size_t j = 0; j <= now; ++j) {
       const FeatureSet set = adapters_.features(*task.train, j, trainer);
       prototypes_[j] = with_rows(prototypes_[j], class_means(set, task.fresh));
@@ -112,7 +110,9 @@ class Ease : public Learner {
   // The prototypes of task i's classes in subspace j, by what classes from task j on, which have
   // means in both, have in common with them in subspace i.
   void complement(size_t i, size_t j) {
-    const auto later = [&](size_t subspace) { return prototypes_[subspace].slice(0, firsts_[j]); };
+    const auto later = [&](size_t subspace) {
+      return prototypes_[subspace].slice(0, tasks_.first(j));
+    };
     of_task(prototypes_[j], i).copy_(complemented(of_task(prototypes_[i], i), later(i), later(j)));
   }
 
@@ -120,9 +120,8 @@ class Ease : public Learner {
   Seeds seeds_;
   Options options_;
   TaskAdapters adapters_;
-  nn::CosineHead head_;             // while a task is trained
-  int64_t known_ = 0;               // classes of earlier tasks
-  std::vector<int64_t> firsts_;     // each task's first class
+  nn::CosineHead head_;  // while a task is trained
+  ClassTasks tasks_;
   std::vector<Tensor> prototypes_;  // [K,D] in each task's subspace
   Tensor pretrained_;               // [K,D] of the pre-trained network, with β
 };

@@ -2,9 +2,9 @@
 // sample belongs to the class with the smallest Mahalanobis distance, between normalised features
 // and under the class's shrunk covariance turned into a correlation matrix. The network is adapted
 // to the first task before, as APER's.
-#include "patina/learn/first_session.h"
-#include "patina/learn/gaussians.h"
-#include "patina/learn/prototypes.h"
+#include "patina/algebra/gaussians.h"
+#include "patina/algebra/prototypes.h"
+#include "patina/learners/representation/first_session.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -24,9 +24,9 @@ class FeCam : public FirstSessionLearner {
       : FirstSessionLearner(setup, options), shrinkage_(options.shrinkage) {}
 
   // D_c = uᵀ R_c⁻¹ u with u = f/|f| - μ_c/|μ_c|.
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    return -classes_.squared_distances(nn::normalized(adapted(batch.input)));
+    return -classes_.squared_distances(normalized(adapted(asked.input)));
   }
 
   void state(Archive& a) override {
@@ -40,7 +40,7 @@ class FeCam : public FirstSessionLearner {
     NoGrad no_grad;
     for (const int64_t c : task.fresh) {
       const auto [mean, covariance] = moments(rows_of_class(set, c));
-      classes_.add(nn::normalized(mean.to(at::kFloat).unsqueeze(0)).squeeze(0),
+      classes_.add(normalized(mean.to(at::kFloat).unsqueeze(0)).squeeze(0),
                    correlation(covariance));
     }
   }

@@ -4,9 +4,10 @@
 // space. Scores are linear, as in the paper.
 #include <cmath>
 
-#include "patina/learn/first_session.h"
-#include "patina/learn/linear_algebra.h"
-#include "patina/learn/ridge.h"
+#include "patina/algebra/linear_algebra.h"
+#include "patina/algebra/random_projection.h"
+#include "patina/algebra/ridge.h"
+#include "patina/learners/representation/first_session.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -35,21 +36,17 @@ class RanPac : public FirstSessionLearner {
   };
 
   RanPac(Setup setup, const Options& options)
-      : FirstSessionLearner(setup, options), options_(options) {
-    if (options.projection == 0) return;
-    projection_ = at::empty({backbone().width(), options.projection});
-    Random random = seeds()("projection");
-    random.fill_normal(values(projection_));
-  }
+      : FirstSessionLearner(setup, options),
+        options_(options),
+        project_(setup.backbone.width(), options.projection, setup.seeds("projection")) {}
 
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    const Tensor h = project(adapted(batch.input));
-    if (options_.compat == "pilot") return nn::cosine_scores(h, weights_.t());
+    const Tensor h = project_(adapted(asked.input));
+    if (options_.compat == "pilot") return cosine_scores(h, weights_.t());
     return at::matmul(h, weights_);
   }
 
-  // The projection is drawn from the seed again, so it is not stored.
   void state(Archive& a) override {
     FirstSessionLearner::state(a);
     a("ridge", ridge_);
@@ -61,15 +58,11 @@ class RanPac : public FirstSessionLearner {
   void learn(const Task& task, Trainer& trainer) override {
     const auto [features, targets] = adapted(*task.train, trainer);
     NoGrad no_grad;
-    const Tensor h = project(features);
+    const Tensor h = project_(features);
     const int64_t classes = int64_t(task.seen.size());
     ridge_.add(h, targets, classes);
     penalty_ = best_penalty(h, targets, task.index);
     weights_ = ridge_.solve(penalty_);
-  }
-
-  Tensor project(const Tensor& features) const {
-    return projection_.defined() ? at::relu(at::matmul(features, projection_)) : features;
   }
 
   // Fits on the first samples of the task in random order, and takes the penalty with the smallest
@@ -97,7 +90,7 @@ class RanPac : public FirstSessionLearner {
   }
 
   Options options_;
-  Tensor projection_;  // [D,M], N(0,1)
+  RandomProjection project_;
   RidgeStatistics ridge_;
   Tensor weights_;  // [M,K]
   double penalty_ = 1;

@@ -1,8 +1,8 @@
 // SimpleCIL (Zhou et al., IJCV 2024): the frozen network's mean feature of each class is its
 // prototype, and a sample belongs to the class whose prototype has the largest cosine. Nothing is
 // trained.
+#include "patina/algebra/prototypes.h"
 #include "patina/learn/learner.h"
-#include "patina/learn/prototypes.h"
 #include "patina/nn/heads.h"
 #include "patina/ops.h"
 
@@ -20,10 +20,13 @@ class SimpleCil : public ClosedFormLearner {
     prototypes_ = with_rows(prototypes_, class_means(set, task.fresh));
   }
 
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    return nn::cosine_scores(backbone_.features(batch.input), prototypes_);
+    return cosine_scores(backbone_.features(asked.input), prototypes_);
   }
+
+  // A prototype is of its class's samples alone.
+  void forget(int64_t target) override { prototypes_ = without_row(prototypes_, target); }
 
   void state(Archive& a) override { a("prototypes", prototypes_); }
 

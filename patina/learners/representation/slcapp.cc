@@ -3,15 +3,15 @@
 // trains; and against the drift of features, alignment sees those of older tasks shrunk, by a
 // random amount, and their heads read features that are enlarged by as much on average.
 #include "patina/learn/adapted.h"
-#include "patina/learn/slow_learner.h"
+#include "patina/learners/representation/slca.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 
 namespace patina {
 
-class SlcaPlusPlus : public SlowLearner {
+class SlcaPlusPlus : public Slca {
  public:
-  struct Options : LearnerOptions, SlowLearnerOptions {
+  struct Options : LearnerOptions, SlcaOptions {
     adapt::LoraOptions lora{.rank = 4, .alpha = 3.2, .parts = "qkv", .mlp = true};
     double first_lora_lr_factor = 0.5;
     double cross_entropy = 1;
@@ -19,7 +19,7 @@ class SlcaPlusPlus : public SlowLearner {
     double drift = 0.02;
     Options() { backbone_lr_factor = 0.1; }
     void bind(Fields& f) override {
-      SlowLearnerOptions::bind(f);
+      SlcaOptions::bind(f);
       f.section("lora", lora, "The low-rank changes; their rate is backbone_lr_factor's as well.");
       f("first_lora_lr_factor", first_lora_lr_factor,
         "Learning rate of LoRA over the heads' in the first task.", above(0));
@@ -32,23 +32,22 @@ class SlcaPlusPlus : public SlowLearner {
     }
   };
 
-  SlcaPlusPlus(Setup setup, const Options& options)
-      : SlowLearner(setup, options), options_(options) {
+  SlcaPlusPlus(Setup setup, const Options& options) : Slca(setup, options), options_(options) {
     Random random = seeds()("lora");
     lora_ = make_lora(options.lora, backbone(), random);
     for (auto& item : nn::tensors(backbone())) item.tensor.requires_grad_(is_light(item.name));
   }
 
   // a CE + b RCE, among the task's own classes.
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step&) override {
     return nn::symmetric_cross_entropy(fresh_scores(batch), fresh_targets(batch),
                                        options_.cross_entropy, options_.reverse);
   }
 
   // Head t of T reads (1 + μ (T-1-t)) f(x).
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    const Tensor f = features(batch.input);
+    const Tensor f = features(asked.input);
     std::vector<Tensor> scores;
     for (size_t t = 0; t < heads().tasks(); ++t) {
       const double age = double(heads().tasks() - 1 - t);
@@ -58,7 +57,7 @@ class SlcaPlusPlus : public SlowLearner {
   }
 
   std::vector<ParamGroup> trainable() override {
-    auto groups = SlowLearner::trainable();
+    auto groups = Slca::trainable();
     groups.push_back(trainable_group(*lora_));
     groups.back().lr_factor =
         heads().tasks() == 1 ? options_.first_lora_lr_factor : options_.backbone_lr_factor;
@@ -66,7 +65,7 @@ class SlcaPlusPlus : public SlowLearner {
   }
 
   void state(Archive& a) override {
-    SlowLearner::state(a);
+    Slca::state(a);
     a("lora", *lora_);
   }
 

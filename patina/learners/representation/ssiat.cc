@@ -4,11 +4,11 @@
 // how the task's own samples moved, the Gaussians of earlier classes are shifted likewise, and all
 // heads are aligned on features drawn from them.
 #include "patina/learn/adapted.h"
-#include "patina/learn/alignment.h"
 #include "patina/learn/learner.h"
-#include "patina/learn/merging.h"
+#include "patina/learners/representation/alignment.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
+#include "patina/nn/merging.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -50,20 +50,20 @@ class Ssiat : public Learner {
   }
 
   // CosFace over the task's own classes: their head alone learns.
-  Tensor loss(const Batch& batch) override {
-    const Tensor cosines = nn::cosine_scores(features(batch.input), heads_.weights.back());
+  Tensor loss(const Batch& batch, const Step&) override {
+    const Tensor cosines = cosine_scores(features(batch.input), heads_.newest().weight);
     return nn::margin_cross_entropy(cosines, batch.target - heads_.known(), options_.scale,
                                     options_.margin);
   }
 
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    return heads_.cosines(features(batch.input));
+    return heads_.cosines(features(asked.input));
   }
 
   std::vector<ParamGroup> trainable() override {
     ParamGroup group = trainable_group(*adapter_);
-    group.tensors.push_back(heads_.weights.back());
+    group.tensors.push_back(heads_.newest().weight);
     return {group};
   }
 

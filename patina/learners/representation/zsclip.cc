@@ -5,7 +5,7 @@
 #include "patina/data/class_names.h"
 #include "patina/data/feed.h"
 #include "patina/learn/learner.h"
-#include "patina/models/clip.h"
+#include "patina/models/two_tower/clip.h"
 #include "patina/nn/heads.h"
 #include "patina/ops.h"
 #include "patina/text/tokenizer.h"
@@ -43,14 +43,14 @@ class ZeroShotClip : public ClosedFormLearner {
     if (classes_.defined()) rows.push_back(classes_);
     for (const std::string& name : task.names) {
       const Tensor sentences = clip_.features(sentences_of(name));
-      rows.push_back(nn::normalized(nn::normalized(sentences).mean(0, /*keepdim=*/true)));
+      rows.push_back(normalized(normalized(sentences).mean(0, /*keepdim=*/true)));
     }
     classes_ = at::cat(rows);
   }
 
-  Tensor scores(const Batch& batch) override {
+  Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
-    return clip_.similarity(clip_.features(batch.input), classes_);
+    return clip_.similarity(clip_.features(asked.input), classes_);
   }
 
   void state(Archive& a) override { a("classes", classes_); }

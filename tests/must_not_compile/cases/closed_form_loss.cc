@@ -6,9 +6,9 @@ namespace patina::closed_form_loss {
 class Method : public ClosedFormLearner {
  public:
 #ifndef CONTROL
-  Tensor loss(const Batch& batch) override;  // expect: overrid.* final
+  Tensor loss(const Batch& batch, const Step&) override;  // expect: overrid.* final
 #endif
-  Tensor scores(const Batch& batch) override;
+  Tensor scores(const Question& asked) const override;
 };
 
 }  // namespace patina::closed_form_loss

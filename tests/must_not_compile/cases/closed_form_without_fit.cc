@@ -5,7 +5,7 @@ namespace patina::closed_form_without_fit {
 
 class Method : public ClosedFormLearner {
  public:
-  Tensor scores(const Batch&) override { return {}; }
+  Tensor scores(const Question&) const override { return {}; }
   void state(Archive&) override {}
 #ifdef CONTROL
   void fit(const Task&, Trainer&) override {}

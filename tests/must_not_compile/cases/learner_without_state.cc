@@ -5,8 +5,8 @@ namespace patina::learner_without_state {
 
 class Method : public Learner {
  public:
-  Tensor loss(const Batch&) override { return {}; }
-  Tensor scores(const Batch&) override { return {}; }
+  Tensor loss(const Batch&, const Step&) override { return {}; }
+  Tensor scores(const Question&) const override { return {}; }
   std::vector<ParamGroup> trainable() override { return {}; }
 #ifdef CONTROL
   void state(Archive&) override {}

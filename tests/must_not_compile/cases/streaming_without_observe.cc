@@ -5,7 +5,7 @@ namespace patina::streaming_without_observe {
 
 class Method : public StreamingLearner {
  public:
-  Tensor scores(const Batch&) override { return {}; }
+  Tensor scores(const Question&) const override { return {}; }
   void state(Archive&) override {}
 #ifdef CONTROL
   void observe(const Batch&, Trainer&) override {}

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "patina/base/error.h"
-#include "patina/data/pixels.h"
+#include "patina/data/views.h"
 #include "patina/image/transform.h"
 #include "tests/support/data_files.h"
 #include "tests/support/errors.h"

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "patina/config/recipe_file.h"
-#include "patina/data/source.h"
+#include "patina/data/catalog.h"
 #include "tests/support/data_files.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"

@@ -1,13 +1,13 @@
 // Opening data sets: small ones written here, the real ones where they are, and every way to be
 // wrong.
-#include "patina/data/source.h"
+#include "patina/data/catalog.h"
 
 #include <set>
 #include <thread>
 
 #include "patina/base/error.h"
 #include "patina/config/recipe_file.h"
-#include "patina/data/idx.h"
+#include "patina/data/formats/idx.h"
 #include "tests/support/data_files.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"

@@ -1,5 +1,5 @@
 // Texts in files: every way to write them, and every way to be wrong.
-#include "patina/data/table.h"
+#include "patina/data/formats/table.h"
 
 #include <gtest/gtest.h>
 #include <zlib.h>

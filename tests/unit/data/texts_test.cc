@@ -1,10 +1,11 @@
 // Labelled texts: label maps, splits, and the sets known by name.
-#include "patina/data/texts.h"
+#include "patina/data/formats/texts.h"
 
 #include <gtest/gtest.h>
 
 #include <set>
 
+#include "patina/data/catalog.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/toy_source.h"

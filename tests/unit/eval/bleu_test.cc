@@ -1,8 +1,8 @@
 // BLEU against sacrebleu's and nltk's values, and worked cases.
-#include "patina/eval/bleu.h"
+#include "patina/eval/text/bleu.h"
 
 #include "patina/base/json.h"
-#include "patina/eval/text_tokens.h"
+#include "patina/eval/text/text_tokens.h"
 #include "tests/support/shared.h"
 #include "tests/unit/eval/metric_fixtures.h"
 

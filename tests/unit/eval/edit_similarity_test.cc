@@ -1,12 +1,12 @@
 // Edit distances and ratios against python-Levenshtein's and difflib's values, and against the
 // plain dynamic programs.
-#include "patina/eval/edit_similarity.h"
+#include "patina/eval/text/edit_similarity.h"
 
 #include <chrono>
 #include <random>
 
 #include "patina/base/json.h"
-#include "patina/eval/alignment.h"
+#include "patina/eval/text/sequence_match.h"
 #include "tests/support/shared.h"
 #include "tests/unit/eval/metric_fixtures.h"
 

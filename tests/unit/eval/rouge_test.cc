@@ -1,9 +1,9 @@
 // ROUGE against Google's and the rouge package's values; the stemmer against NLTK's stems.
-#include "patina/eval/rouge.h"
+#include "patina/eval/text/rouge.h"
 
 #include "patina/base/json.h"
-#include "patina/eval/porter_stemmer.h"
-#include "patina/eval/text_tokens.h"
+#include "patina/eval/text/porter_stemmer.h"
+#include "patina/eval/text/text_tokens.h"
 #include "tests/support/shared.h"
 #include "tests/unit/eval/metric_fixtures.h"
 

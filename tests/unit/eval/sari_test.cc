@@ -1,5 +1,5 @@
 // SARI against Hugging Face's values and worked cases.
-#include "patina/eval/sari.h"
+#include "patina/eval/text/sari.h"
 
 #include "patina/base/json.h"
 #include "tests/support/shared.h"

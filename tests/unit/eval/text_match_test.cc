@@ -1,8 +1,8 @@
 // Exact match and F1 against the SQuAD script's values and worked cases; Python's str semantics.
-#include "patina/eval/text_match.h"
+#include "patina/eval/text/text_match.h"
 
 #include "patina/base/json.h"
-#include "patina/eval/python_str.h"
+#include "patina/eval/text/python_repr.h"
 #include "tests/support/shared.h"
 #include "tests/unit/eval/metric_fixtures.h"
 

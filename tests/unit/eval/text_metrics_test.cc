@@ -1,5 +1,5 @@
 // The table of text metrics: complete texts, means over samples, undefined values.
-#include "patina/eval/text_metrics.h"
+#include "patina/eval/text/text_metrics.h"
 
 #include <set>
 

@@ -1,5 +1,5 @@
 // Perplexity and bits per byte against values from log-softmax of stored scores.
-#include "patina/eval/token_loss.h"
+#include "patina/eval/text/token_loss.h"
 
 #include <limits>
 #include <numbers>

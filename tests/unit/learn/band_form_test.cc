@@ -1,10 +1,10 @@
 // The band form against plain products and solutions in double, at sizes on both sides of its
 // blocks.
-#include "patina/learn/band_form.h"
+#include "patina/algebra/band_form.h"
 
 #include <gtest/gtest.h>
 
-#include "patina/learn/linear_algebra.h"
+#include "patina/algebra/linear_algebra.h"
 #include "tests/support/tensors.h"
 
 namespace patina {

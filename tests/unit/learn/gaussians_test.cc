@@ -1,5 +1,5 @@
 // Moments, distances and draws of a Gaussian a class against plain formulas.
-#include "patina/learn/gaussians.h"
+#include "patina/algebra/gaussians.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // Gradients as vectors: the dual of GEM by its conditions of optimality, projections by what they
 // promise, and an optimizer whose tensors grow.
-#include "patina/learn/network/gradients.h"
+#include "patina/optim/gradients.h"
 
 #include <gtest/gtest.h>
 

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "patina/config/recipe_file.h"
+#include "patina/data/sample_access.h"
 #include "patina/learners/registry.h"
 #include "patina/nn/dropout.h"
 #include "tests/support/errors.h"
@@ -177,7 +178,7 @@ TEST(Trainer, FeaturesFollowTheDatasetsOrderAndTheTestTransform) {
   EXPECT_FALSE(set.features.requires_grad());
   Tensor input = at::empty({3, 3, 16, 16});
   for (int64_t i = 0; i < 3; ++i)
-    world.test.transform()(world.data.train->image(data.position(i)), Random(),
+    world.test.transform()(world.data.train->image(SampleAccess::position(data, i)), Random(),
                            {input.data_ptr<float>() + i * 768, 768});
   EXPECT_LT(relative_error(set.features, world.vit->features(input)), 1e-6);
 }
@@ -244,11 +245,11 @@ TEST(Trainer, ResumesInsideATaskToTheSameBits) {
 // Sees nothing but what a step drops.
 class Drops : public Learner {
  public:
-  Tensor loss(const Batch& batch) override {
+  Tensor loss(const Batch& batch, const Step&) override {
     dropped.push_back(nn::dropout(at::ones({4, 16}), 0.5));
     return weight_ * double(batch.size());
   }
-  Tensor scores(const Batch&) override { return {}; }
+  Tensor scores(const Question&) const override { return {}; }
   std::vector<ParamGroup> trainable() override { return {{.tensors = {weight_}}}; }
   void state(Archive&) override {}
 

@@ -1,6 +1,6 @@
 // Products of lower triangles and shifted solutions against the plain products, at sizes on both
 // sides of every block.
-#include "patina/learn/linear_algebra.h"
+#include "patina/algebra/linear_algebra.h"
 
 #include <gtest/gtest.h>
 

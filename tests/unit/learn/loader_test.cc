@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "patina/data/dataset.h"
+#include "patina/data/sample_access.h"
 #include "patina/ops.h"
 #include "tests/support/errors.h"
 #include "tests/support/toy_source.h"
@@ -34,7 +35,7 @@ std::vector<Batch> batches(Loader& loader) {
 bool same(const std::vector<Batch>& a, const std::vector<Batch>& b) {
   return std::ranges::equal(a, b, [](const Batch& x, const Batch& y) {
     return at::equal(x.input.pixels(), y.input.pixels()) && at::equal(x.target, y.target) &&
-           at::equal(x.sample, y.sample);
+           at::equal(x.sample(), y.sample());
   });
 }
 
@@ -89,9 +90,9 @@ TEST(Loader, KeepsTheOrderAndSaysWhatEachSampleIs) {
   Loader loader(data, feed, pool, {4, 0, 0, 2}, 3, Random());
   const auto list = batches(loader);
   ASSERT_EQ(list.size(), 2u);
-  EXPECT_EQ(items_of(list[0].sample), (std::vector<int64_t>{12, 7, 7}));
+  EXPECT_EQ(items_of(list[0].sample()), (std::vector<int64_t>{12, 7, 7}));
   EXPECT_EQ(items_of(list[0].target), (std::vector<int64_t>{44, 40, 40}));
-  EXPECT_EQ(items_of(list[1].sample), std::vector<int64_t>{29});
+  EXPECT_EQ(items_of(list[1].sample()), std::vector<int64_t>{29});
   const Image image = source.image(29);
   Tensor expected = at::empty({3, 16, 16});
   for (int c = 0; c < 3; ++c)
@@ -111,13 +112,13 @@ TEST(Loader, SurfacesTheFirstDamagedSample) {
     Loader loader(data, feed, pool, kBatch);
     EXPECT_TRUE(loader.next()->input.pixels().defined());
     EXPECT_EQ(error_of([&] { loader.next()->input.pixels(); }), "toy[21]: damaged");
-    EXPECT_EQ(items_of(loader.next()->sample)[0], 40);
+    EXPECT_EQ(items_of(loader.next()->sample())[0], 40);
 
     const ImageFeed random = augmenting();
     Loader eager(data, random, pool, kBatch);
     EXPECT_TRUE(eager.next().has_value());
     EXPECT_EQ(error_of([&] { eager.next(); }), "toy[21]: damaged");
-    EXPECT_EQ(items_of(eager.next()->sample)[0], 40);
+    EXPECT_EQ(items_of(eager.next()->sample())[0], 40);
   }
 }
 
@@ -259,7 +260,7 @@ TEST(Dataset, JoinsInOrder) {
   const Dataset both = Dataset(source, {1, 2}, {10, 11}).joined(Dataset(source, {5}, {12}));
   EXPECT_EQ(both.size(), 3);
   EXPECT_EQ(both.targets(), (std::vector<int64_t>{10, 11, 12}));
-  EXPECT_EQ(both.position(2), 5);
+  EXPECT_EQ(SampleAccess::position(both, 2), 5);
   EXPECT_EQ(whole(source).targets(), (std::vector<int64_t>{0, 1, 0, 1, 0, 1, 0, 1}));
 }
 

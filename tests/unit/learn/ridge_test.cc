@@ -1,13 +1,13 @@
 // Ridge regression: the primal form, the dual form and the path of penalties against plain Gaussian
 // elimination in double.
-#include "patina/learn/ridge.h"
+#include "patina/algebra/ridge.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "patina/algebra/linear_algebra.h"
 #include "patina/checkpoint/archive.h"
-#include "patina/learn/linear_algebra.h"
 #include "tests/support/shared.h"
 #include "tests/support/tensors.h"
 

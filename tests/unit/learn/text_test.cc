@@ -5,8 +5,8 @@
 
 #include "patina/base/json.h"
 #include "patina/config/recipe_file.h"
-#include "patina/run/feed.h"
 #include "patina/run/run.h"
+#include "patina/session/feed.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/tensors.h"

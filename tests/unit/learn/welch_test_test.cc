@@ -1,5 +1,5 @@
 // Welch's test where the distribution has a closed form, and what must hold everywhere.
-#include "patina/learn/network/welch_test.h"
+#include "patina/algebra/welch_test.h"
 
 #include <gtest/gtest.h>
 

@@ -8,7 +8,7 @@
 
 #include "patina/adapt/adapter.h"
 #include "patina/ops.h"
-#include "patina/run/feature_store.h"
+#include "patina/store/feature_store.h"
 #include "tests/support/toy_learning.h"
 
 namespace patina {
@@ -107,7 +107,7 @@ TEST(Ease, ScoresAreWeightedCosinesInEverySubspace) {
 
 std::shared_ptr<FeatureStore> store_for(ToyLearning& toy) {
   auto store = std::make_shared<FeatureStore>(
-      EngineOptions{.cache_bytes = 1 << 20, .cache_folder = "", .cache_disk_bytes = 0});
+      FeatureStoreOptions{.cache_bytes = 1 << 20, .cache_folder = "", .cache_disk_bytes = 0});
   toy.vit->set_cache(store);
   return store;
 }
@@ -177,8 +177,8 @@ TEST(Ssiat, AMarginMakesItsLossHarder) {
     expected += std::log1p(std::exp(20 * (other - own))) / 6;
     lowered += std::log1p(std::exp(20 * (other - own + 0.3))) / 6;
   }
-  EXPECT_NEAR(plain.learner->loss(batch).item<double>(), expected, 1e-4);
-  EXPECT_NEAR(with.learner->loss(batch).item<double>(), lowered, 1e-4);
+  EXPECT_NEAR(plain.learner->loss(batch, {}).item<double>(), expected, 1e-4);
+  EXPECT_NEAR(with.learner->loss(batch, {}).item<double>(), lowered, 1e-4);
 }
 
 /// MOS's scores of the samples so far, one at a time; and which adapters saw which sample.
@@ -293,7 +293,7 @@ TEST(Mos, KeepsSamplesApartFromEachOtherAndFromClassMeans) {
     for (const auto& row : rows) sum += std::exp((rows[i] * row).sum().item<double>() / 0.8 - self);
     apart += std::log(sum) / double(rows.size());
   }
-  EXPECT_NEAR(toy.learner->loss(batch).item<double>(), own + 0.5 * apart, 1e-4);
+  EXPECT_NEAR(toy.learner->loss(batch, {}).item<double>(), own + 0.5 * apart, 1e-4);
 }
 
 // Of each element the largest magnitude among those with the sign of the sum, by loops.
@@ -360,8 +360,9 @@ TEST(Tuna, TurnsAnAdapterAwayFromEarlierOnes) {
       for (int64_t j = 0; j < kWidth; ++j) sum += cosine(up[i], up[j]);
     overlap += std::abs(sum / double(kWidth * kWidth)) / 2;
   }
-  EXPECT_NEAR(with.learner->loss(batch).item<double>() - plain.learner->loss(batch).item<double>(),
-              std::exp(-2.0) * overlap, 1e-5);
+  EXPECT_NEAR(
+      with.learner->loss(batch, {}).item<double>() - plain.learner->loss(batch, {}).item<double>(),
+      std::exp(-2.0) * overlap, 1e-5);
   EXPECT_GT(overlap, 1e-3);
 }
 

@@ -1,6 +1,6 @@
 // Classifier alignment: class Gaussians, drift, scores normalised by task, and the training itself,
 // against hand-made numbers.
-#include "patina/learn/alignment.h"
+#include "patina/learners/representation/alignment.h"
 
 #include <gtest/gtest.h>
 

@@ -3,8 +3,9 @@
 
 #include <cmath>
 
+#include "patina/algebra/random_projection.h"
 #include "patina/base/json.h"
-#include "patina/learn/merging.h"
+#include "patina/nn/merging.h"
 #include "patina/ops.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
@@ -18,7 +19,7 @@ namespace {
 TEST(Ewc, MeasuresTheInformationOfALinearHeadExactly) {
   ToyCourse toy("ewc", {"fisher=exact"}, "class_incremental");
   toy.learn();
-  const Batch train = toy.batch(*toy.task->train, 0);
+  const Batch train = toy.batch(*toy.task->train);
   NoGrad no_grad;
   const Tensor f = toy.network->features(train.input).to(at::kDouble);
   const Tensor p = at::softmax(toy.learner->scores(train).to(at::kDouble), -1);
@@ -77,8 +78,8 @@ TEST(Si, AddsUpWhatEveryStepGained) {
   ToyCourse toy("si", {}, "class_incremental", {.epochs = 1, .batch_size = 1024});
   toy.task = *toy.stream.next();
   toy.learner->begin_task(*toy.task, toy.trainer);
-  const Batch all = toy.batch(*toy.task->train, 0);
-  toy.learner->loss(all).backward();
+  const Batch all = toy.batch(*toy.task->train);
+  toy.learner->loss(all, {}).backward();
   const Tensor g = nn::tensors(*toy.network)[0].tensor.grad().clone();
   toy.learner->fit(*toy.task, toy.trainer);
   EXPECT_LT(relative_error(toy.state().at("path.0"), g.square() * 0.05), 1e-3);
@@ -108,7 +109,7 @@ TEST(RecAdam, IsPlainTrainingWhereNothingIsRecalled) {
 TEST(Mas, MeasuresHowTheOutputMoves) {
   ToyCourse toy("mas", {}, "class_incremental");
   toy.learn();
-  const Batch train = toy.batch(*toy.task->train, 0);
+  const Batch train = toy.batch(*toy.task->train);
   const Tensor scores = toy.learner->scores(train);
   EXPECT_LT(relative_error(toy.state().at("anchor.importance.5"), (scores * 2).abs().mean(0)),
             1e-4);
@@ -119,7 +120,7 @@ TEST(Lwf, RepeatsWhatItSaidOfEarlierClasses) {
   for (const char* strength : {"strength=0", "strength=1"}) {
     ToyCourse toy("lwf", {strength}, "class_incremental", {.epochs = 20, .batch_size = 8});
     toy.learn();
-    const Batch fresh = toy.batch(toy.scenario.train(1), 1);
+    const Batch fresh = toy.batch(toy.scenario.train(1));
     const auto said = [&] { return at::softmax(toy.learner->scores(fresh).slice(1, 0, 2), -1); };
     const Tensor before = said();
     toy.learn();
@@ -176,8 +177,8 @@ TEST(Hat, StopsTheGradientsOfUnitsInUse) {
   now.write(path);
   auto filled = Archive::read(path);
   toy.learner->state(filled);
-  toy.learner->loss(toy.batch(*toy.task->train, 1)).backward();
-  toy.learner->after_backward();
+  toy.learner->loss(toy.batch(*toy.task->train), {}).backward();
+  toy.learner->after_backward({});
   for (const auto& item : nn::tensors(*toy.network))
     EXPECT_EQ(item.tensor.grad().abs().max().item<float>(), 0) << item.name;
 }
@@ -199,12 +200,13 @@ TEST(RecursiveRidge, IsTheJointSolutionWhateverTheOrder) {
   std::vector<Tensor> features, targets;
   for (int i = 0; i < 3; ++i) {
     toy.learn();
-    const Batch train = toy.batch(*toy.task->train, 0);
+    const Batch train = toy.batch(*toy.task->train);
     features.push_back(toy.network->features(train.input).detach());
     targets.push_back(train.target);
   }
   const auto state = toy.state();
-  const Tensor x = at::relu(at::cat(features).mm(state.at("projection"))).to(at::kDouble);
+  const RandomProjection project(toy.network->width(), 40, Seeds(5)("projection"));
+  const Tensor x = project(at::cat(features)).to(at::kDouble);
   const Tensor y = at::one_hot(at::cat(targets), 6).to(at::kDouble);
   const Tensor gram = x.t().mm(x) + at::eye(40, at::kDouble) * 3;
   const Tensor factor = at::linalg_cholesky(gram);
@@ -229,7 +231,7 @@ TEST(Slda, KeepsRunningMeansAndCovariance) {
     toy.learn();
     const Dataset& train = *toy.task->train;
     for (int64_t s = 0; s < train.size(); ++s) {
-      const Batch one = toy.batch(train.select({s}), 0);
+      const Batch one = toy.batch(train.select({s}));
       const Tensor z = toy.network->features(one.input)[0].detach().to(at::kDouble);
       const auto c = size_t(train.target(s));
       const Tensor d = z - means[c];
@@ -245,7 +247,7 @@ TEST(Slda, KeepsRunningMeansAndCovariance) {
   EXPECT_LT(relative_error(state.at("means"), at::stack(means)), 1e-6);
   const Tensor shrunk = covariance * (1 - 1e-4) + at::eye(width, at::kDouble) * 1e-4;
   const Tensor f =
-      toy.network->features(toy.batch(toy.scenario.test(0), 0).input).detach().to(at::kDouble);
+      toy.network->features(toy.batch(toy.scenario.test(0)).input).detach().to(at::kDouble);
   const Tensor factor = at::linalg_cholesky(shrunk);
   const Tensor weight = at::linalg_solve_triangular(
       factor.t(), at::linalg_solve_triangular(factor, at::stack(means).t(), false), true);

@@ -102,7 +102,7 @@ TEST(Esn, LossAnchorsTheEnergies) {
       const double own = batch.target[i].item<int64_t>() == 2 ? a : b;
       expected += std::log(std::exp(a) + std::exp(b)) - own + 0.3 * (energy + 4) * (energy + 4);
     }
-    EXPECT_NEAR(toy.learner->loss(batch).item<double>(), expected / double(batch.size()), 1e-3);
+    EXPECT_NEAR(toy.learner->loss(batch, {}).item<double>(), expected / double(batch.size()), 1e-3);
   });
 }
 

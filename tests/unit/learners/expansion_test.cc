@@ -57,7 +57,7 @@ TEST(Foster, PredictsByOneNetworkOrByTwo) {
     toy.learn();
     toy.learn();
     const auto state = toy.state();
-    const Batch batch = toy.batch(toy.scenario.test(1), 1);
+    const Batch batch = toy.batch(toy.scenario.test(1));
     const auto copy = toy.network->clone();
     const auto features = [&](const std::string& name) {
       NoGrad no_grad;
@@ -99,10 +99,10 @@ TEST(Memo, SharesAllButTheLastBlock) {
 TEST(Memo, TrainsOnWhatItScores) {
   ToyCourse toy("memo", {"auxiliary=0"}, kClasses, kShort);
   for (int i = 0; i < 3; ++i) toy.learn();
-  const Batch batch = toy.batch(*toy.task->train, 2);
+  const Batch batch = toy.batch(*toy.task->train);
   const Tensor log_p = at::log_softmax(toy.learner->scores(batch), 1);
   const double expected = -log_p.gather(1, batch.target.unsqueeze(1)).mean().item<double>();
-  EXPECT_NEAR(toy.learner->loss(batch).item<double>(), expected, 1e-5);
+  EXPECT_NEAR(toy.learner->loss(batch, {}).item<double>(), expected, 1e-5);
 }
 
 TEST(Coil, BeginsFreshRowsWithWhatIsCarriedToThem) {
@@ -124,13 +124,13 @@ TEST(Progressive, ChangesNothingOfEarlierTasks) {
   ToyCourse toy("progressive", {}, "task_incremental", kShort);
   toy.learn();
   const Tensor before = toy.scores(0);
-  const Tensor initial = toy.network->features(toy.batch(toy.scenario.test(0), 0).input);
+  const Tensor initial = toy.network->features(toy.batch(toy.scenario.test(0)).input);
   toy.learn();
   toy.learn();
   const Tensor after = toy.scores(0);
   EXPECT_TRUE(at::equal(after.slice(1, 0, 2), before));
   EXPECT_TRUE(at::all(after.slice(1, 2) < -1e30).item<bool>()) << "of other tasks' classes";
-  EXPECT_TRUE(at::equal(toy.network->features(toy.batch(toy.scenario.test(0), 0).input), initial));
+  EXPECT_TRUE(at::equal(toy.network->features(toy.batch(toy.scenario.test(0)).input), initial));
 }
 
 // h2 = relu(W h1 + U relu(V [α_j h1_j])), and the head reads earlier columns alike.
@@ -139,7 +139,7 @@ TEST(Progressive, ReadsEarlierColumns) {
   toy.learn();
   toy.learn();
   const auto state = toy.state();
-  const Batch batch = toy.batch(toy.scenario.test(1), 1);
+  const Batch batch = toy.batch(toy.scenario.test(1));
   const auto linear = [&](const std::string& name, const Tensor& x) {
     const auto bias = state.find(name + ".bias");
     return at::linear(x, state.at(name + ".weight"), bias == state.end() ? Tensor() : bias->second);

@@ -1,13 +1,13 @@
 // Choosing by keys, counting what was chosen, and voting by energies: hand-made numbers.
-#include "patina/learn/key_query.h"
+#include "patina/learners/prompt/key_query.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "patina/base/json.h"
-#include "patina/learn/stage_vote.h"
-#include "patina/learn/task_rows.h"
+#include "patina/learners/mixture/stage_vote.h"
+#include "patina/learners/prompt/task_rows.h"
 #include "patina/optim/optimizer.h"
 #include "tests/support/tensors.h"
 

@@ -1,13 +1,13 @@
 // Weights of one network from several, Fisher information and optimal transport, against hand-made
 // numbers and the definitions.
-#include "patina/learn/merging.h"
+#include "patina/nn/merging.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "patina/learn/fisher.h"
-#include "patina/learn/transport.h"
+#include "patina/algebra/transport.h"
+#include "patina/learners/regularization/fisher.h"
 #include "patina/nn/losses.h"
 #include "tests/support/toy_learning.h"
 

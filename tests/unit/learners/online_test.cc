@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "patina/base/json.h"
-#include "patina/learn/network/bias_adaptor.h"
+#include "patina/learners/online/bias_adaptor.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 #include "tests/support/shared.h"
@@ -27,7 +27,7 @@ TEST(Mvp, CountsSamplesThatTheBatchForgets) {
     toy.learner->begin_task(*toy.task, toy.trainer);
     std::vector<int64_t> rows;
     for (int64_t i = 0; i < samples; ++i) rows.push_back(i);
-    return toy.learner->loss(toy.batch(toy.task->train->select(rows), 0)).item<double>();
+    return toy.learner->loss(toy.batch(toy.task->train->select(rows)), {}).item<double>();
   };
   const double distance = loss_of(1, 1), plain = loss_of(0, 1) - distance;
   EXPECT_GT(plain, 0.1);
@@ -95,7 +95,7 @@ TEST(Cba, AsksTheHeadAloneAtTest) {
   toy.learn();
   const auto state = toy.state();
   EXPECT_GT(state.at("adaptor.out").abs().max().item<float>(), 0) << "the adaptor has learned";
-  const Batch batch = toy.batch(toy.scenario.test(0), 0);
+  const Batch batch = toy.batch(toy.scenario.test(0));
   NoGrad no_grad;
   const Tensor scores = at::linear(toy.network->features(batch.input), state.at("head.weight"),
                                    state.at("head.bias"));

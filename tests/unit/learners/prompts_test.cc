@@ -11,6 +11,7 @@
 #include "patina/adapt/prefix.h"
 #include "patina/adapt/prompt.h"
 #include "patina/base/json.h"
+#include "patina/data/sample_access.h"
 #include "patina/learn/adapted.h"
 #include "patina/nn/losses.h"
 #include "tests/support/toy_learning.h"
@@ -35,7 +36,7 @@ Batch test_batch(ToyLearning& toy) {
       targets.push_back(batch.target);
     });
   const Tensor all = at::cat(targets);
-  return {at::cat(pixels), all, at::arange(all.size(0)), at::arange(all.size(0))};
+  return SampleAccess::batch(at::cat(pixels), all, at::arange(all.size(0)));
 }
 
 /// The rows of a list in the state, "keys.parts" and the like, one under the other.
@@ -83,11 +84,11 @@ TEST(PromptMethods, LossIsCrossEntropyWithEarlierClassesAtMinusInfinity) {
     toy.begin();
     Batch batch = test_batch(toy);
     const Tensor rows = (batch.target >= 2).nonzero().squeeze(1);
-    batch = {batch.input.at(rows), batch.target.index_select(0, rows), rows, rows};
+    batch = SampleAccess::batch(batch.input.at(rows), batch.target.index_select(0, rows), rows);
     Tensor scores = toy.learner->scores(batch).clone();
     scores.slice(1, 0, 2).fill_(-std::numeric_limits<float>::infinity());
     const Tensor expected = nn::cross_entropy(scores, batch.target);
-    EXPECT_NEAR(toy.learner->loss(batch).item<double>(), expected.item<double>(), 1e-5) << name;
+    EXPECT_NEAR(toy.learner->loss(batch, {}).item<double>(), expected.item<double>(), 1e-5) << name;
   }
 }
 
@@ -154,7 +155,7 @@ TEST(L2p, LossPullsTheChosenKeys) {
   for (const int pull : {0, 1}) {
     ToyLearning toy("l2p", fmt::format("pool = 5\nchosen = 2\npull = {}.0", pull));
     toy.begin();
-    losses[pull] = toy.learner->loss(test_batch(toy)).item<double>();
+    losses[pull] = toy.learner->loss(test_batch(toy), {}).item<double>();
     keys = toy.state().at("keys"), features = toy.vit->features(test_batch(toy).input);
   }
   double sum = 0;
@@ -309,8 +310,7 @@ TEST(L2pDeep, TakesTheNearestPrefixesOfEachBlock) {
   EXPECT_LT(relative_error(toy.learner->scores(batch), expected), 1e-5);
   // The key loss, in what a batch of the newest task costs beyond its cross-entropy.
   double distance = 0;
-  const Batch fresh{batch.input.slice(8, 16), batch.target.slice(0, 8, 16), batch.sample,
-                    batch.row};
+  const Batch fresh = batch.slice(8, 16);
   const Tensor queries = toy.vit->features(fresh.input);
   for (int64_t i = 0; i < 8; ++i)
     for (const int64_t block : {0, 1}) {
@@ -319,7 +319,8 @@ TEST(L2pDeep, TakesTheNearestPrefixesOfEachBlock) {
         distance += 1 - cosine(queries[i], keys[m]);
     }
   const Tensor error = nn::cross_entropy(expected.slice(0, 8, 16).slice(1, 2), fresh.target - 2);
-  EXPECT_NEAR(toy.learner->loss(fresh).item<double>(), error.item<double>() + distance / 8, 1e-4);
+  EXPECT_NEAR(toy.learner->loss(fresh, {}).item<double>(), error.item<double>() + distance / 8,
+              1e-4);
 }
 
 // ---- DAP

@@ -76,7 +76,7 @@ TEST(SlowLearner, TrainsTheBackboneSlowlyAndTheNewestHead) {
   // Only the task's classes compete: the head of the first task gets no gradient.
   Batch batch;
   toy.trainer.each_batch(*toy.task->train, "batch", [&](const Batch& b) { batch = b; });
-  toy.learner->loss(batch).backward();
+  toy.learner->loss(batch, {}).backward();
   for (const auto& tensor : groups[1].tensors) EXPECT_TRUE(tensor.grad().defined());
 }
 

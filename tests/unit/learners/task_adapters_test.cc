@@ -1,11 +1,11 @@
 // What learners with one adapter a task share: the list of adapters, and the ways to choose among
 // them or to judge classes whose samples are gone, on numbers small enough to check by hand.
-#include "patina/learn/task_adapters.h"
+#include "patina/learners/representation/task_adapters.h"
 
 #include <gtest/gtest.h>
 
-#include "patina/learn/alignment.h"
-#include "patina/learn/prototypes.h"
+#include "patina/algebra/prototypes.h"
+#include "patina/learners/representation/alignment.h"
 #include "patina/ops.h"
 #include "tests/support/shared.h"
 #include "tests/support/tensors.h"

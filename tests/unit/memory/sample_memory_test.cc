@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "patina/data/dataset.h"
+#include "patina/data/sample_access.h"
 #include "patina/memory/herding.h"
 #include "patina/nn/heads.h"
 #include "patina/ops.h"
@@ -20,8 +20,14 @@ using Policy = SampleMemory::Policy;
 
 std::map<int64_t, int64_t> by_class(const SampleMemory& memory) {
   std::map<int64_t, int64_t> counts;
-  for (const int64_t target : memory.targets()) ++counts[target];
+  for (const auto& sample : memory.samples()) ++counts[sample.target()];
   return counts;
+}
+
+std::vector<int64_t> positions(const SampleMemory& memory) {
+  std::vector<int64_t> list;
+  for (const auto& sample : memory.samples()) list.push_back(SampleAccess::position(sample));
+  return list;
 }
 
 SampleMemory continued(SampleMemory& memory, Policy policy, Random random) {
@@ -43,11 +49,11 @@ TEST(Reservoir, KeepsEverySampleAlikeAlsoWhenItIsStopped) {
   for (uint64_t stream = 0; stream < kStreams; ++stream) {
     const Random random = Seeds(stream)("memory");
     SampleMemory memory(kCapacity, Policy::reservoir, random);
-    for (int64_t i = 0; i < kSamples / 2; ++i) memory.offer(i, 0);
+    for (int64_t i = 0; i < kSamples / 2; ++i) memory.offer(SampleAccess::handle(i, 0));
     SampleMemory rest = continued(memory, Policy::reservoir, random);
-    for (int64_t i = kSamples / 2; i < kSamples; ++i) rest.offer(i, 0);
+    for (int64_t i = kSamples / 2; i < kSamples; ++i) rest.offer(SampleAccess::handle(i, 0));
     ASSERT_EQ(rest.size(), kCapacity);
-    for (const int64_t position : rest.positions()) ++kept[size_t(position)];
+    for (const int64_t position : positions(rest)) ++kept[size_t(position)];
   }
   const double expected = double(kStreams * kCapacity) / kSamples;
   double chi = 0;
@@ -63,37 +69,38 @@ TEST(SampleMemory, IsTheSameHoweverOftenItIsStopped) {
     SampleMemory whole(10, policy, random), pieces(10, policy, random);
     for (int64_t i = 0; i < 200; ++i) {
       const int64_t target = i * i % 7;
-      whole.offer(i, target);
-      pieces.offer(i, target);
+      whole.offer(SampleAccess::handle(i, target));
+      pieces.offer(SampleAccess::handle(i, target));
       if (i % 13 == 0) pieces = continued(pieces, policy, random);
     }
-    EXPECT_EQ(whole.positions(), pieces.positions()) << name;
-    EXPECT_EQ(whole.targets(), pieces.targets()) << name;
+    EXPECT_EQ(positions(whole), positions(pieces)) << name;
+    EXPECT_EQ(by_class(whole), by_class(pieces)) << name;
   }
 }
 
 TEST(SampleMemory, SharesItsRoomAmongClassesWherePromised) {
   for (const auto policy : {Policy::balanced, Policy::greedy}) {
     SampleMemory memory(30, policy, Seeds(1)("memory"));
-    for (int64_t i = 0; i < 900; ++i) memory.offer(i, 0);
-    for (int64_t i = 900; i < 940; ++i) memory.offer(i, 1);
-    for (int64_t i = 940; i < 1000; ++i) memory.offer(i, 2);
+    for (int64_t i = 0; i < 900; ++i) memory.offer(SampleAccess::handle(i, 0));
+    for (int64_t i = 900; i < 940; ++i) memory.offer(SampleAccess::handle(i, 1));
+    for (int64_t i = 940; i < 1000; ++i) memory.offer(SampleAccess::handle(i, 2));
     for (const auto& [c, count] : by_class(memory)) EXPECT_NEAR(count, 10, 1) << "class " << c;
     // A class of which there are few keeps all of them.
-    memory.offer(1000, 3);
+    memory.offer(SampleAccess::handle(1000, 3));
     EXPECT_EQ(by_class(memory)[3], 1);
   }
 }
 
 TEST(SampleMemory, GivesUpTheOldestOfARing) {
   SampleMemory memory(3, Policy::ring, Seeds(1)("memory"));
-  for (int64_t i = 0; i < 8; ++i) EXPECT_EQ(memory.offer(i, 0), size_t(i % 3));
-  EXPECT_EQ(memory.positions(), (std::vector<int64_t>{6, 7, 5}));
+  for (int64_t i = 0; i < 8; ++i)
+    EXPECT_EQ(memory.offer(SampleAccess::handle(i, 0)), size_t(i % 3));
+  EXPECT_EQ(positions(memory), (std::vector<int64_t>{6, 7, 5}));
 }
 
 TEST(SampleMemory, DrawsWithoutReplacement) {
   SampleMemory memory(20, Policy::reservoir, Seeds(1)("memory"));
-  for (int64_t i = 0; i < 20; ++i) memory.offer(i, 0);
+  for (int64_t i = 0; i < 20; ++i) memory.offer(SampleAccess::handle(i, 0));
   std::vector<int64_t> drawn(20);
   for (uint64_t i = 0; i < 400; ++i) {
     const auto slots = memory.draw(5, Seeds(2)("draw", i));
@@ -109,7 +116,7 @@ TEST(Herding, FollowsTheMeanAndAShorterListIsAPrefix) {
   Random random = Seeds(3)("features");
   Tensor features = at::empty({12, 5});
   nn::init_normal(features, random, 0, 1);
-  const Tensor rows = nn::normalized(features.to(at::kDouble));
+  const Tensor rows = normalized(features.to(at::kDouble));
   std::vector<int64_t> chosen;
   for (int64_t k = 1; k <= 6; ++k) {
     int64_t best = -1;

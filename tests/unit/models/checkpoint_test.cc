@@ -6,7 +6,7 @@
 #include "patina/base/json.h"
 #include "patina/checkpoint/load.h"
 #include "patina/checkpoint/safetensors.h"
-#include "patina/models/model.h"
+#include "patina/models/catalog.h"
 #include "tests/support/errors.h"
 #include "tests/support/families.h"
 #include "tests/support/shared.h"

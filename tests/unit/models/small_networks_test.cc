@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "patina/models/mlp.h"
-#include "patina/models/model.h"
-#include "patina/models/resnet.h"
+#include "patina/models/catalog.h"
+#include "patina/models/vision/mlp.h"
+#include "patina/models/vision/resnet.h"
 #include "patina/nn/dropout.h"
 #include "patina/ops.h"
 #include "tests/support/errors.h"

@@ -1,12 +1,12 @@
 // The ViT and its files: every variant comes back as it was saved, and a file that is not one of
 // them is refused with a sentence.
-#include "patina/models/vit.h"
+#include "patina/models/vision/vit.h"
 
 #include <gtest/gtest.h>
 
 #include "patina/checkpoint/load.h"
 #include "patina/checkpoint/safetensors.h"
-#include "patina/models/model.h"
+#include "patina/models/catalog.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/tensors.h"

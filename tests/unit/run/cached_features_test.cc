@@ -8,7 +8,8 @@
 #include "patina/adapt/lora.h"
 #include "patina/base/json.h"
 #include "patina/config/recipe_file.h"
-#include "patina/data/pixels.h"
+#include "patina/data/formats/pixels.h"
+#include "patina/data/views.h"
 #include "patina/image/image.h"
 #include "patina/learn/trainer.h"
 #include "patina/ops.h"
@@ -28,7 +29,7 @@ ImageFeed plain() {
 /// A tiny network with a store in memory, and the input of six samples.
 struct Rig {
   std::shared_ptr<FeatureStore> store = std::make_shared<FeatureStore>(
-      EngineOptions{.cache_bytes = 1 << 20, .cache_folder = "", .cache_disk_bytes = 0});
+      FeatureStoreOptions{.cache_bytes = 1 << 20, .cache_folder = "", .cache_disk_bytes = 0});
   std::unique_ptr<ViT> vit = random_vit();
   std::unique_ptr<Backbone> bare = vit->clone();
   ToySource source{3, 2};

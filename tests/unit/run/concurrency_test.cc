@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "patina/base/json.h"
-#include "patina/run/feature_store.h"
+#include "patina/store/feature_store.h"
 #include "tests/support/kinds.h"
 #include "tests/support/toy_world.h"
 
@@ -42,7 +42,7 @@ std::vector<Input> inputs_for(const TinyFamily& family) {
 
 std::shared_ptr<FeatureStore> store_of(int64_t bytes) {
   return std::make_shared<FeatureStore>(
-      EngineOptions{.cache_bytes = bytes, .cache_folder = "", .cache_disk_bytes = 0});
+      FeatureStoreOptions{.cache_bytes = bytes, .cache_folder = "", .cache_disk_bytes = 0});
 }
 
 // Every thread asks for every batch, each beginning with another, so that a network's weights are

@@ -1,6 +1,6 @@
 // The feature store by itself: its cap, its files, other processes' files, and every kind of
 // damage.
-#include "patina/run/feature_store.h"
+#include "patina/store/feature_store.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -30,10 +30,10 @@ Tensor features_of(int64_t seed) {
   return random_tensor({kRows, kWidth}, uint64_t(seed));
 }
 
-EngineOptions on(const fs::path& folder, int64_t memory = 1 << 20) {
+FeatureStoreOptions on(const fs::path& folder, int64_t memory = 1 << 20) {
   return {.cache_bytes = memory, .cache_folder = folder.string()};
 }
-EngineOptions in_memory(int64_t memory) {
+FeatureStoreOptions in_memory(int64_t memory) {
   return {.cache_bytes = memory, .cache_folder = "", .cache_disk_bytes = 0};
 }
 

@@ -1,4 +1,5 @@
 // Class-incremental streams: who is in which task, under which number, and what may be asked for.
+#include "patina/data/sample_access.h"
 #include "patina/scenario/scenario.h"
 
 #include <gtest/gtest.h>
@@ -47,15 +48,15 @@ TEST(ClassIncremental, GivesEverySampleToOneTaskUnderItsStreamNumber) {
       EXPECT_EQ(part->size(), int64_t(task->fresh.size()) * (part == task->train ? 5 : 3));
       for (int64_t i = 0; i < part->size(); ++i) {
         EXPECT_EQ(scenario.class_order()[size_t(part->target(i))],
-                  part->source().label(part->position(i)));
+                  SampleAccess::source(*part).label(SampleAccess::position(*part, i)));
         EXPECT_EQ(std::ranges::count(task->fresh, part->target(i)), 1);
         if (part == task->train) {
-          EXPECT_TRUE(used.insert(part->position(i)).second);
+          EXPECT_TRUE(used.insert(SampleAccess::position(*part, i)).second);
         }
       }
     }
-    EXPECT_EQ(&task->train->source(), data.train.get());
-    EXPECT_EQ(&scenario.test(index).source(), data.test.get());
+    EXPECT_EQ(&SampleAccess::source(*task->train), data.train.get());
+    EXPECT_EQ(&SampleAccess::source(scenario.test(index)), data.test.get());
   }
   EXPECT_EQ(used.size(), 35u);
   EXPECT_FALSE(stream.next().has_value());

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "patina/data/sample_access.h"
 #include "patina/scenario/scenario.h"
 #include "tests/support/errors.h"
 #include "tests/support/toy_source.h"
@@ -62,9 +63,10 @@ TEST_P(EveryScenario, HandsOutEverySampleOnceUnderOneNumber) {
     for (const auto& [part, used] :
          {std::pair(task->train, &trained), std::pair(&scenario.test(index), &tested)})
       for (int64_t i = 0; i < part->size(); ++i) {
-        EXPECT_TRUE(used->insert(part->position(i)).second) << "sample " << part->position(i);
+        EXPECT_TRUE(used->insert(SampleAccess::position(*part, i)).second)
+            << "sample " << SampleAccess::position(*part, i);
         EXPECT_EQ(scenario.class_order()[size_t(part->target(i))],
-                  part->source().label(part->position(i)));
+                  SampleAccess::source(*part).label(SampleAccess::position(*part, i)));
         EXPECT_LT(part->target(i), seen) << "a class before it is met";
       }
   }
@@ -84,10 +86,11 @@ TEST_P(EveryScenario, IsTheSameForTheSameSeeds) {
     EXPECT_EQ(one.train(t).targets(), two.train(t).targets());
     ASSERT_EQ(one.train(t).size(), two.train(t).size());
     for (int64_t i = 0; i < one.train(t).size(); ++i)
-      EXPECT_EQ(one.train(t).position(i), two.train(t).position(i));
+      EXPECT_EQ(SampleAccess::position(one.train(t), i), SampleAccess::position(two.train(t), i));
     differs = differs || one.train(t).size() != changed.train(t).size();
     for (int64_t i = 0; !differs && i < one.train(t).size(); ++i)
-      differs = one.train(t).position(i) != changed.train(t).position(i);
+      differs =
+          SampleAccess::position(one.train(t), i) != SampleAccess::position(changed.train(t), i);
   }
   EXPECT_EQ(differs, !one.grant().many_passes) << "only samples that come once have an order";
 }
@@ -209,7 +212,7 @@ TEST(DomainIncremental, BringsTheSameClassesFromAnotherDomain) {
     EXPECT_EQ(task->fresh.size(), index == 0 ? 4u : 0u);
     EXPECT_EQ(task->seen.size(), 4u);
     for (int64_t i = 0; i < task->train->size(); ++i)
-      EXPECT_EQ(data.train->domain(task->train->position(i)), 1 - index);
+      EXPECT_EQ(data.train->domain(SampleAccess::position(*task->train, i)), 1 - index);
   }
 }
 
@@ -230,8 +233,9 @@ TEST(DomainIncremental, LearnsEachDomainsClassesApart) {
     for (const auto* part : {task->train, &scenario.test(int(t))})
       for (int64_t i = 0; i < part->size(); ++i) {
         const int64_t number = part->target(i) - (part == task->train ? 3 * t : 0);
-        EXPECT_EQ(scenario.class_order()[size_t(number)], part->source().label(part->position(i)));
-        EXPECT_EQ(part->source().domain(part->position(i)), t);
+        EXPECT_EQ(scenario.class_order()[size_t(number)],
+                  SampleAccess::source(*part).label(SampleAccess::position(*part, i)));
+        EXPECT_EQ(SampleAccess::source(*part).domain(SampleAccess::position(*part, i)), t);
       }
   }
   EXPECT_FALSE(make_scenario({.name = "domain_incremental"}, data).domains_apart());

@@ -6,8 +6,8 @@
 
 #include "patina/base/file.h"
 #include "patina/base/json.h"
-#include "patina/text/html.h"
 #include "patina/text/tokenizer.h"
+#include "patina/text/unicode/html.h"
 #include "tests/support/shared.h"
 
 namespace patina {

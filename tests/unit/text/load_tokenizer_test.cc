@@ -7,9 +7,9 @@
 
 #include "patina/base/file.h"
 #include "patina/base/json.h"
-#include "patina/text/pieces/piece_model.h"
+#include "patina/text/load/vocabulary_files.h"
+#include "patina/text/model/piece_model.h"
 #include "patina/text/tokenizer.h"
-#include "patina/text/vocabulary_files.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/tiny_tokenizers.h"

@@ -1,6 +1,6 @@
 // The hand-written splitting patterns against the regular expressions they stand for, matched by a
 // slow backtracking matcher, on all short texts over telling characters.
-#include "patina/text/patterns.h"
+#include "patina/text/unicode/patterns.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "patina/text/unicode.h"
+#include "patina/text/unicode/unicode.h"
 
 namespace patina {
 namespace {

@@ -1,7 +1,7 @@
 // SentencePiece models against the authors' library: random models and random texts, the same ids.
 // The library serves here only: it brings a protobuf of its own, which no process that loads
 // LibTorch survives.
-#include "patina/text/pieces/sentence_piece.h"
+#include "patina/text/model/sentence_piece.h"
 
 #include <gtest/gtest.h>
 #include <sentencepiece_processor.h>
@@ -9,7 +9,7 @@
 #include <set>
 
 #include "patina/base/random.h"
-#include "patina/text/unicode.h"
+#include "patina/text/unicode/unicode.h"
 #include "tests/support/errors.h"
 
 namespace patina {

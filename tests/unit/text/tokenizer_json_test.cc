@@ -1,5 +1,5 @@
 // tokenizer.json: each kind of model and step by exact ids, and what is refused.
-#include "patina/text/tokenizer_json.h"
+#include "patina/text/load/tokenizer_json.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "patina/base/json.h"
-#include "patina/text/unicode.h"
+#include "patina/text/unicode/unicode.h"
 #include "tests/support/errors.h"
 #include "tests/support/tiny_tokenizers.h"
 

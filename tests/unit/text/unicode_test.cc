@@ -1,10 +1,10 @@
 // UTF-8, classes, lower case and normal forms, against Python's results and the standard's
 // examples.
-#include "patina/text/unicode.h"
+#include "patina/text/unicode/unicode.h"
 
 #include <gtest/gtest.h>
 
-#include "patina/text/html.h"
+#include "patina/text/unicode/html.h"
 
 namespace patina {
 namespace {

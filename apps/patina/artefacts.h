@@ -1,0 +1,30 @@
+// What the commands that use an artefact share: how it is named, and what it is taught and shown.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apps/patina/command.h"
+#include "patina/data/source.h"
+#include "patina/session/session.h"
+
+namespace patina::cli {
+
+struct ArtefactArguments {
+  std::string file, backbone;
+};
+
+void add_artefact(const Command& command, ArtefactArguments& arguments);
+Session open_artefact(const ArtefactArguments& arguments);
+
+/// The images at some paths, files and folders (searched, sorted), all of one class.
+std::shared_ptr<const Source> images_of_class(const std::string& name,
+                                              const std::vector<std::string>& paths);
+/// A folder with one folder of images a class, or with such a folder named `split`.
+std::shared_ptr<const Source> images_by_class(const std::string& folder, const std::string& split);
+/// A file of texts with their labels.
+std::shared_ptr<const Source> texts_by_class(const std::string& file, const std::string& text,
+                                             const std::string& label);
+
+}  // namespace patina::cli

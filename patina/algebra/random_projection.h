@@ -1,0 +1,24 @@
+// A fixed random projection into a wider space: RanPAC (McDonnell et al., NeurIPS 2023) and those
+// who follow it.
+#pragma once
+
+#include "patina/base/random.h"
+#include "patina/tensor.h"
+
+namespace patina {
+
+/// φ(f) = ReLU(f R), R [D,M] from N(0, 1). R is a function of the seed, so no state holds it.
+class RandomProjection {
+ public:
+  /// `to` = M; 0: φ(f) = f.
+  RandomProjection(int64_t width, int64_t to, Random random);
+
+  Tensor operator()(const Tensor& features) const;  // [B,D] -> [B,M]
+  int64_t width() const { return width_; }          // M
+
+ private:
+  int64_t width_;
+  Tensor matrix_;  // [D,M]; undefined: none
+};
+
+}  // namespace patina

@@ -1,0 +1,235 @@
+// Image folders. Opening lists files and decodes none.
+#include "patina/data/formats/folder.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <set>
+#include <unordered_map>
+
+#include "patina/base/error.h"
+#include "patina/data/domains.h"
+#include "patina/data/files.h"
+#include "patina/data/views.h"
+
+namespace patina {
+
+namespace {
+
+// The visible names in a folder that `wanted` accepts, sorted bytewise.
+template <class Wanted>
+std::vector<std::string> names_in(const fs::path& folder, Wanted wanted) {
+  std::vector<std::string> names;
+  std::error_code error;
+  fs::directory_iterator entries(folder, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    std::string name = entries->path().filename().string();
+    if (!name.starts_with('.') && wanted(*entries)) names.push_back(std::move(name));
+  }
+  if (error)
+    fail(ErrorKind::file, "{}: cannot list the folder: {}", folder.string(), error.message());
+  std::ranges::sort(names);
+  return names;
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+std::vector<std::string> folders_in(const fs::path& folder) {
+  return names_in(folder, [](const fs::directory_entry& entry) { return is_folder(entry.path()); });
+}
+
+std::vector<std::string> images_in(const fs::path& folder) {
+  auto names = names_in(folder, [](const fs::directory_entry& entry) {
+    return is_image_name(entry.path()) && !is_folder(entry.path());
+  });
+  if (names.empty())
+    fail(ErrorKind::data, "{}: a class folder without JPEG or PNG images; fill it or remove it",
+         folder.string());
+  return names;
+}
+
+// Files of one split, by class.
+class FolderSource : public Source {
+ public:
+  FolderSource(fs::path root, std::vector<std::string> folders, std::vector<std::string> classes)
+      : root_(std::move(root)), folders_(std::move(folders)), classes_(std::move(classes)) {}
+
+  void add(int64_t label, std::string file) { samples_.push_back({label, std::move(file)}); }
+
+  int64_t size() const override { return int64_t(samples_.size()); }
+  int64_t label(int64_t i) const override { return samples_[i].label; }
+  Image image(int64_t i) const override { return read_sample(path(i)); }
+  // Of the file's bytes, read once.
+  Fingerprint fingerprint(int64_t i) const override {
+    {
+      std::lock_guard lock(mutex_);
+      if (const auto known = fingerprints_.find(i); known != fingerprints_.end())
+        return known->second;
+    }
+    const Bytes bytes = read_file(path(i));
+    ContentHash hash;
+    hash.add("file");
+    hash.add(bytes.data(), bytes.size());
+    std::lock_guard lock(mutex_);
+    return fingerprints_[i] = hash.words();
+  }
+  std::string origin(int64_t i) const override { return path(i).string(); }
+  const std::vector<std::string>& classes() const override { return classes_; }
+
+ private:
+  struct Sample {
+    int64_t label;
+    std::string file;
+  };
+
+  fs::path path(int64_t i) const {
+    const Sample& sample = samples_[i];
+    return root_ / folders_[sample.label] / sample.file;
+  }
+
+  fs::path root_;
+  std::vector<std::string> folders_, classes_;
+  std::vector<Sample> samples_;
+  mutable std::mutex mutex_;
+  mutable std::unordered_map<int64_t, Fingerprint> fingerprints_;
+};
+
+// Readable names for class folders. Two classes may share one (ImageNet has two cranes); the folder
+// then tells them apart.
+std::vector<std::string> readable_names(const fs::path& root,
+                                        const std::vector<std::string>& folders) {
+  std::vector<std::string> names = folders;
+  const fs::path table = root / "classes.tsv";
+  if (is_file(table)) {
+    std::map<std::string, std::string> readable;
+    for (const auto& row : read_tsv(table, 2))
+      if (row.size() > 2) readable[row[1]] = row[2];
+    for (auto& name : names)
+      if (const auto found = readable.find(name); found != readable.end()) name = found->second;
+    std::map<std::string, int> uses;
+    for (const auto& name : names) ++uses[name];
+    for (size_t i = 0; i < names.size(); ++i)
+      if (uses[names[i]] > 1) names[i] = fmt::format("{} ({})", names[i], folders[i]);
+  }
+  check_class_names(names, root.string());
+  return names;
+}
+
+std::vector<std::string> class_folders(const fs::path& root) {
+  auto folders = folders_in(root);
+  if (folders.empty())
+    fail(ErrorKind::data,
+         "{}: no class folders; expected one folder of images a class, or train/ and test/ with "
+         "such "
+         "folders in each",
+         root.string());
+  return folders;
+}
+
+std::unique_ptr<Source> list_split(const fs::path& split, const std::vector<std::string>& folders,
+                                   const std::vector<std::string>& classes) {
+  auto source = std::make_unique<FolderSource>(split, folders, classes);
+  for (size_t c = 0; c < folders.size(); ++c)
+    for (auto& file : images_in(split / folders[c])) source->add(int64_t(c), std::move(file));
+  return source;
+}
+
+// Where the class folders are.
+struct Splits {
+  fs::path train;
+  fs::path test;  // "": train is all there is, still to be split
+};
+
+Splits find_splits(const fs::path& root) {
+  const fs::path train = root / "train";
+  // A class may well be called "train": a split holds folders, a class holds images.
+  if (!is_folder(train) || folders_in(train).empty()) return {root, {}};
+  for (const char* name : {"test", "val", "valid"})
+    if (is_folder(root / name)) return {train, root / name};
+  fail(ErrorKind::data, "{}: has train/ but no test/, val/ or valid/ beside it", root.string());
+}
+
+// Two folders must have the same class folders.
+void check_same_classes(const fs::path& one, const fs::path& other) {
+  const auto ones = class_folders(one), others = class_folders(other);
+  const auto need_each = [](const auto& these, const fs::path& where, const auto& those,
+                            const fs::path& missing) {
+    for (const auto& name : these)
+      if (!std::ranges::binary_search(those, name))
+        fail(ErrorKind::data, "{}: class \"{}\" is missing; it is in {}", missing.string(), name,
+             where.string());
+  };
+  need_each(ones, one, others, other);
+  need_each(others, other, ones, one);
+}
+
+DataSplits split_classes(const fs::path& root, const std::vector<std::string>& folders,
+                         const std::vector<std::string>& classes, const DataOptions& options) {
+  auto train = std::make_unique<FolderSource>(root, folders, classes);
+  auto test = std::make_unique<FolderSource>(root, folders, classes);
+  for (size_t c = 0; c < folders.size(); ++c) {
+    auto files = images_in(root / folders[c]);
+    const int64_t count = int64_t(files.size());
+    if (count < 2)
+      fail(ErrorKind::data,
+           "{}: a class of one image cannot be split into train and test; add images or use train/ "
+           "and test/ folders",
+           (root / folders[c]).string());
+    const auto in_test = drawn_for_test(options, folders[c], count);
+    for (int64_t i = 0; i < count; ++i)
+      (in_test[i] ? test : train)->add(int64_t(c), std::move(files[i]));
+  }
+  return {"folder", std::move(train), std::move(test)};
+}
+
+// `root` holds the table of readable names.
+DataSplits open_splits(const Splits& splits, const fs::path& root, const DataOptions& options) {
+  if (!splits.test.empty()) check_same_classes(splits.train, splits.test);
+  const auto folders = class_folders(splits.train);
+  const auto classes = readable_names(root, folders);
+  if (splits.test.empty()) return split_classes(splits.train, folders, classes, options);
+  return {"folder", list_split(splits.train, folders, classes),
+          list_split(splits.test, folders, classes)};
+}
+
+DataSplits open_domains(const fs::path& root, const DataOptions& options) {
+  for (const char* split : {"train", "test"})
+    if (is_folder(root / split))
+      fail(ErrorKind::data,
+           "{}: is here, where a folder a domain is expected (data.domains = \"folders\"): put "
+           "train/ and test/ inside each domain, or leave data.domains empty",
+           (root / split).string());
+  const auto domains = folders_in(root);
+  if (domains.empty())
+    fail(ErrorKind::data,
+         "{}: no folders; data.domains = \"folders\" expects one a domain, with class folders in "
+         "each",
+         root.string());
+  check_class_names(domains, root.string(), "domain");
+  return with_context("data.domains = \"folders\"", [&] {
+    std::vector<Splits> found;
+    for (const auto& domain : domains) {
+      found.push_back(find_splits(root / domain));
+      check_same_classes(found.front().train, found.back().train);
+    }
+    std::vector<DataSplits> parts;
+    for (size_t d = 0; d < domains.size(); ++d) {
+      parts.push_back(open_splits(found[d], root, options));
+      parts.back().name = domains[d];
+    }
+    return joined(std::move(parts), true);
+  });
+}
+
+}  // namespace
+
+DataSplits open_image_folder(const fs::path& root, const DataOptions& options) {
+  if (!is_folder(root)) fail(ErrorKind::data, "{}: no such folder", root.string());
+  if (options.domains == "folders") return open_domains(root, options);
+  return open_splits(find_splits(root), root, options);
+}
+
+}  // namespace patina

@@ -1,0 +1,44 @@
+// `[data]`: which data set, from where, how much of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "patina/config/fields.h"
+
+namespace patina {
+
+/// Which data, from where, how much of it.
+struct DataOptions {
+  std::string name;             // names of `patina list datasets` joined by "+", "folder" or "text"
+  std::string path;             // folder with the files, or a text file; "": the usual places
+  int64_t train_per_class = 0;  // the first N of each class in each domain; 0: all
+  int64_t test_per_class = 0;
+  double imbalance = 1;        // training samples of the smallest class over the largest
+  double test_fraction = 0.2;  // image folders without train/ and test/, texts in one file
+  int64_t split_seed = 1993;
+  std::string class_names;       // a JSON file of names instead of the data set's own
+  std::string class_names_set;   // which of the file's sets
+  bool skip_bad_images = false;  // count and leave out images that cannot be decoded
+
+  // Of "text": columns or fields by name, or by number from 0 where there is no header.
+  std::string text = "text";
+  std::string text_pair;  // the second text of a pair; "": there is none
+  std::string label = "label";
+  std::string labels;  // a JSON file of class names; "": the labels that occur, sorted
+  std::string format;  // csv, tsv, json, jsonl or lines; "": by the files' names
+
+  // Of streams whose domains differ.
+  bool shared_classes = true;  // of joined sets: classes of one name are one class
+  std::string domains;         // "": the data's own; permuted, rotated or folders
+  int64_t domain_count = 10;   // of permuted, and of rotated without angles
+  int64_t domain_padding = 0;  // of permuted: black pixels on every side, before they move
+  int64_t domain_seed = 1993;
+  std::vector<double> angles;    // of rotated, in degrees
+  int64_t train_per_domain = 0;  // a drawn N of each domain; 0: all
+
+  void bind(Fields& f);
+};
+
+}  // namespace patina

@@ -1,0 +1,49 @@
+#include "patina/learners/replay/herded_memory.h"
+
+#include "patina/nn/heads.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+void HerdedMemoryOptions::bind(Fields& f) {
+  f("memory", memory, "Samples that may be kept, shared evenly among the classes seen.",
+    at_least(1));
+  f("memory_per_class", memory_per_class, "So many of each class instead; 0: as above.",
+    at_least(0));
+}
+
+Dataset HerdedMemory::beside(const Task& task) const {
+  return task.train->joined(samples_.dataset(memory_.all()));
+}
+
+void HerdedMemory::train_beside(Learner& learner, const Task& task, Trainer& trainer,
+                                int64_t epochs) const {
+  const Dataset joined = beside(task);
+  Task both = task;
+  both.train = &joined;
+  trainer.epochs(learner, both, epochs);
+}
+
+Tensor HerdedMemory::means(const Backbone& network, Trainer& trainer) const {
+  std::vector<Tensor> means;
+  for (int64_t c = 0; c < memory_.classes(); ++c) {
+    const Dataset own = samples_.dataset(memory_.of_class(c));
+    means.push_back(normalized(trainer.features(network, own).features).mean(0));
+  }
+  return at::stack(means);
+}
+
+void HerdedMemory::update(const Task& task, const FeatureSet& set) {
+  const int64_t share = options_.memory_per_class > 0 ? options_.memory_per_class
+                                                      : options_.memory / int64_t(task.seen.size());
+  memory_.truncate(share);
+  for (const int64_t c : task.fresh) {
+    const auto rows = items_of((set.targets == c).nonzero().flatten());
+    SampleHandles kept;
+    for (const int64_t row : herded(set.features.index_select(0, tensor_of(rows)), share))
+      kept.add(task.train->handle(rows[size_t(row)]));
+    memory_.set(c, std::move(kept));
+  }
+}
+
+}  // namespace patina

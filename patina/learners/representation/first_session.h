@@ -1,0 +1,66 @@
+// First-session adaptation: the network is adapted to the first task and then frozen, so that what
+// follows is closed form on its features. Zhou et al., "Revisiting class-incremental learning with
+// pre-trained models", IJCV 2024 (APER, formerly ADAM); RanPAC and FeCAM begin with the same.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "patina/learn/adapted.h"
+#include "patina/learn/learner.h"
+#include "patina/nn/heads.h"
+
+namespace patina {
+
+/// Defaults: APER's adapter.
+struct FirstSessionOptions {
+  std::string adaptation = "adapter";
+  adapt::AdapterOptions adapter;
+  adapt::PromptOptions prompt;
+  adapt::ScaleShiftOptions ssf;
+
+  void bind(Fields& f);
+};
+
+/// A method that trains an adaptation and a cosine head on the first task, with cross-entropy,
+/// drops the head, and from then on learns every task, the first included, from frozen features.
+class FirstSessionLearner : public Learner {
+ public:
+  FirstSessionLearner(Setup setup, const FirstSessionOptions& options);
+
+  void begin_task(const Task& task, Trainer& trainer) final;
+  Tensor loss(const Batch& batch, const Step& step) final;
+  std::vector<ParamGroup> trainable() final;
+  void fit(const Task& task, Trainer& trainer) final;
+  void state(Archive& a) override;
+
+ protected:
+  /// Learns a task from features of the network as it now is.
+  virtual void learn(const Task& task, Trainer& trainer) = 0;
+
+  /// Whether there is an adapted network beside the pre-trained one.
+  bool adapts() const { return options_.adaptation != "none"; }
+  /// Features of the pre-trained network, and of the adapted one; the same where nothing adapts.
+  Tensor pretrained(const Input& input) const { return backbone_.features(input); }
+  Tensor adapted(const Input& input) const;
+  FeatureSet pretrained(const Dataset& data, Trainer& trainer) const;
+  FeatureSet adapted(const Dataset& data, Trainer& trainer) const;
+
+  const Backbone& backbone() const { return backbone_; }
+  const Seeds& seeds() const { return seeds_; }
+
+ private:
+  const Backbone& network() const { return tuned_ ? *tuned_ : backbone_; }
+  nn::Adaptations adaptations() const;
+
+  Backbone& backbone_;
+  Seeds seeds_;
+  FirstSessionOptions options_;
+  std::unique_ptr<nn::Adaptation> adaptation_;  // null: none, or the whole network is tuned
+  std::unique_ptr<Backbone> tuned_;             // "finetune": a copy that is trained
+  nn::CosineHead head_;                         // while the first task is trained
+  bool training_ = false;
+};
+
+}  // namespace patina

@@ -1,0 +1,257 @@
+#include "patina/models/catalog.h"
+
+#include "patina/base/error.h"
+#include "patina/config/recipe_file.h"
+#include "patina/image/transform.h"
+#include "patina/models/vision/mlp.h"
+#include "patina/models/vision/resnet.h"
+#include "patina/text/tokenizer.h"
+
+extern "C" {
+extern const unsigned char patina_starter[];
+extern const unsigned char patina_starter_end[];
+}
+
+namespace patina {
+
+void ModelOptions::bind(Fields& f) {
+  f("name", name, "A name of `patina list models`, or a .safetensors file or a folder with one.");
+  f("path", path, "The weights of a named model that patina does not carry.");
+  f("image_size", image_size, "Side of the input in pixels; 0: the size it was trained at.",
+    at_least(0));
+  f("heads", heads, "Attention heads; 0: from the file, else one per 64 channels.", at_least(0));
+  std::vector<std::string> choices = normalization_names();
+  choices.insert(choices.begin(), "");
+  f("normalize", normalize, "Pixel normalisation; empty: the model's own.", choices);
+  f("hidden", hidden, "Of the model \"mlp\": units of each hidden layer.", between(1, 65536));
+  f.require(!hidden.empty(), "hidden", "needs at least one layer");
+  f("dropout", dropout,
+    "Of the model \"mlp\": part of the hidden units that a training step drops.", between(0, 0.95));
+  f("input_dropout", input_dropout, "Of the model \"mlp\": part of the input that a step drops.",
+    between(0, 0.95));
+  f("seed", seed, "Draws the weights of a network that starts untrained; -1: the run's own seed.",
+    at_least(-1));
+}
+
+namespace {
+
+constexpr int64_t kLargestSide = 512;  // of an untrained network's input
+
+Random weights_of(const ModelOptions& options) {
+  return Seeds(uint64_t(std::max<int64_t>(0, options.seed)))("weights");
+}
+
+int64_t side(const ModelOptions& options, int64_t usual) {
+  if (options.image_size > kLargestSide)
+    fail(ErrorKind::recipe, "model.image_size is {}; {} takes {} px at most", options.image_size,
+         options.name, kLargestSide);
+  return options.image_size > 0 ? options.image_size : usual;
+}
+
+std::unique_ptr<Backbone> make_mlp(const ModelOptions& options) {
+  auto mlp = std::make_unique<Mlp>(MlpShape{.image_size = side(options, 28),
+                                            .hidden = options.hidden,
+                                            .dropout = options.dropout,
+                                            .input_dropout = options.input_dropout},
+                                   options.normalize);
+  Random random = weights_of(options);
+  mlp->initialize(random);
+  return mlp;
+}
+
+std::unique_ptr<Backbone> make_resnet(const ModelOptions& options, int64_t channels) {
+  auto network =
+      std::make_unique<ResNet>(ResNetShape{side(options, 32), channels}, options.normalize);
+  Random random = weights_of(options);
+  network->initialize(random);
+  return network;
+}
+
+}  // namespace
+
+const std::vector<ModelInfo>& model_list() {
+  const auto vit = [](int64_t size, int64_t patch, int64_t width, int64_t depth, int64_t heads,
+                      int64_t classes) {
+    return ViTShape{.image_size = size,
+                    .patch_size = patch,
+                    .width = width,
+                    .depth = depth,
+                    .heads = heads,
+                    .hidden = 4 * width,
+                    .classes = classes};
+  };
+  const std::string untrained = "none: it starts untrained";
+  const std::string timm = "export it with timm and safetensors, then set model.path";
+  static const std::vector<ModelInfo> list = {
+      {"starter", "ViT 6x192 for 32 px, trained on a part of Tiny-ImageNet; see models/README.md",
+       "inside the program", vit(32, 4, 192, 6, 3, 200), "imagenet"},
+      {"deit_tiny_patch16_224", "DeiT-Tiny, ImageNet-1k (Touvron et al., ICML 2021)", timm,
+       vit(224, 16, 192, 12, 3, 1000), "imagenet"},
+      {"deit_small_patch16_224", "DeiT-Small, ImageNet-1k (Touvron et al., ICML 2021)", timm,
+       vit(224, 16, 384, 12, 6, 1000), "imagenet"},
+      {"vit_tiny_patch16_224", "ViT-Tiny, AugReg, ImageNet-1k (Steiner et al., TMLR 2022)", timm,
+       vit(224, 16, 192, 12, 3, 1000), "inception"},
+      {"vit_small_patch16_224", "ViT-Small, AugReg, ImageNet-1k (Steiner et al., TMLR 2022)", timm,
+       vit(224, 16, 384, 12, 6, 1000), "inception"},
+      {"vit_base_patch16_224", "ViT-B/16, AugReg, ImageNet-1k: \"IN1K\" in the field's tables",
+       timm, vit(224, 16, 768, 12, 12, 1000), "inception"},
+      {"vit_base_patch16_224_in21k",
+       "ViT-B/16, AugReg, ImageNet-21k: \"IN21K\" in the field's tables", timm,
+       vit(224, 16, 768, 12, 12, 21843), "inception"},
+      {"mlp",
+       "multi-layer perceptron on grey values, 28 px, 100-100 units",
+       untrained,
+       {},
+       "mnist",
+       make_mlp},
+      {"resnet18_thin",
+       "ResNet-18 for 32 px with 20 channels (Lopez-Paz and Ranzato, NeurIPS 2017)",
+       untrained,
+       {},
+       "imagenet",
+       [](const ModelOptions& o) { return make_resnet(o, 20); }},
+      {"resnet18_small",
+       "ResNet-18 for 32 px with 64 channels",
+       untrained,
+       {},
+       "imagenet",
+       [](const ModelOptions& o) { return make_resnet(o, 64); }},
+  };
+  return list;
+}
+
+SafetensorsFile starter_weights() {
+  return SafetensorsFile::parse({patina_starter, size_t(patina_starter_end - patina_starter)},
+                                "the starter weights");
+}
+
+namespace {
+
+// Where config.json and the tokenizer are, of "folder/x.safetensors" and of "folder".
+fs::path folder_of(const fs::path& path) {
+  if (fs::is_directory(path)) return path;
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+std::optional<ConfigJson> config_beside(const fs::path& path) {
+  const fs::path file = folder_of(path) / "config.json";
+  if (!fs::exists(file)) return std::nullopt;
+  return ConfigJson::read(file);
+}
+
+// Names that only one family has.
+constexpr const char* kVitMark = "patch_embed.proj.weight";
+constexpr const char* kOpenAiClipMark = "visual.conv1.weight";
+
+// What the files are: by the names of the tensors where those say it, else by config.json.
+std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOptions& options) {
+  if (checkpoint.has(kVitMark))
+    return open_vit(checkpoint, options.heads,
+                    options.normalize.empty() ? "imagenet" : options.normalize);
+  if (checkpoint.has(kOpenAiClipMark)) return open_openai_clip(checkpoint);
+  if (!checkpoint.config)
+    fail(ErrorKind::model,
+         "{}: neither timm's names of a ViT (there is no patch_embed.proj.weight) nor OpenAI's of "
+         "CLIP, and no config.json beside it that says what it is",
+         checkpoint.origin);
+  const std::string type = checkpoint.config->word("model_type", "");
+  std::vector<std::string> known;
+  for (const auto& family : families()) {
+    if (type == family.model_type) return family.open(checkpoint);
+    known.emplace_back(family.model_type);
+  }
+  std::string list;
+  for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
+  fail(ErrorKind::model, "{}: model_type \"{}\" is not a family patina has{}: {}",
+       checkpoint.config->origin(), type, did_you_mean(type, known), list);
+}
+
+}  // namespace
+
+bool is_model(const std::string& name) {
+  if (name == "starter") return true;
+  if (config_beside(name)) return true;
+  const auto file = SafetensorsFile::open_what_is_there(name);
+  return file.has(kVitMark) || file.has(kOpenAiClipMark);
+}
+
+namespace {
+
+std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
+  const ModelInfo* known = nullptr;
+  std::vector<std::string> names;
+  for (const auto& info : model_list()) {
+    names.push_back(info.name);
+    if (info.name == options.name) known = &info;
+  }
+  Checkpoint checkpoint{.origin = known && !options.path.empty() ? options.path : options.name};
+  ModelOptions resolved = options;
+  if (known && resolved.normalize.empty()) resolved.normalize = known->normalize;
+  if (options.name != "mlp" && (options.dropout > 0 || options.input_dropout > 0))
+    fail(ErrorKind::recipe,
+         "model.dropout and model.input_dropout are of the model \"mlp\", not of {}", options.name);
+  if (known && known->untrained && options.path.empty()) return known->untrained(resolved);
+  if (known && resolved.heads == 0) resolved.heads = known->shape.heads;
+  if (options.name == "starter" && options.path.empty()) {
+    checkpoint.weights = starter_weights();
+  } else if (known && options.path.empty()) {
+    fail(ErrorKind::model, "{}: patina does not carry these weights: {}", known->name, known->how);
+  } else if (!known && !fs::exists(options.name)) {
+    fail(ErrorKind::model, "{}: neither a file nor a known model{} (see `patina list models`)",
+         options.name, did_you_mean(options.name, names));
+  } else {
+    checkpoint.weights = SafetensorsFile::open_what_is_there(checkpoint.origin);
+    if (!known) checkpoint.config = config_beside(checkpoint.origin);
+  }
+  const auto& metadata = checkpoint.weights.metadata();
+  if (const auto at = metadata.find("normalize");
+      resolved.normalize.empty() && at != metadata.end())
+    resolved.normalize = at->second;
+  if (!resolved.normalize.empty())
+    with_context(checkpoint.origin, [&] { normalization(resolved.normalize); });
+
+  auto backbone = open_by_family(checkpoint, resolved);
+  if (const std::string folder = folder_of(checkpoint.origin).string();
+      backbone->text_input() && has_tokenizer(folder)) {
+    const std::string family =
+        checkpoint.config ? checkpoint.config->word("model_type", "") : "clip";
+    backbone->set_tokenizer(load_tokenizer(folder, family));
+  }
+  if (options.image_size > 0) {
+    auto* vit = dynamic_cast<ViT*>(backbone.get());
+    if (!vit)
+      fail(ErrorKind::model, "{}: model.image_size is for image models patina can resize, not {}",
+           checkpoint.origin, backbone->about());
+    with_context(checkpoint.origin, [&] { vit->resize_input(options.image_size); });
+  }
+  return backbone;
+}
+
+}  // namespace
+
+std::unique_ptr<Backbone> load_backbone(const ModelOptions& options) {
+  auto backbone = loaded(options);
+  ModelOptions as_asked = options;
+  backbone->set_origin(to_toml(as_asked));
+  return backbone;
+}
+
+void save_model(Backbone& backbone, const fs::path& path, bool bf16) {
+  auto* vit = dynamic_cast<ViT*>(&backbone);
+  if (!vit)
+    fail(ErrorKind::model, "only a vision transformer can be put into one file so far, not {}",
+         backbone.about());
+  save_vit(*vit, path, bf16);
+}
+
+std::unique_ptr<Backbone> open_model(std::span<const uint8_t> bytes, const std::string& origin) {
+  Checkpoint checkpoint{.origin = origin};
+  checkpoint.weights = SafetensorsFile::parse(bytes, origin);
+  const auto& metadata = checkpoint.weights.metadata();
+  ModelOptions options;
+  if (const auto at = metadata.find("normalize"); at != metadata.end())
+    options.normalize = at->second;
+  return open_by_family(checkpoint, options);
+}
+
+}  // namespace patina

@@ -1,0 +1,89 @@
+#include "patina/models/text/language_model.h"
+
+#include "patina/base/error.h"
+#include "patina/checkpoint/load.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+LanguageModel::LanguageModel(LanguageShape shape) : shape_(std::move(shape)), tower_(shape_.text) {
+  const int64_t width = this->width();
+  if (shape_.pooler) pooler_ = nn::Linear(width, width);
+  if (shape_.words) word_head_ = WordHead(shape_.word_head, width, shape_.text.vocabulary);
+  if (shape_.class_dense) class_dense_ = nn::Linear(width, width);
+  if (shape_.classes > 0) classifier_ = nn::Linear(width, shape_.classes, shape_.class_bias);
+  if (shape_.next_sentence) next_sentence_ = nn::Linear(width, 2);
+}
+
+Tensor LanguageModel::tokens(const Input& input, const nn::Adaptations& adaptations) const {
+  return tower_(input, adaptations);
+}
+
+Tensor LanguageModel::encode(const Input& input, const nn::Adaptations& adaptations) const {
+  const Tensor read = pooled_token(shape_.pooling, input);
+  const Tensor tokens = tower_(input, adaptations, {.read = read});
+  return read.defined() ? tokens.squeeze(1) : mean_of(tokens, input.mask);
+}
+
+Tensor LanguageModel::pooled(const Tensor& features) const {
+  PATINA_CHECK(shape_.pooler, "a {} without a pooler", shape_.family);
+  return at::tanh(pooler_(features));
+}
+
+Tensor LanguageModel::logits(const Tensor& features) const {
+  if (shape_.classes == 0) return {};
+  if (shape_.class_dense)
+    return classifier_(nn::activate(shape_.class_activation, class_dense_(features)));
+  return classifier_(shape_.pooler ? pooled(features) : features);
+}
+
+Tensor LanguageModel::next_sentence(const Tensor& features) const {
+  return next_sentence_(pooled(features));
+}
+
+Tensor LanguageModel::word_scores(const Tensor& tokens) const {
+  PATINA_CHECK(shape_.words, "a {} without a head over words", shape_.family);
+  return word_head_(tokens, tower_.words());
+}
+
+std::string LanguageModel::about() const {
+  const auto& block = shape_.text.block;
+  return fmt::format("{} {}x{}, {} heads, {} words", shape_.family, shape_.text.depth, block.width,
+                     block.heads, shape_.text.vocabulary);
+}
+
+std::optional<TextInput> LanguageModel::text_input() const {
+  return TextInput{shape_.text.vocabulary, shape_.text.longest};
+}
+
+std::optional<Continuation> LanguageModel::begin(const Input& prompt,
+                                                 const nn::Adaptations& adaptations,
+                                                 bool cached) const {
+  if (!shape_.text.causal || !shape_.words) return std::nullopt;
+  return Continuation(
+      tower_, [this](const Tensor& tokens) { return word_scores(tokens); }, prompt, adaptations, {},
+      cached);
+}
+
+void LanguageModel::walk(nn::Walk& w) {
+  w("text", tower_);
+  w("pooler", pooler_);
+  w("word_head", word_head_);
+  w("class_dense", class_dense_);
+  w("classifier", classifier_);
+  w("next_sentence", next_sentence_);
+}
+
+std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint,
+                                              const LanguageShape& shape, const NameTable& names) {
+  const TextShape& text = shape.text;
+  check_block(text.block, checkpoint.origin);
+  check_size(checkpoint, block_weights(text.block, text.depth) +
+                             double(text.block.width) * double(text.vocabulary + text.positions));
+  auto model = std::make_unique<LanguageModel>(shape);
+  load_tensors(nn::tensors(*model), checkpoint.weights, checkpoint.origin, names);
+  nn::freeze(*model);
+  return model;
+}
+
+}  // namespace patina

@@ -1,0 +1,72 @@
+// One tower over text, with the heads its checkpoint has: BERT, RoBERTa, DistilBERT, GPT-2, LLaMA,
+// Qwen2.
+#pragma once
+
+#include "patina/checkpoint/name_table.h"
+#include "patina/models/backbone.h"
+#include "patina/models/family.h"
+#include "patina/models/text/text_tower.h"
+#include "patina/models/text/word_head.h"
+
+namespace patina {
+
+struct LanguageShape {
+  std::string family;  // config.json's model_type
+  TextShape text;
+  Pooling pooling = Pooling::first;
+  bool pooler = false;       // BERT's tanh(dense) over the first token
+  bool words = false;        // predicts words
+  WordHeadShape word_head;   // how
+  int64_t classes = 0;       // of the checkpoint's own classifier; 0: none
+  bool class_dense = false;  // with a hidden layer
+  bool class_bias = true;
+  nn::Activation class_activation = nn::Activation::tanh;
+  bool next_sentence = false;  // BERT's second pre-training head
+};
+
+class LanguageModel : public Backbone {
+ public:
+  explicit LanguageModel(LanguageShape shape);
+
+  Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
+  /// The checkpoint's classifier over features: through BERT's pooler, or a hidden layer.
+  Tensor logits(const Tensor& features) const override;
+
+  /// BERT's pooler over features [B,D] -> [B,D].
+  Tensor pooled(const Tensor& features) const;
+  /// BERT's guess whether the second text follows the first: features [B,D] -> [B,2].
+  Tensor next_sentence(const Tensor& features) const;
+  /// Scores of every word at every token: [B,T,D] -> [B,T,V].
+  Tensor word_scores(const Tensor& tokens) const;
+
+  int64_t width() const override { return shape_.text.block.width; }
+  int64_t layers() const override { return shape_.text.depth; }
+  nn::BlockShape block() const override { return shape_.text.block; }
+  std::string about() const override;
+  std::optional<TextInput> text_input() const override;
+  std::optional<Continuation> begin(const Input& prompt, const nn::Adaptations& adaptations,
+                                    bool cached) const override;
+  void set_engine(std::shared_ptr<const nn::Engine> engine) override {
+    tower_.set_engine(engine);
+    Backbone::set_engine(std::move(engine));
+  }
+  void walk(nn::Walk& w) override;
+  std::unique_ptr<Backbone> clone() const override { return nn::copy_of(*this); }
+
+  const LanguageShape& shape() const { return shape_; }
+  const TextTower& tower() const { return tower_; }
+
+ private:
+  Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
+
+  LanguageShape shape_;
+  TextTower tower_;
+  nn::Linear pooler_, class_dense_, classifier_, next_sentence_;
+  WordHead word_head_;
+};
+
+/// A frozen model of a checkpoint's weights.
+std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint,
+                                              const LanguageShape& shape, const NameTable& names);
+
+}  // namespace patina

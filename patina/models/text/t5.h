@@ -1,0 +1,62 @@
+// T5 (Raffel et al., JMLR 2020) and T5 1.1: an encoder, and a decoder that reads it.
+#pragma once
+
+#include "patina/models/backbone.h"
+#include "patina/models/text/text_tower.h"
+#include "patina/models/text/word_head.h"
+
+namespace patina {
+
+struct T5Shape {
+  TextShape encoder, decoder;  // vocabulary 0: the tokens' embedding is shared
+  int64_t vocabulary = 0;
+  WordHeadShape word_head;
+  int64_t start = 0;  // the id an answer begins with
+};
+
+/// Adaptations count the decoder's blocks after the encoder's.
+class T5 : public Backbone {
+ public:
+  explicit T5(T5Shape shape);
+
+  Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
+  Tensor logits(const Tensor&) const override { return {}; }
+
+  /// The decoder over an answer [B,T], given the encoder's output [B,S,D] and mask: [B,T,D].
+  Tensor decode(const Input& answer, const Tensor& encoded, const Tensor& encoded_mask,
+                const nn::Adaptations& adaptations = {}) const;
+  /// Scores of every word: [B,T,D] -> [B,T,V].
+  Tensor word_scores(const Tensor& tokens) const { return word_head_(tokens, embed_.weight); }
+
+  int64_t width() const override { return shape_.encoder.block.width; }
+  int64_t layers() const override { return shape_.encoder.depth + shape_.decoder.depth; }
+  int64_t prompt_layers() const override { return shape_.encoder.depth; }
+  nn::BlockShape block() const override { return shape_.encoder.block; }
+  std::string about() const override;
+  std::optional<TextInput> text_input() const override { return TextInput{shape_.vocabulary, 0}; }
+  std::optional<Continuation> begin(const Input& prompt, const nn::Adaptations& adaptations,
+                                    bool cached) const override;
+  void set_engine(std::shared_ptr<const nn::Engine> engine) override {
+    encoder_.set_engine(engine);
+    decoder_.set_engine(engine);
+    Backbone::set_engine(std::move(engine));
+  }
+  void walk(nn::Walk& w) override;
+  std::unique_ptr<Backbone> clone() const override { return nn::copy_of(*this); }
+
+  const TextTower& encoder() const { return encoder_; }
+  const TextTower& decoder() const { return decoder_; }
+
+ private:
+  Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
+
+  T5Shape shape_;
+  nn::Embedding embed_;
+  TextTower encoder_, decoder_;
+  WordHead word_head_;
+};
+
+/// Labels shifted right behind `start`: what a decoder reads to predict them; -100 becomes `pad`.
+Tensor shifted_right(const Tensor& labels, int64_t start, int64_t pad);
+
+}  // namespace patina

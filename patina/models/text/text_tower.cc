@@ -1,0 +1,111 @@
+#include "patina/models/text/text_tower.h"
+
+#include "patina/base/error.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+TextTower::TextTower(const TextShape& shape) : shape_(shape) {
+  const int64_t width = shape.block.width;
+  if (shape.vocabulary > 0) embed_ = nn::Embedding(shape.vocabulary, width);
+  if (shape.positions > 0) position_ = nn::Embedding(shape.positions, width);
+  if (shape.types > 0) type_ = nn::Embedding(shape.types, width);
+  if (shape.embed_norm) embed_norm_ = nn::Norm(width, shape.block.eps, shape.block.rms_norm);
+  if (shape.final_norm) norm_ = nn::Norm(width, shape.block.eps, shape.block.rms_norm);
+  if (shape.relative_buckets > 0)
+    relative_ = {.weight = at::empty({shape.relative_buckets, shape.block.heads}),
+                 .both_ways = !shape.causal,
+                 .furthest = shape.relative_furthest};
+  for (int64_t i = 0; i < shape.depth; ++i) blocks_.emplace_back(shape.block);
+}
+
+namespace {
+
+void check_ids(const Tensor& ids, int64_t rows, const char* what) {
+  if (ids.numel() == 0) return;
+  const int64_t lowest = ids.min().item<int64_t>(), highest = ids.max().item<int64_t>();
+  if (lowest < 0 || highest >= rows)
+    fail(ErrorKind::data, "{} {} is outside the model's {}", what, lowest < 0 ? lowest : highest,
+         rows);
+}
+
+}  // namespace
+
+Tensor TextTower::embed(const Input& input, const TextContext& context) const {
+  const Tensor& ids = input.data;
+  PATINA_CHECK(ids.dim() == 2 && ids.scalar_type() == at::kLong, "token ids {}",
+               shape_text(ids.sizes()));
+  const Tensor& words = context.words.defined() ? context.words : embed_.weight;
+  check_ids(ids, words.size(0), "token id");
+  Tensor x = at::embedding(words, ids);
+  if (shape_.positions > 0) {
+    Tensor rows = context.positions + shape_.position_start;
+    if (shape_.pad >= 0) {  // RoBERTa numbers what is not padding; padding has a row of its own
+      const Tensor real = ids.ne(shape_.pad).to(at::kLong);
+      rows = real.cumsum(1) * real + shape_.pad;
+    }
+    if (rows.numel() > 0 && rows.max().item<int64_t>() >= shape_.positions)
+      fail(ErrorKind::data, "a text of {} tokens is longer than the model's {}", ids.size(1),
+           shape_.positions - shape_.position_start);
+    x = x + position_(rows);
+  }
+  if (shape_.types > 0) {
+    if (input.types.defined()) check_ids(input.types, shape_.types, "token type");
+    x = x + (input.types.defined() ? type_(input.types) : type_.weight[0]);
+  }
+  return shape_.embed_norm ? embed_norm_(x) : x;
+}
+
+Tensor TextTower::operator()(const Input& input, const nn::Adaptations& adaptations,
+                             const TextContext& given) const {
+  TextContext context = given;
+  if (!context.positions.defined()) context.positions = at::arange(input.data.size(1)).unsqueeze(0);
+  const int first = context.first_layer;
+  Tensor x = adaptations.after(nn::Site::embed, first, input.data, embed(input, context));
+  nn::Pass pass(adaptations, *engine_, input.mask, context.positions,
+                {.causal = shape_.causal,
+                 .rope_theta = shape_.block.rope_theta,
+                 .relative = shape_.relative_buckets > 0 ? &relative_ : nullptr,
+                 .cache = context.cache,
+                 .encoded = context.encoded,
+                 .encoded_mask = context.encoded_mask,
+                 .first_layer = first,
+                 .read = context.read,
+                 .last_layer = int(blocks_.size()) - 1});
+  for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](std::move(x), int(i), pass);
+  pass.finish();
+  return pass.read_out(adaptations.after(nn::Site::norm, first + int(blocks_.size()), x,
+                                         shape_.final_norm ? norm_(x) : x));
+}
+
+Tensor TextTower::relative_bias(int64_t tokens) const {
+  const Tensor positions = at::arange(tokens).unsqueeze(0);
+  return relative_(positions, positions);
+}
+
+void TextTower::walk(nn::Walk& w) {
+  w("embed", embed_);
+  w("position", position_);
+  w("type", type_);
+  w("embed_norm", embed_norm_);
+  w("relative", relative_);
+  w("blocks", blocks_);
+  w("norm", norm_);
+}
+
+Tensor pooled_token(Pooling pooling, const Input& input) {
+  const int64_t batch = input.size(), tokens = input.data.size(1);
+  if (pooling == Pooling::mean) return {};
+  if (pooling == Pooling::first) return at::zeros({batch, 1}, at::kLong);
+  if (!input.mask.defined()) return at::full({batch, 1}, tokens - 1, at::kLong);
+  // The last real token, wherever the padding is.
+  return (input.mask * at::arange(tokens)).argmax(1, /*keepdim=*/true);
+}
+
+Tensor mean_of(const Tensor& tokens, const Tensor& mask) {
+  if (!mask.defined()) return tokens.mean(1);
+  const Tensor weights = mask.to(tokens.dtype()).unsqueeze(-1);
+  return (tokens * weights).sum(1) / weights.sum(1).clamp_min(1);
+}
+
+}  // namespace patina

@@ -1,0 +1,30 @@
+#include "patina/models/text/word_head.h"
+
+#include "patina/ops.h"
+
+namespace patina {
+
+WordHead::WordHead(const WordHeadShape& shape, int64_t width, int64_t vocabulary)
+    : activation(shape.activation), scale(shape.scale) {
+  if (shape.transform) {
+    transform = nn::Linear(width, width);
+    norm = nn::Norm(width, shape.eps);
+  }
+  if (!shape.tied) decoder.weight = at::empty({vocabulary, width});
+  if (shape.bias) decoder.bias = at::zeros({vocabulary});
+}
+
+Tensor WordHead::operator()(const Tensor& tokens, const Tensor& words) const {
+  Tensor x =
+      transform.weight.defined() ? norm(nn::activate(activation, transform(tokens))) : tokens;
+  if (scale != 1) x = x * scale;
+  return at::linear(x, decoder.weight.defined() ? decoder.weight : words, decoder.bias);
+}
+
+void WordHead::walk(nn::Walk& w) {
+  w("transform", transform);
+  w("norm", norm);
+  w("decoder", decoder);
+}
+
+}  // namespace patina

@@ -1,0 +1,60 @@
+#include "patina/models/two_tower/clip.h"
+
+#include "patina/nn/heads.h"
+#include "patina/nn/losses.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+Clip::Clip(ClipShape shape)
+    : shape_(std::move(shape)),
+      image_(shape_.image, "clip"),
+      text_(shape_.text),
+      image_projection_(shape_.image.width, shape_.embedding, /*with_bias=*/false),
+      text_projection_(shape_.text.block.width, shape_.embedding, /*with_bias=*/false),
+      logit_scale_(at::zeros({})) {}
+
+Tensor Clip::tokens(const Input& input, const nn::Adaptations& adaptations) const {
+  return input.is_text() ? text_({input.data}, adaptations) : image_.tokens(input, adaptations);
+}
+
+// The end token has the highest id of the vocabulary, so a text ends where its ids peak; what is
+// behind it is hidden by the causal mask.
+Tensor Clip::pooled(const Input& input, const nn::Adaptations& adaptations) const {
+  if (!input.is_text()) return image_.features(input, adaptations);
+  const Tensor end = input.data.argmax(1, /*keepdim=*/true);
+  return text_({input.data}, adaptations, {.read = end}).squeeze(1);
+}
+
+Tensor Clip::encode(const Input& input, const nn::Adaptations& adaptations) const {
+  return (input.is_text() ? text_projection_ : image_projection_)(pooled(input, adaptations));
+}
+
+Tensor Clip::similarity(const Tensor& images, const Tensor& texts) const {
+  return logit_scale_.exp() * cosine_scores(images, texts);
+}
+
+std::string Clip::about() const {
+  return fmt::format("CLIP: {}; text {}x{}, {} heads, {} words; {} common dimensions",
+                     image_.about(), shape_.text.depth, shape_.text.block.width,
+                     shape_.text.block.heads, shape_.text.vocabulary, shape_.embedding);
+}
+
+std::optional<TextInput> Clip::text_input() const {
+  return TextInput{shape_.text.vocabulary, shape_.text.longest};
+}
+
+void Clip::walk(nn::Walk& w) {
+  w("image", image_);
+  w("text", text_);
+  w("image_projection", image_projection_);
+  w("text_projection", text_projection_);
+  w("logit_scale", logit_scale_);
+}
+
+Tensor contrastive_loss(const Tensor& scores) {
+  const Tensor matching = at::arange(scores.size(0));
+  return (nn::cross_entropy(scores, matching) + nn::cross_entropy(scores.t(), matching)) / 2;
+}
+
+}  // namespace patina

@@ -1,0 +1,60 @@
+// CLIP (Radford et al., ICML 2021): an image tower and a text tower that meet in one space.
+#pragma once
+
+#include "patina/models/text/text_tower.h"
+#include "patina/models/vision/vit.h"
+
+namespace patina {
+
+struct ClipShape {
+  ViTShape image;
+  TextShape text;
+  int64_t embedding = 512;  // width of the common space
+};
+
+/// Features are embeddings in the common space, not normalised: [B,E], of images and of texts
+/// alike. Adaptations act on the tower that the input goes through.
+class Clip : public Backbone {
+ public:
+  explicit Clip(ClipShape shape);
+
+  Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
+  Tensor logits(const Tensor&) const override { return {}; }
+
+  /// exp(logit_scale) times the cosine of every image with every text: [B,E], [N,E] -> [B,N].
+  Tensor similarity(const Tensor& images, const Tensor& texts) const;
+  /// What the towers give before the projections: the image's class token after its norm, the
+  /// text's end token after its.
+  Tensor pooled(const Input& input, const nn::Adaptations& adaptations = {}) const;
+
+  int64_t width() const override { return shape_.embedding; }
+  int64_t layers() const override { return shape_.image.depth; }
+  nn::BlockShape block() const override { return shape_.image.block(); }
+  std::string about() const override;
+  std::optional<ImageInput> image_input() const override { return image_.image_input(); }
+  std::optional<TextInput> text_input() const override;
+  void set_engine(std::shared_ptr<const nn::Engine> engine) override {
+    image_.set_engine(engine);
+    text_.set_engine(engine);
+    Backbone::set_engine(std::move(engine));
+  }
+  void walk(nn::Walk& w) override;
+  std::unique_ptr<Backbone> clone() const override { return nn::copy_of(*this); }
+
+  ViT& image() { return image_; }
+  const TextTower& text() const { return text_; }
+
+ private:
+  Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
+
+  ClipShape shape_;
+  ViT image_;
+  TextTower text_;
+  nn::Linear image_projection_, text_projection_;
+  Tensor logit_scale_;  // [], a natural logarithm
+};
+
+/// The symmetric cross-entropy of matching pairs: scores [B,B] of images against texts.
+Tensor contrastive_loss(const Tensor& scores);
+
+}  // namespace patina

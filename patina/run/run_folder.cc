@@ -1,0 +1,68 @@
+#include "patina/run/run_folder.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "patina/base/error.h"
+
+namespace patina {
+
+void RunFolder::tidy() const {
+  for (const auto& entry : fs::directory_iterator(path))
+    if (entry.path().extension() == ".tmp") fs::remove(entry.path());
+}
+
+bool RunFolder::open(RunMode mode, const std::string& recipe_text) const {
+  const bool used = fs::exists(recipe()) || fs::exists(checkpoint()) || fs::exists(previous());
+  if (used && mode == RunMode::fresh)
+    fail(ErrorKind::state,
+         "{} holds a run already: continue it with --resume, replace it with --overwrite, or "
+         "choose "
+         "another --out",
+         path.string());
+  if (used && mode == RunMode::resume) {
+    if (fs::exists(recipe())) compare(read_text(recipe()), recipe_text);
+    return fs::exists(checkpoint()) || fs::exists(previous());
+  }
+  if (used)
+    for (const auto& file : {recipe(), record(), predictions(), model(), checkpoint(), previous()})
+      fs::remove(file);
+  write_text(recipe(), recipe_text);
+  return false;
+}
+
+// A run continues under the recipe it began with.
+void RunFolder::compare(std::string_view before, std::string_view now) const {
+  if (before == now) return;
+  size_t line = 1, start = 0;
+  for (size_t i = 0; i < std::min(before.size(), now.size()) && before[i] == now[i]; ++i)
+    if (now[i] == '\n') ++line, start = i + 1;
+  const auto rest = [start](std::string_view text) {
+    return std::string(text.substr(start, text.find('\n', start) - start));
+  };
+  fail(ErrorKind::state,
+       "{} was begun with another recipe: line {} of its recipe.toml says `{}`, now it is `{}`; "
+       "change "
+       "it back, or start anew with another --out",
+       path.string(), line, rest(before), rest(now));
+}
+
+Archive RunFolder::load() const {
+  if (!fs::exists(checkpoint())) return Archive::read(previous());
+  try {
+    return Archive::read(checkpoint());
+  } catch (const Error& error) {
+    if (!fs::exists(previous())) throw;
+    std::fprintf(stderr, "%s\ncontinuing from the checkpoint before it\n", error.what());
+    return Archive::read(previous());
+  }
+}
+
+void RunFolder::save(const Archive& archive) const {
+  const fs::path fresh = path / "checkpoint.new.safetensors";
+  archive.write(fresh);
+  if (fs::exists(checkpoint())) fs::rename(checkpoint(), previous());
+  fs::rename(fresh, checkpoint());
+}
+
+}  // namespace patina

@@ -1,0 +1,98 @@
+#include "patina/session/artefact.h"
+
+#include "patina/base/error.h"
+#include "patina/base/json.h"
+#include "patina/config/recipe_file.h"
+#include "patina/version.h"
+
+namespace patina {
+
+void SessionRecipe::bind(Fields& f) {
+  f("seed", seed, "Seed of everything random.", at_least(0));
+  f.section("model", model, "The pre-trained backbone.");
+  f.section("learner", learner, "The method and its options.");
+  if (const LearnerRow* row = find_learner(learner.name); row && training_of_ != learner.name) {
+    training = row->training;
+    training_of_ = learner.name;
+  }
+  f.section("training", training, "How a task is trained.");
+  f.section("train_transform", train_transform, "From stored image to training input.");
+  f.section("test_transform", test_transform, "From stored image to test input and features.");
+  f.section("text", text, "From stored text to input.");
+}
+
+namespace {
+
+constexpr bool Grant::*kGrants[] = {&Grant::task_id_at_train, &Grant::task_id_at_test,
+                                    &Grant::boundaries,       &Grant::many_passes,
+                                    &Grant::new_classes,      &Grant::past_data};
+
+}  // namespace
+
+void Artefact::state(Archive& a) {
+  int format = kFormat;
+  a("format", format);
+  if (format != kFormat)
+    fail(ErrorKind::state, "it is an artefact of format {}, and patina {} reads format {}", format,
+         kVersion, kFormat);
+  a("recipe", recipe);
+  std::vector<int64_t> granted;
+  for (const auto member : kGrants) granted.push_back(grant.*member);
+  a("grant", granted);
+  Json names = classes;
+  a("classes", names);
+  a("class_of_column", class_of_column);
+  a("task_of_class", task_of_class);
+  a("tasks", tasks);
+  a("samples", samples);
+  a("in_memory", in_memory);
+  a("backbone", backbone);
+  a("hash", hash);
+  a("embedded", embedded);
+  a("is_text", is_text);
+  if (!a.loading()) return;
+  const auto damaged = [](const char* what) {
+    fail(ErrorKind::state, "the artefact's {} do not fit together", what);
+  };
+  if (granted.size() != std::size(kGrants)) damaged("grants");
+  for (size_t i = 0; i < std::size(kGrants); ++i) grant.*kGrants[i] = granted[i] != 0;
+  classes.clear();
+  for (const auto& name : names) {
+    if (!name.is_string()) damaged("classes");
+    classes.push_back(name.get<std::string>());
+  }
+  for (const int64_t c : class_of_column)
+    if (c < 0 || c >= int64_t(classes.size())) damaged("scores and classes");
+  if (task_of_class.size() != classes.size() || tasks < 0 || samples < 0)
+    damaged("tasks and classes");
+}
+
+std::shared_ptr<SessionRecipe> completed(std::shared_ptr<SessionRecipe> recipe,
+                                         const std::string& text,
+                                         const std::vector<std::string>& settings,
+                                         std::string_view origin) {
+  auto file = RecipeFile::parse(text, origin, settings);
+  file.bind(*recipe);
+  file.finish();
+  return recipe;
+}
+
+bool take_origin(ModelOptions& model, const Backbone& backbone) {
+  if (backbone.origin().empty()) return false;
+  auto file = RecipeFile::parse(backbone.origin(), "the backbone's options");
+  file.bind(model);
+  file.finish();
+  return true;
+}
+
+void write_artefact(const fs::path& path, Artefact& artefact, Tensor weights, Learner& learner,
+                    Trainer& trainer) {
+  Archive archive;
+  archive("artefact", artefact);
+  archive("weights", weights);
+  archive("learner", learner);
+  archive("trainer", trainer);
+  archive.write(path);
+}
+
+}  // namespace patina

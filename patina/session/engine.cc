@@ -1,0 +1,57 @@
+#include "patina/session/engine.h"
+
+#include <cstdio>
+#include <mutex>
+#include <string>
+
+#include "patina/base/error.h"
+#include "patina/kernels/isa.h"
+
+namespace patina {
+
+void EngineOptions::bind(Fields& f) {
+  f("kind", kind,
+    "Who computes the blocks: patina's kernels with frozen weights packed once, or LibTorch "
+    "plainly, "
+    "as a reference.",
+    {"packed", "plain"});
+  f("precision", precision,
+    "What products are computed in; sums, norms and weights in training are fp32. auto: bf16 where "
+    "that is faster, on processors with AMX and on AMD's with AVX512-BF16.",
+    {"auto", "fp32", "bf16"});
+  FeatureStoreOptions::bind(f);
+  f("image_cache_bytes", image_cache_bytes,
+    "Memory for decoded images, resized as far as that is the same every time, in bytes; 0: each "
+    "is decoded whenever it is read.",
+    at_least(0));
+}
+
+namespace {
+
+void warn_of_bf16() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    std::fprintf(stderr,
+                 "engine.precision is bf16, but this processor (%s) computes faster in fp32, which "
+                 "\"auto\" would take\n",
+                 std::string(kernels::name(kernels::isa())).c_str());
+  });
+}
+
+}  // namespace
+
+std::shared_ptr<const nn::Engine> make_engine(const EngineOptions& options) {
+  if (options.kind == "plain") {
+    if (options.precision == "bf16")
+      fail(ErrorKind::recipe,
+           "engine.precision is bf16, but the plain engine computes in fp32: set engine.kind to "
+           "packed");
+    return nn::plain_engine();
+  }
+  const bool faster = kernels::bf16_is_faster();
+  const bool bf16 = options.precision == "bf16" || (options.precision == "auto" && faster);
+  if (bf16 && !faster) warn_of_bf16();
+  return nn::packed_engine(bf16 ? nn::Precision::bf16 : nn::Precision::fp32);
+}
+
+}  // namespace patina

@@ -1,0 +1,25 @@
+// `[engine]`: how a run computes, and what it keeps so as not to compute it again.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "patina/config/fields.h"
+#include "patina/nn/engine.h"
+#include "patina/store/feature_store.h"
+
+namespace patina {
+
+struct EngineOptions : FeatureStoreOptions {
+  std::string kind = "packed";
+  std::string precision = "auto";
+  int64_t image_cache_bytes = int64_t{1} << 30;
+
+  void bind(Fields& f);
+};
+
+/// The engine of that kind. Precision "auto" is bf16 where kernels::bf16_is_faster(),
+/// else fp32. Throws Error(recipe) for the plain engine in bf16, which it does not know.
+std::shared_ptr<const nn::Engine> make_engine(const EngineOptions& options);
+
+}  // namespace patina

@@ -1,0 +1,52 @@
+#include "patina/session/feed.h"
+
+#include "patina/base/error.h"
+#include "patina/text/tokenizer.h"
+
+namespace patina {
+
+namespace {
+
+std::unique_ptr<Feed> image_feed(const ImageInput& takes, TransformOptions options,
+                                 const char* table, std::shared_ptr<ImageCache> cache) {
+  if (options.size == 0) options.size = takes.size;
+  if (options.normalize.empty()) options.normalize = takes.normalize;
+  if (options.size != takes.size)
+    fail(ErrorKind::recipe, "{}.size is {}, but the model takes {} px: set model.image_size", table,
+         options.size, takes.size);
+  return std::make_unique<ImageFeed>(std::move(options), std::move(cache));
+}
+
+std::unique_ptr<Feed> text_feed(const TextInput& takes, const Tokenizer* tokenizer,
+                                TextOptions options, const std::string& about) {
+  if (!tokenizer)
+    fail(ErrorKind::model,
+         "{}: there is no tokenizer beside the weights: put the model's tokenizer.json, vocab.txt "
+         "or the like into their folder",
+         about);
+  if (tokenizer->size() > takes.vocabulary)
+    fail(ErrorKind::model, "{}: its tokenizer has {} tokens, the network knows {}", about,
+         tokenizer->size(), takes.vocabulary);
+  if (takes.longest > 0 && options.max_length > takes.longest)
+    fail(ErrorKind::recipe, "text.max_length is {}, but the model takes {} tokens at most",
+         options.max_length, takes.longest);
+  if (options.max_length == 0) options.max_length = takes.longest;
+  return std::make_unique<TextFeed>(*tokenizer, options);
+}
+
+}  // namespace
+
+std::unique_ptr<Feed> make_feed(const Backbone& backbone, const Source& source,
+                                TransformOptions transform, const TextOptions& text,
+                                const char* table, std::shared_ptr<ImageCache> images) {
+  const auto pixels = backbone.image_input();
+  const auto texts = backbone.text_input();
+  if (source.is_text() && texts)
+    return text_feed(*texts, backbone.tokenizer(), text, backbone.about());
+  if (!source.is_text() && pixels)
+    return image_feed(*pixels, std::move(transform), table, std::move(images));
+  fail(ErrorKind::recipe, "the data are {}, but the model takes {} ({}): choose another of them",
+       source.is_text() ? "texts" : "images", texts ? "texts" : "images", backbone.about());
+}
+
+}  // namespace patina

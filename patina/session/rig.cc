@@ -1,0 +1,63 @@
+#include "patina/session/rig.h"
+
+#include "patina/base/error.h"
+#include "patina/models/two_tower/clip.h"
+#include "patina/models/vision/mlp.h"
+#include "patina/session/feed.h"
+
+namespace patina {
+
+void check_fits(const LearnerRow& row, const Backbone& backbone) {
+  const bool blocks = row.network == Network::transformer || row.network == Network::clip;
+  if (row.network == Network::mlp && !dynamic_cast<const Mlp*>(&backbone))
+    fail(ErrorKind::recipe,
+         "{} masks the units of an MLP (model.name = \"mlp\"), and the model is {}", row.name,
+         backbone.about());
+  if (blocks && backbone.layers() == 0)
+    fail(ErrorKind::recipe, "{} adapts transformer blocks, and the model has none: {}", row.name,
+         backbone.about());
+  if (row.network != Network::clip) return;
+  if (!dynamic_cast<const Clip*>(&backbone))
+    fail(ErrorKind::recipe, "{} reads class names: it needs a CLIP, and the model is {}", row.name,
+         backbone.about());
+  if (!backbone.tokenizer())
+    fail(ErrorKind::recipe,
+         "{} reads class names, but there is no tokenizer beside the model's weights: put "
+         "tokenizer.json or bpe_simple_vocab_16e6.txt.gz there",
+         row.name);
+}
+
+namespace {
+
+const RigOptions& checked(const RigOptions& options, const Backbone& backbone) {
+  if (const auto lack = missing(options.row->needs, options.grant))
+    fail(ErrorKind::scenario, "{} cannot learn here: it needs {}", options.row->name, *lack);
+  check_fits(*options.row, backbone);
+  return options;
+}
+
+std::shared_ptr<ImageCache> cache_of(const RigOptions& options) {
+  return options.images ? options.images : std::make_shared<ImageCache>(0);
+}
+
+}  // namespace
+
+Rig::Rig(Backbone& backbone, const Source& train, const Source& test, const RigOptions& options)
+    : grant_(checked(options, backbone).grant),
+      train_feed_(make_feed(backbone, train, options.train_transform, options.text,
+                            "train_transform", cache_of(options))),
+      test_feed_(make_feed(backbone, test, options.test_transform, options.text, "test_transform",
+                           cache_of(options))),
+      pool_(options.data_threads),
+      samples_(train, *train_feed_, pool_),
+      learner_(
+          options.row->make({backbone, options.seeds, options.grant, &samples_}, *options.learner)),
+      trainer_(std::make_unique<Trainer>(options.training, *train_feed_, *test_feed_, pool_,
+                                         options.seeds, options.between_steps)) {}
+
+void Rig::learn(const Task& task) {
+  trainer_->learn(*learner_, task, grant_);
+  learner_->before_scores(*trainer_);
+}
+
+}  // namespace patina

@@ -1,0 +1,172 @@
+#include "patina/session/sources.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "patina/base/error.h"
+#include "patina/data/files.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+namespace {
+
+/// Samples with labels that are known to number the classes.
+class Labelled : public Source {
+ public:
+  Labelled(int64_t size, std::vector<int64_t> labels, std::vector<std::string> classes)
+      : labels_(std::move(labels)), classes_(std::move(classes)) {
+    check_class_names(classes_, "the classes");
+    if (int64_t(labels_.size()) != size)
+      fail(ErrorKind::data, "{} samples with {} labels", size, labels_.size());
+    for (const int64_t label : labels_)
+      if (label < 0 || label >= int64_t(classes_.size()))
+        fail(ErrorKind::data, "a label is {}, and there are {} classes", label, classes_.size());
+  }
+
+  int64_t size() const override { return int64_t(labels_.size()); }
+  int64_t label(int64_t i) const override { return labels_.at(size_t(i)); }
+  const std::vector<std::string>& classes() const override { return classes_; }
+
+ private:
+  std::vector<int64_t> labels_;
+  std::vector<std::string> classes_;
+};
+
+/// [N,H,W,3] uint8 of what was given.
+Tensor pixels_of(const Tensor& given) {
+  if (!given.defined()) fail(ErrorKind::data, "the images are an undefined tensor");
+  const Tensor images = given.dim() == 3 ? given.unsqueeze(0) : given;
+  if (images.dim() != 4 || images.size(1) != 3)
+    fail(ErrorKind::data, "images are [N,3,H,W] or one [3,H,W], and these are {}",
+         shape_text(given.sizes()));
+  if (images.size(2) < 1 || images.size(3) < 1 || images.size(2) > kLargestSide ||
+      images.size(3) > kLargestSide)
+    fail(ErrorKind::data, "images have sides of 1 to {} pixels, and these are {}", kLargestSide,
+         shape_text(given.sizes()));
+  NoGrad no_grad;
+  const Tensor rows = images.detach().to(at::kCPU).permute({0, 2, 3, 1}).contiguous();
+  if (rows.scalar_type() == at::kByte) return rows;
+  if (!rows.is_floating_point())
+    fail(ErrorKind::data, "images are uint8, or float in [0, 1]; these are of another type");
+  const Tensor values = rows.to(at::kFloat);
+  // A little outside is what resampling leaves; normalised values are far outside.
+  constexpr double kSlack = 0.01;
+  if (values.numel() > 0 && !(values.ge(-kSlack) & values.le(1 + kSlack)).all().item<bool>())
+    fail(ErrorKind::data,
+         "float images hold pixels in [0, 1], and these hold others: give them as they are before "
+         "any normalisation");
+  return (values.clamp(0, 1) * 255 + 0.5).to(at::kByte);
+}
+
+class ImageTensor : public Labelled {
+ public:
+  ImageTensor(Tensor pixels, std::vector<int64_t> labels, std::vector<std::string> classes)
+      : Labelled(pixels.size(0), std::move(labels), std::move(classes)),
+        pixels_(std::move(pixels)) {}
+
+  Image image(int64_t i) const override {
+    Image image(int(pixels_.size(1)), int(pixels_.size(2)));
+    const uint8_t* from = pixels_.data_ptr<uint8_t>() + i * int64_t(image.pixels.size());
+    std::copy(from, from + image.pixels.size(), image.pixels.begin());
+    return image;
+  }
+  std::string origin(int64_t i) const override { return fmt::format("image {}", i); }
+
+ private:
+  Tensor pixels_;  // [N,H,W,3] uint8
+};
+
+class ImageFiles : public Labelled {
+ public:
+  ImageFiles(std::vector<fs::path> files, std::vector<int64_t> labels,
+             std::vector<std::string> classes)
+      : Labelled(int64_t(files.size()), std::move(labels), std::move(classes)),
+        files_(std::move(files)) {}
+
+  Image image(int64_t i) const override { return read_image(files_.at(size_t(i))); }
+  std::string origin(int64_t i) const override { return files_.at(size_t(i)).string(); }
+
+ private:
+  std::vector<fs::path> files_;
+};
+
+class ListedTexts : public Labelled {
+ public:
+  ListedTexts(std::vector<Text> texts, std::vector<int64_t> labels,
+              std::vector<std::string> classes)
+      : Labelled(int64_t(texts.size()), std::move(labels), std::move(classes)),
+        texts_(std::move(texts)) {}
+
+  bool is_text() const override { return true; }
+  Text text(int64_t i) const override { return texts_.at(size_t(i)); }
+  std::string origin(int64_t i) const override { return fmt::format("text {}", i); }
+
+ private:
+  std::vector<Text> texts_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Source> image_tensor(const Tensor& images, std::vector<int64_t> labels,
+                                           std::vector<std::string> classes) {
+  return std::make_shared<const ImageTensor>(pixels_of(images), std::move(labels),
+                                             std::move(classes));
+}
+
+std::shared_ptr<const Source> image_files(std::vector<fs::path> files, std::vector<int64_t> labels,
+                                          std::vector<std::string> classes) {
+  return std::make_shared<const ImageFiles>(std::move(files), std::move(labels),
+                                            std::move(classes));
+}
+
+std::shared_ptr<const Source> labelled_texts(std::vector<Text> texts, std::vector<int64_t> labels,
+                                             std::vector<std::string> classes) {
+  return std::make_shared<const ListedTexts>(std::move(texts), std::move(labels),
+                                             std::move(classes));
+}
+
+std::shared_ptr<const LearnedSources> LearnedSources::with(std::shared_ptr<const Source> source,
+                                                           std::vector<int64_t> numbers,
+                                                           std::vector<std::string> classes) const {
+  auto more = std::make_shared<LearnedSources>(*this);
+  const int64_t first = size(), end = first + source->size();
+  more->parts_.push_back({std::move(source), std::move(numbers), first, end});
+  more->classes_ = std::move(classes);
+  return more;
+}
+
+const LearnedSources::Part& LearnedSources::part_of(int64_t i) const {
+  PATINA_CHECK(i >= 0 && i < size(), "sample {} of {}", i, size());
+  if (i < absent_)
+    fail(ErrorKind::state,
+         "sample {} was learned before the artefact was opened, which does not hold it", i);
+  return *std::ranges::upper_bound(parts_, i, {}, &Part::end);
+}
+
+int64_t LearnedSources::label(int64_t i) const {
+  const Part& part = part_of(i);
+  return part.numbers.at(size_t(part.source->label(i - part.first)));
+}
+
+Image LearnedSources::image(int64_t i) const {
+  const Part& part = part_of(i);
+  return part.source->image(i - part.first);
+}
+
+Text LearnedSources::text(int64_t i) const {
+  const Part& part = part_of(i);
+  return part.source->text(i - part.first);
+}
+
+std::string LearnedSources::origin(int64_t i) const {
+  const Part& part = part_of(i);
+  return part.source->origin(i - part.first);
+}
+
+Fingerprint LearnedSources::fingerprint(int64_t i) const {
+  const Part& part = part_of(i);
+  return part.source->fingerprint(i - part.first);
+}
+
+}  // namespace patina

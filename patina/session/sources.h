@@ -1,0 +1,58 @@
+// Sources of what a session is handed: tensors, files, texts, and all of them one after another.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "patina/data/source.h"
+#include "patina/tensor.h"
+
+namespace patina {
+
+/// Images [N,3,H,W] or one [3,H,W], uint8 or float in [0,1], with their labels. Throws Error(data)
+/// for another shape or type, values that are no pixels, or labels that do not number `classes`.
+std::shared_ptr<const Source> image_tensor(const Tensor& images, std::vector<int64_t> labels,
+                                           std::vector<std::string> classes);
+
+/// Image files, decoded when they are read.
+std::shared_ptr<const Source> image_files(std::vector<fs::path> files, std::vector<int64_t> labels,
+                                          std::vector<std::string> classes);
+
+std::shared_ptr<const Source> labelled_texts(std::vector<Text> texts, std::vector<int64_t> labels,
+                                             std::vector<std::string> classes);
+
+/// What a session has learned from, source after source, with the session's class numbers.
+class LearnedSources : public Source {
+ public:
+  /// The first `absent` samples were learned from elsewhere: they count, and cannot be read.
+  explicit LearnedSources(bool is_text, int64_t absent = 0) : is_text_(is_text), absent_(absent) {}
+  /// These and one more, whose class c is `numbers[c]` of `classes`.
+  std::shared_ptr<const LearnedSources> with(std::shared_ptr<const Source> source,
+                                             std::vector<int64_t> numbers,
+                                             std::vector<std::string> classes) const;
+
+  int64_t size() const override { return parts_.empty() ? absent_ : parts_.back().end; }
+  int64_t label(int64_t i) const override;
+  bool is_text() const override { return is_text_; }
+  Image image(int64_t i) const override;
+  Text text(int64_t i) const override;
+  std::string origin(int64_t i) const override;
+  const std::vector<std::string>& classes() const override { return classes_; }
+  Fingerprint fingerprint(int64_t i) const override;
+
+ private:
+  struct Part {
+    std::shared_ptr<const Source> source;
+    std::vector<int64_t> numbers;
+    int64_t first, end;
+  };
+  const Part& part_of(int64_t i) const;
+
+  bool is_text_;
+  int64_t absent_;
+  std::vector<Part> parts_;
+  std::vector<std::string> classes_;
+};
+
+}  // namespace patina

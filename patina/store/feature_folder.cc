@@ -1,0 +1,142 @@
+#include "patina/store/feature_folder.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+
+#include "patina/base/error.h"
+
+namespace patina {
+
+namespace {
+
+constexpr const char* kEnding = ".safetensors";
+
+// A subfolder is named after its space's hash; whatever else lies in the folder is not ours.
+bool is_space(const std::string& name) {
+  return name.size() == 32 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+// What a killed process left half written.
+bool is_remnant(const fs::path& path, fs::file_time_type changed) {
+  return path.extension() == ".tmp" &&
+         changed < fs::file_time_type::clock::now() - std::chrono::hours(1);
+}
+
+// Calls body(entry) for what a folder holds; nothing where it cannot be listed. Other processes add
+// and delete meanwhile.
+template <class Body>
+void for_each_in(const fs::path& folder, Body body) {
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error))
+    body(*entry);
+}
+
+// No other process has this number, on whatever machine it shares the folder from.
+std::string process_name() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch().count();
+  return fmt::format("{:x}-{}", now, ::getpid());
+}
+
+}  // namespace
+
+FeatureFolder::FeatureFolder(fs::path root, int64_t most_bytes)
+    : root_(most_bytes > 0 ? std::move(root) : fs::path()),
+      most_bytes_(most_bytes),
+      writable_(!root_.empty()) {}
+
+std::optional<FeatureSegment> FeatureFolder::open(const fs::path& file, const std::string& space,
+                                                  int64_t width) {
+  try {
+    return FeatureSegment::open(file, space, width);
+  } catch (const std::exception& error) {
+    std::error_code ignored;
+    if (!fs::exists(file, ignored)) return std::nullopt;  // trimmed by another process
+    std::fprintf(stderr, "kept features left out, to be computed again: %s\n", error.what());
+    fs::remove(file, ignored);
+    return std::nullopt;
+  }
+}
+
+std::vector<FeatureSegment> FeatureFolder::fresh(const std::string& space, int64_t width) {
+  std::vector<FeatureSegment> segments;
+  if (root_.empty()) return segments;
+  const fs::path folder = root_ / space;
+  Listed& listed = listed_[space];
+  std::error_code error;
+  const auto changed = fs::last_write_time(folder, error);
+  if (error || changed == listed.changed) return segments;
+  listed.changed = changed;
+  for_each_in(folder, [&](const fs::directory_entry& entry) {
+    const fs::path& file = entry.path();
+    if (file.extension() != kEnding || !listed.files.insert(file).second) return;
+    if (auto segment = open(file, space, width)) segments.push_back(std::move(*segment));
+  });
+  return segments;
+}
+
+std::optional<FeatureSegment> FeatureFolder::write(const std::string& space, int64_t width,
+                                                   std::span<const FeatureKey> keys,
+                                                   std::span<const float> features) {
+  if (!writable_ || int64_t(features.size_bytes()) > most_bytes_) return std::nullopt;
+  static const std::string process = process_name();
+  static std::atomic<int64_t> files = 0;
+  const fs::path file = root_ / space / fmt::format("{}-{}{}", process, ++files, kEnding);
+  try {
+    make_folder(file.parent_path());
+    FeatureSegment::write(file, space, width, keys, features);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "features are kept in memory only: %s\n", error.what());
+    writable_ = false;
+    return std::nullopt;
+  }
+  listed_[space].files.insert(file);
+  auto segment = open(file, space, width);
+  trim();
+  return segment;
+}
+
+// A file that is mapped stays readable when it is deleted.
+void FeatureFolder::trim() const {
+  struct File {
+    fs::file_time_type changed;
+    fs::path path;
+    int64_t bytes;
+  };
+  std::vector<File> files;
+  int64_t bytes = 0;
+  for_each_in(root_, [&](const fs::directory_entry& space) {
+    if (!is_space(space.path().filename().string())) return;
+    for_each_in(space.path(), [&](const fs::directory_entry& entry) {
+      std::error_code error;
+      const auto changed = entry.last_write_time(error);
+      if (!error && is_remnant(entry.path(), changed)) fs::remove(entry.path(), error);
+      const auto size = entry.file_size(error);
+      if (error || entry.path().extension() != kEnding) return;
+      files.push_back({changed, entry.path(), int64_t(size)});
+      bytes += int64_t(size);
+    });
+  });
+  std::ranges::sort(files, {}, [](const File& file) { return std::pair(file.changed, file.path); });
+  for (size_t i = 0; i < files.size() && bytes > most_bytes_; ++i) {
+    std::error_code ignored;
+    fs::remove(files[i].path, ignored);
+    bytes -= files[i].bytes;
+  }
+}
+
+fs::path usual_cache_folder() {
+  // A relative path there is invalid, says the XDG specification.
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/')
+    return fs::path(cache) / "patina";
+  if (const char* home = std::getenv("HOME"); home && *home == '/')
+    return fs::path(home) / ".cache" / "patina";
+  return {};
+}
+
+}  // namespace patina

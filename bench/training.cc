@@ -14,8 +14,8 @@ constexpr double kRate = 0.01;
 std::unique_ptr<nn::Adaptation> make(Adapting adapting, const ViT& vit) {
   if (adapting == Adapting::network) return nullptr;
   Random random = Seeds(1)("adaptation");
-  if (adapting == Adapting::adapter) return make_adapter({.bottleneck = 64}, vit, random);
-  return make_prefix({.length = 20, .layers = {0, 1, 2, 3, 4}}, vit, random);
+  if (adapting == Adapting::adapter) return make_adapter({.bottleneck = 64}, vit.tower(), random);
+  return make_prefix({.length = 20, .layers = {0, 1, 2, 3, 4}}, vit.tower(), random);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "patina/tensor.h"
 
+#include "patina/base/work.h"
+
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <fmt/format.h>
@@ -76,7 +78,10 @@ void in_parallel(int64_t n, int64_t least, const std::function<void(int64_t, int
 #ifndef _OPENMP
 #error LibTorch shares loops among threads only where its headers are compiled with OpenMP
 #endif
-  at::parallel_for(0, n, least, work);
+  at::parallel_for(0, n, least, [&work, current = current_work()](int64_t from, int64_t end) {
+    const WorkScope scope(current);
+    work(from, end);
+  });
 }
 std::string libtorch_version() {
   return TORCH_VERSION;

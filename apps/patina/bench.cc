@@ -60,7 +60,8 @@ void run_scenarios(const Arguments& arguments, bool quiet) {
     fail(ErrorKind::file, "{}: is a folder; --out names a file", arguments.out);
   std::optional<AtomicFile> out;
   if (!arguments.out.empty()) out.emplace(arguments.out);
-  Progress::enable(false);  // of what is measured
+  Work silent;  // what is measured shows no progress
+  const WorkScope scope(&silent);
 
   Json record = {{"schema", 1}, {"quick", arguments.quick}, {"machine", bench::about_machine()}};
   record["load_average"] = {{"before", bench::load_average()}};

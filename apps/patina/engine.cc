@@ -6,13 +6,14 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "apps/patina/answers.h"
 #include "apps/patina/blas.h"
 #include "apps/patina/commands.h"
+#include "patina/base/console.h"
 #include "patina/base/error.h"
 #include "patina/base/file.h"
-#include "patina/base/progress.h"
 #include "patina/tensor.h"
 #include "patina/version.h"
 
@@ -25,6 +26,9 @@ struct Program {
                    fmt::format("patina {} (LibTorch {})", kVersion, libtorch_version())};
   int threads = 0;
   bool quiet = false;
+  std::optional<Console> console;
+  Work work;
+  WorkScope scope{&work};
 
   Program() {
     Command program = line.program();
@@ -35,7 +39,8 @@ struct Program {
     program.flag("--quiet", quiet, "No progress lines");
     line.when_parsed([this] {
       prepare_cpu(threads);
-      Progress::enable(!quiet);
+      console.emplace(!quiet);
+      work.observer = &*console;
     });
     for (const auto add :
          {add_run, add_sweep, add_report, add_learn, add_predict, add_eval, add_forget, add_list,

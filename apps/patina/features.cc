@@ -101,12 +101,12 @@ class Collector {
  private:
   void add(const Input& input, const Tensor& rows, const Tensor& answer) {
     add(input, rows);
-    const auto* t5 = dynamic_cast<const T5*>(&backbone_);
-    if (!answer.defined() || !t5) return;
-    Recorder recorder("decoder_", int(t5->prompt_layers()));
-    const Tensor tokens = t5->decode(answer, t5->tokens(input), input.mask, {&recorder});
+    if (!answer.defined()) return;
+    Recorder recorder("decoder_", int(backbone_.prompt_layers()));
+    const Tensor tokens = backbone_.decoded(answer, input, {&recorder});
+    if (!tokens.defined()) return;
     for (const auto& [name, tensor] : recorder.kept) put(name, tensor);
-    put("word_scores", t5->word_scores(tokens));
+    put("word_scores", backbone_.word_scores(tokens));
   }
 
   void add_features(const Input& input, const std::string& prefix) {
@@ -117,11 +117,10 @@ class Collector {
     if (!all_) return;
     for (const auto& [name, tensor] : recorder.kept) put(name, tensor);
     if (const Tensor logits = backbone_.logits(features); logits.defined()) put("logits", logits);
-    if (const auto* language = dynamic_cast<const LanguageModel*>(&backbone_)) {
-      if (language->shape().pooler) put("pooled", language->pooled(features));
-      if (language->shape().words)
-        put("word_scores", language->word_scores(recorder.kept.back().second));
-    }
+    if (const Tensor pooled = backbone_.pooled(features); pooled.defined()) put("pooled", pooled);
+    if (backbone_.has_decoder()) return;  // words are scored at the decoder's tokens
+    const Tensor words = backbone_.word_scores(recorder.kept.back().second);
+    if (words.defined()) put("word_scores", words);
   }
 
   // Batches of texts differ in length: what is missing behind a text's tokens becomes 0.

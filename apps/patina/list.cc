@@ -58,7 +58,7 @@ Rows rows_of(const std::string& what) {
                        {"stores", row.stores},
                        {"differs", row.differs},
                        {"needs", row.needs.names()},
-                       {"network", network_name(row.network)},
+                       {"network", row.network.name},
                        {"epochs", row.training.epochs}}});
   if (what == "models")
     for (const auto& info : model_list())

@@ -61,8 +61,8 @@ void Gaussians::add(const Tensor& mean, const Tensor& covariance) {
 Tensor Gaussians::sample(std::span<const int64_t> counts, Random& random,
                          std::span<const double> scales) const {
   NoGrad no_grad;
-  PATINA_CHECK(int64_t(counts.size()) == classes() && classes() > 0, "a count for every class");
-  PATINA_CHECK(scales.empty() || scales.size() == counts.size(), "a scale for every class");
+  PATINA_REQUIRE(int64_t(counts.size()) == classes() && classes() > 0, "a count for every class");
+  PATINA_REQUIRE(scales.empty() || scales.size() == counts.size(), "a scale for every class");
   const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{0});
   Tensor noise = at::empty({total, means_[0].size(0)});
   random.fill_normal(values(noise));
@@ -90,7 +90,7 @@ void Mahalanobis::add(const Tensor& mean, const Tensor& covariance) {
 
 Tensor Mahalanobis::squared_distances(const Tensor& x) const {
   NoGrad no_grad;
-  PATINA_CHECK(classes() > 0, "distances to no class");
+  PATINA_REQUIRE(classes() > 0, "distances to no class");
   std::vector<Tensor> columns;
   for (size_t c = 0; c < means_.size(); ++c)
     columns.push_back(squared_lengths(inverses_[c], x - means_[c]));

@@ -96,7 +96,7 @@ void RidgeStatistics::add_primal(const Tensor& features, const Tensor& targets) 
 
 Tensor RidgeStatistics::solve(double penalty) const {
   NoGrad no_grad;
-  PATINA_CHECK(samples_ > 0, "ridge without samples");
+  PATINA_REQUIRE(samples_ > 0, "ridge without samples");
   if (!dual()) return ShiftedInverse(gram_, penalty)(products_).to(at::kFloat);
   const Tensor outputs = one_hot(targets_, classes_, at::kDouble);
   if (const auto weights = refined_weights(rows_, kernel_, outputs, penalty))
@@ -108,7 +108,7 @@ Tensor RidgeStatistics::solve(double penalty) const {
 }
 
 Tensor RidgeStatistics::last_kernel(int64_t count) const {
-  PATINA_CHECK(dual() && count <= samples_, "no products of these samples");
+  PATINA_REQUIRE(dual() && count <= samples_, "no products of these samples");
   const int64_t first = samples_ - count;
   return mirrored(kernel_.slice(0, first).slice(1, first));
 }

@@ -43,7 +43,7 @@ struct Moments {
 };
 
 Moments moments(const std::vector<double>& values) {
-  PATINA_CHECK(values.size() >= 2, "a test of {} values", values.size());
+  PATINA_REQUIRE(values.size() >= 2, "a test of {} values", values.size());
   Moments m;
   for (const double v : values) m.mean += v / double(values.size());
   for (const double v : values) m.variance_of_mean += (v - m.mean) * (v - m.mean);

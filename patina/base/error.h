@@ -75,6 +75,14 @@ namespace detail {
 
 }  // namespace patina
 
+/// What a caller must keep to: a size, a type, a name. Throws Error(usage) with the message, so
+/// that a library never ends its host.
+#define PATINA_REQUIRE(condition, ...)                         \
+  do {                                                         \
+    if (!(condition)) [[unlikely]]                             \
+      ::patina::fail(::patina::ErrorKind::usage, __VA_ARGS__); \
+  } while (false)
+
 /// A condition that only a bug in patina can break. Prints where and aborts. Input never reaches
 /// it.
 #define PATINA_CHECK(condition, ...)                                                              \

@@ -1,67 +1,46 @@
 #include "patina/base/progress.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <cmath>
-#include <cstdio>
 
 namespace patina {
-
-namespace {
-std::atomic<bool> enabled{true};
-}
 
 using Clock = std::chrono::steady_clock;
 
 Progress::Progress(std::string label, int64_t total, std::string unit)
-    : label_(std::move(label)),
+    : observer_(current_work() ? current_work()->observer : nullptr),
+      label_(std::move(label)),
       unit_(std::move(unit)),
       total_(total),
       start_(Clock::now()),
-      printed_(start_) {}
+      told_at_(start_) {}
 
 Progress::~Progress() {
-  if (shown_) print(true);
-}
-
-void Progress::enable(bool on) {
-  enabled = on;
+  if (told_) tell(true);
 }
 
 void Progress::advance(int64_t amount) {
+  constexpr double kQuiet = 2;  // seconds
   done_ += amount;
-  if (!enabled) return;
-  static const bool terminal = ::isatty(STDERR_FILENO);
+  if (!observer_) return;
   const auto now = Clock::now();
-  const std::chrono::duration<double> since_start = now - start_, since_print = now - printed_;
-  const double interval = terminal ? 0.2 : std::min(60.0, 5 + since_start.count() / 20);
-  if (since_start.count() < 2 || since_print.count() < interval) return;
-  printed_ = now;
-  print(false);
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  const std::chrono::duration<double> since = now - told_at_;
+  if (seconds < kQuiet || since.count() < observer_->interval(seconds)) return;
+  told_at_ = now;
+  tell(false);
 }
 
-void Progress::print(bool last) {
-  static const bool terminal = ::isatty(STDERR_FILENO);
-  const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-  const double rate = done_ / std::max(seconds, 1e-9);
-  std::string line = fmt::format("{}: {}", label_, format_count(done_));
-  if (total_ > 0) line += fmt::format("/{}", format_count(total_));
-  line += fmt::format(" {}, {:.{}f} a second", unit_, rate, rate < 10 ? 2 : 0);
-  if (!note_.empty()) line += ", " + note_;
-  if (last) {
-    line += fmt::format(", {}", format_seconds(seconds));
-  } else if (total_ > done_ && rate > 0) {
-    line += fmt::format(", {} left", format_seconds((total_ - done_) / rate));
-  }
-  if (terminal) {
-    std::fprintf(stderr, "\r\033[K%s%s", line.c_str(), last ? "\n" : "");
-  } else {
-    std::fprintf(stderr, "%s\n", line.c_str());
-  }
-  std::fflush(stderr);
-  shown_ = true;
+void Progress::tell(bool last) {
+  observer_->progress({.label = label_,
+                       .unit = unit_,
+                       .note = note_,
+                       .done = done_,
+                       .total = total_,
+                       .seconds = std::chrono::duration<double>(Clock::now() - start_).count(),
+                       .last = last});
+  told_ = true;
 }
 
 std::string format_seconds(double seconds) {

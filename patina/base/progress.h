@@ -1,13 +1,15 @@
-// One progress line with rate and time left; plain lines when the output is not a terminal.
+// How far a part of the work is, told to the work's observer; and numbers as people read them.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <string>
 
+#include "patina/base/work.h"
+
 namespace patina {
 
-/// Silent for the first two seconds, so quick work prints nothing.
+/// Tells the current work's observer; says nothing for the first two seconds.
 class Progress {
  public:
   Progress(std::string label, int64_t total, std::string unit);
@@ -16,17 +18,16 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void advance(int64_t amount = 1);
-  void note(std::string text) { note_ = std::move(text); }  // shown after the rate: "loss 0.31"
-
-  /// False silences every line of the process (--quiet).
-  static void enable(bool on);
+  void note(std::string text) { note_ = std::move(text); }  // "loss 0.31"
 
  private:
-  void print(bool last);
+  void tell(bool last);
+
+  Observer* observer_;
   std::string label_, unit_, note_;
   int64_t total_, done_ = 0;
-  std::chrono::steady_clock::time_point start_, printed_;
-  bool shown_ = false;
+  std::chrono::steady_clock::time_point start_, told_at_;
+  bool told_ = false;
 };
 
 /// "1 h 02 min", "3 min 20 s", "12.4 s".

@@ -53,7 +53,7 @@ double Random::normal() {
 }
 
 uint64_t Random::below(uint64_t bound) {
-  PATINA_CHECK(bound > 0, "no number is below 0");
+  PATINA_REQUIRE(bound > 0, "no number is below 0");
   // Reject the few values that would favour small results.
   const uint64_t limit = ~uint64_t{0} - (~uint64_t{0} % bound + 1) % bound;
   while (true) {
@@ -90,7 +90,7 @@ Random Seeds::operator()(std::string_view name, uint64_t index) const {
 // RandomState seeds MT19937 with Knuth's recurrence and shuffles from the back, drawing each index
 // by masking 32 bits to the next power of two and rejecting what is too large.
 std::vector<int64_t> numpy_permutation(uint32_t seed, int64_t n) {
-  PATINA_CHECK(n >= 0 && n <= int64_t{0xffffffff}, "permutation of {}", n);
+  PATINA_REQUIRE(n >= 0 && n <= int64_t{0xffffffff}, "permutation of {}", n);
   std::array<uint32_t, 624> state;
   state[0] = seed;
   for (uint32_t i = 1; i < 624; ++i)

@@ -128,7 +128,7 @@ struct Team::State {
 };
 
 Team::Team(int threads) {
-  PATINA_CHECK(threads >= 1, "a team of {} threads", threads);
+  PATINA_REQUIRE(threads >= 1, "a team of {} threads", threads);
   state_ = std::make_unique<State>(threads);
 }
 Team::~Team() = default;
@@ -138,7 +138,7 @@ int Team::threads() const {
 }
 
 void Team::run(int64_t pieces, const std::function<void(int64_t)>& work) {
-  PATINA_CHECK(pieces >= 0 && pieces < int64_t{1} << 31, "a loop of {} pieces", pieces);
+  PATINA_REQUIRE(pieces >= 0 && pieces < int64_t{1} << 31, "a loop of {} pieces", pieces);
   if (!working && pieces > 1 && threads() > 1) {
     const std::unique_lock lock(state_->calling, std::try_to_lock);
     if (lock) return state_->run(pieces, work);

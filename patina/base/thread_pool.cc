@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "patina/base/work.h"
+
 namespace patina {
 
 int usable_cores() {
@@ -63,7 +65,10 @@ int ThreadPool::threads() const {
 void ThreadPool::submit(std::function<void()> task) {
   {
     std::lock_guard lock(state_->mutex);
-    state_->tasks.push_back(std::move(task));
+    state_->tasks.push_back([work = current_work(), task = std::move(task)] {
+      const WorkScope scope(work);
+      task();
+    });
   }
   state_->wake.notify_one();
 }

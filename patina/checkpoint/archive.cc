@@ -103,7 +103,7 @@ void Archive::operator()(std::string_view key, Tensor& value) {
       about["trains"] = value.requires_grad();
       tensors_[name] = value.detach().to(at::kCPU).clone().contiguous();
     }
-    PATINA_CHECK(!values_->contains(name), "state key {} twice", name);
+    PATINA_REQUIRE(!values_->contains(name), "state key {} twice", name);
     (*values_)[name] = about;
     return;
   }
@@ -132,7 +132,7 @@ template <class T>
 void Archive::scalar(std::string_view key, T& value) {
   const std::string name = prefix_ + std::string(key);
   if (!loading_) {
-    PATINA_CHECK(!values_->contains(name), "state key {} twice", name);
+    PATINA_REQUIRE(!values_->contains(name), "state key {} twice", name);
     (*values_)[name] = stored(value);
     return;
   }

@@ -22,7 +22,7 @@ constexpr std::pair<DType, at::ScalarType> kTypes[] = {
 Tensor to_tensor(const StoredTensor& stored) {
   const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes),
                                   [&](const auto& pair) { return pair.first == stored.dtype; });
-  PATINA_CHECK(type != std::end(kTypes), "dtype {}", name(stored.dtype));
+  PATINA_REQUIRE(type != std::end(kTypes), "dtype {}", name(stored.dtype));
   // The map may be aligned to a byte only, so the bytes are copied.
   Tensor raw = at::empty(stored.shape, type->second);
   if (!stored.data.empty()) std::memcpy(raw.data_ptr(), stored.data.data(), stored.data.size());
@@ -37,8 +37,8 @@ StoredTensor to_stored(const Tensor& tensor) {
   const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const auto& pair) {
     return pair.second == tensor.scalar_type();
   });
-  PATINA_CHECK(type != std::end(kTypes) && tensor.is_contiguous() && tensor.device().is_cpu(),
-               "cannot store a tensor of type {}", at::toString(tensor.scalar_type()));
+  PATINA_REQUIRE(type != std::end(kTypes) && tensor.is_contiguous() && tensor.device().is_cpu(),
+                 "cannot store a tensor of type {}", at::toString(tensor.scalar_type()));
   return {type->first,
           tensor.sizes().vec(),
           {static_cast<const uint8_t*>(tensor.data_ptr()), tensor.nbytes()}};

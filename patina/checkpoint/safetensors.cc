@@ -36,7 +36,7 @@ constexpr std::array<DTypeRow, 10> kDTypes{{{DType::f64, "F64", 8},
 const DTypeRow& row(DType dtype) {
   const auto at = std::find_if(kDTypes.begin(), kDTypes.end(),
                                [&](const DTypeRow& row) { return row.dtype == dtype; });
-  PATINA_CHECK(at != kDTypes.end(), "no such dtype: {}", int(dtype));
+  PATINA_REQUIRE(at != kDTypes.end(), "no such dtype: {}", int(dtype));
   return *at;
 }
 
@@ -234,8 +234,8 @@ void write_safetensors(const fs::path& path, const std::map<std::string, StoredT
   std::vector<const std::pair<const std::string, StoredTensor>*> order;
   for (const auto& entry : tensors) {
     const auto& [name, tensor] = entry;
-    PATINA_CHECK(name != kMetadataKey, "a tensor may not be called {}", name);
-    PATINA_CHECK(
+    PATINA_REQUIRE(name != kMetadataKey, "a tensor may not be called {}", name);
+    PATINA_REQUIRE(
         std::all_of(tensor.shape.begin(), tensor.shape.end(), [](auto n) { return n >= 0; }) &&
             bytes_needed(tensor.shape, tensor.dtype) == tensor.data.size(),
         "{}: {} bytes do not fit the shape", name, tensor.data.size());

@@ -44,8 +44,8 @@ SampleHandles Batch::handles() const {
 
 Dataset::Dataset(const Source& source, std::vector<int64_t> positions, std::vector<int64_t> targets)
     : source_(&source), positions_(std::move(positions)), targets_(std::move(targets)) {
-  PATINA_CHECK(positions_.size() == targets_.size(), "{} positions, {} targets", positions_.size(),
-               targets_.size());
+  PATINA_REQUIRE(positions_.size() == targets_.size(), "{} positions, {} targets",
+                 positions_.size(), targets_.size());
 }
 
 Dataset Dataset::select(const std::vector<int64_t>& indices) const {
@@ -58,7 +58,7 @@ Dataset Dataset::select(const std::vector<int64_t>& indices) const {
 }
 
 Dataset Dataset::joined(const Dataset& other) const {
-  PATINA_CHECK(source_ == other.source_, "datasets of two sources");
+  PATINA_REQUIRE(source_ == other.source_, "datasets of two sources");
   Dataset both = *this;
   both.positions_.insert(both.positions_.end(), other.positions_.begin(), other.positions_.end());
   both.targets_.insert(both.targets_.end(), other.targets_.begin(), other.targets_.end());
@@ -91,7 +91,7 @@ ContentHash hash_of(const Feed& feed) {
 }  // namespace
 
 Tensor input_keys(const Feed& feed, const Dataset& dataset, ThreadPool& pool) {
-  PATINA_CHECK(feed.deterministic(), "keys of what is random");
+  PATINA_REQUIRE(feed.deterministic(), "keys of what is random");
   const ContentHash made_by = hash_of(feed);
   Tensor keys = at::empty({dataset.size(), 2}, at::kLong);
   int64_t* rows = keys.data_ptr<int64_t>();
@@ -271,7 +271,7 @@ Loader::Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool,
       // A batch of texts is as wide as its longest, so none of them can wait.
       lazy_(feed.deterministic() && !dataset.source().is_text()),
       ahead_(std::make_shared<Ahead>()) {
-  PATINA_CHECK(batch_size > 0, "batch size {}", batch_size);
+  PATINA_REQUIRE(batch_size > 0, "batch size {}", batch_size);
   if (feed.deterministic()) made_by_ = hash_of(feed);
 }
 
@@ -288,7 +288,7 @@ int64_t Loader::batches() const {
 }
 
 void Loader::seek(int64_t index) {
-  PATINA_CHECK(ahead_->pending.empty(), "seek after the first batch");
+  PATINA_REQUIRE(ahead_->pending.empty(), "seek after the first batch");
   next_ = started_ = index;
 }
 
@@ -319,6 +319,11 @@ std::optional<Batch> Loader::next() {
   return batch;
 }
 
+void SampleLoader::show(const Dataset& data) {
+  if (shown_.empty()) return;
+  for (int64_t i = 0; i < data.size(); ++i) shown_[size_t(data.position(i))] = true;
+}
+
 Dataset SampleLoader::dataset(const SampleHandles& samples) const {
   std::vector<int64_t> positions, targets;
   for (const auto& sample : samples) {
@@ -327,6 +332,9 @@ Dataset SampleLoader::dataset(const SampleHandles& samples) const {
            "a memory holds sample {} of the training data, which have {}: they are not those it "
            "was filled from",
            sample.position_, source_.size());
+    if (!shown_.empty() && !shown_[size_t(sample.position_)])
+      fail(ErrorKind::state, "sample {} is asked for, and the stream has not shown it yet",
+           sample.position_);
     positions.push_back(sample.position_);
     targets.push_back(sample.target_);
   }
@@ -335,7 +343,7 @@ Dataset SampleLoader::dataset(const SampleHandles& samples) const {
 
 Batch SampleLoader::operator()(const SampleHandles& samples, Random augment) const {
   const Dataset data = dataset(samples);
-  PATINA_CHECK(data.size() > 0, "a batch of nothing");
+  PATINA_REQUIRE(data.size() > 0, "a batch of nothing");
   return *Loader(data, feed_, pool_, all_rows(size_t(data.size())), data.size(), augment).next();
 }
 

@@ -129,6 +129,7 @@ class Dataset {
 
  private:
   friend class Loader;
+  friend class SampleLoader;
   friend struct SampleAccess;
   const Source& source() const { return *source_; }
   int64_t position(int64_t i) const { return positions_[size_t(i)]; }
@@ -201,10 +202,15 @@ class SampleLoader {
   Batch operator()(const SampleHandles& samples, Random augment) const;
   Dataset dataset(const SampleHandles& samples) const;
 
+  /// From now on only samples that were shown are given back, however a handle came about.
+  void guard() { shown_.assign(size_t(source_.size()), false); }
+  void show(const Dataset& data);
+
  private:
   const Source& source_;
   const Feed& feed_;
   ThreadPool& pool_;
+  std::vector<bool> shown_;  // empty: all of them
 };
 
 }  // namespace patina

@@ -64,7 +64,7 @@ class Joined : public Source {
  private:
   // The part, and the sample's place in it.
   std::pair<size_t, int64_t> find(int64_t i) const {
-    PATINA_CHECK(i >= 0 && i < size(), "sample {} of {}", i, size());
+    PATINA_REQUIRE(i >= 0 && i < size(), "sample {} of {}", i, size());
     const size_t part = size_t(std::ranges::upper_bound(ends_, i) - ends_.begin());
     return {part, i - (part == 0 ? 0 : ends_[part - 1])};
   }
@@ -214,7 +214,7 @@ std::pair<double, double> direction(double degrees) {
 }  // namespace
 
 DataSplits joined(std::vector<DataSplits> parts, bool shared_classes) {
-  PATINA_CHECK(!parts.empty(), "nothing to join");
+  PATINA_REQUIRE(!parts.empty(), "nothing to join");
   for (const auto& part : parts)
     if (part.train->is_text() != parts.front().train->is_text())
       fail(ErrorKind::data,

@@ -5,12 +5,12 @@
 namespace patina {
 
 Image Source::image(int64_t i) const {
-  PATINA_CHECK(false, "sample {} is a text", i);
+  PATINA_REQUIRE(false, "sample {} is a text", i);
   return {};
 }
 
 Text Source::text(int64_t i) const {
-  PATINA_CHECK(false, "sample {} is an image", i);
+  PATINA_REQUIRE(false, "sample {} is an image", i);
   return {};
 }
 

@@ -85,7 +85,7 @@ std::unique_ptr<Source> without_bad_images(std::unique_ptr<Source> source) {
 
 std::vector<char> drawn_for_test(const DataOptions& options, const std::string& name,
                                  int64_t count) {
-  PATINA_CHECK(count >= 2, "{} samples to split", count);
+  PATINA_REQUIRE(count >= 2, "{} samples to split", count);
   const int64_t tested = std::clamp(int64_t(std::llround(double(count) * options.test_fraction)),
                                     int64_t{1}, count - 1);
   const auto order = Seeds(uint64_t(options.split_seed))("split/" + name).permutation(count);

@@ -9,13 +9,13 @@
 namespace patina {
 
 AccuracyMatrix::AccuracyMatrix(int tasks) : tasks_(tasks) {
-  PATINA_CHECK(tasks >= 0, "an accuracy matrix of {} tasks", tasks);
+  PATINA_REQUIRE(tasks >= 0, "an accuracy matrix of {} tasks", tasks);
   entries_.resize((static_cast<size_t>(tasks) + 1) * static_cast<size_t>(tasks));
 }
 
 size_t AccuracyMatrix::index(int after, int task) const {
-  PATINA_CHECK(after >= 0 && after <= tasks_ && task >= 0 && task < tasks_,
-               "R[{}][{}] of a matrix of {} tasks", after, task, tasks_);
+  PATINA_REQUIRE(after >= 0 && after <= tasks_ && task >= 0 && task < tasks_,
+                 "R[{}][{}] of a matrix of {} tasks", after, task, tasks_);
   return static_cast<size_t>(after) * static_cast<size_t>(tasks_) + static_cast<size_t>(task);
 }
 
@@ -24,7 +24,7 @@ Score AccuracyMatrix::at(int after, int task) const {
 }
 
 void AccuracyMatrix::set(int after, int task, Score score) {
-  PATINA_CHECK(!score || std::isfinite(*score), "R[{}][{}] set to {}", after, task, *score);
+  PATINA_REQUIRE(!score || std::isfinite(*score), "R[{}][{}] set to {}", after, task, *score);
   entries_[index(after, task)] = score;
 }
 

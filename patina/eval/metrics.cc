@@ -50,8 +50,8 @@ Score r(const AccuracyMatrix& matrix, int i, int j) {
 // A_i: accuracy after task i over the test samples of tasks 1..i.
 Score per_sample(const AccuracyMatrix& matrix, int i) {
   const auto& samples = matrix.samples;
-  PATINA_CHECK(samples.empty() || samples.size() == static_cast<size_t>(matrix.tasks()),
-               "sample counts of {} tasks for a matrix of {}", samples.size(), matrix.tasks());
+  PATINA_REQUIRE(samples.empty() || samples.size() == static_cast<size_t>(matrix.tasks()),
+                 "sample counts of {} tasks for a matrix of {}", samples.size(), matrix.tasks());
   Average average;
   for (int j = 1; j <= i; ++j)
     average.add(r(matrix, i, j), samples.empty() ? 1 : static_cast<double>(samples[j - 1]));

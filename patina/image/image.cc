@@ -14,7 +14,7 @@ constexpr uint64_t kLargestFile = uint64_t{1} << 29;
 }
 
 Image::Image(int height, int width) : height(height), width(width) {
-  PATINA_CHECK(height >= 0 && width >= 0, "an image of {} x {}", width, height);
+  PATINA_REQUIRE(height >= 0 && width >= 0, "an image of {} x {}", width, height);
   pixels.resize(size_t(height) * width * 3);
 }
 

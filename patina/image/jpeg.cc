@@ -80,8 +80,8 @@ Image decode_jpeg(std::span<const uint8_t> bytes, std::string_view origin) {
 }  // namespace detail
 
 Bytes encode_jpeg(const Image& image, int quality) {
-  PATINA_CHECK(image.height > 0 && image.width > 0, "an empty image");
-  PATINA_CHECK(quality >= 1 && quality <= 100, "quality {}", quality);
+  PATINA_REQUIRE(image.height > 0 && image.width > 0, "an empty image");
+  PATINA_REQUIRE(quality >= 1 && quality <= 100, "quality {}", quality);
   const Handle handle(tjInitCompress());
   if (!handle) fail(ErrorKind::file, "cannot start TurboJPEG");
   unsigned char* packed = nullptr;

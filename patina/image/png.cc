@@ -95,7 +95,7 @@ Image decode_png(std::span<const uint8_t> bytes, std::string_view origin) {
 }  // namespace detail
 
 Bytes encode_png(const Image& image) {
-  PATINA_CHECK(image.height > 0 && image.width > 0, "an empty image");
+  PATINA_REQUIRE(image.height > 0 && image.width > 0, "an empty image");
   png_image header{};
   header.version = PNG_IMAGE_VERSION;
   header.width = png_uint_32(image.width);

@@ -157,8 +157,8 @@ int rounded_half(int n) {
 Image resize_window(const Image& image, int height, int width, std::array<int, 4> box,
                     Interpolation interpolation) {
   const auto [top, left, rows, columns] = box;
-  PATINA_CHECK(image.height > 0 && image.width > 0 && height > 0 && width > 0, "{} x {} to {} x {}",
-               image.width, image.height, width, height);
+  PATINA_REQUIRE(image.height > 0 && image.width > 0 && height > 0 && width > 0,
+                 "{} x {} to {} x {}", image.width, image.height, width, height);
   const int y0 = std::max(top, 0), x0 = std::max(left, 0);
   const int y1 = std::min(top + rows, height), x1 = std::min(left + columns, width);
   if (y0 >= y1 || x0 >= x1) return Image(rows, columns);
@@ -178,8 +178,8 @@ Image resize_box(const Image& image, std::array<int, 4> box, int height, int wid
 }
 
 std::pair<int, int> shorter_resized(const Image& image, int side) {
-  PATINA_CHECK(image.height > 0 && image.width > 0 && side > 0, "{} x {} to {}", image.width,
-               image.height, side);
+  PATINA_REQUIRE(image.height > 0 && image.width > 0 && side > 0, "{} x {} to {}", image.width,
+                 image.height, side);
   const int narrow = std::min(image.height, image.width),
             wide = std::max(image.height, image.width);
   const int other = int(double(int64_t(side) * wide) / narrow);

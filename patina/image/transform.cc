@@ -91,11 +91,11 @@ void TransformOptions::bind(Fields& f) {
 }
 
 Transform::Transform(TransformOptions options) : options_(std::move(options)) {
-  PATINA_CHECK(options_.size > 0 && options_.size <= kLargestInput, "size {}", options_.size);
-  PATINA_CHECK(!options_.normalize.empty(), "no normalisation");
-  PATINA_CHECK(options_.interpolation == "bilinear" || options_.interpolation == "bicubic", "{}",
-               options_.interpolation);
-  PATINA_CHECK(is_pair(options_.scale) && is_pair(options_.ratio), "scale and ratio are pairs");
+  PATINA_REQUIRE(options_.size > 0 && options_.size <= kLargestInput, "size {}", options_.size);
+  PATINA_REQUIRE(!options_.normalize.empty(), "no normalisation");
+  PATINA_REQUIRE(options_.interpolation == "bilinear" || options_.interpolation == "bicubic", "{}",
+                 options_.interpolation);
+  PATINA_REQUIRE(is_pair(options_.scale) && is_pair(options_.ratio), "scale and ratio are pairs");
   interpolation_ =
       options_.interpolation == "bicubic" ? Interpolation::bicubic : Interpolation::bilinear;
   const Normalization by = normalization(options_.normalize);
@@ -117,7 +117,7 @@ std::pair<int, int> Transform::resized(const Image& image) const {
 }
 
 Image Transform::fixed(Image image) const {
-  PATINA_CHECK(image.height > 0 && image.width > 0, "an empty image");
+  PATINA_REQUIRE(image.height > 0 && image.width > 0, "an empty image");
   if (reads_stored()) return image;
   const int side = size();
   const auto [height, width] = resized(image);
@@ -149,9 +149,9 @@ void Transform::operator()(Image image, Random random, std::span<float> out) con
 
 void Transform::finish(const Image& image, Random random, std::span<float> out) const {
   const size_t area = size_t(size()) * size();
-  PATINA_CHECK(out.size() == 3 * area, "{} floats for [3,{},{}]", out.size(), size(), size());
-  PATINA_CHECK(reads_stored() || (image.height == size() && image.width == size()),
-               "{} x {} is no beginning of {}", image.width, image.height, text());
+  PATINA_REQUIRE(out.size() == 3 * area, "{} floats for [3,{},{}]", out.size(), size(), size());
+  PATINA_REQUIRE(reads_stored() || (image.height == size() && image.width == size()),
+                 "{} x {} is no beginning of {}", image.width, image.height, text());
 
   Image made;  // stays empty while it is no other than `image`
   if (crops_at_random()) made = random_crop(image, random);

@@ -1,20 +1,19 @@
 #include "patina/kernels/flops.h"
 
-#include <atomic>
+#include "patina/base/work.h"
 
 namespace patina {
 
-namespace {
-std::atomic<int64_t> forward_flops{0}, backward_flops{0};
-}
-
 Flops flops() {
-  return {forward_flops.load(), backward_flops.load()};
+  const Work* work = current_work();
+  return work ? Flops{work->forward_flops.load(), work->backward_flops.load()} : Flops{};
 }
 
 void count_flops(int64_t forward, int64_t backward) {
-  forward_flops.fetch_add(forward, std::memory_order_relaxed);
-  backward_flops.fetch_add(backward, std::memory_order_relaxed);
+  Work* work = current_work();
+  if (!work) return;
+  work->forward_flops.fetch_add(forward, std::memory_order_relaxed);
+  work->backward_flops.fetch_add(backward, std::memory_order_relaxed);
 }
 
 }  // namespace patina

@@ -26,7 +26,7 @@ struct Flops {
   }
 };
 
-/// Since the program began, of all threads.
+/// Of the current work so far (base/work.h), on all its threads; nothing where there is none.
 Flops flops();
 void count_flops(int64_t forward, int64_t backward);
 

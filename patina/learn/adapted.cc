@@ -2,33 +2,41 @@
 
 namespace patina {
 
-std::unique_ptr<adapt::Adapter> make_adapter(const adapt::AdapterOptions& options,
-                                             const Backbone& backbone, Random& random) {
-  return std::make_unique<adapt::Adapter>(options, backbone.block().width, backbone.layers(),
-                                          random);
+namespace {
+
+template <class Adaptation, class... Arguments>
+std::unique_ptr<Adaptation> made(const TowerShape& tower, Arguments&&... arguments) {
+  auto adaptation = std::make_unique<Adaptation>(std::forward<Arguments>(arguments)...);
+  adaptation->set_tower(tower.tower);
+  return adaptation;
 }
 
-std::unique_ptr<adapt::Lora> make_lora(const adapt::LoraOptions& options, const Backbone& backbone,
+}  // namespace
+
+std::unique_ptr<adapt::Adapter> make_adapter(const adapt::AdapterOptions& options,
+                                             const TowerShape& tower, Random& random) {
+  return made<adapt::Adapter>(tower, options, tower.block.width, tower.layers, random);
+}
+
+std::unique_ptr<adapt::Lora> make_lora(const adapt::LoraOptions& options, const TowerShape& tower,
                                        Random& random) {
-  return std::make_unique<adapt::Lora>(options, backbone.block(), backbone.layers(), random);
+  return made<adapt::Lora>(tower, options, tower.block, tower.layers, random);
 }
 
 std::unique_ptr<adapt::Prefix> make_prefix(const adapt::PrefixOptions& options,
-                                           const Backbone& backbone, Random& random) {
-  return std::make_unique<adapt::Prefix>(options, backbone.block(), backbone.layers(), random);
+                                           const TowerShape& tower, Random& random) {
+  return made<adapt::Prefix>(tower, options, tower.block, tower.layers, random);
 }
 
 std::unique_ptr<adapt::Prompt> make_prompt(const adapt::PromptOptions& options,
-                                           const Backbone& backbone, Random& random) {
-  const auto images = backbone.image_input();
-  constexpr int64_t kPatch = 16;  // for a network without patches: as VPT's own
-  return std::make_unique<adapt::Prompt>(options, backbone.block().width, backbone.prompt_layers(),
-                                         images ? images->patch : kPatch, random);
+                                           const TowerShape& tower, Random& random) {
+  return made<adapt::Prompt>(tower, options, tower.block.width, tower.prompt_layers, tower.patch,
+                             random);
 }
 
 std::unique_ptr<adapt::ScaleShift> make_scale_shift(const adapt::ScaleShiftOptions& options,
-                                                    const Backbone& backbone, Random& random) {
-  return std::make_unique<adapt::ScaleShift>(options, backbone.block(), backbone.layers(), random);
+                                                    const TowerShape& tower, Random& random) {
+  return made<adapt::ScaleShift>(tower, options, tower.block, tower.layers, random);
 }
 
 std::vector<int64_t> blocks_within(const Backbone& backbone, const std::vector<int64_t>& wanted) {

@@ -15,16 +15,18 @@
 
 namespace patina {
 
+// Each acts in the tower that it is made for.
+
 std::unique_ptr<adapt::Adapter> make_adapter(const adapt::AdapterOptions& options,
-                                             const Backbone& backbone, Random& random);
-std::unique_ptr<adapt::Lora> make_lora(const adapt::LoraOptions& options, const Backbone& backbone,
+                                             const TowerShape& tower, Random& random);
+std::unique_ptr<adapt::Lora> make_lora(const adapt::LoraOptions& options, const TowerShape& tower,
                                        Random& random);
 std::unique_ptr<adapt::Prefix> make_prefix(const adapt::PrefixOptions& options,
-                                           const Backbone& backbone, Random& random);
+                                           const TowerShape& tower, Random& random);
 std::unique_ptr<adapt::Prompt> make_prompt(const adapt::PromptOptions& options,
-                                           const Backbone& backbone, Random& random);
+                                           const TowerShape& tower, Random& random);
 std::unique_ptr<adapt::ScaleShift> make_scale_shift(const adapt::ScaleShiftOptions& options,
-                                                    const Backbone& backbone, Random& random);
+                                                    const TowerShape& tower, Random& random);
 
 /// Those of the wanted blocks that the network has.
 std::vector<int64_t> blocks_within(const Backbone& backbone, const std::vector<int64_t>& wanted);

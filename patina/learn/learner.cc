@@ -5,10 +5,35 @@
 
 namespace patina {
 
-const char* network_name(Network network) {
-  constexpr const char* kNames[] = {"any", "transformer", "clip", "mlp"};
-  return kNames[size_t(network)];
+namespace {
+
+using Lack = std::optional<std::string>;
+
+Lack no_blocks(const Backbone& backbone) {
+  if (backbone.layers() > 0) return {};
+  return "adapts transformer blocks, and the model has none: " + backbone.about();
 }
+
+Lack no_common_space(const Backbone& backbone) {
+  if (!backbone.compares())
+    return "reads class names: it needs a CLIP, and the model is " + backbone.about();
+  if (backbone.tokenizer()) return {};
+  return "reads class names, but there is no tokenizer beside the model's weights: put "
+         "tokenizer.json or bpe_simple_vocab_16e6.txt.gz there";
+}
+
+Lack no_units(const Backbone& backbone) {
+  if (backbone.masks_units()) return {};
+  return "masks the units of an MLP (model.name = \"mlp\"), and the model is " + backbone.about();
+}
+
+}  // namespace
+
+// Constants, so that rows made before main may hold them.
+constinit const Network Network::any{"any", [](const Backbone&) { return Lack(); }};
+constinit const Network Network::transformer{"transformer", no_blocks};
+constinit const Network Network::clip{"clip", no_common_space};
+constinit const Network Network::mlp{"mlp", no_units};
 
 const SampleLoader& Setup::loader() const {
   if (!samples)
@@ -45,7 +70,7 @@ void StreamingLearner::fit(const Task& task, Trainer& trainer) {
 }
 
 Tensor ClosedFormLearner::loss(const Batch&, const Step&) {
-  PATINA_CHECK(false, "a closed form has no loss");
+  PATINA_REQUIRE(false, "a closed form has no loss");
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -112,11 +113,18 @@ struct LearnerOptions {
   virtual void bind(Fields&) {}
 };
 
-/// The networks a method works on: any with features, those of transformer blocks that can be
-/// adapted, a CLIP, since it reads class names, or an MLP, since it takes every unit in hand.
-enum class Network { any, transformer, clip, mlp };
-/// "any", "transformer", "clip" or "mlp".
-const char* network_name(Network network);
+/// The networks a method works on: a name for people, and a question that a network answers.
+struct Network {
+  const char* name;
+  /// What a network lacks, as a sentence that follows the method's name; nothing where it will do.
+  std::optional<std::string> (*lack)(const Backbone& backbone);
+
+  static const Network any;          // everything has features
+  static const Network transformer;  // blocks that can be adapted
+  static const Network clip;         // images and texts in one space, and a tokenizer
+  static const Network mlp;          // every unit can be masked
+  friend bool operator==(const Network& a, const Network& b) { return a.lack == b.lack; }
+};
 
 /// A method's row in the registry: what it is, what it needs, how it is made.
 struct LearnerRow {

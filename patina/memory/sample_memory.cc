@@ -10,7 +10,7 @@ namespace patina {
 
 SampleMemory::SampleMemory(int64_t capacity, Policy policy, Random random)
     : capacity_(capacity), policy_(policy), random_(random) {
-  PATINA_CHECK(capacity > 0, "a memory of {} samples", capacity);
+  PATINA_REQUIRE(capacity > 0, "a memory of {} samples", capacity);
 }
 
 void SampleMemory::offer(const Batch& batch,
@@ -118,7 +118,7 @@ const std::vector<std::string>& memory_policies() {
 SampleMemory::Policy memory_policy(const std::string& name) {
   const auto& names = memory_policies();
   const auto at = std::ranges::find(names, name);
-  PATINA_CHECK(at != names.end(), "memory policy {}", name);
+  PATINA_REQUIRE(at != names.end(), "memory policy {}", name);
   return kPolicies[at - names.begin()];
 }
 

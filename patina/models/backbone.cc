@@ -25,6 +25,11 @@ int64_t parts_of(int64_t batch, int64_t tokens, int64_t at_once) {
 
 }  // namespace
 
+TowerShape Backbone::tower() const {
+  const auto all = towers();
+  return all.empty() ? TowerShape{} : all.front();
+}
+
 std::optional<Continuation> Backbone::begin(const Input&, const nn::Adaptations&, bool) const {
   return std::nullopt;
 }

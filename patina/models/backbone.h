@@ -29,6 +29,15 @@ struct TextInput {
   int64_t longest = 0;     // tokens; 0: no limit
 };
 
+/// One of a network's stacks of blocks: what an adaptation is made for.
+struct TowerShape {
+  nn::Tower tower = nn::Tower::image;
+  nn::BlockShape block;       // of every block
+  int64_t layers = 0;         // L: all blocks an adaptation meets
+  int64_t prompt_layers = 0;  // those that prompts travel through, the first
+  int64_t patch = 16;         // side of a patch; of a tower without patches ViT's usual
+};
+
 /// The network a learner builds on. Weights are frozen (take no gradient) until a learner unfreezes
 /// them. Forward passes are const: many users may share one copy.
 class Backbone {
@@ -49,11 +58,41 @@ class Backbone {
   /// The checkpoint's own head over features [B,D] -> [B,classes]; undefined without one.
   virtual Tensor logits(const Tensor& features) const = 0;
 
-  virtual int64_t width() const = 0;                          // D of features
-  virtual int64_t layers() const = 0;                         // L: all blocks an adaptation meets
-  virtual int64_t prompt_layers() const { return layers(); }  // those that prompts travel through
-  virtual nn::BlockShape block() const = 0;  // of every block: what an adaptation is made for
-  virtual std::string about() const = 0;     // "ViT 12x192, 3 heads, patch 16 at 224 px"
+  virtual int64_t width() const = 0;      // D of features
+  virtual std::string about() const = 0;  // "ViT 12x192, 3 heads, patch 16 at 224 px"
+
+  /// Its stacks of blocks, the one that `features` of its usual samples go through first; none for
+  /// a network of another kind.
+  virtual std::vector<TowerShape> towers() const { return {}; }
+  /// The first of them; one of no layers where there is none.
+  TowerShape tower() const;
+  int64_t layers() const { return tower().layers; }
+  int64_t prompt_layers() const { return tower().prompt_layers; }
+  nn::BlockShape block() const { return tower().block; }
+
+  // What only some networks can do. Tensors are undefined, and flags false, where one cannot.
+
+  /// Whether each layer's units may be masked one by one: a multi-layer perceptron.
+  virtual bool masks_units() const { return false; }
+  /// Fresh weights as the family draws them; false, and nothing is changed.
+  virtual bool initialize(Random& /*random*/) { return false; }
+  /// Takes images of another size from now on; false, and nothing is changed.
+  virtual bool resize_input(int64_t /*image_size*/) { return false; }
+  /// Whether images and texts have features in one space, which `similarity` compares.
+  virtual bool compares() const { return false; }
+  /// Scores of every image against every text: features [B,D], [N,D] -> [B,N].
+  virtual Tensor similarity(const Tensor& /*images*/, const Tensor& /*texts*/) const { return {}; }
+  /// Scores of every word at every token: [B,T,D] -> [B,T,V].
+  virtual Tensor word_scores(const Tensor& /*tokens*/) const { return {}; }
+  /// What a pre-trained pooler makes of features: [B,D] -> [B,D].
+  virtual Tensor pooled(const Tensor& /*features*/) const { return {}; }
+  /// Whether words are scored at tokens of an answer, which a decoder makes of the input.
+  virtual bool has_decoder() const { return false; }
+  /// An encoder-decoder's tokens of an answer [B,T] to an input: [B,T,D].
+  virtual Tensor decoded(const Input& /*answer*/, const Input& /*input*/,
+                         const nn::Adaptations& /*adaptations*/) const {
+    return {};
+  }
 
   /// What `features` takes: one of the two, or both.
   virtual std::optional<ImageInput> image_input() const { return std::nullopt; }

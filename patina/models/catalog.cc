@@ -218,11 +218,11 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
     backbone->set_tokenizer(load_tokenizer(folder, family));
   }
   if (options.image_size > 0) {
-    auto* vit = dynamic_cast<ViT*>(backbone.get());
-    if (!vit)
+    const bool resized =
+        with_context(checkpoint.origin, [&] { return backbone->resize_input(options.image_size); });
+    if (!resized)
       fail(ErrorKind::model, "{}: model.image_size is for image models patina can resize, not {}",
            checkpoint.origin, backbone->about());
-    with_context(checkpoint.origin, [&] { vit->resize_input(options.image_size); });
   }
   return backbone;
 }
@@ -234,6 +234,16 @@ std::unique_ptr<Backbone> load_backbone(const ModelOptions& options) {
   ModelOptions as_asked = options;
   backbone->set_origin(to_toml(as_asked));
   return backbone;
+}
+
+std::unique_ptr<ViT> load_vit(const ModelOptions& options) {
+  auto backbone = load_backbone(options);
+  auto* vit = dynamic_cast<ViT*>(backbone.get());
+  if (!vit)
+    fail(ErrorKind::model, "{}: a vision transformer is needed, and this is {}", options.name,
+         backbone->about());
+  backbone.release();
+  return std::unique_ptr<ViT>(vit);
 }
 
 void save_model(Backbone& backbone, const fs::path& path, bool bf16) {

@@ -57,6 +57,9 @@ bool is_model(const std::string& name);
 /// not here, or they do not fit.
 std::unique_ptr<Backbone> load_backbone(const ModelOptions& options);
 
+/// The same of a vision transformer; any other is refused.
+std::unique_ptr<ViT> load_vit(const ModelOptions& options);
+
 /// Writes a network so that open_model reads it back. Throws Error(model) for a family that only a
 /// folder of files holds.
 void save_model(Backbone& backbone, const fs::path& path, bool bf16);

@@ -19,6 +19,13 @@ Tensor Adaptation::after(Site, int, const Tensor&, Tensor out) {
   return out;
 }
 
+Adaptations Adaptations::of(Tower tower) const {
+  Adaptations own;
+  for (auto* adaptation : list_)
+    if (adaptation->tower().value_or(tower) == tower) own.add(adaptation);
+  return own;
+}
+
 Tensor Adaptations::tokens(int layer, Tensor x) const {
   for (auto* adaptation : list_) x = adaptation->tokens(layer, std::move(x));
   return x;

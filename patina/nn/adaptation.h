@@ -30,6 +30,9 @@ namespace patina::nn {
 /// come once for each (layers 0 and L of a decoder that begins at L).
 enum class Site { embed, norm1, qkv, attention, norm2, fc1, fc2, mlp, norm };
 
+/// Which of a network's stacks of blocks an adaptation is for.
+enum class Tower { image, text };
+
 /// One change. The identity by default; an implementation overrides what it needs.
 class Adaptation {
  public:
@@ -61,8 +64,14 @@ class Adaptation {
   /// Kept here for whoever asks, sample after sample, whether the tensors are the same.
   TensorsHash& tensors_hash() { return tensors_hash_; }
 
+  /// The stack of blocks that it acts in; nothing: any. A network of several leaves it out of the
+  /// others, whose blocks may have other widths.
+  std::optional<Tower> tower() const { return tower_; }
+  void set_tower(Tower tower) { tower_ = tower; }
+
  private:
   TensorsHash tensors_hash_;
+  std::optional<Tower> tower_;
 };
 
 /// A list that composes: each acts on what the one before it returned; prefixes are joined,
@@ -74,6 +83,8 @@ class Adaptations {
   void add(Adaptation* adaptation) { list_.push_back(adaptation); }
   bool empty() const { return list_.empty(); }
   std::span<Adaptation* const> list() const { return list_; }
+  /// Those that act in a tower.
+  Adaptations of(Tower tower) const;
 
   Tensor tokens(int layer, Tensor x) const;
   int first_layer() const;                                           // the latest of any

@@ -6,7 +6,7 @@
 namespace patina {
 
 Input Input::joined(const Input& other) const {
-  PATINA_CHECK(is_text() == other.is_text(), "images and texts do not go into one batch");
+  PATINA_REQUIRE(is_text() == other.is_text(), "images and texts do not go into one batch");
   Input both;
   if (keys.defined() && other.keys.defined()) both.keys = at::cat({keys, other.keys});
   if (!is_text()) {

@@ -11,7 +11,7 @@ namespace {
 template <class Body, class... Rest>
 Weights each(const Body& body, const Weights& first, const Rest&... rest) {
   NoGrad no_grad;
-  PATINA_CHECK(((rest.size() == first.size()) && ...), "lists of different networks are merged");
+  PATINA_REQUIRE(((rest.size() == first.size()) && ...), "lists of different networks are merged");
   Weights result;
   for (size_t i = 0; i < first.size(); ++i) result.push_back(body(first[i], rest[i]...));
   return result;
@@ -21,7 +21,7 @@ Weights each(const Body& body, const Weights& first, const Rest&... rest) {
 template <class Body>
 Weights each_stack(const std::vector<Weights>& all, const Body& body) {
   NoGrad no_grad;
-  PATINA_CHECK(!all.empty(), "nothing to merge");
+  PATINA_REQUIRE(!all.empty(), "nothing to merge");
   Weights result;
   for (size_t i = 0; i < all[0].size(); ++i) {
     std::vector<Tensor> same;
@@ -41,13 +41,13 @@ Weights weights_of(const std::vector<nn::NamedTensor>& tensors) {
 
 void assign(const std::vector<nn::NamedTensor>& to, const Weights& from) {
   NoGrad no_grad;
-  PATINA_CHECK(to.size() == from.size(), "{} tensors for {}", from.size(), to.size());
+  PATINA_REQUIRE(to.size() == from.size(), "{} tensors for {}", from.size(), to.size());
   for (size_t i = 0; i < to.size(); ++i) to[i].tensor.detach().copy_(from[i]);
 }
 
 void follow(const std::vector<nn::NamedTensor>& average, const Weights& now, double keep) {
   NoGrad no_grad;
-  PATINA_CHECK(average.size() == now.size(), "{} tensors follow {}", average.size(), now.size());
+  PATINA_REQUIRE(average.size() == now.size(), "{} tensors follow {}", average.size(), now.size());
   for (size_t i = 0; i < average.size(); ++i) average[i].tensor.detach().lerp_(now[i], 1 - keep);
 }
 

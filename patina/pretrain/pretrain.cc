@@ -1,7 +1,6 @@
 #include "patina/pretrain/pretrain.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "patina/base/error.h"
 #include "patina/base/progress.h"
@@ -116,8 +115,8 @@ struct Training {
 void inherit(ViT& vit, const ModelOptions& from) {
   ModelOptions options = from;
   options.image_size = 0;
-  const auto loaded = load_backbone(options);
-  auto& teacher = dynamic_cast<ViT&>(*loaded);
+  const auto loaded = load_vit(options);
+  ViT& teacher = *loaded;
   const ViTShape &own = vit.shape(), &its = teacher.shape();
   if (own.width != its.width || own.heads != its.heads || own.hidden != its.hidden ||
       own.depth > its.depth || its.patch_size % own.patch_size != 0)
@@ -221,7 +220,7 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
   if (resume && fs::exists(state_file)) {
     auto archive = Archive::read(state_file);
     training.state(archive);
-    std::fprintf(stderr, "continuing after epoch %lld\n", (long long)training.epoch);
+    note(fmt::format("continuing after epoch {}", training.epoch));
   }
 
   // Biases, norms and positions are not decayed.
@@ -273,9 +272,8 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
     archive.write(state_file);
     save_vit(training.vit, folder / "weights.safetensors", /*bf16=*/true,
              {{"name", options.name}, {"epochs", std::to_string(training.epoch)}});
-    std::fprintf(stderr, "epoch %lld/%lld: loss %.3f, test accuracy %.1f %%\n",
-                 (long long)training.epoch, (long long)how.epochs,
-                 loss_sum / double(loader.batches()), 100 * accuracy);
+    note(fmt::format("epoch {}/{}: loss {:.3f}, test accuracy {:.1f} %", training.epoch, how.epochs,
+                     loss_sum / double(loader.batches()), 100 * accuracy));
   }
   return accuracy;
 }

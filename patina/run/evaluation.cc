@@ -36,7 +36,7 @@ void Evaluation::predict(Learner& learner, Trainer& trainer, const Dataset& test
 }
 
 void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
-  PATINA_CHECK(after == rows_, "row {} measured after row {}", after, rows_ - 1);
+  PATINA_REQUIRE(after == rows_, "row {} measured after row {}", after, rows_ - 1);
   if (after > 0) learner.before_scores(trainer);
   NoGrad no_grad;
   const int64_t seen = scenario_.seen_after(after);
@@ -86,7 +86,7 @@ void Evaluation::measure_now(Learner& learner, Trainer& trainer) {
 }
 
 void Evaluation::end_curve(int64_t samples) {
-  PATINA_CHECK(rows_ == scenario_.tasks() + 1, "a stream ends with its last row");
+  PATINA_REQUIRE(rows_ == scenario_.tasks() + 1, "a stream ends with its last row");
   const auto classes = scenario_.classes().size();
   AnytimePoint point{.samples = samples,
                      .right = std::vector<int64_t>(classes),

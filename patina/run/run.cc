@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 
 #include "patina/base/error.h"
 #include "patina/base/json.h"
+#include "patina/base/work.h"
 #include "patina/checkpoint/load.h"
 #include "patina/config/recipe_file.h"
 #include "patina/kernels/flops.h"
@@ -128,9 +128,9 @@ class Execution {
     checkpoint();
     write_record(/*complete=*/false);
     if (const Score accuracy = evaluation_->accuracy_after(task.index + 1))
-      std::fprintf(stderr, "%s %d/%d: accuracy over %zu classes %.2f %%\n",
-                   once ? "stretch" : "task", task.index + 1, scenario_->tasks(),
-                   std::min(task.seen.size(), scenario_->classes().size()), 100 * *accuracy);
+      note(fmt::format("{} {}/{}: accuracy over {} classes {:.2f} %", once ? "stretch" : "task",
+                       task.index + 1, scenario_->tasks(),
+                       std::min(task.seen.size(), scenario_->classes().size()), 100 * *accuracy));
     if (task.index + 1 < scenario_->tasks()) stop_if_asked();
   }
 
@@ -204,8 +204,8 @@ class Execution {
     std::string began = engine_;
     a("engine", began);
     if (began != engine_)
-      std::fprintf(stderr, "%s: began with the engine \"%s\", goes on with \"%s\"\n",
-                   folder_.path.c_str(), began.c_str(), engine_.c_str());
+      warn(fmt::format("{}: began with the engine \"{}\", goes on with \"{}\"",
+                       folder_.path.string(), began, engine_));
     a("stream", *stream_);
     a("learner", learner());
     a("trainer", trainer());
@@ -425,6 +425,9 @@ class Execution {
 
 Json run(Recipe& recipe, const DataSplits& data, Backbone& backbone, const fs::path& folder,
          const RunControl& control) {
+  // What it costs is counted apart from all else that goes on here.
+  Work work(current_work() ? current_work()->observer : nullptr);
+  const WorkScope scope(&work);
   return Execution(recipe, RunFolder{folder}, control).execute(data, backbone);
 }
 

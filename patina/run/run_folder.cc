@@ -1,9 +1,9 @@
 #include "patina/run/run_folder.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "patina/base/error.h"
+#include "patina/base/work.h"
 
 namespace patina {
 
@@ -53,7 +53,7 @@ Archive RunFolder::load() const {
     return Archive::read(checkpoint());
   } catch (const Error& error) {
     if (!fs::exists(previous())) throw;
-    std::fprintf(stderr, "%s\ncontinuing from the checkpoint before it\n", error.what());
+    warn(fmt::format("{}\ncontinuing from the checkpoint before it", error.what()));
     return Archive::read(previous());
   }
 }

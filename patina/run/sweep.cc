@@ -7,6 +7,7 @@
 #include "patina/base/error.h"
 #include "patina/base/json.h"
 #include "patina/base/thread_pool.h"
+#include "patina/base/work.h"
 #include "patina/config/recipe_file.h"
 
 namespace patina {
@@ -61,16 +62,16 @@ std::vector<SweptRun> sweep(std::vector<PlannedRun> runs, int jobs,
     try {
       result.kept = complete(planned);
       if (result.kept) return;
-      std::fprintf(stderr, "run %d of %zu: %s\n", int(i + 1), runs.size(), planned.folder.c_str());
+      note(fmt::format("run {} of {}: {}", i + 1, runs.size(), planned.folder.string()));
       run(planned);
-      if (jobs > 1) std::fprintf(stderr, "%s is complete\n", planned.folder.c_str());
+      if (jobs > 1) note(fmt::format("{} is complete", planned.folder.string()));
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::stopped) {
         stopped = true;
         throw;
       }
       result.failure = error.what();
-      std::fprintf(stderr, "%s failed: %s\n", planned.folder.c_str(), error.what());
+      warn(fmt::format("{} failed: {}", planned.folder.string(), error.what()));
     }
   };
   if (jobs > 1)

@@ -159,7 +159,7 @@ const std::vector<ScenarioInfo>& scenario_list() {
 
 std::optional<std::string> remedy(const Grant& needs, const std::string& scenario) {
   const auto info = std::ranges::find(scenario_list(), scenario, &ScenarioInfo::name);
-  PATINA_CHECK(info != scenario_list().end(), "scenario {}", scenario);
+  PATINA_REQUIRE(info != scenario_list().end(), "scenario {}", scenario);
   Grant apart = info->grant;
   apart.new_classes = true;
   apart.past_data = needs.past_data;
@@ -169,7 +169,7 @@ std::optional<std::string> remedy(const Grant& needs, const std::string& scenari
 
 Scenario make_scenario(const ScenarioOptions& options, const DataSplits& data, bool past_data) {
   const auto info = std::ranges::find(scenario_list(), options.name, &ScenarioInfo::name);
-  PATINA_CHECK(info != scenario_list().end(), "scenario {}", options.name);
+  PATINA_REQUIRE(info != scenario_list().end(), "scenario {}", options.name);
   ScenarioInfo asked = *info;
   asked.grant.past_data = past_data;
   return info->make(options, data, asked);

@@ -1,10 +1,9 @@
 #include "patina/session/engine.h"
 
-#include <cstdio>
-#include <mutex>
 #include <string>
 
 #include "patina/base/error.h"
+#include "patina/base/work.h"
 #include "patina/kernels/isa.h"
 
 namespace patina {
@@ -29,13 +28,10 @@ void EngineOptions::bind(Fields& f) {
 namespace {
 
 void warn_of_bf16() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    std::fprintf(stderr,
-                 "engine.precision is bf16, but this processor (%s) computes faster in fp32, which "
-                 "\"auto\" would take\n",
-                 std::string(kernels::name(kernels::isa())).c_str());
-  });
+  warn(fmt::format(
+      "engine.precision is bf16, but this processor ({}) computes faster in fp32, which "
+      "\"auto\" would take",
+      kernels::name(kernels::isa())));
 }
 
 }  // namespace

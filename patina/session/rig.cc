@@ -1,30 +1,13 @@
 #include "patina/session/rig.h"
 
 #include "patina/base/error.h"
-#include "patina/models/two_tower/clip.h"
-#include "patina/models/vision/mlp.h"
 #include "patina/session/feed.h"
 
 namespace patina {
 
 void check_fits(const LearnerRow& row, const Backbone& backbone) {
-  const bool blocks = row.network == Network::transformer || row.network == Network::clip;
-  if (row.network == Network::mlp && !dynamic_cast<const Mlp*>(&backbone))
-    fail(ErrorKind::recipe,
-         "{} masks the units of an MLP (model.name = \"mlp\"), and the model is {}", row.name,
-         backbone.about());
-  if (blocks && backbone.layers() == 0)
-    fail(ErrorKind::recipe, "{} adapts transformer blocks, and the model has none: {}", row.name,
-         backbone.about());
-  if (row.network != Network::clip) return;
-  if (!dynamic_cast<const Clip*>(&backbone))
-    fail(ErrorKind::recipe, "{} reads class names: it needs a CLIP, and the model is {}", row.name,
-         backbone.about());
-  if (!backbone.tokenizer())
-    fail(ErrorKind::recipe,
-         "{} reads class names, but there is no tokenizer beside the model's weights: put "
-         "tokenizer.json or bpe_simple_vocab_16e6.txt.gz there",
-         row.name);
+  if (const auto lack = row.network.lack(backbone))
+    fail(ErrorKind::recipe, "{} {}", row.name, *lack);
 }
 
 namespace {

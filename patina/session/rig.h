@@ -44,6 +44,10 @@ class Rig {
   /// Learns a task to its end, so that scores may be asked for.
   void learn(const Task& task);
 
+  /// Memories give back only what was shown from now on: a stream shows each task as it comes.
+  void guard_samples() { samples_.guard(); }
+  void show(const Dataset& data) { samples_.show(data); }
+
  private:
   Grant grant_;
   std::unique_ptr<Feed> train_feed_, test_feed_;

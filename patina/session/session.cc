@@ -59,6 +59,7 @@ struct Session::State {
   bool samples_lost = false;     // what earlier tasks were learned from is not here
   int data_threads = 0;
   std::shared_ptr<ImageCache> images;
+  std::shared_ptr<Observer> observer;
 
   std::mutex learning;
   mutable std::mutex publishing;
@@ -123,6 +124,20 @@ Session& Session::operator=(Session&&) noexcept = default;
 
 namespace {
 
+/// One call of a session: a piece of work of its own.
+class Call {
+ public:
+  explicit Call(const std::shared_ptr<Observer>& observer)
+      : work_(observer         ? observer.get()
+              : current_work() ? current_work()->observer
+                               : nullptr),
+        scope_(&work_) {}
+
+ private:
+  Work work_;
+  WorkScope scope_;
+};
+
 // A network's file, as bytes: written beside `path` for a moment.
 Tensor bytes_of(Backbone& backbone, const fs::path& path, bool bf16) {
   const fs::path beside = path.string() + ".weights.tmp";
@@ -145,6 +160,7 @@ void prepare(Backbone& backbone, const EngineOptions& engine, bool cache) {
 }  // namespace
 
 Session Session::create(std::unique_ptr<Backbone> backbone, const SessionOptions& options) {
+  const Call call(options.observer);
   if (!backbone) fail(ErrorKind::usage, "a session needs a backbone, and this one is null");
   if (options.seed < 0) fail(ErrorKind::usage, "seed is {}; it must not be negative", options.seed);
   std::vector<std::string> settings = {
@@ -164,6 +180,7 @@ Session Session::create(std::unique_ptr<Backbone> backbone, const SessionOptions
   state->in_memory = !take_origin(recipe.model, *backbone);
   state->hash = weights_hash(*backbone);
   state->data_threads = options.data_threads;
+  state->observer = options.observer;
   state->images =
       std::make_shared<ImageCache>(options.cache ? options.engine.image_cache_bytes : 0);
   prepare(*backbone, options.engine, options.cache);
@@ -178,6 +195,7 @@ Session Session::create(std::unique_ptr<Backbone> backbone, const SessionOptions
 }
 
 Session Session::open(const fs::path& path, OpenOptions options) {
+  const Call call(options.observer);
   Archive archive = Archive::read(path);
   if (!archive.tensors().contains("artefact.recipe"))
     fail(ErrorKind::state, "{}: it is no artefact", path.string());
@@ -216,6 +234,7 @@ Session Session::open(const fs::path& path, OpenOptions options) {
   state->in_memory = artefact.in_memory;
   state->samples_lost = artefact.tasks > 0;
   state->data_threads = options.data_threads;
+  state->observer = options.observer;
   state->images =
       std::make_shared<ImageCache>(options.cache ? options.engine.image_cache_bytes : 0);
   prepare(*backbone, options.engine, options.cache);
@@ -238,6 +257,7 @@ Session Session::open(const fs::path& path, OpenOptions options) {
 }
 
 void Session::State::learn(std::shared_ptr<const Source> source) {
+  const Call call(observer);
   if (!source) fail(ErrorKind::usage, "there is nothing to learn from: the source is null");
   const std::lock_guard alone(learning);
   const auto before = model();
@@ -336,6 +356,7 @@ void Session::forget(const std::string& name) {
 // Scores of each sample's classes: [K] each, by the best of a class's columns.
 std::vector<Tensor> Session::State::scores(const Model& model, const Source& source,
                                            int64_t task) const {
+  const Call call(observer);
   if (model.classes.empty())
     fail(ErrorKind::usage, "nothing has been learned yet: call learn before predict");
   if (source.is_text() != model.samples->is_text())

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "patina/base/work.h"
 #include "patina/data/feed.h"
 #include "patina/data/source.h"
 #include "patina/models/backbone.h"
@@ -33,6 +34,7 @@ struct SessionOptions {
   EngineOptions engine = {};
   bool cache = true;     // frozen features and decoded images are kept in memory
   int data_threads = 0;  // that decode and transform; 0: one per core. Changes no result.
+  std::shared_ptr<Observer> observer = nullptr;  // of progress and warnings; null: the caller's
 };
 
 /// A class and how much speaks for it. Scores of different learners do not compare.
@@ -71,6 +73,7 @@ struct OpenOptions {
   EngineOptions engine = {};
   bool cache = true;
   int data_threads = 0;
+  std::shared_ptr<Observer> observer = nullptr;
 };
 
 /// `const` functions may be called from any number of threads, also while another learns: they see

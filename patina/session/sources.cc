@@ -137,7 +137,7 @@ std::shared_ptr<const LearnedSources> LearnedSources::with(std::shared_ptr<const
 }
 
 const LearnedSources::Part& LearnedSources::part_of(int64_t i) const {
-  PATINA_CHECK(i >= 0 && i < size(), "sample {} of {}", i, size());
+  PATINA_REQUIRE(i >= 0 && i < size(), "sample {} of {}", i, size());
   if (i < absent_)
     fail(ErrorKind::state,
          "sample {} was learned before the artefact was opened, which does not hold it", i);

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "patina/base/error.h"
+#include "patina/base/work.h"
 
 namespace patina {
 
@@ -57,7 +58,7 @@ std::optional<FeatureSegment> FeatureFolder::open(const fs::path& file, const st
   } catch (const std::exception& error) {
     std::error_code ignored;
     if (!fs::exists(file, ignored)) return std::nullopt;  // trimmed by another process
-    std::fprintf(stderr, "kept features left out, to be computed again: %s\n", error.what());
+    warn(fmt::format("kept features left out, to be computed again: {}", error.what()));
     fs::remove(file, ignored);
     return std::nullopt;
   }
@@ -91,7 +92,7 @@ std::optional<FeatureSegment> FeatureFolder::write(const std::string& space, int
     make_folder(file.parent_path());
     FeatureSegment::write(file, space, width, keys, features);
   } catch (const Error& error) {
-    std::fprintf(stderr, "features are kept in memory only: %s\n", error.what());
+    warn(fmt::format("features are kept in memory only: {}", error.what()));
     writable_ = false;
     return std::nullopt;
   }

@@ -107,7 +107,7 @@ int64_t FeatureStore::bytes_in_memory() const {
 
 FeatureStore::Space& FeatureStore::use(const std::string& name, int64_t width) {
   Space& space = spaces_[name];
-  PATINA_CHECK(space.width == 0 || space.width == width, "a space of two widths");
+  PATINA_REQUIRE(space.width == 0 || space.width == width, "a space of two widths");
   space.width = width;
   space.used = ++clock_;
   return space;

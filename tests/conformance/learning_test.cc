@@ -55,9 +55,8 @@ double fine_tuned(const std::string& of) {
   static std::map<std::string, double> known;
   const LearnerRow& row = *find_learner(of);
   const bool own = row.network == Network::mlp || row.network == Network::clip;
-  const auto key =
-      fmt::format("{} epochs on {}, {}", enough_epochs(of), own ? network_name(row.network) : "vit",
-                  toy_recipe(of, 1).scenario.name);
+  const auto key = fmt::format("{} epochs on {}, {}", enough_epochs(of),
+                               own ? row.network.name : "vit", toy_recipe(of, 1).scenario.name);
   if (const auto found = known.find(key); found != known.end()) return found->second;
   return known[key] = learn("finetune", of).accuracy.back();
 }

@@ -14,20 +14,13 @@ namespace {
 
 // How the sentence ends with which a method is refused; nothing where it must run.
 std::optional<std::string> refusal(const LearnerRow& row, const ToyWorld& world) {
-  switch (row.network) {
-    case Network::any:
-      return {};
-    case Network::transformer:
-      if (row.name == "dap" && world.text)
-        return " makes prompts from a fixed number of tokens: it needs images";
-      if (world.name != kResNet.name) return {};
-      return " adapts transformer blocks, and the model has none: ";
-    case Network::clip:
-      if (world.name == kResNet.name) return " adapts transformer blocks, and the model has none: ";
-      return " reads class names: it needs a CLIP, and the model is ";
-    case Network::mlp:
-      return " masks the units of an MLP (model.name = \"mlp\"), and the model is ";
-  }
+  if (row.network == Network::clip) return " reads class names: it needs a CLIP, and the model is ";
+  if (row.network == Network::mlp)
+    return " masks the units of an MLP (model.name = \"mlp\"), and the model is ";
+  if (row.name == "dap" && world.text)
+    return " makes prompts from a fixed number of tokens: it needs images";
+  if (row.network == Network::transformer && world.name == kResNet.name)
+    return " adapts transformer blocks, and the model has none: ";
   return {};
 }
 

@@ -34,6 +34,7 @@ run(${CMAKE_COMMAND} -S ${SOURCE} -B ${work}/consumer -G ${GENERATOR} -DCMAKE_BU
 run(${CMAKE_COMMAND} --build ${work}/consumer)
 run(${work}/consumer/core_consumer)
 run(${work}/consumer/consumer)
+run(${work}/consumer/session)
 run(${work}/moved/bin/patina --version)
 # What needs LibTorch.
 run(${work}/moved/bin/patina inspect ${work}/moved/share/patina/models/starter.safetensors --summary)

@@ -39,13 +39,13 @@ TEST_P(ClipParity, StagesLossAndGradients) {
   Stages image(int(clip->layers())), text(int(clip->text().shape().depth));
   const Tensor images = clip->features(pixels, {&image}), texts = clip->features(ids, {&text});
   EXPECT_PARITY(image.seen.at("embeddings"), expected("vision_pre_layernorm"));
-  EXPECT_PARITY(clip->pooled(pixels), expected("vision_pooled"));
+  EXPECT_PARITY(clip->before_projection(pixels), expected("vision_pooled"));
   EXPECT_PARITY(text.seen.at("embeddings"), expected("text_embeddings"));
   for (const auto& [tower, stages] : {std::pair{"vision_", &image}, {"text_", &text}})
     for (const auto& [name, value] : stages->seen)
       if (name.starts_with("layer")) EXPECT_PARITY(value, expected(tower + name));
   EXPECT_PARITY(text.seen.at("norm"), expected("text_last_hidden_state"));
-  EXPECT_PARITY(clip->pooled(ids), expected("text_pooled"));
+  EXPECT_PARITY(clip->before_projection(ids), expected("text_pooled"));
   EXPECT_PARITY(images, expected("image_features"));
   EXPECT_PARITY(texts, expected("text_features"));
   EXPECT_PARITY(normalized(images), expected("image_features_normalised"));

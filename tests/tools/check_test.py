@@ -57,6 +57,13 @@ class Check(unittest.TestCase):
                     "apps/patina/a.cc:2: nlohmann-json may be included only in patina/base/json.h, "
                     "patina/base/json_fwd.h")
 
+    def test_grants(self):
+        self.expect("patina/learners/replay/a.cc", '#include "patina/data/sample_access.h"\n',
+                    "patina/learners/replay/a.cc:1: learners do not know where samples lie: no sample_access.h here")
+        self.expect("patina/run/a.cc", "int a = dynamic_cast<B*>(c) != nullptr;\n",
+                    "patina/run/a.cc:1: dynamic_cast outside models/: ask the backbone what it can do")
+        self.expect("patina/models/vision/a.cc", "int a = dynamic_cast<B*>(c) != nullptr;\n")
+
     def test_words(self):
         self.expect("patina/nn/a.cc", '// One phase of "Dark Experience and its episodes".\nint phase;\n',
                     'patina/nn/a.cc:1: "phase": the project\'s word is "task"')
@@ -76,8 +83,8 @@ class Check(unittest.TestCase):
         self.expect("patina/base/a.cc", "// x\n" * 501, "patina/base/a.cc:501: 501 lines, more than 500")
         self.expect("apps/utils/a.cc", "int a;\n",
                     'apps/utils/a.cc:1: a folder called "utils" says nothing about what is in it')
-        many = {f"bench/{i}.cc": f"int a{i};\n" for i in range(25)}
-        self.expect("bench/x.cc", "int x;\n", "bench:1: 26 units in one folder, more than 25", others=many)
+        many = {f"bench/{i}.cc": f"int a{i};\n" for i in range(32)}
+        self.expect("bench/x.cc", "int x;\n", "bench:1: 33 files in one folder, more than 32", others=many)
 
     def test_text(self):
         self.expect("patina/base/a.h", "int a;  \n\tint b;",

@@ -12,15 +12,15 @@ Pixels::Pixels(Shape shape, std::vector<File> files, std::vector<int64_t> labels
       classes_(std::move(classes)) {
   int64_t images = 0;
   for (const auto& file : files_) {
-    PATINA_CHECK(file.offset + file.count * shape_.stride() <= int64_t(file.bytes.size()),
-                 "{} ends early", file.name);
+    PATINA_REQUIRE(file.offset + file.count * shape_.stride() <= int64_t(file.bytes.size()),
+                   "{} ends early", file.name);
     images += file.count;
   }
-  PATINA_CHECK(images == size(), "{} images, {} labels", images, size());
+  PATINA_REQUIRE(images == size(), "{} images, {} labels", images, size());
 }
 
 std::pair<const Pixels::File*, int64_t> Pixels::find(int64_t i) const {
-  PATINA_CHECK(i >= 0 && i < size(), "sample {} of {}", i, size());
+  PATINA_REQUIRE(i >= 0 && i < size(), "sample {} of {}", i, size());
   const File* file = files_.data();
   for (; i >= file->count; ++file) i -= file->count;
   return {file, i};

@@ -106,7 +106,7 @@ std::optional<Bleu> sentence_bleu(std::string_view prediction,
 }
 
 double trace_bleu(std::string_view prediction, std::string_view reference, size_t order) {
-  PATINA_CHECK(order >= 1 && order <= kBleuOrder, "BLEU-{}", order);
+  PATINA_REQUIRE(order >= 1 && order <= kBleuOrder, "BLEU-{}", order);
   const Tokens expected = trace_bleu_tokens(reference);
   Bleu bleu;
   add(bleu, trace_bleu_tokens(prediction), std::span(&expected, 1));

@@ -99,7 +99,7 @@ Sentences trace_sentences(std::string_view text, TokenNumbers& numbers) {
 
 RougeScore rouge_n(std::string_view prediction, std::string_view reference, size_t n,
                    Stemming stemming) {
-  PATINA_CHECK(n > 0, "ROUGE of n-grams of no tokens");
+  PATINA_REQUIRE(n > 0, "ROUGE of n-grams of no tokens");
   const NgramCounts predicted = ngram_counts(tokens_of(prediction, stemming), n);
   const NgramCounts expected = ngram_counts(tokens_of(reference, stemming), n);
   return rouge_score(overlap(predicted, expected), total(predicted), total(expected));

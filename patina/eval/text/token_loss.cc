@@ -9,7 +9,7 @@
 namespace patina {
 
 void TokenLoss::add(double nll_sum, int64_t tokens, int64_t bytes) {
-  PATINA_CHECK(tokens >= 0 && bytes >= 0, "a loss over {} tokens and {} bytes", tokens, bytes);
+  PATINA_REQUIRE(tokens >= 0 && bytes >= 0, "a loss over {} tokens and {} bytes", tokens, bytes);
   nll_sum_ += nll_sum;
   tokens_ += tokens;
   bytes_ += bytes;

@@ -6,7 +6,6 @@
 #include "patina/base/error.h"
 #include "patina/base/json.h"
 #include "patina/learn/network_learner.h"
-#include "patina/models/vision/mlp.h"
 #include "patina/ops.h"
 
 namespace patina {

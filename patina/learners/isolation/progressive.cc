@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "patina/learn/network_learner.h"
-#include "patina/models/vision/mlp.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 
@@ -89,7 +88,7 @@ class Progressive : public Learner {
     Random random = seeds_("column", uint64_t(task.index));
     add_column(int64_t(task.fresh.size()));
     Column& column = columns_.back();
-    if (task.index > 0) dynamic_cast<Mlp&>(*column.network).initialize(random);
+    if (task.index > 0) column.network->initialize(random);
     for (auto& lateral : column.laterals) lateral.initialize(random);
     nn::freeze(column, false);
     heads_.add(int64_t(task.fresh.size()), initial_.width(), random);

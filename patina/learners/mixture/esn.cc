@@ -83,7 +83,7 @@ class Esn : public Learner {
   Esn(Setup setup, const Options& options)
       : backbone_(setup.backbone), seeds_(setup.seeds), options_(options) {
     Random random = seeds_("prompt");
-    prompt_ = make_prompt({.tokens = options.prompts, .deep = false}, backbone_, random);
+    prompt_ = make_prompt({.tokens = options.prompts, .deep = false}, backbone_.tower(), random);
   }
 
   void begin_task(const Task& task, Trainer&) override {

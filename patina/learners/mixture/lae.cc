@@ -115,21 +115,21 @@ class Lae : public Learner {
                            .activation = "gelu",
                            .learned_scale = true,
                            .layers = layers},
-                          backbone_, random);
+                          backbone_.tower(), random);
     if (options_.adaptation == "lora")
       return make_lora({.rank = size(5),
                         .alpha = double(size(5)),
                         .parts = "kv",
                         .learned_scale = true,
                         .layers = layers},
-                       backbone_, random);
+                       backbone_.tower(), random);
     return make_prefix({.length = size(10),
                         .layers = layers,
                         .low = 0,
                         .high = 0.01,
                         .learned_scale = true,
                         .compensated = true},
-                       backbone_, random);
+                       backbone_.tower(), random);
   }
 
   const Backbone& backbone_;

@@ -42,7 +42,7 @@ class Tuna : public Learner {
         options_(options),
         adapters_(setup.backbone, options.adapter) {
     Random random;
-    universal_ = make_adapter(options.adapter, backbone_, random);
+    universal_ = make_adapter(options.adapter, backbone_.tower(), random);
     nn::freeze(*universal_);
   }
 

@@ -146,8 +146,8 @@ class FlyPrompt : public Learner {
     Random random = seeds_("expert", uint64_t(experts_.size()));
     Expert expert;
     expert.prefix = make_prefix(
-        {.length = options_.length, .layers = blocks_within(backbone_, options_.layers)}, backbone_,
-        random);
+        {.length = options_.length, .layers = blocks_within(backbone_, options_.layers)},
+        backbone_.tower(), random);
     expert.averages.resize(options_.averages.size());
     if (!experts_.empty()) {
       std::vector<Weights> earlier;

@@ -50,7 +50,7 @@ class Mvp : public Learner {
     Random random = seeds_("prompts");
     general_ = make_prefix({.length = options.general_length,
                             .layers = blocks_within(backbone_, options.general_layers)},
-                           backbone_, random);
+                           backbone_.tower(), random);
     experts_ = at::empty({options.pool, int64_t(layers_.size()), 2, options.expert_length,
                           backbone_.block().key_width()});
     keys_ = at::empty({options.pool, backbone_.width()});

@@ -41,7 +41,7 @@ class DualPrompt : public PromptLearner {
                             .layers = blocks_within(backbone(), options.general_layers),
                             .low = options.compat == "pilot" ? -1.0 : 0.0,
                             .high = options.compat == "pilot" ? 1.0 : 0.01},
-                           backbone(), random);
+                           backbone().tower(), random);
   }
 
   void state(Archive& a) override {

@@ -13,7 +13,7 @@ class Vpt : public PromptLearner {
 
   Vpt(Setup setup, const Options& options) : PromptLearner(setup, setup.backbone.width()) {
     Random random = seeds()("prompt");
-    prompt_ = make_prompt(options, backbone(), random);
+    prompt_ = make_prompt(options, backbone().tower(), random);
   }
 
   void state(Archive& a) override {

@@ -20,11 +20,11 @@ FirstSessionLearner::FirstSessionLearner(Setup setup, const FirstSessionOptions&
     : backbone_(setup.backbone), seeds_(setup.seeds), options_(options) {
   Random random = seeds_("adaptation");
   const std::string& kind = options_.adaptation;
-  if (kind == "adapter") adaptation_ = make_adapter(options_.adapter, backbone_, random);
-  if (kind == "ssf") adaptation_ = make_scale_shift(options_.ssf, backbone_, random);
+  if (kind == "adapter") adaptation_ = make_adapter(options_.adapter, backbone_.tower(), random);
+  if (kind == "ssf") adaptation_ = make_scale_shift(options_.ssf, backbone_.tower(), random);
   if (kind == "vpt_deep" || kind == "vpt_shallow") {
     options_.prompt.deep = kind == "vpt_deep";
-    adaptation_ = make_prompt(options_.prompt, backbone_, random);
+    adaptation_ = make_prompt(options_.prompt, backbone_.tower(), random);
   }
   if (kind == "finetune") tuned_ = backbone_.clone();
 }

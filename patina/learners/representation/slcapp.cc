@@ -34,7 +34,7 @@ class SlcaPlusPlus : public Slca {
 
   SlcaPlusPlus(Setup setup, const Options& options) : Slca(setup, options), options_(options) {
     Random random = seeds()("lora");
-    lora_ = make_lora(options.lora, backbone(), random);
+    lora_ = make_lora(options.lora, backbone().tower(), random);
     for (auto& item : nn::tensors(backbone())) item.tensor.requires_grad_(is_light(item.name));
   }
 

@@ -37,8 +37,8 @@ class Ssiat : public Learner {
   Ssiat(Setup setup, const Options& options)
       : backbone_(setup.backbone), seeds_(setup.seeds), options_(options) {
     Random random = seeds_("adapter");
-    adapter_ = make_adapter(options.adapter, backbone_, random);
-    before_ = make_adapter(options.adapter, backbone_, random);
+    adapter_ = make_adapter(options.adapter, backbone_.tower(), random);
+    before_ = make_adapter(options.adapter, backbone_.tower(), random);
     nn::freeze(*before_);
   }
 

@@ -6,7 +6,7 @@ namespace patina {
 
 void TaskAdapters::add(Random random, bool like_last) {
   freeze();
-  auto fresh = make_adapter(options_, backbone_, random);
+  auto fresh = make_adapter(options_, backbone_.tower(), random);
   if (like_last && !adapters_.empty()) assign(nn::tensors(*fresh), weights_of(last()));
   adapters_.push_back(std::move(fresh));
 }

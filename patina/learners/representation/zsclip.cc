@@ -5,7 +5,6 @@
 #include "patina/data/class_names.h"
 #include "patina/data/feed.h"
 #include "patina/learn/learner.h"
-#include "patina/models/two_tower/clip.h"
 #include "patina/nn/heads.h"
 #include "patina/ops.h"
 #include "patina/text/tokenizer.h"
@@ -31,7 +30,7 @@ class ZeroShotClip : public ClosedFormLearner {
   };
 
   ZeroShotClip(Setup setup, const Options& options)
-      : clip_(dynamic_cast<const Clip&>(setup.backbone)), templates_(options.templates) {
+      : clip_(setup.backbone), templates_(options.templates) {
     if (!options.templates_file.empty())
       templates_ = read_templates(options.templates_file, options.templates_set);
   }
@@ -68,7 +67,7 @@ class ZeroShotClip : public ClosedFormLearner {
     return padded(encoded, *clip_.tokenizer());
   }
 
-  const Clip& clip_;
+  const Backbone& clip_;
   std::vector<std::string> templates_;
   Tensor classes_;  // [K,E]
 };

@@ -26,6 +26,7 @@ Tensor LanguageModel::encode(const Input& input, const nn::Adaptations& adaptati
 }
 
 Tensor LanguageModel::pooled(const Tensor& features) const {
+  if (!shape_.pooler) return {};
   PATINA_CHECK(shape_.pooler, "a {} without a pooler", shape_.family);
   return at::tanh(pooler_(features));
 }
@@ -42,6 +43,7 @@ Tensor LanguageModel::next_sentence(const Tensor& features) const {
 }
 
 Tensor LanguageModel::word_scores(const Tensor& tokens) const {
+  if (!shape_.words) return {};
   PATINA_CHECK(shape_.words, "a {} without a head over words", shape_.family);
   return word_head_(tokens, tower_.words());
 }

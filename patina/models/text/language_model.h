@@ -33,15 +33,17 @@ class LanguageModel : public Backbone {
   Tensor logits(const Tensor& features) const override;
 
   /// BERT's pooler over features [B,D] -> [B,D].
-  Tensor pooled(const Tensor& features) const;
+  Tensor pooled(const Tensor& features) const override;
   /// BERT's guess whether the second text follows the first: features [B,D] -> [B,2].
   Tensor next_sentence(const Tensor& features) const;
   /// Scores of every word at every token: [B,T,D] -> [B,T,V].
-  Tensor word_scores(const Tensor& tokens) const;
+  Tensor word_scores(const Tensor& tokens) const override;
 
   int64_t width() const override { return shape_.text.block.width; }
-  int64_t layers() const override { return shape_.text.depth; }
-  nn::BlockShape block() const override { return shape_.text.block; }
+  std::vector<TowerShape> towers() const override {
+    const int64_t depth = shape_.text.depth;
+    return {{nn::Tower::text, shape_.text.block, depth, depth}};
+  }
   std::string about() const override;
   std::optional<TextInput> text_input() const override;
   std::optional<Continuation> begin(const Input& prompt, const nn::Adaptations& adaptations,
@@ -54,7 +56,7 @@ class LanguageModel : public Backbone {
   std::unique_ptr<Backbone> clone() const override { return nn::copy_of(*this); }
 
   const LanguageShape& shape() const { return shape_; }
-  const TextTower& tower() const { return tower_; }
+  const TextTower& text_tower() const { return tower_; }
 
  private:
   Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;

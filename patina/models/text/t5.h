@@ -26,12 +26,20 @@ class T5 : public Backbone {
   Tensor decode(const Input& answer, const Tensor& encoded, const Tensor& encoded_mask,
                 const nn::Adaptations& adaptations = {}) const;
   /// Scores of every word: [B,T,D] -> [B,T,V].
-  Tensor word_scores(const Tensor& tokens) const { return word_head_(tokens, embed_.weight); }
+  Tensor word_scores(const Tensor& tokens) const override {
+    return word_head_(tokens, embed_.weight);
+  }
 
   int64_t width() const override { return shape_.encoder.block.width; }
-  int64_t layers() const override { return shape_.encoder.depth + shape_.decoder.depth; }
-  int64_t prompt_layers() const override { return shape_.encoder.depth; }
-  nn::BlockShape block() const override { return shape_.encoder.block; }
+  std::vector<TowerShape> towers() const override {
+    return {{nn::Tower::text, shape_.encoder.block, shape_.encoder.depth + shape_.decoder.depth,
+             shape_.encoder.depth}};
+  }
+  bool has_decoder() const override { return true; }
+  Tensor decoded(const Input& answer, const Input& input,
+                 const nn::Adaptations& adaptations) const override {
+    return decode(answer, tokens(input), input.mask, adaptations);
+  }
   std::string about() const override;
   std::optional<TextInput> text_input() const override { return TextInput{shape_.vocabulary, 0}; }
   std::optional<Continuation> begin(const Input& prompt, const nn::Adaptations& adaptations,

@@ -33,8 +33,8 @@ void check_ids(const Tensor& ids, int64_t rows, const char* what) {
 
 Tensor TextTower::embed(const Input& input, const TextContext& context) const {
   const Tensor& ids = input.data;
-  PATINA_CHECK(ids.dim() == 2 && ids.scalar_type() == at::kLong, "token ids {}",
-               shape_text(ids.sizes()));
+  PATINA_REQUIRE(ids.dim() == 2 && ids.scalar_type() == at::kLong, "token ids {}",
+                 shape_text(ids.sizes()));
   const Tensor& words = context.words.defined() ? context.words : embed_.weight;
   check_ids(ids, words.size(0), "token id");
   Tensor x = at::embedding(words, ids);

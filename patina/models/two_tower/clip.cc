@@ -15,19 +15,21 @@ Clip::Clip(ClipShape shape)
       logit_scale_(at::zeros({})) {}
 
 Tensor Clip::tokens(const Input& input, const nn::Adaptations& adaptations) const {
-  return input.is_text() ? text_({input.data}, adaptations) : image_.tokens(input, adaptations);
+  return input.is_text() ? text_({input.data}, adaptations.of(nn::Tower::text))
+                         : image_.tokens(input, adaptations.of(nn::Tower::image));
 }
 
 // The end token has the highest id of the vocabulary, so a text ends where its ids peak; what is
 // behind it is hidden by the causal mask.
-Tensor Clip::pooled(const Input& input, const nn::Adaptations& adaptations) const {
-  if (!input.is_text()) return image_.features(input, adaptations);
+Tensor Clip::before_projection(const Input& input, const nn::Adaptations& adaptations) const {
+  if (!input.is_text()) return image_.features(input, adaptations.of(nn::Tower::image));
   const Tensor end = input.data.argmax(1, /*keepdim=*/true);
-  return text_({input.data}, adaptations, {.read = end}).squeeze(1);
+  return text_({input.data}, adaptations.of(nn::Tower::text), {.read = end}).squeeze(1);
 }
 
 Tensor Clip::encode(const Input& input, const nn::Adaptations& adaptations) const {
-  return (input.is_text() ? text_projection_ : image_projection_)(pooled(input, adaptations));
+  return (input.is_text() ? text_projection_
+                          : image_projection_)(before_projection(input, adaptations));
 }
 
 Tensor Clip::similarity(const Tensor& images, const Tensor& texts) const {
@@ -38,6 +40,16 @@ std::string Clip::about() const {
   return fmt::format("CLIP: {}; text {}x{}, {} heads, {} words; {} common dimensions",
                      image_.about(), shape_.text.depth, shape_.text.block.width,
                      shape_.text.block.heads, shape_.text.vocabulary, shape_.embedding);
+}
+
+std::vector<TowerShape> Clip::towers() const {
+  auto all = image_.towers();
+  const int64_t depth = shape_.text.depth;
+  all.push_back({.tower = nn::Tower::text,
+                 .block = shape_.text.block,
+                 .layers = depth,
+                 .prompt_layers = depth});
+  return all;
 }
 
 std::optional<TextInput> Clip::text_input() const {

@@ -22,14 +22,14 @@ class Clip : public Backbone {
   Tensor logits(const Tensor&) const override { return {}; }
 
   /// exp(logit_scale) times the cosine of every image with every text: [B,E], [N,E] -> [B,N].
-  Tensor similarity(const Tensor& images, const Tensor& texts) const;
+  Tensor similarity(const Tensor& images, const Tensor& texts) const override;
   /// What the towers give before the projections: the image's class token after its norm, the
   /// text's end token after its.
-  Tensor pooled(const Input& input, const nn::Adaptations& adaptations = {}) const;
+  Tensor before_projection(const Input& input, const nn::Adaptations& adaptations = {}) const;
 
   int64_t width() const override { return shape_.embedding; }
-  int64_t layers() const override { return shape_.image.depth; }
-  nn::BlockShape block() const override { return shape_.image.block(); }
+  std::vector<TowerShape> towers() const override;
+  bool compares() const override { return true; }
   std::string about() const override;
   std::optional<ImageInput> image_input() const override { return image_.image_input(); }
   std::optional<TextInput> text_input() const override;

@@ -15,11 +15,12 @@ Mlp::Mlp(MlpShape shape, std::string normalize)
   nn::freeze(*this);
 }
 
-void Mlp::initialize(Random& random) {
+bool Mlp::initialize(Random& random) {
   for (auto& layer : layers_) {
     nn::init_kaiming(layer.weight, random);
     nn::init_uniform(layer.bias, random, 1 / std::sqrt(double(layer.weight.size(1))));
   }
+  return true;
 }
 
 // A hidden layer is met as a block's first linear layer is: an adaptation may act on its units

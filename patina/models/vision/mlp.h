@@ -19,13 +19,12 @@ class Mlp : public Backbone {
  public:
   explicit Mlp(MlpShape shape, std::string normalize);
   /// Fresh weights as PyTorch draws them: U(-1/sqrt(in), 1/sqrt(in)), biases alike.
-  void initialize(Random& random);
+  bool initialize(Random& random) override;
 
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   Tensor logits(const Tensor&) const override { return {}; }
   int64_t width() const override { return shape_.hidden.back(); }
-  int64_t layers() const override { return 0; }
-  nn::BlockShape block() const override { return {}; }
+  bool masks_units() const override { return true; }
   std::optional<ImageInput> image_input() const override {
     return ImageInput{shape_.image_size, shape_.image_size, normalize_};
   }

@@ -43,7 +43,7 @@ ResNet::ResNet(ResNetShape shape, std::string normalize)
   nn::freeze(*this);
 }
 
-void ResNet::initialize(Random& random) {
+bool ResNet::initialize(Random& random) {
   const auto draw = [&](Tensor& weight) {
     const int64_t out = weight.size(0) * weight.size(2) * weight.size(3);
     nn::init_normal(weight, random, 0, std::sqrt(2.0 / double(out)));
@@ -55,6 +55,7 @@ void ResNet::initialize(Random& random) {
       draw(block.conv2);
       if (block.shortcut.defined()) draw(block.shortcut);
     }
+  return true;
 }
 
 Tensor ResNet::Block::operator()(const Tensor& x) const {

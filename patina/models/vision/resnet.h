@@ -18,13 +18,11 @@ class ResNet : public Backbone {
  public:
   ResNet(ResNetShape shape, std::string normalize);
   /// Fresh weights: convolutions from N(0, 2 / (9 out)) (He et al., ICCV 2015).
-  void initialize(Random& random);
+  bool initialize(Random& random) override;
 
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   Tensor logits(const Tensor&) const override { return {}; }
   int64_t width() const override { return 8 * shape_.channels; }
-  int64_t layers() const override { return 0; }
-  nn::BlockShape block() const override { return {}; }
   std::optional<ImageInput> image_input() const override {
     return ImageInput{shape_.image_size, shape_.image_size, normalize_};
   }

@@ -30,7 +30,7 @@ ViT::ViT(ViTShape shape, std::string normalize) : shape_(shape), normalize_(std:
   if (shape.classes > 0) head_ = nn::Linear(shape.width, shape.classes);
 }
 
-void ViT::initialize(Random& random) {
+bool ViT::initialize(Random& random) {
   nn::init_uniform(patch_.weight, random,
                    1 / std::sqrt(3.0 * shape_.patch_size * shape_.patch_size));
   if (cls_token_.defined()) nn::init_normal(cls_token_, random, 0, 1e-6);
@@ -39,6 +39,7 @@ void ViT::initialize(Random& random) {
     for (auto* linear : {&block.attn.qkv, &block.attn.proj, &block.mlp.fc1, &block.mlp.fc2})
       nn::init_truncated_normal(linear->weight, random);
   if (head_.weight.defined()) head_.weight.zero_();
+  return true;
 }
 
 Tensor ViT::tokens(const Input& images, const nn::Adaptations& adaptations) const {
@@ -48,7 +49,7 @@ Tensor ViT::tokens(const Input& images, const nn::Adaptations& adaptations) cons
 Tensor ViT::run(const Input& images, const nn::Adaptations& adaptations, const Tensor& read) const {
   const Tensor input = images.pixels();
   const int64_t side = shape_.image_size;
-  PATINA_CHECK(
+  PATINA_REQUIRE(
       input.dim() == 4 && input.size(1) == 3 && input.size(2) == side && input.size(3) == side,
       "input {} for a network of {} px", shape_text(input.sizes()), side);
   Tensor x = engine().embed_patches(patch_, input);  // [B,g*g,D]
@@ -96,8 +97,8 @@ std::unique_ptr<Backbone> ViT::clone() const {
   return nn::copy_of(*this);
 }
 
-void ViT::resize_input(int64_t image_size) {
-  if (image_size == shape_.image_size) return;
+bool ViT::resize_input(int64_t image_size) {
+  if (image_size == shape_.image_size) return true;
   if (image_size <= 0 || image_size % shape_.patch_size != 0)
     fail(ErrorKind::model, "an input of {} px is not a multiple of the patch size {}", image_size,
          shape_.patch_size);
@@ -108,6 +109,7 @@ void ViT::resize_input(int64_t image_size) {
   NoGrad no_grad;
   pos_embed_ = resize_pos_embed(pos_embed_.detach(), shape_.grid(), shape_.class_token);
   pos_embed_.requires_grad_(trains);
+  return true;
 }
 
 Tensor resize_pos_embed(const Tensor& pos_embed, int64_t grid, bool class_token) {

@@ -33,7 +33,7 @@ class ViT : public Backbone {
  public:
   explicit ViT(ViTShape shape, std::string normalize = "imagenet");
   /// Fresh weights as timm draws them.
-  void initialize(Random& random);
+  bool initialize(Random& random) override;
 
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   Tensor logits(const Tensor& features) const override;
@@ -41,8 +41,9 @@ class ViT : public Backbone {
   Tensor pool(const Tensor& tokens) const;
 
   int64_t width() const override { return shape_.width; }
-  int64_t layers() const override { return shape_.depth; }
-  nn::BlockShape block() const override { return shape_.block(); }
+  std::vector<TowerShape> towers() const override {
+    return {{nn::Tower::image, shape_.block(), shape_.depth, shape_.depth, shape_.patch_size}};
+  }
   std::optional<ImageInput> image_input() const override {
     return ImageInput{shape_.image_size, shape_.patch_size, normalize_};
   }
@@ -52,7 +53,7 @@ class ViT : public Backbone {
 
   const ViTShape& shape() const { return shape_; }
   /// Changes the input size: position embeddings are interpolated as timm does it.
-  void resize_input(int64_t image_size);
+  bool resize_input(int64_t image_size) override;
 
  private:
   Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;

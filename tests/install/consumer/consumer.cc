@@ -76,7 +76,6 @@ bool writes_and_reads(const fs::path& file) {
 
 int main(int, char** argv) {
   prepare_cpu(1);
-  Progress::enable(false);
   AccuracyMatrix matrix(1);
   matrix.set(1, 0, accuracy_of_simplecil());
   const auto accuracy = metric("average_accuracy").value(matrix);

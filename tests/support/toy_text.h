@@ -112,8 +112,6 @@ class MeanOfWords : public Backbone {
   Tensor logits(const Tensor&) const override { return {}; }
 
   int64_t width() const override { return kWidth; }
-  int64_t layers() const override { return 1; }
-  nn::BlockShape block() const override { return {}; }
   std::optional<TextInput> text_input() const override {
     return TextInput{.vocabulary = WordTokenizer::kSize, .longest = max_tokens_};
   }

@@ -26,8 +26,9 @@ void add_bench(Command& program);
 const std::vector<std::string>& list_names();
 std::vector<std::string> explained_names();
 
-/// From now on SIGINT and SIGTERM ask a run to stop: the step in hand is finished and a checkpoint
-/// made before the program leaves.
+/// From now on SIGINT and SIGTERM ask a run to stop: the current step or batch is finished before
+/// the program leaves, and a checkpoint made where there is something new to keep. The second ends
+/// the program at once.
 void stop_on_signals();
 /// The signal that asked, or 0.
 int stopped_by();

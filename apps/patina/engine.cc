@@ -11,6 +11,7 @@
 #include "apps/patina/answers.h"
 #include "apps/patina/blas.h"
 #include "apps/patina/commands.h"
+#include "apps/patina/option_structs.h"
 #include "patina/base/console.h"
 #include "patina/base/error.h"
 #include "patina/base/file.h"
@@ -108,6 +109,10 @@ int main(int argc, char** argv) {
   // Part of the build: see answers.h.
   if (argc == 3 && std::string_view(argv[1]) == "--write-answers") {
     write_text(argv[2], cli::write_answers(cli::questions(), cli::printed));
+    return 0;
+  }
+  if (argc == 3 && std::string_view(argv[1]) == "--write-options") {
+    write_text(argv[2], cli::option_structs());
     return 0;
   }
 #if PATINA_CHOOSE_OPENBLAS

@@ -2,8 +2,10 @@
 #include "patina/run/run.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <string_view>
 
 #include "apps/patina/commands.h"
 #include "patina/report/report.h"
@@ -20,7 +22,14 @@ int stopped_by() {
 
 void stop_on_signals() {
   for (const int signal : {SIGINT, SIGTERM})
-    std::signal(signal, [](int caught) { stop_signal = caught; });
+    std::signal(signal, [](int caught) {
+      // Only what may be called in a handler.
+      if (stop_signal != 0) ::_exit(128 + caught);
+      stop_signal = caught;
+      constexpr std::string_view kSaid =
+          "patina: stopping after this step or batch; once more ends at once\n";
+      [[maybe_unused]] const auto put = ::write(STDERR_FILENO, kSaid.data(), kSaid.size());
+    });
 }
 
 void add_run(Command& program) {

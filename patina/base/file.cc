@@ -29,7 +29,8 @@ struct Opened {
   uint64_t size = 0;
 
   explicit Opened(const fs::path& path) {
-    descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    // Without waiting: a pipe that nobody writes to would hold the program for ever.
+    descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) fail(ErrorKind::file, "{}: cannot open: {}", path.string(), reason());
     struct stat info {};
     if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -120,7 +121,32 @@ MappedFile::~MappedFile() {
   if (data_) ::munmap(const_cast<uint8_t*>(data_), size_);
 }
 
-AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
+namespace {
+
+// Where a link leads, whether or not a file is there.
+fs::path followed(fs::path path) {
+  constexpr int kMostLinks = 40;  // as Linux
+  for (int links = 0; fs::is_symlink(fs::symlink_status(path)); ++links) {
+    if (links == kMostLinks)
+      fail(ErrorKind::file, "{}: a link that leads to itself", path.string());
+    const fs::path to = fs::read_symlink(path);
+    path = to.is_absolute() ? to : path.parent_path() / to;
+  }
+  return path;
+}
+
+}  // namespace
+
+// A device or a pipe is written to as it is: renamed over, it would be gone.
+AtomicFile::AtomicFile(fs::path path) : path_(followed(std::move(path))) {
+  const auto status = fs::status(path_);
+  if (fs::is_directory(status)) fail(ErrorKind::file, "{}: it is a folder", path_.string());
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor_ < 0) fail(ErrorKind::file, "{}: cannot open: {}", path_.string(), reason());
+    ::fcntl(descriptor_, F_SETFL, ::fcntl(descriptor_, F_GETFL) & ~O_NONBLOCK);
+    return;
+  }
   temporary_ = path_;
   temporary_ += fmt::format(".{}.tmp", ::getpid());
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -130,7 +156,7 @@ AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
 AtomicFile::~AtomicFile() {
   if (descriptor_ < 0) return;
   ::close(descriptor_);
-  ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(const void* data, size_t bytes) {
@@ -145,6 +171,11 @@ void AtomicFile::write(const void* data, size_t bytes) {
 }
 
 void AtomicFile::commit() {
+  if (temporary_.empty()) {
+    ::close(descriptor_);
+    descriptor_ = -1;
+    return;
+  }
   if (::fsync(descriptor_) != 0)
     fail(ErrorKind::file, "{}: cannot write to disk: {}", path_.string(), reason());
   ::close(descriptor_);

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "patina/base/error.h"
+
 namespace patina {
 
 namespace {
@@ -24,6 +26,11 @@ void warn(std::string_view text) {
 
 void note(std::string_view text) {
   if (current && current->observer) current->observer->note(text);
+}
+
+void stop_if_asked() {
+  if (current && current->should_stop && current->should_stop())
+    fail(ErrorKind::stopped, "stopped");
 }
 
 }  // namespace patina

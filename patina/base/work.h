@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,8 @@ struct Work {
   explicit Work(Observer* observer = nullptr) : observer(observer) {}
 
   Observer* observer;  // lent; null: nobody listens
+  /// Asked between batches; true: what is going on is given up.
+  std::function<bool()> should_stop;
   std::atomic<int64_t> forward_flops{0}, backward_flops{0};
 };
 
@@ -56,5 +59,8 @@ class WorkScope {
 /// To the current work's observer; nowhere where there is none.
 void warn(std::string_view text);
 void note(std::string_view text);
+
+/// Throws Error(stopped) where the current work should stop.
+void stop_if_asked();
 
 }  // namespace patina

@@ -198,6 +198,7 @@ void Trainer::each_batch(const Dataset& data, std::vector<int64_t> order, const 
   Loader loader(data, test_, pool_, std::move(order), kBatch, Random());
   NoGrad no_grad;
   while (const auto batch = loader.next()) {
+    stop_if_asked();
     body(*batch);
     progress.advance(batch->size());
   }
@@ -224,6 +225,7 @@ std::vector<int64_t> Trainer::recall(const Backbone& backbone, const Dataset& da
   std::vector<int64_t> unknown;
   NoGrad no_grad;
   for (size_t first = 0; first < order.size(); first += kBatch) {
+    stop_if_asked();
     const auto batch =
         std::span(order).subspan(first).first(std::min(size_t(kBatch), order.size() - first));
     const Tensor rows = tensor_of(batch);

@@ -28,9 +28,10 @@ std::string toml(std::string_view value) {
   return quoted + "\"";
 }
 
-std::string toml(const std::vector<double>& values) {
+template <class T>
+std::string list(const std::vector<T>& values) {
   std::vector<std::string> items;
-  for (const double value : values) items.push_back(toml(value));
+  for (const auto& value : values) items.push_back(toml(value));
   return fmt::format("[{}]", fmt::join(items, ", "));
 }
 
@@ -43,7 +44,9 @@ Setting::Setting(std::string_view key, std::string_view value) : Setting(key, to
 Setting::Setting(std::string_view key, const std::vector<int64_t>& value)
     : Setting(key, fmt::format("[{}]", fmt::join(value, ", ")), Raw{}) {}
 Setting::Setting(std::string_view key, const std::vector<double>& value)
-    : Setting(key, toml(value), Raw{}) {}
+    : Setting(key, list(value), Raw{}) {}
+Setting::Setting(std::string_view key, const std::vector<std::string>& value)
+    : Setting(key, list(value), Raw{}) {}
 
 std::string Setting::text(std::string_view section) const {
   return fmt::format("{}{}{}={}", section, section.empty() ? "" : ".", key_, toml_);

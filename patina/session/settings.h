@@ -21,6 +21,7 @@ class Setting {
   Setting(std::string_view key, const std::string& value) : Setting(key, std::string_view(value)) {}
   Setting(std::string_view key, const std::vector<int64_t>& value);
   Setting(std::string_view key, const std::vector<double>& value);
+  Setting(std::string_view key, const std::vector<std::string>& value);
 
   /// "section.key=value" in TOML's syntax, as `--set` takes it; `section` may be empty.
   std::string text(std::string_view section = {}) const;

@@ -11,10 +11,11 @@
 namespace {
 
 using namespace patina;
+namespace ops = patina::at;  // LibTorch has an `at`, too
 
 // `count` images of one colour: [count,3,32,32] uint8.
 Tensor squares(int64_t count, int red, int green, int blue) {
-  Tensor images = at::empty({count, 3, 32, 32}, at::kByte);
+  Tensor images = ops::empty({count, 3, 32, 32}, ops::kByte);
   const std::vector<int> colour{red, green, blue};
   for (int64_t c = 0; c < 3; ++c) images.select(1, c).fill_(colour[size_t(c)]);
   return images;
@@ -22,7 +23,7 @@ Tensor squares(int64_t count, int red, int green, int blue) {
 
 bool learns_and_predicts(const fs::path& file) {
   const Tensor images =
-      at::cat({squares(5, 220, 30, 30), squares(5, 30, 200, 40), squares(5, 40, 50, 220)});
+      ops::cat({squares(5, 220, 30, 30), squares(5, 30, 200, 40), squares(5, 40, 50, 220)});
   const std::vector<int64_t> labels{0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2};
 
   auto backbone = load_backbone({.name = "starter"});

@@ -1,7 +1,9 @@
 // Files: gzip with every kind of damage, atomic writes that leave nothing behind, content hashes.
 #include "patina/base/file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -109,6 +111,36 @@ TEST(AtomicFile, AppearsOnlyWhenCommitted) {
   file.commit();
   EXPECT_EQ(read_text(folder / "file"), "new");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
+}
+
+TEST(AtomicFile, FollowsALinkAndLeavesDevicesAndPipesWhatTheyAre) {
+  const fs::path folder = scratch_folder("links");
+  write_text(folder / "old", "old");
+  fs::create_symlink("old", folder / "link");
+  fs::create_symlink("link", folder / "second");
+  write_text(folder / "second", "new");
+  EXPECT_TRUE(fs::is_symlink(folder / "second") && fs::is_symlink(folder / "link"));
+  EXPECT_EQ(read_text(folder / "old"), "new");
+  fs::create_symlink("not there", folder / "dangling");
+  write_text(folder / "dangling", "made");
+  EXPECT_EQ(read_text(folder / "not there"), "made");
+  fs::create_symlink("round", folder / "round");
+  EXPECT_TRUE(contains(error_of([&] { write_text(folder / "round", "x"); }), "leads to itself"));
+
+  write_text("/dev/null", "nothing");
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+  const fs::path pipe = folder / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  write_text(pipe, "through");
+  char got[16] = {};
+  EXPECT_EQ(::read(reader, got, sizeof got), 7);
+  ::close(reader);
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  // Nobody reads, or writes: neither waits.
+  EXPECT_NE(error_of([&] { write_text(pipe, "x"); }), "");
+  EXPECT_TRUE(contains(error_of([&] { read_file(pipe); }), "not a regular file"));
+  EXPECT_TRUE(contains(error_of([&] { write_text(folder, "x"); }), "it is a folder"));
 }
 
 TEST(AtomicFile, SaysWhatIsWrong) {

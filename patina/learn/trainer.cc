@@ -139,6 +139,8 @@ void Trainer::epochs(Learner& learner, const Task& task, int64_t epochs) {
       if (between_steps_) between_steps_();
     });
   }
+  // The last step's gradients are as large as what was trained; what comes next may train others.
+  optimizer_->zero_grad();
   optimizer_.reset();
   epoch_ = step_ = 0;
 }
@@ -151,6 +153,7 @@ void Trainer::train_on(Learner& learner, const Dataset& data, int64_t epochs, co
     learner.begin_epoch(shared.step(options_.optimizer, i, 0, 1));
     epoch(learner, shared, i, 0, [](const Batch&) {});
   }
+  optimizer_->zero_grad();
   optimizer_ = std::move(outer);
 }
 

@@ -149,16 +149,6 @@ class GradientWatch {
   std::set<std::string> unread_;
 };
 
-// Methods that compute gradients which no optimizer reads, or hand one tensors without a gradient:
-// it costs time and changes nothing.
-const std::map<std::string, std::string>& wasteful() {
-  static const std::map<std::string, std::string> reasons = {
-      {"duct", "its network takes gradients while the heads alone are trained again"},
-      {"foster", "the backbone takes gradients while another network is trained"},
-      {"packnet", "what later tasks keep, biases and norms among it, is handed on with the rest"}};
-  return reasons;
-}
-
 // One pass over the stream, looked at after every step and task. Of earlier tasks, a learner with a
 // memory reads as many samples as it may keep: one a class.
 TEST_P(Conformance, reads_trains_and_scores_only_what_it_may) {
@@ -193,11 +183,8 @@ TEST_P(Conformance, reads_trains_and_scores_only_what_it_may) {
     EXPECT_LE(others, row().keeps_samples ? task->index * kMemory : 0) << at;
     EXPECT_EQ(test.untouch(), 0) << at << ": test samples were read";
     EXPECT_EQ(frozen.broken(), std::vector<std::string>{}) << at << ": frozen, and changed";
-    if (!wasteful().contains(GetParam())) {
-      EXPECT_EQ(gradients.unread(), std::set<std::string>{}) << at << ": no optimizer reads these";
-      EXPECT_EQ(gradients.unreached(), std::vector<std::string>{})
-          << at << ": no loss reaches these";
-    }
+    EXPECT_EQ(gradients.unread(), std::set<std::string>{}) << at << ": no optimizer reads these";
+    EXPECT_EQ(gradients.unreached(), std::vector<std::string>{}) << at << ": no loss reaches these";
 
     const Question batch = drive.question(drive.test_batch(0), 0);
     const Tensor together = drive.learner->scores(batch);

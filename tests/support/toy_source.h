@@ -13,15 +13,16 @@
 namespace patina {
 
 /// `per_class` samples of each class, the classes in turn: sample i is of class i % classes. A
-/// class is a colour and one of three patterns (plain, stripes, checks); a sample shifts the
-/// pattern, varies the brightness and adds pixel noise.
+/// class is a colour and one of three patterns (plain, stripes, checks), 18 in all, of which those
+/// from `first` on are the ones here; a sample shifts the pattern, varies the brightness and adds
+/// pixel noise.
 class ToySource : public Source {
  public:
   static constexpr int kSide = 16;
 
-  ToySource(int64_t classes, int64_t per_class, uint64_t seed = 0)
-      : count_(classes * per_class), seeds_(seed) {
-    for (int64_t c = 0; c < classes; ++c) classes_.push_back(fmt::format("toy {}", c));
+  ToySource(int64_t classes, int64_t per_class, uint64_t seed = 0, int64_t first = 0)
+      : count_(classes * per_class), first_(first), seeds_(seed) {
+    for (int64_t c = 0; c < classes; ++c) classes_.push_back(fmt::format("toy {}", first + c));
   }
 
   int64_t size() const override { return count_; }
@@ -40,9 +41,9 @@ class ToySource : public Source {
                                                              {200, 190, 40},
                                                              {180, 50, 190},
                                                              {40, 180, 190}}};
-    const int64_t c = label(i);
+    const int64_t c = first_ + label(i);
     const auto& colour = kColours[size_t(c) % kColours.size()];
-    const int64_t pattern = c / 2 % 3;
+    const int64_t pattern = (c / 2 + c / 6) % 3;
     Random random = seeds_("image", uint64_t(i));
     const int shift = int(random.below(8));
     const double brightness = random.uniform(0.8, 1.1);
@@ -62,7 +63,7 @@ class ToySource : public Source {
   }
 
  private:
-  int64_t count_;
+  int64_t count_, first_;
   Seeds seeds_;
   std::vector<std::string> classes_;
   std::vector<int64_t> damaged_;

@@ -54,10 +54,11 @@ inline ToyWorld on_texts(const std::string& family) {
 }
 
 /// Three tasks of two classes in a few large steps instead of a paper's many small ones. `memory`:
-/// samples that the learner may keep, where it keeps any; 0: as many as it would.
-inline Recipe toy_recipe(const std::string& learner, int64_t epochs, int64_t memory = 0) {
+/// samples that the learner may keep, where it keeps any; 0: as many as it would. `settings`: of
+/// the recipe, as on the command line.
+inline Recipe toy_recipe(const std::string& learner, int64_t epochs, int64_t memory = 0,
+                         std::vector<std::string> settings = {}) {
   const LearnerRow& row = *find_learner(learner);
-  std::vector<std::string> settings;
   if (memory > 0 && row.keeps_samples) {
     const bool per_task =
         reference_text(*row.options()).find("memory_per_task") != std::string::npos;
@@ -135,7 +136,7 @@ struct ToyDrive {
   Scenario scenario;
   std::unique_ptr<Feed> train_feed, test_feed;
   ThreadPool pool{2};
-  Seeds seeds{7};
+  Seeds seeds{uint64_t(recipe.seed)};
   Trainer trainer;
   Stream stream;
   SampleLoader samples;

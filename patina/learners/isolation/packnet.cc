@@ -31,6 +31,7 @@ class PackNet : public NetworkLearner {
     NetworkLearner::begin_task(task, trainer);
     task_ = task.index + 1;
     pruned_ = false;
+    hold_shared();
   }
 
   void fit(const Task& task, Trainer& trainer) override {
@@ -49,8 +50,7 @@ class PackNet : public NetworkLearner {
     return NetworkLearner::loss(batch, step);
   }
 
-  // Weights of others stay, and after pruning those nobody owns stay zero. Biases and norms are the
-  // first task's.
+  // Weights of others stay, and after pruning those nobody owns stay zero.
   void after_backward(const Step&) override {
     const auto weights = this->weights();
     kept_ = copied(weights);
@@ -84,6 +84,7 @@ class PackNet : public NetworkLearner {
     a("owner", owner_);
     a("task", task_);
     a("pruned", pruned_);
+    if (a.loading()) hold_shared();
   }
 
   Json diagnostics() const override {
@@ -106,6 +107,11 @@ class PackNet : public NetworkLearner {
     return list;
   }
   std::vector<nn::NamedTensor> weights() const { return learned_weights(backbone()); }
+  // Biases and norms are the first task's.
+  void hold_shared() {
+    for (auto& item : weights())
+      if (!is_packed(item)) item.tensor.requires_grad_(task_ <= 1);
+  }
   Tensor moves(size_t i) const {
     if (owner_[i].dim() < 2) return at::full(owner_[i].sizes(), task_ == 1, at::kBool);
     return owner_[i] == (pruned_ ? task_ : 0);

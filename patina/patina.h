@@ -28,6 +28,7 @@
 #include "patina/scenario/scenario.h"
 #include "patina/session/engine.h"
 #include "patina/session/feed.h"
+#include "patina/session/learner_options.h"
 #include "patina/session/session.h"
 #include "patina/tensor.h"
 #include "patina/text/tokenizer.h"

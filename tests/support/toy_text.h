@@ -112,6 +112,9 @@ class MeanOfWords : public Backbone {
   Tensor logits(const Tensor&) const override { return {}; }
 
   int64_t width() const override { return kWidth; }
+  std::vector<TowerShape> towers() const override {
+    return {{.tower = nn::Tower::text, .layers = 1, .prompt_layers = 1}};
+  }
   std::optional<TextInput> text_input() const override {
     return TextInput{.vocabulary = WordTokenizer::kSize, .longest = max_tokens_};
   }

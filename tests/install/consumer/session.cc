@@ -27,10 +27,10 @@ bool learns_and_predicts(const fs::path& file) {
   const std::vector<int64_t> labels{0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2};
 
   auto backbone = load_backbone({.name = "starter"});
-  auto session = Session::create(std::move(backbone),
-                                 {.learner = "ranpac",
-                                  .options = {{"projection", 200}, {"adaptation", "none"}},
-                                  .seed = 1993});
+  auto session = Session::create(
+      std::move(backbone), {.learner = "ranpac",
+                            .options = options::Ranpac{.adaptation = "none", .projection = 200},
+                            .seed = 1993});
   session.learn(images, labels, {"red", "green", "blue"});  // one task
   const auto top = session.predict(images[0], {.top = 5});  // class names and scores
   session.save(file);

@@ -2,11 +2,13 @@
 // arithmetic. Also what the thread sanitizer is shown.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <thread>
 #include <vector>
 
 #include "patina/base/random.h"
 #include "patina/base/team.h"
+#include "patina/base/work.h"
 #include "patina/kernels/flops.h"
 #include "patina/kernels/tiles.h"
 
@@ -53,16 +55,22 @@ TEST(KernelThreads, MakeTheSameBitsTogether) {
 }
 
 TEST(KernelThreads, CountEveryOperation) {
-  const Flops before = flops();
+  // Two pieces of work at a time, on three threads each.
+  std::array<Work, 2> works;
   std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t)
-    threads.emplace_back([] {
-      for (int i = 0; i < 1000; ++i) count_flops(3, 5);
-    });
+  for (auto& work : works)
+    for (int t = 0; t < 3; ++t)
+      threads.emplace_back([&work] {
+        const WorkScope scope(&work);
+        for (int i = 0; i < 1000; ++i) count_flops(3, 5);
+      });
   for (auto& thread : threads) thread.join();
-  const Flops counted = flops() - before;
-  EXPECT_EQ(counted.forward, 4 * 1000 * 3);
-  EXPECT_EQ(counted.backward, 4 * 1000 * 5);
+  for (auto& work : works) {
+    const WorkScope scope(&work);
+    EXPECT_EQ(flops().forward, 3 * 1000 * 3);
+    EXPECT_EQ(flops().backward, 3 * 1000 * 5);
+  }
+  EXPECT_EQ(flops().forward, 0) << "counted, and of no work";
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "bench/stopwatch.h"
 #include "bench/training.h"
 #include "bench/turns.h"
+#include "patina/base/work.h"
 #include "patina/kernels/flops.h"
 
 namespace patina::bench {
@@ -40,6 +41,8 @@ TEST(Products, AreThoseThatAForwardPassCounts) {
   const ViTShape shape = {.image_size = 32, .patch_size = 8, .width = 64, .depth = 3, .heads = 2};
   const auto vit = random_vit(shape);
   vit->set_engine(nn::packed_engine(nn::Precision::bf16));
+  Work work;
+  const WorkScope scope(&work);
   const int64_t before = flops().forward;
   vit->features(random_images(shape, 4));
   EXPECT_EQ(flops().forward - before, 4 * flops_of(products_of(shape)));

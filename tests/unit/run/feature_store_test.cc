@@ -13,6 +13,7 @@
 
 #include "patina/ops.h"
 #include "tests/support/errors.h"
+#include "tests/support/heard.h"
 #include "tests/support/shared.h"
 #include "tests/support/tensors.h"
 
@@ -206,10 +207,10 @@ TEST(FeatureStore, ADamagedFileIsSaidOnceDeletedAndComputedAgain) {
   fs::create_directory(folder / kSpace / "a-folder.safetensors");
   ::mkfifo((folder / kSpace / "a-pipe.safetensors").c_str(), 0600);
   FeatureStore store(on(folder));
-  testing::internal::CaptureStderr();
+  const Heard heard;
   EXPECT_FALSE(knows(store, kSpace, 1));
   EXPECT_FALSE(knows(store, kSpace, 1));
-  const std::string said = testing::internal::GetCapturedStderr();
+  const std::string said = heard.text();
   EXPECT_EQ(std::ranges::count(said, '\n'), 3) << said;
   EXPECT_TRUE(contains(said, "kept features left out, to be computed again: " + file.string()));
   EXPECT_FALSE(fs::exists(file));
@@ -234,7 +235,7 @@ TEST(FeatureStore, AFileOfAnotherWidthOrSpaceIsRefused) {
 TEST(FeatureStore, AFolderThatCannotBeWrittenIsSaidOnce) {
   const auto folder = scratch_folder("store-unwritable");
   write_text(folder / "file", "in the way");
-  testing::internal::CaptureStderr();
+  const Heard heard;
   {
     FeatureStore store(on(folder / "file"));
     add(store, kSpace, 1);
@@ -244,7 +245,7 @@ TEST(FeatureStore, AFolderThatCannotBeWrittenIsSaidOnce) {
     EXPECT_TRUE(knows(store, kSpace, 1));
     EXPECT_TRUE(knows(store, kSpace, 2));
   }
-  const std::string said = testing::internal::GetCapturedStderr();
+  const std::string said = heard.text();
   EXPECT_EQ(std::ranges::count(said, '\n'), 1) << said;
   EXPECT_TRUE(contains(said, "features are kept in memory only: ")) << said;
 }

@@ -74,47 +74,13 @@ struct LinearBack : public Backward {
     return inner;
   }
 
-  // gᵀ x: [N,K]. The kernels read the transposed rows where they lie. Threads share the result's
-  // rows, and each sum is made in the order of the rows of g.
-  Tensor weight_gradient_of_floats(const Tensor& g) const {
-    constexpr int64_t kDepth = 1024;   // rows of g at a time, so that what is packed stays near
-    constexpr int64_t kTogether = 14;  // rows of the result
-    const int64_t m = rows_of(g), n = packed->n(), k = packed->k();
-    const Tensor sums = m > 0 ? at::empty({n, k}) : at::zeros({n, k});
-    const auto tiles = aligned<float>(tiles_size<float>(k, std::min(m, kDepth)));
-    for (int64_t first = 0; first < m; first += kDepth) {
-      const int64_t depth = std::min(kDepth, m - first);
-      const float* rows = data<float>(x) + first * k;
-      in_team((k + kBlock - 1) / kBlock, 2, [&](int64_t from, int64_t end) {
-        const int64_t column = from * kBlock;
-        pack(rows + column, 1, k, std::min(end * kBlock, k) - column, depth,
-             tiles.get() + column * depth);
-      });
-      in_team((n + kTogether - 1) / kTogether, 2, [&](int64_t from, int64_t end) {
-        const int64_t row = from * kTogether;
-        float* to = data<float>(sums) + row * k;
-        multiply(Product<float>{.a = data<float>(g) + first * n + row,
-                                .a_stride = 1,
-                                .a_step = n,
-                                .m = std::min(end * kTogether, n) - row,
-                                .tiles = tiles.get(),
-                                .n = k,
-                                .k = depth,
-                                .add = first > 0 ? to : nullptr,
-                                .add_stride = k,
-                                .c = to,
-                                .c_stride = k});
-      });
-    }
-    return sums.view(weight.sizes());
-  }
-
   // gᵀ x: [N,K]. Threads share the rows, in parts that do not depend on how many they are.
   Tensor weight_gradient(const Tensor& g) const {
-    if constexpr (std::is_same_v<T, float>) return weight_gradient_of_floats(g);
     constexpr int64_t kMostParts = 8, kSmall = 1 << 18;
     const int64_t m = rows_of(g), wide = x.size(-1), n = packed->n(), k = packed->k();
     const Tensor slopes = g.view({m, -1}).slice(1, 0, n);
+    if constexpr (std::is_same_v<T, float>)
+      return at::mm(slopes.t(), x.view({m, k})).view(weight.sizes());
     const int64_t least = n * k < kSmall ? 512 : 2048;  // a large sum a part costs more
     const int64_t rows = std::max(least, (m + kMostParts - 1) / kMostParts);
     const int64_t parts = (m + rows - 1) / rows;

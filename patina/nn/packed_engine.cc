@@ -103,8 +103,7 @@ class PackedEngine : public Engine {
   }
 
   Tensor embed_patches(const Linear& patch, const Tensor& images) const override {
-    if (!frozen(patch) || !frozen(images))
-      return plain_engine()->embed_patches(patch, images);
+    if (!frozen(patch) || !frozen(images)) return plain_engine()->embed_patches(patch, images);
     return kernels::linear(kernels::patches(images, patch.weight.size(-1), type_), patch.weight,
                            patch.bias, {.wide = true}, packed(patch));
   }

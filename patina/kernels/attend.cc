@@ -4,8 +4,14 @@
 
 namespace patina::kernels {
 
+namespace {
+int64_t attention_cost(const Tensor& query, const Tensor& key) {
+  return 4 * query.numel() * key.size(2);
+}
+}  // namespace
+
 void count_attention(const Tensor& query, const Tensor& key, const Tensor& value) {
-  const int64_t cost = 4 * query.numel() * key.size(2);
+  const int64_t cost = attention_cost(query, key);
   count_flops(cost, needs_graph({query, key, value}) ? 2 * cost : 0);
 }
 
@@ -52,48 +58,69 @@ struct AttentionArguments {
   }
 };
 
+// Views [B,H,T,d] of the rows of `mixed`.
+std::vector<Tensor> parts_of(const Tensor& mixed, const Heads& heads) {
+  const int64_t queries = heads.queries * heads.size, keys = heads.keys * heads.size;
+  const auto part = [&](int64_t from, int64_t count) {
+    return mixed.slice(-1, from, from + count * heads.size)
+        .view({mixed.size(0), mixed.size(1), count, heads.size})
+        .transpose(1, 2);
+  };
+  return {part(0, heads.queries), part(queries, heads.keys), part(queries + keys, heads.keys)};
+}
+
 template <class T>
 struct AttendBack : public Backward {
   AttentionArguments<T> given;
+  Heads within;          // of one tensor; else of size 0
   Tensor out, log_sums;  // [B,H,T,d], [B,H,T]
 
   Tensors gradients(const Tensor& dy) override {
     const Tensor dout = heads_of<T>(
         dy.reshape({out.size(0), out.size(2), out.size(1), out.size(3)}).transpose(1, 2));
-    const Tensor dq = empty_heads(given.q), dk = empty_heads(given.k), dv = empty_heads(given.v);
+    Tensors made = {empty_heads(given.q), empty_heads(given.k), empty_heads(given.v)};
+    Tensors result = made;
+    if (within.size > 0) {
+      const int64_t width = (within.queries + 2 * within.keys) * within.size;
+      result = {at::empty({out.size(0), out.size(2), width}, out.scalar_type())};
+      made = parts_of(result[0], within);
+    }
     const AttentionSlopes<T> slopes{strided<const T>(out), strided<const T>(dout),
-                                    data<float>(log_sums), strided<T>(dq),
-                                    strided<T>(dk),        strided<T>(dv)};
+                                    data<float>(log_sums), strided<T>(made[0]),
+                                    strided<T>(made[1]),   strided<T>(made[2])};
     const auto inputs = given.inputs();
     const auto shape = given.shape();
     in_team(shape.units(), 1, [&](int64_t from, int64_t end) {
       attention_backward(shape, inputs, slopes, from, end);
     });
-    return {dq, dk, dv};
+    return result;
   }
 };
 
+// `inputs` are query, key and value, or the one tensor that they are views of, as `within` says.
 template <class T>
-Tensor attend_of(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
-                 double scale) {
+Tensor attend_of(const Tensors& inputs, const Heads& within, const Tensor& query, const Tensor& key,
+                 const Tensor& value, const Tensor& bias, double scale) {
   const AttentionArguments<T> given{heads_of<T>(query), heads_of<T>(key), heads_of<T>(value),
                                     bias.defined() ? bias.detach() : bias, scale};
-  const bool graph = needs_graph({query, key, value});
+  const bool graph = std::ranges::any_of(inputs, takes_gradient);
   const Tensor out = empty_heads(given.q);
   const auto shape = given.shape();
-  const auto inputs = given.inputs();
+  const auto views = given.inputs();
   const Tensor log_sums = graph ? at::empty({shape.batch, shape.heads, shape.queries}) : Tensor();
   in_team(shape.units(), 1, [&](int64_t from, int64_t end) {
-    attention_forward(shape, inputs, strided<T>(out), data<float>(log_sums), from, end);
+    attention_forward(shape, views, strided<T>(out), data<float>(log_sums), from, end);
   });
-  count_attention(query, key, value);
+  const int64_t cost = attention_cost(query, key);
+  count_flops(cost, graph ? 2 * cost : 0);
   Tensor y = out.transpose(1, 2).view({shape.batch, shape.queries, shape.heads * shape.size});
   if (!graph) return y;
   auto back = std::make_unique<AttendBack<T>>();
   back->given = given;
+  back->within = within;
   back->out = out.detach();
   back->log_sums = log_sums;
-  record(y, {query, key, value}, std::move(back));
+  record(y, inputs, std::move(back));
   return y;
 }
 
@@ -101,8 +128,17 @@ Tensor attend_of(const Tensor& query, const Tensor& key, const Tensor& value, co
 
 Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
               double scale, at::ScalarType type) {
-  return type == at::kBFloat16 ? attend_of<bf16>(query, key, value, bias, scale)
-                               : attend_of<float>(query, key, value, bias, scale);
+  const Tensors inputs = {query, key, value};
+  return type == at::kBFloat16 ? attend_of<bf16>(inputs, {}, query, key, value, bias, scale)
+                               : attend_of<float>(inputs, {}, query, key, value, bias, scale);
+}
+
+Tensor attend_within(const Tensor& mixed, const Heads& heads, const Tensor& bias, double scale,
+                     at::ScalarType type) {
+  const Tensors parts = parts_of(mixed.detach(), heads);
+  return type == at::kBFloat16
+             ? attend_of<bf16>({mixed}, heads, parts[0], parts[1], parts[2], bias, scale)
+             : attend_of<float>({mixed}, heads, parts[0], parts[1], parts[2], bias, scale);
 }
 
 }  // namespace patina::kernels

@@ -43,6 +43,18 @@ struct LinearEnd {
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearEnd& end = {},
               std::shared_ptr<const PackedWeight> packed = nullptr);
 
+/// A layer whose weight takes no gradient.
+struct FrozenLinear {
+  Tensor weight;
+  std::shared_ptr<const PackedWeight> packed;
+};
+
+/// second(act(first(x))) + end.add, in the type of both packs; the end's activation is not used.
+/// The same numbers as two calls of `linear`, but what lies between the layers is never in memory
+/// for more than some rows. x [..,K] as `linear` reads it.
+Tensor mlp(const Tensor& x, const FrozenLinear& first, const FrozenLinear& second,
+           Activation activation, const LinearEnd& end = {});
+
 /// LayerNorm or RMSNorm over the last dimension of x, float, into `type` (float or bf16). weight
 /// and bias (undefined for RMSNorm) are frozen: they get no gradient.
 Tensor norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, bool rms,
@@ -53,6 +65,15 @@ Tensor norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double ep
 /// gradient; scores are multiplied by `scale`. [B,T,H*d] of `type`.
 Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
               double scale, at::ScalarType type);
+
+/// How queries, keys and values lie in the rows of one tensor, side by side and head by head.
+struct Heads {
+  int64_t queries = 0, keys = 0, size = 0;  // heads of each kind, and numbers of a head
+};
+/// The same of queries, keys and values that are the rows of `mixed` [B,T,(queries + 2 keys) size].
+/// Their gradients are made where the gradient of `mixed` lies.
+Tensor attend_within(const Tensor& mixed, const Heads& heads, const Tensor& bias, double scale,
+                     at::ScalarType type);
 
 /// Count the products of x Wᵀ for that many rows, and of an attention: see flops().
 void count_linear(int64_t rows, const Tensor& x, const Tensor& weight);

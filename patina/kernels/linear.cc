@@ -1,9 +1,6 @@
-#include <mutex>
-#include <variant>
-
 #include "patina/base/error.h"
 #include "patina/kernels/flops.h"
-#include "patina/kernels/node.h"
+#include "patina/kernels/packed_weight.h"
 
 namespace patina::kernels {
 
@@ -12,132 +9,10 @@ void count_linear(int64_t rows, const Tensor& x, const Tensor& weight) {
   count_flops(cost, cost * (takes_gradient(x) + takes_gradient(weight)));
 }
 
-namespace {
-
-// [rows, k rounded up] of T; x itself where it is that already.
-template <class T>
-Tensor rows_for(const Tensor& x) {
-  const int64_t k = x.size(-1), wide = round_up(k, kStep<T>);
-  const Tensor all = x.contiguous();
-  if (k == wide && all.scalar_type() == kType<T>) return all;
-  if constexpr (std::is_same_v<T, float>) return all.to(at::kFloat);
-  const int64_t rows = rows_of(all);
-  const Tensor to =
-      k == wide ? at::empty({rows, wide}, at::kBFloat16) : at::zeros({rows, wide}, at::kBFloat16);
-  in_team(rows, kRowsAThread, [&](int64_t from, int64_t end) {
-    for (int64_t i = from; i < end; ++i) {
-      bf16* row = data<bf16>(to) + i * wide;
-      if (all.scalar_type() == at::kBFloat16)
-        std::copy_n(data<bf16>(all) + i * k, k, row);
-      else
-        instructions().rows<bf16>().round(k, data<float>(all) + i * k, row);
-    }
-  });
-  return to;
-}
-
-template <class T>
-struct Tiles {
-  Aligned<T> memory;
-  int64_t n = 0, k = 0;
-
-  // Element (i, j) of W is at from[i * row + j * column].
-  template <class From>
-  static Tiles of(const From* from, int64_t row, int64_t column, int64_t n, int64_t k) {
-    Tiles tiles{aligned<T>(tiles_size<T>(n, k)), n, k};
-    pack(from, row, column, n, k, tiles.memory.get());
-    return tiles;
-  }
-};
-
-// Rows and columns of a product.
-struct Part {
-  int64_t row = 0, rows = 0, column = 0, columns = 0;
-};
-
-template <class T>
-Product<T> part_of(Product<T> p, const Part& part, int64_t bytes) {
-  p.a += part.row * p.a_stride;
-  p.m = part.rows;
-  p.tiles += part.column * round_up(p.k, kStep<T>);
-  p.n = part.columns;
-  if (p.bias) p.bias += part.column;
-  p.c = static_cast<char*>(p.c) + (part.row * p.c_stride + part.column) * bytes;
-  if (p.add) p.add += part.row * p.add_stride + part.column;
-  if (p.before) p.before += part.row * p.before_stride + part.column;
-  return p;
-}
-
-// Fills in a product's rows and shares them among threads; of few rows, the columns.
-template <class T>
-void multiply_rows(Product<T> product, const Tensor& a, const Tiles<T>& tiles, const Tensor& c) {
-  constexpr int64_t kWeights = 1 << 19;  // that are worth a thread
-  const int64_t rows = rows_of(a);
-  product.a = data<T>(a);
-  product.tiles = tiles.memory.get();
-  product.n = tiles.n;
-  product.k = tiles.k;
-  product.a_stride = a.size(-1);
-  product.c = c.data_ptr();
-  product.c_stride = product.add_stride = product.before_stride = tiles.n;
-  product.rounds = c.scalar_type() == at::kBFloat16;
-  const auto multiply_part = [&](const Part& part) {
-    multiply(part_of(product, part, int64_t(c.element_size())));
-  };
-  const auto blocks = [](int64_t n) { return (n + kBlock - 1) / kBlock; };
-  if (rows <= kBlock)
-    in_team(blocks(tiles.n),
-            std::max<int64_t>(1, kWeights / (kBlock * std::max<int64_t>(1, tiles.k))),
-            [&](int64_t from, int64_t end) {
-              const int64_t first = from * kBlock;
-              multiply_part({0, rows, first, std::min(end * kBlock, tiles.n) - first});
-            });
-  else
-    in_team(blocks(rows), 2, [&](int64_t from, int64_t end) {
-      const int64_t first = from * kBlock;
-      multiply_part({first, std::min(end * kBlock, rows) - first, 0, tiles.n});
-    });
-}
-
-// [N,K] float, contiguous.
-Tensor matrix_of(const Tensor& weight) {
-  return weight.detach().flatten(1).to(at::kFloat).contiguous();
-}
-
-}  // namespace
-
-struct PackedWeight::Parts {
-  template <class T>
-  struct Sides {
-    Tiles<T> forward;
-    mutable std::once_flag once;
-    mutable Tiles<T> backward;
-
-    explicit Sides(const Tensor& w)
-        : forward(Tiles<T>::of(data<float>(w), w.size(1), 1, w.size(0), w.size(1))) {}
-    const Tiles<T>& transposed(const Tensor& weight) const {
-      std::call_once(once, [&] {
-        const Tensor w = matrix_of(weight);
-        backward = Tiles<T>::of(data<float>(w), 1, forward.k, forward.k, forward.n);
-      });
-      return backward;
-    }
-  };
-
-  int64_t n = 0, k = 0;
-  Aligned<float> bias;  // [N rounded up], zeros where there is none
-  std::variant<std::monostate, Sides<bf16>, Sides<float>> sides;
-
-  template <class T>
-  const Sides<T>& of() const {
-    return std::get<Sides<T>>(sides);
-  }
-};
-
 PackedWeight::PackedWeight(const Tensor& weight, const Tensor& bias, at::ScalarType type)
     : parts_(std::make_unique<Parts>()) {
   NoGrad no_grad;
-  const Tensor w = matrix_of(weight);
+  const Tensor w = weight_matrix(weight);
   const int64_t n = parts_->n = w.size(0);
   parts_->k = w.size(1);
   if (type == at::kBFloat16)

@@ -22,20 +22,22 @@ Tensor Attention::operator()(const Tensor& x, int layer, Pass& pass) const {
   const int numbered = pass.first_layer() + layer;
   const Tensor mixed =
       pass.adaptations().after(Site::qkv, numbered, x, pass.engine().linear(qkv, x));
-  const auto parts = mixed.split_with_sizes({query_width(), key_width(), key_width()}, -1);
-  const Tensor query = pass.read_on(pass.rotate(split(parts[0])), 2);
-  Tensor key = pass.rotate(split(parts[1]));
-  Tensor value = split(parts[2]);
+  const auto [more_keys, more_values] = pass.adaptations().prefix(numbered, x.size(0));
+  const auto [own_keys, own_values] = pass.adaptations().aside(numbered, x.size(0));
+  const kernels::Heads all = {heads, key_heads, size};
+  if (!more_keys.defined() && !own_keys.defined() && pass.as_made())
+    return pass.engine().attend_within(mixed, all, pass.bias(0), scale);
+  auto [query, key, value] = heads_of(mixed, all);
+  query = pass.read_on(pass.rotate(query), 2);
+  key = pass.rotate(key);
   pass.extend(layer, key, value);
   int64_t prefix = 0;
-  if (auto [more_keys, more_values] = pass.adaptations().prefix(numbered, x.size(0));
-      more_keys.defined()) {
+  if (more_keys.defined()) {
     prefix = more_keys.size(1);
     key = at::cat({split(more_keys).to(key.dtype()), key}, 2);
     value = at::cat({split(more_values).to(value.dtype()), value}, 2);
   }
   const Tensor attended = pass.engine().attend(query, key, value, pass.bias(prefix), scale);
-  const auto [own_keys, own_values] = pass.adaptations().aside(numbered, x.size(0));
   if (!own_keys.defined()) return attended;
   return attended + pass.engine().attend(query, split(own_keys).to(key.dtype()),
                                          split(own_values).to(value.dtype()), {}, scale);

@@ -10,7 +10,7 @@ Mlp::Mlp(const BlockShape& shape)
       activation(shape.activation),
       gated(shape.gated) {}
 
-Tensor Mlp::operator()(const Tensor& x, int layer, const Pass& pass) const {
+Tensor Mlp::hidden(const Tensor& x, int layer, const Pass& pass) const {
   const Engine& engine = pass.engine();
   if (!gated && !pass.adaptations().act(Site::fc1))
     return engine.linear(fc1, x, {.activation = activation});
@@ -44,16 +44,13 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
   const auto normal = [&](const Norm& norm, Site site, const Tensor& t) {
     return adaptations.after(site, numbered, t, engine.norm(norm, t));
   };
-  // x + last(y), where adaptations, shown `in` (undefined: x), and layer scale have their say about
-  // what is added.
-  const auto sum = [&](const Linear& last, const Tensor& y, const LayerScale& scale, Site site,
-                       const Tensor& in) {
-    const bool fc2 = site == Site::mlp && adaptations.act(Site::fc2);
-    if (!scale.gamma.defined() && !adaptations.act(site) && !fc2)
-      return engine.linear(last, y, {.add = x});
-    Tensor added = engine.linear(last, y, {.wide = adaptations.act(site)});
-    if (fc2) added = adaptations.after(Site::fc2, numbered, y, added);
-    added = scale(added);
+  // x + last({}), where adaptations, shown `in` (undefined: x), and layer scale have their say
+  // about what is added.
+  const auto sum = [&](const auto& last, const LayerScale& scale, Site site, const Tensor& in) {
+    if (!scale.gamma.defined() && !adaptations.act(site) &&
+        !(site == Site::mlp && adaptations.act(Site::fc2)))
+      return last(LinearEnd{.add = x});
+    Tensor added = scale(last(LinearEnd{.wide = adaptations.act(site)}));
     if (adaptations.act(site))
       added = adaptations.after(site, numbered, in.defined() ? in : engine.rows(x), added);
     return x + added;
@@ -67,14 +64,21 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
   const Tensor mixed = attn(read, layer, pass);
   x = pass.read_on(x, 1);
   read = adaptations.act(Site::attention) ? pass.read_on(read, 1) : Tensor();
-  x = sum(attn.proj, mixed, ls1, Site::attention, read);
+  x = sum([&](const LinearEnd& end) { return engine.linear(attn.proj, mixed, end); }, ls1,
+          Site::attention, read);
   ended(norm1, Site::norm1);
   if (cross.qkv.weight.defined())
     x = engine.linear(cross.proj, cross.over_encoded(engine.norm(norm_cross, x), layer, pass),
                       {.add = x});
-  const Tensor hidden =
-      mlp(post_norm ? engine.rows(x) : normal(norm2, Site::norm2, x), numbered, pass);
-  x = sum(mlp.fc2, hidden, ls2, Site::mlp, {});
+  read = post_norm ? engine.rows(x) : normal(norm2, Site::norm2, x);
+  const auto both_layers = [&](const LinearEnd& end) {
+    if (!mlp.gated && !adaptations.act(Site::fc1) && !adaptations.act(Site::fc2))
+      return engine.mlp(mlp.fc1, mlp.activation, mlp.fc2, read, end);
+    const Tensor hidden = mlp.hidden(read, numbered, pass);
+    const Tensor added = engine.linear(mlp.fc2, hidden, end);
+    return adaptations.after(Site::fc2, numbered, hidden, added);
+  };
+  x = sum(both_layers, ls2, Site::mlp, {});
   ended(norm2, Site::norm2);
   return x;
 }

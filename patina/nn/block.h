@@ -14,7 +14,7 @@ struct Mlp {
   Mlp() = default;
   explicit Mlp(const BlockShape& shape);
   /// What fc2 reads: x [B,T,D] -> [B,T,hidden].
-  Tensor operator()(const Tensor& x, int layer, const Pass& pass) const;
+  Tensor hidden(const Tensor& x, int layer, const Pass& pass) const;
   void walk(Walk& w);
 };
 

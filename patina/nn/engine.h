@@ -2,6 +2,7 @@
 // the reference; the packed one computes by the kernels, with frozen weights packed once.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,11 @@ class Engine {
   virtual Tensor norm(const Norm& norm, const Tensor& x) const = 0;
   /// act(linear(x)) + add: rows, or float where the end says so or adds to the residual stream.
   virtual Tensor linear(const Linear& linear, const Tensor& x, const LinearEnd& end = {}) const = 0;
+  /// fc2(act(fc1(x))), ended as a linear layer is.
+  virtual Tensor mlp(const Linear& fc1, Activation activation, const Linear& fc2, const Tensor& x,
+                     const LinearEnd& end) const {
+    return linear(fc2, linear(fc1, x, {.activation = activation}), end);
+  }
   virtual Tensor activate(Activation activation, const Tensor& x) const = 0;
   /// act(g) * u of [g, u] = x [..,2h].
   virtual Tensor gate(Activation activation, const Tensor& x) const = 0;
@@ -28,6 +34,9 @@ class Engine {
   /// or undefined -> [B,T,H*d].
   virtual Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
                         const Tensor& bias, double scale) const = 0;
+  /// The same of queries, keys and values side by side, as one product makes them: mixed [B,T,..].
+  virtual Tensor attend_within(const Tensor& mixed, const kernels::Heads& heads, const Tensor& bias,
+                               double scale) const = 0;
   /// A patch embedding [D,3,p,p] of images [B,3,H,W]: [B,T,D] float.
   virtual Tensor embed_patches(const Linear& patch, const Tensor& images) const = 0;
 
@@ -40,6 +49,9 @@ class Engine {
   /// What results depend on: "plain", "bf16 amx".
   virtual std::string text() const = 0;
 };
+
+/// The queries, keys and values that lie side by side in mixed [B,T,..]: each [B,its heads,T,d].
+std::array<Tensor, 3> heads_of(const Tensor& mixed, const kernels::Heads& heads);
 
 enum class Precision { fp32, bf16 };
 

@@ -16,6 +16,9 @@ namespace {
 bool frozen(const Tensor& t) {
   return !t.defined() || !t.requires_grad() || !at::GradMode::is_enabled();
 }
+bool frozen(const Linear& linear) {
+  return frozen(linear.weight) && frozen(linear.bias);
+}
 
 /// The packed forms of weights, each made when it is first asked for and again when the weight was
 /// changed in place. Copies and slices of a tensor that share its memory share its packed form.
@@ -67,6 +70,14 @@ class PackedEngine : public Engine {
     return kernels::linear(x, linear.weight, linear.bias, end, packed(linear));
   }
 
+  Tensor mlp(const Linear& fc1, Activation activation, const Linear& fc2, const Tensor& x,
+             const LinearEnd& end) const override {
+    // Passes without a graph come in parts that fit the caches: what lies between does, too.
+    if (!at::GradMode::is_enabled() || !frozen(fc1) || !frozen(fc2))
+      return Engine::mlp(fc1, activation, fc2, x, end);
+    return kernels::mlp(x, {fc1.weight, packs_(fc1)}, {fc2.weight, packs_(fc2)}, activation, end);
+  }
+
   Tensor activate(Activation activation, const Tensor& x) const override {
     return activation == Activation::none ? x : kernels::activate(activation, x);
   }
@@ -82,9 +93,17 @@ class PackedEngine : public Engine {
     return kernels::attend(query, key, value, bias, scale, type_);
   }
 
+  Tensor attend_within(const Tensor& mixed, const kernels::Heads& heads, const Tensor& bias,
+                       double scale) const override {
+    if (!frozen(bias)) {
+      const auto [query, key, value] = heads_of(mixed, heads);
+      return attend(query, key, value, bias, scale);
+    }
+    return kernels::attend_within(mixed, heads, bias, scale, type_);
+  }
+
   Tensor embed_patches(const Linear& patch, const Tensor& images) const override {
-    if (!frozen(patch.weight) || !frozen(patch.bias) || !frozen(images))
-      return plain_engine()->embed_patches(patch, images);
+    if (!frozen(patch) || !frozen(images)) return plain_engine()->embed_patches(patch, images);
     return kernels::linear(kernels::patches(images, patch.weight.size(-1), type_), patch.weight,
                            patch.bias, {.wide = true}, packed(patch));
   }
@@ -100,7 +119,7 @@ class PackedEngine : public Engine {
  private:
   // A weight in training changes with every step: it is packed for that step alone.
   std::shared_ptr<const kernels::PackedWeight> packed(const Linear& linear) const {
-    if (frozen(linear.weight) && frozen(linear.bias)) return packs_(linear);
+    if (frozen(linear)) return packs_(linear);
     return std::make_shared<kernels::PackedWeight>(linear.weight, linear.bias, type_);
   }
 

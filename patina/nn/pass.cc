@@ -103,6 +103,11 @@ Tensor Pass::read_out(const Tensor& tokens) const {
   return options_.read.defined() && !engine_.frugal() ? picked(tokens, options_.read, 1) : tokens;
 }
 
+bool Pass::as_made() const {
+  const bool picks = read_.defined() && layer_ == options_.last_layer && engine_.frugal();
+  return !picks && options_.rope_theta == 0 && !options_.cache;
+}
+
 Tensor Pass::rotate(const Tensor& t) {
   if (options_.rope_theta == 0) return t;
   const int64_t half = t.size(-1) / 2;

@@ -69,6 +69,9 @@ class Pass {
   Tensor read_out(const Tensor& tokens) const;
   /// Rotates queries or keys [B,h,T,d] by their positions.
   Tensor rotate(const Tensor& t);
+  /// Whether this block's queries, keys and values stay as one product makes them: all are read,
+  /// none is rotated or kept.
+  bool as_made() const;
   /// Joins the cached keys and values of block `layer` with these, and remembers them.
   void extend(int layer, Tensor& key, Tensor& value);
   /// Where block `layer` keeps its keys and values, the encoder's made once for each block when

@@ -37,6 +37,12 @@ class PlainEngine : public Engine {
     return mixed.transpose(1, 2).reshape({batch, query.size(2), heads * size});
   }
 
+  Tensor attend_within(const Tensor& mixed, const kernels::Heads& heads, const Tensor& bias,
+                       double scale) const override {
+    const auto [query, key, value] = heads_of(mixed, heads);
+    return attend(query, key, value, bias, scale);
+  }
+
   Tensor embed_patches(const Linear& patch, const Tensor& images) const override {
     const int64_t side = patch.weight.size(-1);
     const Tensor grid = at::conv2d(images, patch.weight, patch.bias, side);  // [B,D,h,w]
@@ -49,6 +55,15 @@ class PlainEngine : public Engine {
 };
 
 }  // namespace
+
+std::array<Tensor, 3> heads_of(const Tensor& mixed, const kernels::Heads& heads) {
+  const int64_t queries = heads.queries * heads.size, keys = heads.keys * heads.size;
+  const auto parts = mixed.split_with_sizes({queries, keys, keys}, -1);
+  const auto split = [&](const Tensor& t) {
+    return t.reshape({t.size(0), t.size(1), -1, heads.size}).transpose(1, 2);
+  };
+  return {split(parts[0]), split(parts[1]), split(parts[2])};
+}
 
 std::shared_ptr<const Engine> plain_engine() {
   static const auto engine = std::make_shared<const PlainEngine>();

@@ -36,11 +36,18 @@ struct StripRows {
   }
 };
 
+// Where sums end that need no more than a bias and what is added: in C, straight from registers.
+struct StripEnd {
+  const float *bias = nullptr, *add = nullptr;
+  int64_t add_stride = 0, c_stride = 0;
+  float* c = nullptr;  // null: the sums go back to memory
+};
+
 // Adds to sums [count,32] of as many rows and a strip's columns what `k` steps give, or begins with
 // it. Every sum is made in the order of k, however many steps there are at a time.
 template <class Shape, int count, bool woven>
 [[gnu::noinline]] inline void strip_sums(StripRows<woven> a, const float* strip, int64_t k,
-                                         bool begin, float* sums) {
+                                         bool begin, float* sums, const StripEnd& end) {
   using Vector = typename Register<Shape::lanes>::Type;
   constexpr int kAcross = Shape::across(count) / Shape::lanes;
   constexpr int64_t kAhead = 4 * kBlock;
@@ -63,10 +70,26 @@ template <class Shape, int count, bool woven>
       for (int v = 0; v < kAcross; ++v) grown[i][v] += x * w[v];
     }
   }
+  const auto each = [&](auto&& take) __attribute__((always_inline)) {
 #pragma GCC unroll 16
-  for (int i = 0; i < count; ++i)
+    for (int i = 0; i < count; ++i)
 #pragma GCC unroll 16
-    for (int v = 0; v < kAcross; ++v) store(grown[i][v], sums + i * kBlock + v * Shape::lanes);
+      for (int v = 0; v < kAcross; ++v) take(i, v * Shape::lanes, grown[i][v]);
+  };
+  const auto biased = [&](int at, const Vector& sum) __attribute__((always_inline)) {
+    return sum + load<Vector>(end.bias + at);
+  };
+  if (!end.c)
+    each([&](int i, int at, const Vector& sum) { store(sum, sums + i * kBlock + at); });
+  else if (end.add)
+    each([&](int i, int at, const Vector& sum) {
+      store(biased(at, sum) + load<Vector>(end.add + i * end.add_stride + at),
+            end.c + i * end.c_stride + at);
+    });
+  else
+    each([&](int i, int at, const Vector& sum) {
+      store(biased(at, sum), end.c + i * end.c_stride + at);
+    });
 }
 
 // `count` rows of the product from `row` on, woven.
@@ -110,8 +133,17 @@ struct Panel {
       weave_rows<Shape::rows>(p, row, woven_at(row));
   }
 
-  // What steps [from, from + k) give for all rows and the strip that begins with `column`.
-  void add(const float* strip, int64_t from, int64_t k) const {
+  StripEnd end_at(int64_t row, int64_t column) const {
+    return {.bias = p.bias ? p.bias + column : kNoBias,
+            .add = p.add ? p.add + row * p.add_stride + column : nullptr,
+            .add_stride = p.add_stride,
+            .c_stride = p.c_stride,
+            .c = static_cast<float*>(p.c) + row * p.c_stride + column};
+  }
+
+  // What steps [from, from + k) give for all rows and the strip that begins with `column`. `ends`:
+  // they are the last, and the sums end in C.
+  void add(const float* strip, int64_t column, int64_t from, int64_t k, bool ends) const {
     for (int64_t side = 0; side < kBlock; side += Shape::columns)
       each_rows([&]<int count, bool is_woven>(int64_t row) {
         if (side > 0 && Shape::across(count) == kBlock) return;  // was taken whole
@@ -119,21 +151,25 @@ struct Panel {
             is_woven ? woven_at(row) + from * kLanes : p.a + row * p.a_stride + from * p.a_step;
         strip_sums<Shape, count>(StripRows<is_woven>{a, p.a_stride, p.a_step},
                                  strip + from * kBlock + side, k, from == 0,
-                                 sums + (row - first) * kBlock + side);
+                                 sums + (row - first) * kBlock + side,
+                                 ends ? end_at(row, column + side) : StripEnd{});
       });
   }
 
   void multiply() const {
     const auto finish = finish_rows(p);
+    const bool plain = p.activation == Activation::none && !p.before;
     weave();
     for (int64_t column = 0; column < p.n; column += kBlock) {
       const float* strip = tiles_of(p, column);
+      const bool straight = plain && column + kBlock <= p.n;
       int64_t from = 0;
       do {
-        add(strip, from, std::min(Shape::depth, p.k - from));
-        from += Shape::depth;
+        const int64_t k = std::min(Shape::depth, p.k - from);
+        add(strip, column, from, k, straight && from + k == p.k);
+        from += k;
       } while (from < p.k);
-      finish(p, first, end, column, sums);
+      if (!straight) finish(p, first, end, column, sums);
     }
   }
 };

@@ -61,6 +61,23 @@ TEST_P(LinearKernel, IsLibTorchsInBothTypes) {
       }
 }
 
+TEST(WeightGradient, IsLibTorchs) {
+  Random random = Seeds(1)("weight gradient");
+  const auto normal = [&](at::IntArrayRef shape) {
+    const Tensor t = at::empty(shape);
+    random.fill_normal({t.data_ptr<float>(), size_t(t.numel())});
+    return t;
+  };
+  for (const auto& [m, n, k] : {Size{1, 3, 5}, Size{70, 14, 32}, Size{2500, 45, 67}}) {
+    const Tensor x = normal({m, k}), slopes = normal({m, n});
+    Tensor weight = normal({n, k}).requires_grad_(), bias = normal({n}).requires_grad_();
+    const auto packed = std::make_shared<const PackedWeight>(weight, bias, at::kFloat);
+    linear(x, weight, bias, {}, packed).backward(slopes);
+    EXPECT_LT(distance(weight.grad(), slopes.t().matmul(x)), 2e-6);
+    EXPECT_LT(distance(bias.grad(), slopes.sum(0)), 2e-6);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Sizes, LinearKernel,
                          testing::Values(Size{1, 3, 5}, Size{1, 2048, 1024}, Size{20, 1999, 1033},
                                          Size{300, 100, 65}));

@@ -1,0 +1,129 @@
+// An MLP with frozen weights in one piece: some rows at a time go through both layers, so that what
+// lies between them stays in the second cache, forward and backward.
+#include "patina/base/error.h"
+#include "patina/kernels/flops.h"
+#include "patina/kernels/packed_weight.h"
+
+namespace patina::kernels {
+
+namespace {
+
+// Rows at a time: as many as products take at once (14 floats or 32 bf16), and few enough.
+template <class T>
+constexpr int64_t kRowsAtOnce = std::is_same_v<T, bf16> ? 128 : 112;
+
+// One layer's side as a product reads it.
+template <class T>
+Product<T> product_of(const Tiles<T>& tiles) {
+  return {.tiles = tiles.memory.get(), .n = tiles.n, .k = tiles.k};
+}
+
+// Calls work(first, rows, hidden) for some rows at a time, where `hidden` has room for them.
+template <class T, class Work>
+void some_rows(int64_t rows, int64_t hidden_width, const Work& work) {
+  const int64_t blocks = (rows + kBlock - 1) / kBlock;
+  in_team(blocks, 2, [&](int64_t from, int64_t end) {
+    const auto hidden = aligned<T>(kRowsAtOnce<T> * hidden_width);
+    if constexpr (std::is_same_v<T, bf16>)  // what follows a row's end is read as well
+      std::fill_n(hidden.get(), kRowsAtOnce<T> * hidden_width, bf16{0});
+    const int64_t last = std::min(end * kBlock, rows);
+    for (int64_t first = from * kBlock; first < last; first += kRowsAtOnce<T>)
+      work(first, std::min(kRowsAtOnce<T>, last - first), hidden.get());
+  });
+}
+
+template <class T>
+struct MlpBack : public Backward {
+  FrozenLinear first, second;
+  Activation activation = Activation::none;
+  Tensor before;  // [M,H] of T: what the activation read
+  std::vector<int64_t> x_shape;
+
+  Tensors gradients(const Tensor& dy) override {
+    Tensors out(2);
+    if (wanted(1)) out[1] = dy;
+    if (!wanted(0)) return out;
+    const Tensor g = rows_for<T>(dy), dx = at::empty(x_shape, kType<T>);
+    const int64_t rows = rows_of(g), width = first.packed->n(), wide = round_up(width, kStep<T>);
+    auto outer = product_of(second.packed->parts().template of<T>().transposed(second.weight));
+    auto inner = product_of(first.packed->parts().template of<T>().transposed(first.weight));
+    outer.a_stride = g.size(-1);
+    outer.c_stride = inner.a_stride = wide;
+    inner.c_stride = dx.size(-1);
+    outer.rounds = inner.rounds = std::is_same_v<T, bf16>;
+    some_rows<T>(rows, wide, [&](int64_t row, int64_t count, T* hidden) {
+      outer.a = data<T>(g) + row * outer.a_stride;
+      outer.m = inner.m = count;
+      outer.c = hidden;
+      multiply(outer);
+      for (int64_t i = 0; i < count; ++i)
+        instructions().rows<T>().activate_back(activation, width, hidden + i * wide,
+                                               data<T>(before) + (row + i) * width,
+                                               hidden + i * wide);
+      inner.a = hidden;
+      inner.c = data<T>(dx) + row * inner.c_stride;
+      multiply(inner);
+    });
+    out[0] = dx;
+    return out;
+  }
+};
+
+template <class T>
+Tensor mlp_of(const Tensor& x, const FrozenLinear& first, const FrozenLinear& second,
+              Activation activation, const LinearEnd& end) {
+  const bool graph = needs_graph({x, end.add});
+  const bool wide = end.wide || end.add.defined();
+  const Tensor a = rows_for<T>(x.detach());
+  const int64_t rows = rows_of(a), width = first.packed->n(), n = second.packed->n();
+  const Tensor add = end.add.defined() ? end.add.detach().contiguous() : Tensor();
+  const Tensor before = graph ? at::empty({rows, width}, kType<T>) : Tensor();
+  Tensor y = empty_like_rows(x, n, wide ? at::kFloat : kType<T>);
+  const auto &fc1 = first.packed->parts(), &fc2 = second.packed->parts();
+  Product<T> inner = product_of(fc1.template of<T>().forward);
+  Product<T> outer = product_of(fc2.template of<T>().forward);
+  inner.bias = fc1.bias.get();
+  outer.bias = fc2.bias.get();
+  inner.activation = activation;
+  inner.a_stride = a.size(-1);
+  inner.c_stride = outer.a_stride = round_up(width, kStep<T>);
+  inner.before_stride = width;
+  outer.c_stride = outer.add_stride = n;
+  inner.rounds = std::is_same_v<T, bf16>;
+  outer.rounds = y.scalar_type() == at::kBFloat16;
+  some_rows<T>(rows, inner.c_stride, [&](int64_t row, int64_t count, T* hidden) {
+    inner.a = data<T>(a) + row * inner.a_stride;
+    inner.m = outer.m = count;
+    inner.c = hidden;
+    if (graph) inner.before = data<T>(before) + row * width;
+    multiply(inner);
+    outer.a = hidden;
+    outer.c = static_cast<char*>(y.data_ptr()) + row * n * int64_t(y.element_size());
+    if (add.defined()) outer.add = data<float>(add) + row * n;
+    multiply(outer);
+  });
+  count_linear(rows, x, first.weight);
+  count_flops(2 * rows * second.weight.numel(), graph ? 2 * rows * second.weight.numel() : 0);
+  if (!graph) return y;
+  auto back = std::make_unique<MlpBack<T>>();
+  back->first = first;
+  back->second = second;
+  back->activation = activation;
+  back->before = before;
+  back->x_shape = x.sizes().vec();
+  record(y, {x, end.add}, std::move(back));
+  return y;
+}
+
+}  // namespace
+
+Tensor mlp(const Tensor& x, const FrozenLinear& first, const FrozenLinear& second,
+           Activation activation, const LinearEnd& end) {
+  PATINA_CHECK(x.size(-1) == first.packed->k() && first.packed->n() == second.packed->k(),
+               "rows of {} for layers that read {} and {}", x.size(-1), first.packed->k(),
+               second.packed->k());
+  return first.packed->type() == at::kBFloat16 ? mlp_of<bf16>(x, first, second, activation, end)
+                                               : mlp_of<float>(x, first, second, activation, end);
+}
+
+}  // namespace patina::kernels

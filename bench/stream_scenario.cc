@@ -9,7 +9,7 @@
 #include "patina/run/evaluation.h"
 #include "patina/run/recipe.h"
 #include "patina/session/engine.h"
-#include "patina/session/feed.h"
+#include "patina/session/rig.h"
 
 namespace patina::bench {
 
@@ -20,22 +20,22 @@ constexpr int64_t kTasks = 10;
 /// The stream from its first image to its last evaluation; the accuracy then.
 double accuracy_of(Recipe& recipe, const DataSplits& data, Backbone& backbone,
                    const std::shared_ptr<ImageCache>& images) {
-  const auto feed = [&](const Source& source, const TransformOptions& transform) {
-    return make_feed(backbone, source, transform, {}, "test_transform", images);
-  };
-  const auto train_feed = feed(*data.train, recipe.train_transform);
-  const auto test_feed = feed(*data.test, recipe.test_transform);
   const auto scenario = make_scenario(recipe.scenario, data);
-  const Seeds seeds(uint64_t(recipe.seed));
-  const auto learner = recipe.learner.row().make({backbone, seeds}, *recipe.learner.options);
-  ThreadPool pool;
-  Trainer trainer(recipe.training, *train_feed, *test_feed, pool, seeds);
+  Rig rig(backbone, *data.train, *data.test,
+          {.row = &recipe.learner.row(),
+           .learner = recipe.learner.options.get(),
+           .training = recipe.training,
+           .seeds = Seeds(uint64_t(recipe.seed)),
+           .grant = scenario.grant(),
+           .train_transform = recipe.train_transform,
+           .test_transform = recipe.test_transform,
+           .images = images});
   Evaluation evaluation(scenario);
-  evaluation.measure(*learner, trainer, 0);
+  evaluation.measure(rig.learner(), rig.trainer(), 0);
   auto stream = scenario.stream();
   while (const auto task = stream.next()) {
-    trainer.learn(*learner, *task, scenario.grant());
-    evaluation.measure(*learner, trainer, task->index + 1);
+    rig.trainer().learn(rig.learner(), *task, scenario.grant());
+    evaluation.measure(rig.learner(), rig.trainer(), task->index + 1);
   }
   return evaluation.accuracy_after(scenario.tasks()).value_or(0);
 }

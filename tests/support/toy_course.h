@@ -4,6 +4,7 @@
 #include <map>
 
 #include "patina/config/recipe_file.h"
+#include "patina/session/rig.h"
 #include "tests/support/toy_network.h"
 
 namespace patina {
@@ -20,14 +21,24 @@ struct ToyCourse {
         network(find_learner(name)->network == Network::transformer ? toy_network(name, 6)
                                                                     : toy_mlp(ToySource::kSide)),
         scenario(make_scenario({.name = kind, .classes_per_task = 2}, data)),
-        trainer(with_rate(training), feed, feed, pool, Seeds(5)),
-        stream(scenario.stream()) {
-    const LearnerRow* row = find_learner(name);
-    const auto own = row->options();
+        stream(scenario.stream()),
+        options(bound(name, settings)),
+        rig(*network, *data.train, *data.test,
+            {.row = find_learner(name),
+             .learner = options.get(),
+             .training = with_rate(training),
+             .seeds = Seeds(5),
+             .grant = scenario.grant(),
+             .train_transform = {.size = 16, .normalize = "imagenet"},
+             .test_transform = {.size = 16, .normalize = "imagenet"},
+             .data_threads = 2}) {}
+  static std::unique_ptr<LearnerOptions> bound(const std::string& name,
+                                               const std::vector<std::string>& settings) {
+    auto own = find_learner(name)->options();
     auto file = RecipeFile::parse("", name, settings);
     file.bind(*own);
     file.finish();
-    learner = row->make({*network, Seeds(5), scenario.grant(), &samples}, *own);
+    return own;
   }
   static TrainingOptions with_rate(TrainingOptions training) {
     if (training.optimizer.optimizer == "sgd")
@@ -36,10 +47,11 @@ struct ToyCourse {
   }
   void learn() {
     task = *stream.next();
-    trainer.learn(*learner, *task, scenario.grant());
-    learner->before_scores(trainer);
+    rig.learn(*task);
   }
-  Batch batch(const Dataset& part) { return *Loader(part, feed, pool, 1024).next(); }
+  Batch batch(const Dataset& part) {
+    return *Loader(part, rig.test_feed(), rig.pool(), 1024).next();
+  }
   /// Scores of `part`, which is of a task; it is told where the scenario tells it.
   Tensor scores(const Dataset& part, int of_task) {
     Question asked = batch(part);
@@ -55,13 +67,12 @@ struct ToyCourse {
 
   DataSplits data;
   std::unique_ptr<Backbone> network;
-  ImageFeed feed{{.size = 16, .normalize = "imagenet"}};
-  ThreadPool pool{2};
-  SampleLoader samples{*data.train, feed, pool};
   Scenario scenario;
-  Trainer trainer;
   Stream stream;
-  std::unique_ptr<Learner> learner;
+  std::unique_ptr<LearnerOptions> options;
+  Rig rig;
+  Trainer& trainer = rig.trainer();
+  Learner* const learner = &rig.learner();
   std::optional<Task> task;
 };
 

@@ -9,6 +9,7 @@
 
 #include "patina/config/recipe_file.h"
 #include "patina/learners/registry.h"
+#include "patina/session/rig.h"
 #include "tests/support/tensors.h"
 #include "tests/support/toy_source.h"
 
@@ -22,18 +23,29 @@ struct ToyLearning {
   explicit ToyLearning(const std::string& name, const std::string& options = "",
                        TrainingOptions training = {.epochs = 2, .batch_size = 8},
                        ScenarioOptions tasks = {.classes_per_task = 2})
-      : scenario(make_scenario(tasks, data)), trainer(training, train, test, pool, seeds) {
-    const LearnerRow* row = find_learner(name);
-    const auto own = row->options();
+      : scenario(make_scenario(tasks, data)),
+        own(bound(name, options)),
+        rig(*vit, *data.train, *data.test,
+            {.row = find_learner(name),
+             .learner = own.get(),
+             .training = std::move(training),
+             .seeds = seeds,
+             .grant = scenario.grant(),
+             .train_transform = {.size = 16, .normalize = "inception", .flip = true},
+             .test_transform = {.size = 16, .normalize = "inception"},
+             .data_threads = 2}),
+        stream(scenario.stream()) {}
+  static std::unique_ptr<LearnerOptions> bound(const std::string& name,
+                                               const std::string& options) {
+    auto own = find_learner(name)->options();
     auto file = RecipeFile::parse(options, name);
     file.bind(*own);
     file.finish();
-    learner = row->make({*vit, seeds, scenario.grant(), &samples}, *own);
-    stream.emplace(scenario.stream());
+    return own;
   }
 
   void begin() {
-    task = *stream->next();
+    task = *stream.next();
     learner->begin_task(*task, trainer);
   }
   void fit() { learner->fit(*task, trainer); }
@@ -68,15 +80,15 @@ struct ToyLearning {
 
   DataSplits data = toy_data(kClasses, 8, 4);
   std::unique_ptr<ViT> vit = random_vit();
-  ImageFeed train{{.size = 16, .normalize = "inception", .flip = true}};
-  ImageFeed test{{.size = 16, .normalize = "inception"}};
-  ThreadPool pool{2};
   Seeds seeds{5};
-  SampleLoader samples{*data.train, train, pool};
   Scenario scenario;
-  Trainer trainer;
-  std::unique_ptr<Learner> learner;
-  std::optional<Stream> stream;
+  std::unique_ptr<LearnerOptions> own;
+  Rig rig;
+  const Feed &train = rig.train_feed(), &test = rig.test_feed();
+  ThreadPool& pool = rig.pool();
+  Trainer& trainer = rig.trainer();
+  Learner* const learner = &rig.learner();
+  Stream stream;
   std::optional<Task> task;
 };
 

@@ -4,7 +4,7 @@
 #include "patina/config/recipe_file.h"
 #include "patina/models/vision/resnet.h"
 #include "patina/run/run.h"
-#include "patina/session/feed.h"
+#include "patina/session/rig.h"
 #include "tests/support/toy_language.h"
 #include "tests/support/toy_network.h"
 
@@ -99,21 +99,21 @@ struct ToyDrive {
         recipe(std::move(with)),
         data(std::move(on)),
         scenario(make_scenario(recipe.scenario, data, row.needs.past_data)),
-        train_feed(make_feed(network, *data.train, recipe.train_transform)),
-        test_feed(make_feed(network, *data.test)),
-        trainer(recipe.training, *train_feed, *test_feed, pool, seeds, std::move(between_steps)),
         stream(scenario.stream()),
-        samples(*data.train, *train_feed, pool),
-        learner(row.make({network, seeds, scenario.grant(), &samples}, *recipe.learner.options)) {}
+        rig(network, *data.train, *data.test,
+            {.row = &row,
+             .learner = recipe.learner.options.get(),
+             .training = recipe.training,
+             .seeds = Seeds(uint64_t(recipe.seed)),
+             .grant = scenario.grant(),
+             .train_transform = recipe.train_transform,
+             .data_threads = 2,
+             .between_steps = std::move(between_steps)}) {}
 
-  void learn(const Task& task) {
-    trainer.learn(*learner, task, scenario.grant());
-    learner->before_scores(trainer);
-  }
+  void learn(const Task& task) { rig.learn(task); }
   /// All test samples of a task.
   Batch test_batch(int task) {
-    Loader loader(scenario.test(task), *test_feed, pool, 1024);
-    return *loader.next();
+    return *Loader(scenario.test(task), rig.test_feed(), rig.pool(), 1024).next();
   }
   /// What is asked about samples of a task, which is told where the scenario tells it.
   Question question(const Batch& batch, int task) const {
@@ -134,13 +134,10 @@ struct ToyDrive {
   Recipe recipe;
   DataSplits data;
   Scenario scenario;
-  std::unique_ptr<Feed> train_feed, test_feed;
-  ThreadPool pool{2};
-  Seeds seeds{uint64_t(recipe.seed)};
-  Trainer trainer;
   Stream stream;
-  SampleLoader samples;
-  std::unique_ptr<Learner> learner;
+  Rig rig;
+  Trainer& trainer = rig.trainer();
+  Learner* const learner = &rig.learner();
 };
 
 /// Watches which of a network's weights may have changed: those that took gradients at some time; a

@@ -44,25 +44,43 @@ struct RowLoops {
     while (row < rows) some.template operator()<1>();
   }
 
+  // What is left of a row behind its whole sixteens. Never inlined: a row's bits must not depend on
+  // how many rows the compiler sees beside it.
+  [[gnu::noinline]] static float sum_of_rest(const float* x, int64_t from, int64_t n, float mean,
+                                             bool squared) {
+    float sum = 0;
+    for (int64_t i = from; i < n; ++i) sum += squared ? (x[i] - mean) * (x[i] - mean) : x[i];
+    return sum;
+  }
+  template <bool keeps>
+  [[gnu::noinline]] static void norm_rest(const NormRows& norm, const float* x, int64_t from,
+                                          float mean, float r, T* y, T* normal) {
+    for (int64_t i = from; i < norm.width; ++i) {
+      const float z = (x[i] - mean) * r;
+      if constexpr (keeps) normal[i] = rounded<T>(z);
+      y[i] = rounded<T>(z * norm.weight[i] + (norm.bias ? norm.bias[i] : 0.0f));
+    }
+  }
+
   template <bool keeps, int count>
   [[gnu::always_inline]] static inline void norm_some(const NormRows& norm, const float* x, T* y,
                                                       T* normal, float* scale) {
     const int64_t n = norm.width, whole = n / kLanes * kLanes;
+    float mean[count] = {}, r[count];
     // The mean of term(x, of the row) over each row.
-    const auto means = [&](auto term, float(&to)[count]) {
+    const auto means = [&](auto term, bool squared, float(&to)[count]) {
       Floats sums[count] = {};
       for (int64_t i = 0; i < whole; i += kLanes)
 #pragma GCC unroll 4
         for (int row = 0; row < count; ++row) sums[row] += term(floats_at(x + row * n + i), row);
       for (int row = 0; row < count; ++row) {
         to[row] = total(sums[row]);
-        for (int64_t i = whole; i < n; ++i) to[row] += term(x[row * n + i], row);
+        if (whole < n) to[row] += sum_of_rest(x + row * n, whole, n, mean[row], squared);
         to[row] /= float(n);
       }
     };
-    float mean[count] = {}, r[count];
-    if (!norm.rms) means([](const auto& v, int) { return v; }, mean);
-    means([&](const auto& v, int row) { return (v - mean[row]) * (v - mean[row]); }, r);
+    if (!norm.rms) means([](const auto& v, int) { return v; }, false, mean);
+    means([&](const auto& v, int row) { return (v - mean[row]) * (v - mean[row]); }, true, r);
     for (int row = 0; row < count; ++row) {
       r[row] = 1.0f / std::sqrt(r[row] + norm.eps);
       if constexpr (keeps) scale[row] = r[row];
@@ -77,12 +95,9 @@ struct RowLoops {
         put(z * weight + bias, y + row * n + i);
       }
     }
-    for (int64_t i = whole; i < n; ++i)
-      for (int row = 0; row < count; ++row) {
-        const float z = (x[row * n + i] - mean[row]) * r[row];
-        if constexpr (keeps) normal[row * n + i] = rounded<T>(z);
-        y[row * n + i] = rounded<T>(z * norm.weight[i] + (norm.bias ? norm.bias[i] : 0.0f));
-      }
+    for (int row = 0; whole < n && row < count; ++row)
+      norm_rest<keeps>(norm, x + row * n, whole, mean[row], r[row], y + row * n,
+                       keeps ? normal + row * n : nullptr);
   }
 
   // With g = dy w and z the normalised row: dx = (g - mean(g) - z mean(g z)) / deviation.

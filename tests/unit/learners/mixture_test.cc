@@ -142,7 +142,7 @@ TEST(Duct, WeighsAChangeByHowAlikeTheClassMeansStayed) {
   Trainer watched(large, toy.train, toy.test, toy.pool, toy.seeds, [&] {
     if (++steps == 4) trained = toy.vit->clone();  // two epochs of sixteen samples by eights
   });
-  toy.task = *toy.stream->next();
+  toy.task = *toy.stream.next();
   toy.learner->begin_task(*toy.task, watched);
   toy.learner->fit(*toy.task, watched);
   EXPECT_EQ(steps, 6);

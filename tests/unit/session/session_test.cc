@@ -47,8 +47,7 @@ Session session_of(const std::string& learner, Settings options = {}, EngineOpti
                                                     .options = std::move(options),
                                                     .training = {{"epochs", 2}, {"batch_size", 8}},
                                                     .seed = 7,
-                                                    .engine = std::move(engine),
-                                                    .cache = false});
+                                                    .engine = std::move(engine)});
 }
 
 void teach_tasks(Session& session, const std::vector<std::vector<int64_t>>& tasks) {

@@ -5,6 +5,7 @@
 #include "patina/base/error.h"
 #include "patina/base/progress.h"
 #include "patina/checkpoint/archive.h"
+#include "patina/config/folder_name.h"
 #include "patina/config/recipe_file.h"
 #include "patina/data/dataset.h"
 #include "patina/data/sample_access.h"
@@ -59,7 +60,7 @@ PretrainOptions::PretrainOptions() {
 }
 
 void PretrainOptions::bind(Fields& f) {
-  f("name", name, "Name of the weights.");
+  folder_name(f, "name", name, "Name of the weights, and of the run's folder under runs/.");
   f("seed", seed, "Seed of the weights, the order and the augmentation.", at_least(0));
   f.section("data", data, "The labelled images.");
   f.section("model", model, "The network to train.");

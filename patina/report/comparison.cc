@@ -2,7 +2,7 @@
 #include "patina/report/comparison.h"
 
 #include <algorithm>
-#include <set>
+#include <tuple>
 
 #include "patina/base/progress.h"
 
@@ -22,19 +22,17 @@ std::string count_text(double value) {
   return format_count(static_cast<int64_t>(value));
 }
 
-// Values of `field` over the runs, each once.
+// Whether `value` of a record is the same in all runs.
 template <class Value>
-std::set<std::string> distinct(const std::vector<RunRecord>& runs, Value value) {
-  std::set<std::string> all;
-  for (const auto& run : runs) all.insert(value(run.json).dump());
-  return all;
+bool same(const std::vector<RunRecord>& runs, Value value) {
+  return std::ranges::all_of(
+      runs, [&](const RunRecord& run) { return value(run.record) == value(runs[0].record); });
 }
 
 bool same_stream(const std::vector<RunRecord>& runs) {
-  return distinct(runs, [](const Json& run) {
-           return Json{run["data"]["name"], run["data"]["test_samples"], run["scenario"]["name"],
-                       run["tasks"].size()};
-         }).size() <= 1;
+  return same(runs, [](const Record& run) {
+    return std::tuple(run.data.name, run.data.test_samples, run.scenario.name, run.tasks.size());
+  });
 }
 
 }  // namespace
@@ -54,14 +52,13 @@ const std::vector<ComparisonColumn>& comparison_columns() {
        "Percentage points later tasks added to earlier ones; negative is forgetting.", true,
        [](const RunRecord& run) { return metric_of(run, "backward_transfer"); }, points_text},
       {"Total time", "time", "Wall time of the whole run.", false,
-       [](const RunRecord& run) { return score_of(run.json["seconds"]["total"]); }, format_seconds},
+       [](const RunRecord& run) { return Score(run.record.seconds.total); }, format_seconds},
       {"Peak memory", "memory", "The most memory the process held.", false,
-       [](const RunRecord& run) { return score_of(run.json["peak_memory_bytes"]); }, bytes_text},
+       [](const RunRecord& run) { return Score(run.record.peak_memory_bytes); }, bytes_text},
       {"Trainable parameters", "trainable", "Parameters that receive gradients.", false,
-       [](const RunRecord& run) { return score_of(run.json["parameters"]["trainable"]); },
-       count_text},
+       [](const RunRecord& run) { return Score(run.record.parameters.trainable); }, count_text},
       {"Stored parameters", "stored", "Numbers kept beside the untouched backbone.", false,
-       [](const RunRecord& run) { return score_of(run.json["parameters"]["stored"]); }, count_text},
+       [](const RunRecord& run) { return Score(run.record.parameters.stored); }, count_text},
   };
   return columns;
 }
@@ -103,12 +100,12 @@ std::vector<std::string> cautions(const std::vector<RunRecord>& runs) {
   if (!same_stream(runs))
     sentences.push_back(
         "The runs differ in data, scenario or number of tasks: their numbers do not compare.");
-  else if (distinct(runs, [](const Json& run) { return run["class_order"]; }).size() > 1)
+  else if (!same(runs, [](const Record& run) { return run.class_order; }))
     sentences.push_back("The runs learned the classes in different orders.");
-  if (distinct(runs, [](const Json& run) { return run["model"]["hash"]; }).size() > 1)
+  if (!same(runs, [](const Record& run) { return run.model.hash; }))
     sentences.push_back("The runs start from different model weights.");
   for (const auto& run : runs) {
-    const auto skipped = run.json["data"]["skipped"].get<int64_t>();
+    const int64_t skipped = run.record.data.skipped;
     if (skipped > 0)
       sentences.push_back(fmt::format("{} left out {} samples that could not be read.", run.label,
                                       format_count(skipped)));

@@ -58,7 +58,10 @@ namespace {
 using page::cell;
 using page::escape;
 
-constexpr const char* kPhases[] = {"load", "train", "evaluate", "checkpoint"};
+// The parts of a run's time, in the order of the tables and the chart.
+constexpr double Record::Seconds::*kPhases[] = {&Record::Seconds::load, &Record::Seconds::train,
+                                                &Record::Seconds::evaluate,
+                                                &Record::Seconds::checkpoint};
 
 std::string embedded(const unsigned char* begin, const unsigned char* end) {
   return {reinterpret_cast<const char*>(begin), reinterpret_cast<const char*>(end)};
@@ -80,9 +83,9 @@ std::string json_text(const Json& json) {
   return text;
 }
 
-double other_seconds(const Json& seconds) {
-  double rest = seconds["total"].get<double>();
-  for (const char* phase : kPhases) rest -= seconds[phase].get<double>();
+double other_seconds(const Record::Seconds& seconds) {
+  double rest = seconds.total;
+  for (const auto phase : kPhases) rest -= seconds.*phase;
   return std::max(rest, 0.0);
 }
 
@@ -90,10 +93,17 @@ Json number_or_null(Score score) {
   return score ? Json(*score) : Json(nullptr);
 }
 
-// Points of the anytime curve; none where the stream may be seen more than once.
-Json anytime(const RunRecord& run) {
-  const auto points = run.json.find("anytime");
-  return points == run.json.end() ? Json::array() : *points;
+Json numbers_or_null(const std::vector<Score>& scores) {
+  Json list = Json::array();
+  for (const Score score : scores) list.push_back(number_or_null(score));
+  return list;
+}
+
+Json anytime(const Record& run) {
+  Json points = Json::array();
+  for (const auto& point : run.anytime)
+    points.push_back({{"samples", point.samples}, {"accuracy", number_or_null(point.accuracy)}});
+  return points;
 }
 
 Json chart_data(const std::vector<RunRecord>& runs) {
@@ -104,11 +114,11 @@ Json chart_data(const std::vector<RunRecord>& runs) {
     for (int task = 0; task < matrix.tasks(); ++task)
       forgetting.push_back(number_or_null(task_forgetting(matrix, tasks_learned(run), task)));
     Json seconds = Json::array();
-    for (const char* phase : kPhases) seconds.push_back(run.json["seconds"][phase]);
-    seconds.push_back(other_seconds(run.json["seconds"]));
+    for (const auto phase : kPhases) seconds.push_back(run.record.seconds.*phase);
+    seconds.push_back(other_seconds(run.record.seconds));
     data["runs"].push_back({{"label", run.label},
-                            {"accuracy", run.json["accuracy_after_task"]},
-                            {"anytime", anytime(run)},
+                            {"accuracy", numbers_or_null(run.record.accuracy_after_task)},
+                            {"anytime", anytime(run.record)},
                             {"forgetting", forgetting},
                             {"seconds", seconds}});
   }
@@ -118,8 +128,7 @@ Json chart_data(const std::vector<RunRecord>& runs) {
 // What all runs share is the page's heading; with runs on different data it is just their number.
 std::string heading(const std::vector<RunRecord>& runs) {
   const auto title = [](const RunRecord& run) {
-    return fmt::format("{}, {}", run.json["data"]["name"].get<std::string>(),
-                       run.json["scenario"]["name"].get<std::string>());
+    return fmt::format("{}, {}", run.record.data.name, run.record.scenario.name);
   };
   for (const auto& run : runs)
     if (title(run) != title(runs[0])) return fmt::format("{} runs", runs.size());
@@ -130,18 +139,17 @@ std::string heading(const std::vector<RunRecord>& runs) {
 template <class Fact>
 std::string shared_fact(const std::vector<RunRecord>& runs, Fact fact) {
   for (const auto& run : runs)
-    if (fact(run.json) != fact(runs[0].json)) return "";
-  return runs.empty() ? "" : fmt::format("<li>{}</li>", escape(fact(runs[0].json)));
+    if (fact(run.record) != fact(runs[0].record)) return "";
+  return runs.empty() ? "" : fmt::format("<li>{}</li>", escape(fact(runs[0].record)));
 }
 
 std::string masthead(const std::vector<RunRecord>& runs) {
   std::string facts = fmt::format("<li>{} {}</li>", runs.size(), runs.size() == 1 ? "run" : "runs");
+  facts += shared_fact(runs,
+                       [](const Record& run) { return fmt::format("{} tasks", run.tasks.size()); });
   facts += shared_fact(
-      runs, [](const Json& run) { return fmt::format("{} tasks", run["tasks"].size()); });
-  facts += shared_fact(
-      runs, [](const Json& run) { return fmt::format("{} classes", run["class_order"].size()); });
-  facts +=
-      shared_fact(runs, [](const Json& run) { return run["model"]["name"].get<std::string>(); });
+      runs, [](const Record& run) { return fmt::format("{} classes", run.class_order.size()); });
+  facts += shared_fact(runs, [](const Record& run) { return run.model.name; });
   return fmt::format(
       "<header><p class=\"brand\">patina report</p><h1>{}</h1><ul class=\"facts\">{}</ul>"
       "</header>\n",
@@ -158,13 +166,12 @@ std::string comparison(const std::vector<RunRecord>& runs) {
   bool marked = false;
   std::string rows;
   for (size_t i = 0; i < runs.size(); ++i) {
-    const Json& learner = runs[i].json["learner"];
     rows += fmt::format(
         "<tr><th scope=\"row\"><a href=\"#run-{0}\"><span class=\"swatch\" data-run=\"{0}\"></span>"
         "{1}</a>{2}<small>{3}</small></th>",
         i, escape(runs[i].label),
         interrupted(runs[i]) ? " <span class=\"badge\">interrupted</span>" : "",
-        escape(learner["family"].get<std::string>()));
+        escape(runs[i].record.learner.family));
     for (const auto& value : table[i]) {
       marked |= value.best;
       rows += value.best ? cell(fmt::format("<strong>{}</strong><span role=\"img\" class=\"mark\" "
@@ -210,8 +217,7 @@ std::string accuracy_table(const std::vector<RunRecord>& runs) {
   std::string rows;
   for (const auto& run : runs) {
     rows += fmt::format("<tr><th scope=\"row\">{}</th>", escape(run.label));
-    for (const auto& score : run.json["accuracy_after_task"])
-      rows += cell(percent(score_of(score)));
+    for (const Score score : run.record.accuracy_after_task) rows += cell(percent(score));
     rows += "</tr>\n";
   }
   return folded_numbers(head, rows);
@@ -221,10 +227,9 @@ std::string accuracy_table(const std::vector<RunRecord>& runs) {
 std::string anytime_figure(const std::vector<RunRecord>& runs) {
   std::string rows;
   for (const auto& run : runs)
-    for (const auto& point : anytime(run))
+    for (const auto& point : run.record.anytime)
       rows += fmt::format("<tr><th scope=\"row\">{}</th>{}{}</tr>\n", escape(run.label),
-                          cell(format_count(point["samples"].get<int64_t>())),
-                          cell(percent(score_of(point["accuracy"]))));
+                          cell(format_count(point.samples)), cell(percent(point.accuracy)));
   if (rows.empty()) return "";
   return figure("anytime", "Accuracy while the stream flows",
                 "Over the test samples of all classes met so far, in percent, by the samples seen.",
@@ -236,14 +241,14 @@ std::string anytime_figure(const std::vector<RunRecord>& runs) {
 std::string cost_table(const std::vector<RunRecord>& runs) {
   std::string rows;
   for (const auto& run : runs) {
-    const Json& seconds = run.json["seconds"];
+    const Record::Seconds& seconds = run.record.seconds;
     rows += fmt::format("<tr><th scope=\"row\">{}</th>", escape(run.label));
-    for (const char* phase : kPhases) rows += cell(format_seconds(seconds[phase].get<double>()));
+    for (const auto phase : kPhases) rows += cell(format_seconds(seconds.*phase));
     rows += cell(format_seconds(other_seconds(seconds)));
-    rows += cell(format_seconds(seconds["total"].get<double>()));
-    rows += cell(format_bytes(run.json["peak_memory_bytes"].get<uint64_t>()));
-    const Json& stored = run.json["parameters"]["stored_bytes_after_task"];
-    rows += cell(stored.empty() ? "-" : format_bytes(stored.back().get<uint64_t>())) + "</tr>\n";
+    rows += cell(format_seconds(seconds.total));
+    rows += cell(format_bytes(uint64_t(run.record.peak_memory_bytes)));
+    const auto& stored = run.record.parameters.stored_bytes_after_task;
+    rows += cell(stored.empty() ? "-" : format_bytes(uint64_t(stored.back()))) + "</tr>\n";
   }
   return fmt::format(
       "<div class=\"scroll\"><table class=\"numbers\"><thead><tr><th scope=\"col\">Learner</th>"

@@ -1,4 +1,6 @@
 // One run on the page: its accuracy matrix as a heat map, its tasks, metrics, recipe and machine.
+#include <algorithm>
+
 #include "patina/base/progress.h"
 #include "patina/report/comparison.h"
 #include "patina/report/page.h"
@@ -9,10 +11,6 @@ namespace {
 constexpr int kMostTasksBesideMetrics = 10;  // a wider heat map has the row to itself
 constexpr double kInkTurns = 0.68;           // both inks of page.css have contrast 4.5 there
 constexpr int kMostNumberedTasks = 25;  // a larger heat map shows colours only, numbers on hover
-
-std::string text_of(const Json& value) {
-  return escape(value.get<std::string>());
-}
 
 std::string heat_cell(Score score, int after, int task, bool numbered) {
   const std::string text = percent(score);
@@ -49,14 +47,14 @@ std::string heat_map(const RunRecord& run) {
       numbered ? "" : " dense", head, rows);
 }
 
-std::string metrics_table(const Json& run) {
+std::string metrics_table(const Record& run) {
   std::string rows;
-  for (const auto& [name, value] : run["metrics"].items()) {
-    const auto found = run["metric_formulas"].find(name);
-    const std::string formula = found == run["metric_formulas"].end() ? "" : text_of(*found);
+  for (const auto& [name, value] : run.metrics) {
+    const auto found = std::ranges::find(run.metric_formulas, name, &NamedTexts::value_type::first);
+    const std::string formula = found == run.metric_formulas.end() ? "" : escape(found->second);
     rows += fmt::format(
         "<tr title=\"{0}\"><th scope=\"row\">{1}</th>{2}<td class=\"formula\">{0}</td></tr>\n",
-        formula, escape(name), cell(percent(score_of(value), 2)));
+        formula, escape(name), cell(percent(value, 2)));
   }
   return "<h3>Metrics</h3><p class=\"about\">In percent or percentage points; R[i][j] is the "
          "accuracy on task j after i tasks.</p><div class=\"scroll\"><table class=\"numbers "
@@ -65,34 +63,33 @@ std::string metrics_table(const Json& run) {
          rows + "</tbody></table></div>";
 }
 
-std::string join_names(const Json& names) {
+std::string join_names(const std::vector<std::string>& names) {
   std::string all;
-  for (const auto& name : names) all += (all.empty() ? "" : ", ") + text_of(name);
+  for (const auto& name : names) all += (all.empty() ? "" : ", ") + escape(name);
   return all;
 }
 
 std::string task_table(const RunRecord& run) {
-  const Json& json = run.json;
+  const Record& record = run.record;
   const AccuracyMatrix matrix = accuracy_matrix(run);
-  const Json& times = json["seconds"]["per_task"];
-  const Json& stored = json["parameters"]["stored_bytes_after_task"];
+  const auto& times = record.seconds.per_task;
+  const auto& stored = record.parameters.stored_bytes_after_task;
   std::string rows;
   for (int i = 0; i < matrix.tasks(); ++i) {
     const auto at = static_cast<size_t>(i);
-    const Json& task = json["tasks"][at];
-    const std::string names = join_names(task["classes"]);
-    const auto time = [&](const char* phase) {
-      return cell(at < times.size() ? format_seconds(times[at][phase].get<double>()) : "-");
+    const Record::Task& task = record.tasks[at];
+    const std::string names = join_names(task.classes);
+    const auto time = [&](double Record::TaskSeconds::*part) {
+      return cell(at < times.size() ? format_seconds(times[at].*part) : "-");
     };
-    rows +=
-        fmt::format("<tr><th scope=\"row\">{}</th>{}", i + 1,
-                    cell(task["classes"].size() ? std::to_string(task["classes"].size()) : "-"));
-    rows += cell(format_count(task["train_samples"].get<int64_t>()));
-    rows += cell(format_count(task["test_samples"].get<int64_t>()));
-    rows += cell(percent(score_of(json["accuracy_after_task"][at])));
+    rows += fmt::format("<tr><th scope=\"row\">{}</th>{}", i + 1,
+                        cell(task.classes.size() ? std::to_string(task.classes.size()) : "-"));
+    rows += cell(format_count(task.train_samples));
+    rows += cell(format_count(task.test_samples));
+    rows += cell(percent(record.accuracy_after_task[at]));
     rows += cell(percent(task_forgetting(matrix, tasks_learned(run), i)));
-    rows += time("train") + time("evaluate");
-    rows += cell(at < stored.size() ? format_bytes(stored[at].get<uint64_t>()) : "-");
+    rows += time(&Record::TaskSeconds::train) + time(&Record::TaskSeconds::evaluate);
+    rows += cell(at < stored.size() ? format_bytes(uint64_t(stored[at])) : "-");
     rows += fmt::format("<td class=\"names\" title=\"{0}\">{0}</td></tr>\n", names);
   }
   return "<h3>Tasks</h3><div class=\"scroll\"><table class=\"numbers\"><thead><tr>"
@@ -108,32 +105,32 @@ std::string fact(std::string_view term, std::string_view html) {
   return fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", term, html);
 }
 
-std::string circumstances(const Json& run) {
-  const Json &machine = run["machine"], &versions = run["versions"], &data = run["data"],
-             &parameters = run["parameters"];
-  const auto count = [](const Json& value) { return format_count(value.get<int64_t>()); };
+std::string circumstances(const Record& run) {
+  const auto& [name, train_samples, test_samples, skipped] = run.data;
+  const Record::Machine& machine = run.machine;
+  const Record::Parameters& parameters = run.parameters;
   std::string order;
-  for (const auto& each : run["class_order"]) order += (order.empty() ? "" : " ") + each.dump();
+  for (const int64_t c : run.class_order) order += (order.empty() ? "" : " ") + std::to_string(c);
   std::string facts;
-  facts += fact("CPU", text_of(machine["cpu"]));
-  facts += fact("Cores, threads", count(machine["cores"]) + ", " + count(machine["threads"]));
-  facts += fact("Memory", format_bytes(machine["memory_bytes"].get<uint64_t>()));
-  facts += fact("Device", text_of(machine["device"]));
-  facts += fact("patina", text_of(versions["patina"]));
-  facts += fact("LibTorch", text_of(versions["libtorch"]));
-  facts += fact("Compiler", text_of(versions["compiler"]));
-  facts += fact("Model", text_of(run["model"]["name"]) + " <code>" + text_of(run["model"]["hash"]) +
-                             "</code>");
-  facts += fact("Image size", count(run["model"]["image_size"]));
-  facts += fact("Data", fmt::format("{}: {} train, {} test, {} skipped", text_of(data["name"]),
-                                    count(data["train_samples"]), count(data["test_samples"]),
-                                    count(data["skipped"])));
-  facts += fact("Scenario grants", join_names(run["scenario"]["granted"]));
+  facts += fact("CPU", escape(machine.cpu));
+  facts +=
+      fact("Cores, threads", format_count(machine.cores) + ", " + format_count(machine.threads));
+  facts += fact("Memory", format_bytes(uint64_t(machine.memory_bytes)));
+  facts += fact("Device", escape(machine.device));
+  facts += fact("patina", escape(run.versions.patina));
+  facts += fact("LibTorch", escape(run.versions.libtorch));
+  facts += fact("Compiler", escape(run.versions.compiler));
+  facts += fact("Model", escape(run.model.name) + " <code>" + escape(run.model.hash) + "</code>");
+  facts += fact("Image size", format_count(run.model.image_size));
+  facts += fact("Data", fmt::format("{}: {} train, {} test, {} skipped", escape(name),
+                                    format_count(train_samples), format_count(test_samples),
+                                    format_count(skipped)));
+  facts += fact("Scenario grants", join_names(run.scenario.granted));
   facts += fact("Parameters",
-                fmt::format("{} total, {} trainable, {} stored", count(parameters["total"]),
-                            count(parameters["trainable"]), count(parameters["stored"])));
-  facts += fact("Seed", run["seeds"]["seed"].dump());
-  facts += fact("Class order seed", run["seeds"]["class_order_seed"].dump());
+                fmt::format("{} total, {} trainable, {} stored", format_count(parameters.total),
+                            format_count(parameters.trainable), format_count(parameters.stored)));
+  facts += fact("Seed", std::to_string(run.seeds.seed));
+  facts += fact("Class order seed", std::to_string(run.seeds.class_order_seed));
   facts += fact("Class order", "<code>" + order + "</code>");
   return "<details><summary>Machine, versions, seeds</summary><dl>\n" + facts + "</dl></details>";
 }
@@ -141,19 +138,19 @@ std::string circumstances(const Json& run) {
 }  // namespace
 
 std::string run_section(const RunRecord& run, size_t number) {
-  const Json& json = run.json;
+  const Record& record = run.record;
   std::string html = fmt::format(
       "<section class=\"run\" id=\"run-{0}\"><h2><span class=\"swatch\" data-run=\"{0}\"></span>{1}"
       "{2}</h2><p class=\"about\">{3}; {4}</p>\n",
       number, escape(run.label),
       interrupted(run) ? " <span class=\"badge\">interrupted</span>" : "",
-      text_of(json["learner"]["family"]), text_of(json["learner"]["paper"]));
+      escape(record.learner.family), escape(record.learner.paper));
   html += task_count(run) > kMostTasksBesideMetrics ? "<div><div>" : "<div class=\"pair\"><div>";
-  html += heat_map(run) + "</div><div>" + metrics_table(json) + "</div></div>\n" + task_table(run) +
-          "\n";
-  html += "<details><summary>Resolved recipe</summary><pre>" + text_of(json["recipe"]) +
+  html += heat_map(run) + "</div><div>" + metrics_table(record) + "</div></div>\n" +
+          task_table(run) + "\n";
+  html += "<details><summary>Resolved recipe</summary><pre>" + escape(record.recipe) +
           "</pre></details>\n";
-  return html + circumstances(json) + "</section>\n";
+  return html + circumstances(record) + "</section>\n";
 }
 
 }  // namespace patina::page

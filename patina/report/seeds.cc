@@ -22,7 +22,7 @@ struct Group {
   }
   std::optional<Spread> seconds() const {
     std::vector<Score> seconds;
-    for (const auto* run : runs) seconds.push_back(score_of(run->json["seconds"]["total"]));
+    for (const auto* run : runs) seconds.push_back(Score(run->record.seconds.total));
     return spread(seconds);
   }
 };
@@ -31,7 +31,7 @@ std::vector<Group> groups(const std::vector<RunRecord>& runs) {
   std::vector<Group> groups;
   for (const auto& run : runs) {
     if (interrupted(run)) continue;
-    const std::string name = run.json["name"];
+    const std::string& name = run.record.name;
     auto group = std::ranges::find(groups, name, &Group::name);
     if (group == groups.end()) group = groups.insert(group, {name, {}});
     group->runs.push_back(&run);
@@ -69,16 +69,15 @@ std::optional<Spread> spread(const std::vector<Score>& scores) {
 Json summary(const std::vector<RunRecord>& runs) {
   Json all = Json::array();
   for (const auto& group : groups(runs)) {
+    const Record& first = group.runs[0]->record;
     Json entry = {{"name", group.name},
-                  {"learner", group.runs[0]->json["learner"]["name"]},
-                  {"family", group.runs[0]->json["learner"]["family"]},
+                  {"learner", first.learner.name},
+                  {"family", first.learner.family},
                   {"seconds", to_json(group.seconds())},
                   {"metrics", Json::object()}};
-    for (const auto& [metric, value] : group.runs[0]->json["metrics"].items())
+    for (const auto& [metric, value] : first.metrics)
       entry["metrics"][metric] = to_json(spread(group.scores(metric.c_str())));
-    const Json& stored = group.runs[0]->json["parameters"];
-    if (stored.contains("stored_bytes_after_task"))
-      entry["stored_bytes_after_task"] = stored["stored_bytes_after_task"];
+    entry["stored_bytes_after_task"] = first.parameters.stored_bytes_after_task;
     all.push_back(std::move(entry));
   }
   return all;

@@ -1,6 +1,7 @@
 #include "patina/run/recipe.h"
 
 #include "patina/base/error.h"
+#include "patina/config/folder_name.h"
 #include "patina/config/recipe_file.h"
 
 namespace patina {
@@ -12,7 +13,7 @@ void CheckpointOptions::bind(Fields& f) {
 }
 
 void Recipe::bind(Fields& f) {
-  f("name", name, "The run's name, and its folder under runs/; empty: the learner's.");
+  folder_name(f, "name", name, "The run's name, and its folder under runs/; empty: the learner's.");
   f("seed", seed, "Seed of everything random except the class order.", at_least(0));
   f.section("model", model, "The pre-trained backbone.");
   f.section("data", data, "The data set.");

@@ -8,61 +8,30 @@
 #include "patina/base/work.h"
 #include "patina/checkpoint/load.h"
 #include "patina/config/recipe_file.h"
-#include "patina/kernels/flops.h"
-#include "patina/run/evaluation.h"
-#include "patina/run/machine.h"
+#include "patina/run/artefact_of_run.h"
+#include "patina/run/beginning.h"
+#include "patina/run/record_of_run.h"
 #include "patina/run/run_folder.h"
-#include "patina/session/artefact.h"
 #include "patina/session/rig.h"
-#include "patina/version.h"
 
 namespace patina {
 
 namespace {
 
-// Wall time by part; survives a restart.
-struct Times {
-  double total = 0, load = 0, train = 0, evaluate = 0, checkpoint = 0;
-  std::vector<double> task_train, task_evaluate;
-
-  void state(Archive& a) {
-    a("total", total);
-    a("load", load);
-    a("train", train);
-    a("evaluate", evaluate);
-    a("checkpoint", checkpoint);
-    a("task_train", task_train);
-    a("task_evaluate", task_evaluate);
-  }
-};
-
-class Stopwatch {
- public:
-  double lap() {  // seconds since the last call
-    const auto now = std::chrono::steady_clock::now();
-    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
-Json or_null(const Score& score) {
-  return score ? Json(*score) : Json(nullptr);
-}
-
 class Execution {
  public:
-  Execution(Recipe& recipe, RunFolder folder, const RunControl& control)
+  Execution(Recipe& recipe, const DataSplits& data, RunFolder folder, const RunControl& control)
       : recipe_(recipe),
+        data_(data),
         folder_(std::move(folder)),
         control_(control),
+        beginning_(folder_.path.string(), to_toml(recipe), data),
         row_(recipe.learner.row()),
         images_(std::make_shared<ImageCache>(control.cache ? recipe.engine.image_cache_bytes : 0)) {
   }
 
-  Json execute(const DataSplits& data, Backbone& backbone) {
-    scenario_.emplace(make_scenario(recipe_.scenario, data, row_.needs.past_data));
+  Json execute(Backbone& backbone) {
+    scenario_.emplace(make_scenario(recipe_.scenario, data_, row_.needs.past_data));
     if (const auto lack = missing(row_.needs, scenario_->grant())) {
       const auto option = remedy(row_.needs, scenario_->name());
       fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}{}", row_.name, scenario_->name(),
@@ -75,7 +44,7 @@ class Execution {
     const Finally detach([&] {
       if (store_) backbone.set_cache(nullptr);
     });
-    rig_ = std::make_unique<Rig>(backbone, *data.train, *data.test, rig_options());
+    rig_ = std::make_unique<Rig>(backbone, *data_.train, *data_.test, rig_options());
     engine_ = backbone.engine().text();
 
     make_folder(folder_.path);
@@ -84,23 +53,33 @@ class Execution {
     folder_.tidy();
     stream_.emplace(scenario_->stream());
     evaluation_ = std::make_unique<Evaluation>(*scenario_);
-    describe(data, backbone);
+    about_ = record_of_start(recipe_, data_, backbone, model_hash_, *scenario_);
     if (resuming) {
       auto archive = folder_.load();
       state(archive);
     }
-    times_.load += lap();
-    flops_ = flops();
+    costs_.loaded();
     if (evaluation_->rows() == 0) evaluate(0);
 
-    if (trainer().in_task()) learn(stream_->current());
-    while (const auto task = stream_->next()) learn(*task);
+    learn_stream();
     evaluation_->write_predictions(folder_.predictions());
-    write_model(*data.train, backbone);
+    auto artefact = artefact_of_run(recipe_, *scenario_, *data_.train, backbone, model_hash_);
+    write_artefact(folder_.model(), artefact, {}, learner(), trainer());
     return write_record(/*complete=*/true);
   }
 
  private:
+  void learn_stream() try {
+    rig_->guard_samples();
+    for (int task = 0; task < stream_->given(); ++task) rig_->show(scenario_->train(task));
+    if (trainer().in_task()) learn(stream_->current());
+    while (const auto task = stream_->next()) learn(*task);
+  } catch (const Error& error) {
+    // Between two batches of a closed form or of an evaluation: what was saved last goes on.
+    if (error.kind() != ErrorKind::stopped || stopped_) throw;
+    stopped();
+  }
+
   RigOptions rig_options() {
     return {.row = &row_,
             .learner = recipe_.learner.options.get(),
@@ -116,15 +95,14 @@ class Execution {
   }
 
   void learn(const Task& task) {
+    rig_->show(*task.train);
     trainer().learn(learner(), task, scenario_->grant());
-    count_training();
-    times_.task_train.push_back(std::exchange(task_seconds_, 0));
+    costs_.trained();
     const bool once = !scenario_->grant().many_passes;
-    evaluate(task.index + 1);
+    costs_.end_task(evaluate(task.index + 1));
     if (once && task.index + 1 == scenario_->tasks()) evaluation_->end_curve(trainer().observed());
     diagnostics_.push_back(learner().diagnostics());
     if (store_) store_->flush();
-    times_.task_evaluate.push_back(times_.evaluate - evaluated_before_);
     checkpoint();
     write_record(/*complete=*/false);
     if (const Score accuracy = evaluation_->accuracy_after(task.index + 1))
@@ -134,19 +112,9 @@ class Execution {
     if (task.index + 1 < scenario_->tasks()) stop_if_asked();
   }
 
-  void evaluate(int after) {
-    evaluated_before_ = times_.evaluate;
+  double evaluate(int after) {
     evaluation_->measure(learner(), trainer(), after);
-    times_.evaluate += lap();
-    evaluate_flops_ += flops_lap();
-  }
-
-  // What has passed since the last part of the work belongs to the task in hand.
-  void count_training() {
-    const double train = lap();
-    times_.train += train;
-    task_seconds_ += train;
-    train_flops_ += flops_lap();
+    return costs_.evaluated();
   }
 
   // Samples of the stream before the anytime curve's last point.
@@ -160,10 +128,9 @@ class Execution {
     int64_t samples = 0;
     for (int task = 0; task < scenario_->tasks(); ++task) samples += scenario_->train(task).size();
     if (trainer().observed() == samples) return;
-    count_training();
+    costs_.trained();
     evaluation_->measure_now(learner(), trainer());
-    times_.evaluate += lap();
-    evaluate_flops_ += flops_lap();
+    costs_.evaluated();
   }
 
   void between_steps() {
@@ -173,7 +140,7 @@ class Execution {
     const std::chrono::duration<double> since = std::chrono::steady_clock::now() - saved_;
     const double limit = recipe_.run.checkpoint_minutes * 60;
     if (!stop && (limit == 0 || since.count() < limit)) return;
-    count_training();
+    costs_.trained();
     checkpoint();
     if (stop) stopped();
   }
@@ -183,6 +150,7 @@ class Execution {
   }
 
   [[noreturn]] void stopped() {
+    stopped_ = true;
     write_record(/*complete=*/false);
     fail(ErrorKind::stopped, "stopped; {} continues with --resume", folder_.path.string());
   }
@@ -192,13 +160,15 @@ class Execution {
     state(archive);
     folder_.save(archive);
     saved_ = std::chrono::steady_clock::now();
-    times_.checkpoint += lap();
+    costs_.saved();
   }
 
   // Everything a run is, besides its recipe and the backbone's own weights.
   void state(Archive& a) {
-    a("model", model_hash_in_state_ = model_hash_);
-    if (a.loading() && model_hash_in_state_ != model_hash_)
+    a("beginning", beginning_);
+    std::string model = model_hash_;
+    a("model", model);
+    if (model != model_hash_)
       fail(ErrorKind::state, "{}: the backbone's weights are not those the run began with",
            folder_.path.string());
     std::string began = engine_;
@@ -208,198 +178,36 @@ class Execution {
                        folder_.path.string(), began, engine_));
     a("stream", *stream_);
     a("learner", learner());
+    // Before the costs are saved, so that a run that goes on counts as one that was not stopped.
+    if (!a.loading() && !trainer().in_task()) costs_.count_stored(a, evaluation_->rows() - 1);
     a("trainer", trainer());
     a("evaluation", *evaluation_);
-    a("times", times_);
-    a("task_seconds", task_seconds_);
-    a("train_flops", train_flops_);
-    a("evaluate_flops", evaluate_flops_);
+    a("costs", costs_);
     a("diagnostics", diagnostics_);
-    a("stored", stored_);
-    a("stored_bytes", stored_bytes_);
-    if (!a.loading() && !trainer().in_task()) count_stored(a);
-  }
-
-  // What the learner keeps beside the untouched backbone.
-  void count_stored(const Archive& a) {
-    int64_t bytes = 0;
-    stored_ = 0;
-    for (const auto& [key, tensor] : a.tensors()) {
-      if (!key.starts_with("learner.")) continue;
-      stored_ += tensor.numel();
-      bytes += tensor.nbytes();
-    }
-    stored_bytes_.resize(size_t(evaluation_->rows() - 1), bytes);
-  }
-
-  // What was learned, for `patina predict` and `patina learn`.
-  void write_model(const Source& train, const Backbone& backbone) {
-    auto recipe = completed(std::make_shared<SessionRecipe>(), "", {}, "the run's recipe");
-    recipe->learner.name = recipe_.learner.name;
-    auto options = RecipeFile::parse(to_toml(recipe_.learner), "the run's learner");
-    options.bind(recipe->learner);
-    (void)to_toml(*recipe);  // takes the learner's own training, which the run's then replaces
-    recipe->seed = recipe_.seed;
-    recipe->training = recipe_.training;
-    recipe->train_transform = recipe_.train_transform;
-    recipe->test_transform = recipe_.test_transform;
-    recipe->text = recipe_.text;
-    Artefact artefact{.grant = scenario_->grant(),
-                      .classes = scenario_->classes(),
-                      .tasks = scenario_->tasks(),
-                      .samples = train.size(),
-                      .backbone = backbone.about(),
-                      .hash = model_hash_,
-                      .is_text = train.is_text()};
-    artefact.in_memory = !take_origin(recipe->model, backbone);
-    artefact.recipe = to_toml(*recipe);
-    const auto classes = int64_t(artefact.classes.size());
-    const int64_t columns = scenario_->seen_after(scenario_->tasks());
-    for (int64_t c = 0; c < columns; ++c) artefact.class_of_column.push_back(c % classes);
-    artefact.task_of_class.resize(size_t(classes));
-    for (int task = scenario_->tasks() - 1; task >= 0; --task)
-      for (const int64_t c : scenario_->fresh_classes(task))
-        artefact.task_of_class[size_t(c % classes)] = task;
-    write_artefact(folder_.model(), artefact, {}, learner(), trainer());
-  }
-
-  void describe(const DataSplits& data, const Backbone& backbone) {
-    const Machine machine = this_machine();
-    about_ = {
-        {"schema", 1},
-        {"name", recipe_.name.empty() ? row_.name : recipe_.name},
-        {"status", "interrupted"},
-        {"learner", {{"name", row_.name}, {"family", row_.family}, {"paper", row_.paper}}},
-        {"model",
-         {{"name", recipe_.model.name},
-          {"about", backbone.about()},
-          {"hash", model_hash_},
-          {"image_size", backbone.image_input().value_or(ImageInput{}).size}}},
-        {"data",
-         {{"name", data.name},
-          {"train_samples", data.train->size()},
-          {"test_samples", data.test->size()},
-          {"skipped", data.train->skipped() + data.test->skipped()}}},
-        {"scenario", {{"name", scenario_->name()}, {"granted", scenario_->grant().names()}}},
-        {"recipe", to_toml(recipe_)},
-        {"versions",
-         {{"patina", kVersion},
-          {"libtorch", libtorch_version()},
-          {"compiler", compiler_version()}}},
-        {"machine",
-         {{"cpu", machine.cpu},
-          {"cores", machine.cores},
-          {"threads", tensor_threads()},
-          {"memory_bytes", machine.memory_bytes},
-          {"device", "cpu"}}},
-        {"seeds",
-         {{"seed", recipe_.seed}, {"class_order_seed", recipe_.scenario.class_order_seed}}},
-        {"class_order", scenario_->class_order()},
-        {"class_names", scenario_->classes()},
-    };
-    Json tasks = Json::array();
-    for (int task = 0; task < scenario_->tasks(); ++task) {
-      std::vector<std::string> names;
-      for (const int64_t c : scenario_->task_classes(task))
-        names.push_back(scenario_->classes()[size_t(c)]);
-      tasks.push_back({{"classes", names},
-                       {"train_samples", scenario_->train(task).size()},
-                       {"test_samples", scenario_->test(task).size()}});
-    }
-    about_["tasks"] = tasks;
   }
 
   Json write_record(bool complete) {
-    times_.total += since_total();
-    Json record = about_;
-    record["status"] = complete ? "complete" : "interrupted";
-    const auto rows = [&](const AccuracyMatrix& matrix) {
-      Json list = Json::array();
-      for (int after = 0; after <= matrix.tasks(); ++after) {
-        Json row = Json::array();
-        for (int task = 0; task < matrix.tasks(); ++task)
-          row.push_back(or_null(matrix.at(after, task)));
-        list.push_back(row);
-      }
-      return list;
-    };
-    record["matrix"] = rows(evaluation_->matrix());
-    record["top5_matrix"] = rows(evaluation_->top5());
-    record["accuracy_after_task"] = Json::array();
-    for (int after = 1; after <= scenario_->tasks(); ++after)
-      record["accuracy_after_task"].push_back(or_null(evaluation_->accuracy_after(after)));
-    record["metrics"] = Json::object();
-    record["metric_formulas"] = Json::object();
-    for (const auto& metric : metrics()) {
-      record["metrics"][metric.name] = or_null(metric.value(evaluation_->matrix()));
-      record["metric_formulas"][metric.name] = metric.formula;
-    }
-    record["metrics"]["last_top5_accuracy"] =
-        or_null(metric("last_accuracy").value(evaluation_->top5()));
-    if (const auto& curve = evaluation_->curve(); !curve.empty()) {
-      Json points = Json::array();
-      for (const auto& point : curve)
-        points.push_back({{"samples", point.samples},
-                          {"classes", point.tested.size()},
-                          {"accuracy", or_null(point.accuracy())}});
-      record["anytime"] = points;
-      for (const auto& metric : anytime_metrics()) {
-        record["metrics"][metric.name] = or_null(metric.value(curve));
-        record["metric_formulas"][metric.name] = metric.formula;
-      }
-    }
-    Json per_task = Json::array();
-    for (size_t i = 0; i < times_.task_evaluate.size(); ++i)
-      per_task.push_back({{"train", times_.task_train[i]}, {"evaluate", times_.task_evaluate[i]}});
-    record["seconds"] = {{"total", times_.total},           {"load", times_.load},
-                         {"train", times_.train},           {"evaluate", times_.evaluate},
-                         {"checkpoint", times_.checkpoint}, {"per_task", per_task}};
-    record["peak_memory_bytes"] = peak_memory_bytes();
-    const int64_t trainable = trainer().most_trainable();
-    record["parameters"] = {
-        {"total", backbone_numbers_ + std::max<int64_t>(0, trainable - backbone_numbers_)},
-        {"trainable", trainable},
-        {"stored", stored_},
-        {"stored_bytes_after_task", stored_bytes_}};
+    costs_.sum_up();
+    Record record = about_;
+    record.status = complete ? "complete" : "interrupted";
+    add_scores(record, *evaluation_);
+    add_costs(record, costs_, backbone_numbers_, trainer().most_trainable());
+    add_engine(record, engine_, costs_, store_.get(), *images_);
     if (std::ranges::any_of(diagnostics_, [](const Json& task) { return !task.is_null(); }))
-      record["diagnostics_after_task"] = diagnostics_;
-    const auto images = images_->counts();
-    const auto in = [](const Flops& flops) {
-      return Json{{"forward", flops.forward}, {"backward", flops.backward}};
-    };
-    record["engine"] = {{"kind", engine_},
-                        {"flops", {{"train", in(train_flops_)}, {"evaluate", in(evaluate_flops_)}}},
-                        {"cache", cache_counts()},
-                        {"images",
-                         {{"decoded", images.decoded},
-                          {"cached", images.cached},
-                          {"never_needed", images.never_needed}}}};
-    write_text(folder_.record(), record.dump(1) + "\n");
-    return record;
-  }
-
-  Json cache_counts() const {
-    if (!store_) return nullptr;
-    const auto counts = store_->counts();
-    return {{"hits", counts.hits},
-            {"misses", counts.misses},
-            {"encoded", counts.encoded},
-            {"saved_forward_passes", counts.saved_forward_passes}};
+      record.diagnostics_after_task = diagnostics_;
+    Json json = to_json(std::move(record));
+    write_text(folder_.record(), json.dump(1) + "\n");
+    return json;
   }
 
   Learner& learner() { return rig_->learner(); }
   Trainer& trainer() { return rig_->trainer(); }
 
-  double lap() { return part_.lap(); }
-  Flops flops_lap() {  // since the last call
-    const Flops now = flops();
-    return now - std::exchange(flops_, now);
-  }
-  double since_total() { return whole_.lap(); }
-
   Recipe& recipe_;
+  const DataSplits& data_;
   RunFolder folder_;
   const RunControl& control_;
+  Beginning beginning_;
   const LearnerRow& row_;
   std::shared_ptr<ImageCache> images_;
   std::shared_ptr<FeatureStore> store_;  // null: features are not kept
@@ -407,17 +215,13 @@ class Execution {
   std::optional<Stream> stream_;
   std::unique_ptr<Rig> rig_;
   std::unique_ptr<Evaluation> evaluation_;
-  Json about_;
+  Record about_;  // what does not change while it runs
 
-  Times times_;
-  double task_seconds_ = 0;  // training time of the task in hand, counted by earlier checkpoints
-  double evaluated_before_ = 0;
-  Flops flops_, train_flops_, evaluate_flops_;
-  Stopwatch part_, whole_;
+  Costs costs_;
   std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
-  std::string engine_, model_hash_, model_hash_in_state_;
-  int64_t backbone_numbers_ = 0, stored_ = 0;
-  std::vector<int64_t> stored_bytes_;
+  std::string engine_, model_hash_;
+  int64_t backbone_numbers_ = 0;
+  bool stopped_ = false;
   Json diagnostics_ = Json::array();  // the learner's own, task by task
 };
 
@@ -427,13 +231,16 @@ Json run(Recipe& recipe, const DataSplits& data, Backbone& backbone, const fs::p
          const RunControl& control) {
   // What it costs is counted apart from all else that goes on here.
   Work work(current_work() ? current_work()->observer : nullptr);
+  work.should_stop = control.should_stop;
   const WorkScope scope(&work);
-  return Execution(recipe, RunFolder{folder}, control).execute(data, backbone);
+  if (const auto record = finished_run(recipe, data, {folder}, control.mode)) return *record;
+  return Execution(recipe, data, {folder}, control).execute(backbone);
 }
 
 Json run(Recipe& recipe, const fs::path& folder, const RunControl& control) {
   recipe.learner.row();  // the cheap mistakes first
   const DataSplits data = open_data(recipe.data);
+  if (const auto record = finished_run(recipe, data, {folder}, control.mode)) return *record;
   ModelOptions model = recipe.model;
   if (model.seed < 0) model.seed = recipe.seed;
   const auto backbone = load_backbone(model);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "patina/base/error.h"
+#include "patina/base/json.h"
 #include "patina/base/work.h"
 
 namespace patina {
@@ -12,19 +13,33 @@ void RunFolder::tidy() const {
     if (entry.path().extension() == ".tmp") fs::remove(entry.path());
 }
 
-bool RunFolder::open(RunMode mode, const std::string& recipe_text) const {
-  const bool used = fs::exists(recipe()) || fs::exists(checkpoint()) || fs::exists(previous());
-  if (used && mode == RunMode::fresh)
+bool RunFolder::used() const {
+  return fs::exists(recipe()) || fs::exists(checkpoint()) || fs::exists(previous());
+}
+
+bool RunFolder::complete(const std::string& recipe_text) const {
+  if (!fs::exists(record())) return false;
+  const Json json = parse_json(read_text(record()), record().string());
+  return json.is_object() && json.value("status", "") == "complete" &&
+         json.value("recipe", "") == recipe_text;
+}
+
+bool RunFolder::continues(RunMode mode, const std::string& recipe_text) const {
+  if (!used()) return false;
+  if (mode == RunMode::fresh)
     fail(ErrorKind::state,
          "{} holds a run already: continue it with --resume, replace it with --overwrite, or "
-         "choose "
-         "another --out",
+         "choose another --out",
          path.string());
-  if (used && mode == RunMode::resume) {
-    if (fs::exists(recipe())) compare(read_text(recipe()), recipe_text);
-    return fs::exists(checkpoint()) || fs::exists(previous());
-  }
-  if (used)
+  if (mode == RunMode::overwrite) return false;
+  if (fs::exists(recipe())) compare(read_text(recipe()), recipe_text);
+  return fs::exists(checkpoint()) || fs::exists(previous());
+}
+
+bool RunFolder::open(RunMode mode, const std::string& recipe_text) const {
+  if (continues(mode, recipe_text)) return true;
+  if (mode == RunMode::resume && used()) return false;
+  if (used())
     for (const auto& file : {recipe(), record(), predictions(), model(), checkpoint(), previous()})
       fs::remove(file);
   write_text(recipe(), recipe_text);
@@ -42,8 +57,7 @@ void RunFolder::compare(std::string_view before, std::string_view now) const {
   };
   fail(ErrorKind::state,
        "{} was begun with another recipe: line {} of its recipe.toml says `{}`, now it is `{}`; "
-       "change "
-       "it back, or start anew with another --out",
+       "change it back, or start anew with another --out",
        path.string(), line, rest(before), rest(now));
 }
 

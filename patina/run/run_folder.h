@@ -22,8 +22,12 @@ struct RunFolder {
 
   /// Leaves nothing behind of a process that was killed while it wrote.
   void tidy() const;
-  /// Makes the folder ready, which is locked; true when a run in it is to be continued. Throws
-  /// Error(state) where it holds a run that is not asked for, or one of another recipe.
+  /// Whether it holds the run of this recipe from start to end.
+  bool complete(const std::string& recipe_text) const;
+  /// Whether a run in it is to be continued. Throws Error(state) where it holds a run that is not
+  /// asked for, or one of another recipe.
+  bool continues(RunMode mode, const std::string& recipe_text) const;
+  /// The same, and makes the folder ready, which is locked.
   bool open(RunMode mode, const std::string& recipe_text) const;
   /// The newest checkpoint that is whole.
   Archive load() const;
@@ -31,6 +35,7 @@ struct RunFolder {
   void save(const Archive& archive) const;
 
  private:
+  bool used() const;
   void compare(std::string_view before, std::string_view now) const;
 };
 

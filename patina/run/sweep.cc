@@ -5,25 +5,12 @@
 #include <set>
 
 #include "patina/base/error.h"
-#include "patina/base/json.h"
 #include "patina/base/thread_pool.h"
 #include "patina/base/work.h"
 #include "patina/config/recipe_file.h"
+#include "patina/run/run_folder.h"
 
 namespace patina {
-
-namespace {
-
-// Whether the folder holds this very run from start to end.
-bool complete(PlannedRun& planned) {
-  const fs::path path = planned.folder / "record.json";
-  if (!fs::exists(path)) return false;
-  const Json record = parse_json(read_text(path), path.string());
-  return record.is_object() && record.value("status", "") == "complete" &&
-         record.value("recipe", "") == to_toml(planned.recipe);
-}
-
-}  // namespace
 
 std::vector<PlannedRun> planned(const SweepPlan& plan) {
   std::vector<PlannedRun> runs;
@@ -60,7 +47,7 @@ std::vector<SweptRun> sweep(std::vector<PlannedRun> runs, int jobs,
     result = {.name = planned.name, .folder = planned.folder};
     if (stopped) return;
     try {
-      result.kept = complete(planned);
+      result.kept = RunFolder{planned.folder}.complete(to_toml(planned.recipe));
       if (result.kept) return;
       note(fmt::format("run {} of {}: {}", i + 1, runs.size(), planned.folder.string()));
       run(planned);

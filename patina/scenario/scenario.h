@@ -102,6 +102,7 @@ class Stream {
   /// The task that the last next() gave, again: what a run continues with after its state was
   /// loaded.
   Task current();
+  int given() const { return next_; }  // tasks so far
   void state(Archive& a) { a("next", next_); }
 
  private:

@@ -13,7 +13,8 @@ void check_fits(const LearnerRow& row, const Backbone& backbone) {
 namespace {
 
 const RigOptions& checked(const RigOptions& options, const Backbone& backbone) {
-  if (const auto lack = missing(options.row->needs, options.grant))
+  const auto lack = missing(options.row->needs, options.grant);
+  if (lack && !options.ungranted)
     fail(ErrorKind::scenario, "{} cannot learn here: it needs {}", options.row->name, *lack);
   check_fits(*options.row, backbone);
   return options;

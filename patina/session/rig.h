@@ -20,6 +20,7 @@ struct RigOptions {
   std::shared_ptr<ImageCache> images;                // null: decoded images are not kept
   int data_threads = 0;  // that decode and transform; 0: one per core. Changes no result.
   std::function<void()> between_steps;
+  bool ungranted = false;  // a baseline that runs where the grant lacks what it needs
 };
 
 /// Throws Error(recipe) where a method cannot work on a network, and says why.

@@ -21,6 +21,19 @@ std::string error_of(Body body) {
   return "";
 }
 
+/// The same, of an Error that must be of this kind.
+template <class Body>
+std::string error_of(ErrorKind kind, Body body) {
+  return error_of([&] {
+    try {
+      body();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), kind) << error.what();
+      throw;
+    }
+  });
+}
+
 inline bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }

@@ -108,7 +108,8 @@ struct ToyDrive {
              .grant = scenario.grant(),
              .train_transform = recipe.train_transform,
              .data_threads = 2,
-             .between_steps = std::move(between_steps)}) {}
+             .between_steps = std::move(between_steps),
+             .ungranted = true}) {}
 
   void learn(const Task& task) { rig.learn(task); }
   /// All test samples of a task.

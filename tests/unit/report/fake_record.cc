@@ -122,7 +122,13 @@ Json fake_record(const std::string& learner) {
 }
 
 RunRecord fake_run(const std::string& learner) {
-  return {"runs/" + learner, learner, fake_record(learner)};
+  return {"runs/" + learner, learner, parse_record(fake_record(learner), learner)};
+}
+
+Score& metric_in(RunRecord& run, const std::string& name) {
+  for (auto& [each, score] : run.record.metrics)
+    if (each == name) return score;
+  PATINA_CHECK(false, "no metric {}", name);
 }
 
 }  // namespace patina

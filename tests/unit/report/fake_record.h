@@ -14,4 +14,7 @@ Json fake_record(const std::string& learner);
 /// The same as read from a folder of that name.
 RunRecord fake_run(const std::string& learner);
 
+/// A metric's value in a record that has it, to be changed.
+Score& metric_in(RunRecord& run, const std::string& name);
+
 }  // namespace patina

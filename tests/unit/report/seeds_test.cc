@@ -22,8 +22,8 @@ TEST(Seeds, SpreadOfTheDefinedOnes) {
 // A run with another accuracy, and its name.
 RunRecord with_accuracy(const std::string& name, double last) {
   RunRecord run = fake_run("ranpac");
-  run.json["name"] = name;
-  run.json["metrics"]["last_accuracy"] = last;
+  run.record.name = name;
+  metric_in(run, "last_accuracy") = last;
   return run;
 }
 
@@ -43,7 +43,7 @@ TEST(Seeds, RunsOfOneNameAreOneRow) {
 
 TEST(Seeds, AnInterruptedRunCountsForNothing) {
   RunRecord stopped = with_accuracy("a", 0.1);
-  stopped.json["status"] = "interrupted";
+  stopped.record.status = "interrupted";
   EXPECT_EQ(summary({stopped, with_accuracy("a", 0.8)})[0]["metrics"]["last_accuracy"]["runs"], 1);
 }
 

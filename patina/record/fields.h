@@ -1,0 +1,161 @@
+// The fields of a run record: one `bind(RecordFields&)` per struct writes, reads, checks and
+// documents it.
+//
+//   struct Seeds {
+//     int64_t seed = 0;
+//     void bind(RecordFields& f) { f("seed", seed, Whole::any, "Of everything but the order."); }
+//   };
+//
+// The order of binding is the order in the file. What a field must be may depend on those bound
+// before it: lists have an entry a task.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "patina/base/json_fwd.h"
+#include "patina/eval/matrix.h"
+
+namespace patina {
+
+/// Which whole numbers a field takes.
+enum class Whole { any, count };  // count: 0 to 2^53, exact in every JSON reader
+/// Which numbers a score takes, besides null.
+enum class Scale { number, fraction };  // fraction: 0 to 1
+/// Whether a field must be there.
+enum class Presence {
+  required,
+  nullable,          // and may be null
+  optional,          // may be left out
+  optional_or_null,  // either
+};
+inline bool may_be_null(Presence presence) {
+  return presence == Presence::nullable || presence == Presence::optional_or_null;
+}
+inline bool may_be_left_out(Presence presence) {
+  return presence == Presence::optional || presence == Presence::optional_or_null;
+}
+
+/// How many entries a list has, and how the reference page says it.
+struct Entries {
+  enum class Rule { any, exactly, up_to, from_one_to };
+  Rule rule = Rule::any;
+  size_t count = 0;
+  std::string_view why;    // "(one a task)": why there are exactly so many
+  std::string_view words;  // "T"
+};
+inline Entries exactly(size_t count, std::string_view why, std::string_view words) {
+  return {Entries::Rule::exactly, count, why, words};
+}
+inline Entries up_to(size_t count, std::string_view words) {
+  return {Entries::Rule::up_to, count, "", words};
+}
+inline Entries from_one_to(size_t count, std::string_view words) {
+  return {Entries::Rule::from_one_to, count, "", words};
+}
+
+/// Rows of a matrix; an empty row was not measured and may be null in the file.
+using ScoreRows = std::vector<std::vector<Score>>;
+/// Values by names that the record does not know, in their order.
+using NamedScores = std::vector<std::pair<std::string, Score>>;
+using NamedTexts = std::vector<std::pair<std::string, std::string>>;
+
+/// What a visitor is told of one field.
+struct RecordField {
+  std::string_view key;
+  std::string_view help;  // what it means and its unit; "" where its name says it
+  Presence presence = Presence::required;
+  Entries entries;
+  Whole whole = Whole::any;
+  Scale scale = Scale::number;
+  std::vector<std::string> choices;  // of a string; empty: any
+};
+
+/// The visitor a record shows its fields to.
+class RecordFields {
+ public:
+  virtual ~RecordFields() = default;
+
+  void operator()(std::string_view key, std::string& value, std::string_view help = "",
+                  std::vector<std::string> choices = {});
+  void operator()(std::string_view key, std::string& value, Presence presence,
+                  std::string_view help);  // "" is written all the same
+  void operator()(std::string_view key, int64_t& value, Whole whole, std::string_view help = "");
+  void seconds(std::string_view key, double& value, std::string_view help = "");
+  void operator()(std::string_view key, Score& value, Scale scale, std::string_view help);
+
+  void operator()(std::string_view key, std::vector<std::string>& value, Entries entries,
+                  std::string_view help);
+  void operator()(std::string_view key, std::vector<int64_t>& value, Entries entries,
+                  std::string_view help);
+  void operator()(std::string_view key, std::vector<Score>& value, Entries entries,
+                  std::string_view help);
+  /// `rows` rows of `columns`.
+  void matrix(std::string_view key, ScoreRows& value, Entries rows, Entries columns,
+              Presence presence, std::string_view help);  // none at all stands for null
+  void operator()(std::string_view key, NamedScores& value, std::string_view help);
+  void operator()(std::string_view key, NamedTexts& value, std::string_view help);
+  /// A list of anything, which is left out where it is empty.
+  void free_list(std::string_view key, Json& value, Entries entries, std::string_view help);
+
+  /// An object; `context` is what else its bind() asks for.
+  template <class Part, class... Context>
+  void object(std::string_view key, Part& part, std::string_view help = "",
+              const Context&... context) {
+    enter({.key = key, .help = help}, true);
+    part.bind(*this, context...);
+    leave();
+  }
+  /// One that need not be there.
+  template <class Part>
+  void object(std::string_view key, std::optional<Part>& part, Presence presence,
+              std::string_view help) {
+    if (!enter({.key = key, .help = help, .presence = presence}, part.has_value())) {
+      part.reset();
+      return;
+    }
+    if (!part) part.emplace();
+    part->bind(*this);
+    leave();
+  }
+  /// A list of objects; one that is optional is left out where it is empty.
+  template <class Part>
+  void list(std::string_view key, std::vector<Part>& parts, Entries entries, std::string_view help,
+            Presence presence = Presence::required) {
+    parts.resize(enter_list({.key = key, .help = help, .presence = presence, .entries = entries},
+                            parts.size()));
+    for (size_t i = 0; i < parts.size(); ++i) {
+      enter_entry(i);
+      parts[i].bind(*this);
+      leave();
+    }
+    leave();
+  }
+
+ protected:
+  /// `visit` may change the value.
+  virtual void visit(const RecordField& field, std::string& value) = 0;
+  virtual void visit(const RecordField& field, int64_t& value) = 0;
+  virtual void visit(const RecordField& field, double& value) = 0;
+  virtual void visit(const RecordField& field, Score& value) = 0;
+  virtual void visit(const RecordField& field, std::vector<std::string>& value) = 0;
+  virtual void visit(const RecordField& field, std::vector<int64_t>& value) = 0;
+  virtual void visit(const RecordField& field, std::vector<Score>& value) = 0;
+  virtual void visit(const RecordField& field, const Entries& columns, ScoreRows& value) = 0;
+  virtual void visit(const RecordField& field, NamedScores& value) = 0;
+  virtual void visit(const RecordField& field, NamedTexts& value) = 0;
+  virtual void visit(const RecordField& field, Json& value) = 0;
+  /// `there`: whether the record has it. False: it has none, and there is no leave().
+  virtual bool enter(const RecordField& field, bool there) = 0;
+  /// How many entries follow.
+  virtual size_t enter_list(const RecordField& field, size_t size) = 0;
+  virtual void enter_entry(size_t index) = 0;
+  virtual void leave() = 0;
+};
+
+}  // namespace patina

@@ -1,0 +1,168 @@
+// Every field of a run record, in the order of the file.
+#include "patina/record/record.h"
+
+namespace patina {
+
+namespace {
+
+constexpr std::string_view kPerTask = "(one a task)";
+
+}  // namespace
+
+void Record::bind(RecordFields& f) {
+  f("schema", schema, Whole::count, "1");
+  f("name", name, "the run's name");
+  f("status", status, "whether it came to its end", {"complete", "interrupted"});
+  f.object("learner", learner, "the method");
+  f.object("model", model, "the backbone");
+  f.object("data", data, "the data set");
+  f.object("scenario", scenario, "how the data became a stream");
+  f("recipe", recipe, "the resolved recipe, as TOML: defaults and `--set` included");
+  f.object("versions", versions, "what it was made with");
+  f.object("machine", machine, "what it ran on");
+  f.object("seeds", seeds);
+  f("class_order", class_order, {}, "the data set's class ids in the order of the stream");
+  f("class_names", class_names, exactly(class_order.size(), "as class_order", ""),
+    "their names, in the same order");
+  f.list("tasks", tasks, from_one_to(kMostTasks, "T"), "in the order of the stream");
+
+  const size_t count = tasks.size();
+  const auto rows = exactly(count + 1, "(one before learning and one a task)", "T+1");
+  const auto columns = exactly(count, kPerTask, "T");
+  f.matrix("matrix", matrix, rows, columns, Presence::required,
+           "accuracy on each task (column) before learning (row 0) and after each task; a row may "
+           "be `null` as a whole");
+  f.matrix("top5_matrix", top5_matrix, rows, columns, Presence::nullable,
+           "the same for the five best classes; `null` where it has no meaning");
+  f("accuracy_after_task", accuracy_after_task, columns,
+    "over the test samples of all classes seen so far");
+  f("metrics", metrics, "by the names of [metrics.md](metrics.md)");
+  f("metric_formulas", metric_formulas, "the formula of each, as it was when the run was made");
+  f.list("anytime", anytime, {}, "of single-pass streams: moments in their order",
+         Presence::optional);
+  f.object("seconds", seconds, "wall time", count);
+  f("peak_memory_bytes", peak_memory_bytes, Whole::count, "the most memory the process held");
+  f.object("parameters", parameters, "how many numbers", count);
+  f.free_list("diagnostics_after_task", diagnostics_after_task, up_to(count, "T"),
+              "what a learner shows of its inside after a task's evaluation, an object or `null`: "
+              "prompt methods `histogram`, how often each prompt was chosen, `entropy` of that "
+              "choice in nats, and `entropy_part` of the largest possible");
+  f.object("engine", engine, Presence::optional, "what computed it");
+}
+
+void Record::Learner::bind(RecordFields& f) {
+  f("name", name);
+  f("family", family);
+  f("paper", paper);
+}
+
+void Record::Model::bind(RecordFields& f) {
+  f("name", name, "as the recipe names it");
+  f("about", about, Presence::optional, "its architecture and sizes");
+  f("hash", hash, "the content hash of its weights");
+  f("image_size", image_size, Whole::count, "side in pixels; 0 for text");
+}
+
+void Record::Data::bind(RecordFields& f) {
+  f("name", name);
+  f("train_samples", train_samples, Whole::count);
+  f("test_samples", test_samples, Whole::count);
+  f("skipped", skipped, Whole::count, "samples left out because they could not be read");
+}
+
+void Record::Scenario::bind(RecordFields& f) {
+  f("name", name);
+  f("granted", granted, {}, "what the learner was allowed to know");
+}
+
+void Record::Versions::bind(RecordFields& f) {
+  f("patina", patina);
+  f("libtorch", libtorch);
+  f("compiler", compiler);
+}
+
+void Record::Machine::bind(RecordFields& f) {
+  f("cpu", cpu);
+  f("cores", cores, Whole::count);
+  f("threads", threads, Whole::count, "that computed");
+  f("memory_bytes", memory_bytes, Whole::count, "installed");
+  f("device", device);
+}
+
+void Record::Seeds::bind(RecordFields& f) {
+  f("seed", seed, Whole::any, "of everything random except the class order");
+  f("class_order_seed", class_order_seed, Whole::any, "-1: the data set's own order");
+}
+
+void Record::Task::bind(RecordFields& f) {
+  f("classes", classes, {}, "names of its classes");
+  f("train_samples", train_samples, Whole::count);
+  f("test_samples", test_samples, Whole::count);
+}
+
+void Record::Moment::bind(RecordFields& f) {
+  f("samples", samples, Whole::count, "of the stream seen before");
+  f("classes", classes, Whole::count, "met so far");
+  f("accuracy", accuracy, Scale::fraction, "over their test samples");
+}
+
+void Record::TaskSeconds::bind(RecordFields& f) {
+  f.seconds("train", train);
+  f.seconds("evaluate", evaluate);
+}
+
+void Record::Seconds::bind(RecordFields& f, size_t tasks) {
+  f.seconds("total", total, "of the run; what its parts leave is shown as \"other\"");
+  f.seconds("load", load);
+  f.seconds("train", train);
+  f.seconds("evaluate", evaluate);
+  f.seconds("checkpoint", checkpoint);
+  f.list("per_task", per_task, up_to(tasks, "T"), "of each task learned");
+}
+
+void Record::Parameters::bind(RecordFields& f, size_t tasks) {
+  f("total", total, Whole::count, "of the model with its adaptations and head");
+  f("trainable", trainable, Whole::count, "those that receive gradients");
+  f("stored", stored, Whole::count,
+    "kept beside the untouched backbone: adaptations, head, statistics");
+  f("stored_bytes_after_task", stored_bytes_after_task, up_to(tasks, "T"),
+    "bytes kept beside the backbone after each task, stored samples included");
+}
+
+void Record::Passes::bind(RecordFields& f) {
+  f("forward", forward, Whole::count);
+  f("backward", backward, Whole::count);
+}
+
+void Record::Flops::bind(RecordFields& f) {
+  f.object("train", train);
+  f.object("evaluate", evaluate);
+}
+
+void Record::Cache::bind(RecordFields& f) {
+  f("hits", hits, Whole::count, "samples whose features were kept");
+  f("misses", misses, Whole::count, "samples asked for in vain");
+  f("encoded", encoded, Whole::count, "samples that went through the network");
+  f("saved_forward_passes", saved_forward_passes, Whole::count, "batches that needed none");
+}
+
+void Record::Images::bind(RecordFields& f) {
+  f("decoded", decoded, Whole::count);
+  f("cached", cached, Whole::count, "decoded before and kept");
+  f("never_needed", never_needed, Whole::count,
+    "its features were known, so nobody read its pixels");
+}
+
+void Record::Engine::bind(RecordFields& f) {
+  f("kind", kind, Presence::optional,
+    "what computed the blocks: `plain`, or `packed` with its precision and instruction set");
+  f.object("flops", flops, Presence::optional,
+           "operations of matrix products, two for a multiplication and an addition, counted from "
+           "their shapes");
+  f.object("cache", cache, Presence::optional_or_null,
+           "the feature store, since the run was last started; `null` without one");
+  f.object("images", images, Presence::optional,
+           "each time an image was asked for, since the run was last started; all 0 for texts");
+}
+
+}  // namespace patina

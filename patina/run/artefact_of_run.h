@@ -1,0 +1,16 @@
+// What a run learned, for `patina predict` and `patina learn`.
+#pragma once
+
+#include <string>
+
+#include "patina/run/recipe.h"
+#include "patina/session/artefact.h"
+
+namespace patina {
+
+/// The header of a complete run's artefact; `hash` is of the backbone's weights before any
+/// learning.
+Artefact artefact_of_run(Recipe& recipe, const Scenario& scenario, const Source& train,
+                         const Backbone& backbone, const std::string& hash);
+
+}  // namespace patina

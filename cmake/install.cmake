@@ -32,7 +32,7 @@ set(internal
   REGEX "patina/text/model/(charsmap|piece_[a-z]*|sentence_piece)\\.h$" EXCLUDE
   REGEX "patina/config/toml_[a-z]*\\.h$" EXCLUDE
   REGEX "patina/kernels/instructions$" EXCLUDE
-  REGEX "patina/kernels/(attention|attention_steps|bf16|head_rows|in_team|node|rows|tiles)\\.h$" EXCLUDE
+  REGEX "patina/kernels/(attention|attention_steps|bf16|head_rows|in_team|node|packed_weight|rows|tiles)\\.h$" EXCLUDE
   REGEX "patina/report/(page|table)\\.h$" EXCLUDE)
 if(TARGET patina_report)
   list(APPEND libraries patina_report)

@@ -77,8 +77,8 @@ void Beginning::state(Archive& a) {
   a("test", before.test_);
   if (before.recipe_ != recipe_)
     fail(ErrorKind::state,
-         "{} was begun with another recipe, which its recipe.toml does not tell any more: change "
-         "the recipe back, or start anew with another --out",
+         "{} was begun with another recipe, and its recipe.toml no longer says which: change the "
+         "recipe back, or start anew with another --out",
          folder_);
   if (const std::string what = difference(before); !what.empty())
     fail(ErrorKind::state,

@@ -123,7 +123,7 @@ class Execution {
     return curve.empty() ? 0 : curve.back().samples;
   }
 
-  // A moment of a stream that comes once; its end is measured with the last row.
+  // A moment of a single-pass stream; its end is measured with the last row.
   void measure_now() {
     int64_t samples = 0;
     for (int task = 0; task < scenario_->tasks(); ++task) samples += scenario_->train(task).size();

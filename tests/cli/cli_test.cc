@@ -112,6 +112,23 @@ TEST(Cli, runs_reports_and_repeats_itself) {
   // The saved recipe is a recipe.
   EXPECT_EQ(call(folder, {"run", "one/recipe.toml", "--out", "three"}).code, 0);
   EXPECT_TRUE(has(call(folder, {"run", "recipe.toml", "--out", "one"}).err, "--resume"));
+
+  const Result complete = call(folder, {"run", "recipe.toml", "--out", "one", "--resume"});
+  EXPECT_EQ(complete.code, 0) << complete.err;
+  EXPECT_TRUE(has(complete.err, "one: complete, nothing to do\n")) << complete.err;
+  EXPECT_EQ(parse_json(read_text(folder / "one/record.json"), "one"), one);
+  fs::remove(folder / "images/train/class1/2.png");
+  const Result changed = call(folder, {"run", "recipe.toml", "--out", "one", "--resume"});
+  EXPECT_EQ(changed.code, 2);
+  EXPECT_TRUE(has(changed.err,
+                  "one: the data are not those the run began with: the training data have 23 "
+                  "samples, the run began with 24; "))
+      << changed.err;
+  const Result outside = call(folder, {"run", "recipe.toml", "--set", "name=a/../../evil"});
+  EXPECT_EQ(outside.code, 2);
+  EXPECT_EQ(outside.err,
+            "patina: --set name=a/../../evil: name: names a folder, so it cannot have a slash in "
+            "it\n");
 }
 
 TEST(Cli, takes_the_threads_that_openmp_is_told_of) {

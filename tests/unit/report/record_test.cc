@@ -62,7 +62,7 @@ TEST(Record, EveryFieldIsRequired) {
     if (!value.is_object() || key == "metrics" || key == "metric_formulas") continue;
     for (const auto& [inner, ignored] : value.items())
       EXPECT_EQ(said_without("/" + key, inner),
-                "r.json: " + key + "." + inner + ": missing" + kSee);
+                fmt::format("r.json: {}.{}: missing{}", key, inner, kSee));
   }
   for (const char* key : {"classes", "train_samples", "test_samples"})
     EXPECT_EQ(said_without("/tasks/2", key),

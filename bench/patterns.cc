@@ -19,7 +19,7 @@ Image noisy_pattern(int64_t label, Random noise) {
   for (int y = 0; y < kSide; ++y)
     for (int at = 0; at < kSide * 3; ++at) {
       const int x = at / 3, cell = y / kCell * kCells + x / kCell;
-      image.row(y)[at] = uint8_t(colours[size_t(cell * 3 + at % 3)] + noise.bits() % 128);
+      image.row(y)[at] = uint8_t(colours[size_t(cell) * 3 + size_t(at % 3)] + noise.bits() % 128);
     }
   return image;
 }

@@ -36,7 +36,8 @@ Samples projected_samples(int64_t n, int64_t m, int64_t classes) {
 
 std::vector<double> powers_of_ten(int64_t count) {
   std::vector<double> grid;
-  for (int64_t i = 0; i < count; ++i) grid.push_back(std::pow(10.0, double(i - count / 2)));
+  const int64_t middle = count / 2;
+  for (int64_t i = 0; i < count; ++i) grid.push_back(std::pow(10.0, double(i - middle)));
   return grid;
 }
 

@@ -5,6 +5,10 @@
 // constexpr.
 #pragma once
 
+// And GCC's omp.h, for a clang that has none of its own: it names the function that frees what is
+// allocated, which clang's attribute does not take.
+#define __malloc__(free) __malloc__
+
 #include <memory>
 #include <string>
 

@@ -53,12 +53,12 @@ BandForm::Reflections BandForm::annihilate(const Tensor& panel) {
   v.diagonal().fill_(1);
   const Tensor overlaps = at::matmul(v.t(), v).triu(1) * tau.unsqueeze(1);
   return {v, at::linalg_solve_triangular(overlaps, tau.diag(), /*upper=*/true, /*left=*/true,
-                                         /*unitriangular=*/true)};
+                                         /*unit_diagonal=*/true)};
 }
 
 Tensor BandForm::into(const Tensor& b) const {
   NoGrad no_grad;
-  const Tensor turned = b.clone();
+  Tensor turned = b.clone();
   for (const auto& [v, t] : reflections_) {
     Tensor rows = end_rows(turned, v);
     rows.addmm_(v, at::matmul(t.t(), at::matmul(v.t(), rows)), 1, -1);
@@ -68,7 +68,7 @@ Tensor BandForm::into(const Tensor& b) const {
 
 Tensor BandForm::across(const Tensor& c) const {
   NoGrad no_grad;
-  const Tensor turned = c.clone();
+  Tensor turned = c.clone();
   for (const auto& [v, t] : reflections_) {
     Tensor columns = end_rows(turned.t(), v).t();
     columns.addmm_(at::matmul(at::matmul(columns, v), t), v.t(), 1, -1);

@@ -37,7 +37,7 @@ void each_product(const Tensor& u, const Tensor& triangle, const Body& body) {
 
 // |T u_i|² of every row u_i of u [B,D] for a lower triangular T [D,D]: [B].
 Tensor squared_lengths(const Tensor& triangle, const Tensor& u) {
-  const Tensor sum = at::zeros({u.size(0)}, u.options());
+  Tensor sum = at::zeros({u.size(0)}, u.options());
   each_product(u, triangle,
                [&](int64_t, int64_t, const Tensor& part) { sum.add_(part.square_().sum(1)); });
   return sum;
@@ -66,7 +66,7 @@ Tensor Gaussians::sample(std::span<const int64_t> counts, Random& random,
   const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{0});
   Tensor noise = at::empty({total, means_[0].size(0)});
   random.fill_normal(values(noise));
-  const Tensor drawn = at::empty_like(noise);
+  Tensor drawn = at::empty_like(noise);
   for (size_t c = 0, first = 0; c < counts.size(); first += size_t(counts[c++])) {
     const auto of_class = [&](const Tensor& all) {
       return all.slice(0, int64_t(first), int64_t(first) + counts[c]);

@@ -75,7 +75,7 @@ void add_product(const Tensor& sum, const Tensor& a, const Tensor& b) {
 }
 
 Tensor symmetric_times(const Tensor& lower, const Tensor& b) {
-  const Tensor product = at::zeros_like(b);
+  Tensor product = at::zeros_like(b);
   add_symmetric_times(product, lower, b);
   return product;
 }
@@ -102,7 +102,7 @@ Tensor unpacked_lower(const Tensor& packed) {
   const int64_t n = int64_t(std::sqrt(2.0 * double(packed.numel())));
   if (packed.dim() != 1 || n == 0 || n * (n + 1) / 2 != packed.numel())
     fail(ErrorKind::state, "no triangle has {} values: the state is damaged", packed.numel());
-  const Tensor lower = at::zeros({n, n}, packed.options());
+  Tensor lower = at::zeros({n, n}, packed.options());
   for (int64_t i = 0, first = 0; i < n; first += ++i)
     lower[i].slice(0, 0, i + 1).copy_(packed.slice(0, first, first + i + 1));
   return lower;

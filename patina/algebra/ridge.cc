@@ -21,7 +21,7 @@ Tensor quotient(const Tensor& a, const Tensor& b) {
 
 // `old` with zero columns or rows added on the right and below.
 Tensor grown(const Tensor& old, int64_t rows, int64_t columns, at::ScalarType type) {
-  const Tensor all = at::zeros({rows, columns}, type);
+  Tensor all = at::zeros({rows, columns}, type);
   if (old.defined()) all.slice(0, 0, old.size(0)).slice(1, 0, old.size(1)).copy_(old);
   return all;
 }

@@ -122,7 +122,8 @@ std::string plain_text(const Section& section) {
       line.clear();
     }
     for (const auto& piece : wrapped(meaning(field), kWidth - indent)) {
-      out += line + std::string(indent - columns(line), ' ') + piece + '\n';
+      line.append(indent - columns(line), ' ');
+      out.append(line).append(piece) += '\n';
       line.clear();
     }
   }

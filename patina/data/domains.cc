@@ -155,7 +155,7 @@ std::vector<Variant> permutations(const Source& train, const DataOptions& option
   const CommonSize size{first.height, first.width, train.origin(0)};
   const int64_t area = int64_t{first.height + 2 * padding} * (first.width + 2 * padding);
   const std::string framed = padding > 0 ? fmt::format("padding {}", padding) : "";
-  const auto checked = [size, padding](Image image, const std::string& origin) {
+  const auto checked = [size, padding](const Image& image, const std::string& origin) {
     size.check(image, origin);
     return padding > 0 ? pad(image, padding) : image;
   };
@@ -169,7 +169,7 @@ std::vector<Variant> permutations(const Source& train, const DataOptions& option
                                   padding > 0 ? ", " : "", framed),
                       [checked, from = std::vector<int32_t>(from.begin(), from.end())](
                           Image image, const std::string& origin) {
-                        image = checked(std::move(image), origin);
+                        image = checked(image, origin);
                         Image moved(image.height, image.width);
                         for (size_t p = 0; p < from.size(); ++p)
                           std::copy_n(&image.pixels[3 * size_t(from[p])], 3, &moved.pixels[3 * p]);
@@ -193,9 +193,10 @@ std::vector<Variant> rotations(const DataOptions& options) {
   std::vector<Variant> result;
   for (const double angle : angles) {
     const double turn = once_around(angle);
-    result.push_back({fmt::format("rotated {:g} degrees", angle),
-                      turn == 0 ? "" : fmt::format("rotated {} degrees", turn),
-                      [turn](Image image, const std::string&) { return rotated(image, turn); }});
+    result.push_back(
+        {fmt::format("rotated {:g} degrees", angle),
+         turn == 0 ? "" : fmt::format("rotated {} degrees", turn),
+         [turn](const Image& image, const std::string&) { return rotated(image, turn); }});
   }
   return result;
 }

@@ -176,8 +176,8 @@ void Transform::erase(Random& random, std::span<float> out) const {
     const auto [width, height] = draw_extent(double(side) * side, {0.02, 0.33}, {0.3, 3.3}, random);
     if (height < 1 || height >= side || width < 1 || width >= side) continue;
     const int h = int(height), w = int(width);
-    const int top = int(random.below(uint64_t(side - h + 1)));
-    const int left = int(random.below(uint64_t(side - w + 1)));
+    const int top = int(random.below(uint64_t(side) - uint64_t(h) + 1));
+    const int left = int(random.below(uint64_t(side) - uint64_t(w) + 1));
     for (int c = 0; c < 3; ++c)
       for (int y = top; y < top + h; ++y)
         std::fill_n(&out[(size_t(c) * side + y) * side + left], w, 0.0f);

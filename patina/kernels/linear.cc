@@ -66,7 +66,8 @@ struct LinearBack : public Backward {
   }
 
   Tensor through_activation(const Tensor& dy) const {
-    const Tensor outer = dy.to(kType<T>).contiguous(), inner = at::empty_like(outer);
+    const Tensor outer = dy.to(kType<T>).contiguous();
+    Tensor inner = at::empty_like(outer);
     in_team(outer.numel(), 1 << 14, [&](int64_t from, int64_t end) {
       instructions().rows<T>().activate_back(activation, end - from, data<T>(outer) + from,
                                              data<T>(before) + from, data<T>(inner) + from);
@@ -100,7 +101,7 @@ struct LinearBack : public Backward {
 
 template <class T>
 Tensor linear_of(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearEnd& end,
-                 std::shared_ptr<const PackedWeight> packed) {
+                 const std::shared_ptr<const PackedWeight>& packed) {
   const bool graph = needs_graph({x, weight, bias, end.add});
   const Tensor rows = rows_for<T>(x.detach());
   const int64_t m = rows_of(rows), n = packed->n();
@@ -149,7 +150,7 @@ Tensor patches_of(const Tensor& pixels, int64_t p) {
   const int64_t channels = pixels.size(1), height = pixels.size(2), width = pixels.size(3);
   const int64_t down = height / p, across = width / p, k = channels * p * p;
   const int64_t wide = round_up(k, kStep<T>);
-  const Tensor out = at::empty({pixels.size(0), down * across, wide}, kType<T>);
+  Tensor out = at::empty({pixels.size(0), down * across, wide}, kType<T>);
   in_team(pixels.size(0) * down, 4, [&](int64_t from, int64_t end) {
     for (int64_t strip = from; strip < end; ++strip) {  // a row of patches
       const float* image = data<float>(pixels) + strip / down * channels * height * width;

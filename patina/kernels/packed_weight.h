@@ -13,11 +13,11 @@ namespace patina::kernels {
 template <class T>
 inline Tensor rows_for(const Tensor& x) {
   const int64_t k = x.size(-1), wide = round_up(k, kStep<T>);
-  const Tensor all = x.contiguous();
+  Tensor all = x.contiguous();
   if (k == wide && all.scalar_type() == kType<T>) return all;
   if constexpr (std::is_same_v<T, float>) return all.to(at::kFloat);
   const int64_t rows = rows_of(all);
-  const Tensor to =
+  Tensor to =
       k == wide ? at::empty({rows, wide}, at::kBFloat16) : at::zeros({rows, wide}, at::kBFloat16);
   in_team(rows, kRowsAThread, [&](int64_t from, int64_t end) {
     for (int64_t i = from; i < end; ++i) {

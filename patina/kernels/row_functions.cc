@@ -20,7 +20,7 @@ struct NormBack : public Backward {
 
   template <class T>
   Tensor rows_back(const Tensor& dy) const {
-    const Tensor dx = at::empty(dy.sizes(), at::kFloat);
+    Tensor dx = at::empty(dy.sizes(), at::kFloat);
     const int64_t n = dy.size(-1);
     const NormRows rows{.width = n, .weight = data<float>(weight), .rms = rms};
     in_team(rows_of(dy), kRowsAThread, [&](int64_t from, int64_t end) {

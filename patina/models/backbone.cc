@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "patina/checkpoint/load.h"
 #include "patina/ops.h"
 #include "patina/version.h"

@@ -37,7 +37,7 @@ Tensor Attention::operator()(const Tensor& x, int layer, Pass& pass) const {
     key = at::cat({split(more_keys).to(key.dtype()), key}, 2);
     value = at::cat({split(more_values).to(value.dtype()), value}, 2);
   }
-  const Tensor attended = pass.engine().attend(query, key, value, pass.bias(prefix), scale);
+  Tensor attended = pass.engine().attend(query, key, value, pass.bias(prefix), scale);
   if (!own_keys.defined()) return attended;
   return attended + pass.engine().attend(query, split(own_keys).to(key.dtype()),
                                          split(own_values).to(value.dtype()), {}, scale);

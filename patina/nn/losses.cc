@@ -8,7 +8,7 @@ namespace patina::nn {
 
 Tensor cross_entropy(const Tensor& scores, const Tensor& target, double smoothing) {
   const Tensor log_p = at::log_softmax(scores, -1, at::kFloat);
-  const Tensor hard = at::nll_loss(log_p, target);
+  Tensor hard = at::nll_loss(log_p, target);
   if (smoothing == 0) return hard;
   return hard * (1 - smoothing) - log_p.mean() * smoothing;
 }

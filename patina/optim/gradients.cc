@@ -37,7 +37,7 @@ Tensor gradients_of(const Tensor& loss, const std::vector<Tensor>& tensors) {
     tensor.mutable_grad() = Tensor();
   }
   loss.backward();
-  const Tensor flat = flat_gradients(tensors);
+  Tensor flat = flat_gradients(tensors);
   for (size_t i = 0; i < tensors.size(); ++i) tensors[i].mutable_grad() = held[i];
   return flat;
 }

@@ -111,7 +111,7 @@ struct Session::State {
     return next;
   }
 
-  void learn(std::shared_ptr<const Source> source);
+  void learn(const std::shared_ptr<const Source>& source);
   std::vector<Tensor> scores(const Model& model, const Source& source, int64_t task) const;
   std::vector<std::vector<Prediction>> predict(const Source& source,
                                                const PredictOptions& options) const;
@@ -256,7 +256,7 @@ Session Session::open(const fs::path& path, OpenOptions options) {
   return Session(std::move(state));
 }
 
-void Session::State::learn(std::shared_ptr<const Source> source) {
+void Session::State::learn(const std::shared_ptr<const Source>& source) {
   const Call call(observer);
   if (!source) fail(ErrorKind::usage, "there is nothing to learn from: the source is null");
   const std::lock_guard alone(learning);
@@ -322,8 +322,8 @@ void Session::State::learn(std::shared_ptr<const Source> source) {
   publish(std::move(next));
 }
 
-void Session::learn(std::shared_ptr<const Source> source) {
-  state_->learn(std::move(source));
+void Session::learn(const std::shared_ptr<const Source>& source) {
+  state_->learn(source);
 }
 
 void Session::learn(const Tensor& images, const std::vector<int64_t>& labels,

@@ -92,7 +92,7 @@ class Session {
 
   /// One task: the classes of the samples, which are numbered after those that are known. Throws
   /// Error(scenario) where a class is known already and the learner learns every class once.
-  void learn(std::shared_ptr<const Source> source);
+  void learn(const std::shared_ptr<const Source>& source);
   /// images [N,3,H,W], uint8 or float in [0,1], before any transform; `labels` number `classes`.
   void learn(const Tensor& images, const std::vector<int64_t>& labels,
              const std::vector<std::string>& classes);

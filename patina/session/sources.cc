@@ -45,7 +45,7 @@ Tensor pixels_of(const Tensor& given) {
     fail(ErrorKind::data, "images have sides of 1 to {} pixels, and these are {}", kLargestSide,
          shape_text(given.sizes()));
   NoGrad no_grad;
-  const Tensor rows = images.detach().to(at::kCPU).permute({0, 2, 3, 1}).contiguous();
+  Tensor rows = images.detach().to(at::kCPU).permute({0, 2, 3, 1}).contiguous();
   if (rows.scalar_type() == at::kByte) return rows;
   if (!rows.is_floating_point())
     fail(ErrorKind::data, "images are uint8, or float in [0, 1]; these are of another type");

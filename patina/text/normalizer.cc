@@ -25,7 +25,7 @@ std::string rewritten(const std::string& text, Write write) {
 
 }  // namespace
 
-std::string bert_cleaned(std::string text) {
+std::string bert_cleaned(const std::string& text) {
   return rewritten(text, [](std::string& out, char32_t c) {
     if (is_space_separator(c) || c == '\t' || c == '\n' || c == '\r')
       out += ' ';
@@ -44,13 +44,13 @@ std::string with_spaced_ideographs(std::string text) {
   });
 }
 
-std::string without(std::string text, bool (*is)(char32_t)) {
+std::string without(const std::string& text, bool (*is)(char32_t)) {
   return rewritten(text, [is](std::string& out, char32_t c) {
     if (!is(c)) append_utf8(out, c);
   });
 }
 
-std::string stripped(std::string text, bool (*is)(char32_t), bool left, bool right) {
+std::string stripped(const std::string& text, bool (*is)(char32_t), bool left, bool right) {
   const std::u32string all = to_utf32(text);
   auto begin = all.begin(), end = all.end();
   if (left) begin = std::find_if_not(begin, end, is);

@@ -12,13 +12,13 @@ namespace patina {
 using Normalizer = std::function<std::string(std::string)>;
 
 /// BERT's cleaning: control characters and U+FFFD go, all whitespace becomes a space.
-std::string bert_cleaned(std::string text);
+std::string bert_cleaned(const std::string& text);
 /// A space on either side of each Chinese character (BERT's list of blocks).
 std::string with_spaced_ideographs(std::string text);
 /// Leaves out the characters of a class.
-std::string without(std::string text, bool (*is)(char32_t));
+std::string without(const std::string& text, bool (*is)(char32_t));
 /// Leaves out the characters of a class at the ends asked for.
-std::string stripped(std::string text, bool (*is)(char32_t), bool left, bool right);
+std::string stripped(const std::string& text, bool (*is)(char32_t), bool left, bool right);
 
 Normalizer in_normal_form(NormalForm form);
 Normalizer in_lower_case(Sigma sigma);

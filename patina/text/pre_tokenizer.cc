@@ -44,7 +44,7 @@ PreTokenizer byte_level_split(bool add_prefix_space, Pattern pattern) {
   };
 }
 
-PreTokenizer metaspace(std::string mark, Prepend prepend, bool split) {
+PreTokenizer metaspace(const std::string& mark, Prepend prepend, bool split) {
   return [=](std::string_view text, bool first, const PieceSink& sink) {
     std::string marked = with_replaced(text, " ", mark);
     const bool wanted = prepend == Prepend::always || (prepend == Prepend::first && first);

@@ -23,7 +23,7 @@ PreTokenizer byte_level_split(bool add_prefix_space, Pattern pattern);
 enum class Prepend { always, first, never };
 /// SentencePiece's: spaces become `mark`, which also comes in front of the text, once; `split` ends
 /// a piece before each mark.
-PreTokenizer metaspace(std::string mark, Prepend prepend, bool split);
+PreTokenizer metaspace(const std::string& mark, Prepend prepend, bool split);
 
 /// Each one splits the pieces of the one before. None: the text is one piece.
 PreTokenizer in_sequence(std::vector<PreTokenizer> steps);

@@ -1,7 +1,7 @@
 // The program as a person meets it: exit codes, messages word for word, and runs that survive kill
 // -9.
 #include <gtest/gtest.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, with kill
 
 #include <thread>
 

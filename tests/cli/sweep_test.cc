@@ -1,6 +1,6 @@
 // Sweeps as a person meets them: several recipes, what is complete is kept, what failed is named.
 #include <fmt/core.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, with kill
 
 #include <cstring>
 #include <thread>

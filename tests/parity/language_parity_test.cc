@@ -44,7 +44,7 @@ class LanguageParity : public testing::Test {
   /// All stages of the tower; returns the tokens after the last norm.
   Tensor check_stages() {
     Stages stages(int(model().layers()));
-    const Tensor tokens = model().tokens(input(), {&stages});
+    Tensor tokens = model().tokens(input(), {&stages});
     for (const auto& [name, value] : stages.seen)
       if (name != "norm") EXPECT_PARITY(value, expected(name));
     EXPECT_EQ(stages.seen.size(), size_t(model().layers()) + 2);

@@ -72,7 +72,8 @@ inline double gradient_error(Backbone& network, const std::filesystem::path& fil
 
 #define EXPECT_PARITY(actual, expected)                                                 \
   do {                                                                                  \
-    const ::patina::Tensor a_ = (actual), e_ = (expected);                              \
+    const ::patina::Tensor& a_ = (actual);                                              \
+    const ::patina::Tensor& e_ = (expected);                                            \
     EXPECT_LT(::patina::relative_error(a_, e_), 1e-4) << #actual << " " << #expected;   \
     EXPECT_LT(::patina::error_of_largest(a_, e_), 1e-4) << #actual << " " << #expected; \
   } while (false)

@@ -21,8 +21,8 @@ inline std::filesystem::path shared_folder() {
 /// same time have different ones: $PATINA_SCRATCH is the entry's name.
 inline std::filesystem::path scratch_folder(const std::string& name) {
   const char* entry = std::getenv("PATINA_SCRATCH");
-  const auto folder = std::filesystem::path(PATINA_BINARY_DIR) / "test-scratch" /
-                      (entry ? entry : "by-hand") / name;
+  auto folder = std::filesystem::path(PATINA_BINARY_DIR) / "test-scratch" /
+                (entry ? entry : "by-hand") / name;
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   return folder;

@@ -43,8 +43,7 @@ inline std::unique_ptr<Clip> toy_clip(const Source& source) {
     optimizer.step(0.01);
   }
   nn::freeze(*clip);
-  clip.release();
-  return std::unique_ptr<Clip>(&network);
+  return std::unique_ptr<Clip>(dynamic_cast<Clip*>(clip.release()));
 }
 
 }  // namespace patina

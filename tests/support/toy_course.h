@@ -26,7 +26,7 @@ struct ToyCourse {
         rig(*network, *data.train, *data.test,
             {.row = find_learner(name),
              .learner = options.get(),
-             .training = with_rate(training),
+             .training = with_rate(std::move(training)),
              .seeds = Seeds(5),
              .grant = scenario.grant(),
              .train_transform = {.size = 16, .normalize = "imagenet"},

@@ -22,7 +22,7 @@ struct ToyLearning {
   /// `options`: the method's own, as TOML.
   explicit ToyLearning(const std::string& name, const std::string& options = "",
                        TrainingOptions training = {.epochs = 2, .batch_size = 8},
-                       ScenarioOptions tasks = {.classes_per_task = 2})
+                       const ScenarioOptions& tasks = {.classes_per_task = 2})
       : scenario(make_scenario(tasks, data)),
         own(bound(name, options)),
         rig(*vit, *data.train, *data.test,

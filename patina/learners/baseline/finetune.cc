@@ -4,6 +4,7 @@
 #include "patina/learn/learner.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
+#include "patina/ops.h"
 
 namespace patina {
 

@@ -3,6 +3,8 @@
 // Rusu et al., "Progressive Neural Networks", 2016.
 #include <limits>
 
+#include <fmt/format.h>
+
 #include "patina/learn/network_learner.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"

@@ -103,10 +103,10 @@ class Mos : public Learner {
     NoGrad no_grad;
     const Tensor guess = cosine_scores(adapters_.features(asked.input, 0), prototypes_);
     const Tensor task_of = tasks_.task_of();
-    const Tensor scores = refined(task_of.index_select(0, guess.argmax(1)), task_of,
-                                  options_.rounds, [&](const Tensor& rows, const Tensor& tasks) {
-                                    return head_(adapters_.features(asked.input.at(rows), tasks));
-                                  });
+    Tensor scores = refined(task_of.index_select(0, guess.argmax(1)), task_of, options_.rounds,
+                            [&](const Tensor& rows, const Tensor& tasks) {
+                              return head_(adapters_.features(asked.input.at(rows), tasks));
+                            });
     if (!options_.ensemble) return scores;
     return at::softmax(scores, 1) + at::softmax(guess * double(adapters_.size()), 1);
   }

@@ -55,7 +55,7 @@ class Tuna : public Learner {
   // CosFace over the task's own classes, and orthogonality to earlier adapters.
   Tensor loss(const Batch& batch, const Step&) override {
     const Tensor features = adapters_.features(batch.input, adapters_.size() - 1);
-    const Tensor own =
+    Tensor own =
         nn::margin_cross_entropy(cosine_scores(features, heads_.newest().weight),
                                  batch.target - heads_.known(), options_.scale, options_.margin);
     if (options_.orthogonality == 0 || adapters_.size() == 1) return own;

@@ -134,7 +134,7 @@ class Dap : public PromptLearner {
 
   // Classes of other tasks than the chosen one are ruled out where `within_task` says so.
   Tensor scores(const Question& asked) const override {
-    const Tensor scores = PromptLearner::scores(asked);
+    Tensor scores = PromptLearner::scores(asked);
     if (!options_.within_task) return scores;
     NoGrad no_grad;
     const Tensor task_of =

@@ -89,7 +89,7 @@ class Coil : public Learner {
   Tensor loss(const Batch& batch, const Step& step) override {
     const Tensor features = backbone_.features(batch.input);
     const Tensor scores = head_(features);
-    const Tensor error = nn::cross_entropy(scores, batch.target);
+    Tensor error = nn::cross_entropy(scores, batch.target);
     if (!teacher_) return error;
     const double t = options_.temperature, old = double(tasks_.known()) / double(head_.classes());
     const Tensor before = teacher_(batch.input);

@@ -4,6 +4,8 @@
 // CVPR 2021.
 #include "patina/learners/replay/der.h"
 
+#include <fmt/format.h>
+
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 
@@ -66,7 +68,7 @@ std::vector<Tensor> Der::features(const Input& input) const {
 // CE(h(all features), y) + CE(h_aux(newest), max(y - known + 1, 0)).
 Tensor Der::loss(const Batch& batch, const Step&) {
   const auto parts = features(batch.input);
-  const Tensor loss = nn::cross_entropy(head_(at::cat(parts, 1)), batch.target);
+  Tensor loss = nn::cross_entropy(head_(at::cat(parts, 1)), batch.target);
   if (auxiliary_.classes() == 0) return loss;
   const Tensor fresh = at::clamp(batch.target - tasks_.known() + 1, 0);
   return loss + nn::cross_entropy(auxiliary_(parts.back()), fresh) * options_.auxiliary;

@@ -23,7 +23,7 @@ class ErAce : public ReplayLearner {
     const Tensor outputs = this->outputs(batch.input);
     Tensor absent = at::ones({outputs.size(1)}, at::kBool);
     absent.index_fill_(0, batch.target, 0);
-    const Tensor now = nn::cross_entropy(
+    Tensor now = nn::cross_entropy(
         competing(outputs, batch.target)
             .masked_fill(absent.unsqueeze(0), -std::numeric_limits<double>::infinity()),
         batch.target);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "patina/learn/network_learner.h"
 #include "patina/memory/sample_memory.h"
 #include "patina/nn/merging.h"
@@ -32,7 +34,10 @@ struct CutMix {
     };
     const auto [top, bottom] = span(height);
     const auto [first, last] = span(width);
-    const auto cut = [&](const Tensor& t) { return t.slice(2, top, bottom).slice(3, first, last); };
+    // By name: clang 14 captures no structured binding.
+    const auto cut = [top = top, bottom = bottom, first = first, last = last](const Tensor& t) {
+      return t.slice(2, top, bottom).slice(3, first, last);
+    };
     cut(pixels).copy_(cut(from).index_select(0, partner));
     left = 1 - double((bottom - top) * (last - first)) / double(height * width);
   }

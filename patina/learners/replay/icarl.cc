@@ -50,7 +50,7 @@ class ICarl : public NetworkLearner {
     const Tensor now = outputs(batch.input);
     const Tensor before = teacher_ ? teacher_(batch.input) : Tensor();
     if (options_.loss == "pilot") {
-      const Tensor loss = task_loss(now, batch.target);
+      Tensor loss = task_loss(now, batch.target);
       if (!teacher_) return loss;
       const double t = options_.temperature;  // theirs lacks the factor T²
       return loss + nn::distillation(now.slice(1, 0, before.size(1)), before, t) / (t * t);

@@ -5,6 +5,8 @@
 // trained.
 #include "patina/learners/representation/slca.h"
 
+#include <fmt/format.h>
+
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 

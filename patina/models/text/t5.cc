@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "patina/checkpoint/load.h"
 #include "patina/models/family.h"
 #include "patina/ops.h"

@@ -1,5 +1,7 @@
 #include "patina/models/two_tower/clip.h"
 
+#include <fmt/format.h>
+
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
@@ -7,7 +9,7 @@
 namespace patina {
 
 Clip::Clip(ClipShape shape)
-    : shape_(std::move(shape)),
+    : shape_(shape),
       image_(shape_.image, "clip"),
       text_(shape_.text),
       image_projection_(shape_.image.width, shape_.embedding, /*with_bias=*/false),

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "patina/nn/layers.h"
 #include "patina/ops.h"
 

@@ -64,8 +64,7 @@ Normalizer bert_normalizer(const JsonNode& node) {
   if (node.flag("handle_chinese_chars", true)) steps.emplace_back(with_spaced_ideographs);
   if (node.flag("strip_accents", lower)) {
     steps.push_back(in_normal_form(NormalForm::nfd));
-    steps.emplace_back(
-        [](std::string text) { return without(std::move(text), is_nonspacing_mark); });
+    steps.emplace_back([](const std::string& text) { return without(text, is_nonspacing_mark); });
   }
   if (lower) steps.push_back(in_lower_case(Sigma::by_character));
   return in_sequence(std::move(steps));
@@ -108,13 +107,15 @@ Normalizer replace_normalizer(const JsonNode& node) {
   const std::string to = read_insertion(node.at("content"));
   if (const auto from = pattern.find("String")) {
     if (from->text().empty()) from->refuse("is empty");
-    return [from = from->text(), to](std::string text) { return with_replaced(text, from, to); };
+    return [from = from->text(), to](const std::string& text) {
+      return with_replaced(text, from, to);
+    };
   }
   const std::string regex = pattern.at("Regex").text();
   if (regex == "\\s+" || regex == "\\s{1,}")
-    return [to](std::string text) { return with_runs_replaced(text, is_space, 1, to); };
+    return [to](const std::string& text) { return with_runs_replaced(text, is_space, 1, to); };
   if (regex == " {2,}")
-    return [to](std::string text) {
+    return [to](const std::string& text) {
       return with_runs_replaced(
           text, [](char32_t c) { return c == ' '; }, 2, to);
     };
@@ -123,20 +124,19 @@ Normalizer replace_normalizer(const JsonNode& node) {
 
 Normalizer strip_normalizer(const JsonNode& node) {
   const bool left = node.flag("strip_left", true), right = node.flag("strip_right", true);
-  return [=](std::string text) { return stripped(std::move(text), is_space, left, right); };
+  return [=](const std::string& text) { return stripped(text, is_space, left, right); };
 }
 
 Normalizer prepend_normalizer(const JsonNode& node) {
-  return [mark = read_insertion(node.at("prepend"))](std::string text) {
+  return [mark = read_insertion(node.at("prepend"))](const std::string& text) {
     return text.empty() ? text : mark + text;
   };
 }
 
 Normalizer precompiled_normalizer(const JsonNode& node) {
   const JsonNode map = node.at("precompiled_charsmap");
-  return [map = std::make_shared<const CharsMap>(from_base64(map), map.place())](std::string text) {
-    return map->normalized(text);
-  };
+  return [map = std::make_shared<const CharsMap>(from_base64(map), map.place())](
+             const std::string& text) { return map->normalized(text); };
 }
 
 Normalizer sequence_normalizer(const JsonNode& node) {
@@ -176,7 +176,7 @@ Prepend read_prepend(const JsonNode& node) {
 
 std::string read_mark(const JsonNode& node) {
   const auto given = node.find("replacement");
-  const std::string mark = given ? read_insertion(*given) : "▁";
+  std::string mark = given ? read_insertion(*given) : "▁";
   if (mark.empty()) node.refuse("the replacement is empty");
   return mark;
 }
@@ -228,7 +228,7 @@ Normalizer read_normalizer(const JsonNode& node) {
       {"StripAccents",
        {},
        [](const JsonNode&) -> Normalizer {
-         return [](std::string text) { return without(std::move(text), is_mark); };
+         return [](const std::string& text) { return without(text, is_mark); };
        }},
       {"Replace", {"pattern", "content"}, replace_normalizer},
       {"Prepend", {"prepend"}, prepend_normalizer},

@@ -49,8 +49,7 @@ Normalizer bert_steps(bool lower, bool strip, bool ideographs) {
   if (lower) steps.push_back(in_lower_case(Sigma::by_character));
   if (strip) {
     steps.push_back(in_normal_form(NormalForm::nfd));
-    steps.emplace_back(
-        [](std::string text) { return without(std::move(text), is_nonspacing_mark); });
+    steps.emplace_back([](const std::string& text) { return without(text, is_nonspacing_mark); });
   }
   return in_sequence(std::move(steps));
 }
@@ -80,9 +79,9 @@ std::unique_ptr<Tokenizer> load_vocab_txt(const fs::path& path, TokenizerSetting
 Normalizer clip_steps(bool entities) {
   std::vector<Normalizer> steps{in_normal_form(NormalForm::nfc)};
   if (entities)
-    steps.emplace_back([](std::string text) { return unescape_html(unescape_html(text)); });
+    steps.emplace_back([](const std::string& text) { return unescape_html(unescape_html(text)); });
   steps.emplace_back(
-      [](std::string text) { return stripped(std::move(text), is_python_space, true, true); });
+      [](const std::string& text) { return stripped(text, is_python_space, true, true); });
   steps.push_back(in_lower_case(Sigma::by_word));
   return in_sequence(std::move(steps));
 }
@@ -226,6 +225,7 @@ std::unique_ptr<Tokenizer> load_llama2c(const fs::path& path, TokenizerSettings 
                          path.string(), true);
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): kKinds has one signature for all
 std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& path, TokenizerSettings settings) {
   return parse_tokenizer_json(read(path), path.string(), settings);
 }

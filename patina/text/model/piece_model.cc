@@ -22,7 +22,7 @@ struct Field {
   std::string_view bytes;
 };
 
-enum WireType { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
+enum WireType { varint_field = 0, fixed64_field = 1, bytes_field = 2, fixed32_field = 5 };
 
 // Reads a message field by field (https://protobuf.dev/programming-guides/encoding).
 class MessageReader {
@@ -34,16 +34,16 @@ class MessageReader {
     const uint64_t tag = varint();
     Field field{uint32_t(tag >> 3)};
     switch (tag & 7) {
-      case kVarint:
+      case varint_field:
         field.number = varint();
         break;
-      case kFixed64:
+      case fixed64_field:
         take(8);
         break;
-      case kBytes:
+      case bytes_field:
         field.bytes = take(varint());
         break;
-      case kFixed32: {
+      case fixed32_field: {
         uint32_t bits = 0;
         std::memcpy(&bits, take(4).data(), sizeof bits);
         field.number = bits;
@@ -227,18 +227,18 @@ void put_varint(std::string& out, uint64_t value) {
 }
 
 void put_number(std::string& out, uint32_t id, uint64_t value) {
-  put_varint(out, id << 3 | kVarint);
+  put_varint(out, id << 3 | varint_field);
   put_varint(out, value);
 }
 
 void put_bytes(std::string& out, uint32_t id, std::string_view bytes) {
-  put_varint(out, id << 3 | kBytes);
+  put_varint(out, id << 3 | bytes_field);
   put_varint(out, bytes.size());
   out += bytes;
 }
 
 void put_float(std::string& out, uint32_t id, float value) {
-  put_varint(out, id << 3 | kFixed32);
+  put_varint(out, id << 3 | fixed32_field);
   char bytes[sizeof value];
   std::memcpy(bytes, &value, sizeof value);
   out.append(bytes, sizeof value);

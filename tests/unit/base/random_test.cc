@@ -59,7 +59,8 @@ TEST(Random, UniformFillsTheUnitIntervalEvenly) {
     ++bins[size_t(x * kBins)];
   }
   double chi = 0;
-  for (const int count : bins) chi += std::pow(count - kDraws / kBins, 2) / (kDraws / kBins);
+  const double wanted = double(kDraws) / kBins;
+  for (const int count : bins) chi += std::pow(count - wanted, 2) / wanted;
   EXPECT_LT(chi, 43.8);  // 19 degrees of freedom: 99.9 %
 }
 

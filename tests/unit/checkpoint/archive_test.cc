@@ -84,7 +84,7 @@ Everything filled() {
 }
 
 fs::path written(Everything e, const std::string& folder) {
-  const auto path = scratch_folder(folder) / "state";
+  auto path = scratch_folder(folder) / "state";
   Archive archive;
   e.state(archive);
   archive.write(path);

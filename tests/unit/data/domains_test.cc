@@ -60,9 +60,10 @@ DataSplits said(const Strings& texts) {
 Image ramp(int height, int width, int start = 0) {
   Image image(height, width);
   for (int p = 0; p < height * width; ++p) {
-    image.pixels[size_t(3 * p)] = uint8_t(start + p);
-    image.pixels[size_t(3 * p + 1)] = uint8_t(100 + p);
-    image.pixels[size_t(3 * p + 2)] = uint8_t(200 - p);
+    uint8_t* pixel = &image.pixels[3 * size_t(p)];
+    pixel[0] = uint8_t(start + p);
+    pixel[1] = uint8_t(100 + p);
+    pixel[2] = uint8_t(200 - p);
   }
   return image;
 }

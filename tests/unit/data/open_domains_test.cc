@@ -105,12 +105,11 @@ TEST(JoinedSets, LimitsCutEachDomain) {
 TEST(DomainOptions, ContradictionsAreNamed) {
   const auto error = [](std::string_view text) {
     DataOptions options;
-    const auto parsed = error_of([&] {
+    return error_of([&] {
       auto file = RecipeFile::parse(text, "r.toml");
       file.bind(options);
       file.finish();
     });
-    return parsed;
   };
   EXPECT_EQ(error("name = \"mnist+usps\"\nshared_classes = false\ntrain_per_domain = 9"), "");
   EXPECT_EQ(error("name = \"mnist\"\ndomains = \"rotated\"\nangles = [0, 45.5]"), "");

@@ -70,7 +70,7 @@ TEST(Alignment, EqualsThePlainDynamicPrograms) {
   std::mt19937 random(7);
   const auto text = [&](size_t size, unsigned symbols) {
     std::u32string made;
-    while (made.size() < size) made += U'a' + random() % symbols;
+    while (made.size() < size) made += char32_t(U'a' + random() % symbols);
     return made;
   };
   for (int round = 0; round < 600; ++round) {

@@ -120,7 +120,7 @@ TEST(Transform, ItsBeginningDrawsNothing) {
   other.normalize = "clip";
   other.flip = false;
   EXPECT_EQ(Transform(other).fixed_text(), crops.fixed_text());
-  for (auto change : std::vector<std::function<void(TransformOptions&)>>{
+  for (const auto& change : std::vector<std::function<void(TransformOptions&)>>{
            [](auto& o) { o.size = 15; }, [](auto& o) { o.resize = 21; },
            [](auto& o) { o.interpolation = "bilinear"; }}) {
     other = cropped;

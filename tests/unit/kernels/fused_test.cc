@@ -12,7 +12,7 @@ namespace {
 class FusedKernel : public testing::TestWithParam<at::ScalarType> {
  protected:
   Tensor normal(at::IntArrayRef shape) {
-    const Tensor t = at::empty(shape);
+    Tensor t = at::empty(shape);
     random_.fill_normal({t.data_ptr<float>(), size_t(t.numel())});
     return t;
   }

@@ -23,7 +23,7 @@ TEST_P(LinearKernel, IsLibTorchsInBothTypes) {
   const auto [m, n, k] = GetParam();
   Random random = Seeds(1)("linear");
   const auto normal = [&](at::IntArrayRef shape) {
-    const Tensor t = at::empty(shape);
+    Tensor t = at::empty(shape);
     random.fill_normal({t.data_ptr<float>(), size_t(t.numel())});
     return t;
   };
@@ -64,7 +64,7 @@ TEST_P(LinearKernel, IsLibTorchsInBothTypes) {
 TEST(WeightGradient, IsLibTorchs) {
   Random random = Seeds(1)("weight gradient");
   const auto normal = [&](at::IntArrayRef shape) {
-    const Tensor t = at::empty(shape);
+    Tensor t = at::empty(shape);
     random.fill_normal({t.data_ptr<float>(), size_t(t.numel())});
     return t;
   };

@@ -243,7 +243,7 @@ TEST(Mos, RefinesEachSampleAndRunsAnAdapterOnlyWhereItIsAsked) {
 // step, one for each block and one more, as LAMDA-PILOT's, make it 0.9^3n.
 TEST(Mos, PullsOnceAStepAndNeverOtherwise) {
   for (const std::string compat : {"paper", "pilot"}) {
-    ToyLearning toy("mos", "compat = '" + compat + "'\n" + kQuick, kTraining);
+    ToyLearning toy("mos", fmt::format("compat = '{}'\n{}", compat, kQuick), kTraining);
     toy.learn(), toy.learn();
     const auto earlier = adapters_of(toy.state(), 2, 16);
     toy.begin();

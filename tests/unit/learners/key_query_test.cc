@@ -14,7 +14,7 @@
 namespace patina {
 namespace {
 
-Tensor whole(std::initializer_list<int64_t> items, Shape shape) {
+Tensor whole(std::initializer_list<int64_t> items, const Shape& shape) {
   return tensor_of(std::vector<int64_t>(items)).reshape(shape);
 }
 

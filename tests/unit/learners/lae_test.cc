@@ -110,7 +110,7 @@ TEST(Lae, AClassScoresByTheSurerOfTheTwo) {
 
 TEST(Lae, EveryAdaptationLearnsAndComesBack) {
   for (const std::string kind : {"adapter", "lora", "prefix"}) {
-    const std::string options = "adaptation = '" + kind + "'\n" + kOptions;
+    const std::string options = fmt::format("adaptation = '{}'\n{}", kind, kOptions);
     ToyLearning toy("lae", options, kTraining), back("lae", options, kTraining);
     toy.begin();
     const State fresh = toy.state();

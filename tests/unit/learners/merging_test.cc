@@ -76,7 +76,7 @@ struct LinearFisher {
   Tensor unused = at::ones({3}).requires_grad_(true);
   Dataset data{*toy.data.train, {0, 1, 6, 7, 12, 13, 18}, {0, 1, 0, 1, 0, 1, 0}};
 
-  Weights operator()(FisherOptions options) {
+  Weights operator()(const FisherOptions& options) {
     return diagonal_fisher(options, {{"weight", weight}, {"unused", unused}}, data, toy.trainer,
                            Seeds(2)("order"), [&](const Batch& batch) {
                              return nn::cross_entropy(

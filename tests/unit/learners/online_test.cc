@@ -77,7 +77,7 @@ TEST(BiasAdaptor, PullsGradientsBackAsAutogradDoes) {
   BiasAdaptor adaptor;
   adaptor.grow(3, 8, Seeds(1)("adaptor"));
   adaptor.grow(2, 8, Seeds(1)("more"));
-  for (auto tensor : adaptor.tensors()) {
+  for (const auto& tensor : adaptor.tensors()) {
     NoGrad no_grad;
     tensor.add_(random_tensor(tensor.sizes().vec(), 3, 0.3));
   }

@@ -22,7 +22,7 @@ void write(const fs::path& path, const std::string& text) {
 std::map<std::string, Tensor> gpt2_tensors() {
   std::map<std::string, Tensor> tensors;
   uint64_t seed = 1;
-  const auto add = [&](const std::string& name, Shape shape) {
+  const auto add = [&](const std::string& name, const Shape& shape) {
     tensors["transformer." + name] = random_tensor(shape, ++seed, 0.2);
   };
   add("wte.weight", {20, 8});

@@ -49,7 +49,7 @@ std::shared_ptr<FeatureStore> store_of(int64_t bytes) {
 // packed, its hash made and a batch added to the cache by several at once.
 void expect_same_bits(const TinyFamily& family, const nn::Adaptations& adaptations,
                       const std::shared_ptr<const nn::Engine>& engine,
-                      std::shared_ptr<FeatureStore> store) {
+                      const std::shared_ptr<FeatureStore>& store) {
   const auto inputs = inputs_for(family);
   const auto alone = family.network->clone();
   alone->set_engine(engine);
@@ -120,8 +120,7 @@ TEST(ConcurrentLearners, ScoreAsTheyDoOneAfterAnother) {
   std::vector<std::unique_ptr<ToyDrive>> drives;
   std::vector<Tensor> expected;
   const auto scores = [&](size_t i) {
-    const Tensor found = drives[i]->learner->scores(drives[i]->test_batch(0));
-    return found;
+    return drives[i]->learner->scores(drives[i]->test_batch(0));
   };
   for (const auto& name : names) {
     drives.push_back(

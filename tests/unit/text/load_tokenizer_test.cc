@@ -21,7 +21,7 @@ using Ids = std::vector<int64_t>;
 using Files = std::vector<std::pair<std::string, std::string>>;
 
 fs::path folder_of(const Files& files) {
-  const fs::path folder = scratch_folder("tokenizer");
+  fs::path folder = scratch_folder("tokenizer");
   for (const auto& [name, text] : files) write_text(folder / name, text);
   return folder;
 }

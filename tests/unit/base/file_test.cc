@@ -148,7 +148,7 @@ TEST(AtomicFile, SaysWhatIsWrong) {
   EXPECT_PRED2(contains, error_of([&] { write_text(folder / "none" / "file", ""); }),
                "cannot create");
   fs::create_directories(folder / "taken" / "inside");
-  EXPECT_PRED2(contains, error_of([&] { write_text(folder / "taken", "x"); }), "cannot rename");
+  EXPECT_PRED2(contains, error_of([&] { write_text(folder / "taken", "x"); }), "it is a folder");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
   write_text(folder / "file", "");
   EXPECT_PRED2(contains, error_of([&] { make_folder(folder / "file"); }), "file");

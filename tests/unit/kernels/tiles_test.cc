@@ -23,7 +23,8 @@ std::vector<float> normal(int64_t count, unsigned seed) {
 template <class T = bf16>
 std::vector<T> rounded_all(const std::vector<float>& numbers) {
   std::vector<T> words(numbers.size());
-  std::transform(numbers.begin(), numbers.end(), words.begin(), rounded<T>);
+  std::transform(numbers.begin(), numbers.end(), words.begin(),
+                 [](float x) { return rounded<T>(x); });
   return words;
 }
 

@@ -216,8 +216,9 @@ TEST_P(Learning, beats_fine_tuning) {
     // Among themselves: some published methods let later classes lose against earlier ones.
     EXPECT_GT(learnt.fresh[task], 1.2 / double(course.per_task)) << "task " << task + 1;
   }
-  if (!no_better().contains(GetParam()))
+  if (!no_better().contains(GetParam())) {
     EXPECT_GT(learnt.accuracy.back(), fine_tuned(GetParam()) + kMargin);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Learners, Learning, testing::ValuesIn(learner_names()),

@@ -37,7 +37,7 @@ Tensor Adapter::after(nn::Site site, int layer, const Tensor& in, Tensor out) {
   if (!down.weight.defined()) return out;
   const Tensor read = options_.placement == "sequential" ? out.to(in.scalar_type()) : in;
   const Tensor hidden = nn::linear(read, down.weight, down.bias, {.activation = activation_});
-  // By name: clang 14 captures no structured binding.
+  // Captured by name: clang 14 cannot capture a structured binding.
   const auto scaled = [&, &factor = factor](const Tensor& t) {
     return factor.defined() ? t * (factor * options_.scale) : t * options_.scale;
   };

@@ -1,6 +1,6 @@
-// Adapters: a small bottleneck beside each block's MLP. AdaptFormer (Chen et al., NeurIPS 2022), as
-// APER and RanPAC use it, or behind the MLP (Houlsby et al., ICML 2019), or beside attention, as in
-// LAE (Gao et al., ICCV 2023).
+// Adapters: a small bottleneck at each block. Parallel to the MLP as in AdaptFormer (Chen et al.,
+// NeurIPS 2022), which APER and RanPAC use; after the MLP (Houlsby et al., ICML 2019); or parallel
+// to attention as in LAE (Gao et al., ICCV 2023).
 #pragma once
 
 #include <fmt/format.h>
@@ -18,15 +18,15 @@ struct AdapterOptions {
   double scale = 0.1;
   std::string placement = "parallel";
   std::string activation = "relu";
-  bool learned_scale = false;   // s is times a factor a block that is learned, at first 1
-  std::vector<int64_t> layers;  // the blocks that have one; empty: all
+  bool learned_scale = false;   // multiplies s by a learned factor per block, initially 1
+  std::vector<int64_t> layers;  // the blocks with an adapter; empty: all
 
   void bind(Fields& f);
 };
 
-/// In every block, to what the MLP adds to the residual stream x: + s up(act(down(z))), where z is
-/// x (parallel) or the MLP's own output (sequential); or to what attention adds, where z is what
-/// attention reads (attention). `up` begins at zero, so a fresh adapter is the identity.
+/// Adds s up(act(down(z))) in every block: to the MLP's output, with z the MLP's input x (parallel)
+/// or its output (sequential), or to attention's output, with z what attention reads (attention).
+/// `up` is initialised to zero, so a new adapter is the identity.
 class Adapter : public nn::Adaptation {
  public:
   Adapter(const AdapterOptions& options, int64_t width, int64_t depth, Random& random);
@@ -50,7 +50,7 @@ class Adapter : public nn::Adaptation {
   AdapterOptions options_;
   nn::Site site_;
   nn::Activation activation_;
-  std::vector<Bottleneck> bottlenecks_;  // one a block
+  std::vector<Bottleneck> bottlenecks_;  // one per block
 };
 
 }  // namespace patina::adapt

@@ -7,7 +7,7 @@
 
 namespace patina::adapt {
 
-/// Whether block `layer` is among `layers`, which name all where they are empty.
+/// Whether `layers` contains block `layer`. An empty list means all blocks.
 inline bool chosen(int64_t layer, const std::vector<int64_t>& layers) {
   return layers.empty() || std::ranges::count(layers, layer) > 0;
 }

@@ -1,4 +1,4 @@
-// LoRA (Hu et al., ICLR 2022): a low-rank change to the query, key or value projections, and to the
+// LoRA (Hu et al., ICLR 2022): low-rank updates of the query, key or value projections and of the
 // MLP's layers.
 #pragma once
 
@@ -17,16 +17,16 @@ struct LoraOptions {
   double alpha = 8;
   std::string parts = "qv";
   bool mlp = false;
-  bool learned_scale = false;   // each change is times a factor that is learned, at first 1
-  std::vector<int64_t> layers;  // the blocks that change; empty: all
+  bool learned_scale = false;   // multiplies each update by a learned factor, initially 1
+  std::vector<int64_t> layers;  // the blocks to change; empty: all
 
   void bind(Fields& f);
 };
 
-/// In every block, each chosen part of qkv gains (alpha / rank) B A x, with x what attention reads,
-/// and so do the MLP's two layers where they are chosen, with what they read.
-/// A is drawn as a fresh linear layer's weight (the authors' code; the paper says Gaussian without
-/// a variance) and B is zero, so fresh LoRA is the identity.
+/// Adds (alpha / rank) B A x to the output of each selected layer in every block: parts of qkv,
+/// with x what attention reads, and the MLP's two layers, with x their input. A is initialised like
+/// the weight of a linear layer (as in the authors' code; the paper says Gaussian without a
+/// variance) and B is zero, so a new LoRA is the identity.
 class Lora : public nn::Adaptation {
  public:
   Lora(const LoraOptions& options, const nn::BlockShape& shape, int64_t depth, Random& random);
@@ -40,8 +40,8 @@ class Lora : public nn::Adaptation {
 
  private:
   struct Product {
-    Tensor a, b;    // [r,D], [out,r]; undefined where a part is left alone
-    Tensor factor;  // [1], where the scale is learned
+    Tensor a, b;    // [r,D], [out,r]; undefined for layers that do not change
+    Tensor factor;  // [1], if the scale is learned
     void walk(nn::Walk& w);
   };
   struct Change {
@@ -51,7 +51,7 @@ class Lora : public nn::Adaptation {
   nn::BlockShape shape_;
   double scale_;
   bool mlp_;
-  std::vector<Change> changes_;  // one a block
+  std::vector<Change> changes_;  // one per block
 };
 
 }  // namespace patina::adapt

@@ -1,5 +1,5 @@
-// What belongs to the samples of one pass: prompts and prefixes chosen or made for each, tokens on
-// their way. They say no text(), so what they do is never kept.
+// Adaptations for the samples of a single pass: prompts and prefixes chosen or generated per
+// sample, and stored tokens. They return no text(), so their results are never cached.
 #pragma once
 
 #include <map>
@@ -8,8 +8,8 @@
 
 namespace patina::adapt {
 
-/// Rows behind the first token of the first block's input, of each sample its own. They stand there
-/// after the final norm too, as rows 1 to P of what Backbone::tokens gives.
+/// Inserts rows, different for each sample, after the first token of the first block's input. They
+/// are still there after the final norm, as rows 1 to P of the result of Backbone::tokens.
 class SamplePrompt : public nn::Adaptation {
  public:
   explicit SamplePrompt(Tensor rows) : rows_(std::move(rows)) {}  // [B,P,D]
@@ -21,7 +21,7 @@ class SamplePrompt : public nn::Adaptation {
   Tensor rows_;
 };
 
-/// Keeps the tokens that enter a block.
+/// Stores the tokens that enter a block.
 class KeptTokens : public nn::Adaptation {
  public:
   explicit KeptTokens(int layer) : layer_(layer) {}
@@ -35,8 +35,8 @@ class KeptTokens : public nn::Adaptation {
   Tensor kept_;
 };
 
-/// Begins a pass at a block, with tokens that were kept before it: for networks that are alike up
-/// to there.
+/// Starts a pass at a block, with tokens that KeptTokens stored: for networks that are equal up to
+/// there.
 class FromTokens : public nn::Adaptation {
  public:
   FromTokens(int layer, Tensor tokens) : layer_(layer), tokens_(std::move(tokens)) {}
@@ -50,12 +50,12 @@ class FromTokens : public nn::Adaptation {
   Tensor tokens_;  // [B,T,D]
 };
 
-/// Keys and values that the queries of chosen blocks may attend to, of each sample its own.
+/// Keys and values, different for each sample, that the queries of chosen blocks may attend to.
 class SamplePrefix : public nn::Adaptation {
  public:
-  /// keys and values [B,P,Hk d] of block `layer`.
+  /// Sets the keys and values [B,P,Hk d] of block `layer`.
   void set(int64_t layer, const Tensor& keys, const Tensor& values);
-  /// The same of L blocks: pairs [B,L,2,P,Hk d], keys first.
+  /// Sets those of L blocks: pairs [B,L,2,P,Hk d], keys first.
   void set(const std::vector<int64_t>& layers, const Tensor& pairs);
 
   std::pair<Tensor, Tensor> prefix(int layer) override;

@@ -20,7 +20,7 @@ Prefix::Prefix(const PrefixOptions& options, const nn::BlockShape& shape, int64_
            layer, depth - 1);
     Part& part = parts_[size_t(layer)];
     for (Tensor* tensor : {&part.keys, &part.values}) {
-      // -1 to 1: DualPrompt's PyTorch port; the paper does not say.
+      // U(-1, 1) as in DualPrompt's PyTorch port; the paper does not say.
       *tensor = at::empty({options.length, shape.key_width()});
       random.fill_uniform(values(*tensor), options.low, options.high);
     }

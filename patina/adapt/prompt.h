@@ -1,4 +1,4 @@
-// Prompts: learned tokens beside the image's own. VPT (Jia et al., "Visual Prompt Tuning", ECCV
+// Prompts: learned tokens beside those of the image. VPT (Jia et al., "Visual Prompt Tuning", ECCV
 // 2022).
 #pragma once
 
@@ -18,19 +18,17 @@ struct PromptOptions {
   void bind(Fields& f);
 };
 
-/// P tokens after the first token of the first block's input, without a position embedding.
-/// Shallow: their outputs travel on. Deep: before each later block they are replaced by that
-/// block's own. Their rows are dropped after the final norm, so the backbone's output keeps its
-/// shape.
-///
-/// In an encoder-decoder they belong to the encoder: `depth` is its number of blocks.
-///
-/// Deep prompts know their rows by place: a list of adaptations may hold one of them, and nothing
-/// after it that inserts tokens.
+/// Inserts P tokens after the first token of the first block's input, without a position embedding.
+/// Shallow: their outputs go through all blocks. Deep: before each later block they are replaced by
+/// that block's own prompts. Their rows are dropped after the final norm, so the backbone's output
+/// keeps its shape.
+/// | In an encoder-decoder they act in the encoder; `depth` is its number of blocks.
+/// | Deep prompts find their rows by position: a list of adaptations may contain only one of them,
+/// and after it nothing that inserts tokens.
 class Prompt : public nn::Adaptation {
  public:
   /// For a network of `depth` blocks of width D and patches of `patch_size` pixels. Tokens are
-  /// drawn from U(-v, v), v = sqrt(6 / (3 p p + D)), as the paper does.
+  /// initialised from U(-v, v), v = sqrt(6 / (3 p p + D)), as in the paper.
   Prompt(const PromptOptions& options, int64_t width, int64_t depth, int64_t patch_size,
          Random& random);
 

@@ -48,7 +48,7 @@ const ScaleShift::Channels* ScaleShift::find(nn::Site site, int layer) const {
     case nn::Site::fc2:
       return &blocks_[size_t(layer)].fc2;
     case nn::Site::mlp:
-      return nullptr;  // fc2's already acted on it
+      return nullptr;  // has been applied to the output of fc2
     case nn::Site::norm:
       return layer == int(blocks_.size()) ? &norm_ : nullptr;
   }

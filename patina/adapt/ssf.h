@@ -1,5 +1,5 @@
-// SSF (Lian et al., "Scaling and Shifting Your Features", NeurIPS 2022): a factor and an offset a
-// channel behind every operation of the network.
+// SSF (Lian et al., "Scaling and Shifting Your Features", NeurIPS 2022): a learned factor and
+// offset per channel after every operation of the network.
 #pragma once
 
 #include "patina/base/random.h"
@@ -16,9 +16,9 @@ struct ScaleShiftOptions {
   void bind(Fields& f);
 };
 
-/// gamma * out + beta after the embedding, norm1, qkv, attention, norm2, fc1, fc2 of every block
-/// and the final norm. The embedding's is applied to the tokens that enter the first block,
-/// positions and class token included; the authors' code applies it to the patches alone.
+/// gamma * out + beta after the embedding, after norm1, qkv, attention, norm2, fc1 and fc2 of every
+/// block, and after the final norm. The embedding's is applied to the tokens that enter the first
+/// block, including positions and class token; the authors' code applies it to the patches only.
 class ScaleShift : public nn::Adaptation {
  public:
   ScaleShift(const ScaleShiftOptions& options, const nn::BlockShape& shape, int64_t depth,
@@ -37,7 +37,7 @@ class ScaleShift : public nn::Adaptation {
     Channels norm1, qkv, attention, norm2, fc1, fc2;
     void walk(nn::Walk& w);
   };
-  const Channels* find(nn::Site site, int layer) const;  // nullptr: the site is left alone
+  const Channels* find(nn::Site site, int layer) const;  // nullptr: the site does not change
 
   Channels embed_, norm_;
   std::vector<BlockChannels> blocks_;

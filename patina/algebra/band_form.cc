@@ -7,10 +7,10 @@ namespace patina {
 
 namespace {
 
-// Half the band's width: as narrow as products with that many columns run at full speed.
+// Half the bandwidth: the narrowest for which products with that many columns run at full speed.
 constexpr int64_t kBlock = 128;
 
-// The last m rows of b, where m are those of v.
+// The last m rows of b, where m is the number of rows of v.
 Tensor end_rows(const Tensor& b, const Tensor& v) {
   return b.slice(0, b.size(0) - v.size(0));
 }
@@ -43,7 +43,7 @@ BandForm::BandForm(const Tensor& s) {
   }
 }
 
-// The reflections that leave of panel [m,b], m > b, only an upper triangle, which is written to its
+// The reflections that reduce panel [m,b], m > b, to an upper triangle, which is written to its
 // first rows. T = (I + diag(τ) triu(VᵀV, 1))⁻¹ diag(τ).
 BandForm::Reflections BandForm::annihilate(const Tensor& panel) {
   const auto [packed, tau] = panel.geqrf();
@@ -76,7 +76,7 @@ Tensor BandForm::across(const Tensor& c) const {
   return turned;
 }
 
-// Block Cholesky down the band, B + λI = L Lᵀ with blocks L_i on its diagonal and E_i below them,
+// Block Cholesky of the band, B + λI = L Lᵀ, with blocks L_i on the diagonal and E_i below them,
 // together with L⁻¹ b; then L⁻ᵀ from the last block up.
 std::optional<Tensor> BandForm::solve(double shift, const Tensor& b) const {
   NoGrad no_grad;

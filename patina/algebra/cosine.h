@@ -5,10 +5,10 @@
 
 namespace patina {
 
-/// Rows at length one, as torch's F.normalize: x / max(|x|, 1e-12).
+/// Rows scaled to unit length, as torch's F.normalize: x / max(|x|, 1e-12).
 Tensor normalized(const Tensor& x);
 
-/// Cosine of every feature with every prototype. [B,D], [K,D] -> [B,K]; a zero row gives 0.
+/// Cosine of every feature with every prototype: [B,D], [K,D] -> [B,K]. 0 for a zero row.
 Tensor cosine_scores(const Tensor& features, const Tensor& prototypes);
 
 }  // namespace patina

@@ -10,11 +10,11 @@ namespace patina {
 
 namespace {
 
-// Rows of a triangular matrix multiplied at a time: what is right of the diagonal in them is zero
-// and left out.
+// Rows of a triangular matrix that are multiplied at a time; the zeros to the right of their
+// diagonal block are skipped.
 constexpr int64_t kTriangleRows = 256;
 
-// L of Σ = L Lᵀ, double. OpenBLAS factors NaN without a word, so the result is looked at as well.
+// L of Σ = L Lᵀ, double. OpenBLAS factors NaN without an error, so the result is checked as well.
 Tensor cholesky_factor(const Tensor& covariance) {
   const auto [factor, info] = at::linalg_cholesky_ex(covariance.to(at::kDouble));
   if (info.item<int>() != 0 || !factor.isfinite().all().item<bool>())
@@ -25,7 +25,7 @@ Tensor cholesky_factor(const Tensor& covariance) {
   return factor;
 }
 
-// body(first, end, columns first to end of u Tᵀ), for a lower triangular T [D,D] and u [B,D].
+// Calls body(first, end, columns first to end of u Tᵀ), for a lower triangular T [D,D] and u [B,D].
 template <class Body>
 void each_product(const Tensor& u, const Tensor& triangle, const Body& body) {
   for (int64_t first = 0; first < u.size(1); first += kTriangleRows) {
@@ -35,7 +35,7 @@ void each_product(const Tensor& u, const Tensor& triangle, const Body& body) {
   }
 }
 
-// |T u_i|² of every row u_i of u [B,D] for a lower triangular T [D,D]: [B].
+// |T u_i|² for every row u_i of u [B,D] and a lower triangular T [D,D]: [B].
 Tensor squared_lengths(const Tensor& triangle, const Tensor& u) {
   Tensor sum = at::zeros({u.size(0)}, u.options());
   each_product(u, triangle,

@@ -1,5 +1,5 @@
-// A Gaussian a class, kept as its mean and one triangular matrix: the Cholesky factor to draw from,
-// or that factor's inverse to measure distances with. Both are made once, in double.
+// One Gaussian per class, stored as its mean and one triangular matrix: the Cholesky factor for
+// sampling, or its inverse for distances. Both are computed once, in double.
 #pragma once
 
 #include <span>
@@ -11,23 +11,23 @@ namespace patina {
 
 struct Moments {
   Tensor mean;        // [D] double
-  Tensor covariance;  // [D,D] double, divided by n-1; zeros for one sample
+  Tensor covariance;  // [D,D] double, divided by n-1; zeros for a single sample
 };
 
 /// rows [n,D], n > 0.
 Moments moments(const Tensor& rows);
 
-/// Gaussians to draw from.
+/// Gaussians for sampling.
 class Gaussians {
  public:
-  /// One more class. covariance [D,D], its lower triangle is read; throws Error(data) where it is
-  /// not positive definite.
+  /// Adds a class. covariance [D,D], of which the lower triangle is read; throws Error(data) if it
+  /// is not positive definite.
   void add(const Tensor& mean, const Tensor& covariance);
   int64_t classes() const { return int64_t(means_.size()); }
 
-  /// counts[c] draws μ + L z of each class c: [sum of counts, D] float, class after class. The
-  /// noise is drawn row after row, so the same `random` gives the same rows whatever the counts.
-  /// `scales`, one a class or none, multiply the means.
+  /// Draws counts[c] samples μ + L z of each class c: [sum of counts, D] float, ordered by class.
+  /// The noise is drawn row after row, so the same `random` gives the same rows for all counts.
+  /// `scales` (one per class, or empty) multiply the means.
   Tensor sample(std::span<const int64_t> counts, Random& random,
                 std::span<const double> scales = {}) const;
   const Tensor& mean(int64_t c) const { return means_.at(size_t(c)); }
@@ -44,8 +44,8 @@ class Gaussians {
   std::vector<Tensor> factors_;  // [D,D] float, lower triangular: Σ = L Lᵀ
 };
 
-/// Gaussians to measure distances with: (x-μ)ᵀ Σ⁻¹ (x-μ) = |L⁻¹(x-μ)|², so that a batch costs
-/// matrix products and no solve.
+/// Gaussians for distances: (x-μ)ᵀ Σ⁻¹ (x-μ) = |L⁻¹(x-μ)|², so that a batch needs matrix products
+/// but no solve.
 class Mahalanobis {
  public:
   /// As Gaussians::add.

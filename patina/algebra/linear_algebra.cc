@@ -10,13 +10,13 @@ namespace patina {
 namespace {
 
 // Columns converted and multiplied at a time: few enough that as doubles they stay in the cache.
-// For a triangle measured together with the smallest square below.
+// The value for triangles was measured together with the smallest square below.
 constexpr int64_t kTrianglePanel = 512, kProductPanel = 128;
 
-// Below this a square is computed whole: splitting further costs more than its upper half.
+// Smaller squares are computed whole: splitting them costs more than their upper half.
 constexpr int64_t kSmallestSquare = 256;
 
-// body(first columns of a and b, in the sum's type), panel after panel.
+// Calls body(first columns of a and b, in the sum's type) for panel after panel.
 template <class Body>
 void each_panel(const Tensor& sum, const Tensor& a, const Tensor& b, int64_t panel,
                 const Body& body) {
@@ -31,7 +31,7 @@ void each_panel(const Tensor& sum, const Tensor& a, const Tensor& b, int64_t pan
   }
 }
 
-// The lower triangle halves into two triangles and a square.
+// Splits the lower triangle into two triangles and a square.
 void add_lower(const Tensor& sum, const Tensor& a, const Tensor& b) {
   const int64_t n = a.size(0);
   if (n <= kSmallestSquare) {
@@ -111,10 +111,12 @@ Tensor unpacked_lower(const Tensor& packed) {
 Tensor orthogonal_rows(int64_t count, int64_t width, const Tensor& earlier, Random& random) {
   NoGrad no_grad;
   Tensor basis = at::empty({0, width}, at::kDouble);
-  // Adds what x, of length one, has outside the basis; nothing where that is rounding error.
+  // Adds the part of the unit vector x orthogonal to the basis, normalised; nothing if it is
+  // rounding error.
   const auto extend = [&](const Tensor& x) {
     Tensor rest = x;
-    for (int pass = 0; pass < 2; ++pass)  // the second removes the first one's rounding errors
+    for (int pass = 0; pass < 2; ++pass)  // the second pass removes the rounding errors of the
+                                          // first
       rest = rest - at::matmul(at::matmul(basis, rest), basis);
     const double length = at::linalg_vector_norm(rest).item<double>();
     if (length < 1e-6) return false;

@@ -1,5 +1,5 @@
-// Algebra with symmetric matrices that learners share: products of which only the lower triangle is
-// computed, and solutions from a kept Cholesky factor.
+// Algebra with symmetric matrices for learners: products that compute the lower triangle only, and
+// solutions from a stored Cholesky factor.
 #pragma once
 
 #include <optional>
@@ -9,10 +9,10 @@
 
 namespace patina {
 
-// Sums and factors are float or double, each for itself; sums are computed in the sum's type.
+// Sums and factors may be float or double; sums are computed in the sum's type.
 
-/// sum += a bᵀ for a symmetric product, lower triangle only: half the work. What stands above the
-/// diagonal of `sum` [n,n] has no meaning afterwards. a and b [n,m].
+/// sum += a bᵀ for a symmetric product, lower triangle only, which halves the work. The entries
+/// above the diagonal of `sum` [n,n] are undefined afterwards. a and b [n,m].
 void add_lower_product(const Tensor& sum, const Tensor& a, const Tensor& b);
 inline void add_lower_product(const Tensor& sum, const Tensor& a) {
   add_lower_product(sum, a, a);
@@ -21,29 +21,30 @@ inline void add_lower_product(const Tensor& sum, const Tensor& a) {
 /// sum += a bᵀ. sum [n,k], a [n,m] and b [k,m].
 void add_product(const Tensor& sum, const Tensor& a, const Tensor& b);
 
-/// S b of the symmetric matrix with this lower triangle [n,n], of the type of b [n,k].
+/// S b for the symmetric matrix S with this lower triangle [n,n], of the type of b [n,k].
 Tensor symmetric_times(const Tensor& lower, const Tensor& b);
 
-/// The symmetric matrix with this lower triangle. [n,n]
+/// The symmetric matrix with this lower triangle: [n,n].
 Tensor mirrored(const Tensor& lower);
 
 /// a aᵀ, both triangles: [n,n] of `type`. a [n,m].
 Tensor symmetric_product(const Tensor& a, at::ScalarType type = at::kDouble);
 
-/// The lower triangle row by row, [n(n+1)/2] from [n,n]; and the matrix with zeros above it again.
-/// An undefined tensor stays one. Unpacking throws Error(state) where no triangle has that size.
+/// Packs the lower triangle row by row, [n,n] -> [n(n+1)/2]; and unpacks it, with zeros above the
+/// diagonal. An undefined tensor stays undefined. Unpacking throws Error(state) if no triangle has
+/// that size.
 Tensor packed_lower(const Tensor& lower);
 Tensor unpacked_lower(const Tensor& packed);
 
-/// `count` random rows of `width` and length one, orthogonal to each other and to those of
-/// `earlier` [s,width] (undefined: none), which need not be orthogonal themselves: Gram-Schmidt.
-/// Once all directions are taken, the rest are of length one only.
+/// `count` random unit rows of `width`, orthogonal to each other and to those of `earlier`
+/// [s,width] (undefined: none), which need not be orthogonal themselves: Gram-Schmidt. Rows beyond
+/// the dimension of the space are unit vectors only.
 Tensor orthogonal_rows(int64_t count, int64_t width, const Tensor& earlier, Random& random);
 
-/// (S + λI)⁻¹ from a kept Cholesky factor, float or double.
+/// (S + λI)⁻¹ from a stored Cholesky factor, float or double.
 class Cholesky {
  public:
-  /// Reads the lower triangle of `s` [n,n]; nothing where S + λI is not positive definite.
+  /// Reads the lower triangle of `s` [n,n]; nothing if S + λI is not positive definite.
   static std::optional<Cholesky> of(const Tensor& s, double shift);
   Tensor operator()(const Tensor& b) const;  // [n,k] -> [n,k]
 
@@ -52,9 +53,9 @@ class Cholesky {
   Tensor factor_;  // [n,n], lower triangular
 };
 
-/// (S + λI)⁻¹ for a symmetric positive semi-definite S, factored once: Cholesky, and where rounding
-/// has left S + λI not positive definite, the eigendecomposition with negative eigenvalues taken as
-/// zero.
+/// (S + λI)⁻¹ for a symmetric positive semi-definite S, factored once: by Cholesky, or, if after
+/// rounding S + λI is not positive definite, by the eigendecomposition with negative eigenvalues
+/// set to zero.
 class ShiftedInverse {
  public:
   /// Reads the lower triangle of `s` [n,n] double. λ > 0.

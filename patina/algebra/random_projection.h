@@ -1,5 +1,5 @@
-// A fixed random projection into a wider space: RanPAC (McDonnell et al., NeurIPS 2023) and those
-// who follow it.
+// A fixed random projection into a wider space: RanPAC (McDonnell et al., NeurIPS 2023) and later
+// methods.
 #pragma once
 
 #include "patina/base/random.h"
@@ -7,7 +7,7 @@
 
 namespace patina {
 
-/// φ(f) = ReLU(f R), R [D,M] from N(0, 1). R is a function of the seed, so no state holds it.
+/// φ(f) = ReLU(f R), R [D,M] from N(0, 1). R is a function of the seed, so it is not saved.
 class RandomProjection {
  public:
   /// `to` = M; 0: φ(f) = f.

@@ -11,15 +11,15 @@ namespace patina {
 
 namespace {
 
-constexpr double kResidual = 1e-8;  // of each class's outputs: what float weights can show
+constexpr double kResidual = 1e-8;  // of each class's outputs: the resolution of float weights
 constexpr int kMostSteps = 8;
 
-// a / b, zero where both are: for a class without samples nothing is left to solve.
+// a / b, zero where both are zero: a class without samples needs no solution.
 Tensor quotient(const Tensor& a, const Tensor& b) {
   return a / b.clamp_min(std::numeric_limits<double>::min());
 }
 
-// `old` with zero columns or rows added on the right and below.
+// `old` padded with zero rows and columns.
 Tensor grown(const Tensor& old, int64_t rows, int64_t columns, at::ScalarType type) {
   Tensor all = at::zeros({rows, columns}, type);
   if (old.defined()) all.slice(0, 0, old.size(0)).slice(1, 0, old.size(1)).copy_(old);
@@ -27,9 +27,9 @@ Tensor grown(const Tensor& old, int64_t rows, int64_t columns, at::ScalarType ty
 }
 
 // Hᵀ (HHᵀ + λI)⁻¹ Y by conjugate gradients on the samples in double, preconditioned by the Cholesky
-// factor of the float kernel: every step gains as many digits as the kernel has right, so two or
-// three are enough. Nothing where the penalty is so small that they are not: where the factor does
-// not exist or kMostSteps have not reached kResidual. rows [n,M], kernel [n,n], outputs [n,K].
+// factor of the float kernel. Every step gains as many digits as the kernel has right, so two or
+// three steps are enough. Nothing if the penalty is too small for that: the factor does not exist,
+// or kMostSteps steps have not reached kResidual. rows [n,M], kernel [n,n], outputs [n,K].
 std::optional<Tensor> refined_weights(const Tensor& rows, const Tensor& kernel,
                                       const Tensor& outputs, double penalty) {
   const std::optional<Cholesky> rough = Cholesky::of(kernel, penalty);

@@ -1,6 +1,5 @@
-// Ridge regression over frozen features: W = (HᵀH + λI)⁻¹ HᵀY, exact to double's rounding, by
-// whichever of the two equal forms is smaller, and the choice of λ on held-out samples without
-// forming any W.
+// Ridge regression over frozen features: W = (HᵀH + λI)⁻¹ HᵀY, accurate to double precision, by the
+// smaller of the two equivalent forms. Also selects λ on held-out samples without computing any W.
 #pragma once
 
 #include <vector>
@@ -11,25 +10,24 @@
 
 namespace patina {
 
-/// Sums over samples that a ridge solution needs: the samples themselves and their products with
-/// each other while they are fewer than the dimensions (dual form), their Gram matrices from then
-/// on (primal form). What was added is never multiplied again.
-///
-/// In dual form the products are kept as float, made at twice the speed of double: their error,
-/// some 1e-7 of each product, is that of the features themselves. They choose the penalty and start
-/// the solution, which the samples then correct in double.
+/// Sums over samples that a ridge solution needs. While the samples are fewer than the dimensions:
+/// the samples and the matrix of their products (dual form); from then on their Gram matrices
+/// (primal form). No product is computed twice.
+/// | In dual form the products are float, which takes half the time of double. Their relative
+/// error, about 1e-7, is that of the features themselves. They serve to select the penalty and to
+/// start the solution, which is then refined on the samples in double.
 class RidgeStatistics {
  public:
   /// Adds samples. features [n,M], targets [n] class numbers in [0,classes).
   void add(const Tensor& features, const Tensor& targets, int64_t classes);
 
   /// The weights for penalty λ: [M, classes], float.
-  ///   primal: (HᵀH + λI)⁻¹ HᵀY      dual: Hᵀ (HHᵀ + λI)⁻¹ Y
+  /// primal: (HᵀH + λI)⁻¹ HᵀY      dual: Hᵀ (HHᵀ + λI)⁻¹ Y
   Tensor solve(double penalty) const;
 
   bool dual() const { return !gram_.defined(); }
   int64_t samples() const { return samples_; }
-  /// Products of the `count` samples added last, dual form only: HHᵀ [count,count] float.
+  /// Products of the last `count` samples (dual form only): HHᵀ [count,count] float.
   Tensor last_kernel(int64_t count) const;
 
   template <class Archive>
@@ -64,20 +62,21 @@ class RidgeStatistics {
 /// One-hot rows. targets [n] -> [n,classes] of `type`.
 Tensor one_hot(const Tensor& targets, int64_t classes, at::ScalarType type);
 
-/// Ridge regression on some samples with others held out, for any penalty from one band form of the
-/// smaller Gram matrix: it predicts cross (gram + λI)⁻¹ products without forming weights.
+/// Ridge regression fitted on some samples and evaluated on the others, for any penalty, from one
+/// band form of the smaller Gram matrix: predicts cross (gram + λI)⁻¹ products without computing
+/// weights.
 class RidgeTrial {
  public:
-  /// Fits the first `fitted` of n samples, from their products with each other. kernel HHᵀ [n,n]
-  /// float or double, the type it computes in; its lower triangle is read. outputs [n,C].
+  /// Fits the first `fitted` of n samples, given all their products. kernel HHᵀ [n,n] float or
+  /// double, which sets the type of computation; its lower triangle is read. outputs [n,C].
   static RidgeTrial dual(const Tensor& kernel, const Tensor& outputs, int64_t fitted);
-  /// The same from the samples in double, cheaper where fitted > M. features [n,M], outputs [n,C].
+  /// The same from the samples, in double; cheaper if fitted > M. features [n,M], outputs [n,C].
   static RidgeTrial primal(const Tensor& features, const Tensor& outputs, int64_t fitted);
 
-  /// Of the held-out samples: [n-fitted,C]. Nothing where the penalty is below rounding, so that
-  /// gram + λI is not positive definite.
+  /// Predictions for the held-out samples: [n-fitted,C]. Nothing if the penalty is so small that,
+  /// after rounding, gram + λI is not positive definite.
   std::optional<Tensor> predict(double penalty) const;
-  double error(double penalty) const;  // mean squared, of those; infinite for no prediction
+  double error(double penalty) const;  // mean squared error on them; infinite without a prediction
 
  private:
   RidgeTrial(const Tensor& gram, const Tensor& products, const Tensor& cross, const Tensor& wanted);
@@ -85,11 +84,11 @@ class RidgeTrial {
   BandForm form_;       // gram = Q B Qᵀ
   Tensor basis_;        // [n-fitted,r]: cross Q
   Tensor coordinates_;  // [r,C]: Qᵀ products
-  Tensor wanted_;       // [n-fitted,C]
+  Tensor wanted_;       // [n-fitted,C]: targets
 };
 
-/// The penalty of `grid` with the smallest mean squared error on the held-out samples; the first
-/// of equals.
+/// The penalty in `grid` with the smallest mean squared error on the held-out samples; the first
+/// one among equals.
 double choose_penalty(const std::vector<double>& grid, const RidgeTrial& trial);
 
 }  // namespace patina

@@ -1,4 +1,5 @@
-// Which function stands between two products. How it is computed: instructions/activations.h.
+// The activation functions that may follow a matrix product. instructions/activations.h computes
+// them.
 #pragma once
 
 namespace patina {
@@ -6,7 +7,7 @@ namespace patina {
 enum class Activation {
   none,
   gelu,        // exact: x Φ(x)
-  gelu_tanh,   // its tanh approximation: GPT-2's "gelu_new", T5 1.1's
+  gelu_tanh,   // the tanh approximation of GELU: GPT-2's "gelu_new", T5 1.1
   quick_gelu,  // x σ(1.702 x): OpenAI's CLIP
   relu,
   silu,

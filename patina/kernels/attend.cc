@@ -17,7 +17,7 @@ void count_attention(const Tensor& query, const Tensor& key, const Tensor& value
 
 namespace {
 
-// [B,H,T,d] of T with neighbours in its rows.
+// Views [B,H,T,d] of T, contiguous in the last dimension.
 template <class T>
 Tensor heads_of(const Tensor& t) {
   const Tensor rounded = t.detach().to(kType<T>);
@@ -29,7 +29,7 @@ Strided<T> strided(const Tensor& t) {
   return {static_cast<T*>(t.data_ptr()), t.stride(0), t.stride(1), t.stride(2)};
 }
 
-// [B,H,T,d] whose memory is [B,T,H*d], as products read it.
+// Uninitialised [B,H,T,d], stored as [B,T,H*d]: the layout that products read.
 Tensor empty_heads(const Tensor& like) {
   return at::empty({like.size(0), like.size(2), like.size(1), like.size(3)}, like.scalar_type())
       .transpose(1, 2);
@@ -58,7 +58,7 @@ struct AttentionArguments {
   }
 };
 
-// Views [B,H,T,d] of the rows of `mixed`.
+// Views [B,H,T,d] of the rows of `mixed`, which packs queries, keys and values.
 std::vector<Tensor> parts_of(const Tensor& mixed, const Heads& heads) {
   const int64_t queries = heads.queries * heads.size, keys = heads.keys * heads.size;
   const auto part = [&](int64_t from, int64_t count) {
@@ -72,7 +72,7 @@ std::vector<Tensor> parts_of(const Tensor& mixed, const Heads& heads) {
 template <class T>
 struct AttendBack : public Backward {
   AttentionArguments<T> given;
-  Heads within;          // of one tensor; else of size 0
+  Heads within;          // of the packed tensor; size 0: query, key and value are separate tensors
   Tensor out, log_sums;  // [B,H,T,d], [B,H,T]
 
   Tensors gradients(const Tensor& dy) override {
@@ -97,7 +97,8 @@ struct AttendBack : public Backward {
   }
 };
 
-// `inputs` are query, key and value, or the one tensor that they are views of, as `within` says.
+// `inputs` are query, key and value, or the one packed tensor that they are views of (then `within`
+// describes it).
 template <class T>
 Tensor attend_of(const Tensors& inputs, const Heads& within, const Tensor& query, const Tensor& key,
                  const Tensor& value, const Tensor& bias, double scale) {

@@ -1,5 +1,6 @@
-// Attention backward in bf16: 32 keys at a time meet all queries. Rows are keys and columns are
-// queries, so that probabilities and slopes come out as the products for keys and values read them.
+// Attention backward in bf16: blocks of 32 keys meet all queries. Rows are keys and columns are
+// queries, so that probabilities and gradients already have the layout that the products for the
+// gradients of keys and values read.
 #include <algorithm>
 
 #include "patina/kernels/head_rows.h"
@@ -8,11 +9,11 @@ namespace patina::kernels {
 
 namespace {
 
-// Keys whose slopes are kept until they are summed up for the queries.
+// Number of keys whose score gradients are kept before they are summed into the queries' gradients.
 constexpr int64_t kChunk = 1024;
 
-// Elements from row to row of n or more: an odd number of cache lines, so that the rows spread
-// over all of the cache.
+// Row stride for at least n elements: an odd number of cache lines, so that rows spread over all
+// cache sets.
 int64_t odd_lines(int64_t n) {
   return (n / kTileK | 1) * kTileK;
 }
@@ -62,7 +63,7 @@ class Backward {
     return {view, sample_, key_head_, 1, shape_.keys, shape_.size};
   }
 
-  // The rows as W [queries, size] and as W [size, queries].
+  // Packs the rows twice: as W [queries, size] and as W [size, queries].
   void pack_queries(const Strided<const bf16>& view, bf16* room, bf16* tiles, bf16* columns) {
     const auto rows = query_rows(view);
     PaddedRows from{rows.at(0), view.row};
@@ -117,7 +118,8 @@ class Backward {
     add_q_slopes(first == 0, key_tiles);
   }
 
-  // Keys [first, first + keys), whose slopes become tiles among `key_tiles` of a row of them.
+  // Processes keys [first, first + keys) and writes their score gradients as tiles into `tiles`,
+  // whose rows hold `key_tiles` tiles.
   void key_block(int64_t first, int64_t keys, bf16* tiles, int64_t key_tiles) {
     const PaddedRows k = key_rows(inputs_.k).block(first, k_room_.get());
     const PaddedRows v = key_rows(inputs_.v).block(first, v_room_.get());
@@ -175,7 +177,7 @@ class Backward {
     std::fill_n(block.right, kTile, bf16{0});
   }
 
-  // Rows [first, first + keys) of `to` = factor * rows, a sum over all queries, times W.
+  // Writes rows [first, first + keys) of `to` = factor * rows W, a sum over all queries.
   void write(const bf16* rows, const bf16* tiles, float factor, const HeadRows<bf16>& to,
              int64_t first, int64_t keys) {
     for (int64_t column = 0; column < shape_.size; column += kBlock) {
@@ -189,7 +191,7 @@ class Backward {
     }
   }
 
-  // Blocks [32 of size, 32 queries] of the queries' slopes, one after the other.
+  // Adds to the queries' gradients, stored as consecutive blocks [32 of size, 32 queries].
   void add_q_slopes(bool first, int64_t key_tiles) {
     float* block = q_slopes_.get();
     for (int64_t query = 0; query < queries_padded_; query += kBlock)
@@ -228,7 +230,7 @@ class Backward {
   const int64_t chunk_ = std::min(kChunk, round_up(shape_.keys, kBlock));
   const int64_t chunk_stride_ = odd_lines(chunk_);
   int64_t sample_ = 0, key_head_ = 0;
-  Aligned<bf16> q_rows_, out_slope_rows_;        // [queries, width], of several heads
+  Aligned<bf16> q_rows_, out_slope_rows_;        // [queries, width], one group of heads
   Aligned<bf16> q_tiles_, out_slope_tiles_;      // W [queries, size]
   Aligned<bf16> q_columns_, out_slope_columns_;  // W [size, queries]
   Aligned<bf16> k_tiles_, k_columns_;            // W [chunk, size]; [width, chunk]
@@ -236,9 +238,9 @@ class Backward {
   Aligned<bf16> p_, score_slopes_;               // [32 keys, queries]
   Aligned<bf16> chunk_slopes_;                   // W [queries, chunk]
   Aligned<float> log_sums_, delta_;              // [queries]
-  Aligned<float> q_slopes_;                      // blocks
-  std::unique_ptr<int32_t[]> seen_;              // [queries] keys that each sees
-  std::unique_ptr<int64_t[]> bias_at_;           // [queries] its bias for key 0
+  Aligned<float> q_slopes_;                      // blocks [32 of size, 32 queries]
+  std::unique_ptr<int32_t[]> seen_;              // [queries] number of keys that each sees
+  std::unique_ptr<int64_t[]> bias_at_;           // [queries] where the bias for its key 0 is
   alignas(64) float scores_[kBlock * kBlock], p_slopes_[kBlock * kBlock], sums_[kBlock * kBlock];
 };
 

@@ -1,4 +1,4 @@
-// Attention forward in bf16: 32 queries at a time meet all the keys that they see.
+// Attention forward in bf16: blocks of 32 queries meet all the keys that they see.
 #include <algorithm>
 #include <cmath>
 
@@ -8,7 +8,8 @@ namespace patina::kernels {
 
 namespace {
 
-// So few queries are cheaper key by key: packing the keys would cost more than it saves.
+// With this few queries the products run key by key: packing the keys would cost more than it
+// saves.
 constexpr int64_t kFewQueries = 4;
 
 class Forward {
@@ -36,7 +37,7 @@ class Forward {
   }
 
  private:
-  // Queries [first, first + rows) and how many keys the one that sees most of them sees.
+  // Queries [first, first + rows), and the largest number of keys that any of them sees.
   struct Queries {
     int64_t first = 0, rows = 0, keys = 0;
     PaddedRows q;
@@ -81,7 +82,7 @@ class Forward {
                scores_.get() + key, stride_);
   }
 
-  // Of queries [first, first + rows), whose weights are `width` wide.
+  // Softmax of queries [first, first + rows), whose weights are `width` wide.
   void softmax(int64_t first, int64_t rows, int64_t width) {
     const Bias& bias = inputs_.bias;
     for (int64_t i = 0; i < rows; ++i) {
@@ -141,7 +142,8 @@ class Forward {
   const Instructions& set_;
   const int64_t group_ = shape_.heads / shape_.key_heads;
   const int64_t width_ = round_up(shape_.size, kTileK);
-  // Of scores, an odd number of cache lines, so that the rows spread over all of the cache.
+  // Row stride of the scores: an odd number of cache lines, so that rows spread over all cache
+  // sets.
   const int64_t stride_ = round_up(shape_.keys, kBlock) + kTileN;
   int64_t sample_ = 0, key_head_ = 0;
   Aligned<bf16> q_room_, key_tiles_, value_tiles_;

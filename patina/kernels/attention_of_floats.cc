@@ -1,5 +1,5 @@
-// Attention in floats: some queries of a head at a time meet all keys. Each step is a product of
-// whole matrices, since that is what the strips of floats are good at.
+// Attention in fp32: a block of queries of one head meets all keys. Each step is a product of whole
+// matrices, since the fp32 product kernels are fastest on those.
 #include <algorithm>
 #include <cmath>
 
@@ -9,16 +9,17 @@ namespace patina::kernels {
 
 namespace {
 
-constexpr int64_t kQueries = 112;  // at a time: a multiple of the 14 rows that AVX-512 multiplies
-// So few queries are cheaper key by key: packing the keys would cost more than it saves.
+constexpr int64_t kQueries = 112;  // per block: a multiple of the 14 rows that AVX-512 multiplies
+// With this few queries the products run key by key: packing the keys would cost more than it
+// saves.
 constexpr int64_t kFewQueries = 4;
 
-// Some queries of a head: [first, first + count).
+// Queries [first, first + count) of one head.
 struct Queries {
   int64_t head = 0, first = 0, count = 0;
 };
 
-// One unit's keys and values, and where the scores of some queries are made.
+// The packed keys and values of one unit, and the buffer for the scores of one block of queries.
 class Unit {
  public:
   Unit(const AttentionShape& shape, const AttentionInputs<float>& inputs, const Instructions& set)
@@ -51,12 +52,12 @@ class Unit {
     return all.data + sample_ * all.sample + head * all.head + query * all.query;
   }
 
-  // Of a query among [B,H,T].
+  // Index of a query in [B,H,T].
   int64_t place(int64_t head, int64_t query) const {
     return (sample_ * shape_.heads + head) * shape_.queries + query;
   }
 
-  // scores [count, keys] = the rows of `view` times W [keys, size].
+  // scores [count, keys] = rows of `view` times Wᵀ, W [keys, size].
   void score(const Queries& some, const Strided<const float>& view, const float* tiles,
              float* scores) const {
     set_.floats.product({.a = view.at(sample_, some.head, some.first),
@@ -69,7 +70,7 @@ class Unit {
                          .c_stride = stride_});
   }
 
-  // The rows of `view` = weights [count, keys] times W [size, keys].
+  // rows of `view` = weights [count, keys] times Wᵀ, W [size, keys].
   void mix(const Queries& some, const float* weights, const float* tiles,
            const Strided<float>& view) const {
     set_.floats.product({.a = weights,
@@ -86,7 +87,7 @@ class Unit {
   const AttentionInputs<float>& inputs_;
   const Instructions& set_;
   const int64_t group_ = shape_.heads / shape_.key_heads;
-  const int64_t stride_ = round_up(shape_.keys, kTileN);  // of scores
+  const int64_t stride_ = round_up(shape_.keys, kTileN);  // row stride of the scores
   const int64_t rows_ = std::min(kQueries, shape_.queries);
   const int64_t key_tiles_size_ = tiles_size<float>(shape_.keys, shape_.size);
   const int64_t column_tiles_size_ = tiles_size<float>(shape_.size, shape_.keys);
@@ -195,7 +196,7 @@ class Backward : Unit {
   }
 
  private:
-  // A query's scores become probabilities, and the slopes of those the slopes of its scores.
+  // In place, for one query: scores -> softmax, dL/dP -> dL/dS.
   void slope(int64_t head, int64_t query, int64_t row) {
     float delta = 0;
     set_.floats.attention.dots(slopes_.out.at(sample_, head, query),
@@ -212,7 +213,7 @@ class Backward : Unit {
                                   .width = stride_});
   }
 
-  // The rows of `to` (+)= weights [count, keys] turned, times the queries' rows of `view`.
+  // rows of `to` (+)= weightsᵀ · rows of `view`. weights [count, keys].
   void add(const Queries& some, const float* weights, const Strided<const float>& view,
            const Strided<float>& to, bool first) {
     set_.floats.pack(view.at(sample_, some.head, some.first), 1, view.row, shape_.size, some.count,

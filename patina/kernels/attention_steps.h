@@ -1,4 +1,4 @@
-// What attention does to rows of numbers between its products: one table per instruction set.
+// The row operations of attention between its matrix products: one table per instruction set.
 #pragma once
 
 #include <cstdint>
@@ -7,21 +7,22 @@
 
 namespace patina::kernels {
 
-/// What a bias holds where a key is hidden, or less: such a key has no part in the softmax.
+/// A bias of this value or less hides the key: it takes no part in the softmax.
 inline constexpr float kHidden = -1e30f;
 
-/// One query's scores on their way to probabilities.
+/// Softmax of one query's scores, without the division by the sum.
 struct SoftmaxRow {
   float* scores = nullptr;      // [keys rounded up to 16]
-  int64_t keys = 0;             // that the query sees
-  float scale = 1;              // above 0
-  const float* bias = nullptr;  // added to the scaled scores; key to key `bias_step`; may be null
+  int64_t keys = 0;             // number of keys that the query sees
+  float scale = 1;              // must be positive
+  const float* bias = nullptr;  // added to the scaled scores, one value every `bias_step` elements;
+                                // null: none
   int64_t bias_step = 0;
-  int64_t width = 0;  // of the weights, a multiple of 16
-  float largest = 0;  // out: of the scores; 0 where every key is hidden
-  float sum = 0;      // out: of the weights
+  int64_t width = 0;  // width of the weights, a multiple of 16
+  float largest = 0;  // out: largest score; 0 where every key is hidden
+  float sum = 0;      // out: sum of the weights
 
-  /// Out: exp(score - largest), zeros behind, in place of the scores.
+  /// Out: exp(score - largest), padded with zeros, stored over the scores.
   template <class T>
   T* weights() const {
     return reinterpret_cast<T*>(scores);
@@ -31,46 +32,47 @@ struct SoftmaxRow {
 template <class T>
 struct Slopes;
 
-/// In bf16, a block of 32 keys x 32 queries on its way to the scores' slopes.
+/// bf16: from scores to score gradients for a block of 32 keys x 32 queries.
 template <>
 struct Slopes<bf16> {
   float* scores = nullptr;           // [32,32] overwritten
-  const float* p_slopes = nullptr;   // [32,32] of the loss by the probabilities
-  const float* log_sums = nullptr;   // [32] of the queries
-  const float* delta = nullptr;      // [32] Σ p_slopes p over a query's keys
-  float scale = 1;                   // of the scores
-  const int32_t* seen = nullptr;     // [32] keys that each query sees; null: all
+  const float* p_slopes = nullptr;   // [32,32] dL/dP
+  const float* log_sums = nullptr;   // [32] log Σ exp of each query's scores
+  const float* delta = nullptr;      // [32] Σ dL/dP P over each query's keys
+  float scale = 1;                   // factor of the scores
+  const int32_t* seen = nullptr;     // [32] number of keys that each query sees; null: all
   const float* bias = nullptr;       // null: none
-  const int64_t* bias_at = nullptr;  // [32] each query's first, from which keys are bias_step apart
+  const int64_t* bias_at = nullptr;  // [32] where each query's bias starts; its values are
+                                     // bias_step apart
   int64_t bias_step = 0;
-  int64_t first_key = 0, keys = 0;         // that the block begins with, and has
+  int64_t first_key = 0, keys = 0;         // first key of the block, number of keys in it
   bf16* p = nullptr;                       // [32,32] out: probabilities
-  bf16* slopes = nullptr;                  // [32,32] out: p (p_slopes - delta)
-  int64_t stride = 0;                      // of both
-  bf16 *left = nullptr, *right = nullptr;  // out: the slopes as two tiles [32 queries, 32 keys]
+  bf16* slopes = nullptr;                  // [32,32] out: dL/dS = P (dL/dP - delta)
+  int64_t stride = 0;                      // row stride of p and slopes
+  bf16 *left = nullptr, *right = nullptr;  // out: dL/dS as two tiles [32 queries, 32 keys]
 };
 
-/// In floats, one query's scores on their way to their slopes.
+/// fp32: from scores to score gradients for one query.
 template <>
 struct Slopes<float> {
   float* scores = nullptr;    // [keys rounded up to 16] out: probabilities
-  float* p_slopes = nullptr;  // of the loss by them; out: scale p (p_slopes - delta)
-  int64_t keys = 0;           // that the query sees
+  float* p_slopes = nullptr;  // dL/dP; out: scale P (dL/dP - delta)
+  int64_t keys = 0;           // number of keys that the query sees
   float scale = 1;
   const float* bias = nullptr;  // null: none
   int64_t bias_step = 0;
   float log_sum = 0, delta = 0;
-  int64_t width = 0;  // of both, a multiple of 16: zeros behind the keys
+  int64_t width = 0;  // width of both arrays, a multiple of 16, padded with zeros
 };
 
-/// T, bf16 or float, is what the products read.
+/// T, bf16 or float, is the type that the products read.
 template <class T>
 struct AttentionSteps {
   void (*softmax)(SoftmaxRow* rows, int64_t n);
   void (*slopes)(const Slopes<T>& slopes);
-  /// to[i] = x · row i, for rows [n,d].
+  /// to[i] = x · row i, for n rows of d numbers, `stride` apart.
   void (*dots)(const T* x, const T* rows, int64_t stride, int64_t n, int64_t d, float* to);
-  /// to [d] = the sum of rows [n,d], each times its weight.
+  /// to [d] = Σ weights[i] row i, for n rows of d numbers, `stride` apart.
   void (*mix)(const T* weights, const T* rows, int64_t stride, int64_t n, int64_t d, float* to);
   void (*scale)(const float* from, float by, int64_t n, T* to);
 };

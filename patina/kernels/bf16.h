@@ -1,4 +1,4 @@
-// bf16: the upper half of a float. Written so that loops over it become vector instructions.
+// bf16: the upper 16 bits of a float. Written so that compilers vectorise loops over it.
 #pragma once
 
 #include <bit>
@@ -8,7 +8,7 @@ namespace patina::kernels {
 
 using bf16 = uint16_t;
 
-/// To the nearest, ties to even; NaN stays NaN.
+/// Rounds to nearest, ties to even; NaN stays NaN.
 [[gnu::always_inline]] inline bf16 to_bf16(float x) {
   const auto bits = std::bit_cast<uint32_t>(x);
   const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;

@@ -1,4 +1,4 @@
-// How much arithmetic was asked for: multiply-adds of matrix products, two operations each, counted
+// Counts the arithmetic requested: multiply-adds of matrix products, two operations each, computed
 // from their shapes.
 #pragma once
 
@@ -8,7 +8,7 @@ namespace patina {
 
 struct Flops {
   int64_t forward = 0;
-  int64_t backward = 0;  // of the graphs that were built, whether or not they were walked
+  int64_t backward = 0;  // of the graphs that were built, whether or not backward ran
 
   Flops& operator+=(const Flops& more) {
     forward += more.forward;
@@ -26,7 +26,8 @@ struct Flops {
   }
 };
 
-/// Of the current work so far (base/work.h), on all its threads; nothing where there is none.
+/// Counts of the current work (base/work.h) so far, over all its threads; zeros if no work is
+/// active.
 Flops flops();
 void count_flops(int64_t forward, int64_t backward);
 

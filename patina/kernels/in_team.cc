@@ -10,7 +10,7 @@
 namespace patina::kernels {
 
 void in_team(int64_t n, int64_t least, const std::function<void(int64_t, int64_t)>& work) {
-  constexpr int64_t kPiecesAThread = 4;  // so that a thread that comes late has one to take
+  constexpr int64_t kPiecesAThread = 4;  // so that a thread that starts late still finds work
   const int64_t threads = tensor_threads(), pieces = std::min(n / least, threads * kPiecesAThread);
   if (threads == 1 || pieces < 2 || at::in_parallel_region()) {
     if (n > 0) work(0, n);

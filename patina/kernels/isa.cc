@@ -11,7 +11,7 @@ namespace patina::kernels {
 
 namespace {
 
-// Linux lets a process use the tile registers once it has asked (arch_prctl, since 5.16).
+// Linux lets a process use the tile registers only after a request (arch_prctl, since 5.16).
 bool tiles_permitted() {
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;

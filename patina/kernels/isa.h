@@ -1,4 +1,4 @@
-// What this processor's cores can do, as far as kernels differ by it.
+// Which instruction sets of this processor the kernels use.
 #pragma once
 
 #include <string_view>
@@ -7,14 +7,15 @@ namespace patina::kernels {
 
 enum class Isa { portable, avx2, avx512, avx512_bf16, amx };
 
-/// The best that works here, asked once. AMX needs the system's permission, which is requested.
-/// The environment variable PATINA_ISA ("portable", "avx2", ...) lowers it.
+/// The best instruction set that works here, determined once. AMX needs a permission of the
+/// operating system, which is requested. The environment variable PATINA_ISA ("portable", "avx2",
+/// ...) selects a lower one.
 Isa isa();
 std::string_view name(Isa isa);
 
-/// Whether bf16 takes less time than fp32: with AMX, and with AVX512-BF16 on AMD's processors,
-/// which make twice as many multiply-adds in bf16. Intel's make as many, and without either bf16 is
-/// taken apart.
+/// Whether bf16 is faster than fp32: with AMX, and with AVX512-BF16 on AMD processors, which do
+/// twice as many multiply-adds in bf16. Intel processors without AMX do as many as in fp32, and
+/// processors without either emulate bf16.
 bool bf16_is_faster();
 
 }  // namespace patina::kernels

@@ -41,14 +41,14 @@ at::ScalarType PackedWeight::type() const {
 
 namespace {
 
-// y = act(x Wᵀ + b) + add, backwards.
+// Backward of y = act(x Wᵀ + b) + add.
 template <class T>
 struct LinearBack : public Backward {
   std::shared_ptr<const PackedWeight> packed;
   Tensor weight;
   Activation activation = Activation::none;
-  Tensor before;  // [M,N] of T: what the activation read
-  Tensor x;       // [M, K rounded up] of T, kept where the weight takes a gradient
+  Tensor before;  // [M,N] of T: input of the activation
+  Tensor x;       // [M, K rounded up] of T, kept if the weight requires a gradient
   std::vector<int64_t> x_shape;
 
   Tensors gradients(const Tensor& dy) override {
@@ -75,14 +75,15 @@ struct LinearBack : public Backward {
     return inner;
   }
 
-  // gᵀ x: [N,K]. Threads share the rows, in parts that do not depend on how many they are.
+  // gᵀ x: [N,K]. Threads share the rows in parts that do not depend on the number of threads.
   Tensor weight_gradient(const Tensor& g) const {
     constexpr int64_t kMostParts = 8, kSmall = 1 << 18;
     const int64_t m = rows_of(g), wide = x.size(-1), n = packed->n(), k = packed->k();
     const Tensor slopes = g.view({m, -1}).slice(1, 0, n);
     if constexpr (std::is_same_v<T, float>)
       return at::mm(slopes.t(), x.view({m, k})).view(weight.sizes());
-    const int64_t least = n * k < kSmall ? 512 : 2048;  // a large sum a part costs more
+    const int64_t least = n * k < kSmall ? 512 : 2048;  // each part has a sum of its own, which
+                                                        // costs more if it is large
     const int64_t rows = std::max(least, (m + kMostParts - 1) / kMostParts);
     const int64_t parts = (m + rows - 1) / rows;
     const Tensor sums = at::empty({parts, n, k});

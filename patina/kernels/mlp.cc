@@ -1,5 +1,5 @@
-// An MLP with frozen weights in one piece: some rows at a time go through both layers, so that what
-// lies between them stays in the second cache, forward and backward.
+// An MLP with frozen weights as one operation: blocks of rows go through both layers, so that the
+// hidden layer stays in the second-level cache, forward and backward.
 #include "patina/base/error.h"
 #include "patina/kernels/flops.h"
 #include "patina/kernels/packed_weight.h"
@@ -8,23 +8,25 @@ namespace patina::kernels {
 
 namespace {
 
-// Rows at a time: as many as products take at once (14 floats or 32 bf16), and few enough.
+// Rows per block: as many as a product takes at once (14 in fp32, 32 in bf16), times a small
+// factor.
 template <class T>
 constexpr int64_t kRowsAtOnce = std::is_same_v<T, bf16> ? 128 : 112;
 
-// One layer's side as a product reads it.
+// Input or output of a layer in the form that a product reads.
 template <class T>
 Product<T> product_of(const Tiles<T>& tiles) {
   return {.tiles = tiles.memory.get(), .n = tiles.n, .k = tiles.k};
 }
 
-// Calls work(first, rows, hidden) for some rows at a time, where `hidden` has room for them.
+// Calls work(first, rows, hidden) for block after block of rows; `hidden` has room for their hidden
+// layer.
 template <class T, class Work>
 void some_rows(int64_t rows, int64_t hidden_width, const Work& work) {
   const int64_t blocks = (rows + kBlock - 1) / kBlock;
   in_team(blocks, 2, [&](int64_t from, int64_t end) {
     const auto hidden = aligned<T>(kRowsAtOnce<T> * hidden_width);
-    if constexpr (std::is_same_v<T, bf16>)  // what follows a row's end is read as well
+    if constexpr (std::is_same_v<T, bf16>)  // the padding is read as well
       std::fill_n(hidden.get(), kRowsAtOnce<T> * hidden_width, bf16{0});
     const int64_t last = std::min(end * kBlock, rows);
     for (int64_t first = from * kBlock; first < last; first += kRowsAtOnce<T>)
@@ -36,7 +38,7 @@ template <class T>
 struct MlpBack : public Backward {
   FrozenLinear first, second;
   Activation activation = Activation::none;
-  Tensor before;  // [M,H] of T: what the activation read
+  Tensor before;  // [M,H] of T: input of the activation
   std::vector<int64_t> x_shape;
 
   Tensors gradients(const Tensor& dy) override {

@@ -23,7 +23,7 @@ class GraphNode : public autograd::Node {
     NoGrad no_grad;
     return backward_->gradients(grads[0]);
   }
-  // Called once backward is through: what the forward pass kept goes with it.
+  // Called when backward is done: frees what the forward pass kept.
   void release_variables() override { backward_.reset(); }
 
   std::unique_ptr<Backward> backward_;
@@ -31,7 +31,7 @@ class GraphNode : public autograd::Node {
 
 namespace {
 
-// LibTorch 1.13 shares its nodes by shared_ptr, later versions count references within them.
+// LibTorch 1.13 holds its nodes by shared_ptr, later versions by an intrusive pointer.
 template <class N>
 requires std::is_base_of_v<c10::intrusive_ptr_target, N> c10::intrusive_ptr<N> made(
     const Tensors& inputs, std::unique_ptr<Backward> backward) {

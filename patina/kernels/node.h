@@ -1,5 +1,5 @@
-// What the kernels' operations on tensors share: nodes of LibTorch's graph with a backward of ours,
-// and rows of either type.
+// Base of the kernels' tensor operations: nodes of LibTorch's autograd graph with a custom
+// backward, and access to rows of either type.
 #pragma once
 
 #include <algorithm>
@@ -15,24 +15,24 @@ namespace patina::kernels {
 
 using Tensors = std::vector<Tensor>;
 
-/// An operation's backward in LibTorch's graph. It holds what the forward pass kept.
+/// The backward of an operation in LibTorch's autograd graph. Holds what the forward pass kept.
 class Backward {
  public:
   virtual ~Backward() = default;
-  /// The gradients of the inputs, in the order `record` was given them, for the gradient `dy` of
-  /// the output, which is defined. One that nobody reads may stay undefined.
+  /// Returns the gradients of the inputs, in the order they were given to `record`. `dy` is the
+  /// gradient of the output and defined. A gradient that is not needed may stay undefined.
   virtual Tensors gradients(const Tensor& dy) = 0;
 
  protected:
-  /// Whether somebody reads the gradient of input `i`.
+  /// Whether the gradient of input `i` is needed.
   bool wanted(int i) const;
 
  private:
   friend class GraphNode;
-  const void* graph_ = nullptr;  // the node of LibTorch's graph that owns this
+  const void* graph_ = nullptr;  // the node of LibTorch's graph that owns this object
 };
 
-/// Makes `y` the result of an operation on `inputs`, whose backward is `backward`.
+/// Makes `y` the result of an operation on `inputs` with the given backward.
 void record(Tensor& y, const Tensors& inputs, std::unique_ptr<Backward> backward);
 
 inline bool takes_gradient(const Tensor& t) {
@@ -58,7 +58,7 @@ void by_type(const Tensor& t, Work&& work) {
     work.template operator()<float>();
 }
 
-// That are worth a thread.
+// Rows below which another thread does not pay.
 inline constexpr int64_t kRowsAThread = 64;
 
 inline int64_t rows_of(const Tensor& x) {

@@ -1,4 +1,4 @@
-// What a packed weight is made of, and products of a tensor's rows with it: shared by the
+// The contents of a packed weight, and products of a tensor's rows with it. Shared by all
 // operations that multiply by weights.
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace patina::kernels {
 
-// [rows, k rounded up] of T; x itself where it is that already.
+// [rows, k rounded up] of T, contiguous; returns x if it already has that form.
 template <class T>
 inline Tensor rows_for(const Tensor& x) {
   const int64_t k = x.size(-1), wide = round_up(k, kStep<T>);
@@ -36,7 +36,7 @@ struct Tiles {
   Aligned<T> memory;
   int64_t n = 0, k = 0;
 
-  // Element (i, j) of W is at from[i * row + j * column].
+  // Packs W, whose element (i, j) is from[i * row + j * column].
   template <class From>
   static Tiles of(const From* from, int64_t row, int64_t column, int64_t n, int64_t k) {
     Tiles tiles{aligned<T>(tiles_size<T>(n, k)), n, k};
@@ -45,7 +45,7 @@ struct Tiles {
   }
 };
 
-// Rows and columns of a product.
+// A range of rows and columns of a product.
 struct Part {
   int64_t row = 0, rows = 0, column = 0, columns = 0;
 };
@@ -63,11 +63,11 @@ inline Product<T> part_of(Product<T> p, const Part& part, int64_t bytes) {
   return p;
 }
 
-// Fills in a product's rows and shares them among threads; of few rows, the columns.
+// Completes a product and splits its rows among threads, or its columns if the rows are few.
 template <class T>
 inline void multiply_rows(Product<T> product, const Tensor& a, const Tiles<T>& tiles,
                           const Tensor& c) {
-  constexpr int64_t kWeights = 1 << 19;  // that are worth a thread
+  constexpr int64_t kWeights = 1 << 19;  // below this many another thread does not pay
   const int64_t rows = rows_of(a);
   product.a = data<T>(a);
   product.tiles = tiles.memory.get();
@@ -95,7 +95,7 @@ inline void multiply_rows(Product<T> product, const Tensor& a, const Tiles<T>& t
     });
 }
 
-// [N,K] float, contiguous.
+// The weight as [N,K] float, contiguous.
 inline Tensor weight_matrix(const Tensor& weight) {
   return weight.detach().flatten(1).to(at::kFloat).contiguous();
 }
@@ -119,7 +119,7 @@ struct PackedWeight::Parts {
   };
 
   int64_t n = 0, k = 0;
-  Aligned<float> bias;  // [N rounded up], zeros where there is none
+  Aligned<float> bias;  // [N rounded up], zeros if there is none
   std::variant<std::monostate, Sides<bf16>, Sides<float>> sides;
 
   template <class T>

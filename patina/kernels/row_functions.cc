@@ -31,7 +31,7 @@ struct NormBack : public Backward {
     return dx;
   }
 
-  // Sums over rows, in parts that do not depend on how many threads there are.
+  // Sums over rows, in parts that do not depend on the number of threads.
   template <class T>
   void weights_back(const Tensor& dy, Tensors& out) const {
     constexpr int64_t kParts = 16;
@@ -86,7 +86,7 @@ Tensor norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double ep
 
 namespace {
 
-// Of activations, and of gates, whose rows have two halves.
+// Backward of activations, and of gates, whose rows have two halves.
 struct ActivationBack : public Backward {
   Activation activation = Activation::none;
   bool gated = false;

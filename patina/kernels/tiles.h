@@ -1,6 +1,6 @@
-// Matrix products in bf16 or fp32 with sums in fp32, in the form the processor likes best: one side
-// lies in tiles, packed once; the other is read row by row. A row's results depend on that row
-// only, whatever else is in the batch and however many threads there are.
+// Matrix products in bf16 or fp32 with fp32 sums, in the layout that is fastest on the processor:
+// one operand is packed into tiles once, the other is read row by row. Each result row depends on
+// its input row only, not on the rest of the batch or the number of threads.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@
 namespace patina::kernels {
 
 inline constexpr int64_t kTileN = 16, kTileK = 32, kTile = kTileN * kTileK;
-inline constexpr int64_t kBlock = 32;  // rows and columns of a product that are made together
+inline constexpr int64_t kBlock = 32;  // rows and columns of a block of the product
 
-/// Rows that a product reads go on, with zeros, up to a multiple of this.
+/// Rows that a product reads are padded with zeros to a multiple of this.
 template <class T>
 inline constexpr int64_t kStep = sizeof(T) == sizeof(bf16) ? kTileK : 1;
 
@@ -33,13 +33,13 @@ using Aligned = std::unique_ptr<T[], FreeAligned>;
 template <class T>
 Aligned<T> aligned(int64_t count);  // T is float or bf16; throws std::bad_alloc
 
-/// W [n,k] in tiles, zeros where W has ended: of bf16 [n/16, even][k/32][16 pairs of k][16 n][2],
-/// of floats [n/32][k][32 n].
+/// W [n,k] in tiles, padded with zeros. bf16: [n/16, even][k/32][16 pairs of k][16 n][2]; float:
+/// [n/32][k][32 n].
 template <class T>
-int64_t tiles_size(int64_t n, int64_t k) {  // elements
+int64_t tiles_size(int64_t n, int64_t k) {  // number of elements
   return round_up(n, kBlock) * round_up(k, kStep<T>);
 }
-/// Element (i, j) of W is at from[i * row + j * column].
+/// Packs W, whose element (i, j) is from[i * row + j * column].
 void pack(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles);
 void pack(const bf16* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles);
 void pack(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, float* tiles);
@@ -48,8 +48,8 @@ void pack(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, 
 template <class T>
 struct Product {
   const T* a = nullptr;  // [m, k rounded up], zeros behind k
-  int64_t a_stride = 0;  // elements from row to row, here and below
-  int64_t a_step = 1;    // elements from one to the next in a row; of bf16 always 1
+  int64_t a_stride = 0;  // row stride in elements, here and below
+  int64_t a_step = 1;    // column stride in elements; 1 for bf16
   int64_t m = 0;
   const T* tiles = nullptr;  // W [n,k]
   int64_t n = 0, k = 0;
@@ -57,43 +57,43 @@ struct Product {
   Activation activation = Activation::none;
   const float* add = nullptr;  // [m,n]
   int64_t add_stride = 0;
-  T* before = nullptr;  // [m,n] what the activation read, kept for its slope
+  T* before = nullptr;  // [m,n] out: input of the activation, kept for its derivative
   int64_t before_stride = 0;
-  void* c = nullptr;    // [m,n] float, or,
-  bool rounds = false;  // where T is it too, bf16
+  void* c = nullptr;    // [m,n]: float, or bf16 when `rounds` and T is bf16
+  bool rounds = false;  // round the result to T
   int64_t c_stride = 0;
 };
 
-/// What products in floats, and what stands between them, are made of.
+/// The fp32 kernels: products and row operations.
 struct FloatKernels {
   void (*product)(const Product<float>& product);
-  /// As the function of this name.
+  /// See the functions of the same names.
   void (*pack)(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, float* tiles);
   Rows<float> rows;
   AttentionSteps<float> attention;
 };
 
-/// What stands between products in bf16.
+/// The bf16 row operations.
 struct Bf16Kernels {
-  /// As the functions of this name.
+  /// See the functions of the same names.
   void (*pack)(const bf16* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles);
   void (*pack_rounded)(const float* from, int64_t row, int64_t column, int64_t n, int64_t k,
                        bf16* tiles);
-  /// Wᵀ [k,n], both rounded up to 32, from the tiles of W [n,k].
+  /// Unpacks Wᵀ [k,n], both rounded up to 32, from the tiles of W [n,k].
   void (*unpack_transposed)(const bf16* tiles, int64_t n, int64_t k, bf16* to, int64_t stride);
-  /// [32,32] in place.
+  /// Transposes [32,32] in place.
   void (*transpose)(float* block);
   Rows<bf16> rows;
   AttentionSteps<bf16> attention;
 };
 
-/// What a processor can do. Sets share what they do alike.
+/// The kernels of one instruction set. Sets share those that do not differ.
 struct Instructions {
   const FloatKernels& floats;
   const Bf16Kernels& rounded;
-  /// Once in a thread before it multiplies in bf16.
+  /// To be called once per thread before it multiplies in bf16.
   void (*begin)();
-  /// sums [32,32], rows `sums_stride` apart, = A [32, 32 k_tiles] times two columns of tiles.
+  /// sums [32,32], with row stride `sums_stride`, = A [32, 32 k_tiles] times two columns of tiles.
   void (*block)(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
                 int64_t k_tiles, float* sums, int64_t sums_stride);
   void (*product)(const Product<bf16>& product);
@@ -107,10 +107,10 @@ struct Instructions {
   }
 };
 
-/// The best set that works here: see isa().
+/// The best set that works on this processor: see isa().
 const Instructions& instructions();
 
-/// On this thread.
+/// Computes the product on this thread.
 inline void multiply(const Product<bf16>& product) {
   instructions().begin();
   instructions().product(product);

@@ -1,4 +1,4 @@
-// A change to the frozen network by its name in a recipe.
+// Creates an adaptation of the frozen network by its name in a recipe.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@
 
 namespace patina {
 
-// Each acts in the tower that it is made for.
+// Each acts in the tower it is created for.
 
 std::unique_ptr<adapt::Adapter> make_adapter(const adapt::AdapterOptions& options,
                                              const TowerShape& tower, Random& random);
@@ -28,10 +28,10 @@ std::unique_ptr<adapt::Prompt> make_prompt(const adapt::PromptOptions& options,
 std::unique_ptr<adapt::ScaleShift> make_scale_shift(const adapt::ScaleShiftOptions& options,
                                                     const TowerShape& tower, Random& random);
 
-/// Those of the wanted blocks that the network has.
+/// The wanted blocks that exist in the network.
 std::vector<int64_t> blocks_within(const Backbone& backbone, const std::vector<int64_t>& wanted);
 
-/// A weight of the network by its name; undefined where there is none of that name.
+/// A weight of the network by its name; undefined if there is none.
 Tensor weight_of(const Backbone& backbone, std::string_view name);
 
 }  // namespace patina

@@ -1,4 +1,4 @@
-// Which task brought each class.
+// Which task introduced each class.
 #pragma once
 
 #include <numeric>
@@ -9,20 +9,20 @@
 
 namespace patina {
 
-/// Classes are numbered as they are met, so those of a task follow all earlier ones.
+/// Classes are numbered in order of appearance, so those of a task follow all earlier ones.
 class ClassTasks {
  public:
-  /// At a task's begin.
+  /// To be called when a task begins.
   void add(const Task& task) { fresh_.push_back(int64_t(task.fresh.size())); }
 
   int64_t classes() const { return first(fresh_.size()); }
-  /// Classes of all tasks but the newest, which is also the first class of that one.
+  /// The number of classes before the newest task, which is also that task's first class.
   int64_t known() const { return fresh_.empty() ? 0 : first(fresh_.size() - 1); }
-  /// The first class of a task; of the task after the newest, the number of classes.
+  /// The first class of a task; for the task after the newest, the number of classes.
   int64_t first(size_t task) const {
     return std::accumulate(fresh_.begin(), fresh_.begin() + std::ptrdiff_t(task), int64_t{0});
   }
-  /// Of each class its task: [K].
+  /// The task of each class: [K].
   Tensor task_of() const {
     std::vector<int64_t> tasks;
     for (size_t t = 0; t < fresh_.size(); ++t)
@@ -33,7 +33,7 @@ class ClassTasks {
   void state(Archive& a) { a("fresh", fresh_); }
 
  private:
-  std::vector<int64_t> fresh_;  // classes that each task brought
+  std::vector<int64_t> fresh_;  // number of new classes per task
 };
 
 }  // namespace patina

@@ -29,7 +29,7 @@ Lack no_units(const Backbone& backbone) {
 
 }  // namespace
 
-// Constants, so that rows made before main may hold them.
+// Constant-initialised, so that rows created before main can refer to them.
 constinit const Network Network::any{"any", [](const Backbone&) { return Lack(); }};
 constinit const Network Network::transformer{"transformer", no_blocks};
 constinit const Network Network::clip{"clip", no_common_space};

@@ -1,4 +1,4 @@
-// Learner: the interface every continual-learning method implements, and what it is made from.
+// Learner: the interface of every continual-learning method, and what it is constructed from.
 #pragma once
 
 #include <functional>
@@ -14,61 +14,60 @@
 
 namespace patina {
 
-/// A continual-learning method, running.
-///
-/// The order of calls for each task: begin_task, fit (whose epochs call begin_epoch, and loss,
-/// after_backward and after_step for every batch, in the first epoch remember too), end_task; then
-/// before_scores, and scores for evaluation. After a crash, `state` restores what it saved at the
-/// end of a task, or between two steps of fit's epochs; in the latter case begin_task is not called
-/// again, fit is, and begin_epoch for the epoch that was interrupted.
-///
-/// Where samples come once, `observe` takes the place of fit, batch by batch. Where the scenario
-/// does not tell when tasks end, begin_task and end_task are not called either: begin_classes is,
-/// when a batch brings classes that were never met. A learner that needs no boundaries makes room
+/// A continual-learning method.
+/// | Order of calls for each task: begin_task; fit, whose epochs call begin_epoch, and for every
+/// batch loss, after_backward and after_step, in the first epoch also remember; end_task; then
+/// before_scores, and scores for evaluation. When a run is resumed, `state` restores what it saved
+/// at the end of a task or between two steps of an epoch. In the second case begin_task is not
+/// called again; fit is, and begin_epoch for the interrupted epoch.
+/// | In a single-pass scenario `observe` is called batch by batch instead of fit. If task
+/// boundaries are unknown, begin_task and end_task are not called; begin_classes is called when a
+/// batch contains classes that are new. A learner that needs no boundaries grows its parameters
+/// there.
 /// for classes there.
 class Learner {
  public:
   virtual ~Learner() = default;
 
-  /// What to descend on a batch of the task; the trainer owns precision, backward and step. Scalar.
+  /// The loss of a batch (scalar). The trainer handles precision, backward and the optimizer step.
   virtual Tensor loss(const Batch& batch, const Step& step) = 0;
-  /// [B, classes seen]; of one sample: independent of the rest of the batch. Builds no graph. May
-  /// be called from several threads at a time.
+  /// Scores [B, classes seen]. A sample's scores must not depend on the rest of the batch. Builds
+  /// no graph. May be called from several threads at once.
   virtual Tensor scores(const Question& asked) const = 0;
-  /// What the optimizer of this task moves.
+  /// The parameters that this task's optimizer trains.
   virtual std::vector<ParamGroup> trainable() = 0;
-  /// Everything resuming needs beyond the backbone's initial weights; one call saves and loads.
+  /// Saves or loads all that resuming needs beyond the backbone's initial weights.
   virtual void state(Archive& a) = 0;
 
-  /// Grows heads, prompts, adapters; by default for the fresh classes.
+  /// Grows heads, prompts or adapters; by default calls begin_classes for the new classes.
   virtual void begin_task(const Task& task, Trainer& trainer);
-  virtual void begin_classes(int64_t /*fresh*/) {}  // so many classes are met for the first time
-  virtual void begin_epoch(const Step&) {}          // freeze what an epoch does not train
-  virtual void after_backward(const Step&) {}       // project gradients
+  virtual void begin_classes(int64_t /*fresh*/) {}       // the number of classes that are new
+  virtual void begin_epoch(const Step&) {}               // to freeze what an epoch does not train
+  virtual void after_backward(const Step&) {}            // to project gradients
   virtual void after_step(const Batch&, const Step&) {}  // moving averages, importance traces
   virtual void end_task(const Task&, Trainer&) {}        // Fisher, prototypes, herding, merging
-  virtual void remember(const Batch&) {}                 // of samples met for the first time: store
-  /// The epochs; a closed form overrides it.
+  virtual void remember(const Batch&) {}                 // to store samples that are new
+  /// Trains on the task, by default for epochs; a closed-form method overrides it.
   virtual void fit(const Task& task, Trainer& trainer);
-  /// Learns a batch whose samples come once: by default so many steps as the training options say,
-  /// then remember.
+  /// Learns a batch of a single-pass stream: by default `updates_per_batch` gradient steps, then
+  /// remember.
   virtual void observe(const Batch& batch, Trainer& trainer);
-  /// Whether it learns from features that chance has no part in: then samples that come once reach
-  /// it through the test transform.
+  /// Whether it learns from features without random augmentation. If so, a single-pass stream is
+  /// loaded with the test transform.
   virtual bool reads_features() const { return false; }
-  /// What must be done before scores are asked for, such as training on the memory alone.
+  /// Called before evaluation, for work such as training on the memory alone.
   virtual void before_scores(Trainer&) {}
 
-  /// Forgets a class: from then on all is as if it had never been learned, and the classes after it
-  /// are numbered one less. Throws Error(usage) where what is known of it cannot be taken out.
+  /// Forgets a class as if it had never been learned; the numbers of the classes after it decrease
+  /// by one. Throws Error(usage) if the method cannot remove what it knows of one class.
   virtual void forget(int64_t target);
 
-  /// What the record shows of the method's inside after a task's evaluation, such as how often each
-  /// prompt was chosen; null: nothing.
+  /// Internals for the record after a task's evaluation, such as how often each prompt was chosen;
+  /// null: none.
   virtual Json diagnostics() const;
 };
 
-/// A method without gradients: its knowledge comes from features alone.
+/// A method without gradients that computes its parameters from features.
 class ClosedFormLearner : public Learner {
  public:
   Tensor loss(const Batch&, const Step&) final;
@@ -76,8 +75,8 @@ class ClosedFormLearner : public Learner {
   void fit(const Task& task, Trainer& trainer) override = 0;
 };
 
-/// One that can learn its samples as they come, each once: offline it is shown every sample of a
-/// task once, too.
+/// A closed-form method that learns from single samples. Offline, each sample of a task is observed
+/// once as well.
 class StreamingLearner : public ClosedFormLearner {
  public:
   void observe(const Batch& batch, Trainer& trainer) override = 0;
@@ -85,7 +84,7 @@ class StreamingLearner : public ClosedFormLearner {
   bool reads_features() const override { return true; }
 };
 
-/// One group of everything in `modules` that takes gradients.
+/// One parameter group with everything in `modules` that requires gradients.
 template <class... Modules>
 ParamGroup trainable_group(Modules&&... modules) {
   ParamGroup group;
@@ -96,45 +95,47 @@ ParamGroup trainable_group(Modules&&... modules) {
   return group;
 }
 
-/// What a learner is made from.
+/// What a learner is constructed from.
 struct Setup {
   Backbone& backbone;  // lent; frozen
   Seeds seeds;
   Grant grant = {};                       // what the scenario lets it know
-  const SampleLoader* samples = nullptr;  // lent: how a memory gives back what it stored
+  const SampleLoader* samples = nullptr;  // lent: loads the samples that a memory stored
 
-  /// The same. Throws Error(usage) where there is none.
+  /// The same as a reference. Throws Error(usage) if there is none.
   const SampleLoader& loader() const;
 };
 
-/// A method's own options. Every default is the paper's value.
+/// The options of one method. Defaults are the paper's values.
 struct LearnerOptions {
   virtual ~LearnerOptions() = default;
   virtual void bind(Fields&) {}
 };
 
-/// The networks a method works on: a name for people, and a question that a network answers.
+/// A requirement on networks: a name for messages, and a check.
 struct Network {
   const char* name;
-  /// What a network lacks, as a sentence that follows the method's name; nothing where it will do.
+  /// What `backbone` is missing, as a sentence that follows the method's name; nothing if it is
+  /// suitable.
   std::optional<std::string> (*lack)(const Backbone& backbone);
 
   static const Network any;          // everything has features
-  static const Network transformer;  // blocks that can be adapted
-  static const Network clip;         // images and texts in one space, and a tokenizer
+  static const Network transformer;  // has blocks that can be adapted
+  static const Network clip;         // images and texts in one embedding space, and a tokenizer
   static const Network mlp;          // every unit can be masked
   friend bool operator==(const Network& a, const Network& b) { return a.lack == b.lack; }
 };
 
-/// A method's row in the registry: what it is, what it needs, how it is made.
+/// A method's row in the registry: description, requirements and constructor.
 struct LearnerRow {
   std::string name, family;  // filled in from learners.def
   std::string paper;         // "Zhou et al., IJCV 2024"
   std::string about;         // the idea in one sentence
-  std::string stores;        // what it keeps beside the pre-trained network
-  std::string differs;       // from other implementations, and why; empty: nothing to know
+  std::string stores;        // what it stores besides the pre-trained network
+  std::string differs;       // how and why it differs from other implementations; empty: nothing
+                             // known
   Grant needs;
-  bool keeps_samples = false;  // of earlier tasks, as many as its options say
+  bool keeps_samples = false;  // samples of earlier tasks, as many as its options say
   Network network = Network::transformer;
   TrainingOptions training;  // the paper's
   std::function<std::unique_ptr<LearnerOptions>()> options;

@@ -1,5 +1,5 @@
-// The classical set-up: one network and one linear head over all classes, trained as a whole. What
-// a method does about forgetting comes on top.
+// Base for methods that train one network and one linear head over all classes. A method adds its
+// measures against forgetting.
 #pragma once
 
 #include <functional>
@@ -11,8 +11,8 @@
 
 namespace patina {
 
-/// Scores where every sample is asked of its own task's network, `scored(task, input)`: of a batch
-/// that says which task each sample is of. [B,K]
+/// Task-incremental scores: `scored(task, input)` is called for the samples of each task of a batch
+/// with known task identities. [B,K]
 Tensor by_task(const Question& asked,
                const std::function<Tensor(int64_t task, const Input& input)>& scored);
 
@@ -30,12 +30,12 @@ class NetworkLearner : public Learner {
  protected:
   /// Scores with a graph: [B,K].
   Tensor outputs(const Input& input) const { return head_(backbone_.features(input)); }
-  /// Scores where those that do not compete with a sample's class at test time are -inf: of other
-  /// tasks' classes, where the task will be told; otherwise none. [B,K], [B] -> [B,K]
+  /// If the task is known at test time, sets the scores of other tasks' classes to -inf, since they
+  /// do not compete with a sample's class; otherwise returns them unchanged. [B,K], [B] -> [B,K]
   Tensor competing(const Tensor& outputs, const Tensor& target) const;
-  /// Mean cross-entropy among those that compete.
+  /// Mean cross-entropy over the competing scores.
   Tensor task_loss(const Tensor& outputs, const Tensor& target) const;
-  /// What takes gradients in the network and the head, in the order of `trainable`.
+  /// The tensors of network and head that require gradients, in the order of `trainable`.
   std::vector<nn::NamedTensor> learned();
 
   Backbone& backbone() const { return backbone_; }
@@ -49,7 +49,7 @@ class NetworkLearner : public Learner {
   Seeds seeds_;
   Grant grant_;
   nn::LinearHead head_;
-  ClassTasks tasks_;  // where the stream tells them
+  ClassTasks tasks_;  // empty if task boundaries are unknown
 };
 
 }  // namespace patina

@@ -32,9 +32,10 @@ Trainer::Trainer(TrainingOptions options, const Feed& train, const Feed& test, T
 Trainer::~Trainer() = default;
 
 void Trainer::learn(Learner& learner, const Task& task, const Grant& grant) {
-  // Before the learner grows: the moments are those of the parameters it was stopped with.
+  // Before the learner grows: the restored moments belong to the parameters at the time of the
+  // save.
   if (!grant.many_passes && !restored_.empty()) start_optimizer(learner);
-  // Samples that come once are met batch by batch and in no other way.
+  // Single-pass samples are only available batch by batch.
   Task boundary = task;
   if (!grant.many_passes) boundary.train = nullptr;
   if (!std::exchange(in_task_, true) && grant.boundaries) learner.begin_task(boundary, *this);
@@ -139,7 +140,8 @@ void Trainer::epochs(Learner& learner, const Task& task, int64_t epochs) {
       if (between_steps_) between_steps_();
     });
   }
-  // The last step's gradients are as large as what was trained; what comes next may train others.
+  // The last step's gradients take as much memory as the parameters trained; the next may be
+  // others.
   optimizer_->zero_grad();
   optimizer_.reset();
   epoch_ = step_ = 0;
@@ -177,7 +179,7 @@ void Trainer::pass(Learner& learner, const Task& task, bool told) {
   Loader loader(stretch, feed, pool_, std::move(order), options_.batch_size, seeds("augment"));
   loader.seek(step_);
   while (const auto batch = loader.next()) {
-    // Classes are numbered as they appear.
+    // Classes are numbered in order of appearance.
     const int64_t met = std::max(met_, batch->target.max().item<int64_t>() + 1);
     const int64_t fresh = met - std::exchange(met_, met);
     if (fresh > 0 && !told) learner.begin_classes(fresh);
@@ -218,8 +220,8 @@ FeatureSet Trainer::features(const Backbone& backbone, const Dataset& data,
   return set;
 }
 
-// Fills in the features the backbone's cache knows; returns which samples it does not, in the order
-// they are to be loaded. Asked batch by batch, since a batch that is whole is a pass saved.
+// Fills in the features that the backbone's cache has; returns the other samples, in the order to
+// load them. Asked batch by batch, since only a batch without missing features saves a pass.
 std::vector<int64_t> Trainer::recall(const Backbone& backbone, const Dataset& data,
                                      const nn::Adaptations& adaptations, Tensor& features) {
   auto order = costliest_first(costs(test_, data));

@@ -1,4 +1,4 @@
-// Trainer: what a learner may ask for while it learns a task: epochs of gradient steps, features,
+// Trainer: the services a learner uses while it learns a task: epochs of gradient steps, features,
 // random numbers. It owns the optimizer and the position inside a task, so that a run can be
 // stopped between any two steps.
 #pragma once
@@ -21,14 +21,14 @@ struct Step;
 struct TrainingOptions {
   int64_t epochs = 20;
   int64_t batch_size = 128;
-  int64_t updates_per_batch = 1;  // where samples come once
+  int64_t updates_per_batch = 1;  // in a single-pass scenario
   OptimizerOptions optimizer;
   void bind(Fields& f);
 };
 
 class Trainer {
  public:
-  /// `between_steps` is called after every batch, when the learner's state is whole.
+  /// `between_steps` is called after every batch, when the learner's state is consistent.
   Trainer(TrainingOptions options, const Feed& train, const Feed& test, ThreadPool& pool,
           Seeds seeds, std::function<void()> between_steps = {});
   ~Trainer();
@@ -36,45 +36,45 @@ class Trainer {
   const TrainingOptions& options() const { return options_; }
   const Seeds& seeds() const { return seeds_; }
 
-  /// Lets a learner learn one task as the scenario allows it, from where a restored state stopped.
+  /// Trains a learner on one task as the scenario allows, continuing from a restored state.
   void learn(Learner& learner, const Task& task, const Grant& grant);
-  /// Whether a task is begun and not ended.
+  /// Whether a task has begun and not ended.
   bool in_task() const { return in_task_; }
-  /// Most numbers that an optimizer has moved at a time.
+  /// The largest number of parameters that an optimizer has trained at once.
   int64_t most_trainable() const { return most_trainable_; }
 
-  /// Descends learner.loss for the epochs of the options, from where a restored state stopped.
+  /// Minimises learner.loss for the configured number of epochs, continuing from a restored state.
   void epochs(Learner& learner, const Task& task) { epochs(learner, task, options_.epochs); }
-  /// The same for another number of them. A fit of several such stretches keeps in its state which
-  /// of them it is in.
+  /// The same for another number of epochs. A fit that calls this several times must save which
+  /// call it is in.
   void epochs(Learner& learner, const Task& task, int64_t epochs);
 
-  /// One step down learner.loss of a batch that comes once: for `observe`. The optimizer and its
-  /// moments live from stretch to stretch, and grow with the learner's parameters; its rate stays
-  /// at lr times `rate_factor`. Returns the loss.
+  /// One gradient step on a single-pass batch, for use in `observe`. The optimizer and its moments
+  /// persist for the whole stream, and grow with the learner's parameters; the rate is lr times
+  /// `rate_factor`. Returns the loss.
   double descend(Learner& learner, const Batch& batch, double rate_factor = 1);
-  /// Of a stream that comes once: samples observed so far, and classes met among them.
+  /// Single-pass streams: samples observed so far, and classes among them.
   int64_t observed() const { return observed_; }
   int64_t met() const { return met_; }
-  /// Descends learner.loss on some samples for so many epochs with an optimizer of its own: for
-  /// what a learner does before it is asked for scores. A run that is killed in it does it again.
+  /// Minimises learner.loss on the given samples with an optimizer of its own, for training before
+  /// evaluation. If a run is killed meanwhile, this training is repeated.
   void train_on(Learner& learner, const Dataset& data, int64_t epochs, const Seeds& seeds);
 
-  /// Features of every sample through the test feed, in the dataset's order, without a graph. What
-  /// the backbone's cache knows is neither loaded nor decoded.
+  /// Features of every sample with the test transform, in the dataset's order, without a graph.
+  /// Samples in the backbone's cache are neither loaded nor decoded.
   FeatureSet features(const Backbone& backbone, const Dataset& data,
                       const nn::Adaptations& adaptations = {});
 
-  /// Calls `body` on every batch of `data` through the test feed, without a graph. Texts come
-  /// sorted by length: Batch::row tells which samples a batch holds.
+  /// Calls `body` for every batch of `data` with the test transform, without a graph. Texts are
+  /// sorted by length: Batch::row holds the position of each sample in `data`.
   void each_batch(const Dataset& data, const std::string& label,
                   const std::function<void(const Batch&)>& body);
 
-  /// Position and optimizer, while a task is being trained.
+  /// Saves or loads position and optimizer while a task is being trained.
   void state(Archive& a);
 
  private:
-  // Batches of the test feed hold so many samples.
+  // Batch size of the test feed.
   static constexpr int64_t kBatch = 128;
   void each_batch(const Dataset& data, std::vector<int64_t> order, const std::string& label,
                   const std::function<void(const Batch&)>& body);
@@ -88,25 +88,25 @@ class Trainer {
   Seeds seeds_;
   std::function<void()> between_steps_;
 
-  // A stretch of a stream that comes once, in its order. `told`: of the fresh classes.
+  // One single-pass stretch of the stream. `told`: the new classes are known in advance.
   void pass(Learner& learner, const Task& task, bool told);
   std::vector<ParamGroup> groups_of(Learner& learner);
-  void start_optimizer(Learner& learner);  // with what a restored state knew
-  // `where` tells a loss that is no number: "of task 1 in epoch 2".
+  void start_optimizer(Learner& learner);  // with the restored state, if any
+  // `where` locates a loss that is not finite: "of task 1 in epoch 2".
   double descend(Learner& learner, const Batch& batch, Step step,
                  const std::function<std::string()>& where);
-  struct Epochs;  // what several epochs on some samples share
-  // The batches of one of them from a step on, each learned and then handed to `after_batch`.
+  struct Epochs;  // state shared by several epochs on the same samples
+  // Trains one epoch from a step on; `after_batch` is called after each batch.
   void epoch(Learner& learner, Epochs& shared, int64_t epoch, int64_t from_step,
              const std::function<void(const Batch&)>& after_batch);
 
   bool in_task_ = false;
   int64_t most_trainable_ = 0;
-  int64_t epoch_ = 0, step_ = 0;          // steps done within the epoch, or the stretch
-  int64_t descents_ = 0;                  // of the whole run
-  int64_t observed_ = 0, met_ = 0;        // samples and classes of a stream that comes once
-  std::vector<Tensor> restored_;          // an optimizer's state waiting for its tensors
-  std::unique_ptr<Optimizer> optimizer_;  // alive while epochs() runs, or a stream that comes once
+  int64_t epoch_ = 0, step_ = 0;          // steps done within the epoch or the stretch
+  int64_t descents_ = 0;                  // gradient steps of the whole run
+  int64_t observed_ = 0, met_ = 0;        // samples and classes of a single-pass stream
+  std::vector<Tensor> restored_;          // optimizer state, until its tensors exist
+  std::unique_ptr<Optimizer> optimizer_;  // exists during epochs(), or for a single-pass stream
 };
 
 }  // namespace patina

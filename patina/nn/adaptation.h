@@ -12,7 +12,7 @@
 
 namespace patina::nn {
 
-/// The named places inside a transformer where an adaptation may act. What `after` is given there:
+/// The named places inside a transformer where an adaptation may act. Arguments of `after`:
 ///
 ///   site       in                                out
 ///   embed      the input                         [B,T,D] tokens entering the first block
@@ -33,39 +33,40 @@ enum class Site { embed, norm1, qkv, attention, norm2, fc1, fc2, mlp, norm };
 /// Which of a network's stacks of blocks an adaptation is for.
 enum class Tower { image, text };
 
-/// One change. The identity by default; an implementation overrides what it needs.
+/// One change. The default is the identity; an implementation overrides what it needs.
 class Adaptation {
  public:
   virtual ~Adaptation() = default;
 
-  /// Entering block `layer`: may add, replace or drop tokens. x [B,T,D]; row 0 stays the class
-  /// token.
+  /// Called at the entry of block `layer`: may add, replace or drop tokens. x [B,T,D]; row 0 must
+  /// stay the class token.
   virtual Tensor tokens(int layer, Tensor x);
-  /// Blocks before this one are left out: `tokens` brings what enters it.
+  /// The first block to compute: earlier blocks are skipped, and `tokens` supplies this block's
+  /// input.
   virtual int first_layer() const { return 0; }
-  /// Extra keys and values of block `layer`: two tensors [P,D] or [B,P,D], or undefined ones.
+  /// Extra keys and values of block `layer`: two tensors [P,D] or [B,P,D]; undefined: none.
   virtual std::pair<Tensor, Tensor> prefix(int layer);
-  /// Keys and values of block `layer` that are attended to by themselves, under a softmax of their
-  /// own, and added to what attention over all others gives; shapes as `prefix`.
+  /// Extra keys and values of block `layer` with a softmax of their own, whose result is added to
+  /// the attention over all others. Shapes as for `prefix`.
   virtual std::pair<Tensor, Tensor> aside(int layer);
-  /// Past `site` of block `layer`: returns the new `out`. Both are in the precision the network
-  /// computes in, bf16 under a bf16 engine, except that `out` is fp32 where it is what attention or
-  /// the MLP adds: nn::linear goes with either. `out` may become fp32.
+  /// Called after `site` of block `layer`; returns the new `out`. Both tensors have the engine's
+  /// precision (bf16 under a bf16 engine), except that `out` is fp32 where it is the output of
+  /// attention or of the MLP; nn::linear accepts both. The returned tensor may be fp32.
   virtual Tensor after(Site site, int layer, const Tensor& in, Tensor out);
 
-  /// Whether `after` does anything there. Where nothing acts, operations are fused.
+  /// Whether `after` changes anything at a site. Where none acts, operations are fused.
   virtual bool acts(Site) const { return true; }
 
   /// The adaptation's own tensors.
   virtual void walk(Walk&) {}
-  /// One line that, with those tensors, says all that it does to a sample; nothing when there is
-  /// more to it, such as what it keeps from one pass to the next.
+  /// A line that, with those tensors, determines everything the adaptation does to a sample.
+  /// Nothing if more is needed, such as state kept between passes.
   virtual std::optional<std::string> text() const { return std::nullopt; }
-  /// Kept here for whoever asks, sample after sample, whether the tensors are the same.
+  /// Caches a hash of the adaptation's tensors, so that callers can check for changes at every
+  /// sample.
   TensorsHash& tensors_hash() { return tensors_hash_; }
 
-  /// The stack of blocks that it acts in; nothing: any. A network of several leaves it out of the
-  /// others, whose blocks may have other widths.
+  /// The tower it acts in; nothing: any. The blocks of other towers may have other widths.
   std::optional<Tower> tower() const { return tower_; }
   void set_tower(Tower tower) { tower_ = tower; }
 
@@ -74,8 +75,8 @@ class Adaptation {
   std::optional<Tower> tower_;
 };
 
-/// A list that composes: each acts on what the one before it returned; prefixes are joined,
-/// and so is what is attended to aside.
+/// A list of adaptations that composes: each acts on the result of the one before; prefixes are
+/// concatenated, and so are the keys and values with a softmax of their own.
 class Adaptations {
  public:
   Adaptations() = default;
@@ -83,15 +84,15 @@ class Adaptations {
   void add(Adaptation* adaptation) { list_.push_back(adaptation); }
   bool empty() const { return list_.empty(); }
   std::span<Adaptation* const> list() const { return list_; }
-  /// Those that act in a tower.
+  /// The adaptations that act in a tower.
   Adaptations of(Tower tower) const;
 
   Tensor tokens(int layer, Tensor x) const;
-  int first_layer() const;                                           // the latest of any
+  int first_layer() const;                                           // the largest of all
   std::pair<Tensor, Tensor> prefix(int layer, int64_t batch) const;  // [B,P,D] or undefined
   std::pair<Tensor, Tensor> aside(int layer, int64_t batch) const;   // [B,P,D] or undefined
   Tensor after(Site site, int layer, const Tensor& in, Tensor out) const;
-  bool act(Site site) const;  // one of them
+  bool act(Site site) const;  // whether one of them acts
 
  private:
   using KeysAndValues = std::pair<Tensor, Tensor> (Adaptation::*)(int layer);

@@ -1,5 +1,5 @@
-// Attention, for every family: with padding, causal masks, prefixes, grouped keys, rotary or
-// relative positions, cached keys, and over another sequence.
+// Attention for every model family: padding, causal masks, prefixes, grouped keys, rotary or
+// relative positions, cached keys, cross-attention.
 #pragma once
 
 #include "patina/nn/block_shape.h"
@@ -11,17 +11,17 @@ namespace patina::nn {
 /// softmax(q kᵀ / sqrt(d) + bias) v in H heads of size d. Keys and values may have fewer heads,
 /// each shared by H/Hk query heads (Ainslie et al., 2023).
 struct Attention {
-  Linear qkv;   // [(H + 2 Hk) d, D]: the queries' rows, the keys', the values'
+  Linear qkv;   // [(H + 2 Hk) d, D]: rows of the queries, the keys, the values
   Linear proj;  // [D, H d]
   int64_t heads = 1, key_heads = 1, size = 0;  // H, Hk, d
   double scale = 1;
 
   Attention() = default;
   explicit Attention(const BlockShape& shape);
-  /// Self-attention up to `proj`: x [B,T,D] -> [B,R,H*d] of the R tokens that the pass reads on.
-  /// Prefixes lengthen keys and values, never queries.
+  /// Self-attention without the output projection: x [B,T,D] -> [B,R,H*d], for the R tokens that
+  /// the pass still reads. Prefixes lengthen keys and values, never queries.
   Tensor operator()(const Tensor& x, int layer, Pass& pass) const;
-  /// The same with queries of x [B,R,D] over the encoder's output. No adaptation acts here.
+  /// Cross-attention: queries of x [B,R,D] over the encoder's output. No adaptation acts here.
   Tensor over_encoded(const Tensor& x, int layer, Pass& pass) const;
   void walk(Walk& w);
 

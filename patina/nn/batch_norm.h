@@ -5,9 +5,9 @@
 
 namespace patina::nn {
 
-/// Normalises each channel of [B,C,H,W]. Where gradients are on and the layer takes them, by the
-/// batch's own mean and variance, which running ones follow; otherwise by the running ones, so that
-/// a sample's result depends on no other.
+/// Normalises each channel of [B,C,H,W]. If gradients are enabled and the layer requires them, with
+/// the batch's mean and variance, which also update the running statistics; otherwise with the
+/// running statistics, so that a sample's result depends on no other.
 struct BatchNorm {
   Tensor weight, bias;               // [C]
   Tensor running_mean, running_var;  // [C] statistics
@@ -19,8 +19,8 @@ struct BatchNorm {
   void walk(Walk& w);
 };
 
-/// While one lives, this thread's batch norms go by their running statistics even where gradients
-/// are on: gradients of single samples.
+/// While an instance lives, this thread's batch norms use their running statistics even if
+/// gradients are enabled: for gradients of single samples.
 class FixedStatistics {
  public:
   FixedStatistics();

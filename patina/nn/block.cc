@@ -44,8 +44,8 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
   const auto normal = [&](const Norm& norm, Site site, const Tensor& t) {
     return adaptations.after(site, numbered, t, engine.norm(norm, t));
   };
-  // x + last({}), where adaptations, shown `in` (undefined: x), and layer scale have their say
-  // about what is added.
+  // x + last({}), after adaptations, which read `in` (undefined: x), and layer scale have changed
+  // the term that is added.
   const auto sum = [&](const auto& last, const LayerScale& scale, Site site, const Tensor& in) {
     if (!scale.gamma.defined() && !adaptations.act(site) &&
         !(site == Site::mlp && adaptations.act(Site::fc2)))
@@ -55,7 +55,7 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
       added = adaptations.after(site, numbered, in.defined() ? in : engine.rows(x), added);
     return x + added;
   };
-  // A post-norm block's normalised sum is the stream that goes on.
+  // A post-norm block: the normalised sum becomes the residual stream.
   const auto ended = [&](const Norm& norm, Site site) {
     if (post_norm) x = adaptations.after(site, numbered, x, norm(x));
   };

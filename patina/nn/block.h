@@ -1,4 +1,4 @@
-// The transformer block every model family is made of: attention and MLP around a residual stream.
+// The transformer block of all model families: attention and MLP around a residual stream.
 #pragma once
 
 #include "patina/nn/attention.h"
@@ -13,12 +13,12 @@ struct Mlp {
 
   Mlp() = default;
   explicit Mlp(const BlockShape& shape);
-  /// What fc2 reads: x [B,T,D] -> [B,T,hidden].
+  /// The input of fc2: x [B,T,D] -> [B,T,hidden].
   Tensor hidden(const Tensor& x, int layer, const Pass& pass) const;
   void walk(Walk& w);
 };
 
-/// timm's `ls1`, `ls2`.
+/// A learned factor per channel: timm's `ls1`, `ls2`.
 struct LayerScale {
   Tensor gamma;
   Tensor operator()(const Tensor& x) const { return gamma.defined() ? x.mul(gamma) : x; }
@@ -26,7 +26,8 @@ struct LayerScale {
 };
 
 /// Pre-norm: x + attn(norm1(x)), then x + mlp(norm2(x)). Post-norm: norm1(x + attn(x)), then
-/// norm2(x + mlp(x)). A decoder's block that reads an encoder (T5) does so between the two.
+/// norm2(x + mlp(x)). The block of a decoder with an encoder (T5) has cross-attention between the
+/// two.
 struct Block {
   Norm norm1, norm_cross, norm2;
   Attention attn, cross;
@@ -36,8 +37,8 @@ struct Block {
 
   Block() = default;
   explicit Block(const BlockShape& shape);
-  /// The residual stream [B,T,D] float -> the same; T grows where an adaptation adds tokens, and
-  /// shrinks in the last block to those that are read.
+  /// The residual stream, [B,T,D] float -> [B,T,D]. T grows where an adaptation adds tokens, and
+  /// shrinks in the last block to the tokens that are read.
   Tensor operator()(Tensor x, int layer, Pass& pass) const;
   void walk(Walk& w);
 };

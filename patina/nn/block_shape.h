@@ -18,12 +18,13 @@ struct BlockShape {
   bool qkv_bias = true;
   bool proj_bias = true;
   bool mlp_bias = true;
-  bool layer_scale = false;  // a learned factor a channel on what each half adds (CaiT, DeiT III)
+  bool layer_scale = false;  // a learned factor per channel on the output of each half (CaiT, DeiT
+                             // III)
   bool post_norm = false;    // normalises after each sum (BERT) instead of before each half
   bool rms_norm = false;     // RMSNorm without bias instead of LayerNorm
-  bool scaled = true;        // scores divided by sqrt(d); T5 leaves them
+  bool scaled = true;        // scores are divided by sqrt(d); not in T5
   bool gated = false;        // the MLP has a gate
-  bool cross = false;        // reads an encoder between its halves
+  bool cross = false;        // cross-attention to an encoder between its halves
   Activation activation = Activation::gelu;
   double rope_theta = 0;  // base of the rotary positions (Su et al., 2021); 0: none
   double eps = 1e-6;

@@ -1,4 +1,4 @@
-// Dropout (Srivastava et al., JMLR 2014), for networks that are trained from nothing.
+// Dropout (Srivastava et al., JMLR 2014), for networks that are trained from scratch.
 #pragma once
 
 #include "patina/base/random.h"
@@ -6,8 +6,8 @@
 
 namespace patina::nn {
 
-/// While one lives, this thread's networks drop units, drawn from `random`. Without one nothing is
-/// dropped, so what drops is the loss of a training step alone: the trainer sees to it.
+/// While an instance lives, this thread's networks drop units, drawn from `random`. Without one
+/// nothing is dropped. The trainer creates one around the loss of each training step.
 class Dropping {
  public:
   explicit Dropping(Random random);
@@ -20,8 +20,8 @@ class Dropping {
   Random* before_;
 };
 
-/// Sets each number of x to zero with probability `rate` in [0, 1) and divides the others by
-/// 1 - rate; x itself where nothing is dropped, and where no graph is built.
+/// Sets each number of x to zero with probability `rate` in [0, 1) and divides the others by 1 -
+/// rate. Returns x if nothing is dropped, or if no graph is built.
 Tensor dropout(const Tensor& x, double rate);
 
 }  // namespace patina::nn

@@ -1,5 +1,5 @@
-// Engines: how the operations of a block are carried out. The plain one is LibTorch's in fp32 and
-// the reference; the packed one computes by the kernels, with frozen weights packed once.
+// Engines: how the operations of a block are computed. The plain engine uses LibTorch in fp32 and
+// is the reference; the packed engine uses the kernels, with frozen weights packed once.
 #pragma once
 
 #include <array>
@@ -10,19 +10,19 @@
 
 namespace patina::nn {
 
-/// Rows that products read and write are of the engine's type, fp32 or bf16; the residual stream is
+/// Rows that products read and write have the engine's type, fp32 or bf16; the residual stream is
 /// fp32. Thread-safe.
 class Engine {
  public:
   virtual ~Engine() = default;
 
-  /// x [..,D] of the residual stream in the engine's type.
+  /// Converts x [..,D] of the residual stream to the engine's type.
   virtual Tensor rows(const Tensor& x) const = 0;
   /// norm(x), x [..,D] float, in the engine's type.
   virtual Tensor norm(const Norm& norm, const Tensor& x) const = 0;
-  /// act(linear(x)) + add: rows, or float where the end says so or adds to the residual stream.
+  /// act(linear(x)) + end.add: in the engine's type, or float if `end` says so or has an addend.
   virtual Tensor linear(const Linear& linear, const Tensor& x, const LinearEnd& end = {}) const = 0;
-  /// fc2(act(fc1(x))), ended as a linear layer is.
+  /// fc2(act(fc1(x))), with the same end as `linear`.
   virtual Tensor mlp(const Linear& fc1, Activation activation, const Linear& fc2, const Tensor& x,
                      const LinearEnd& end) const {
     return linear(fc2, linear(fc1, x, {.activation = activation}), end);
@@ -34,23 +34,24 @@ class Engine {
   /// or undefined -> [B,T,H*d].
   virtual Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
                         const Tensor& bias, double scale) const = 0;
-  /// The same of queries, keys and values side by side, as one product makes them: mixed [B,T,..].
+  /// The same for queries, keys and values packed side by side, as one product returns them: mixed
+  /// [B,T,..].
   virtual Tensor attend_within(const Tensor& mixed, const kernels::Heads& heads, const Tensor& bias,
                                double scale) const = 0;
-  /// A patch embedding [D,3,p,p] of images [B,3,H,W]: [B,T,D] float.
+  /// Patch embedding with kernels [D,3,p,p] of images [B,3,H,W]: [B,T,D] float.
   virtual Tensor embed_patches(const Linear& patch, const Tensor& images) const = 0;
 
-  /// Whether to leave out what nobody reads, as the last block's other tokens, and to split batches
-  /// among threads. The reference does not.
+  /// Whether to skip results that nobody reads, such as the last block's other tokens, and to split
+  /// batches among threads. The reference engine does neither.
   virtual bool frugal() const = 0;
-  /// Tokens of a batch's part: enough that weights are read seldom, few enough that activations
+  /// Tokens per part of a batch: enough that weights are read seldom, few enough that activations
   /// stay in a core's caches.
   virtual int64_t tokens_at_once() const { return 768; }
-  /// What results depend on: "plain", "bf16 amx".
+  /// What results depend on, such as "plain" or "bf16 amx".
   virtual std::string text() const = 0;
 };
 
-/// The queries, keys and values that lie side by side in mixed [B,T,..]: each [B,its heads,T,d].
+/// Views of the queries, keys and values packed in mixed [B,T,..]: each [B,its heads,T,d].
 std::array<Tensor, 3> heads_of(const Tensor& mixed, const kernels::Heads& heads);
 
 enum class Precision { fp32, bf16 };

@@ -1,4 +1,4 @@
-// Heads: what turns features into scores, and grows with the classes.
+// Heads: map features to scores, and grow with the classes.
 #pragma once
 
 #include "patina/algebra/cosine.h"
@@ -6,18 +6,18 @@
 
 namespace patina::nn {
 
-/// `old`, where there is one, with `rows` under it: a tensor of its own that takes gradients.
+/// `old`, if defined, with `rows` appended: a new leaf tensor that requires gradients.
 Tensor grown(const Tensor& old, const Tensor& rows);
 
 /// Linear scores over the classes seen: f Wᵀ + b.  weight [K,D], bias [K].
 struct LinearHead {
   Tensor weight, bias;
 
-  /// Adds rows for `classes` - K new classes: U(-1/sqrt(D), 1/sqrt(D)), zero bias. Old rows are
-  /// kept.
+  /// Adds rows for `classes` - K new classes, drawn from U(-1/sqrt(D), 1/sqrt(D)), with zero bias.
+  /// Old rows are kept.
   void grow(int64_t classes, int64_t width, Random& random);
-  /// Goes on with features of `width` >= D, of which the first D are those it read: its rows know
-  /// nothing of the others.
+  /// Pads the weights with zero columns up to `width` >= D, so that wider features whose first D
+  /// numbers are the old ones give the old scores.
   void widen(int64_t width);
   Tensor operator()(const Tensor& features) const;  // [B,D] -> [B,K]
   int64_t classes() const { return weight.defined() ? weight.size(0) : 0; }
@@ -34,8 +34,8 @@ struct LinearHead {
 struct CosineHead {
   Tensor weight, scale;
 
-  /// Adds rows for `classes` - K new classes: U(-1/sqrt(D), 1/sqrt(D)). Old rows are kept; σ begins
-  /// at 1 and takes gradients.
+  /// Adds rows for `classes` - K new classes, drawn from U(-1/sqrt(D), 1/sqrt(D)). Old rows are
+  /// kept; σ starts at 1 and requires gradients.
   void grow(int64_t classes, int64_t width, Random& random);
   Tensor operator()(const Tensor& features) const;  // [B,D] -> [B,K]
   int64_t classes() const { return weight.defined() ? weight.size(0) : 0; }
@@ -48,27 +48,29 @@ struct CosineHead {
   }
 };
 
-/// One head a task, so that training one leaves the others' rows alone, weight decay and momentum
-/// included. Their scores stand side by side.  weights[t] [K_t,D], biases[t] [K_t] or undefined.
+/// One linear head per task, in tensors of its own, so that training one changes no other row, not
+/// even by weight decay or momentum. Their scores are concatenated. weights[t] [K_t,D], biases[t]
+/// [K_t] or undefined.
 struct TaskHeads {
   std::vector<Tensor> weights, biases;
 
-  /// A head for `classes` more classes that takes gradients, with rows from N(0, deviation²) cut at
-  /// two deviations, or for a deviation of 0 from U(-1/sqrt(D), 1/sqrt(D)); the bias is zero.
+  /// Adds a head for `classes` more classes that requires gradients. Rows are drawn from N(0,
+  /// deviation²), truncated at two deviations, or, if `deviation` is 0, from U(-1/sqrt(D),
+  /// 1/sqrt(D)); the bias is zero.
   void add(int64_t classes, int64_t width, Random& random, double deviation = 0, bool bias = true);
-  Tensor operator()(const Tensor& features) const;            // linear: [B,D] -> [B,K]
-  Tensor cosines(const Tensor& features) const;               // [B,D] -> [B,K]
-  Tensor of_task(size_t task, const Tensor& features) const;  // linear: [B,D] -> [B,K_task]
-  /// The newest task's, which shares its tensors.
+  Tensor operator()(const Tensor& features) const;            // linear scores: [B,D] -> [B,K]
+  Tensor cosines(const Tensor& features) const;               // cosine scores: [B,D] -> [B,K]
+  Tensor of_task(size_t task, const Tensor& features) const;  // linear scores: [B,D] -> [B,K_task]
+  /// The newest task's head; shares its tensors.
   LinearHead newest() const { return {weights.back(), biases.back()}; }
   size_t tasks() const { return weights.size(); }
-  std::vector<int64_t> sizes() const;  // classes of each
-  int64_t classes() const;             // of all
-  int64_t known() const;               // of all but the newest
+  std::vector<int64_t> sizes() const;  // number of classes per task
+  int64_t classes() const;             // number of classes in all
+  int64_t known() const;               // number of classes without the newest task's
   void freeze(bool frozen = true);
-  std::vector<Tensor> tensors() const;                // all that are defined
-  std::vector<Tensor> tensors_of(size_t task) const;  // the same of one task
-  /// With tensors of its own, as frozen or not as these.
+  std::vector<Tensor> tensors() const;                // all defined tensors
+  std::vector<Tensor> tensors_of(size_t task) const;  // the defined tensors of one task
+  /// A deep copy; tensors require gradients as the originals do.
   TaskHeads copy() const;
   void walk(Walk& w);
 

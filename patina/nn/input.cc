@@ -17,7 +17,7 @@ Input Input::joined(const Input& other) const {
   const auto padded = [&](const Tensor& t) {
     return at::constant_pad_nd(t, {0, length - t.size(1)});
   };
-  // What a text says of its tokens where it says nothing: all there, of the first text.
+  // The defaults of a text without `mask` or `types`: no padding, all of the first text.
   const auto rows = [&](const Tensor Input::*part, int64_t usual) {
     const auto of = [&](const Input& input) {
       const Tensor& own = input.*part;

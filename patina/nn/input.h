@@ -1,4 +1,4 @@
-// Input: what a network is fed, whatever its modality.
+// Input: what a network reads, for every modality.
 #pragma once
 
 #include <functional>
@@ -7,15 +7,14 @@
 
 namespace patina {
 
-/// A batch of images or texts as a network takes it. A tensor alone is images, or texts without
-/// padding.
+/// A batch of images or texts. A tensor alone converts to images, or to texts without padding.
 struct Input {
-  Tensor data;   // [B,3,H,W] pixels, or [B,T] token ids; undefined: images that are yet to be made
-  Tensor mask;   // [B,T] int64, 1 where there is a token, 0 in the padding; undefined: no padding
-  Tensor types;  // [B,T] which text of a pair a token belongs to; undefined: the first
-  Tensor keys;   // [B,2] int64: rows of one key are the same input; undefined: nothing is known
-  Tensor later;  // [B] int64, where there are no data: what `make` is to be asked for
-  std::function<Tensor(const Tensor& later)> make;  // the pixels [B,3,H,W], made once
+  Tensor data;   // [B,3,H,W] pixels, or [B,T] token ids; undefined: images that are not decoded yet
+  Tensor mask;   // [B,T] int64, 1 for a token, 0 for padding; undefined: no padding
+  Tensor types;  // [B,T] which text of a pair a token belongs to; undefined: always the first
+  Tensor keys;   // [B,2] int64 cache keys: equal rows mean equal inputs; undefined: unknown
+  Tensor later;  // [B] int64, if data is undefined: the argument of `make`
+  std::function<Tensor(const Tensor& later)> make;  // decodes the pixels [B,3,H,W]; called once
 
   Input() = default;
   Input(Tensor data, Tensor mask = {}, Tensor types = {})  // NOLINT: tensors convert on purpose
@@ -23,7 +22,7 @@ struct Input {
 
   int64_t size() const { return (data.defined() ? data : later).size(0); }  // B
   bool is_text() const { return data.defined() && data.dim() == 2; }
-  /// Of images: [B,3,H,W]. Throws what decoding throws, where they had to be made.
+  /// The pixels of images, [B,3,H,W], decoded if necessary. Throws the errors of decoding.
   Tensor pixels() const { return data.defined() ? data : make(later); }
   /// The samples [from, to).
   Input slice(int64_t from, int64_t to) const {
@@ -33,8 +32,8 @@ struct Input {
   Input at(const Tensor& rows) const {
     return each([&](const Tensor& t) { return t.index_select(0, rows); });
   }
-  /// The samples of both, this one's first. Texts are padded to the longer's length; images that
-  /// are yet to be made are made.
+  /// The samples of both, this batch's first. Texts are padded to the longer length; images that
+  /// are not decoded yet are decoded.
   Input joined(const Input& other) const;
 
  private:

@@ -1,4 +1,4 @@
-// The small layers: linear, layer norm, and how fresh weights are drawn.
+// The small layers: linear, layer norm, embedding, and how new weights are initialised.
 #pragma once
 
 #include "patina/base/random.h"
@@ -20,25 +20,25 @@ struct Linear {
 
 using kernels::LinearEnd;
 
-/// act(x Wᵀ + b) + add in the precision of x: [..., in] -> [..., out], where x is bf16 by the
-/// kernels, with fp32 weights that may take gradients.
+/// act(x Wᵀ + b) + add in the precision of x: [..., in] -> [..., out]. If x is bf16, the kernels
+/// compute it, with fp32 weights, which may require gradients.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const LinearEnd& end = {});
 
 /// LayerNorm over the last dimension, or RMSNorm (Zhang and Sennrich, 2019), which subtracts no
-/// mean and has no bias; statistics in fp32.  weight, bias [width].
+/// mean and has no bias. Statistics are in fp32. weight, bias [width].
 struct Norm {
   Tensor weight, bias;
   double eps = 1e-6;
   bool rms = false;
 
   Norm() = default;
-  Norm(int64_t width, double eps, bool rms = false);  // the identity: ones and zeros
+  Norm(int64_t width, double eps, bool rms = false);  // initialised to the identity: ones and zeros
   Tensor operator()(const Tensor& x) const;
   void walk(Walk& w);
 };
 
-/// Rows of a table by id.  weight [rows,width].
+/// Looks up rows of a table by id. weight [rows,width].
 struct Embedding {
   Tensor weight;
 
@@ -50,11 +50,12 @@ struct Embedding {
 
 Tensor activate(Activation activation, const Tensor& x);
 
-/// Fills from N(0, deviation²) cut at two deviations (timm's trunc_normal_ for transformers).
+/// Fills t from N(0, deviation²) truncated at two deviations (timm's trunc_normal_ for
+/// transformers).
 void init_truncated_normal(Tensor& t, Random& random, double deviation = 0.02);
 void init_normal(Tensor& t, Random& random, double mean, double deviation);
 void init_uniform(Tensor& t, Random& random, double bound);
-/// PyTorch's default for a linear weight: U(-1/sqrt(in), 1/sqrt(in)) with in = the last dimension.
+/// PyTorch's default for linear weights: U(-1/sqrt(in), 1/sqrt(in)), in = the last dimension.
 void init_kaiming(Tensor& t, Random& random);
 
 }  // namespace patina::nn

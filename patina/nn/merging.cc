@@ -7,7 +7,7 @@ namespace patina {
 
 namespace {
 
-// body(i-th tensor of each), for all i.
+// Returns body(i-th tensor of each list) for all i.
 template <class Body, class... Rest>
 Weights each(const Body& body, const Weights& first, const Rest&... rest) {
   NoGrad no_grad;
@@ -17,7 +17,7 @@ Weights each(const Body& body, const Weights& first, const Rest&... rest) {
   return result;
 }
 
-// body(the i-th tensors of all, side by side [N,...]), for all i.
+// Returns body(i-th tensors of all lists, stacked to [N,...]) for all i.
 template <class Body>
 Weights each_stack(const std::vector<Weights>& all, const Body& body) {
   NoGrad no_grad;

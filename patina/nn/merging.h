@@ -1,5 +1,5 @@
-// Merging: weights of one network from those of several. Lists of tensors stand for the networks;
-// they are of the same shapes in the same order.
+// Merging: computes weights of one network from those of several. Networks are lists of tensors
+// with the same shapes in the same order.
 #pragma once
 
 #include <vector>
@@ -10,7 +10,7 @@ namespace patina {
 
 using Weights = std::vector<Tensor>;
 
-/// Tensors, or a module's, without their gradients: they follow what happens to the module.
+/// Tensors, or those of a module, detached. They share storage with the originals.
 Weights weights_of(const std::vector<nn::NamedTensor>& tensors);
 template <class Module>
 requires requires(Module& module, nn::Walk& w) {
@@ -19,33 +19,34 @@ requires requires(Module& module, nn::Walk& w) {
 Weights weights_of(Module& module) {
   return weights_of(nn::tensors(module));
 }
-/// The same as they are now.
+/// Copies of the current values.
 template <class Source>
 Weights copied(Source&& source) {
   Weights weights = weights_of(source);
   for (auto& tensor : weights) tensor = tensor.clone();
   return weights;
 }
-/// Into tensors of the same shapes, in place.
+/// Copies values into tensors of the same shapes, in place.
 void assign(const std::vector<nn::NamedTensor>& to, const Weights& from);
 
-/// Moving average, in place: average = keep average + (1 - keep) now.
+/// Exponential moving average, in place: average = keep average + (1 - keep) now. `keep` is the
+/// decay.
 void follow(const std::vector<nn::NamedTensor>& average, const Weights& now, double keep);
 
-/// (1 - part) a + part b: WiSE-FT (Wortsman et al., CVPR 2022), CoMA.
+/// Linear interpolation, (1 - part) a + part b: WiSE-FT (Wortsman et al., CVPR 2022), CoMA.
 Weights mixed(const Weights& a, const Weights& b, double part);
 
 /// The mean of all: a uniform soup (Wortsman et al., ICML 2022).
 Weights soup(const std::vector<Weights>& all);
 
-/// ((1 - part) Fa a + part Fb b) / ((1 - part) Fa + part Fb), element by element, with diagonal
-/// Fisher informations: Marouf et al., "CoFiMA", ECCV 2024, equation 8. Where both are zero, and
-/// nothing is known of either, as `mixed`.
+/// Fisher-weighted interpolation with diagonal Fisher information: ((1 - part) Fa a + part Fb b) /
+/// ((1 - part) Fa + part Fb), element by element (Marouf et al., "CoFiMA", ECCV 2024, equation 8).
+/// Where both are zero, plain interpolation as in `mixed`.
 Weights fisher_mixed(const Weights& a, const Weights& fisher_a, const Weights& b,
                      const Weights& fisher_b, double part);
 
-/// Of each element the largest magnitude among those with the sign of the sum (of a zero sum:
-/// negative): EMR-Merging (Huang et al., NeurIPS 2024), "elect".
+/// EMR-Merging (Huang et al., NeurIPS 2024), "elect": for each element the largest magnitude among
+/// the values with the sign of the sum (if the sum is zero: negative).
 Weights elected(const std::vector<Weights>& all);
 
 }  // namespace patina

@@ -1,5 +1,5 @@
-// Modules: plain structs of named tensors. A module shows its tensors to a Walk under the names its
-// checkpoint uses; loading, saving, freezing, counting and optimizing are all walks.
+// Modules: plain structs of named tensors. A module passes its tensors to a Walk under the names
+// its checkpoint uses; loading, saving, freezing, counting and optimizing are all walks.
 //
 //   struct Linear {
 //     Tensor weight, bias;
@@ -17,8 +17,8 @@
 
 namespace patina::nn {
 
-/// Visits every tensor of a module with its full dotted name. An undefined tensor (a bias that is
-/// switched off) is not visited.
+/// Visits every tensor of a module with its full dotted name. Undefined tensors, such as a disabled
+/// bias, are skipped.
 class Walk {
  public:
   using Visit = std::function<void(const std::string& name, Tensor& tensor)>;
@@ -26,9 +26,10 @@ class Walk {
 
   void operator()(std::string_view name, Tensor& tensor);
 
-  /// A tensor that the network keeps about its inputs, and no gradient moves.
+  /// Visits a running statistic: a tensor that the network updates from its inputs, without
+  /// gradients.
   void statistic(std::string_view name, Tensor& tensor);
-  /// Whether the tensor being visited is one.
+  /// Whether the tensor being visited is a running statistic.
   bool at_statistic() const { return at_statistic_; }
 
   template <class Module>
@@ -56,7 +57,7 @@ struct NamedTensor {
   bool learned = true;  // not a statistic
 };
 
-/// Every tensor of a module, in walking order.
+/// All tensors of a module, in walking order.
 template <class Module>
 std::vector<NamedTensor> tensors(Module& module) {
   std::vector<NamedTensor> found;
@@ -67,7 +68,7 @@ std::vector<NamedTensor> tensors(Module& module) {
   return found;
 }
 
-/// Those that take gradients.
+/// The tensors that require gradients.
 template <class Module>
 std::vector<NamedTensor> trainable(Module& module) {
   std::vector<NamedTensor> found;
@@ -76,14 +77,14 @@ std::vector<NamedTensor> trainable(Module& module) {
   return found;
 }
 
-/// Switches gradients of everything learned in a module off or on.
+/// Sets whether the learned tensors of a module require gradients.
 template <class Module>
 void freeze(Module& module, bool frozen = true) {
   for (auto& item : tensors(module))
     if (item.learned) item.tensor.requires_grad_(!frozen);
 }
 
-/// A module with tensors of its own, as frozen or not as the original's.
+/// A deep copy of a module; tensors require gradients as the originals do.
 template <class Module>
 std::unique_ptr<Module> copy_of(const Module& module) {
   auto copy = std::make_unique<Module>(module);
@@ -94,7 +95,7 @@ std::unique_ptr<Module> copy_of(const Module& module) {
   return copy;
 }
 
-int64_t count(const std::vector<NamedTensor>& tensors);  // elements
+int64_t count(const std::vector<NamedTensor>& tensors);  // number of elements
 int64_t bytes(const std::vector<NamedTensor>& tensors);
 
 }  // namespace patina::nn

@@ -20,8 +20,8 @@ bool frozen(const Linear& linear) {
   return frozen(linear.weight) && frozen(linear.bias);
 }
 
-/// The packed forms of weights, each made when it is first asked for and again when the weight was
-/// changed in place. Copies and slices of a tensor that share its memory share its packed form.
+/// The packed forms of weights, each made on first use and again after the weight was changed in
+/// place. Copies and slices that share a tensor's memory share its packed form.
 class Packs {
  public:
   explicit Packs(at::ScalarType type) : type_(type) {}
@@ -42,9 +42,10 @@ class Packs {
   }
 
  private:
-  using Key = std::tuple<const void*, int64_t, int64_t>;  // where, N, N * K
+  using Key = std::tuple<const void*, int64_t, int64_t>;  // address, N, N * K
   struct Entry {
-    c10::weak_intrusive_ptr<c10::StorageImpl> memory;  // of the weight: does not keep it alive
+    c10::weak_intrusive_ptr<c10::StorageImpl> memory;  // of the weight; weak, so that it is not
+                                                       // kept alive
     int64_t version;
     std::shared_ptr<const kernels::PackedWeight> packed;
   };
@@ -72,7 +73,7 @@ class PackedEngine : public Engine {
 
   Tensor mlp(const Linear& fc1, Activation activation, const Linear& fc2, const Tensor& x,
              const LinearEnd& end) const override {
-    // Passes without a graph come in parts that fit the caches: what lies between does, too.
+    // Without a graph, batches come in parts that fit the caches; then the hidden layer fits, too.
     if (!at::GradMode::is_enabled() || !frozen(fc1) || !frozen(fc2))
       return Engine::mlp(fc1, activation, fc2, x, end);
     return kernels::mlp(x, {fc1.weight, packs_(fc1)}, {fc2.weight, packs_(fc2)}, activation, end);
@@ -109,7 +110,7 @@ class PackedEngine : public Engine {
   }
 
   bool frugal() const override { return true; }
-  // Floats take twice the room.
+  // fp32 takes twice the memory.
   int64_t tokens_at_once() const override { return precision_ == Precision::bf16 ? 768 : 384; }
   std::string text() const override {
     return fmt::format("packed {} {}", precision_ == Precision::bf16 ? "bf16" : "fp32",
@@ -117,7 +118,7 @@ class PackedEngine : public Engine {
   }
 
  private:
-  // A weight in training changes with every step: it is packed for that step alone.
+  // A weight in training changes at every step: it is packed for that step only.
   std::shared_ptr<const kernels::PackedWeight> packed(const Linear& linear) const {
     if (frozen(linear)) return packs_(linear);
     return std::make_shared<kernels::PackedWeight>(linear.weight, linear.bias, type_);

@@ -9,13 +9,13 @@ namespace patina::nn {
 
 namespace {
 
-// [B|1,1,T|1,S] of what may be seen -> 0 there, kHidden elsewhere: far below any score, yet finite,
-// so that a row that sees nothing stays a number, and nobody reads it.
+// Mask [B|1,1,T|1,S] -> 0 where it is set, kHidden elsewhere: far below any score, yet finite, so
+// that a row that sees nothing stays finite (its result is not read).
 Tensor hide_others(const Tensor& seen) {
   return (seen.logical_not()).to(at::kFloat) * double(kernels::kHidden);
 }
 
-// Of t [B|1,..,T,..] with T along `dim` those at `rows` [B,R]: [B,..,R,..].
+// Gathers, from t [B|1,..,T,..] with T along `dim`, the entries at `rows` [B,R]: [B,..,R,..].
 Tensor picked(const Tensor& t, const Tensor& rows, int64_t dim) {
   auto shape = t.sizes().vec(), index = std::vector<int64_t>(shape.size(), 1);
   shape[0] = index[0] = rows.size(0);
@@ -31,7 +31,8 @@ Tensor joined(const Tensor& before, const Tensor& now, int64_t dim) {
 }  // namespace
 
 Tensor RelativeBias::operator()(const Tensor& queries, const Tensor& keys) const {
-  const Tensor distance = keys.unsqueeze(1) - queries.unsqueeze(2);  // [B,T,S], negative: behind
+  const Tensor distance = keys.unsqueeze(1) - queries.unsqueeze(2);  // [B,T,S], negative: key
+                                                                     // before query
   int64_t buckets = weight.size(0);
   Tensor bucket = at::zeros_like(distance), steps;
   if (both_ways) {
@@ -72,14 +73,14 @@ Pass::Pass(const Adaptations& adaptations, const Engine& engine, Tensor mask, Te
 
 Tensor Pass::enter(int layer, Tensor x) {
   layer_ = layer;
-  // Prompts were read together with the first tokens; the cache holds their keys.
+  // The prompts were read together with the first tokens; the cache holds their keys.
   if (adaptations_.empty() || (options_.cache && options_.cache->mask.defined())) return x;
   const int64_t before = x.size(1);
   x = adaptations_.tokens(options_.first_layer + layer, std::move(x));
   const int64_t added = x.size(1) - before;
   if (added != 0 && read_.defined()) read_ = read_ + read_.gt(0).to(at::kLong) * added;
   if (added != 0 && positions_.defined()) {
-    // They stand right behind the first token, which is never padding and at position 0.
+    // Prompts come right after the first token, which is never padding and has position 0.
     const Tensor places = at::arange(1 + std::max<int64_t>(added, 0)).unsqueeze(0);
     positions_ = at::cat({places.expand({positions_.size(0), -1}),
                           positions_.slice(1, 1 + std::max<int64_t>(-added, 0)) + added},

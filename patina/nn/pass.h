@@ -1,4 +1,4 @@
-// A pass through a stack of blocks: what they share, and which tokens may see which.
+// A pass through a stack of blocks: the state they share, and which tokens may attend to which.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,7 @@
 
 namespace patina::nn {
 
-/// Keys and values of the tokens already read, so that a decoder reads each once.
+/// Cached keys and values of the tokens read so far, so that a decoder reads each token once.
 struct KeyValues {
   struct Layer {
     Tensor key, value;                  // [B,Hk,S,d], keys rotated
@@ -18,20 +18,22 @@ struct KeyValues {
   std::vector<Layer> layers;
   Tensor mask;        // [B,S] int64: 0 where a row has padding
   Tensor positions;   // [B,S]
-  int64_t added = 0;  // tokens that adaptations put in, which move all later positions
+  int64_t added = 0;  // tokens that adaptations added, by which all later positions are shifted
 };
 
-/// T5's learned bias on scores by the distance from query to key (Raffel et al., JMLR 2020).
+/// T5's learned bias on scores, a function of the distance from query to key (Raffel et al., JMLR
+/// 2020).
 struct RelativeBias {
   Tensor weight;           // [buckets,H]
-  bool both_ways = true;   // an encoder tells keys before from keys behind
+  bool both_ways = true;   // encoder: separate buckets for keys before and after the query
   int64_t furthest = 128;  // distances from here on share the last bucket
   /// positions of queries [B,T] and keys [B,S] -> [B,H,T,S].
   Tensor operator()(const Tensor& queries, const Tensor& keys) const;
   void walk(Walk& w) { w("weight", weight); }
 };
 
-/// Lives for one pass. A plain one (a ViT's) hides nothing: every token sees every token.
+/// The state of one forward pass. A plain one (of a ViT) masks nothing: every token sees every
+/// token.
 class Pass {
  public:
   struct Options {
@@ -41,18 +43,19 @@ class Pass {
     KeyValues* cache = nullptr;              // lent; read and extended
     Tensor encoded;                          // [B,S,D] for cross-attention
     Tensor encoded_mask;                     // [B,S]
-    int first_layer = 0;  // adaptations count a decoder's blocks after its encoder's
+    int first_layer = 0;  // index of the first block: adaptations number a decoder's blocks after
+                          // its encoder's
     Tensor read;          // [B,R]: the tokens that are read after the last block; undefined: all
-    int last_layer = -1;  // which is this one: it computes those queries only
+    int last_layer = -1;  // the last block, which computes only those queries
   };
 
   explicit Pass(const Adaptations& adaptations, const Engine& engine = *plain_engine())
       : adaptations_(adaptations), engine_(engine) {}
-  /// For tokens with `mask` [B,T] (undefined: all are there) at `positions` [B,T] or [1,T] of
-  /// their text.
+  /// For tokens with `mask` [B,T] (undefined: no padding) at `positions` [B,T] or [1,T] of their
+  /// text.
   Pass(const Adaptations& adaptations, const Engine& engine, Tensor mask, Tensor positions,
        const Options& options);
-  /// A plain one of whose tokens only `read` [B,R] are read after block `last_layer`.
+  /// A plain pass; after block `last_layer` only the tokens `read` [B,R] are read.
   Pass(const Adaptations& adaptations, const Engine& engine, Tensor read, int last_layer);
 
   const Adaptations& adaptations() const { return adaptations_; }
@@ -60,28 +63,28 @@ class Pass {
   int first_layer() const { return options_.first_layer; }
   const Tensor& encoded() const { return options_.encoded; }
 
-  /// Entering block `layer`: lets adaptations add tokens.
+  /// Starts block `layer`: lets adaptations add tokens.
   Tensor enter(int layer, Tensor x);
-  /// Of tokens along `dim` those that are read on: in a frugal engine's last block, those that are
+  /// Selects, along `dim`, the tokens that are still read: in a frugal engine's last block, those
   /// read after it; otherwise all.
   Tensor read_on(const Tensor& t, int64_t dim) const;
-  /// Of the tokens [B,T,D] that come out at the end, those that are read.
+  /// Selects, from the output tokens [B,T,D], those that are read.
   Tensor read_out(const Tensor& tokens) const;
-  /// Rotates queries or keys [B,h,T,d] by their positions.
+  /// Applies the rotary embedding of their positions to queries or keys [B,h,T,d].
   Tensor rotate(const Tensor& t);
-  /// Whether this block's queries, keys and values stay as one product makes them: all are read,
-  /// none is rotated or kept.
+  /// Whether this block's queries, keys and values can stay packed as one product returns them: all
+  /// are read, and none is rotated or cached.
   bool as_made() const;
-  /// Joins the cached keys and values of block `layer` with these, and remembers them.
+  /// Prepends the cached keys and values of block `layer`, and caches the result.
   void extend(int layer, Tensor& key, Tensor& value);
-  /// Where block `layer` keeps its keys and values, the encoder's made once for each block when
-  /// there is a cache.
+  /// The cache entry of block `layer`; null without a cache. The encoder's keys and values are
+  /// computed once per block.
   KeyValues::Layer* cached(int layer);
-  /// What is added to the scores of T queries over P prefix and S other keys: [B|1,H|1,T,P+S];
-  /// undefined where nothing is hidden or biased.
+  /// What to add to the scores of T queries over P prefix and S other keys: [B|1,H|1,T,P+S];
+  /// undefined if nothing is masked or biased.
   Tensor bias(int64_t prefix);
   Tensor encoded_bias() const;
-  /// Once the last block is done: the cache knows these tokens.
+  /// To be called after the last block: registers these tokens in the cache.
   void finish();
 
  private:
@@ -91,10 +94,10 @@ class Pass {
   const Adaptations& adaptations_;
   const Engine& engine_;
   Options options_;
-  int layer_ = 0;            // the block we are in
+  int layer_ = 0;            // the current block
   Tensor read_;              // options_.read among the tokens in the stream, prompts included
   Tensor mask_, positions_;  // of the tokens in the stream, prompts included
-  Tensor bias_, cos_, sin_;  // made when first asked for, again when tokens were added
+  Tensor bias_, cos_, sin_;  // computed on first use, and again after tokens were added
   int64_t bias_prefix_ = -1;
 };
 

@@ -1,4 +1,4 @@
-// A hash of tensors that is made once, and again when they change.
+// A cached hash of tensors, recomputed when they change.
 #pragma once
 
 #include <mutex>
@@ -7,21 +7,21 @@
 
 namespace patina::nn {
 
-/// A hash of tensors, made again only when one of them was replaced or changed in place. Writes
-/// through raw pointers go unnoticed. Thread-safe. A copy begins without one.
+/// Caches a hash of tensors; recomputed only after one of them was replaced or modified in place.
+/// Writes through raw pointers go unnoticed. Thread-safe. A copy starts empty.
 class TensorsHash {
  public:
   TensorsHash() = default;
   TensorsHash(const TensorsHash&) {}
   TensorsHash& operator=(const TensorsHash&);
 
-  /// `make` is called when there is no hash of these tensors as they are.
+  /// Returns the hash; calls `make` if there is none for the tensors in their current state.
   std::string operator()(const std::vector<NamedTensor>& tensors,
                          const std::function<std::string()>& make);
 
  private:
   std::mutex mutex_;
-  std::vector<Tensor> tensors_;  // held, so that no new one can take an old one's place in memory
+  std::vector<Tensor> tensors_;  // held, so that no new tensor can reuse an old one's address
   std::vector<int64_t> versions_;
   std::string hash_;
 };

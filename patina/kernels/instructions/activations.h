@@ -1,5 +1,5 @@
-// Activation functions and their slopes, sixteen numbers at a time. Included by each instruction
-// set's source after vectors.h, in the same place.
+// Activation functions and their derivatives, sixteen numbers at a time. Each instruction set's
+// source includes this after vectors.h, in the same place.
 #pragma once
 
 namespace {
@@ -8,7 +8,7 @@ namespace {
   return smaller(larger(x, same(lowest)), same(highest));
 }
 
-// A polynomial, from the highest power down.
+// Evaluates a polynomial by Horner's scheme, highest power first.
 template <size_t count>
 [[gnu::always_inline]] inline Floats polynomial(const float (&terms)[count], const Floats& x) {
   Floats p = same(terms[0]);
@@ -17,9 +17,9 @@ template <size_t count>
   return p;
 }
 
-// exp(x), relative error below 3e-7; x is held in [-87, 88].
+// exp(x) with relative error below 3e-7; x is clamped to [-87, 88].
 [[gnu::always_inline]] inline Floats fast_exp(const Floats& given) {
-  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves no place for a fraction
+  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   constexpr float kTerms[] = {1.98412698e-4f, 1.38888889e-3f, 8.33333333e-3f, 4.16666667e-2f,
                               1.66666667e-1f, 0.5f,           1.0f,           1.0f};
   const Floats x = clamped(given, -87.0f, 88.0f);
@@ -36,8 +36,8 @@ template <size_t count>
   return 2.0f * sigmoid(2.0f * x) - 1.0f;
 }
 
-// Φ(x), the normal distribution's: absolute error below 1e-7 (Abramowitz and Stegun, 7.1.26).
-// `bell` is exp(-x²/2).
+// Φ(x), the normal distribution function, with absolute error below 1e-7 (Abramowitz and Stegun,
+// 7.1.26). `bell` is exp(-x²/2).
 [[gnu::always_inline]] inline Floats normal_cdf(const Floats& x, const Floats& bell) {
   constexpr float kTerms[] = {1.061405429f, -1.453152027f, 1.421413741f, -0.284496736f,
                               0.254829592f};
@@ -50,8 +50,7 @@ template <size_t count>
   return fast_exp(-0.5f * x * x);
 }
 
-// Φ(u) - 1/2 = u P(u²) for |u| <= kGeluEnd, where it ends in 1/2: fitted to the smallest largest
-// error of u Φ(u).
+// Φ(u) - 1/2 = u P(u²) for |u| <= kGeluEnd, 1/2 beyond. P is the minimax fit of u Φ(u).
 constexpr float kGeluEnd = 4.25f;
 constexpr float kGelu[] = {4.552638227e-11f,  -4.509976523e-09f, 1.981035735e-07f,
                            -5.132146224e-06f, 8.826252815e-05f,  -1.077278291e-03f,
@@ -63,12 +62,12 @@ constexpr float kGelu[] = {4.552638227e-11f,  -4.509976523e-09f, 1.981035735e-07
   return x * (u * polynomial(kGelu, u * u) + 0.5f);
 }
 
-// d rough_gelu / dx - 1/2 = u Q(u²), likewise.
+// d rough_gelu / dx - 1/2 = u Q(u²), also a minimax fit.
 constexpr float kGeluSlope[] = {
     -3.426814263e-11f, 3.552499167e-09f,  -1.634923963e-07f, 4.432688309e-06f,  -7.936303006e-05f,
     9.965495015e-04f,  -9.040463633e-03f, 5.909255487e-02f,  -2.653926150e-01f, 7.977564368e-01f};
 
-// The slope of x Φ(x) for results that are rounded to bf16: absolute error below 3e-4.
+// The derivative of x Φ(x) for results that are rounded to bf16: absolute error below 3e-4.
 [[gnu::always_inline]] inline Floats rough_gelu_slope(const Floats& x) {
   const Floats u = clamped(x, -kGeluEnd, kGeluEnd);
   return u * polynomial(kGeluSlope, u * u) + 0.5f;
@@ -78,7 +77,8 @@ constexpr float kGeluSlope[] = {
   return 0.797884561f * (x + 0.044715f * x * x * x);
 }
 
-// What T keeps: results in bf16 need no more than a rough GELU and its slope.
+// The activation with the precision that T needs: bf16 results use the rough GELU and its
+// derivative.
 template <Activation activation, class T>
 [[gnu::always_inline]] inline Floats activated(const Floats& x) {
   if constexpr (activation == Activation::gelu)
@@ -91,7 +91,7 @@ template <Activation activation, class T>
   return x;
 }
 
-// The slope of x σ(inner).
+// The derivative of x σ(inner).
 [[gnu::always_inline]] inline Floats swish_slope(const Floats& x, const Floats& inner,
                                                  const Floats& inner_slope) {
   const Floats s = sigmoid(inner);

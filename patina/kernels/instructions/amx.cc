@@ -1,6 +1,6 @@
-// Products with the tile registers of AMX: two by two tiles of sums. While they grow, the block
-// before is finished, some rows after each step: tile and vector units work side by side only where
-// their instructions stand side by side.
+// Products with the tile registers of AMX: 2 x 2 tiles of sums. While they are computed, the block
+// before is finished, a few rows after each step: tile and vector units run at the same time only
+// if their instructions alternate.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -73,7 +73,7 @@ void block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
 
 template <class Finish>
 void product_with(const Product<bf16>& p) {
-  constexpr int64_t kRows = 4;  // finished after a step
+  constexpr int64_t kRows = 4;  // finished after each step
   alignas(64) float memory[2][kBlock * kBlock];
   float *growing = memory[0], *grown = memory[1];
   const int64_t k_tiles = round_up(p.k, kTileK) / kTileK;
@@ -102,7 +102,7 @@ void product_with(const Product<bf16>& p) {
   Finish::rows(p, before.row, before.row + before.rows, before.column, grown);
 }
 
-// The ends that networks have most are known to the compiler, which takes its time for each.
+// The most frequent ends are known at compile time; each takes time to compile.
 void product(const Product<bf16>& p) {
   if (p.activation == Activation::none && !p.before) {
     if (p.add && !p.rounds)

@@ -1,4 +1,4 @@
-// The row operations of attention. Included by each instruction set's source after vectors.h, in
+// The row operations of attention. Each instruction set's source includes this after vectors.h, in
 // the same place.
 #pragma once
 
@@ -13,7 +13,7 @@ void add_bias(const SoftmaxRow& row) {
   }
 }
 
-// Fills the row's last vector, behind its end, with scores that do not count.
+// Fills the rest of the row's last vector with scores that do not count.
 inline void hide_rest(float* scores, int64_t keys) {
   const int64_t last = keys / kLanes * kLanes;
   if (last == keys) return;
@@ -21,7 +21,7 @@ inline void hide_rest(float* scores, int64_t keys) {
   store(chosen_if(inside, load<Floats>(scores + last), same(kHidden)), scores + last);
 }
 
-// The largest score, so that all exponents are 0 or less.
+// Finds the largest score; with it subtracted, all exponents are 0 or less.
 inline void find_largest(SoftmaxRow& row) {
   if (row.bias) add_bias(row);
   hide_rest(row.scores, row.keys);
@@ -37,7 +37,8 @@ inline void weigh(SoftmaxRow& row) {
   if (nothing) row.largest = 0;
   const float step = (row.bias ? 1.0f : row.scale) * kLog2E, base = row.largest * kLog2E;
   const float* scores = row.scores;
-  T* weights = row.weights<T>();  // as long or half as long: they never overtake the scores
+  T* weights = row.weights<T>();  // of the same size or half of it: they never overwrite scores
+                                  // still to be read
   Floats sums = {};
   int64_t j = 0;
   for (; j < row.keys; j += kLanes) {
@@ -49,14 +50,14 @@ inline void weigh(SoftmaxRow& row) {
   row.sum = total(sums);
 }
 
-// In two rounds, since each ends in one number for which the processor would wait.
+// In two loops, because each ends in a reduction that the processor would wait for.
 template <class T>
 void softmax(SoftmaxRow* rows, int64_t n) {
   for (int64_t i = 0; i < n; ++i) find_largest(rows[i]);
   for (int64_t i = 0; i < n; ++i) weigh<T>(rows[i]);
 }
 
-// Scales the block's scores, adds the bias and hides what a query does not see.
+// Scales the block's scores, adds the bias and hides keys that a query does not see.
 void place_scores(const Slopes<bf16>& block) {
   for (int64_t i = 0; i < block.keys; ++i) {
     float* scores = block.scores + i * kBlock;
@@ -133,7 +134,7 @@ void dots(const T* x, const T* rows, int64_t stride, int64_t n, int64_t d, float
   }
 }
 
-// `vectors` of the sum at once, so that they stay in registers.
+// Computes `vectors` vectors of the sum at once, so that they stay in registers.
 template <int vectors, class T>
 inline void mix_columns(const T* weights, const T* rows, int64_t stride, int64_t n, float* to) {
   Floats sums[vectors] = {};
@@ -162,7 +163,7 @@ void scale(const float* from, float by, int64_t n, T* to) {
   for (int64_t j = whole; j < n; ++j) to[j] = rounded<T>(from[j] * by);
 }
 
-// Quarters of 16 x 16, the outer two of which also change places.
+// Transposes 16 x 16 quarters; the two off-diagonal ones also change places.
 inline void transpose_block(float* block) {
   for (int64_t i = 0; i < kBlock; i += kLanes)
     for (int64_t j = i; j < kBlock; j += kLanes) {

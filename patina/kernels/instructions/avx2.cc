@@ -1,4 +1,4 @@
-// Floats with AVX2.
+// The fp32 kernels for AVX2.
 #include <algorithm>
 #include <cmath>
 #include <cstring>

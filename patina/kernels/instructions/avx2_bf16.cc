@@ -1,4 +1,4 @@
-// bf16 for processors that have no instructions for it.
+// The bf16 kernels for processors without bf16 instructions.
 #include <algorithm>
 #include <cmath>
 #include <cstring>

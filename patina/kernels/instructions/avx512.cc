@@ -1,4 +1,4 @@
-// Floats with AVX-512.
+// The fp32 kernels for AVX-512.
 #include <immintrin.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// bf16 with the vector instructions of AVX512-BF16.
+// The bf16 kernels for AVX512-BF16.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace patina::kernels {
 
 namespace {
 
-// 8 rows at a time: 16 vectors of sums, and 16 registers left.
+// 8 rows at a time: 16 vectors of sums, which leaves 16 registers.
 void block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right, int64_t k_tiles,
            float* sums, int64_t sums_stride) {
   constexpr int kRows = 8;

@@ -1,5 +1,5 @@
-// All loops over floats, and the table of them. Included by each instruction set's source between
-// its target pragmas and inside namespace patina::kernels.
+// The fp32 loops and their table. Each instruction set's source includes this between its target
+// pragmas, inside namespace patina::kernels.
 #pragma once
 
 #include "patina/kernels/instructions/vectors.h"

@@ -1,12 +1,13 @@
-// Sixteen numbers where registers hold eight or fewer: two halves that are computed alike. Included
-// by vectors.h.
+// Vectors of sixteen numbers for registers that hold eight or fewer: two halves with the same
+// operations. Included by vectors.h.
 #pragma once
 
 namespace {
 
 template <class Number>
 struct HalfOf {
-  typedef Number Type __attribute__((vector_size(8 * sizeof(Number))));  // `using` loses it
+  typedef Number Type __attribute__((vector_size(8 * sizeof(Number))));  // `using` drops the
+                                                                         // attribute
 };
 
 template <class Number>
@@ -53,7 +54,7 @@ struct Halves {
   [[gnu::always_inline]] Halves& operator+=(const Halves& b) { return *this = *this + b; }
 };
 
-// By halves, as only a register's load and store is one instruction to the compiler.
+// In halves, because the compiler makes one instruction only of a load or store of one register.
 template <class Vector, class T>
 requires requires {
   typename Vector::Mask;
@@ -113,7 +114,7 @@ constexpr Ints kLane = {Ints::Half{0, 1, 2, 3, 4, 5, 6, 7},
   return chosen_if(b < a, b, a);
 }
 
-// To the nearest, ties to even.
+// Rounds to nearest, ties to even.
 [[gnu::always_inline]] inline Words rounded_words(const Floats& x) {
   const Ints bits = bits_of(x);
   return narrow((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
@@ -121,7 +122,7 @@ constexpr Ints kLane = {Ints::Half{0, 1, 2, 3, 4, 5, 6, 7},
 
 [[gnu::always_inline]] inline Ints whole_below(const Floats& x) {
   const Ints cut = whole(larger(x, same(-200.0f)));
-  return cut + (floats_of(cut) > x);  // true is -1; 2^-200 is nothing
+  return cut + (floats_of(cut) > x);  // a comparison that holds is -1; 2^-200 underflows to 0
 }
 
 [[gnu::always_inline]] inline Floats behind_point(const Floats& x) {
@@ -132,12 +133,12 @@ constexpr Ints kLane = {Ints::Half{0, 1, 2, 3, 4, 5, 6, 7},
   return chosen_if(n < -126.0f, Floats{}, floats_of_bits(bits_of(x) + (whole_below(n) << 23)));
 }
 
-// x 2^n for a whole n that leaves it a number.
+// x 2^n for an integer n; the result must be a finite, normal number.
 [[gnu::always_inline]] inline Floats twice(const Floats& x, const Floats& n) {
   return x * floats_of_bits((whole(n) + 127) << 23);
 }
 
-// Adds up halves of halves by `join`.
+// Reduces a vector by `join`, half by half.
 template <class Join>
 [[gnu::always_inline]] inline float folded(const Floats& lanes, Join&& join) {
   constexpr Ints::Half kEight = {0, 1, 2, 3, 4, 5, 6, 7};
@@ -159,7 +160,7 @@ template <int bit>
   b = __builtin_shuffle(first, second, kSecond);
 }
 
-// Exchanges lanes of two rows that lie `bit` apart.
+// Transposition step: exchanges lanes of two rows whose indices differ in `bit`.
 template <int bit>
 [[gnu::always_inline]] inline void exchange(Ints& a, Ints& b) {
   if constexpr (bit == 8) {

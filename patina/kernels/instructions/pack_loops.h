@@ -1,5 +1,5 @@
-// How a matrix comes into tiles, sixteen numbers at a time. Included by each instruction set's
-// source after vectors.h, in the same place.
+// Packs matrices into tiles, sixteen numbers at a time. Each instruction set's source includes this
+// after vectors.h, in the same place.
 #pragma once
 
 namespace {
@@ -11,7 +11,7 @@ inline bf16 packed(bf16 x) {
   return x;
 }
 
-// [outer, inner] numbers into zeros, rows of `width`.
+// Copies [outer, inner] numbers into a zeroed buffer with rows of `width`.
 template <class From>
 inline void copy_part(const From* from, int64_t outer_step, int64_t inner_step, int64_t outer,
                       int64_t inner, int64_t width, bf16* part) {
@@ -23,7 +23,8 @@ inline void copy_part(const From* from, int64_t outer_step, int64_t inner_step, 
       for (int64_t j = 0; j < inner; ++j) part[j] = packed(from[j * inner_step]);
 }
 
-// Rows of W lie in one piece: pairs of neighbours are numbers of 32 bits that change places.
+// Contiguous rows of W: pairs of neighbours form 32-bit words, whose rows and columns are
+// exchanged.
 inline void pack_rows(const bf16* from, int64_t row, bf16* tile) {
   Ints lines[16];
   for (int i = 0; i < 16; ++i) lines[i] = load<Ints>(from + i * row);
@@ -31,7 +32,7 @@ inline void pack_rows(const bf16* from, int64_t row, bf16* tile) {
   for (int i = 0; i < 16; ++i) store(lines[i], tile + i * kTileK);
 }
 
-// Columns of W lie in one piece: two of them are woven into one.
+// Contiguous columns of W: interleaves two of them.
 inline void pack_columns(const bf16* from, int64_t column, bf16* tile) {
   for (int64_t pair = 0; pair < kTileK / 2; ++pair) {
     const Words even = load<Words>(from + 2 * pair * column);
@@ -40,7 +41,7 @@ inline void pack_columns(const bf16* from, int64_t column, bf16* tile) {
   }
 }
 
-// One tile: `rows` x `columns` of W, at most 16 x 32.
+// Packs one tile: `rows` x `columns` of W, at most 16 x 32.
 template <class From>
 inline void pack_tile(const From* from, int64_t row, int64_t column, int64_t rows, int64_t columns,
                       bf16* tile) {
@@ -69,7 +70,8 @@ void pack_matrix(const From* from, int64_t row, int64_t column, int64_t n, int64
         std::fill_n(tiles, kTile, bf16{0});
 }
 
-// `count` rows of k floats woven: [k][16], rows of `to` `to_stride` apart, zeros behind the last.
+// Interleaves `count` rows of k floats: [k][16] with row stride `to_stride`, zeros behind the last
+// row.
 inline void weave(const float* from, int64_t stride, int64_t count, int64_t k, float* to,
                   int64_t to_stride) {
   const int64_t whole = k / kLanes * kLanes;
@@ -84,7 +86,7 @@ inline void weave(const float* from, int64_t stride, int64_t count, int64_t k, f
     for (int i = 0; i < kLanes; ++i) to[j * to_stride + i] = i < count ? from[i * stride + j] : 0;
 }
 
-// Floats: 32 columns of Wᵀ side by side, for every k.
+// Packs floats: for every k, 32 columns of Wᵀ side by side.
 inline void pack_strips(const float* from, int64_t row, int64_t column, int64_t n, int64_t k,
                         float* tiles) {
   for (int64_t first = 0; first < n; first += kBlock, from += kBlock * row, tiles += kBlock * k) {
@@ -106,7 +108,7 @@ inline void pack_strips(const float* from, int64_t row, int64_t column, int64_t 
   }
 }
 
-// Wᵀ [32 x 16] of a tile: pairs apart again.
+// Unpacks a tile to Wᵀ [32 x 16]: separates the interleaved pairs.
 inline void unpack_columns(const bf16* tile, bf16* to, int64_t stride) {
   for (int64_t pair = 0; pair < kTileK / 2; ++pair) {
     const Ints both = load<Ints>(tile + pair * kTileK);

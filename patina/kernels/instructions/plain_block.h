@@ -1,10 +1,10 @@
-// One block of a product without any special instruction. Included by the instruction sets that
-// have none for bf16.
+// One block of a product without bf16 instructions. Included by the instruction sets that have
+// none.
 #pragma once
 
 namespace {
 
-// The even and the odd ones of 32 bf16.
+// The even and the odd elements of 32 bf16.
 struct Pairs {
   Floats even, odd;
 
@@ -17,7 +17,7 @@ struct Pairs {
 
 inline void plain_block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
                         int64_t k_tiles, float* sums, int64_t sums_stride) {
-  constexpr int kRows = 2;  // whose sums eight registers of eight hold
+  constexpr int kRows = 2;  // their sums fill eight registers of eight floats
   for (int64_t i = 0; i < kBlock; i += kRows) {
     const bf16* rows = a + i * a_stride;
     Floats l[kRows] = {}, r[kRows] = {};

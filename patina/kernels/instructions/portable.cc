@@ -1,4 +1,4 @@
-// For any processor: the reference for the others.
+// The fp32 kernels for any processor: the reference for the others.
 #include <algorithm>
 #include <cmath>
 #include <cstring>

@@ -1,4 +1,4 @@
-// bf16 for any processor: the reference for the others.
+// The bf16 kernels for any processor: the reference for the others.
 #include <algorithm>
 #include <cmath>
 #include <cstring>

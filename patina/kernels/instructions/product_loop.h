@@ -1,19 +1,19 @@
-// The part of a product that is alike for all instruction sets: walking the blocks, and finishing
-// their rows with bias, activation, sum and rounding. Included by each set's source between its
-// target pragmas, so that it becomes vector code of that set.
+// The part of a product that all instruction sets share: the loop over blocks, and finishing their
+// rows with bias, activation, addition and rounding. Each set's source includes this between its
+// target pragmas, so that it compiles to vector code of that set.
 #pragma once
 
 namespace {
 
 alignas(64) inline constexpr float kNoBias[kBlock] = {};
 
-// What stands beside the activation at a product's end, if the compiler is to know.
+// What a product's end does besides the activation, if known at compile time.
 enum class Beside { asked, nothing, add, before };
 
-// What a product of T does to its sums.
+// Turns the sums of a product of T into its results.
 template <class T, Activation activation, class Out, Beside beside = Beside::asked>
 struct Finish {
-  // Where a row's numbers come from and go to.
+  // Pointers to the inputs and outputs of one row.
   struct Row {
     const float *bias, *add;
     T* before;
@@ -47,7 +47,7 @@ struct Finish {
         [count](const Floats& x, auto* to) { put_first(x, count, to); });
   }
 
-  // Ends some rows of a whole block of columns, as many as are known to the compiler.
+  // Finishes rows of a full block of columns; their number is known at compile time.
   template <int64_t count>
   [[gnu::always_inline]] static inline void some_rows(const Product<T>& p, int64_t row,
                                                       int64_t first, const float* sums) {
@@ -59,7 +59,8 @@ struct Finish {
     }
   }
 
-  // Ends rows [row, end) of the block whose columns begin at `first` and whose sums lie at `sums`.
+  // Finishes rows [row, end) of the block whose first column is `first` and whose sums are at
+  // `sums`.
   static void rows(const Product<T>& p, int64_t row, int64_t end, int64_t first,
                    const float* sums) {
     const int64_t columns = std::min(kBlock, p.n - first);
@@ -74,7 +75,7 @@ struct Finish {
   }
 };
 
-// Blocks of C in the order that keeps what they read near: all columns for a panel of rows.
+// Visits blocks of C in cache-friendly order: all columns for one panel of rows.
 struct Block {
   int64_t row = 0, column = 0, rows = 0;
 };
@@ -83,8 +84,8 @@ inline int64_t panel_rows(const Product<bf16>& p) {
   return std::max<int64_t>(kBlock, 393216 / round_up(p.k, kTileK) / kBlock * kBlock);
 }
 
-// Calls visit(block, a) for each block, where `a` are its 32 rows: the last ones, short of a block,
-// are copied so that nothing behind them is read.
+// Calls visit(block, a) for each block; `a` are its 32 rows. If the last rows do not fill a block,
+// they are copied, so that nothing behind them is read.
 template <class Visit>
 inline void each_block(const Product<bf16>& p, int64_t& a_stride, Visit&& visit) {
   const int64_t width = round_up(p.k, kTileK), whole = p.m / kBlock * kBlock;
@@ -110,7 +111,7 @@ inline const T* tiles_of(const Product<T>& p, int64_t column) {
   return p.tiles + column * round_up(p.k, kStep<T>);
 }
 
-// Ends rows of a block: Finish::rows of the product.
+// Finishes rows of a block: Finish::rows of the product.
 template <class T>
 using FinishRows = void (*)(const Product<T>&, int64_t row, int64_t end, int64_t first,
                             const float* sums);

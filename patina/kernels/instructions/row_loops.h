@@ -1,10 +1,10 @@
-// The loops of rows.h. Included by each instruction set's source between its target pragmas, so
-// that they become vector code of that set.
+// The loops of rows.h. Each instruction set's source includes this between its target pragmas, so
+// that it compiles to vector code of that set.
 #pragma once
 
 namespace {
 
-// Of terms of sixteen numbers and of one, over n numbers.
+// Sums a term over n numbers: `Term` for sixteen at a time, `Rest` for the remaining ones.
 template <class Term, class Rest>
 [[gnu::always_inline]] inline float sum_of(int64_t n, Term&& term, Rest&& rest) {
   Floats even = {}, odd = {};
@@ -29,7 +29,7 @@ struct RowLoops {
       norm_rows<false>(norm, rows, x, y, normal, scale);
   }
 
-  // Four rows side by side, as a single row's sums wait for each other.
+  // Four rows side by side, because the sums of a single row depend on each other.
   template <bool keeps>
   static void norm_rows(const NormRows& norm, int64_t rows, const float* x, T* y, T* normal,
                         float* scale) {
@@ -44,8 +44,8 @@ struct RowLoops {
     while (row < rows) some.template operator()<1>();
   }
 
-  // What is left of a row behind its whole sixteens. Never inlined: a row's bits must not depend on
-  // how many rows the compiler sees beside it.
+  // Sums what remains of a row after its full vectors. Never inlined: a row's bits must not depend
+  // on how many rows the compiler sees beside it.
   [[gnu::noinline]] static float sum_of_rest(const float* x, int64_t from, int64_t n, float mean,
                                              bool squared) {
     float sum = 0;
@@ -67,7 +67,7 @@ struct RowLoops {
                                                       T* normal, float* scale) {
     const int64_t n = norm.width, whole = n / kLanes * kLanes;
     float mean[count] = {}, r[count];
-    // The mean of term(x, of the row) over each row.
+    // The mean of term(x, parameter of the row) over each row.
     const auto means = [&](auto term, bool squared, float(&to)[count]) {
       Floats sums[count] = {};
       for (int64_t i = 0; i < whole; i += kLanes)
@@ -130,7 +130,7 @@ struct RowLoops {
       for (int64_t i = 0; i < width; ++i) dbias[i] += to_float(dy[i]);
   }
 
-  // Calls some(i, count) for sixteen numbers at a time, then for what is left.
+  // Calls some(i, count) for sixteen numbers at a time, then for the remaining ones.
   template <class Some>
   [[gnu::always_inline]] static inline void each_sixteen(int64_t n, Some&& some) {
     int64_t i = 0;

@@ -1,31 +1,32 @@
-// Products in fp32: some rows times some columns of a strip have their sums in registers. Included
-// by each instruction set's source after product_loop.h, in the same place.
+// Products in fp32: the sums of some rows times some columns of a strip stay in registers. Each
+// instruction set's source includes this after product_loop.h, in the same place.
 #pragma once
 
 namespace {
 
-// What an instruction set keeps where: `lanes` floats in a register, the sums of `rows` times
-// `columns` in registers, and `depth` of a strip's steps along k, times those columns, in the first
-// cache while a panel of rows meets them.
+// Blocking for an instruction set: `lanes` floats per register; the sums of `rows` x `columns` stay
+// in registers; `depth` steps along k of those columns stay in the first-level cache while a panel
+// of rows is multiplied.
 template <int lanes_, int rows_, int columns_, int64_t depth_, int64_t panel_>
 struct StripShape {
   static constexpr int lanes = lanes_, rows = rows_, columns = columns_;
   static constexpr int64_t depth = depth_, panel = panel_;
-  static constexpr bool woven = rows > 6;  // more streams than a processor follows
+  static constexpr bool woven = rows > 6;  // more streams than a processor prefetches
 
-  // Columns that `count` rows take at a time: few rows take more, as few sums would wait for each
-  // other.
+  // Columns that `count` rows take at a time: fewer rows take more columns, to have enough
+  // independent sums.
   static constexpr int across(int count) { return count == rows ? columns : kBlock; }
 };
 
 // A register of floats.
 template <int lanes>
 struct Register {
-  typedef float Type __attribute__((vector_size(lanes * sizeof(float))));  // `using` loses it
+  typedef float Type __attribute__((vector_size(lanes * sizeof(float))));  // `using` drops the
+                                                                           // attribute
 };
 
-// Rows of A as strip_sums reads them: where they lie, or `kLanes` of them woven, [k][16], which is
-// one stream instead of many.
+// Rows of A as strip_sums reads them: in place, or `kLanes` of them interleaved as [k][16], which
+// is one stream instead of many.
 template <bool woven>
 struct StripRows {
   const float* a = nullptr;
@@ -36,15 +37,15 @@ struct StripRows {
   }
 };
 
-// Where sums end that need no more than a bias and what is added: in C, straight from registers.
+// Ends a product that needs only a bias and an addend: results go from registers straight to C.
 struct StripEnd {
   const float *bias = nullptr, *add = nullptr;
   int64_t add_stride = 0, c_stride = 0;
-  float* c = nullptr;  // null: the sums go back to memory
+  float* c = nullptr;  // null: the sums are stored in memory
 };
 
-// Adds to sums [count,32] of as many rows and a strip's columns what `k` steps give, or begins with
-// it. Every sum is made in the order of k, however many steps there are at a time.
+// Adds `k` steps to sums [count,32] of `count` rows and the columns of a strip, or starts the sums.
+// Each sum is computed in the order of k, however many steps one call takes.
 template <class Shape, int count, bool woven>
 [[gnu::noinline]] inline void strip_sums(StripRows<woven> a, const float* strip, int64_t k,
                                          bool begin, float* sums, const StripEnd& end) {
@@ -92,7 +93,7 @@ template <class Shape, int count, bool woven>
     });
 }
 
-// `count` rows of the product from `row` on, woven.
+// `count` rows of the product from `row` on, interleaved.
 template <int count>
 inline void weave_rows(const Product<float>& p, int64_t row, float* to) {
   const float* from = p.a + row * p.a_stride;
@@ -104,14 +105,14 @@ inline void weave_rows(const Product<float>& p, int64_t row, float* to) {
       for (int i = 0; i < count; ++i) to[i] = from[i * p.a_stride];
 }
 
-// One panel of rows, which stays in the second cache, times all columns.
+// One panel of rows, which stays in the second-level cache, times all columns.
 template <class Shape>
 struct Panel {
   const Product<float>& p;
   int64_t first, end;
   float *woven, *sums;  // of all rows
 
-  // Calls take<count, woven>(row) for `rows` rows at a time, then for what is left of them.
+  // Calls take<count, woven>(row) for `rows` rows at a time, then for the remaining ones.
   template <class Take>
   [[gnu::always_inline]] inline void each_rows(Take&& take) const {
     int64_t row = first;
@@ -141,12 +142,12 @@ struct Panel {
             .c = static_cast<float*>(p.c) + row * p.c_stride + column};
   }
 
-  // What steps [from, from + k) give for all rows and the strip that begins with `column`. `ends`:
-  // they are the last, and the sums end in C.
+  // Adds steps [from, from + k) for all rows and the strip that starts at `column`. `ends`: these
+  // are the last steps, so the results go to C.
   void add(const float* strip, int64_t column, int64_t from, int64_t k, bool ends) const {
     for (int64_t side = 0; side < kBlock; side += Shape::columns)
       each_rows([&]<int count, bool is_woven>(int64_t row) {
-        if (side > 0 && Shape::across(count) == kBlock) return;  // was taken whole
+        if (side > 0 && Shape::across(count) == kBlock) return;  // done by the first side already
         const float* a =
             is_woven ? woven_at(row) + from * kLanes : p.a + row * p.a_stride + from * p.a_step;
         strip_sums<Shape, count>(StripRows<is_woven>{a, p.a_stride, p.a_step},

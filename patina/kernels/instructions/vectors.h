@@ -1,9 +1,9 @@
-// Sixteen numbers at a time, written once for all instruction sets. Included by each set's source
-// between its target pragmas and inside namespace patina::kernels, so that the same lines become
-// that set's instructions.
+// Vectors of sixteen numbers, written once for all instruction sets. Each set's source includes
+// this between its target pragmas, inside namespace patina::kernels, so that the same lines compile
+// to that set's instructions.
 #pragma once
 
-// How vectors pass between functions does not matter where all are inlined.
+// The warning concerns how vectors are passed to functions; all of these are inlined.
 #pragma GCC diagnostic ignored "-Wpsabi"
 
 namespace {
@@ -24,7 +24,7 @@ template <class Vector, class T>
 
 }  // namespace
 
-// Chosen by macros of ours, as the compiler's come too late for pragmas.
+// Selected by our own macros: the compiler's are defined before the pragmas apply.
 #ifdef PATINA_AVX512
 #include "patina/kernels/instructions/whole_registers.h"
 #else
@@ -45,7 +45,7 @@ namespace {
   return floats_of_bits(wide(x) << 16);
 }
 
-// Sixteen floats, or as many bf16 as floats; and back.
+// Loads sixteen floats, or as many bf16 as floats; and stores them.
 [[gnu::always_inline]] inline Floats floats_at(const float* from) {
   return load<Floats>(from);
 }
@@ -59,8 +59,8 @@ namespace {
   store(rounded_words(x), to);
 }
 
-// The same of the first `count` only, zeros behind: so a number's result does not depend on where
-// among others it stands.
+// Loads or stores the first `count` only, zeros behind: so the result for a number does not depend
+// on its position in the row.
 template <class T>
 [[gnu::always_inline]] inline Floats first_at(const T* from, int64_t count) {
   alignas(64) T some[kLanes] = {};
@@ -74,14 +74,14 @@ template <class T>
   std::copy_n(some, count, to);
 }
 
-// Pairs of neighbours: one from each.
+// Interleaves: pairs of one bf16 from each.
 [[gnu::always_inline]] inline Ints woven(const Words& even, const Words& odd) {
   return wide(even) | wide(odd) << 16;
 }
 
-// 2^x for x of 0 or little more, as T needs it: relative error below 8e-6, far less than the
-// rounding to bf16 that follows, and 7e-8. A polynomial of what stands behind the point, through
-// Chebyshev's points.
+// 2^x for x <= 0 or slightly above, with the precision that T needs: relative error below 8e-6 for
+// bf16 (far below its rounding), 7e-8 for float. A polynomial in the fractional part, interpolated
+// at Chebyshev nodes.
 template <class T>
 [[gnu::always_inline]] inline Floats exp2_of(const Floats& x) {
   const Floats r = behind_point(x);
@@ -101,7 +101,7 @@ template <class T>
   return raised(p, x);
 }
 
-// Exchanges rows and columns of 16 x 16 numbers: each step those that differ in one bit.
+// Transposes 16 x 16 numbers: each step exchanges lanes and rows whose indices differ in one bit.
 template <int bit>
 [[gnu::always_inline]] inline void exchange_all(Ints (&rows)[16]) {
 #pragma GCC unroll 16

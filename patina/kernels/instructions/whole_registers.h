@@ -1,4 +1,4 @@
-// Sixteen numbers in one register of AVX-512. Included by vectors.h.
+// Vectors of sixteen numbers in one AVX-512 register. Included by vectors.h.
 #pragma once
 
 namespace {
@@ -17,7 +17,7 @@ constexpr Ints kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   return (Floats)x;
 }
 
-// In the forms with a mask: the others make g++ 12 warn of its own headers.
+// The masked intrinsics: with the others g++ 12 warns about its own headers.
 constexpr __mmask16 kAll = 0xffff;
 
 [[gnu::always_inline]] inline Ints wide(const Words& x) {
@@ -39,7 +39,7 @@ constexpr __mmask16 kAll = 0xffff;
   return (Floats)_mm512_maskz_min_ps(kAll, (__m512)b, (__m512)a);
 }
 
-// To the nearest, ties to even.
+// Rounds to nearest, ties to even.
 [[gnu::always_inline]] inline Words rounded_words(const Floats& x) {
 #ifdef PATINA_AVX512_BF16
   return (Words)_mm512_cvtneps_pbh((__m512)x);
@@ -49,22 +49,22 @@ constexpr __mmask16 kAll = 0xffff;
 #endif
 }
 
-// x less the next lower whole number.
+// x - floor(x).
 [[gnu::always_inline]] inline Floats behind_point(const Floats& x) {
   return (Floats)_mm512_maskz_reduce_ps(kAll, (__m512)x, _MM_FROUND_TO_NEG_INF);
 }
 
-// x 2^(the next whole number below n).
+// x 2^floor(n).
 [[gnu::always_inline]] inline Floats raised(const Floats& x, const Floats& n) {
   return (Floats)_mm512_maskz_scalef_ps(kAll, (__m512)x, (__m512)n);
 }
 
-// x 2^n for a whole n that leaves it a number.
+// x 2^n for an integer n; the result must be a finite, normal number.
 [[gnu::always_inline]] inline Floats twice(const Floats& x, const Floats& n) {
   return raised(x, n);
 }
 
-// Adds up halves of halves by `join`.
+// Reduces a vector by `join`, half by half.
 template <class Join>
 [[gnu::always_inline]] inline float folded(const Floats& lanes, Join&& join) {
   Floats x = lanes;
@@ -75,7 +75,7 @@ template <class Join>
   return x[0];
 }
 
-// Exchanges lanes of two rows that lie `bit` apart.
+// Transposition step: exchanges lanes of two rows whose indices differ in `bit`.
 template <int bit>
 [[gnu::always_inline]] inline void exchange(Ints& a, Ints& b) {
   constexpr Ints kUpper = (kLane & bit) != 0;

@@ -63,6 +63,7 @@ void add_run(Command& program) {
                  : arguments->overwrite ? RunMode::overwrite
                                         : RunMode::fresh,
          .should_stop = [] { return stopped_by() != 0; },
+         .stop_between_batches = true,
          .cache = !arguments->no_cache});
     fmt::print("{}\nrun: {}\nreport: patina report {} -o report.html\n",
                report_text({read_record(folder)}), folder.string(), folder.string());

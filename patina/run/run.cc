@@ -231,7 +231,7 @@ Json run(Recipe& recipe, const DataSplits& data, Backbone& backbone, const fs::p
          const RunControl& control) {
   // What it costs is counted apart from all else that goes on here.
   Work work(current_work() ? current_work()->observer : nullptr);
-  work.should_stop = control.should_stop;
+  if (control.stop_between_batches) work.should_stop = control.should_stop;
   const WorkScope scope(&work);
   if (const auto record = finished_run(recipe, data, {folder}, control.mode)) return *record;
   return Execution(recipe, data, {folder}, control).execute(backbone);

@@ -20,6 +20,9 @@ struct RunControl {
   RunMode mode = RunMode::fresh;
   /// Asked after every step and task; true: make a checkpoint, then throw Error(stopped).
   std::function<bool()> should_stop;
+  /// Asked between the batches of closed forms and evaluations, too. What is stopped there is done
+  /// again from the last checkpoint on.
+  bool stop_between_batches = false;
   int data_threads = 0;  // that decode and transform; 0: one per core. Changes no result.
   /// Whether frozen features are kept, in memory and in the folder that `[engine]` names, and
   /// decoded images, in memory. Changes no result.

@@ -28,10 +28,10 @@ std::vector<fs::path> images_in(const fs::path& path) {
 void add_artefact(const Command& command, ArtefactArguments& arguments) {
   command
       .option("file", arguments.file,
-              "An artefact: a file of `patina learn`, or the folder of a run")
+              "An artefact: a file made by `patina learn`, or the folder of a run")
       .required();
   command.option("--backbone", arguments.backbone,
-                 "The network's weights, where they no longer lie where they lay");
+                 "Weights of the backbone, if they are no longer at their original path");
 }
 
 Session open_artefact(const ArtefactArguments& arguments) {

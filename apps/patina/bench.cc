@@ -99,20 +99,20 @@ void add_bench(Command& program) {
   auto arguments = std::make_shared<Arguments>();
   const auto command =
       program.command("bench",
-                      "Time what patina does on this machine beside the plain ways "
-                      "to do it: ratios, in one process");
+                      "Time patina on this machine against straightforward implementations "
+                      "in the same process");
   command.option("--out", arguments->out, "Also write everything measured to this JSON file")
       .type("FILE.json");
   std::string names;
   for (const auto& scenario : bench::scenarios())
     names += (names.empty() ? "" : ", ") + scenario.name;
-  command.option("--only", arguments->only, "These scenarios alone: " + names).type("NAME");
+  command.option("--only", arguments->only, "Run only these scenarios: " + names).type("NAME");
   command.flag("--quick", arguments->quick,
-               "Small sizes, once: shows within a minute that everything runs, not how fast");
+               "Small sizes, once: checks that everything runs, not how fast");
   command.footer(
-      "Each way of doing a thing is run in turn, five rounds or more where the time allows, and "
-      "medians are compared.\nA scenario ends within two minutes and wants the machine for itself. "
-      "What the ratios mean: docs/benchmarks.md");
+      "All implementations run in turn, five rounds or more if the time allows, and their medians "
+      "are compared.\nA scenario takes up to two minutes and needs the whole machine. "
+      "docs/benchmarks.md explains the ratios.\nexample: patina bench --only forward");
   command.action([program, arguments] { run_scenarios(*arguments, program.given("--quiet")); });
 }
 

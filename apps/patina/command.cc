@@ -75,8 +75,7 @@ Argument Command::flag(const std::string& name, std::function<void()> action,
 }
 Argument Command::overrides(std::vector<std::string>& value) const {
   return option("--set", value,
-                "Override one option of the recipe, for example --set training.lr=0.01; may be "
-                "repeated")
+                "Set one option, for example --set training.lr=0.01; may be repeated")
       .type("KEY=VALUE")
       .one_at_a_time();
 }

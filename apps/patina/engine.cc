@@ -35,7 +35,7 @@ struct Program {
     Command program = line.program();
     program
         .option("--threads", threads,
-                "Threads for computing; 0: as OMP_NUM_THREADS says, else one per core")
+                "Computing threads; 0: OMP_NUM_THREADS, or one per core if that is not set")
         .range(0, 4096);
     program.flag("--quiet", quiet, "No progress lines");
     line.when_parsed([this] {

@@ -48,14 +48,14 @@ void add_eval(Command& program) {
   add_artefact(command, arguments->artefact);
   command
       .option("data", arguments->data,
-              "A folder with one folder of images a class (or test/ with such folders)")
+              "A folder with one folder of images per class, or with test/ that has them")
       .required();
-  command.flag("--csv", arguments->csv, "The data are a file of labelled texts");
+  command.flag("--csv", arguments->csv, "The data is a file of labelled texts");
   command.option("--text", arguments->text, "Column of the texts").shows_default();
   command.option("--label", arguments->label, "Column of the labels").shows_default();
   command.option("--task", arguments->task,
-                 "Which task they are of, from 0, where the run told it (task_incremental)");
-  command.flag("--json", arguments->json, "As JSON");
+                 "The task of the samples, from 0 (after a task_incremental run)");
+  command.flag("--json", arguments->json, "Print JSON");
   command.footer("example: patina eval pets.patina photos/test/");
   command.action([arguments] { eval(*arguments); });
 }

@@ -274,26 +274,26 @@ void add_features(Command& program) {
           "`input_ids` [N,T] with `attention_mask`, `token_type_ids`, and for T5 "
           "`decoder_input_ids`")
       .required();
-  command.option("-o,--out", arguments->out, "Where the .safetensors file goes").required();
+  command.option("-o,--out", arguments->out, "Path of the .safetensors file to write").required();
   command.flag("--all", arguments->all,
                "Also `embedded`, `block0`..., `tokens`, `logits`, `pooled` and `word_scores` "
                "where the model "
                "has such a head, and a text's `input` and `mask`");
   command.flag("--skip-bad-images", arguments->input.skip_bad_images,
                "Count and leave out images that cannot be decoded");
-  command.option("--split", arguments->input.split, "Of a data set")
+  command.option("--split", arguments->input.split, "Split of a data set")
       .one_of({"train", "test"})
       .shows_default();
   command
       .option("--text", arguments->input.fields.text,
-              "The column or field of the texts; a number from 0 without a header")
+              "Column or field of the texts; a number from 0 if there is no header")
       .shows_default();
-  command.option("--pair", arguments->input.fields.pair, "The column of their second parts");
+  command.option("--pair", arguments->input.fields.pair, "Column of the second text of a pair");
   command.option("--label", arguments->input.fields.label,
-                 "The column of labels, written as `target`");
+                 "Column of the labels, written as `target`");
   command
       .option("--max-length", arguments->text.max_length,
-              "Tokens of a text; what is longer is cut (default: the model's limit)")
+              "Tokens per text; longer texts are cut (default: the model's limit)")
       .range(1, 1 << 20);
   command.option("--weights", arguments->options.path, "The weight file of a named model");
   command
@@ -302,9 +302,10 @@ void add_features(Command& program) {
       .range(1, 4096);
   command
       .option("--resize", arguments->transform.resize,
-              "Resize the shorter side to this, then crop the centre (default: straight to size)")
+              "Resize the shorter side to this, then crop the centre (default: directly to size)")
       .range(0, 16384);
-  command.option("--interpolation", arguments->transform.interpolation, "Of the resize")
+  command
+      .option("--interpolation", arguments->transform.interpolation, "Interpolation of the resize")
       .one_of({"bicubic", "bilinear"})
       .shows_default();
   command
@@ -313,9 +314,10 @@ void add_features(Command& program) {
       .one_of(normalization_names());
   command.option("--heads", arguments->options.heads, "Attention heads (default: from the file)")
       .range(1, 1024);
-  command.option("--batch", arguments->batch, "Images or texts a pass")
+  command.option("--batch", arguments->batch, "Images or texts per pass")
       .range(1, 65536)
       .shows_default();
+  command.footer("example: patina features starter photos/cats/ -o cats.safetensors");
   command.action([arguments] { features(*arguments); });
 }
 

@@ -61,9 +61,11 @@ void generate(Arguments& arguments) {
 
 void add_generate(Command& program) {
   auto arguments = std::make_shared<Arguments>();
-  const auto command = program.command("generate", "Let a language model continue a text");
+  const auto command = program.command("generate", "Continue a text with a language model");
   command.option("model", arguments->model, "A model folder: GPT-2, LLaMA, Qwen2 or T5").required();
-  command.option("prompt", arguments->prompt, "What it continues or answers; - reads it")
+  command
+      .option("prompt", arguments->prompt,
+              "The text to continue or to answer; - reads it from standard input")
       .required();
   OptionFields fields(command);
   arguments->options.bind(fields);

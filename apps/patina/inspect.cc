@@ -57,10 +57,12 @@ void add_inspect(Command& program) {
     bool summary = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  const auto command = program.command("inspect", "Show what a weight file or checkpoint holds");
+  const auto command =
+      program.command("inspect", "Show the contents of a weight file or checkpoint");
   command.option("file", arguments->file, "A .safetensors file, a model folder, or: starter")
       .required();
-  command.flag("--summary", arguments->summary, "Leave out the list of tensors");
+  command.flag("--summary", arguments->summary, "Omit the list of tensors");
+  command.footer("example: patina inspect starter --summary");
   command.action([arguments] { inspect(arguments->file, arguments->summary); });
 }
 

@@ -75,25 +75,25 @@ void learn(const LearnArguments& arguments) {
 void add_learn(Command& program) {
   auto arguments = std::make_shared<LearnArguments>();
   const auto command =
-      program.command("learn", "Teach an artefact a class, or make a new one that knows it");
-  command.option("file", arguments->artefact.file, "The artefact; it is made where there is none")
+      program.command("learn", "Add a class to an artefact, or make a new artefact");
+  command.option("file", arguments->artefact.file, "The artefact; it is made if it does not exist")
       .required();
   command.option("class", arguments->class_name, "The class to learn");
   command.option("images", arguments->paths, "Its images: files, or folders of them");
   command.option("--data", arguments->data,
-                 "Learn all classes of a folder that holds one folder of images a class");
+                 "Learn all classes of a folder with one folder of images per class");
   command.option("--csv", arguments->csv, "Learn the classes of a file of labelled texts");
   command.option("--text", arguments->text, "Column of the texts").shows_default();
   command.option("--label", arguments->label, "Column of the labels").shows_default();
   command.option("--backbone", arguments->artefact.backbone,
-                 "The network: of a new artefact, a name of `patina list models`, a file or a "
-                 "folder (default: starter); of one that exists, where its weights lie now");
+                 "Backbone of a new artefact: a name of `patina list models`, a file or a folder "
+                 "(default: starter); of an existing one: the path of its weights");
   command.option("--learner", arguments->learner,
-                 "Method of a new artefact; see `patina list learners` (default: simplecil)");
+                 "Learner of a new artefact; see `patina list learners` (default: simplecil)");
   command.option("--seed", arguments->seed, "Seed of a new artefact").shows_default();
   command.overrides(arguments->overrides);
   command.flag("--with-backbone", arguments->with_backbone,
-               "Put the network into the file, which is then all that predicting needs");
+               "Include the backbone in the file; predicting then needs no other file");
   command.footer(
       "example: patina learn pets.patina cat photos/cats/\n"
       "         patina learn pets.patina dog photos/dogs/ photos/puppy.jpg\n"
@@ -108,7 +108,7 @@ void add_forget(Command& program) {
   };
   auto arguments = std::make_shared<Arguments>();
   const auto command =
-      program.command("forget", "Take a class out of an artefact, as if it had never been learned");
+      program.command("forget", "Remove a class from an artefact, as if it had never been learned");
   add_artefact(command, arguments->artefact);
   command.option("class", arguments->class_name, "The class to forget").required();
   command.footer("example: patina forget pets.patina dog");

@@ -177,13 +177,15 @@ void add_list(Command& program) {
       .required()
       .one_of(list_names());
   auto json = std::make_shared<bool>(false);
-  list.flag("--json", *json, "Print JSON, with everything that is known of each");
+  list.flag("--json", *json, "Print JSON with all details");
+  list.footer("example: patina list learners");
   list.action([what, json] { (*json ? print_json : print)(rows_of(*what)); });
 
   auto name = std::make_shared<std::string>();
   const auto command = program.command(
       "explain", "Explain a learner, model, data set, scenario or metric; or every option: recipe");
   command.option("name", *name, "A name of `patina list`, or recipe").required();
+  command.footer("example: patina explain ranpac");
   command.action([name] { explain(*name); });
 }
 

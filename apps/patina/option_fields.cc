@@ -36,8 +36,7 @@ void OptionFields::number(const FieldInfo& info, T& value) {
 void OptionFields::visit(const FieldInfo& info, bool& value) {
   if (value)
     command_.flag(
-        spelled(info, "--no-"), [&value] { value = false; },
-        "Switches off: " + std::string(info.help));
+        spelled(info, "--no-"), [&value] { value = false; }, "Turn off: " + std::string(info.help));
   else
     command_.flag(spelled(info), value, std::string(info.help));
 }

@@ -60,18 +60,19 @@ void predict(const PredictArguments& arguments) {
 void add_predict(Command& program) {
   auto arguments = std::make_shared<PredictArguments>();
   const auto command =
-      program.command("predict", "Name the classes of images or texts with an artefact");
+      program.command("predict", "Predict the classes of images or texts with an artefact");
   add_artefact(command, arguments->artefact);
   command
       .option("inputs", arguments->inputs.paths,
               "Image files, folders of them, a file of texts, or a data set's name")
       .required();
   command.option("--task", arguments->task,
-                 "Which task they are of, from 0, where the run told it (task_incremental)");
-  command.option("--top", arguments->top, "Classes to show, the best first").range(1, 1e6);
+                 "The task of the inputs, from 0 (after a task_incremental run)");
+  command.option("--top", arguments->top, "Number of classes to show, the best first")
+      .range(1, 1e6);
   command.option("--text", arguments->inputs.fields.text,
-                 "Column or field of the texts, in a file of texts");
-  const auto json = command.flag("--json", arguments->json, "One JSON object a line");
+                 "Column or field of the texts in a file of texts");
+  const auto json = command.flag("--json", arguments->json, "One JSON object per line");
   command.flag("--csv", arguments->csv, "A table: input, rank, class, score").excludes(json);
   command.footer("example: patina predict pets.patina photos/new/ --top 3");
   command.action([arguments] { predict(*arguments); });

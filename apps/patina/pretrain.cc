@@ -17,11 +17,12 @@ void add_pretrain(Command& program) {
   auto arguments = std::make_shared<Arguments>();
   const auto command = program.command(
       "pretrain",
-      "Train starter weights: cross-entropy, and a teacher's features when one is given");
+      "Train starter weights by cross-entropy, and by distillation if the recipe has a teacher");
   command.option("recipe", arguments->recipe, "A TOML file; see recipes/pretrain/").required();
   command.option("--out", arguments->out, "Folder of the run (default: runs/<recipe's name>)");
   command.flag("--resume", arguments->resume, "Continue after the last finished epoch");
   command.overrides(arguments->overrides);
+  command.footer("example: patina pretrain recipes/pretrain/starter.toml");
   command.action([arguments] {
     PretrainOptions options;
     auto file = RecipeFile::read(arguments->recipe, arguments->overrides);

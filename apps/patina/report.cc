@@ -16,7 +16,8 @@ void add_report(Command& program) {
   const auto command =
       program.command("report", "Compare runs: a table, and one HTML page that opens offline");
   command.option("runs", arguments->runs, "Run folders, or their record.json").required();
-  command.option("-o,--out", arguments->out, "Write the page here");
+  command.option("-o,--out", arguments->out, "Path of the page");
+  command.footer("example: patina report runs/mine runs/wider -o runs/wider.html");
   command.action([arguments] {
     const auto runs = read_records({arguments->runs.begin(), arguments->runs.end()});
     fmt::print("{}", report_text(runs));

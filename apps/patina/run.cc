@@ -45,13 +45,14 @@ void add_run(Command& program) {
   command.option("--out", arguments->out, "Folder of the run (default: runs/<recipe's name>)");
   const auto resume =
       command.flag("--resume", arguments->resume, "Continue from the last checkpoint in --out");
-  command.flag("--overwrite", arguments->overwrite, "Delete a run that is there already")
+  command.flag("--overwrite", arguments->overwrite, "Delete an existing run in --out")
       .excludes(resume);
   command.flag("--skip-bad-images", arguments->skip_bad_images,
                "Count and leave out images that cannot be decoded (data.skip_bad_images)");
   command.flag("--no-cache", arguments->no_cache,
-               "Compute every feature anew and keep none; the results are the same");
+               "Compute every feature again and store none; the results are the same");
   command.overrides(arguments->overrides);
+  command.footer("example: patina run recipes/fashion_mnist/ranpac.toml --out runs/mine");
   command.action([arguments] {
     if (arguments->skip_bad_images) arguments->overrides.push_back("data.skip_bad_images=true");
     Recipe recipe = read_recipe(arguments->recipe, arguments->overrides);

@@ -65,20 +65,23 @@ void add_sweep(Command& program) {
   command.option("--out", arguments->out,
                  "Folder of the runs, the summary and the page (default: runs/sweep)");
   command.option("--seeds", arguments->plan.seeds,
-                 "Run each recipe with each of these seeds, for class order and all else; the "
-                 "table then shows means and deviations");
+                 "Run each recipe with each of these seeds, for the class order and everything "
+                 "else; the table then shows means and deviations");
   command
       .option("--jobs", arguments->jobs,
-              "Run so many recipes at once, each a process with its part of --threads and "
-              "a log beside its folder; small networks gain by it, memory must hold all")
+              "Number of recipes to run at a time, each in a process with its share of --threads "
+              "and a log beside its folder; faster for small networks, needs memory for all")
       .range(1, 256);
   command.flag("--no-cache", arguments->no_cache,
-               "Compute every feature anew and keep none; the results are the same");
+               "Compute every feature again and store none; the results are the same");
   command.overrides(arguments->plan.overrides);
   command.footer(
-      "What is complete is kept and what was interrupted goes on, so the same command may be given "
-      "again after\na crash, or with more recipes. A run that fails is reported at the end; the "
-      "others are not kept from theirs.");
+      "Complete runs are kept and interrupted runs are resumed, so the same command can be "
+      "repeated "
+      "after a crash\nor with more recipes. A failed run is reported at the end and does not stop "
+      "the others.\n"
+      "example: patina sweep recipes/fashion_mnist/simplecil.toml "
+      "recipes/fashion_mnist/ranpac.toml --jobs 2 --out runs/sweep");
   command.action([arguments] {
     SweepPlan& plan = arguments->plan;
     plan.recipes.assign(arguments->recipes.begin(), arguments->recipes.end());

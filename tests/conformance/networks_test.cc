@@ -28,7 +28,7 @@ void try_on(const ToyWorld& world, const std::string& learner) {
   const fs::path folder = scratch_folder(world.name + "-" + learner);
   const auto run_on = [&](Backbone& network, const fs::path& where, const RunControl& control) {
     // Each of ESN's stages begins from nothing, and a prompt alone moves a tiny network slowly.
-    const int64_t epochs = learner == "esn" ? 30 : learner == "vpt" ? 12 : 3;
+    const int64_t epochs = learner == "esn" ? 60 : learner == "vpt" ? 12 : 3;
     Recipe recipe = toy_recipe(learner, epochs);
     const DataSplits data = world.data();
     return run(recipe, data, network, where, control);

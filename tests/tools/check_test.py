@@ -2,6 +2,7 @@
 """Runs tools/check on small trees, each with one fault that it has to find."""
 
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -72,6 +73,16 @@ class Check(unittest.TestCase):
         self.expect("patina/learners/a.cc", "// The moon's phase.  check: word\n")
         self.expect("docs/a.md", "Use `logits` here.\n```\nlogits\n```\nTwo logits.\n",
                     'docs/a.md:5: "logits": the project\'s word is "scores"')
+
+    def test_idioms(self):
+        for path, text in (("docs/a.md", "The slope is turned.\n"), ("README.md", "The slope\nof `slope` is turned.\n")):
+            lines = findings({path: text})
+            self.assertEqual([re.sub(r"^\S+ ", "", line) for line in lines],
+                             ['"slope": the project\'s word is "gradient"', '"turned": the project\'s word is "transposed"'])
+        self.expect("apps/patina/a.cc", '// Its slope.\nconst char* a = "the batch in hand";\n',
+                    'apps/patina/a.cc:2: "in hand": the project\'s word is "current"')
+        self.expect("patina/nn/a.cc", "// The slope, turned.\n")  # what people read who read code
+        self.expect("docs/methods.md", "Two slopes.\n")  # made from texts of the code
 
     def test_duplicates(self):
         self.expect("patina/base/a.cc", BLOCK,

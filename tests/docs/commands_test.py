@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+"""Runs every command that the documents and `--help` show, each page in a scratch folder of its own with small
+data made here. A command that is not in the table below fails the test.
+
+    PATINA=build/bin/patina tests/docs/commands_test.py
+
+What cannot be run here is in the table too, with its reason: its options and recipe keys are checked all the same.
+"""
+
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True  # the source tree stays as it is
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import small_data
+
+ROOT = small_data.ROOT
+PATINA = os.environ.get("PATINA", "")
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^(?:\$ )?((?:[A-Z_]+=\S+ )*)(?:build/bin/)?((?:patina|\./demo|\./test|tools/\S+)(?: .*|$))")
+OTHER_LANGUAGES = ("cpp", "toml", "python", "cmake")
+# A word that stands for another one, in text: `patina explain NAME`.
+PLACEHOLDER = re.compile(r"^(?:[A-Z_]+(?:\.\w+)?|\.\.\.|[A-Z]+\.\.\.)$")
+
+
+class Run:
+    """The command is run, with `extra` words behind it, and ends with `status`."""
+
+    def __init__(self, *extra, status=0):
+        self.extra, self.status = list(extra), status
+
+
+class Parse:
+    """The command is not run for `reason`. Its options must be known and its recipe must be read without a mistake."""
+
+    def __init__(self, reason):
+        self.reason = reason
+
+
+LONG = "takes minutes"
+WEIGHTS = "needs weights that must be downloaded"
+BUILDS = "builds the tree, or changes it"
+
+SMALL = ("--set", "data.path=data/mnist")  # MNIST's files, and 120 images in them
+
+COMMANDS = {
+    "./demo": Parse(LONG),
+    "./test": Parse(LONG),
+    "./test --fast": Parse(LONG),
+    "./test -R config_test": Parse(BUILDS),
+    "tools/build config_test": Parse(BUILDS),
+    "tools/build patina_program": Parse(BUILDS),
+    "tools/benchmarks": Parse("docs_test compares what it makes"),
+    "tools/check --fix": Parse(BUILDS),
+    "tools/setup": Parse("installs packages"),
+    "patina bench --out docs/benchmarks.json": Parse(LONG),
+    "patina bench --only forward": Parse(LONG),
+    "patina eval pets.patina photos/test/": Run(),
+    "patina explain ranpac": Run(),
+    "patina explain recipe": Run(),
+    "patina features gpt2 ids.safetensors --all -o stages.safetensors": Run(),
+    "patina features starter photos/cats/ -o cats.safetensors": Run(),
+    "patina forget pets.patina dog": Run(),
+    "patina generate gpt2 \"The meaning of life is\" --temperature 0.8 --top-p 0.9": Run("--max-tokens", "4"),
+    "patina inspect bert-base-uncased --summary": Run(),
+    "patina inspect starter --summary": Run(),
+    "patina learn pets.patina cat photos/cats/": Run(),
+    "patina learn pets.patina dog photos/dogs/": Run(),
+    "patina learn pets.patina dog photos/dogs/ photos/puppy.jpg": Run(),
+    "patina learn runs/garden/model.patina lily photos/lilies/": Run(),
+    "patina list learners": Run(),
+    "patina predict pets.patina photo.jpg": Run(),
+    "patina predict pets.patina photos/new.jpg": Run(),
+    "patina predict pets.patina photos/new.jpg --top 2": Run(),
+    "patina predict pets.patina photos/new/ --top 3": Run(),
+    "patina predict runs/garden photos/new.jpg": Run(),
+    "patina predict runs/mine photo.jpg --top 3": Run(),
+    "patina pretrain recipes/pretrain/starter.toml": Parse(LONG),
+    "patina report runs/fashion_mnist_simplecil runs/fashion_mnist_ranpac -o report.html": Run(),
+    "patina report runs/mine runs/wider -o runs/wider.html": Run(),
+    "patina run --help": Run(),
+    "patina run garden.toml": Run("--set", "data.path=garden"),
+    "patina run my.toml --no-cache": Run("--overwrite"),
+    "patina run my.toml --out runs/mine --resume": Run(),
+    "patina run my.toml --set engine.cache_disk_bytes=0": Run("--overwrite"),
+    "patina run my.toml --set engine.cache_folder=/data/features": Run("--overwrite", "--set", "engine.cache_folder=kept"),
+    "patina run my.toml --set engine.kind=plain": Run("--overwrite"),
+    "patina run my.toml --set engine.precision=fp32": Run("--overwrite"),
+    "patina run my.toml --set training.epochs=5 --set learner.name=simplecil": Run(),
+    "patina run recipes/cifar100_small/simplecil.toml --set model.path=deit_tiny.safetensors": Parse(WEIGHTS),
+    "patina run recipes/clinc150/simplecil.toml --set model.name=bert-base-uncased --set data.path=clinc150": Parse(WEIGHTS),
+    "patina run recipes/digits_vit/duct.toml --set model.path=deit_tiny_patch16_224.safetensors": Parse(WEIGHTS),
+    "patina run recipes/fashion_mnist/ranpac.toml": Run(*SMALL),
+    "patina run recipes/fashion_mnist/ranpac.toml --out runs/mine": Run(*SMALL),
+    "patina run recipes/fashion_mnist/ranpac.toml --set learner.projection=4000 --out runs/wider": Run(*SMALL),
+    "patina run recipes/fashion_mnist/simplecil.toml": Run(*SMALL),
+    "patina run recipes/split_mnist_told/hat.toml --set scenario.name=si_blurry": Run(status=2),
+    "patina sweep recipes/cifar100_small/*.toml --jobs 2 --set model.path=FILE --set data.path=FOLDER": Parse(WEIGHTS),
+    "patina sweep recipes/fashion_mnist/simplecil.toml recipes/fashion_mnist/ranpac.toml --jobs 2 --out runs/sweep": Run(*SMALL),
+    "PATINA_TORCH=~/torch PATINA_BUILD=build/second ./test": Parse(BUILDS),
+    "PATINA_TORCH=~/torch ./demo": Parse(BUILDS),
+}
+
+
+def commands_of(block):
+    """(command, the lines below it up to the next one) of a block. Two spaces end a command: an explanation follows."""
+    found = []
+    for line in block.split("\n"):
+        command = COMMAND.match(line)
+        if command:
+            words = re.split(r" {2,}|\s+#", command[2])[0].strip()
+            found.append((command[1] + words, []))
+        elif found and line.strip():
+            found[-1][1].append(line.strip())
+    return found
+
+
+def pages():
+    files = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return {str(file.relative_to(ROOT)): file.read_text() for file in files}
+
+
+def call(folder, words):
+    """The status and the text of a command in `folder`; `patina` is the program under test."""
+    words = [PATINA if words[0] == "patina" else str(ROOT / words[0]), *words[1:]]
+    environment = dict(os.environ, PATINA_DATA=str(folder / "data"), XDG_CACHE_HOME=str(folder / "cache"))
+    done = subprocess.run(words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace")
+    return done.returncode, done.stdout
+
+
+def words_of(folder, command):
+    """The words of a command as a shell hands them on."""
+    words = []
+    for word in shlex.split(command):
+        matched = sorted(folder.glob(word)) if "*" in word else []
+        words += [str(path.relative_to(folder)) for path in matched] or [word]
+    return words
+
+
+def help_of(command, known={}):
+    if command not in known:
+        status, text = call(ROOT, ["patina", command, "--help"])
+        known[command] = text if status == 0 and text.find(f"Usage: patina {command}") >= 0 else None
+    return known[command]
+
+
+def subcommands():
+    text = call(ROOT, ["patina", "--help"])[1]
+    return re.findall(r"^  (\w+) ", text.split("Subcommands:")[1], re.MULTILINE)
+
+
+def mistakes_in(words):
+    """What is wrong with the options of a command that is not run."""
+    if words[0] != "patina":
+        program = ROOT / words[0]
+        return [] if os.access(program, os.X_OK) else [f"{words[0]} is no program"]
+    text = help_of(words[1])
+    if text is None:
+        return [f"there is no subcommand {words[1]}"]
+    options = [word.split("=")[0] for word in words[2:] if re.match(r"--?[a-z]", word)]
+    return [f"patina {words[1]} has no option {option}" for option in options
+            if not re.search(rf"(?:^|[\s,]){re.escape(option)}(?![\w-])", text)]
+
+
+@unittest.skipUnless(PATINA, "PATINA does not name the program")
+class Commands(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="patina-docs-")
+        self.addCleanup(scratch.cleanup)
+        self.folder = pathlib.Path(scratch.name)
+        small_data.prepare(self.folder)
+
+    def check_recipe(self, recipe, overrides=()):
+        """The program must read the whole recipe, and stop only because there are no such data."""
+        words = ["patina", "run", recipe, "--out", "runs/parsed"]
+        for setting in (*overrides, "data.path=nowhere"):
+            words += ["--set", setting]
+        status, text = call(self.folder, words)
+        self.assertEqual(status, 2, text)
+        self.assertNotRegex(text, r"\.toml:\d+: |unknown (key|section)|--set", f"{recipe}: {text}")
+        self.assertRegex(text, r"nowhere|there is no such file", f"{recipe}: {text}")
+
+    def check(self, command, output):
+        if command not in COMMANDS:
+            self.fail(f"COMMANDS does not know: {command}")
+        rule = COMMANDS[command]
+        words = words_of(self.folder, re.sub(r"^(?:[A-Z_]+=\S+ )*", "", command))
+        self.assertEqual(mistakes_in(words), [])
+        if isinstance(rule, Parse):
+            self.assertTrue(rule.reason)
+            if words[:2] in (["patina", "run"], ["patina", "sweep"]):
+                settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
+                settings = [one for one in settings if not one.startswith("data.path=")]
+                # Of a whole folder one: shipped_recipes_test reads all of them.
+                self.check_recipe(next(word for word in words if word.endswith(".toml")), settings)
+            return
+        status, text = call(self.folder, words + rule.extra)
+        self.assertEqual(status, rule.status, f"{command}\n{text}")
+        if output:  # what the page says that the program prints
+            self.assertIn(" ".join(" ".join(output).split()), " ".join(text.split()))
+
+    def shows_commands(self, text):
+        return any(commands_of(block) for language, block in BLOCK.findall(text) if language not in OTHER_LANGUAGES)
+
+    def test_commands_of_the_pages(self):
+        met = set()
+        for page, text in pages().items():
+            if not self.shows_commands(text):
+                continue
+            folder, self.folder = self.folder, self.folder / re.sub(r"\W", "_", page)
+            small_data.prepare(self.folder)
+            for language, block in BLOCK.findall(text):
+                if language in OTHER_LANGUAGES:
+                    continue
+                for command, output in commands_of(block):
+                    met.add(command)
+                    with self.subTest(page=page, command=command):
+                        self.check(command, output if block.startswith("$ ") else [])
+            self.folder = folder
+        examples = {command for name in subcommands() for command in self.examples(name)}
+        self.assertEqual(set(COMMANDS) - met - examples, set(), "COMMANDS knows what no page shows")
+
+    def examples(self, name):
+        found = re.findall(r"^(?:example:|        ) (patina .*)$", help_of(name), re.MULTILINE)
+        return [command.strip() for command in found]
+
+    def test_examples_of_help(self):
+        self.assertGreater(len(subcommands()), 10)
+        examples = 0
+        # In this order: what one learns, another one reads.
+        for name in sorted(subcommands(), key=lambda name: name != "learn"):
+            for command in self.examples(name):
+                examples += 1
+                with self.subTest(help=name, command=command):
+                    self.check(command, [])
+            for setting in re.findall(r"for example --set (\S+?);", help_of(name)):
+                with self.subTest(help=name, setting=setting):
+                    status, text = call(self.folder, ["patina", "run", "my.toml", "--out", f"runs/{name}", "--set", setting])
+                    self.assertEqual(status, 0, text)
+        self.assertGreater(examples, 5)
+
+    def test_commands_within_sentences(self):
+        for page, text in pages().items():
+            for command in re.findall(r"`(patina [a-z][^`\n]*)`", BLOCK.sub("", text)):
+                words = [word for word in shlex.split(command) if not PLACEHOLDER.match(word)]
+                with self.subTest(page=page, command=command):
+                    self.assertEqual(mistakes_in(words), [])
+
+    def test_tables_of_recipes(self):
+        tables = 0
+        for page, text in pages().items():
+            text = re.sub(r"<!-- from \S+ -->\n```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+            for language, block in BLOCK.findall(text):
+                if language != "toml":
+                    continue
+                tables += 1
+                for section, rest in (("data", 'name = "folder"'), ("learner", 'name = "simplecil"')):
+                    if f"[{section}]" not in block:
+                        block += f"\n[{section}]\n{rest}\n"
+                recipe = self.folder / "table.toml"
+                recipe.write_text(block)
+                with self.subTest(page=page, table=block):
+                    self.check_recipe("table.toml")
+        self.assertGreater(tables, 3)
+
+    def test_mistakes_are_noticed(self):
+        self.assertEqual(mistakes_in(["patina", "run", "--wrong"]), ["patina run has no option --wrong"])
+        self.assertEqual(mistakes_in(["patina", "runn"]), ["there is no subcommand runn"])
+        self.assertEqual(mistakes_in(["tools/nothing"]), ["tools/nothing is no program"])
+        self.assertEqual(commands_of("$ A=b build/bin/patina run a.toml  it runs\nand says\n"),
+                         [("A=b patina run a.toml", ["and says"])])
+        for recipe, setting in (("my.toml", "learner.nonsense=1"), ("my.toml", "trainer.lr=1")):
+            with self.assertRaises(AssertionError):
+                self.check_recipe(recipe, [setting])
+        with self.assertRaisesRegex(AssertionError, "does not know: patina run other"):
+            self.check("patina run other.toml", [])
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())

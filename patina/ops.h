@@ -63,7 +63,7 @@ std::tuple<Tensor, Tensor> sort(const Tensor& x, int64_t dim = -1, bool descendi
 std::tuple<Tensor, Tensor> sort(const Tensor& x, bool stable, int64_t dim, bool descending);
 std::tuple<Tensor, Tensor> topk(const Tensor& x, int64_t k, int64_t dim = -1);
 
-// Put together, picked, padded.
+// Concatenating, gathering, padding.
 Tensor cat(TensorList parts, int64_t dim = 0);
 Tensor constant_pad_nd(const Tensor& x, IntArrayRef pad, const Scalar& value = 0);
 Tensor embedding(const Tensor& weight, const Tensor& ids);

@@ -75,16 +75,16 @@ namespace detail {
 
 }  // namespace patina
 
-/// What a caller must keep to: a size, a type, a name. Throws Error(usage) with the message, so
-/// that a library never ends its host.
+/// A requirement on the caller: a size, a type, a name. Throws Error(usage) with the message, so
+/// that the library never ends its host process.
 #define PATINA_REQUIRE(condition, ...)                         \
   do {                                                         \
     if (!(condition)) [[unlikely]]                             \
       ::patina::fail(::patina::ErrorKind::usage, __VA_ARGS__); \
   } while (false)
 
-/// A condition that only a bug in patina can break. Prints where and aborts. Input never reaches
-/// it.
+/// A condition that only a bug in patina can violate. Prints the location and aborts. Never depends
+/// on input.
 #define PATINA_CHECK(condition, ...)                                                              \
   do {                                                                                            \
     if (!(condition)) [[unlikely]]                                                                \

@@ -1,4 +1,4 @@
-// How far a part of the work is, told to the work's observer; and numbers as people read them.
+// Reports the progress of a part of the work to its observer; and formats numbers for people.
 #pragma once
 
 #include <chrono>
@@ -9,7 +9,7 @@
 
 namespace patina {
 
-/// Tells the current work's observer; says nothing for the first two seconds.
+/// Reports to the current work's observer; silent for the first two seconds.
 class Progress {
  public:
   Progress(std::string label, int64_t total, std::string unit);

@@ -1,4 +1,4 @@
-// A team of threads for loops of microseconds, one after another.
+// A team of threads for many consecutive loops of microseconds.
 #pragma once
 
 #include <cstdint>
@@ -7,13 +7,12 @@
 
 namespace patina {
 
-/// Unlike a ThreadPool it is quick, and unlike OpenMP's teams it waits for nobody who is not there:
-/// the caller works, too, and a thread that wakes up late, because others hold its core, finds that
-/// its share was done. Threads that have nothing to do yield their core to whoever wants it, and
-/// after a millisecond sleep.
+/// Faster to start than a ThreadPool, and unlike OpenMP's teams it does not wait for threads that
+/// are not running: the caller works as well, and if a thread wakes up late because its core is
+/// busy, its share is already done. Idle threads yield their core, and sleep after a millisecond.
 class Team {
  public:
-  /// `threads` >= 1, the caller included.
+  /// `threads` >= 1, including the caller.
   explicit Team(int threads);
   ~Team();
   Team(const Team&) = delete;
@@ -21,10 +20,10 @@ class Team {
 
   int threads() const;
 
-  /// Calls work(i) once for every i in [0, pieces), below 2^31, and waits. A thread that is there
-  /// takes neighbouring pieces, the same in every loop of as many, so that its caches know them.
-  /// Called inside of work, or while another thread's call is under way, it works alone. An
-  /// exception is rethrown, the first one to come, when all is done.
+  /// Calls work(i) once for every i in [0, pieces), pieces < 2^31, and waits. Each thread gets
+  /// neighbouring pieces, the same in every loop of equal size, for its caches. Called inside work,
+  /// or while another thread's call is running, it uses the calling thread only. The first
+  /// exception is rethrown after all pieces are done.
   void run(int64_t pieces, const std::function<void(int64_t)>& work);
 
  private:

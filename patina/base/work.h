@@ -1,5 +1,5 @@
-// What a piece of work reports to, and what it costs. Every call into the library that may take a
-// while has one, on whatever threads it runs; there is nothing of the whole process.
+// A piece of work: its observer and its costs. Every call into the library that may take long has
+// one, on all its threads; there is no process-wide state.
 #pragma once
 
 #include <atomic>
@@ -10,23 +10,23 @@
 
 namespace patina {
 
-/// How far a part of the work is.
+/// The progress of a part of the work.
 struct ProgressState {
   std::string_view label, unit, note;  // "task 2: training", "images", "loss 0.31"
-  int64_t done = 0, total = 0;         // of `unit`; a total of 0 is unknown
+  int64_t done = 0, total = 0;         // in `unit`; a total of 0 is unknown
   double seconds = 0;                  // since it began
   bool last = false;                   // it has ended
 };
 
-/// Hears of what happens. Thread-safe where the work it hears of uses several threads.
+/// Receives events. Must be thread-safe if the work uses several threads.
 class Observer {
  public:
   virtual ~Observer() = default;
-  /// At most every `interval` seconds of a part of the work, given how long that has taken; at its
-  /// end only where it was called before.
+  /// Called at most every `interval` seconds of a part of the work, given how long that has taken;
+  /// at its end only if it was called before.
   virtual void progress(const ProgressState&) {}
   virtual double interval(double /*seconds*/) const { return 0.2; }
-  /// Something that the user should know, though the work goes on.
+  /// A problem that does not stop the work.
   virtual void warning(std::string_view /*text*/) {}
   /// A part is done: "task 2/10: accuracy over 20 classes 81.50 %".
   virtual void note(std::string_view /*text*/) {}
@@ -35,16 +35,16 @@ class Observer {
 struct Work {
   explicit Work(Observer* observer = nullptr) : observer(observer) {}
 
-  Observer* observer;  // lent; null: nobody listens
-  /// Asked between batches; true: what is going on is given up.
+  Observer* observer;  // lent; null: none
+  /// Called between batches; true: the work is abandoned.
   std::function<bool()> should_stop;
   std::atomic<int64_t> forward_flops{0}, backward_flops{0};
 };
 
-/// The work that this thread is part of; null: none.
+/// The work of this thread; null: none.
 Work* current_work();
 
-/// This thread is part of `work` while the scope lasts. Threads that help take it over.
+/// Makes this thread part of `work` during the scope. Helper threads inherit it.
 class WorkScope {
  public:
   explicit WorkScope(Work* work);
@@ -56,11 +56,11 @@ class WorkScope {
   Work* before_;
 };
 
-/// To the current work's observer; nowhere where there is none.
+/// Sends a warning to the current work's observer, if any.
 void warn(std::string_view text);
 void note(std::string_view text);
 
-/// Throws Error(stopped) where the current work should stop.
+/// Throws Error(stopped) if the current work should stop.
 void stop_if_asked();
 
 }  // namespace patina

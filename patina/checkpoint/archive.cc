@@ -17,8 +17,8 @@ namespace {
 constexpr const char* kValues = "patina.values";
 constexpr const char* kChecksum = "patina.checksum";
 
-// How a value is kept in JSON, and read back: nothing is converted on the way, so a key that
-// changed its type is noticed. JSON has no infinities and no NaN; they travel as text.
+// How values are stored in JSON and read back: without conversion, so that a key whose type changed
+// is detected. JSON has no infinities and no NaN; they are stored as text.
 Json stored(bool value) {
   return value;
 }
@@ -120,7 +120,7 @@ void Archive::operator()(std::string_view key, Tensor& value) {
   if (found == tensors_.end()) fail(ErrorKind::state, "{}: lost the tensor \"{}\"", origin_, name);
   const Tensor& stored = found->second;
   NoGrad no_grad;
-  // In place where the shape is unchanged, so that whoever shares the tensor sees the new values.
+  // In place if the shape is unchanged, so that all users of the tensor see the new values.
   if (value.defined() && value.sizes() == stored.sizes() && value.dtype() == stored.dtype())
     value.copy_(stored);
   else
@@ -163,7 +163,7 @@ void Archive::operator()(std::string_view key, Json& value) {
   scalar(key, value);
 }
 
-// Text may hold any bytes (an optimizer's state): it travels as a tensor of them.
+// Text may contain any bytes (an optimizer's state), so it is stored as a tensor.
 void Archive::operator()(std::string_view key, std::string& value) {
   Tensor bytes = at::empty({int64_t(value.size())}, at::kByte);
   if (!loading_) std::copy(value.begin(), value.end(), bytes.data_ptr<uint8_t>());

@@ -1,4 +1,4 @@
-// State: one call saves and loads. Everything that must survive a crash describes itself once:
+// State: one function saves and loads. Everything that must survive a crash describes itself once:
 //
 //   void state(Archive& a) { a("gram", gram_); a("samples", samples_); a("head", head_); }
 //
@@ -25,12 +25,12 @@ class Archive {
   Archive();
   ~Archive();
   Archive(Archive&&) noexcept;
-  /// One to load from. Throws Error(state) when the file is damaged or not an archive.
+  /// An archive to load from. Throws Error(state) if the file is damaged or not an archive.
   static Archive read(const fs::path& path);
-  /// Writes what was saved, atomically. Returns the bytes written.
+  /// Writes the saved values atomically. Returns the number of bytes.
   uint64_t write(const fs::path& path) const;
 
-  /// What was saved, to load from.
+  /// Turns a saved archive into one to load from.
   Archive reopened() &&;
 
   bool loading() const { return loading_; }
@@ -62,7 +62,7 @@ class Archive {
 
   /// Every tensor under its full key.
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }
-  /// One hash over everything saved.
+  /// A hash of everything saved.
   std::string hash() const;
 
  private:

@@ -1,4 +1,5 @@
-// Stored tensors into modules: every missing, unexpected and mis-shaped one in a single message.
+// Loads stored tensors into modules; one error message lists all missing, unexpected and mis-shaped
+// ones.
 #pragma once
 
 #include <string>
@@ -10,10 +11,10 @@
 
 namespace patina {
 
-/// A copy of a stored tensor, of its own type.
+/// A copy of a stored tensor, with its type.
 Tensor to_tensor(const StoredTensor& stored);
-/// A tensor as the format stores it, sharing memory: fp32, fp64, bf16, fp16, int64, uint8.
-/// Contiguous, on the CPU.
+/// A view of a tensor in the format's types: fp32, fp64, bf16, fp16, int64, uint8. It must be
+/// contiguous and on the CPU.
 StoredTensor to_stored(const Tensor& tensor);
 
 /// Copies the file's tensors into `targets`, under the names a table gives them; floating types
@@ -23,7 +24,7 @@ StoredTensor to_stored(const Tensor& tensor);
 void load_tensors(const std::vector<nn::NamedTensor>& targets, const SafetensorsFile& file,
                   const std::string& origin, const NameTable& names = {});
 
-/// One hash over names, shapes and values.
+/// A hash of names, shapes and values.
 std::string content_hash(const std::vector<nn::NamedTensor>& tensors);
 
 }  // namespace patina

@@ -1,4 +1,4 @@
-// Name tables: how a checkpoint spells a network's tensors.
+// Name tables: the names of a network's tensors in checkpoints.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,8 @@ namespace patina {
 /// for the same number on both sides.
 struct NameRule {
   std::string ours;
-  std::vector<std::string> theirs;  // several: stored apart, joined along the first dimension
+  std::vector<std::string> theirs;  // several: stored separately, concatenated along the first
+                                    // dimension
   bool transposed = false;          // a weight stored [in,out]
 };
 
@@ -24,8 +25,8 @@ struct NameTable {
   /// of most families are about.
   std::string prefix;
   std::vector<NameRule> rules;
-  /// What may be in a file and is not needed: buffers and copies of tied weights. `*` stands for
-  /// anything.
+  /// Tensors a file may contain that are not needed: buffers and copies of tied weights. `*`
+  /// matches anything.
   std::vector<std::string> unneeded;
 
   struct Found {

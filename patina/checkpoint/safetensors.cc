@@ -62,7 +62,7 @@ std::optional<uint64_t> bytes_needed(const std::vector<int64_t>& shape, DType dt
   return bytes;
 }
 
-// What a file is when it is not safetensors, and what to do then; "" when it cannot be told.
+// Recognises other file formats and returns advice; "" if the format is unknown.
 std::string guess(std::span<const uint8_t> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()),
                               std::min<size_t>(bytes.size(), 512));

@@ -1,5 +1,5 @@
-// safetensors: the field's weight format, read through a memory map without copies, and written so
-// that a file is either whole or absent. This part knows bytes and shapes, not LibTorch.
+// safetensors: the common format of weights, read through a memory map without copies and written
+// atomically. This part handles bytes and shapes, without LibTorch.
 // Format: 8 bytes little-endian header length, a JSON header, the data.
 #pragma once
 

@@ -20,7 +20,7 @@
 
 namespace patina {
 
-/// What values a number may take.
+/// The values that a number may have.
 struct Range {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
@@ -39,15 +39,15 @@ inline Range between(double low, double high) {
   return {.low = low, .high = high};
 }
 
-/// What a visitor is told of one option.
+/// The description of an option that a visitor gets.
 struct FieldInfo {
   std::string_view key;
-  std::string_view help;  // a sentence; units and source where they matter
+  std::string_view help;  // one sentence; units and source if relevant
   Range range;
   std::vector<std::string> choices;  // for strings; empty: any
 };
 
-/// The visitor an options struct shows its fields to.
+/// The visitor to which an options struct describes its fields.
 class Fields {
  public:
   virtual ~Fields() = default;
@@ -63,7 +63,7 @@ class Fields {
                   Range range = {});
   void operator()(std::string_view key, std::vector<std::string>& value, std::string_view help);
 
-  /// A table: `[key]` in TOML. `options.bind(Fields&)` describes what is in it.
+  /// A table: `[key]` in TOML. `options.bind(Fields&)` describes its contents.
   template <class Options>
   void section(std::string_view key, Options& options, std::string_view help) {
     if (!enter(key, help)) return;

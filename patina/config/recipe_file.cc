@@ -224,8 +224,8 @@ struct RecipeFile::State final : Fields {
     read_list(info, value);
   }
 
-  // A section that the document does not have is visited all the same: its keys become known, so a
-  // key that stands in the wrong section can be told where it belongs.
+  // Sections missing from the document are visited as well, so that a key in the wrong section can
+  // be reported with the right one.
   bool enter(std::string_view key, std::string_view) override {
     const auto* node = find(key);
     const std::string path = join(frames.back().path, key);

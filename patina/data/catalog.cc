@@ -1,4 +1,4 @@
-// The data sets patina knows by name: what each is, where its files usually lie, how it is opened.
+// The data sets with a name: what each is, where its files are expected, how it is opened.
 #include "patina/data/catalog.h"
 
 #include <algorithm>
@@ -50,7 +50,7 @@ std::vector<std::string> clothes() {
           "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
 }
 
-// Every character was drawn by the same 20 people, in their order; the last five are the test
+// Every character was drawn by the same 20 people, in the same order; the last five are the test
 // split.
 DataSplits open_omniglot(const fs::path& folder) {
   constexpr int64_t kClasses = 964, kDrawings = 20, kTrained = 15;
@@ -72,17 +72,17 @@ DataSplits open_omniglot(const fs::path& folder) {
 
 struct DataSet {
   DataSetInfo info;
-  std::string mark;       // a file that tells its folder; may be gzipped
+  std::string mark;       // a file that identifies the folder; may be gzipped
   std::string subfolder;  // where the publisher's archive puts the files
-  std::string place;      // where a package installs it; "": nowhere
+  std::string place;      // where a package installs it; "": no package
   std::function<DataSplits(const fs::path& folder)> open;
   std::string family = {};  // sets that share a folder of this name in $PATINA_DATA
 
   const std::string& shelf() const { return family.empty() ? info.name : family; }
 };
 
-// One of the five sets that text streams are made of (de Masson d'Autume et al., NeurIPS 2019),
-// each as lines of JSON.
+// One of the five sets of the usual text stream (de Masson d'Autume et al., NeurIPS 2019), as JSON
+// Lines.
 DataSet labelled_jsonl(const char* name, const char* about, int64_t classes) {
   return {{name, fmt::format("{}; as many texts as its files hold", about),
            fmt::format("{0}.train.jsonl, {0}.test.jsonl with `text` and `label`, {0}.labels.json",
@@ -182,7 +182,7 @@ std::string unknown_name(const std::string& name) {
                      did_you_mean(name, names()));
 }
 
-// "mnist+usps": both.
+// Splits "mnist+usps" into both names.
 std::vector<std::string> sets_of(const std::string& name) {
   std::vector<std::string> sets(1);
   for (const char c : name) {
@@ -194,7 +194,7 @@ std::vector<std::string> sets_of(const std::string& name) {
   return sets;
 }
 
-// Something in the options that cannot be, whatever the files hold.
+// A mistake in the options, independent of the files.
 struct Mistake {
   const char* key;
   std::string message;
@@ -239,8 +239,8 @@ std::optional<Mistake> mistake_in_domains(const DataOptions& options) {
   return {};
 }
 
-// The folder that holds the set's files: the one the user named, where the sets of a join have
-// folders of their own, or the first usual one that has them.
+// The folder with the set's files: the one the user gave (a subfolder of it for joined sets), or
+// the first of the usual places that has them.
 fs::path find_folder(const DataSet& set, const std::string& path, bool is_joined) {
   std::vector<fs::path> places;
   if (!path.empty() && is_joined) {
@@ -293,7 +293,7 @@ DataSplits open_named(const DataOptions& options) {
         std::ranges::find(known(), name, [](const DataSet& set) { return set.info.name; });
     parts.push_back(set->open(find_folder(*set, options.path, sets.size() > 1)));
     parts.back().name = name;
-    // One set's gap would hide behind another's class of the same name.
+    // Checked before joining: a class without samples might have the name of another set's class.
     if (sets.size() > 1) check_splits(parts.back());
   }
   return parts.size() > 1 ? joined(std::move(parts), options.shared_classes)
@@ -394,7 +394,7 @@ DataSplits open_data(const DataOptions& options) {
     if (mistake) fail(ErrorKind::data, "data.{}: {}", mistake->key, mistake->message);
   DataSplits splits = open_named(options);
   splits.name = options.name;
-  // Only a folder's files can fail to decode: the others were checked whole when they were read.
+  // Only a folder's files can fail to decode: other formats are checked when they are opened.
   if (options.skip_bad_images && options.name == "folder")
     for (auto* split : {&splits.train, &splits.test})
       *split = without_bad_images(std::move(*split));

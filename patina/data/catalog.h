@@ -1,4 +1,4 @@
-// The data sets patina knows by name, and how one is opened.
+// Opens data sets by name.
 #pragma once
 
 #include <string>
@@ -9,10 +9,10 @@
 
 namespace patina {
 
-/// Opens a data set, or several side by side. Cut in this order: the first of each class, the long
-/// tail, then (with the domains made) those drawn of each domain. Throws Error(data) naming the
-/// file and the remedy when something is missing, truncated, corrupt, empty, or a class has no
-/// samples; and naming the option when options contradict each other.
+/// Opens a data set, or several joined. Subsets are taken in this order: the first of each class,
+/// the long tail, then (after domains are made) the random samples of each domain. Throws
+/// Error(data): names the file and the remedy if something is missing, truncated, corrupt or empty,
+/// or a class has no samples; names the option if options contradict each other.
 DataSplits open_data(const DataOptions& options);
 
 /// One row of `patina list datasets`.
@@ -21,7 +21,7 @@ struct DataSetInfo {
   std::string about;    // "clothing, 28x28 grey, 10 classes, 60000 / 10000"
   std::string files;    // the files it expects, for people
   std::string how;      // how to get it: an apt package or the publisher's page
-  int64_t classes = 0;  // 0: whatever is there
+  int64_t classes = 0;  // 0: depends on the files
 };
 const std::vector<DataSetInfo>& data_sets();
 

@@ -25,7 +25,7 @@ class Renamed : public Selection {
 
 constexpr uint64_t kLongest = 64 << 20;
 
-// The list called `key` of a set, or the file's only list.
+// The list `key` of a set, or the file's only list.
 std::vector<std::string> read(const std::string& path, const std::string& set, const char* key) {
   Json json = parse_json(read_text(path, kLongest), path);
   std::string where = path;

@@ -81,7 +81,7 @@ std::vector<int64_t> costs(const Feed& feed, const Dataset& dataset) {
 
 namespace {
 
-// Of everything a feed makes; a sample's key begins with it.
+// Hash of everything a feed does; the start of each sample's key.
 ContentHash hash_of(const Feed& feed) {
   ContentHash hash;
   hash.add(feed.text());
@@ -105,8 +105,8 @@ Tensor input_keys(const Feed& feed, const Dataset& dataset, ThreadPool& pool) {
 
 namespace {
 
-constexpr int64_t kAhead = 2;  // batches in the making beside the one in use
-constexpr size_t kChunk = 8;   // rows a worker takes at once
+constexpr int64_t kAhead = 2;  // batches being prepared besides the current one
+constexpr size_t kChunk = 8;   // rows a worker takes at a time
 
 std::vector<int64_t> all_rows(size_t count) {
   std::vector<int64_t> rows(count);
@@ -114,8 +114,7 @@ std::vector<int64_t> all_rows(size_t count) {
   return rows;
 }
 
-// One thing that is done to rows of a batch, on the pool. Workers read what is only lent: its end
-// waits for them.
+// A pool task over rows of a batch. Workers read lent data; the destructor waits for them.
 class RowWork {
  public:
   RowWork(ThreadPool& pool, std::function<void(int64_t)> body)
@@ -134,7 +133,7 @@ class RowWork {
     }
   }
 
-  // Waits for all that was begun, and throws what the lowest row threw.
+  // Waits for all started rows, and rethrows the exception of the lowest row.
   void finish() {
     wait();
     if (error_) std::rethrow_exception(error_);
@@ -172,7 +171,7 @@ class RowWork {
 
 }  // namespace
 
-// A batch being made: its keys, and those of its rows that were asked for.
+// A batch being prepared: its keys, and the rows requested so far.
 class Loader::Pending {
  public:
   Pending(const Loader& loader, std::span<const int64_t> order)
@@ -200,7 +199,7 @@ class Loader::Pending {
 
   size_t size() const { return begun_.size(); }
 
-  // Without its input, but for the keys.
+  // Without its input except for the keys.
   const Batch& batch() {
     keys_.finish();
     return batch_;
@@ -213,7 +212,7 @@ class Loader::Pending {
   }
   void begin_all() { begin(all_rows(size())); }
 
-  // Of the rows begun; the others hold anything.
+  // The input of the started rows; other rows are undefined.
   Input input() {
     rows_.finish();
     Input input = making_->join();
@@ -240,14 +239,14 @@ class Loader::Pending {
   std::vector<int64_t> samples_;
   Batch batch_;
   std::vector<char> begun_;
-  RowWork rows_, keys_;  // the last members, so the first to end
+  RowWork rows_, keys_;  // the last members, so the first to be destroyed
 };
 
-// Whether pixels are made ahead is guessed from the last batch: either its network knew it all, or
-// somebody read it. A wrong guess costs time, no result.
+// Whether to decode pixels ahead is predicted from the last batch: either the network's cache had
+// all of it, or it was read. A wrong prediction costs time but changes no result.
 struct Loader::Ahead {
-  std::deque<std::shared_ptr<Pending>> pending;  // started, not yet handed out
-  bool wanted = false;                           // the last batch was read as a whole
+  std::deque<std::shared_ptr<Pending>> pending;  // started, not yet returned
+  bool wanted = false;                           // the last batch was read completely
 
   Tensor read(Pending& batch, const std::vector<int64_t>& rows) {
     batch.begin(rows);
@@ -268,7 +267,7 @@ Loader::Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool,
       order_(std::move(order)),
       batch_size_(batch_size),
       augment_(augment),
-      // A batch of texts is as wide as its longest, so none of them can wait.
+      // A batch of texts is as wide as its longest, so texts cannot be prepared lazily.
       lazy_(feed.deterministic() && !dataset.source().is_text()),
       ahead_(std::make_shared<Ahead>()) {
   PATINA_REQUIRE(batch_size > 0, "batch size {}", batch_size);
@@ -278,7 +277,7 @@ Loader::Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool,
 Loader::Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool, int64_t batch_size)
     : Loader(dataset, feed, pool, costliest_first(costs(feed, dataset)), batch_size, Random()) {}
 
-// Inputs that are read after this begin nothing but themselves.
+// Inputs that are read after this start only their own work.
 Loader::~Loader() {
   ahead_->pending.clear();
 }

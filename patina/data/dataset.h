@@ -1,4 +1,4 @@
-// Datasets and batches: the samples a learner may see, and how they reach it.
+// Datasets and batches: the samples a learner may see, and how they are loaded.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +15,8 @@
 
 namespace patina {
 
-/// One sample that a learner was shown, which a memory may keep. Only batches and datasets give
-/// handles out, and only a SampleLoader takes them: what was never shown cannot be asked for.
+/// A reference to a sample a learner has seen, which a memory may store. Only batches and datasets
+/// create handles, and only a SampleLoader accepts them: samples never seen cannot be requested.
 class SampleHandle {
  public:
   int64_t target() const { return target_; }
@@ -31,7 +31,7 @@ class SampleHandle {
   int64_t position_, target_;
 };
 
-/// Handles in an order, which a checkpoint keeps.
+/// A list of handles that can be saved in a checkpoint.
 class SampleHandles {
  public:
   int64_t size() const { return int64_t(list_.size()); }
@@ -41,11 +41,11 @@ class SampleHandles {
   void add(const SampleHandle& sample) { list_.push_back(sample); }
   void add(const SampleHandles& more) { list_.insert(list_.end(), more.begin(), more.end()); }
   void replace(size_t i, const SampleHandle& sample) { list_[i] = sample; }
-  /// The first `count` of them stay.
+  /// Reduces the list to the first `count`.
   void truncate(int64_t count) {
     if (count < size()) list_.erase(list_.begin() + count, list_.end());
   }
-  /// Those at some places, in their order.
+  /// The handles at some positions, in order.
   SampleHandles at(const std::vector<size_t>& places) const {
     SampleHandles some;
     for (const size_t place : places) some.add(list_[place]);
@@ -71,23 +71,23 @@ class SampleHandles {
   std::vector<SampleHandle> list_;
 };
 
-/// A minibatch on the training device.
+/// A minibatch.
 class Batch {
  public:
-  Input input;    // what the network takes
+  Input input;    // what the network reads
   Tensor target;  // [B] class ids, numbered over the whole stream
-  Tensor row;     // [B] indices into the dataset that is read: batches may come in any order
+  Tensor row;     // [B] indices into the dataset; batches may come in any order
 
   Batch() = default;
 
   int64_t size() const { return target.size(0); }
-  /// [B] what tells the samples of the stream apart; nothing can be loaded by it.
+  /// [B] ids that distinguish the samples of the stream; nothing can be loaded by them.
   const Tensor& sample() const { return sample_; }
-  /// Of each sample, in their order.
+  /// The handles of the samples, in order.
   SampleHandles handles() const;
   Batch slice(int64_t from, int64_t to) const;
-  /// The samples of both, this one's first, through one pass. `row` is left out: they may be of
-  /// different datasets.
+  /// The samples of both, this batch's first, for one forward pass. `row` is undefined: the samples
+  /// may be of different datasets.
   Batch joined(const Batch& other) const;
 
  private:
@@ -96,10 +96,11 @@ class Batch {
   Tensor sample_;  // [B] positions in the source
 };
 
-/// Samples whose classes are asked for: neither their targets nor where they come from.
+/// Samples to classify: without their targets or origin.
 struct Question {
   Input input;
-  Tensor task;  // [B] of which task, where a scenario tells it at test time; else undefined
+  Tensor task;  // [B] the task of each sample if the scenario gives it at test time; otherwise
+                // undefined
 
   Question(Input asked, Tensor of_task = {})  // NOLINT: an input is a question
       : input(std::move(asked)), task(std::move(of_task)) {}
@@ -110,11 +111,11 @@ struct Question {
   }
 };
 
-/// Some samples of one split, with targets numbered over the whole stream. It has no way back to
-/// the source they come from.
+/// Samples of one split, with targets numbered over the whole stream. It gives no access to the
+/// source they come from.
 class Dataset {
  public:
-  /// `source` is lent; `positions` in it.
+  /// `source` is lent; `positions` are indices into it.
   Dataset(const Source& source, std::vector<int64_t> positions, std::vector<int64_t> targets);
 
   int64_t size() const { return int64_t(positions_.size()); }
@@ -122,9 +123,9 @@ class Dataset {
   const std::vector<int64_t>& targets() const { return targets_; }
   SampleHandle handle(int64_t i) const { return {positions_[size_t(i)], targets_[size_t(i)]}; }
 
-  /// Some of its samples, by their indices in the order given.
+  /// The samples with these indices, in the order given.
   Dataset select(const std::vector<int64_t>& indices) const;
-  /// The samples of both, this one's first. Both must come from the same source.
+  /// The samples of both, this dataset's first. Both must come from the same source.
   Dataset joined(const Dataset& other) const;
 
  private:
@@ -138,30 +139,30 @@ class Dataset {
   std::vector<int64_t> positions_, targets_;
 };
 
-/// Every sample of a source under its own class numbers.
+/// Every sample of a source, with the source's class numbers.
 Dataset whole(const Source& source);
 
-/// What each sample of a dataset costs, by its index.
+/// The cost of each sample of a dataset, by index.
 std::vector<int64_t> costs(const Feed& feed, const Dataset& dataset);
 
-/// Keys of a dataset's samples as a deterministic feed makes them into input: [N,2] int64. Of equal
-/// keys the inputs are equal. Throws what reading the samples throws.
+/// Cache keys of a dataset's samples under a deterministic feed: [N,2] int64. Equal keys mean equal
+/// inputs. Throws the errors of reading the samples.
 Tensor input_keys(const Feed& feed, const Dataset& dataset, ThreadPool& pool);
 
-/// Batches of a dataset in a given order, prepared ahead on a thread pool. What a batch holds
+/// Batches of a dataset in a given order, prepared ahead on a thread pool. A batch's content
 /// depends on the order and on `augment` only, not on threads or timing: sample i of the source is
-/// augmented with `augment.at(i)`. Inputs of a deterministic feed have their keys, and its images
-/// come without pixels: rows that are never read are not decoded, and those that are, at that
-/// moment; but while batch after batch is read as a whole, the next ones are decoded ahead. A
-/// loader and its batches belong to one thread. Batches may outlive the loader, not the feed or the
-/// pool.
+/// augmented with `augment.at(i)`. Inputs of a deterministic feed have keys, and its images are
+/// decoded lazily: rows never read are not decoded, the others when they are read. While whole
+/// batches are read one after the other, the next ones are decoded ahead. A loader and its batches
+/// belong to one thread. Batches may outlive the loader, but not the feed or the pool.
 class Loader {
  public:
-  /// `order` holds indices into `dataset`; the last batch may be smaller. All references are lent.
+  /// `order` contains indices into `dataset`; the last batch may be smaller. All references are
+  /// lent.
   Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool, std::vector<int64_t> order,
          int64_t batch_size, Random augment);
-  /// Without randomness: the costliest first, where all cost the same in the dataset's own order.
-  /// Batch::row tells which samples came.
+  /// Without randomness: ordered by decreasing cost, equal costs in the dataset's order. Batch::row
+  /// gives each sample's index.
   Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool, int64_t batch_size);
   ~Loader();
   Loader(const Loader&) = delete;
@@ -170,8 +171,8 @@ class Loader {
   int64_t batches() const;
   /// Continues at batch `index`.
   void seek(int64_t index);
-  /// The next batch, or nothing at the end. Throws what reading the samples threw, or decoding,
-  /// where that is not left for later.
+  /// The next batch, or nothing at the end. Throws the errors of reading samples, and of decoding
+  /// unless that is lazy.
   std::optional<Batch> next();
 
  private:
@@ -185,24 +186,24 @@ class Loader {
   std::vector<int64_t> order_;
   int64_t batch_size_;
   Random augment_;
-  std::optional<ContentHash> made_by_;  // a deterministic feed's part of the keys
-  bool lazy_;                           // pixels are made when they are read
+  std::optional<ContentHash> made_by_;  // hash of a deterministic feed, the start of the keys
+  bool lazy_;                           // pixels are decoded when they are read
   int64_t next_ = 0, started_ = 0;
-  std::shared_ptr<Ahead> ahead_;  // batches whose inputs may outlive the loader have it too
+  std::shared_ptr<Ahead> ahead_;  // shared with batches whose inputs may outlive the loader
 };
 
-/// Loads samples that were shown again, as a feed makes them: how a memory gives back what it
-/// stored. All references are lent. Throws Error(state) where the source does not have a sample,
-/// which was another one then.
+/// Loads samples by their handles, as a feed prepares them: this is how a memory returns its
+/// samples. All references are lent. Throws Error(state) for a handle that is out of the source's
+/// range, because it belongs to another source.
 class SampleLoader {
  public:
   SampleLoader(const Source& source, const Feed& feed, ThreadPool& pool)
       : source_(source), feed_(feed), pool_(pool) {}
-  /// The samples, in that order, as one batch.
+  /// The samples, in order, as one batch.
   Batch operator()(const SampleHandles& samples, Random augment) const;
   Dataset dataset(const SampleHandles& samples) const;
 
-  /// From now on only samples that were shown are given back, however a handle came about.
+  /// From now on rejects handles of samples that were not shown, however they were created.
   void guard() { shown_.assign(size_t(source_.size()), false); }
   void show(const Dataset& data);
 
@@ -210,7 +211,7 @@ class SampleLoader {
   const Source& source_;
   const Feed& feed_;
   ThreadPool& pool_;
-  std::vector<bool> shown_;  // empty: all of them
+  std::vector<bool> shown_;  // empty: all
 };
 
 }  // namespace patina

@@ -1,4 +1,4 @@
-// Joined data sets, permuted and rotated images.
+// Joined data sets; permuted and rotated images.
 #include "patina/data/domains.h"
 
 #include <algorithm>
@@ -17,10 +17,10 @@ namespace patina {
 
 namespace {
 
-// What the splits of joined parts have in common.
+// The common names of joined splits.
 struct JoinedNames {
   std::vector<std::string> domains, classes;
-  std::vector<std::vector<int64_t>> class_of;  // by part, then by the part's own class
+  std::vector<std::vector<int64_t>> class_of;  // by part, then by the part's class
 };
 
 class Joined : public Source {
@@ -62,7 +62,7 @@ class Joined : public Source {
   }
 
  private:
-  // The part, and the sample's place in it.
+  // The part, and the sample's index in it.
   std::pair<size_t, int64_t> find(int64_t i) const {
     PATINA_REQUIRE(i >= 0 && i < size(), "sample {} of {}", i, size());
     const size_t part = size_t(std::ranges::upper_bound(ends_, i) - ends_.begin());
@@ -71,7 +71,7 @@ class Joined : public Source {
 
   std::vector<std::unique_ptr<Source>> parts_;
   std::shared_ptr<const JoinedNames> names_;
-  std::vector<int64_t> ends_;  // by part: the first sample behind it
+  std::vector<int64_t> ends_;  // per part: index of the first sample after it
 };
 
 JoinedNames names_of(const std::vector<DataSplits>& parts, bool shared_classes) {
@@ -90,10 +90,10 @@ JoinedNames names_of(const std::vector<DataSplits>& parts, bool shared_classes) 
   return names;
 }
 
-// What makes an image of the data one of a domain.
+// A transformation that turns the data's images into a domain.
 struct Variant {
   std::string name;
-  std::string how;                                                    // "": it is left as it is
+  std::string how;                                                    // "": unchanged
   std::function<Image(Image image, const std::string& origin)> make;  // origin: for messages
 };
 
@@ -110,7 +110,7 @@ class Variants : public Source {
     const int64_t own = i % base_->size();
     return variant(i).make(base_->image(own), base_->origin(own));
   }
-  // The sample as it was and what is done to it, so nothing is decoded.
+  // Combines the sample's fingerprint with the transformation's, so that nothing is decoded.
   Fingerprint fingerprint(int64_t i) const override {
     const int64_t own = i % base_->size();
     if (variant(i).how.empty()) return base_->fingerprint(own);
@@ -135,7 +135,7 @@ class Variants : public Source {
   std::vector<std::string> domains_;
 };
 
-// The images' one size, and where it was seen.
+// The size all images share, and the sample that set it.
 struct CommonSize {
   int height = 0, width = 0;
   std::string origin;
@@ -162,7 +162,7 @@ std::vector<Variant> permutations(const Source& train, const DataOptions& option
   std::vector<Variant> result;
   result.push_back({"permutation 0", framed, checked});
   for (int64_t d = 1; d < options.domain_count; ++d) {
-    // The pixel at p comes from pixel from[p].
+    // Output pixel p is input pixel from[p].
     auto from = Seeds(uint64_t(options.domain_seed))("permutation", uint64_t(d)).permutation(area);
     result.push_back({fmt::format("permutation {}", d),
                       fmt::format("permuted, seed {}, domain {}{}{}", options.domain_seed, d,
@@ -179,7 +179,7 @@ std::vector<Variant> permutations(const Source& train, const DataOptions& option
   return result;
 }
 
-// In [0, 360).
+// Reduced to [0, 360).
 double once_around(double degrees) {
   const double rest = std::fmod(degrees, 360);
   return rest < 0 ? rest + 360 : rest;
@@ -201,7 +201,7 @@ std::vector<Variant> rotations(const DataOptions& options) {
   return result;
 }
 
-// Cosine and sine, without rounding where they are whole.
+// Cosine and sine, exact where they are integers.
 std::pair<double, double> direction(double degrees) {
   const double turn = once_around(degrees);
   if (turn == 0) return {1, 0};
@@ -261,7 +261,7 @@ Image rotated(const Image& image, double degrees) {
   };
   for (int y = 0; y < image.height; ++y) {
     for (int x = 0; x < image.width; ++x) {
-      // Where the pixel comes from: turned back, with y pointing down.
+      // the source position: rotated back, y pointing down
       const double from_x = middle_x + cosine * (x - middle_x) - sine * (y - middle_y);
       const double from_y = middle_y + sine * (x - middle_x) + cosine * (y - middle_y);
       const double left = std::floor(from_x), top = std::floor(from_y);

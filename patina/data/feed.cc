@@ -12,7 +12,7 @@ namespace patina {
 
 namespace {
 
-// Every row's pixels are written where they stay.
+// Every row's pixels are written straight into the batch.
 class ImageBatch : public Making {
  public:
   ImageBatch(const Transform& transform, ImageCache& cache, const ContentHash& fixed_by,
@@ -33,7 +33,7 @@ class ImageBatch : public Making {
   Input join() override { return pixels_; }
 
  private:
-  // A fingerprint may have to read the whole sample: without a cache, it is not asked for.
+  // Only computed with a cache: a fingerprint may have to read the whole sample.
   ImageCache::Key key(int64_t sample) const {
     return cache_.keeps() ? sample_key(fixed_by_, source_, sample) : ImageCache::Key{};
   }
@@ -47,7 +47,7 @@ class ImageBatch : public Making {
   size_t stride_;
 };
 
-// Two vocabularies may be described alike, so their tokens are part of the line.
+// Two vocabularies may have the same description, so the tokens are hashed as well.
 std::string text_of(const Tokenizer& tokenizer, int64_t max_length) {
   ContentHash vocabulary;
   for (int64_t id = 0; id < tokenizer.size(); ++id) vocabulary.add(tokenizer.token(id) + '\n');
@@ -75,7 +75,7 @@ class TextBatch : public Making {
     Encoding& encoding = rows_[size_t(row)];
     encoding = tokenizer_.encode_framed(text.first, second, max_length_);
     if (!encoding.ids.empty()) return;
-    // A network has no answer to no tokens at all, which a text of odd characters can come to.
+    // A text of unusual characters may give no tokens, which a network cannot process.
     const auto& special = tokenizer_.special();
     encoding = {{first_known({special.unknown, special.end, special.pad})}, {0}};
   }

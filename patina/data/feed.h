@@ -1,4 +1,4 @@
-// Feeds: how the samples of a source become a network's input, whatever they are.
+// Feeds: turn samples of a source into a network's input.
 #pragma once
 
 #include <memory>
@@ -14,15 +14,15 @@
 
 namespace patina {
 
-/// One batch in the making. Its rows may be prepared by several threads; then one thread joins
-/// them. Each row of images stands for itself: those that are not prepared hold anything.
+/// One batch being prepared. Rows may be prepared by several threads; then one thread joins them.
+/// Rows of images are independent; rows not prepared are undefined.
 class Making {
  public:
   virtual ~Making() = default;
-  /// Makes row `row` of sample `sample`; `random` drives augmentations. Throws what decoding
-  /// throws.
+  /// Prepares row `row` from sample `sample`; `random` is for augmentation. Throws the errors of
+  /// decoding.
   virtual void prepare(int64_t row, int64_t sample, Random random) = 0;
-  /// The input, once every row that is read is prepared. May be called again when more are.
+  /// The input, once every row to be read is prepared. May be called again after more rows.
   virtual Input join() = 0;
 };
 
@@ -32,23 +32,23 @@ class Feed {
   virtual ~Feed() = default;
   /// `source` is lent until the batch is joined.
   virtual std::unique_ptr<Making> begin(const Source& source, int64_t rows) const = 0;
-  /// What a sample costs the network, roughly: samples of like cost share a batch best. All images
-  /// cost the same, texts by their bytes.
+  /// The rough cost of a sample for the network; batches of samples with similar costs are
+  /// efficient. 0 for images, the number of bytes for texts.
   virtual int64_t cost(const Source&, int64_t /*sample*/) const { return 0; }
-  /// One line that identifies what is done: the same line and sample, the same input.
+  /// Identifies the feed: equal lines and samples give equal inputs.
   virtual std::string text() const = 0;
-  /// Whether a sample always becomes the same input.
+  /// Whether a sample always gives the same input.
   virtual bool deterministic() const = 0;
-  /// What a sample is called where they are counted: "images".
+  /// The unit in which samples are counted: "images".
   virtual std::string unit() const = 0;
-  /// So many samples were asked for, but nobody read their input: all was known of them.
+  /// Counts samples served from the cache without decoding.
   virtual void never_needed(int64_t /*samples*/) const {}
 };
 
 /// Images: a transform's pixels, [B,3,H,W].
 class ImageFeed : public Feed {
  public:
-  /// What the transform does without chance is kept in `cache`; by default nothing is kept.
+  /// Results of the transform's deterministic part are stored in `cache`; by default there is none.
   explicit ImageFeed(TransformOptions options,
                      std::shared_ptr<ImageCache> cache = std::make_shared<ImageCache>(0));
 
@@ -62,24 +62,26 @@ class ImageFeed : public Feed {
  private:
   Transform transform_;
   std::shared_ptr<ImageCache> cache_;
-  ContentHash fixed_by_;  // what a sample's key in the cache begins with
+  ContentHash fixed_by_;  // hash of the transform's deterministic part, the start of a sample's
+                          // cache key
 };
 
 /// How a text becomes network input: `[text]` in a recipe.
 struct TextOptions {
-  int64_t max_length = 0;  // tokens, with those the model wants around a text; 0: the model's limit
+  int64_t max_length = 0;  // tokens, including the model's special tokens; 0: the model's limit
 
   void bind(Fields& f);
 };
 
-/// Texts of different lengths as one input: padded on the right with the tokenizer's padding (0
-/// where it has none), the mask, and the types where a second text has its own.
+/// Texts of different lengths as one input: padded on the right with the tokenizer's padding id (0
+/// if it has none), with mask, and with types if the tokenizer distinguishes second texts.
 Input padded(std::span<const Encoding> texts, const Tokenizer& tokenizer);
 
-/// Texts: a tokenizer's ids, framed, cut to `max_length`, padded to the longest of the batch.
+/// Texts: token ids with special tokens, truncated to `max_length`, padded to the longest of the
+/// batch.
 class TextFeed : public Feed {
  public:
-  /// `tokenizer` is lent. Throws Error(recipe) when max_length (0: no limit) leaves no room for a
+  /// `tokenizer` is lent. Throws Error(recipe) if max_length (0: no limit) leaves no room for a
   /// text.
   TextFeed(const Tokenizer& tokenizer, const TextOptions& options);
 

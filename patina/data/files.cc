@@ -27,7 +27,7 @@ void check_class_names(const std::vector<std::string>& names, std::string_view o
       if (c < 0x20 || c == 0x7f)
         fail(ErrorKind::data, "{}: a {} name holds a control character; rename it", origin, what);
     try {
-      (void)Json(name).dump();  // refuses what is not UTF-8
+      (void)Json(name).dump();  // throws if it is not UTF-8
     } catch (const Json::exception&) {
       fail(ErrorKind::data, "{}: a {} name is not UTF-8; rename it", origin, what);
     }

@@ -10,22 +10,22 @@
 
 namespace patina {
 
-/// read_image; the message about a damaged file says how to leave it out.
+/// Calls read_image; error messages say how to skip damaged files.
 Image read_sample(const fs::path& path);
 
-/// Throws Error(data) unless every name can be shown and stored: not empty, UTF-8, no control
-/// characters. `what` has the names, in the message.
+/// Throws Error(data) unless every name can be shown and stored: not empty, valid UTF-8, no control
+/// characters. `what` names the kind of name in messages.
 void check_class_names(const std::vector<std::string>& names, std::string_view origin,
                        std::string_view what = "class");
 
-/// True when a file is there to be opened.
+/// Whether a file exists and is not a folder.
 bool is_file(const fs::path& path);
-/// The file under its own name or gzipped; empty when neither is there.
+/// The file, or its gzipped form with ".gz"; empty if neither exists.
 fs::path find_file(const fs::path& folder, const std::string& name);
-/// The same; throws Error(data) when neither is there.
+/// The same; throws Error(data) if neither exists.
 fs::path need_file(const fs::path& folder, const std::string& name);
 
-/// The rows of a tab-separated table, without empty lines. Throws Error(format) on a row of fewer
+/// The rows of a tab-separated table, without empty lines. Throws Error(format) on a row with fewer
 /// than `columns` cells.
 std::vector<std::vector<std::string>> read_tsv(const fs::path& path, size_t columns);
 

@@ -1,4 +1,4 @@
-// Orders of samples in which like share a batch, so that little of a batch of texts is padding.
+// Orders in which samples of similar length share a batch, to reduce padding in batches of texts.
 #pragma once
 
 #include <cstdint>
@@ -9,19 +9,19 @@
 
 namespace patina {
 
-/// How many batches are sorted together: many enough for even batches, few enough for chance.
+/// Number of batches sorted together: enough for uniform batches, few enough for randomness.
 inline constexpr int64_t kBatchesSorted = 50;
 
-/// A training order: `order` is cut into windows of kBatchesSorted batches, each window is sorted
-/// by cost and cut into batches, and all batches are shuffled by `random`. The samples at the end
-/// of `order` that fill no batch stay there, so that a short last batch is a random one. Every
-/// sample stays there once. `cost` is indexed by what `order` holds; where all of it is the same,
-/// `order` stays as it is.
+/// A training order: cuts `order` into windows of kBatchesSorted batches, sorts each window by
+/// cost, cuts it into batches, and shuffles all batches with `random`. Samples at the end of
+/// `order` that fill no batch stay there, so that a short last batch is random. The result contains
+/// every sample once. `cost` is indexed by the values in `order`; if all costs are equal, `order`
+/// is unchanged.
 std::vector<int64_t> bucketed(std::vector<int64_t> order, std::span<const int64_t> cost,
                               int64_t batch_size, Random random);
 
-/// 0..n-1, the costliest first, like ones in their own order: a batch too large for the memory
-/// fails at once, and the time left is never underestimated.
+/// 0 to n-1 by decreasing cost, equal costs in order: a batch too large for the memory fails at
+/// once, and estimates of the remaining time are not too low.
 std::vector<int64_t> costliest_first(std::span<const int64_t> cost);
 
 }  // namespace patina

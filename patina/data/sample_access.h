@@ -1,5 +1,5 @@
-// Where samples lie in their source: for what makes streams, evaluates and stores. Learners and
-// what they are made of do not include this.
+// Access to samples' positions in their source, for streams, evaluation and memory. Learners and
+// their building blocks do not include this.
 #pragma once
 
 #include "patina/data/dataset.h"

@@ -1,5 +1,5 @@
-// Data sources: where samples come from. A source knows its files, classes and samples, nothing of
-// tasks or order. Images are decoded on demand and from any thread; texts are in memory.
+// Data sources: where samples come from. A source has files, classes and samples, but no tasks or
+// order. Images are decoded on demand, from any thread; texts are in memory.
 #pragma once
 
 #include <array>
@@ -16,10 +16,10 @@ namespace patina {
 /// A text, or a pair of them.
 struct Text {
   std::string first;
-  std::string second;  // "": there is none
+  std::string second;  // "": none
 };
 
-/// 128 bits of what a sample is. Not cryptographic.
+/// A 128-bit hash of a sample's content. Not cryptographic.
 using Fingerprint = std::array<uint64_t, 2>;
 
 /// One split (train or test) of a data set of labelled images or labelled texts.
@@ -32,35 +32,35 @@ class Source {
   virtual int64_t label(int64_t i) const = 0;
   /// Whether samples are texts; otherwise they are images.
   virtual bool is_text() const { return false; }
-  /// Decodes sample i, of a source of images. Thread-safe. Throws Error naming the file.
+  /// Decodes sample i of a source of images. Thread-safe. Throws Error with the file's name.
   virtual Image image(int64_t i) const;
   /// Sample i of a source of texts. Thread-safe.
   virtual Text text(int64_t i) const;
-  /// Where sample i comes from: a file, or "train-images.gz[17]".
+  /// Where sample i comes from, for messages: a file, or "train-images.gz[17]".
   virtual std::string origin(int64_t i) const = 0;
   virtual const std::vector<std::string>& classes() const = 0;
-  /// The same wherever the same undecoded sample is found, whatever its label; a folder's file is
-  /// taken not to change while the source lives. Thread-safe. Throws Error naming the file.
+  /// A hash of the undecoded sample, independent of its label and location. Files of a folder are
+  /// assumed not to change while the source exists. Thread-safe. Throws Error with the file's name.
   virtual Fingerprint fingerprint(int64_t i) const;
 
-  /// Where samples come from, such as "photo" and "sketch", of which not each need have every
-  /// class; a source that knows no such difference has one.
+  /// Names of the domains, such as "photo" and "sketch". A domain need not have every class. A
+  /// source without different domains has one.
   virtual const std::vector<std::string>& domains() const;
   /// Domain of sample i, in [0, domains().size()).
   virtual int64_t domain(int64_t /*i*/) const { return 0; }
 
-  /// Samples left out because they could not be decoded (skip_bad_images).
+  /// Number of samples left out because they could not be decoded (skip_bad_images).
   virtual int64_t skipped() const { return 0; }
 };
 
-/// 128 bits of what becomes of a sample: `made_by` is a hash of how, which is continued by what the
-/// sample is. Throws what reading it throws.
+/// A 128-bit key of a processed sample: the hash `made_by` of the processing, continued by the
+/// sample's fingerprint. Throws the errors of reading it.
 Fingerprint sample_key(ContentHash made_by, const Source& source, int64_t sample);
 
-/// The two halves of a data set.
+/// The training and the test split of a data set.
 struct DataSplits {
   std::string name;
-  std::unique_ptr<Source> train, test;  // both list the same classes
+  std::unique_ptr<Source> train, test;  // with the same classes
 };
 
 }  // namespace patina

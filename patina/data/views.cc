@@ -12,7 +12,7 @@ namespace patina {
 
 namespace {
 
-// One number for every class of every domain.
+// A number for each pair of domain and class.
 std::vector<int64_t> cells(const Source& source, int64_t value) {
   return std::vector<int64_t>(source.domains().size() * source.classes().size(), value);
 }
@@ -21,7 +21,7 @@ size_t cell(const Source& source, int64_t i) {
   return size_t(source.domain(i)) * source.classes().size() + size_t(source.label(i));
 }
 
-// The first limits[cell] samples of each.
+// The first limits[cell] samples of each cell.
 std::unique_ptr<Source> first_of_cells(std::unique_ptr<Source> source,
                                        const std::vector<int64_t>& limits) {
   std::vector<int64_t> taken = cells(*source, 0), kept;
@@ -49,7 +49,7 @@ std::unique_ptr<Source> long_tail(std::unique_ptr<Source> source, double imbalan
     const double largest = double(*std::max_element(domain, domain + ptrdiff_t(classes)));
     for (size_t c = 0; c < classes; ++c) {
       const double share = std::pow(imbalance, double(c) / double(classes - 1));
-      // What is whole but for rounding counts as whole.
+      // A tolerance, so that integers with a rounding error are not rounded down.
       domain[ptrdiff_t(c)] =
           std::max(int64_t{1}, int64_t(std::floor(largest * share * (1 + 1e-12))));
     }
@@ -58,7 +58,7 @@ std::unique_ptr<Source> long_tail(std::unique_ptr<Source> source, double imbalan
 }
 
 std::unique_ptr<Source> without_bad_images(std::unique_ptr<Source> source) {
-  constexpr int64_t kBatch = 1024;  // the progress line moves once a batch
+  constexpr int64_t kBatch = 1024;  // the progress line is updated once per batch
   const int64_t size = source->size();
   std::vector<char> good(size);
   ThreadPool pool;
@@ -70,7 +70,7 @@ std::unique_ptr<Source> without_bad_images(std::unique_ptr<Source> source) {
         source->image(start + i);
         good[start + i] = true;
       } catch (const Error&) {
-        // Left out: that is what the option asks for. skipped() tells how many.
+        // Skipped, as the option asks; skipped() has the number.
       }
     });
     progress.advance(batch);

@@ -1,4 +1,4 @@
-// Views of a source: some of its samples. And what every source is checked for.
+// Views of a source: subsets of its samples; and checks for all sources.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@
 
 namespace patina {
 
-/// Some samples of a source, in the order given. Several selections may share one source.
+/// A subset of a source's samples, in the order given. Several selections may share a source.
 class Selection : public Source {
  public:
   Selection(std::shared_ptr<const Source> all, std::vector<int64_t> kept, int64_t skipped = 0)
@@ -36,26 +36,25 @@ class Selection : public Source {
   int64_t skipped_;
 };
 
-/// The first `count` samples of each class in each domain, in file order; everything when `count`
-/// is 0.
+/// The first `count` samples of each class in each domain, in file order; all if `count` is 0.
 std::unique_ptr<Source> first_of_each(std::unique_ptr<Source> source, int64_t count);
 
-/// A long tail: of class c of C the first n * imbalance^(c/(C-1)) samples, rounded down and at
-/// least one (all, where there are fewer), with n the samples of the largest class. Each domain is
-/// cut by itself. `imbalance`, in (0, 1], is the smallest class over the largest; 1 keeps
+/// A long tail: from class c of C the first n * imbalance^(c/(C-1)) samples, rounded down and at
+/// least one (all, if there are fewer), where n is the size of the largest class. Each domain is
+/// reduced separately. `imbalance`, in (0, 1], is the ratio of smallest to largest class; 1 keeps
 /// everything. Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019.
 std::unique_ptr<Source> long_tail(std::unique_ptr<Source> source, double imbalance);
 
-/// Decodes every image once, on a thread pool, and leaves out those that cannot be.
+/// Decodes every image once, on a thread pool, and removes those that cannot be decoded.
 std::unique_ptr<Source> without_bad_images(std::unique_ptr<Source> source);
 
-/// Which of `count` samples become the test split: options.test_fraction of them and at least one,
-/// never all. Drawn by the class's name, so that one more class leaves the others' split alone.
-/// `count` is at least 2.
+/// Which of `count` samples become the test split: a fraction options.test_fraction, at least one
+/// and never all. Drawn with the class's name, so that adding a class does not change the splits of
+/// others. `count` must be at least 2.
 std::vector<char> drawn_for_test(const DataOptions& options, const std::string& name,
                                  int64_t count);
 
-/// Throws Error(data) when a class has no sample. `what` names the split in the message.
+/// Throws Error(data) if a class has no sample. `what` names the split in the message.
 void check_every_class(const Source& source, std::string_view what);
 
 }  // namespace patina

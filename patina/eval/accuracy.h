@@ -8,8 +8,8 @@
 
 namespace patina {
 
-/// The fraction of samples whose predicted class is the target. Undefined when there are none. Both
-/// spans have one entry a sample.
+/// The fraction of samples whose predicted class is the target. Undefined if there are none. Both
+/// spans have one entry per sample.
 Score accuracy(std::span<const int64_t> predicted, std::span<const int64_t> target);
 
 }  // namespace patina

@@ -1,5 +1,5 @@
-// Accuracy while a stream flows: the anytime curve of online continual learning, and every metric
-// that is one function over it.
+// Accuracy during a stream: the anytime curve of online continual learning, and the metrics
+// computed from it.
 #pragma once
 
 #include <cstdint>
@@ -10,22 +10,22 @@
 
 namespace patina {
 
-/// What was measured at one moment of a stream, on the test samples of the classes met so far.
+/// A measurement during a stream, on the test samples of the classes seen so far.
 struct AnytimePoint {
   int64_t samples = 0;          // of the stream seen before
-  std::vector<int64_t> right;   // correctly predicted test samples, by class: of those met so far
-  std::vector<int64_t> tested;  // how many there are of each
+  std::vector<int64_t> right;   // correct predictions per class, for the classes seen so far
+  std::vector<int64_t> tested;  // number of test samples per class
 
-  /// Over all those samples. Undefined where there are none.
+  /// Accuracy over all those samples. Undefined if there are none.
   Score accuracy() const;
-  /// Of one class. Undefined where it was not met or has no test samples.
+  /// Accuracy of one class. Undefined if it was not seen or has no test samples.
   Score accuracy(size_t c) const;
 };
 
-/// Points in the order of the stream; the last is its end.
+/// Points in the order of the stream; the last one is its end.
 using AnytimeCurve = std::vector<AnytimePoint>;
 
-/// A named metric over the curve; undefined where there is no point.
+/// A named metric of the curve; undefined for an empty curve.
 struct AnytimeMetric {
   std::string name, formula, source, about;
   Score (*value)(const AnytimeCurve&);

@@ -1,4 +1,4 @@
-// The accuracy matrix and every metric that is one function over it.
+// The accuracy matrix and the metrics computed from it.
 //
 // R[i][j] is the score on task j's test set after learning i tasks; row 0 is measured before any
 // learning, so there are T+1 rows and T columns. Undefined entries are nullopt, never 0.
@@ -24,8 +24,8 @@ class AccuracyMatrix {
   Score at(int after, int task) const;
   void set(int after, int task, Score score);
 
-  /// Test samples of each task: weights of the micro-averaged (per-sample) accuracies. Empty stands
-  /// for equal weights.
+  /// Number of test samples per task: the weights of micro-averaged (per-sample) accuracies. Empty
+  /// means equal weights.
   std::vector<int64_t> samples;
 
  private:
@@ -35,9 +35,9 @@ class AccuracyMatrix {
   std::vector<Score> entries_;  // [T+1,T], row by row
 };
 
-/// Chaudhry's f_j of one task (0-based) once `after` tasks are learned: its best accuracy over rows
-/// 1..after-1 minus its accuracy in row `after`. Rows from before the task was learned count where
-/// they were measured. Undefined for a task that was not learned earlier than the last one.
+/// Chaudhry's f_j of task j = `task` (from 0) after `after` tasks: the best accuracy in rows 1 to
+/// after-1 minus the accuracy in row `after`. Rows before the task was learned are included if
+/// measured. Undefined if the task is the last one learned or was not learned yet.
 Score task_forgetting(const AccuracyMatrix& matrix, int after, int task);
 
 /// A named metric: its formula and divisor are data, so tables, docs and records show the same

@@ -93,7 +93,7 @@ Score forgetting_any_row(const AccuracyMatrix& m) {
   });
 }
 
-// What learning tasks j+1..i did to task j.
+// The effect of learning tasks j+1..i on task j.
 Score change(const AccuracyMatrix& m, int i, int j) {
   return minus(r(m, i, j), r(m, j, j));
 }

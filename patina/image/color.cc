@@ -1,4 +1,4 @@
-// Colour jitter as Pillow's ImageEnhance does it, and the models' normalisations.
+// Colour jitter as in Pillow's ImageEnhance, and the models' normalisations.
 #include <algorithm>
 #include <cmath>
 
@@ -23,12 +23,12 @@ constexpr NamedNormalization kNormalizations[] = {
     {"unit", {{0, 0, 0}, {1, 1, 1}}},
 };
 
-// ITU-R 601-2 luma in 16-bit fixed point, Pillow's "L".
+// ITU-R 601-2 luma in 16-bit fixed point, as Pillow's "L".
 uint8_t grey(const uint8_t* pixel) {
   return uint8_t((pixel[0] * 19595 + pixel[1] * 38470 + pixel[2] * 7471 + 0x8000) >> 16);
 }
 
-// Pillow's Image.blend: single precision, truncated, clipped where it extrapolates.
+// Pillow's Image.blend: single precision, truncated, and clipped when extrapolating.
 uint8_t blend(int from, int to, float factor) {
   const float value = float(from) + factor * float(to - from);
   return uint8_t(std::clamp(value, 0.0f, 255.0f));

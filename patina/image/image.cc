@@ -1,4 +1,4 @@
-// Images: allocation, telling formats apart, and the limits every decoder keeps.
+// Images: allocation, detection of formats, and the limits that all decoders check.
 #include "patina/image/image.h"
 
 #include <algorithm>

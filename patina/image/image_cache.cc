@@ -1,17 +1,17 @@
-// What stays when memory ends: images that are still in use, rather than those that came last.
+// Eviction: prefers images that are still in use to the most recent ones.
 #include "patina/image/image_cache.h"
 
 namespace patina {
 
 namespace {
 
-// A full cache takes no newcomer while its least recently used image was asked for within this many
-// requests an entry. An epoch over more images than fit reads each in turn: to make room for the
-// last is to lose the next, until every request misses. So a part stays and is found every time.
-// But the images of a task that is over are never asked for again, and after a while they go.
+// A full cache accepts no new image while its least recently used one was requested within the last
+// kPatience requests per entry. Plain LRU would miss every request in an epoch over more images
+// than fit; this way a part stays and is found every time. Images of a finished task are not
+// requested any more, and are evicted after a while.
 constexpr uint64_t kPatience = 4;
 
-constexpr int64_t kEntryBytes = 160;  // list, table and image, without the pixels
+constexpr int64_t kEntryBytes = 160;  // list node, table entry and image, without pixels
 
 }  // namespace
 
@@ -61,7 +61,7 @@ void ImageCache::admit(Entry entry) {
   places_[entries_.front().key] = entries_.begin();
 }
 
-// False when the newcomer has to stay outside.
+// False if the new image must not be stored.
 bool ImageCache::make_room(int64_t bytes) {
   if (bytes > most_bytes_) return false;
   while (bytes_ + bytes > most_bytes_) {

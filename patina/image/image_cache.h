@@ -1,4 +1,4 @@
-// A cache of decoded images in memory, 8 bits a channel, shared by the feeds of a run.
+// An in-memory cache of decoded 8-bit images, shared by the feeds of a run.
 #pragma once
 
 #include <array>
@@ -13,35 +13,36 @@
 
 namespace patina {
 
-/// Keeps images under keys that say all there is to say about their pixels. Thread-safe. Holds
-/// `most_bytes` at most; 0: it keeps nothing and only counts.
+/// Stores images under keys that determine their pixels. Thread-safe. Holds at most `most_bytes`
+/// bytes; with 0 it stores nothing and only counts.
 class ImageCache {
  public:
   using Key = std::array<uint64_t, 2>;  // a hash
 
-  /// Each time an image is asked for, it is counted once.
+  /// Requests; each is counted once.
   struct Counts {
-    int64_t decoded = 0;       // made
-    int64_t cached = 0;        // found here
-    int64_t never_needed = 0;  // nobody read its pixels
+    int64_t decoded = 0;       // decoded
+    int64_t cached = 0;        // found in the cache
+    int64_t never_needed = 0;  // pixels were never read
   };
 
   explicit ImageCache(int64_t most_bytes) : most_bytes_(most_bytes) {}
 
   bool keeps() const { return most_bytes_ > 0; }
-  /// The image under `key`, or what `make` makes. Two threads that miss one key both make it.
+  /// The image under `key`, or the result of `make`. Two threads that miss the same key both call
+  /// it.
   std::shared_ptr<const Image> find(const Key& key, const std::function<Image()>& make);
-  /// So many images were asked for, but their pixels never read.
+  /// Counts images that were requested but whose pixels were never read.
   void never_needed(int64_t images);
 
   Counts counts() const;
-  int64_t bytes() const;  // that it holds
+  int64_t bytes() const;  // in use
 
  private:
   struct Entry {
     Key key;
     std::shared_ptr<const Image> image;
-    uint64_t used = 0;  // by which request
+    uint64_t used = 0;  // number of the last request for it
     int64_t bytes() const;
   };
   struct KeyHash {
@@ -54,7 +55,7 @@ class ImageCache {
 
   const int64_t most_bytes_;
   mutable std::mutex mutex_;
-  std::list<Entry> entries_;  // the last used first
+  std::list<Entry> entries_;  // most recently used first
   std::unordered_map<Key, std::list<Entry>::iterator, KeyHash> places_;
   uint64_t requests_ = 0;
   int64_t bytes_ = 0;

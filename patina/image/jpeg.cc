@@ -1,4 +1,4 @@
-// JPEG through TurboJPEG, with the accurate DCT and smooth chroma upsampling that Pillow uses too.
+// JPEG through TurboJPEG, with the accurate DCT and smooth chroma upsampling, as in Pillow.
 #include <turbojpeg.h>
 
 #include <memory>
@@ -19,9 +19,9 @@ using Handle = std::unique_ptr<void, Destroy>;
 // pixels.
 constexpr int64_t kMostPixelsPerByte = 512;
 
-// libjpeg goes on after a warning. These few leave the pixels whole; the others say that some were
-// made up. (TurboJPEG calls an error that follows a warning a warning too, so the text decides
-// alone.)
+// libjpeg continues after a warning. These few leave the pixels intact; the others mean that some
+// were invented. (TurboJPEG also reports an error that follows a warning as a warning, so only the
+// text is decisive.)
 bool is_harmless(std::string_view warning) {
   return warning.starts_with("Unknown Adobe color transform code") ||
          warning.starts_with("Warning: unknown JFIF revision number") ||
@@ -30,7 +30,7 @@ bool is_harmless(std::string_view warning) {
 
 void decode_into(tjhandle handle, std::span<const uint8_t> bytes, TJPF format, uint8_t* pixels,
                  std::string_view origin) {
-  // LIMITSCANS: a progressive image of thousands of tiny scans would decode for hours.
+  // LIMITSCANS: a progressive image with thousands of tiny scans would decode for hours.
   const int flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS;
   if (tjDecompress2(handle, bytes.data(), bytes.size(), pixels, 0, 0, 0, format, flags) == 0)
     return;
@@ -58,7 +58,7 @@ Image decode_jpeg(std::span<const uint8_t> bytes, std::string_view origin) {
   const Handle handle(tjInitDecompress());
   if (!handle) fail(ErrorKind::format, "{}: cannot start TurboJPEG", origin);
   int width = 0, height = 0, subsampling = -1, color_space = -1;
-  // An error may only mean a sampling TurboJPEG has no name for; it decodes that all the same.
+  // The error may only mean a subsampling that TurboJPEG has no name for; it still decodes it.
   const int status = tjDecompressHeader3(handle.get(), bytes.data(), bytes.size(), &width, &height,
                                          &subsampling, &color_space);
   if (status != 0 && (width < 1 || height < 1 || color_space < 0))

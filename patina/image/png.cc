@@ -1,5 +1,5 @@
-// PNG through libpng. libpng reports errors by longjmp, so the code that calls it here keeps no
-// object with a destructor between the jump and its target.
+// PNG through libpng. libpng reports errors by longjmp, so the code that calls it has no object
+// with a destructor between the jump and its target.
 #include <png.h>
 
 #include <csetjmp>
@@ -13,10 +13,10 @@ namespace patina {
 
 namespace {
 
-// A byte of deflate yields at most 1032, and a byte of raw data holds at most 8 pixels.
+// One byte of deflate yields at most 1032 bytes, and a byte of raw data at most 8 pixels.
 constexpr int64_t kMostPixelsPerByte = 1032 * 8;
 
-// What libpng reads from, and where it leaves its complaint.
+// libpng's input, and its error message.
 struct Input {
   std::span<const uint8_t> rest;
   char message[128] = "";
@@ -37,7 +37,7 @@ void on_error(png_structp png, png_const_charp message) {
 
 void on_warning(png_structp, png_const_charp) {}
 
-// Runs `body`, which calls libpng; false when libpng gave up. `body` must not own anything.
+// Runs `body`, which calls libpng; false if libpng failed. `body` must not own anything.
 template <class Body>
 bool guarded(png_structp png, Body body) {
   if (setjmp(png_jmpbuf(png)) != 0) return false;
@@ -65,8 +65,9 @@ Image decode_png(std::span<const uint8_t> bytes, std::string_view origin) {
 
   const bool opened = guarded(png, [&] {
     png_set_read_fn(png, &input, read_bytes);
-    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_size says it better
-    // Gamma, profiles, texts: Pillow's pixels do not depend on them, so none is parsed.
+    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_size has the better
+                                                                 // message
+    // Pillow's pixels do not depend on gamma, profiles or texts, so none is parsed.
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
     png_read_info(png, info);
   });
@@ -78,7 +79,7 @@ Image decode_png(std::span<const uint8_t> bytes, std::string_view origin) {
   std::vector<png_bytep> rows(height);
   for (int y = 0; y < image.height; ++y) rows[y] = image.row(y);
   const bool read = guarded(png, [&] {
-    png_set_strip_16(png);  // the high byte, as Pillow takes it
+    png_set_strip_16(png);  // keeps the high byte, as Pillow does
     png_set_expand(png);
     png_set_strip_alpha(png);
     png_set_gray_to_rgb(png);

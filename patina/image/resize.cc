@@ -1,5 +1,5 @@
-// Resizing, cropping, flipping. The resize is Pillow's: each output pixel is a weighted mean over
-// the input pixels under a filter as wide as the scale, in fixed point, one axis after the other.
+// Resizing, cropping, flipping. The resize is Pillow's: each output pixel is a weighted mean of
+// input pixels under a filter scaled with the image, in fixed point, one axis after the other.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -12,7 +12,7 @@ namespace patina {
 namespace {
 
 constexpr int kWeightBits =
-    22;  // 8 bits of pixel, 2 of headroom for bicubic's overshoot, 22 of weight
+    22;  // 8 bits of pixel, 2 of headroom for bicubic overshoot, 22 of weight
 
 double triangle(double x) {
   return std::max(0.0, 1 - std::abs(x));
@@ -26,19 +26,19 @@ double cubic(double x) {
   return 0;
 }
 
-// One axis of a resize: which input pixels each wanted output pixel reads, and how much of each.
+// One axis of a resize: the input pixels that each output pixel reads, and their weights.
 struct Axis {
   struct Window {
     int first, count;
     const int32_t* weights;
   };
 
-  int span;  // weights kept for one output pixel
+  int span;  // number of weights stored per output pixel
   std::vector<int> first, count;
   std::vector<int32_t> weights;
 
   Window operator[](int i) const { return {first[i], count[i], &weights[size_t(i) * span]}; }
-  // The input pixels any output pixel reads: [low, high).
+  // The range [low, high) of input pixels that are read.
   int low() const { return *std::ranges::min_element(first); }
   int high() const {
     int end = 0;
@@ -47,8 +47,8 @@ struct Axis {
   }
 };
 
-// Output pixels [start, start + length) of `in` pixels resized to `out`. The order of the double
-// operations is Pillow's, so that the rounded weights are equal.
+// Output pixels [start, start + length) of a resize from `in` to `out` pixels. The order of the
+// double operations is Pillow's, so that the rounded weights are equal.
 Axis make_axis(int in, int out, int start, int length, Interpolation interpolation) {
   const auto filter = interpolation == Interpolation::bicubic ? cubic : triangle;
   const double scale = double(in) / out;
@@ -111,7 +111,7 @@ Image horizontal(const Image& image, const Axis& axis, int top, int bottom) {
   return result;
 }
 
-// `image`, whose first row is row `top` of the input, resized along y.
+// Resizes along y; the first row of `image` is row `top` of the input.
 Image vertical(const Image& image, const Axis& axis, int top) {
   Image result(int(axis.first.size()), image.width);
   const size_t bytes = size_t(image.width) * 3;
@@ -129,7 +129,7 @@ Image vertical(const Image& image, const Axis& axis, int top) {
   return result;
 }
 
-// A box that lies inside the resized image.
+// A box inside the resized image.
 Image resize_inside(const Image& image, int height, int width, std::array<int, 4> box,
                     Interpolation interpolation) {
   const auto [top, left, rows, columns] = box;
@@ -137,7 +137,7 @@ Image resize_inside(const Image& image, int height, int width, std::array<int, 4
   const Axis y = make_axis(image.height, height, top, rows, interpolation);
   const Axis x = make_axis(image.width, width, left, columns, interpolation);
   if (width == image.width) {
-    // Pillow skips a pass that changes nothing; the columns outside the box go all the same.
+    // Pillow skips a pass that changes nothing; the columns outside the box are still removed.
     const int first = y.low();
     return vertical(crop(image, first, left, y.high() - first, columns), y, first);
   }
@@ -146,7 +146,7 @@ Image resize_inside(const Image& image, int height, int width, std::array<int, 4
   return vertical(horizontal(image, x, first, y.high()), y, first);
 }
 
-// Python's round(n / 2): halves go to the even neighbour.
+// Python's round(n / 2): rounds halves to even.
 int rounded_half(int n) {
   const int floor = n >> 1;
   return n % 2 != 0 ? floor + (floor & 1) : floor;
@@ -173,7 +173,7 @@ Image resize(const Image& image, int height, int width, Interpolation interpolat
 
 Image resize_box(const Image& image, std::array<int, 4> box, int height, int width,
                  Interpolation interpolation) {
-  // Cropped first: the filter must not see past the box.
+  // Cropped first: the filter must not read pixels outside the box.
   return resize(crop(image, box[0], box[1], box[2], box[3]), height, width, interpolation);
 }
 

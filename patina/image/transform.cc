@@ -12,14 +12,14 @@ namespace patina {
 namespace {
 
 constexpr double kLargestInput = 4096;
-constexpr int kTries = 10;  // draws before torchvision settles for a centred box
+constexpr int kTries = 10;  // attempts before torchvision uses a centred box
 
 bool is_pair(const std::vector<double>& values) {
   return values.size() == 2 && values[0] <= values[1];
 }
 
-// A box of random area (a fraction of the whole in `scale`) and random aspect (log-uniform in
-// `ratio`); nothing when the draw does not fit.
+// The size of a box with random area (a fraction of the image, uniform in `scale`) and random
+// aspect ratio (log-uniform in `ratio`); nothing if it does not fit.
 struct Extent {
   double height, width;
 };
@@ -104,13 +104,13 @@ Transform::Transform(TransformOptions options) : options_(std::move(options)) {
       normalized_[c][level] = (float(level) / 255.0f - by.mean[c]) / by.deviation[c];
 }
 
-// Where a random crop follows a resize that keeps the aspect, only the window that it draws is
-// resized: the whole of a sliver could be of any size.
+// If a random crop follows a resize that keeps the aspect ratio, only the drawn window is resized:
+// the whole image could become arbitrarily large for an extreme aspect ratio.
 bool Transform::reads_stored() const {
   return options_.random_resized_crop || (options_.random_crop_padding > 0 && options_.resize > 0);
 }
 
-// {height, width} of the image between resize and crop.
+// {height, width} after the resize and before the crop.
 std::pair<int, int> Transform::resized(const Image& image) const {
   return options_.resize > 0 ? shorter_resized(image, int(options_.resize))
                              : std::pair{size(), size()};
@@ -123,7 +123,7 @@ Image Transform::fixed(Image image) const {
   const auto [height, width] = resized(image);
   if (image.height == height && image.width == width && height == side && width == side)
     return image;
-  // Only the window that survives the crop is resized.
+  // Only the window that is cropped is computed.
   return resize_window(image, height, width,
                        {centered(height, side), centered(width, side), side, side}, interpolation_);
 }
@@ -153,7 +153,7 @@ void Transform::finish(const Image& image, Random random, std::span<float> out) 
   PATINA_REQUIRE(reads_stored() || (image.height == size() && image.width == size()),
                  "{} x {} is no beginning of {}", image.width, image.height, text());
 
-  Image made;  // stays empty while it is no other than `image`
+  Image made;  // empty while the image is unchanged
   if (crops_at_random()) made = random_crop(image, random);
   if (options_.flip && random.chance(0.5)) made = patina::flip(made.pixels.empty() ? image : made);
   const bool jitters = options_.brightness > 0 || options_.contrast > 0 || options_.saturation > 0;
@@ -172,7 +172,7 @@ void Transform::finish(const Image& image, Random random, std::span<float> out) 
 void Transform::erase(Random& random, std::span<float> out) const {
   const int side = size();
   for (int i = 0; i < kTries; ++i) {
-    // torchvision's erasing takes its ratio as height over width, unlike its crop.
+    // torchvision's erasing defines the ratio as height over width, unlike its crop.
     const auto [width, height] = draw_extent(double(side) * side, {0.02, 0.33}, {0.3, 3.3}, random);
     if (height < 1 || height >= side || width < 1 || width >= side) continue;
     const int h = int(height), w = int(width);

@@ -1,4 +1,4 @@
-// The registry: every learner patina has.
+// The registry of all learners.
 #pragma once
 
 #include <string_view>
@@ -10,7 +10,7 @@ namespace patina {
 
 /// All rows, in the order of learners.def.
 const std::vector<LearnerRow>& learners();
-/// The row of that name; nullptr when there is none.
+/// The row with that name; nullptr if there is none.
 const LearnerRow* find_learner(std::string_view name);
 std::vector<std::string> learner_names();
 

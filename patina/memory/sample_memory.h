@@ -1,4 +1,4 @@
-// A memory of samples: which of those that pass by are kept, and which are given back.
+// A bounded memory of samples: which of the samples offered are kept, and which are drawn.
 #pragma once
 
 #include <functional>
@@ -12,35 +12,35 @@
 
 namespace patina {
 
-/// Up to `capacity` samples in slots. What a method knows beside a sample, it keeps under the same
-/// slot.
+/// Up to `capacity` samples in slots. Methods that store more than the sample index it by slot.
 class SampleMemory {
  public:
-  /// How a full memory makes room.
-  ///   reservoir: every sample of the stream is as likely to be in it (Vitter, 1985, algorithm R)
-  ///   balanced: the largest class gives way; a class that was largest once is a reservoir of its
-  ///     own samples (CBRS: Chrysakis and Moens, ICML 2020)
-  ///   greedy: a sample of a class with fewer than its share replaces a drawn one of the largest,
-  ///     others are not taken (GDumb: Prabhu et al., ECCV 2020)
-  ///   ring: the oldest gives way
+  /// What a full memory replaces.
+  /// reservoir: every sample of the stream is kept with equal probability (Vitter, 1985, algorithm
+  /// R)
+  /// balanced: a sample of the largest class; a class that was ever the largest is a reservoir of
+  /// its
+  /// own samples (CBRS: Chrysakis and Moens, ICML 2020)
+  /// greedy: a sample of a class below its share replaces a random one of the largest class, others
+  /// are not stored (GDumb: Prabhu et al., ECCV 2020)
+  /// ring: the oldest sample
   enum class Policy { reservoir, balanced, greedy, ring };
 
-  /// `random` draws what gives way: the same stream, the same memory, however often it is stopped.
+  /// `random` draws what is replaced. The result depends on the stream only, not on interruptions.
   SampleMemory(int64_t capacity, Policy policy, Random random);
 
-  /// Offers a batch's samples, in their order; calls `stored` for each that is kept, where it is
-  /// given.
+  /// Offers a batch's samples in order; calls `stored`, if given, for each one that is stored.
   void offer(const Batch& batch, const std::function<void(size_t slot, int64_t row)>& stored = {});
-  /// Offers a sample; the slot it was put in, or nothing where it is not kept.
+  /// Offers a sample; returns its slot, or nothing if it is not stored.
   std::optional<size_t> offer(const SampleHandle& sample);
-  /// `count` slots drawn without replacement, all in their order where there are not as many.
+  /// `count` slots drawn without replacement; if there are fewer, all of them in order.
   std::vector<size_t> draw(int64_t count, Random random) const;
 
   int64_t capacity() const { return capacity_; }
   int64_t size() const { return samples_.size(); }
   int64_t offered() const { return offered_; }
   const SampleHandles& samples() const { return samples_; }
-  /// Slots of a class.
+  /// The slots of a class.
   std::vector<size_t> of_class(int64_t target) const;
 
   void state(Archive& a);
@@ -54,14 +54,15 @@ class SampleMemory {
   Random random_;
   int64_t offered_ = 0;
   SampleHandles samples_;
-  std::vector<int64_t> kept_, met_, full_;  // by class: in the memory, offered, once the largest
+  std::vector<int64_t> kept_, met_, full_;  // per class: number in the memory, number offered,
+                                            // whether it ever was the largest
 };
 
-/// `count` of 0..n-1 drawn without replacement, all of them shuffled where there are not as many:
-/// the first steps of a Fisher-Yates shuffle.
+/// `count` of the numbers 0 to n-1, drawn without replacement, or all of them shuffled if there are
+/// fewer: the first steps of a Fisher-Yates shuffle.
 std::vector<size_t> drawn(size_t count, size_t n, Random random);
 
-/// The policies by name, for options: "reservoir", ...
+/// Names of the policies, for options: "reservoir", ...
 const std::vector<std::string>& memory_policies();
 SampleMemory::Policy memory_policy(const std::string& name);
 

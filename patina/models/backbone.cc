@@ -1,4 +1,4 @@
-// What every network does alike: features are looked up before they are computed.
+// What all networks share: features are looked up in the cache before they are computed.
 #include "patina/models/backbone.h"
 
 #include <algorithm>
@@ -17,7 +17,8 @@ bool takes_gradient(const std::vector<nn::NamedTensor>& tensors) {
   return std::ranges::any_of(tensors, [](const auto& t) { return t.tensor.requires_grad(); });
 }
 
-// Into how many parts of `at_once` tokens or more threads share a batch: as many for each thread.
+// Number of parts of at least `at_once` tokens into which a batch is split: the same for each
+// thread.
 int64_t parts_of(int64_t batch, int64_t tokens, int64_t at_once) {
   const int64_t threads = tensor_threads();
   const int64_t parts = std::max<int64_t>(1, batch * tokens / at_once);
@@ -96,7 +97,7 @@ std::optional<std::string> Backbone::space(const nn::Adaptations& adaptations) c
   if (takes_gradient(weights)) return std::nullopt;
   ContentHash hash;
   hash.add(weights_hash_(weights, [&] { return content_hash(weights) + behaviour(); }));
-  // Sums are split among threads, so their last bits depend on how many there are.
+  // Sums are split among threads, so their last bits depend on the number of threads.
   hash.add(fmt::format("{} {} {} {} {}", kVersion, libtorch_version(), tensor_threads(), width(),
                        engine_->text()));
   for (auto* adaptation : adaptations.list()) {
@@ -109,8 +110,8 @@ std::optional<std::string> Backbone::space(const nn::Adaptations& adaptations) c
   return hash.hex();
 }
 
-// Networks of equal weights may differ in what they do with them (heads, activations, norms), which
-// shows in what they make of one sample of each kind.
+// Networks with equal weights may use them differently (heads, activations, norms); this is
+// detected by the features of one sample of each kind.
 std::string Backbone::behaviour() const {
   NoGrad no_grad;
   ContentHash hash;

@@ -127,7 +127,7 @@ SafetensorsFile starter_weights() {
 
 namespace {
 
-// Where config.json and the tokenizer are, of "folder/x.safetensors" and of "folder".
+// The folder with config.json and the tokenizer, for "folder/x.safetensors" and "folder".
 fs::path folder_of(const fs::path& path) {
   if (fs::is_directory(path)) return path;
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
@@ -139,11 +139,11 @@ std::optional<ConfigJson> config_beside(const fs::path& path) {
   return ConfigJson::read(file);
 }
 
-// Names that only one family has.
+// Tensor names that only one family has.
 constexpr const char* kVitMark = "patch_embed.proj.weight";
 constexpr const char* kOpenAiClipMark = "visual.conv1.weight";
 
-// What the files are: by the names of the tensors where those say it, else by config.json.
+// Detects the family: by the tensors' names if they are unique, otherwise by config.json.
 std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOptions& options) {
   if (checkpoint.has(kVitMark))
     return open_vit(checkpoint, options.heads,

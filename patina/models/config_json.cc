@@ -13,7 +13,7 @@ namespace {
 constexpr uint64_t kLongest = 16 << 20;
 constexpr int64_t kLargest = 1 << 24;
 
-// What every family's config may hold and no forward pass depends on.
+// Keys that occur in any family's config and do not affect the forward pass.
 const std::set<std::string>& descriptive() {
   static const std::set<std::string> keys = {"model_type",
                                              "architectures",

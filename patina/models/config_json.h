@@ -1,4 +1,4 @@
-// config.json as Hugging Face writes it, read so that nothing in it is silently ignored.
+// Hugging Face's config.json, read such that no key is silently ignored.
 #pragma once
 
 #include <filesystem>
@@ -13,9 +13,9 @@
 
 namespace patina {
 
-/// Every key is read by somebody, known not to change what the network computes, or switched off
+/// Every key must be read, be known not to change the network's computation, or be switched off
 /// (null, false, 0, empty); otherwise `finish` refuses the file. Defaults are those of the
-/// library that writes these files. Throws Error(model) naming the file and the key.
+/// transformers library. Throws Error(model) with the file and the key.
 class ConfigJson {
  public:
   /// At most 16 MiB.
@@ -23,36 +23,36 @@ class ConfigJson {
   ConfigJson(Json json, std::string origin);
 
   const std::string& origin() const { return origin_; }
-  bool has(const std::string& key) const;  // and it is not null
+  bool has(const std::string& key) const;  // whether it is present and not null
 
-  /// A whole number in [1, 2^24].
+  /// An integer in [1, 2^24].
   int64_t size(const std::string& key, std::optional<int64_t> standard = {});
-  /// A number above 0 and finite.
+  /// A positive, finite number.
   double number(const std::string& key, double standard);
   bool flag(const std::string& key, bool standard);
   std::string word(const std::string& key, const std::string& standard);
   int64_t id(const std::string& key, int64_t standard);
   nn::Activation activation(const std::string& key, const std::string& standard);
-  /// What `name` is, which was read from `key`.
+  /// The activation named `name`, the value of `key`.
   nn::Activation activation_called(const std::string& name, const std::string& key) const;
-  /// An object inside; an absent one is empty.
+  /// A nested object; empty if absent.
   ConfigJson part(const std::string& key);
 
-  /// The key must be absent or hold `value`: patina does not have what another value asks for.
+  /// Throws unless the key is absent or has `value`: other values are not supported.
   void must_be(const std::string& key, std::nullptr_t);
   void must_be(const std::string& key, bool value);
   void must_be(const std::string& key, int value);
   void must_be(const std::string& key, double value);
   void must_be(const std::string& key, const char* value);
-  /// The same of every element of a list.
+  /// The same for every element of a list.
   void all_must_be(const std::string& key, const char* value);
   /// Keys that do not change what the network computes.
   void skip(std::initializer_list<const char*> keys);
-  /// Refuses what nobody read, all of it at once.
+  /// Throws if there are keys that were not read; the message lists all of them.
   void finish() const;
 
  private:
-  const Json* find(const std::string& key);  // marks it as read; null when absent or null
+  const Json* find(const std::string& key);  // marks it as read; null if absent or null
   void must_equal(const std::string& key, const Json& value);
 
   std::shared_ptr<const Json> json_;

@@ -35,7 +35,7 @@ void Continuation::append(const Tensor& ids) {
     read_all();
 }
 
-// A token's position is the number of tokens of its row before it.
+// A token's position is the number of tokens before it in its row.
 void Continuation::read_all() {
   read({ids_, mask_}, (mask_.cumsum(1) - 1).clamp_min(0));
 }

@@ -1,4 +1,4 @@
-// A batch of texts being continued, token by token: the one loop under all generation.
+// Token-by-token continuation of a batch of texts: the loop of all text generation.
 #pragma once
 
 #include <functional>
@@ -7,24 +7,25 @@
 
 namespace patina {
 
-/// Holds what a decoder has read. Prompts may differ in length: they are padded on the right, and
-/// every row goes on after its own last token.
+/// The state of a decoder. Prompts may differ in length: they are padded on the right, and every
+/// row continues after its own last token.
 class Continuation {
  public:
   using Words = std::function<Tensor(const Tensor&)>;  // tokens [B,1,D] -> scores [B,1,V]
 
-  /// Reads `begun`. `cached` keeps keys and values, so that a token is read once; without it all is
-  /// read again for every token, which is slow and gives the same ids. The tower is lent.
+  /// Reads `begun`. `cached` stores keys and values, so that each token is read once; otherwise
+  /// everything is read again for every token, which is slower and gives the same ids. The tower is
+  /// lent.
   Continuation(const TextTower& tower, Words words, const Input& begun,
                const nn::Adaptations& adaptations, const TextContext& context, bool cached);
 
   /// Scores of each row's next token: [B,V].
   const Tensor& scores() const { return scores_; }
-  /// What each row holds so far, padding left out; of an encoder-decoder, the answer.
+  /// The ids of each row so far, without padding; for an encoder-decoder, of the answer.
   std::vector<std::vector<int64_t>> ids() const;
-  /// Tokens in the longest row.
+  /// Number of tokens in the longest row.
   int64_t longest() const { return mask_.sum(1).max().item<int64_t>(); }
-  /// Goes on with one token a row: ids [B].
+  /// Appends one token per row: ids [B].
   void append(const Tensor& ids);
 
  private:
@@ -37,7 +38,7 @@ class Continuation {
   TextContext context_;
   bool cached_;
   nn::KeyValues cache_;
-  Tensor ids_, mask_;  // [B,T]: everything so far
+  Tensor ids_, mask_;  // [B,T]: all tokens so far
   Tensor scores_;
 };
 

@@ -39,7 +39,9 @@ void check_block(const nn::BlockShape& shape, const std::string& origin) {
 }
 
 void check_size(const Checkpoint& checkpoint, double weights) {
-  if (!checkpoint.weights.absent().empty()) return;  // the message will name the missing shards
+  if (!checkpoint.weights.absent().empty())
+    return;  // the error message will name the missing
+             // shards
   double held = 0;
   for (const auto& [name, stored] : checkpoint.weights.tensors()) {
     double elements = 1;

@@ -1,4 +1,4 @@
-// Where a frozen network's features wait to be asked for again.
+// Interface of a cache for a frozen network's features.
 #pragma once
 
 #include <cstdint>
@@ -9,19 +9,19 @@
 
 namespace patina {
 
-/// Keeps features by space and key. A space is all that stands between an input and its features:
-/// network, adaptations, width. Thread-safe. May forget, and never errs.
+/// Stores features by space and key. A space names everything between an input and its features:
+/// network, adaptations, width. Thread-safe. It may drop entries, but never returns wrong ones.
 class FeatureCache {
  public:
   virtual ~FeatureCache() = default;
 
-  /// Copies the features of known `keys` [N,2] into their rows of `features` [N,D], float; returns
-  /// the rows it does not know, ascending.
+  /// Copies the features of cached `keys` [N,2] into their rows of `features` [N,D], float; returns
+  /// the other rows, ascending.
   virtual std::vector<int64_t> find(const std::string& space, const Tensor& keys,
                                     Tensor& features) = 0;
-  /// `features` [N,D], float and contiguous, were computed for `keys` [N,2] that it did not know.
+  /// Adds `features` [N,D], float and contiguous, computed for `keys` [N,2] that were not cached.
   virtual void add(const std::string& space, const Tensor& keys, const Tensor& features) = 0;
-  /// So many samples passed through the network without being asked for here.
+  /// Counts samples that passed through the network without a look-up.
   virtual void passed_by(int64_t samples) = 0;
 };
 

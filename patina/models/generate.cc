@@ -33,8 +33,8 @@ bool likelier(const Candidate& a, const Candidate& b) {
   return a.score > b.score || (a.score == b.score && a.id < b.id);
 }
 
-// The likeliest candidates whose probabilities reach top_p together; scores become probabilities
-// that are not yet of sum one.
+// Keeps the most likely candidates whose probabilities together reach top_p. Replaces scores by
+// unnormalised probabilities; returns their sum.
 double keep_nucleus(std::vector<Candidate>& sorted, double top_p) {
   const double highest = sorted.front().score;
   double all = 0, sum = 0;
@@ -51,7 +51,7 @@ int64_t choose(std::span<const float> scores, std::span<const int64_t> there,
                const GenerateOptions& options, Random& random) {
   std::vector<Candidate> candidates(scores.size());
   for (size_t i = 0; i < scores.size(); ++i) {
-    // A network that has run into NaN must not decide by comparison with it.
+    // NaN would make the comparisons inconsistent.
     candidates[i] = {int64_t(i), std::isnan(scores[i]) ? -HUGE_VAL : double(scores[i])};
   }
   if (options.repetition_penalty != 1)

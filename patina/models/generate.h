@@ -1,4 +1,4 @@
-// Generation: choosing each next token, for decoders and encoder-decoders alike.
+// Text generation: how each next token is chosen, for decoders and encoder-decoders.
 #pragma once
 
 #include <functional>
@@ -10,28 +10,30 @@
 
 namespace patina {
 
-/// How tokens are chosen. In this order: repetition penalty, temperature, top_k, top_p.
+/// How tokens are chosen. Applied in this order: repetition penalty, temperature, top_k, top_p.
 struct GenerateOptions {
-  int64_t max_tokens = 128;       // new ones
-  double temperature = 0;         // 0: greedy, the likeliest token
-  int64_t top_k = 0;              // only the k likeliest; 0: all
-  double top_p = 1;               // only the likeliest that together have this probability
-  double repetition_penalty = 1;  // divides (negative: multiplies) scores of tokens already there
+  int64_t max_tokens = 128;       // new tokens
+  double temperature = 0;         // 0: greedy, always the most likely token
+  int64_t top_k = 0;              // only the k most likely tokens; 0: all
+  double top_p = 1;               // only the most likely tokens with this total probability
+  double repetition_penalty = 1;  // divides (if negative: multiplies) scores of tokens that
+                                  // occurred
   int64_t seed = 1993;
-  bool cache = true;  // keep keys and values: the same ids, sooner
+  bool cache = true;  // store keys and values: faster, with the same ids
 
   void bind(Fields& f);
 };
 
-/// Picks one id from the scores of all words. `there` are ids the penalty applies to (Keskar et
-/// al., 2019). Draws nothing when greedy; ties go to the lowest id. Top-p: Holtzman et al., 2020.
+/// Chooses an id from the scores of all words. The penalty applies to the ids in `there` (Keskar et
+/// al., 2019). Greedy choice draws no random number; ties go to the lowest id. Top-p: Holtzman et
+/// al., 2020.
 int64_t choose(std::span<const float> scores, std::span<const int64_t> there,
                const GenerateOptions& options, Random& random);
 
-/// Continues every prompt until one of `stop` comes or max_tokens are there, or the network's
-/// longest text is; returns each row's new ids, without the stop. A row's draws depend on the seed
-/// and its number only. `chosen(row, id)` hears of each as it comes. Throws Error(model) for a
-/// network that does not generate, Error(data) for an empty prompt or one that leaves no room.
+/// Continues every prompt until an id in `stop`, max_tokens new tokens, or the network's maximal
+/// length; returns each row's new ids, without the stop id. A row's random numbers depend only on
+/// the seed and the row's index. `chosen(row, id)` is called for each new id. Throws Error(model)
+/// if the network does not generate text, Error(data) for a prompt that is empty or leaves no room.
 std::vector<std::vector<int64_t>> generate(
     const Backbone& backbone, const Input& prompts, const std::vector<int64_t>& stop,
     const GenerateOptions& options, const nn::Adaptations& adaptations = {},

@@ -69,15 +69,15 @@ double clip_gradients(const std::vector<Tensor>& tensors, double limit) {
 
 namespace {
 
-// What is known of a tensor from the steps so far. `steps` counts those in which it had a gradient.
+// The optimizer state of one tensor. `steps` counts the steps in which it had a gradient.
 struct Moments {
   int64_t steps = 0;
   Tensor first;    // sgd's momentum, Adam's mean of gradients
   Tensor second;   // Adam's mean of squared gradients
-  Tensor largest;  // AMSGrad's largest of them so far
+  Tensor largest;  // AMSGrad's running maximum of the second moment
 };
 
-// Sutskever et al., ICML 2013, as PyTorch has it: the rate is outside of the momentum.
+// Sutskever et al., ICML 2013, in PyTorch's form: the learning rate is not part of the momentum.
 void sgd_step(const OptimizerOptions& o, Tensor p, Tensor g, Moments& known, double lr,
               double decay) {
   if (decay != 0) g = g.add(p, decay);
@@ -116,7 +116,7 @@ void adam_step(const OptimizerOptions& o, Tensor p, Tensor g, Moments& known, do
   p.addcdiv_(known.first, squares.sqrt().div_(std::sqrt(bias2)).add_(kEps), -lr / bias1);
 }
 
-// What is known of the first rows of a tensor with `rows` of them; zero of the others.
+// State for a tensor of `rows` rows: the old state, with zeros for the new rows.
 Tensor grown(const Tensor& known, int64_t rows) {
   if (!known.defined() || known.size(0) == rows) return known;
   std::vector<int64_t> more = known.sizes().vec();
@@ -134,7 +134,7 @@ bool more_rows(const Tensor& now, const Tensor& before) {
 struct Optimizer::State {
   OptimizerOptions options;
   std::vector<ParamGroup> groups;
-  std::vector<std::vector<Moments>> moments;  // of each tensor of each group
+  std::vector<std::vector<Moments>> moments;  // per group and tensor
 
   State(const OptimizerOptions& given, std::vector<ParamGroup> all)
       : options(given), groups(std::move(all)) {
@@ -153,7 +153,7 @@ void Optimizer::regroup(std::vector<ParamGroup> groups) {
   for (size_t g = 0; g < state_->groups.size(); ++g)
     for (size_t i = 0; i < state_->moments[g].size(); ++i)
       known[state_->groups[g].tensors[i].unsafeGetTensorImpl()] = &state_->moments[g][i];
-  // Those that stay keep theirs first, so that nobody inherits from them.
+  // Tensors that stay keep their state; this comes first, so that no other tensor inherits it.
   std::set<const void*> stays;
   for (size_t g = 0; g < next.groups.size(); ++g)
     for (size_t i = 0; i < next.moments[g].size(); ++i)
@@ -207,7 +207,7 @@ void Optimizer::step(double lr) {
 }
 
 namespace {
-// Of each tensor, in a checkpoint.
+// Number of tensors per parameter in a checkpoint.
 constexpr size_t kKept = 4;  // steps [], first, second, largest
 }  // namespace
 

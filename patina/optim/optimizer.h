@@ -1,7 +1,7 @@
-// Optimizers and learning-rate schedules. SGD, Adam and AdamW make PyTorch's steps; they are
-// written here because LibTorch's own cost a minute to compile, differ between its versions and
-// cannot grow with a head. The schedules are closed forms of the epoch, so resuming needs nothing
-// but the epoch.
+// Optimizers and learning-rate schedules. SGD, Adam and AdamW take the same steps as PyTorch's.
+// They are implemented here because LibTorch's take a minute to compile, differ between its
+// versions and cannot grow with a head. Schedules are closed forms of the epoch, so the epoch is
+// all that resuming needs.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@
 
 namespace patina {
 
-/// Tensors that share hyper-parameters. Factors multiply what the options say.
+/// Tensors with the same hyper-parameters. The factors multiply the values of the options.
 struct ParamGroup {
   std::vector<Tensor> tensors;
   double lr_factor = 1;
@@ -30,7 +30,7 @@ struct OptimizerOptions {
   bool amsgrad = false;     // adam, adamw
   double weight_decay = 0;  // L2 in the gradient for sgd and adam, decoupled for adamw
   std::string schedule = "cosine";
-  double min_lr = 0;                // cosine's floor
+  double min_lr = 0;                // final rate of the cosine
   std::vector<int64_t> milestones;  // step: epochs at which lr is multiplied by gamma
   double gamma = 0.1;
   double warmup_epochs = 0;  // linear, from lr/100
@@ -45,17 +45,17 @@ class Optimizer {
   ~Optimizer();
   Optimizer(Optimizer&&) noexcept;
 
-  /// Goes on with other tensors in as many groups. What is known of a tensor stays with it; one
-  /// that took another's place in its group with more rows, as a head that has grown, inherits what
-  /// was known of that one, and nothing is known of the new rows.
+  /// Replaces the tensors; the number of groups stays the same. A tensor that stays keeps its
+  /// state. A tensor that replaces another one in its group and has more rows, such as a grown
+  /// head, inherits that state, with zeros for the new rows.
   void regroup(std::vector<ParamGroup> groups);
 
   void zero_grad();
-  /// Clips, then steps at learning rate `lr` (each group's factor applied).
+  /// Clips gradients, then takes a step at learning rate `lr` times each group's factor.
   void step(double lr);
 
   /// Momentum and moments, for checkpoints. `set_state` expects the same groups and throws
-  /// Error(state) where what it is given is not of them.
+  /// Error(state) if the state does not belong to them.
   std::vector<Tensor> state() const;
   void set_state(const std::vector<Tensor>& kept);
 
@@ -74,7 +74,7 @@ class Optimizer {
 /// Warm-up overrides all of them while epoch < warmup_epochs and rises with every step.
 double learning_rate(const OptimizerOptions& options, double epoch, int64_t epochs);
 
-/// Scales gradients so that their joint L2 norm is at most `limit`; returns the norm before.
+/// Scales gradients so that their joint L2 norm is at most `limit`; returns the original norm.
 double clip_gradients(const std::vector<Tensor>& tensors, double limit);
 
 }  // namespace patina

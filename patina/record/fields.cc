@@ -1,4 +1,4 @@
-// The overloads that turn a field's description into what a visitor sees.
+// Overloads that translate a field's description for the visitor.
 #include "patina/record/fields.h"
 
 #include "patina/base/json.h"

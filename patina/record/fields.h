@@ -23,16 +23,16 @@
 
 namespace patina {
 
-/// Which whole numbers a field takes.
+/// The integers that a field accepts.
 enum class Whole { any, count };  // count: 0 to 2^53, exact in every JSON reader
-/// Which numbers a score takes, besides null.
+/// The values that a score may have, besides null.
 enum class Scale { number, fraction };  // fraction: 0 to 1
-/// Whether a field must be there.
+/// Whether a field is required.
 enum class Presence {
   required,
-  nullable,          // and may be null
-  optional,          // may be left out
-  optional_or_null,  // either
+  nullable,          // required, may be null
+  optional,          // may be missing
+  optional_or_null,  // may be missing or null
 };
 inline bool may_be_null(Presence presence) {
   return presence == Presence::nullable || presence == Presence::optional_or_null;
@@ -41,12 +41,12 @@ inline bool may_be_left_out(Presence presence) {
   return presence == Presence::optional || presence == Presence::optional_or_null;
 }
 
-/// How many entries a list has, and how the reference page says it.
+/// The number of entries of a list, and its description on the reference page.
 struct Entries {
   enum class Rule { any, exactly, up_to, from_one_to };
   Rule rule = Rule::any;
   size_t count = 0;
-  std::string_view why;    // "(one a task)": why there are exactly so many
+  std::string_view why;    // "(one a task)": the reason for this number
   std::string_view words;  // "T"
 };
 inline Entries exactly(size_t count, std::string_view why, std::string_view words) {
@@ -61,22 +61,22 @@ inline Entries from_one_to(size_t count, std::string_view words) {
 
 /// Rows of a matrix; an empty row was not measured and may be null in the file.
 using ScoreRows = std::vector<std::vector<Score>>;
-/// Values by names that the record does not know, in their order.
+/// Values with names that the record does not define, in order.
 using NamedScores = std::vector<std::pair<std::string, Score>>;
 using NamedTexts = std::vector<std::pair<std::string, std::string>>;
 
-/// What a visitor is told of one field.
+/// The description of a field that a visitor gets.
 struct RecordField {
   std::string_view key;
-  std::string_view help;  // what it means and its unit; "" where its name says it
+  std::string_view help;  // meaning and unit; "" if the name is sufficient
   Presence presence = Presence::required;
   Entries entries;
   Whole whole = Whole::any;
   Scale scale = Scale::number;
-  std::vector<std::string> choices;  // of a string; empty: any
+  std::vector<std::string> choices;  // for a string; empty: any
 };
 
-/// The visitor a record shows its fields to.
+/// The visitor to which a record describes its fields.
 class RecordFields {
  public:
   virtual ~RecordFields() = default;
@@ -84,7 +84,7 @@ class RecordFields {
   void operator()(std::string_view key, std::string& value, std::string_view help = "",
                   std::vector<std::string> choices = {});
   void operator()(std::string_view key, std::string& value, Presence presence,
-                  std::string_view help);  // "" is written all the same
+                  std::string_view help);  // "" is written as well
   void operator()(std::string_view key, int64_t& value, Whole whole, std::string_view help = "");
   void seconds(std::string_view key, double& value, std::string_view help = "");
   void operator()(std::string_view key, Score& value, Scale scale, std::string_view help);
@@ -95,15 +95,15 @@ class RecordFields {
                   std::string_view help);
   void operator()(std::string_view key, std::vector<Score>& value, Entries entries,
                   std::string_view help);
-  /// `rows` rows of `columns`.
+  /// A matrix of `rows` x `columns`.
   void matrix(std::string_view key, ScoreRows& value, Entries rows, Entries columns,
-              Presence presence, std::string_view help);  // none at all stands for null
+              Presence presence, std::string_view help);  // no rows are written as null
   void operator()(std::string_view key, NamedScores& value, std::string_view help);
   void operator()(std::string_view key, NamedTexts& value, std::string_view help);
-  /// A list of anything, which is left out where it is empty.
+  /// A list of any values; omitted if empty.
   void free_list(std::string_view key, Json& value, Entries entries, std::string_view help);
 
-  /// An object; `context` is what else its bind() asks for.
+  /// An object; `context` has the further arguments of its bind().
   template <class Part, class... Context>
   void object(std::string_view key, Part& part, std::string_view help = "",
               const Context&... context) {
@@ -111,7 +111,7 @@ class RecordFields {
     part.bind(*this, context...);
     leave();
   }
-  /// One that need not be there.
+  /// An optional object.
   template <class Part>
   void object(std::string_view key, std::optional<Part>& part, Presence presence,
               std::string_view help) {
@@ -123,7 +123,7 @@ class RecordFields {
     part->bind(*this);
     leave();
   }
-  /// A list of objects; one that is optional is left out where it is empty.
+  /// A list of objects; if optional, omitted when empty.
   template <class Part>
   void list(std::string_view key, std::vector<Part>& parts, Entries entries, std::string_view help,
             Presence presence = Presence::required) {
@@ -150,9 +150,9 @@ class RecordFields {
   virtual void visit(const RecordField& field, NamedScores& value) = 0;
   virtual void visit(const RecordField& field, NamedTexts& value) = 0;
   virtual void visit(const RecordField& field, Json& value) = 0;
-  /// `there`: whether the record has it. False: it has none, and there is no leave().
+  /// `there`: whether the record has it. False: it does not, and leave() is not called.
   virtual bool enter(const RecordField& field, bool there) = 0;
-  /// How many entries follow.
+  /// Returns the number of entries that follow.
   virtual size_t enter_list(const RecordField& field, size_t size) = 0;
   virtual void enter_entry(size_t index) = 0;
   virtual void leave() = 0;

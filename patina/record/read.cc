@@ -1,4 +1,4 @@
-// A record from JSON: every field is checked here, once.
+// Reads a record from JSON; every field is checked here.
 #include "patina/record/record.h"
 
 namespace patina {
@@ -89,7 +89,7 @@ class Reader final : public RecordFields {
     return outer.empty() ? std::string(key) : fmt::format("{}.{}", outer, key);
   }
 
-  // Null where a field that may be left out is.
+  // Null if an optional field is missing.
   const Json* find(const RecordField& field) const {
     const Json& object = *open_.back().value;
     const auto found = object.find(std::string(field.key));
@@ -227,7 +227,7 @@ class Reader final : public RecordFields {
   void leave() override { open_.pop_back(); }
 
   std::string_view origin_;
-  std::vector<Open> open_;  // the innermost last
+  std::vector<Open> open_;  // innermost last
 };
 
 }  // namespace

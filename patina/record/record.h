@@ -1,5 +1,5 @@
-// The run record: everything that a run's tables and pages show, and everything needed to know how
-// the numbers came about. It is the file record.json; docs/reference/record.md is made from it.
+// The run record: everything shown in a run's tables and pages, and everything needed to reproduce
+// its numbers. It is stored as record.json; docs/reference/record.md is generated from it.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 namespace patina {
 
 struct Record {
-  /// What this version writes and reads.
+  /// The schema version that is written and read.
   static constexpr int64_t kSchema = 1;
   static constexpr size_t kMostTasks = 1000;
 
@@ -56,7 +56,7 @@ struct Record {
     int64_t train_samples = 0, test_samples = 0;
     void bind(RecordFields& f);
   };
-  struct Moment {  // of the anytime curve
+  struct Moment {  // a point of the anytime curve
     int64_t samples = 0, classes = 0;
     Score accuracy;
     void bind(RecordFields& f);
@@ -121,7 +121,7 @@ struct Record {
   Seconds seconds;
   int64_t peak_memory_bytes = 0;
   Parameters parameters;
-  Json diagnostics_after_task = Json::array();  // the learner's own
+  Json diagnostics_after_task = Json::array();  // of the learner
   std::optional<Engine> engine;
 
   bool complete() const { return status == "complete"; }
@@ -132,8 +132,8 @@ struct Record {
 /// The content of record.json.
 Json to_json(Record record);
 
-/// Throws Error(format) naming `origin` and the field where `json` is not a run record. Fields that
-/// it does not know are left out.
+/// Throws Error(format) with `origin` and the field if `json` is not a run record. Unknown fields
+/// are ignored.
 Record parse_record(const Json& json, std::string_view origin);
 
 /// The reference page, docs/reference/record.md.

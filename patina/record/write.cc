@@ -82,7 +82,7 @@ class Writer final : public RecordFields {
       parent[closed.key] = std::move(closed.value);
   }
 
-  std::vector<Open> open_ = {{"", Json::object()}};  // the innermost last
+  std::vector<Open> open_ = {{"", Json::object()}};  // innermost last
 };
 
 }  // namespace

@@ -27,7 +27,7 @@ int task_count(const RunRecord& run);
 int tasks_learned(const RunRecord& run);
 bool interrupted(const RunRecord& run);
 
-/// A metric by its name in the record; one that the record lacks is as unknown as null.
+/// A metric by its name in the record; nothing if it is missing or null.
 Score metric_of(const RunRecord& run, const char* name);
 /// The accuracy matrix with its test sample counts.
 AccuracyMatrix accuracy_matrix(const RunRecord& run);

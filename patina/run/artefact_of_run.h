@@ -1,4 +1,4 @@
-// What a run learned, for `patina predict` and `patina learn`.
+// The artefact of a run, for `patina predict` and `patina learn`.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace patina {
 
-/// The header of a complete run's artefact; `hash` is of the backbone's weights before any
+/// The header of a complete run's artefact; `hash` is that of the backbone's weights before
 /// learning.
 Artefact artefact_of_run(Recipe& recipe, const Scenario& scenario, const Source& train,
                          const Backbone& backbone, const std::string& hash);

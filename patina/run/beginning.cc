@@ -11,7 +11,7 @@ namespace patina {
 
 namespace {
 
-// Of one split in a checkpoint; what takes more is known by its hash alone.
+// Bytes per split in a checkpoint; longer lists are stored as their hash only.
 constexpr size_t kLongestList = size_t{1} << 20;
 
 std::string hash_of(std::string_view text) {
@@ -20,7 +20,7 @@ std::string hash_of(std::string_view text) {
   return hash.hex();
 }
 
-// What each NUL closes.
+// Splits a list whose items end in NUL.
 std::vector<std::string_view> items(std::string_view list) {
   std::vector<std::string_view> all;
   for (size_t end; (end = list.find('\0')) != std::string_view::npos; list.remove_prefix(end + 1))
@@ -28,7 +28,7 @@ std::vector<std::string_view> items(std::string_view list) {
   return all;
 }
 
-// The data may have moved since, so folders are no part of a name.
+// Without folders: the data may have been moved since.
 std::string name_in(const std::string& origin) {
   return origin.substr(origin.rfind('/') + 1);
 }

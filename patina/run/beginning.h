@@ -1,5 +1,5 @@
-// What a run must find again when it goes on: the recipe and the data that it began with. Nothing
-// is decoded for it: samples are known by name, label and place.
+// What must be unchanged when a run is resumed: the recipe and the data. No sample is decoded for
+// this: samples are compared by name, label and domain.
 #pragma once
 
 #include <optional>
@@ -13,16 +13,16 @@ namespace patina {
 
 class Beginning {
  public:
-  /// `folder` stands in messages; `recipe` is the resolved one, as TOML.
+  /// `folder` is used in messages; `recipe` is the resolved recipe as TOML.
   Beginning(std::string folder, std::string_view recipe, const DataSplits& data);
 
-  /// Loading throws Error(state) naming the first difference from what was saved.
+  /// Loading throws Error(state) with the first difference from what was saved.
   void state(Archive& a);
 
  private:
   struct Split {
     int64_t size = 0;
-    /// "label domain name" of each sample, each closed by a NUL; "" where that is very long.
+    /// "label domain name" for each sample, ended by NUL; "" if that is very long
     std::string samples;
     std::string hash;  // of all of them
 
@@ -38,8 +38,9 @@ class Beginning {
   Split train_, test_;
 };
 
-/// The record of a run that is complete already, which is left as it is: a line on stderr says so.
-/// Throws Error(state) where the folder holds what cannot be continued, or another beginning.
+/// The record of a run that is already complete and not changed; reports this on stderr. Nothing if
+/// the run is not complete. Throws Error(state) if the folder's run cannot be continued or began
+/// differently.
 std::optional<Json> finished_run(Recipe& recipe, const DataSplits& data, const RunFolder& folder,
                                  RunMode mode);
 

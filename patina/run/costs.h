@@ -1,4 +1,5 @@
-// What a run costs: time and arithmetic by part of the work, and what its learner keeps.
+// The costs of a run: time and arithmetic per part of the work, and the size of the learner's
+// state.
 #pragma once
 
 #include <chrono>
@@ -22,7 +23,7 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-/// Seconds of wall time by part.
+/// Wall time in seconds, by part.
 struct Times {
   double total = 0, load = 0, train = 0, evaluate = 0, checkpoint = 0;
   std::vector<double> task_train, task_evaluate;
@@ -30,32 +31,32 @@ struct Times {
   void state(Archive& a);
 };
 
-/// The sums of a run, which survive a restart.
+/// The totals of a run, which are kept when it is resumed.
 class Costs {
  public:
-  /// What has passed since the last of these calls belongs to that part of the work.
+  /// Adds the time since the last of these calls to the named part of the work.
   void loaded();
   void trained();
-  double evaluated();  // the seconds that have passed
+  double evaluated();  // returns that time in seconds
   void saved();
-  /// The current task was learned, and then evaluated in `seconds`.
+  /// To be called after the current task was learned, and evaluated in `seconds`.
   void end_task(double seconds);
-  /// The total is up to date.
+  /// Updates the total.
   void sum_up() { times.total += whole_.lap(); }
-  /// What the learner keeps beside the untouched backbone, after `tasks` tasks: all that `a`, which
-  /// is being saved, holds of it.
+  /// Counts what the learner stores besides the pre-trained backbone after `tasks` tasks:
+  /// everything in the archive `a` that is being saved.
   void count_stored(const Archive& a, int tasks);
   void state(Archive& a);
 
   Times times;
   Flops train_flops, evaluate_flops;
-  int64_t stored = 0;                 // numbers that the learner keeps
-  std::vector<int64_t> stored_bytes;  // what they take, after each task
+  int64_t stored = 0;                 // numbers the learner stores
+  std::vector<int64_t> stored_bytes;  // their size in bytes, after each task
 
  private:
   Flops flops_lap();  // since the last call
 
-  double task_seconds_ = 0;  // of training the current task
+  double task_seconds_ = 0;  // training time of the current task
   Stopwatch part_, whole_;
   Flops flops_;
 };

@@ -16,7 +16,7 @@ Evaluation::Evaluation(const Scenario& scenario)
   }
 }
 
-// [B, classes] of scores of every domain's classes.
+// [B, classes] from the scores of every domain's classes: the best of each class.
 Tensor Evaluation::best_domain(const Tensor& scores) const {
   if (!scenario_.domains_apart()) return scores;
   return scores.reshape({scores.size(0), -1, int64_t(scenario_.classes().size())}).amax(1);
@@ -101,8 +101,8 @@ void Evaluation::end_curve(int64_t samples) {
   curve_.push_back(std::move(point));
 }
 
-// The classes that a test sample of `task` may be of: all seen, or, where its task is told, that
-// task's.
+// The classes that compete for a test sample of `task`: all seen, or, if the task is known at test
+// time, the task's.
 Tensor Evaluation::competing(int task, int after) const {
   if (scenario_.grant().task_id_at_test) return tensor_of(scenario_.task_classes(task));
   return at::arange(std::min(scenario_.seen_after(after), int64_t(scenario_.classes().size())));

@@ -1,4 +1,4 @@
-// Evaluation during a run: raw predictions first, every number from them.
+// Evaluation during a run: predictions are stored, and all metrics are computed from them.
 #pragma once
 
 #include <vector>
@@ -9,44 +9,44 @@
 
 namespace patina {
 
-/// The accuracy matrices of a run in progress, and the predictions they come from.
+/// The accuracy matrices of a run so far, and the predictions they are computed from.
 class Evaluation {
  public:
   explicit Evaluation(const Scenario& scenario);
 
-  /// Measures row `after` (0: before any learning). A task none of whose classes have been seen is
-  /// not run: scores exist for seen classes only, so every prediction on it is wrong.
+  /// Measures row `after` (0: before any learning). A task without any class seen so far is not
+  /// run: there are scores for seen classes only, so all its predictions count as wrong.
   void measure(Learner& learner, Trainer& trainer, int after);
-  /// Measures a moment of a stream that comes once, on the classes met so far.
+  /// Measures a point of a single-pass stream, on the classes seen so far.
   void measure_now(Learner& learner, Trainer& trainer);
-  /// The moment when such a stream has ended, `samples` of it: by the last row, which is measured.
+  /// Adds the final point of such a stream, after `samples` samples, from the last row.
   void end_curve(int64_t samples);
 
   int rows() const { return rows_; }  // measured so far
   const AccuracyMatrix& matrix() const { return matrix_; }
   const AccuracyMatrix& top5() const { return top5_; }
   const AnytimeCurve& curve() const { return curve_; }
-  /// Per-sample accuracy over the classes seen after task `after` in [1,T].
+  /// Accuracy over all samples of the classes seen after task `after` in [1,T].
   Score accuracy_after(int after) const;
 
   void state(Archive& a);
-  /// predictions.safetensors: `target` [N] over all test tasks in order, and `after_task_i` [N]
-  /// with -1 where nothing was predicted.
+  /// Writes predictions.safetensors: `target` [N] over all test tasks in order, and `after_task_i`
+  /// [N] with -1 for samples without a prediction.
   void write_predictions(const fs::path& path) const;
 
  private:
-  // The best classes of every test sample of a task, the best first: of `among`, at most five.
+  // The best classes in `among` (at most five, best first) for every test sample of a task.
   void predict(Learner& learner, Trainer& trainer, const Dataset& test, int task,
                const std::string& label, const Tensor& among,
                const std::function<void(const Batch&, const Tensor&)>& best) const;
   Tensor best_domain(const Tensor& scores) const;
   Tensor competing(int task, int after) const;
-  void fill(int after);  // a row of the matrices from its predictions
+  void fill(int after);  // computes a row of the matrices from its predictions
 
   const Scenario& scenario_;
   int rows_ = 0;
-  std::vector<Tensor> predicted_;  // [N] a row, class or -1
-  std::vector<Tensor> in_top5_;    // [N] a row, uint8
+  std::vector<Tensor> predicted_;  // one [N] per row, class or -1
+  std::vector<Tensor> in_top5_;    // one [N] per row, uint8
   AccuracyMatrix matrix_, top5_;
   AnytimeCurve curve_;
 };

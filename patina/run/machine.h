@@ -1,4 +1,4 @@
-// What a run ran on: for the record.
+// The machine a run used, for the record.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct Machine {
 };
 Machine this_machine();
 
-/// The most memory this process has held so far.
+/// The peak memory of this process so far.
 int64_t peak_memory_bytes();
 
 /// "g++ 12.2.0".

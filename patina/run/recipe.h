@@ -1,4 +1,4 @@
-// A recipe: everything that describes a run.
+// A recipe: the complete description of a run.
 #pragma once
 
 #include <filesystem>
@@ -15,30 +15,30 @@
 
 namespace patina {
 
-/// `[run]`: how often a run makes itself safe.
+/// `[run]`: how often checkpoints are written.
 struct CheckpointOptions {
-  double checkpoint_minutes = 10;  // besides the end of every task; 0: only then
+  double checkpoint_minutes = 10;  // in addition to the end of every task; 0: only then
 
   void bind(Fields& f);
 };
 
-/// `[evaluation]`: when a run looks at what was learned, besides the end of every task.
+/// `[evaluation]`: when a run evaluates, besides the end of every task.
 struct EvaluationOptions {
-  int64_t every = 1000;  // samples of a stream that comes once; 0: only at its end
+  int64_t every = 1000;  // samples of a single-pass stream; 0: only at its end
 
   void bind(Fields& f);
 };
 
 struct Recipe {
-  std::string name;  // "": the learner's
+  std::string name;  // "": the learner's name
   int64_t seed = 1993;
   ModelOptions model;
   DataOptions data;
-  TransformOptions train_transform, test_transform;  // where the data are images
-  TextOptions text;                                  // where they are texts
+  TransformOptions train_transform, test_transform;  // for images
+  TextOptions text;                                  // for texts
   ScenarioOptions scenario;
   LearnerSection learner;
-  TrainingOptions training;  // starts from the learner's own
+  TrainingOptions training;  // defaults are the learner's
   EvaluationOptions evaluation;
   CheckpointOptions run;
   EngineOptions engine;
@@ -46,11 +46,11 @@ struct Recipe {
   void bind(Fields& f);
 
  private:
-  std::string training_of_;  // the learner whose training values are in `training`
+  std::string training_of_;  // the learner whose training options are in `training`
 };
 
-/// The recipe in a file with `--set` overrides laid over it, checked; its name is the learner's
-/// where it has none. Throws Error(recipe) with every mistake.
+/// Reads a recipe, applies the `--set` overrides, and checks it; the name defaults to the
+/// learner's. Throws Error(recipe) with all mistakes.
 Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::string>& overrides);
 
 }  // namespace patina

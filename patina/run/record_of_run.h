@@ -1,4 +1,4 @@
-// The record of a run in progress: what it began with, and what was measured so far.
+// The record of a run in progress: its configuration, and the measurements so far.
 #pragma once
 
 #include <string>
@@ -11,19 +11,19 @@
 
 namespace patina {
 
-/// What runs, on what data and on what machine; nothing is measured yet. `hash` is of the
-/// backbone's weights before any learning.
+/// The record before any measurement: recipe, data, model and machine. `hash` is that of the
+/// backbone's weights before learning.
 Record record_of_start(Recipe& recipe, const DataSplits& data, const Backbone& backbone,
                        const std::string& hash, const Scenario& scenario);
 
-/// Matrices, metrics and the anytime curve.
+/// Adds matrices, metrics and the anytime curve.
 void add_scores(Record& record, const Evaluation& evaluation);
 
-/// Time, memory and parameters. `backbone_numbers` are the backbone's own, `trainable` the most
-/// that took gradients.
+/// Adds time, memory and parameters. `backbone_numbers` is the backbone's number of parameters,
+/// `trainable` the largest number trained at once.
 void add_costs(Record& record, const Costs& costs, int64_t backbone_numbers, int64_t trainable);
 
-/// What computed the run, and what it kept; `store` is null where features are not kept.
+/// Adds the engine and cache statistics; `store` is null if features are not cached.
 void add_engine(Record& record, const std::string& kind, const Costs& costs,
                 const FeatureStore* store, const ImageCache& images);
 

@@ -75,7 +75,7 @@ class Execution {
     if (trainer().in_task()) learn(stream_->current());
     while (const auto task = stream_->next()) learn(*task);
   } catch (const Error& error) {
-    // Between two batches of a closed form or of an evaluation: what was saved last goes on.
+    // Stopped between two batches of a closed form or an evaluation: the last checkpoint is used.
     if (error.kind() != ErrorKind::stopped || stopped_) throw;
     stopped();
   }
@@ -117,13 +117,13 @@ class Execution {
     return costs_.evaluated();
   }
 
-  // Samples of the stream before the anytime curve's last point.
+  // Number of samples at the anytime curve's last point.
   int64_t last_point() const {
     const auto& curve = evaluation_->curve();
     return curve.empty() ? 0 : curve.back().samples;
   }
 
-  // A moment of a single-pass stream; its end is measured with the last row.
+  // Measures a point of a single-pass stream; its end is measured with the last row.
   void measure_now() {
     int64_t samples = 0;
     for (int task = 0; task < scenario_->tasks(); ++task) samples += scenario_->train(task).size();
@@ -163,7 +163,7 @@ class Execution {
     costs_.saved();
   }
 
-  // Everything a run is, besides its recipe and the backbone's own weights.
+  // The complete state of a run, except its recipe and the backbone's pre-trained weights.
   void state(Archive& a) {
     a("beginning", beginning_);
     std::string model = model_hash_;
@@ -178,7 +178,7 @@ class Execution {
                        folder_.path.string(), began, engine_));
     a("stream", *stream_);
     a("learner", learner());
-    // Before the costs are saved, so that a run that goes on counts as one that was not stopped.
+    // Before the costs are saved, so that a resumed run counts like an uninterrupted one.
     if (!a.loading() && !trainer().in_task()) costs_.count_stored(a, evaluation_->rows() - 1);
     a("trainer", trainer());
     a("evaluation", *evaluation_);
@@ -210,26 +210,26 @@ class Execution {
   Beginning beginning_;
   const LearnerRow& row_;
   std::shared_ptr<ImageCache> images_;
-  std::shared_ptr<FeatureStore> store_;  // null: features are not kept
+  std::shared_ptr<FeatureStore> store_;  // null: features are not cached
   std::optional<Scenario> scenario_;
   std::optional<Stream> stream_;
   std::unique_ptr<Rig> rig_;
   std::unique_ptr<Evaluation> evaluation_;
-  Record about_;  // what does not change while it runs
+  Record about_;  // the part that does not change during the run
 
   Costs costs_;
   std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
   std::string engine_, model_hash_;
   int64_t backbone_numbers_ = 0;
   bool stopped_ = false;
-  Json diagnostics_ = Json::array();  // the learner's own, task by task
+  Json diagnostics_ = Json::array();  // of the learner, per task
 };
 
 }  // namespace
 
 Json run(Recipe& recipe, const DataSplits& data, Backbone& backbone, const fs::path& folder,
          const RunControl& control) {
-  // What it costs is counted apart from all else that goes on here.
+  // The costs of this run are counted separately from other work in the process.
   Work work(current_work() ? current_work()->observer : nullptr);
   if (control.stop_between_batches) work.should_stop = control.should_stop;
   const WorkScope scope(&work);
@@ -238,7 +238,7 @@ Json run(Recipe& recipe, const DataSplits& data, Backbone& backbone, const fs::p
 }
 
 Json run(Recipe& recipe, const fs::path& folder, const RunControl& control) {
-  recipe.learner.row();  // the cheap mistakes first
+  recipe.learner.row();  // the cheap checks first
   const DataSplits data = open_data(recipe.data);
   if (const auto record = finished_run(recipe, data, {folder}, control.mode)) return *record;
   ModelOptions model = recipe.model;

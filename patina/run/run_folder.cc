@@ -46,7 +46,7 @@ bool RunFolder::open(RunMode mode, const std::string& recipe_text) const {
   return false;
 }
 
-// A run continues under the recipe it began with.
+// A run can only be resumed with the recipe it was started with.
 void RunFolder::compare(std::string_view before, std::string_view now) const {
   if (before == now) return;
   size_t line = 1, start = 0;

@@ -1,4 +1,4 @@
-// The folder of a run: the files in it, and how a run begins or continues there.
+// The folder of a run: its files, and how a run starts or is resumed in it.
 #pragma once
 
 #include <string>
@@ -20,18 +20,18 @@ struct RunFolder {
   fs::path checkpoint() const { return path / "checkpoint.safetensors"; }
   fs::path previous() const { return path / "checkpoint.previous.safetensors"; }
 
-  /// Leaves nothing behind of a process that was killed while it wrote.
+  /// Deletes temporary files of a process that was killed while writing.
   void tidy() const;
-  /// Whether it holds the run of this recipe from start to end.
+  /// Whether it contains a complete run of this recipe.
   bool complete(const std::string& recipe_text) const;
-  /// Whether a run in it is to be continued. Throws Error(state) where it holds a run that is not
-  /// asked for, or one of another recipe.
+  /// Whether to resume a run in it. Throws Error(state) if it contains a run that must not be
+  /// replaced, or one of another recipe.
   bool continues(RunMode mode, const std::string& recipe_text) const;
-  /// The same, and makes the folder ready, which is locked.
+  /// The same; also creates and locks the folder.
   bool open(RunMode mode, const std::string& recipe_text) const;
-  /// The newest checkpoint that is whole.
+  /// The newest complete checkpoint.
   Archive load() const;
-  /// The old checkpoint stays until the new one is whole.
+  /// Writes a checkpoint atomically: the old one is kept until the new one is complete.
   void save(const Archive& archive) const;
 
  private:

@@ -1,5 +1,5 @@
-// Sweep: several recipes, each with one or several seeds, one after another or some at once. What a
-// sweep has done is not done again: called once more, it goes on where it was.
+// Sweep: several recipes, each with one or several seeds, run one after another or in parallel.
+// Completed runs are not repeated when it is called again.
 #pragma once
 
 #include <functional>
@@ -12,9 +12,9 @@ namespace patina {
 
 struct SweepPlan {
   std::vector<fs::path> recipes;
-  std::vector<std::string> overrides;  // of every recipe, as --set
-  std::vector<int64_t> seeds;  // of runs and class orders; empty: one run with the recipe's own
-  fs::path out;                // a run is in out/<name>, with seeds in out/<name>/seed_<seed>
+  std::vector<std::string> overrides;  // for every recipe, as --set
+  std::vector<int64_t> seeds;  // for runs and class orders; empty: one run with the recipe's seeds
+  fs::path out;                // runs are in out/<name>, or out/<name>/seed_<seed> with seeds
 };
 
 /// One run of a plan, in its order.
@@ -22,24 +22,25 @@ struct PlannedRun {
   std::string name;  // the recipe's
   fs::path folder;
   Recipe recipe;
-  fs::path file;                       // that the recipe was read from,
-  std::vector<std::string> overrides;  // with these
+  fs::path file;                       // the recipe's file
+  std::vector<std::string> overrides;  // with these overrides
 };
 
-/// Reads every recipe before any runs. Throws Error(recipe) for a bad one, and for two of one name.
+/// Reads all recipes before any run. Throws Error(recipe) for a faulty one, or two with the same
+/// name.
 std::vector<PlannedRun> planned(const SweepPlan& plan);
 
 struct SweptRun {
   std::string name;
   fs::path folder;
-  std::string failure;  // what went wrong; empty: the run is complete
-  bool kept = false;    // it was complete before
+  std::string failure;  // the error message; empty: the run is complete
+  bool kept = false;    // was complete before
 };
 
-/// Calls `run` for what is not complete yet, for `jobs` at a time, each in a thread of its own
-/// where that is more than one. A run that fails, by an Error, does not keep the others from
-/// theirs, and is tried again next time; so is one whose folder holds a run of another recipe,
-/// which stays. After an Error(stopped) none begins, and it is rethrown.
+/// Calls `run` for each run that is not complete, `jobs` at a time (in threads, if more than one).
+/// A run that fails with an Error does not stop the others, and is tried again by the next call;
+/// the same holds if its folder contains a run of another recipe, which is not changed. After an
+/// Error(stopped) no further run starts, and the error is rethrown.
 std::vector<SweptRun> sweep(std::vector<PlannedRun> runs, int jobs,
                             const std::function<void(PlannedRun&)>& run);
 

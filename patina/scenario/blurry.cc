@@ -1,6 +1,6 @@
-// Streams without boundaries, as Si-Blurry's sampler makes them. The original drops classes and
-// samples that do not divide evenly and spills the first samples of each stretch in file order;
-// here nothing is dropped and what spills is drawn. `compat = "original"` brings both back.
+// Blurry streams without task boundaries, as in Si-Blurry's sampler. The original drops classes and
+// samples that do not divide evenly and moves the first samples of each stretch in file order; here
+// nothing is dropped and the moved samples are random. `compat = "original"` restores both.
 #include <algorithm>
 #include <numeric>
 
@@ -25,14 +25,14 @@ Sizes sizes(const ScenarioOptions& options, int64_t classes) {
   return {even, (classes - even) / tasks * tasks};
 }
 
-// T+1 borders in [0,n], from 0 to n: as even as can be.
+// T+1 borders from 0 to n that divide [0,n] as evenly as possible.
 Indices even_borders(int64_t n, int64_t tasks) {
   Indices borders;
   for (int64_t i = 0; i <= tasks; ++i) borders.push_back(n * i / tasks);
   return borders;
 }
 
-// The same with T-1 cut points drawn uniformly from [0,n), sorted: parts may be empty.
+// The same with T-1 random cut points, uniform in [0,n): parts may be empty.
 Indices drawn_borders(int64_t n, int64_t tasks, Random random) {
   Indices borders = {0, n};
   for (int64_t i = 1; i < tasks; ++i)
@@ -41,7 +41,7 @@ Indices drawn_borders(int64_t n, int64_t tasks, Random random) {
   return borders;
 }
 
-// Which stretch of `borders` item i is in.
+// The stretch of `borders` that contains item i.
 int64_t part_of(const Indices& borders, int64_t i) {
   return std::ranges::upper_bound(borders, i) - borders.begin() - 1;
 }
@@ -86,8 +86,8 @@ Scenario blurry(const ScenarioOptions& options, const DataSplits& data, const Sc
   const Indices disjoint_borders = borders(size.disjoint, "disjoint");
   const Indices blurry_borders = borders(size.blurry, "blurry");
 
-  // Every sample in its class's main stretch.
-  const auto place = numbers_of_classes(order, all_classes);  // of a source's class in the order
+  // Assigns every sample to its class's main stretch.
+  const auto place = numbers_of_classes(order, all_classes);  // by class: its place in the order
   std::vector<Indices> disjoint(static_cast<size_t>(tasks)), blurred(static_cast<size_t>(tasks));
   int64_t blurred_samples = 0;
   for (int64_t i = 0; i < data.train->size(); ++i) {
@@ -119,7 +119,7 @@ Scenario blurry(const ScenarioOptions& options, const DataSplits& data, const Sc
   }
   spill(blurred, gives, takes, seeds("pool"));
 
-  // Classes are numbered as they appear.
+  // Classes are numbered in order of appearance.
   std::vector<int64_t> number(size_t(all_classes), -1), class_order;
   std::vector<Part> train(static_cast<size_t>(tasks)), test(static_cast<size_t>(tasks));
   std::vector<Indices> fresh(static_cast<size_t>(tasks));

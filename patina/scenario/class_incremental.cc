@@ -39,7 +39,7 @@ std::vector<int64_t> numbers_of_classes(const std::vector<int64_t>& order, int64
 
 namespace {
 
-// The samples of a split, each in the task of its class.
+// Divides the samples of a split among the tasks by their classes.
 std::vector<Dataset> split(const Source& source, const std::vector<int64_t>& number,
                            const std::vector<size_t>& task_of, size_t tasks) {
   std::vector<Part> parts(tasks);

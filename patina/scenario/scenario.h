@@ -1,5 +1,4 @@
-// Scenarios: rules that make a stream of tasks from a data set, and say what a learner may know of
-// it.
+// Scenarios: rules that turn a data set into a stream of tasks and define what a learner may know.
 #pragma once
 
 #include <functional>
@@ -13,50 +12,50 @@
 
 namespace patina {
 
-/// What a learner may know of the stretch it trains on. The test split and the tasks to come are
-/// not members, so none can be read.
+/// What a learner may know of the current stretch. Test samples and future tasks are not members,
+/// so they cannot be read.
 struct Task {
   int index = 0;                   // 0-based
-  std::vector<int64_t> classes;    // that occur in it, numbered over the whole stream
-  std::vector<int64_t> fresh;      // those of them that were never met before
-  std::vector<int64_t> seen;       // classes met so far, the fresh ones included
-  std::vector<std::string> names;  // of the fresh classes
-  const Dataset* train = nullptr;  // null where samples come once: batches bring them
+  std::vector<int64_t> classes;    // occurring in it, numbered over the whole stream
+  std::vector<int64_t> fresh;      // those of them that are new
+  std::vector<int64_t> seen;       // all classes so far, including the new ones
+  std::vector<std::string> names;  // of the new classes
+  const Dataset* train = nullptr;  // null in single-pass scenarios: samples come in batches
 
-  /// How many classes are of earlier tasks; the fresh ones follow them.
+  /// The number of classes of earlier tasks; the new classes have the numbers from there on.
   int64_t known() const { return int64_t(seen.size() - fresh.size()); }
 };
 
-/// What a scenario lets a learner know; and, of a learner, what it cannot do without.
+/// What a scenario lets a learner know; also, what a learner requires.
 struct Grant {
   bool task_id_at_train = false;
   bool task_id_at_test = false;
-  bool boundaries = false;   // is told when a task ends
+  bool boundaries = false;   // knows when a task ends
   bool many_passes = false;  // may see a task's samples more than once
-  bool new_classes = false;  // every task brings classes of its own
-  bool past_data = false;    // is handed the samples of all tasks so far (upper bounds only)
+  bool new_classes = false;  // every task adds classes of its own
+  bool past_data = false;    // gets the samples of all tasks so far (upper bounds only)
 
-  /// "task_id_at_train", ... of everything granted.
+  /// The names of everything granted: "task_id_at_train", ...
   std::vector<std::string> names() const;
 };
 
-/// Nothing when `grant` covers `needs`; otherwise what is missing, as the end of a sentence.
+/// Nothing if `grant` covers `needs`; otherwise what is missing, as the end of a sentence.
 std::optional<std::string> missing(const Grant& needs, const Grant& grant);
 
-/// One stretch of a stream: what is learned in it, in the order of arrival, and what is asked about
-/// it.
+/// One stretch of a stream: its training samples in order of arrival, and its test samples.
 struct Stretch {
-  std::vector<int64_t> classes;  // of its test samples; all that compete where the task is told
-  std::vector<int64_t> fresh;    // those first met in it: the next numbers of the stream
+  std::vector<int64_t> classes;  // of its test samples; these compete if the task is known at test
+                                 // time
+  std::vector<int64_t> fresh;    // new in it: the next numbers of the stream
   Dataset train, test;           // either may be empty
 };
 
 class Stream;
 
-/// One data set under one rule. Lends its datasets to streams, so it must outlive them.
+/// A data set with a rule. Streams refer to its datasets, so it must outlive them.
 class Scenario {
  public:
-  /// `class_order`: the source's class number of each of the stream's classes.
+  /// `class_order`: for each of the stream's classes its number in the source.
   Scenario(std::string name, const Grant& grant, const Source& source,
            std::vector<int64_t> class_order, std::vector<Stretch> stretches);
 
@@ -65,7 +64,7 @@ class Scenario {
   int tasks() const { return int(stretches_.size()); }
   Stream stream() const;
   const Dataset& train(int task) const { return stretches_[size_t(task)].train; }
-  /// Task j's test samples: for evaluation only.
+  /// The test samples of task `task`: for evaluation only.
   const Dataset& test(int task) const { return stretches_[size_t(task)].test; }
   const std::vector<int64_t>& task_classes(int task) const {
     return stretches_[size_t(task)].classes;
@@ -73,13 +72,12 @@ class Scenario {
   const std::vector<int64_t>& fresh_classes(int task) const {
     return stretches_[size_t(task)].fresh;
   }
-  /// How many classes are met in the first `tasks` tasks: 0 to that number exclusive.
+  /// The number of classes in the first `tasks` tasks.
   int64_t seen_after(int tasks) const;
-  /// Names in the stream's numbering.
+  /// Class names by the stream's numbers.
   const std::vector<std::string>& classes() const { return classes_; }
-  /// Whether every domain's classes are learned under numbers of their own: of K classes, y of the
-  /// stream's domain t (from 0) is t K + y. Test samples keep y: a class is the best of its
-  /// domains.
+  /// Whether each domain's classes have numbers of their own: with K classes, class y of domain t
+  /// (from 0) is t K + y. Test samples keep y: a class's score is the best over the domains.
   bool domains_apart() const { return seen_after(tasks()) > int64_t(classes_.size()); }
   const std::vector<int64_t>& class_order() const { return class_order_; }
 
@@ -91,38 +89,37 @@ class Scenario {
   std::vector<Stretch> stretches_;
 };
 
-/// The order in which data arrives: the tasks in turn; with past data, each task's samples after
-/// those of the earlier ones.
+/// The order in which data arrives: task after task; if past data are granted, each task's samples
+/// follow those of the earlier ones.
 class Stream {
  public:
   /// `scenario` is lent.
   explicit Stream(const Scenario& scenario) : scenario_(&scenario) {}
-  /// The next task, valid until the following call; nothing at the end.
+  /// The next task, valid until the next call; nothing at the end.
   std::optional<Task> next();
-  /// The task that the last next() gave, again: what a run continues with after its state was
-  /// loaded.
+  /// The task returned by the last next(), again: for resuming, after the state was loaded.
   Task current();
-  int given() const { return next_; }  // tasks so far
+  int given() const { return next_; }  // number of tasks so far
   void state(Archive& a) { a("next", next_); }
 
  private:
   const Scenario* scenario_;
-  int next_ = 0;  // tasks handed out
+  int next_ = 0;  // number of tasks returned
   std::optional<Dataset> joined_;
 };
 
 struct ScenarioOptions {
   std::string name = "class_incremental";
-  int64_t initial_classes = 0;  // of the first task; 0: as many as the others
+  int64_t initial_classes = 0;  // of the first task; 0: as in the others
   int64_t classes_per_task = 10;
-  int64_t class_order_seed = 1993;    // NumPy's RandomState; -1: the data set's own order
-  std::vector<int64_t> class_order;   // an explicit order instead of a seed
-  std::vector<int64_t> domain_order;  // empty: the data set's own
+  int64_t class_order_seed = 1993;    // for NumPy's RandomState; -1: the data set's order
+  std::vector<int64_t> class_order;   // an explicit order; overrides the seed
+  std::vector<int64_t> domain_order;  // empty: the data set's order
   std::string domain_classes = "shared";
   int64_t blurry_tasks = 5;
   double disjoint_percent = 50;  // N
   double blurry_percent = 10;    // M
-  int64_t stream_seed = 1;       // order of samples where they come once
+  int64_t stream_seed = 1;       // for the order of samples in single-pass scenarios
   std::string compat;
 
   void bind(Fields& f);
@@ -132,16 +129,15 @@ struct ScenarioOptions {
 struct ScenarioInfo {
   std::string name, about;
   Grant grant;
-  /// Throws Error(scenario) when the options do not fit the data.
+  /// Throws Error(scenario) if the options do not fit the data.
   std::function<Scenario(const ScenarioOptions&, const DataSplits&, const ScenarioInfo&)> make;
 };
 const std::vector<ScenarioInfo>& scenario_list();
 
-/// The option under which a scenario grants what it otherwise does not; nothing where none would
-/// do.
+/// The option with which a scenario grants what is missing; nothing if there is none.
 std::optional<std::string> remedy(const Grant& needs, const std::string& scenario);
 
-/// `past_data` is granted only to a learner that is an upper bound and asks for it.
+/// `past_data` is granted only to learners that are upper bounds and request it.
 Scenario make_scenario(const ScenarioOptions& options, const DataSplits& data,
                        bool past_data = false);
 

@@ -1,5 +1,5 @@
-// The artefact: what a session is saved to. One file of a learner's state and what it takes to use
-// it: which learner, its options, the classes, the transform, and on which network.
+// The artefact: the file a session is saved to. It has the learner's state and all that is needed
+// to use it: learner, options, classes, transform, and the network it belongs to.
 #pragma once
 
 #include <memory>
@@ -13,50 +13,50 @@
 
 namespace patina {
 
-/// How a session learns: the part of a recipe that goes with it.
+/// How a session learns: a subset of a recipe.
 struct SessionRecipe {
   int64_t seed = 1993;
   ModelOptions model;
   LearnerSection learner;
-  TrainingOptions training;  // starts from the learner's own
+  TrainingOptions training;  // defaults are the learner's
   TransformOptions train_transform, test_transform;
   TextOptions text;
 
   void bind(Fields& f);
 
  private:
-  std::string training_of_;  // the learner whose training values are in `training`
+  std::string training_of_;  // the learner whose training options are in `training`
 };
 
-/// What an artefact's header says, beside the states of learner and trainer.
+/// The header of an artefact, without the states of learner and trainer.
 struct Artefact {
   static constexpr int kFormat = 1;
 
   std::string recipe;  // a SessionRecipe as TOML
   Grant grant;
   std::vector<std::string> classes;
-  std::vector<int64_t> class_of_column;  // of each score; a class has the best of its scores
+  std::vector<int64_t> class_of_column;  // the class of each score; a class's score is its best one
   std::vector<int64_t> task_of_class;
-  int64_t tasks = 0, samples = 0;  // learned
-  bool in_memory = false;          // the network was handed over, not loaded by its options
-  std::string backbone, hash;      // what it is, and of its weights before any learning
-  bool embedded = false;           // whether the file holds the network, too
+  int64_t tasks = 0, samples = 0;  // learned so far
+  bool in_memory = false;          // the network was passed as an object, not loaded by its options
+  std::string backbone, hash;      // its description, and the hash of its weights before learning
+  bool embedded = false;           // whether the file also contains the network
   bool is_text = false;
 
-  /// Throws Error(state) where a file has another format.
+  /// Throws Error(state) if the file has another format.
   void state(Archive& a);
 };
 
-/// A recipe with what `text` and `settings` say laid over it, checked; `origin` stands in messages.
+/// The recipe with `text` and `settings` applied, checked; `origin` is used in messages.
 std::shared_ptr<SessionRecipe> completed(std::shared_ptr<SessionRecipe> recipe,
                                          const std::string& text,
                                          const std::vector<std::string>& settings,
                                          std::string_view origin);
 
-/// Takes over the options that a network was loaded with; false where it was made otherwise.
+/// Copies the options that a network was loaded with; false if it was created otherwise.
 bool take_origin(ModelOptions& model, const Backbone& backbone);
 
-/// Writes an artefact of what is known; `weights` is the embedded network's file, or undefined.
+/// Writes an artefact; `weights` is the embedded network's file, or undefined.
 void write_artefact(const fs::path& path, Artefact& artefact, Tensor weights, Learner& learner,
                     Trainer& trainer);
 

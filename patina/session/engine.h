@@ -1,4 +1,4 @@
-// `[engine]`: how a run computes, and what it keeps so as not to compute it again.
+// `[engine]`: how a run computes, and which results it caches.
 #pragma once
 
 #include <memory>
@@ -18,8 +18,8 @@ struct EngineOptions : FeatureStoreOptions {
   void bind(Fields& f);
 };
 
-/// The engine of that kind. Precision "auto" is bf16 where kernels::bf16_is_faster(),
-/// else fp32. Throws Error(recipe) for the plain engine in bf16, which it does not know.
+/// The engine of that kind. Precision "auto" means bf16 if kernels::bf16_is_faster(), otherwise
+/// fp32. Throws Error(recipe) for the plain engine in bf16, which does not exist.
 std::shared_ptr<const nn::Engine> make_engine(const EngineOptions& options);
 
 }  // namespace patina

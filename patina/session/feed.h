@@ -1,4 +1,4 @@
-// The feed between a data set and a backbone: what the recipe leaves open, the backbone fills in.
+// The feed between a data set and a backbone. The backbone supplies what the recipe does not set.
 #pragma once
 
 #include <memory>
@@ -8,10 +8,10 @@
 
 namespace patina {
 
-/// Images through `transform`, whose size and normalisation are the backbone's where it leaves them
-/// open; texts through the backbone's tokenizer, cut to its limit. `table` is the recipe's name of
-/// the transform; `images` keeps what it decodes. The backbone is lent. Throws Error(recipe) when
-/// the backbone does not take such samples, or not of that size.
+/// Images pass `transform`, whose size and normalisation default to the backbone's; texts pass the
+/// backbone's tokenizer and are truncated to its limit. `table` is the transform's name in the
+/// recipe; decoded images are cached in `images`. The backbone is lent. Throws Error(recipe) if the
+/// backbone does not accept such samples, or this size.
 std::unique_ptr<Feed> make_feed(
     const Backbone& backbone, const Source& source, TransformOptions transform = {},
     const TextOptions& text = {}, const char* table = "test_transform",

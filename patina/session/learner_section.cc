@@ -7,7 +7,7 @@ namespace patina {
 void LearnerSection::bind(Fields& f) {
   f("name", name, "The method; see `patina list learners`.", learner_names());
   const LearnerRow* row = find_learner(name);
-  if (!row) return;  // the visitor has reported it
+  if (!row) return;  // the visitor has already reported it
   if (options_of_ != name) {
     options = row->options();
     options_of_ = name;

@@ -8,13 +8,13 @@
 
 namespace patina {
 
-/// `[learner]`: a name, then that learner's own options in the same table.
+/// `[learner]`: a name, and that learner's options in the same table.
 struct LearnerSection {
   std::string name = "simplecil";
-  std::unique_ptr<LearnerOptions> options;  // of the learner called `name`, once bound
+  std::unique_ptr<LearnerOptions> options;  // of learner `name`, after binding
 
   void bind(Fields& f);
-  /// Throws Error(recipe) when the name is unknown.
+  /// Throws Error(recipe) if the name is unknown.
   const LearnerRow& row() const;
 
  private:

@@ -1,4 +1,4 @@
-// A learner with everything it is driven with: feeds, sample loader, trainer.
+// A learner with everything that runs it: feeds, sample loader, trainer.
 #pragma once
 
 #include <functional>
@@ -15,21 +15,21 @@ struct RigOptions {
   TrainingOptions training;
   Seeds seeds;
   Grant grant;
-  TransformOptions train_transform, test_transform;  // where samples are images
-  TextOptions text;                                  // where they are texts
-  std::shared_ptr<ImageCache> images;                // null: decoded images are not kept
-  int data_threads = 0;  // that decode and transform; 0: one per core. Changes no result.
+  TransformOptions train_transform, test_transform;  // for images
+  TextOptions text;                                  // for texts
+  std::shared_ptr<ImageCache> images;                // null: decoded images are not cached
+  int data_threads = 0;  // for decoding and transforms; 0: one per core. Does not change results.
   std::function<void()> between_steps;
-  bool ungranted = false;  // a baseline that runs where the grant lacks what it needs
+  bool ungranted = false;  // a baseline that runs without the grants it needs
 };
 
-/// Throws Error(recipe) where a method cannot work on a network, and says why.
+/// Throws Error(recipe), with the reason, if a method cannot use a network.
 void check_fits(const LearnerRow& row, const Backbone& backbone);
 
 class Rig {
  public:
-  /// Sources and backbone are lent; the learner may change the backbone's weights. Throws Error
-  /// where they do not fit each other: Error(scenario) where the grant lacks what the method needs.
+  /// Sources and backbone are lent; the learner may change the backbone's weights. Throws Error if
+  /// they do not fit: Error(scenario) if the grant lacks what the method needs.
   Rig(Backbone& backbone, const Source& train, const Source& test, const RigOptions& options);
   Rig(const Rig&) = delete;
   Rig& operator=(const Rig&) = delete;
@@ -42,10 +42,10 @@ class Rig {
   ThreadPool& pool() const { return pool_; }
   const Grant& grant() const { return grant_; }
 
-  /// Learns a task to its end, so that scores may be asked for.
+  /// Learns a task to its end; afterwards scores are available.
   void learn(const Task& task);
 
-  /// Memories give back only what was shown from now on: a stream shows each task as it comes.
+  /// From now on memories can only load samples that the stream has shown.
   void guard_samples() { samples_.guard(); }
   void show(const Dataset& data) { samples_.show(data); }
 

@@ -20,7 +20,7 @@ namespace patina {
 
 namespace {
 
-constexpr int64_t kBatch = 128;  // samples that are asked about at a time
+constexpr int64_t kBatch = 128;  // samples per batch of predictions
 constexpr Grant kClassIncremental{
     .task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true};
 
@@ -36,7 +36,7 @@ std::string weights_hash(const Backbone& backbone) {
 }  // namespace
 
 struct Session::State {
-  /// What readers see: never changed once it is published.
+  /// The state that readers use: immutable once published.
   struct Model {
     std::shared_ptr<Backbone> backbone;
     std::shared_ptr<const LearnedSources> samples;
@@ -54,9 +54,9 @@ struct Session::State {
   std::shared_ptr<SessionRecipe> recipe;
   Grant grant = kClassIncremental;
   std::string hash;              // of the backbone's weights before any learning
-  bool in_memory = false;        // the backbone was handed over
-  bool trains_backbone = false;  // otherwise all models share one
-  bool samples_lost = false;     // what earlier tasks were learned from is not here
+  bool in_memory = false;        // the backbone was passed as an object
+  bool trains_backbone = false;  // otherwise all models share one backbone
+  bool samples_lost = false;     // the samples of earlier tasks are not available
   int data_threads = 0;
   std::shared_ptr<ImageCache> images;
   std::shared_ptr<Observer> observer;
@@ -90,7 +90,7 @@ struct Session::State {
                                             .data_threads = data_threads});
   }
 
-  /// One that may be changed, with what `from` knows; over `samples`.
+  /// A copy of `from` that may be changed, with `samples`.
   std::shared_ptr<Model> copied(const Model& from,
                                 std::shared_ptr<const LearnedSources> samples) const {
     auto next = std::make_shared<Model>();
@@ -102,7 +102,7 @@ struct Session::State {
     next->task_of_class = from.task_of_class;
     next->tasks = from.tasks;
     Archive archive;
-    // Saving only reads; the interface is one for both ways.
+    // Saving only reads; the interface is the same for saving and loading.
     archive("learner", const_cast<Rig&>(*from.rig).learner());
     archive("trainer", const_cast<Rig&>(*from.rig).trainer());
     Archive state = std::move(archive).reopened();
@@ -124,7 +124,7 @@ Session& Session::operator=(Session&&) noexcept = default;
 
 namespace {
 
-/// One call of a session: a piece of work of its own.
+/// One call of a session, with its own accounting of work.
 class Call {
  public:
   explicit Call(const std::shared_ptr<Observer>& observer)
@@ -138,7 +138,7 @@ class Call {
   WorkScope scope_;
 };
 
-// A network's file, as bytes: written beside `path` for a moment.
+// A network's file as bytes: written temporarily beside `path`.
 Tensor bytes_of(Backbone& backbone, const fs::path& path, bool bf16) {
   const fs::path beside = path.string() + ".weights.tmp";
   const Finally clean([&] {
@@ -271,7 +271,7 @@ void Session::State::learn(const std::shared_ptr<const Source>& source) {
          "this was learned with the classes of every domain apart, and goes on in a run only");
   if (source->size() == 0) fail(ErrorKind::data, "there are no samples to learn from");
 
-  // The session's number of each of the source's classes that has samples.
+  // For each of the source's classes with samples, the session's number.
   std::set<int64_t> met;
   for (int64_t i = 0; i < source->size(); ++i) met.insert(source->label(i));
   std::vector<std::string> classes = before->classes, fresh_names;
@@ -353,7 +353,7 @@ void Session::forget(const std::string& name) {
   state.publish(std::move(next));
 }
 
-// Scores of each sample's classes: [K] each, by the best of a class's columns.
+// Scores per class for each sample: [K] each, the best of a class's columns.
 std::vector<Tensor> Session::State::scores(const Model& model, const Source& source,
                                            int64_t task) const {
   const Call call(observer);

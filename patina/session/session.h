@@ -1,5 +1,5 @@
-// Session: one door to everything that uses a model. A backbone and what was learned on it: it
-// learns, predicts, is saved to an artefact and opened again.
+// Session: the main entry point for using a model in a program. A backbone with what was learned on
+// it: it can learn, predict, be saved to an artefact and opened again.
 //
 //   auto session = Session::create(load_backbone({.name = "starter"}), {.learner = "ranpac"});
 //   session.learn(images, labels, {"cat", "dog", "cow"});
@@ -25,101 +25,104 @@ namespace patina {
 
 struct SessionOptions {
   std::string learner = "simplecil";
-  Settings options = {};   // of the learner: {"projection", 2000}; the rest as the paper has it
-  Settings training = {};  // {"epochs", 5}; the rest as the learner's row says
-  std::vector<std::string> overrides = {};  // more of both, as `--set`: "training.epochs=5"
+  Settings options = {};   // of the learner: {"projection", 2000}; the others have the paper's
+                           // values
+  Settings training = {};  // {"epochs", 5}; the others have the learner's defaults
+  std::vector<std::string> overrides = {};  // further options in the syntax of `--set`:
+                                            // "training.epochs=5"
   int64_t seed = 1993;
-  TransformOptions train_transform = {}, test_transform = {};  // where samples are images
-  TextOptions text = {};                                       // where they are texts
+  TransformOptions train_transform = {}, test_transform = {};  // for images
+  TextOptions text = {};                                       // for texts
   EngineOptions engine = {};
-  bool cache = true;     // frozen features and decoded images are kept in memory
-  int data_threads = 0;  // that decode and transform; 0: one per core. Changes no result.
+  bool cache = true;     // cache frozen features and decoded images in memory
+  int data_threads = 0;  // for decoding and transforms; 0: one per core. Does not change results.
   std::shared_ptr<Observer> observer = nullptr;  // of progress and warnings; null: the caller's
 };
 
-/// A class and how much speaks for it. Scores of different learners do not compare.
+/// A class and its score. Scores of different learners are not comparable.
 struct Prediction {
   std::string name;
-  int64_t number = 0;  // of the class, in the order in which classes were learned
+  int64_t number = 0;  // number of the class, in the order of learning
   double score = 0;
 };
 
 struct PredictOptions {
-  int64_t top = 1;    // so many classes, the best first; fewer where fewer are known
-  int64_t task = -1;  // which task the samples are of, from 0, where that was told in learning
+  int64_t top = 1;    // number of classes to return, best first; fewer if fewer are known
+  int64_t task = -1;  // the task of the samples, from 0, if the learner knows tasks; -1: unknown
 };
 
-/// What a session says of samples whose classes are known.
+/// Results for samples with known classes.
 struct Assessment {
   struct Class {
     std::string name;
     int64_t samples = 0, right = 0;
   };
   int64_t samples = 0, right = 0;
-  std::vector<Class> classes;  // of the samples; right is 0 where the session does not know one
+  std::vector<Class> classes;  // of the samples; `right` is 0 for a class that the session does not
+                               // know
 
   double accuracy() const { return samples > 0 ? double(right) / double(samples) : 0; }
 };
 
 struct SaveOptions {
-  bool with_backbone = false;  // the file is then all that predicting needs
-  bool bf16 = false;           // the embedded weights in half the room; rounds them
+  bool with_backbone = false;  // the file is then sufficient for predicting
+  bool bf16 = false;           // embed the weights as bf16: half the size, rounded
 };
 
 struct OpenOptions {
-  std::unique_ptr<Backbone> backbone =
-      nullptr;          // null: the embedded one, or the one it was made on
-  std::string weights;  // where that lies now; empty: where it lay
+  std::unique_ptr<Backbone> backbone = nullptr;  // null: the embedded one, or loaded as before
+  std::string weights;  // where its weights are now; empty: where they were
   EngineOptions engine = {};
   bool cache = true;
   int data_threads = 0;
   std::shared_ptr<Observer> observer = nullptr;
 };
 
-/// `const` functions may be called from any number of threads, also while another learns: they see
-/// what was learned before, whole. One thread learns at a time; a call waits for the one before.
-/// A call that throws changes nothing. Every misuse throws Error.
+/// `const` functions may be called from any number of threads, also while another thread learns:
+/// they see the complete state before that call. One thread learns at a time; further calls wait. A
+/// call that throws changes nothing. All misuse throws Error.
 class Session {
  public:
-  /// Throws Error(recipe) where an option is unknown or the learner cannot work on the network.
+  /// Throws Error(recipe) if an option is unknown or the learner cannot use the network.
   static Session create(std::unique_ptr<Backbone> backbone, const SessionOptions& options = {});
-  /// Throws Error(state) where the file is damaged, of another format, or was made on another
+  /// Throws Error(state) if the file is damaged, has another format, or was made with another
   /// backbone.
   static Session open(const std::filesystem::path& path, OpenOptions options = {});
   ~Session();
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
-  /// One task: the classes of the samples, which are numbered after those that are known. Throws
-  /// Error(scenario) where a class is known already and the learner learns every class once.
+  /// Learns one task: the classes of the samples, numbered after the known ones. Throws
+  /// Error(scenario) if a class is already known and the learner learns every class only once.
   void learn(const std::shared_ptr<const Source>& source);
-  /// images [N,3,H,W], uint8 or float in [0,1], before any transform; `labels` number `classes`.
+  /// images [N,3,H,W], uint8 or float in [0,1], not transformed; `labels` are indices into
+  /// `classes`.
   void learn(const Tensor& images, const std::vector<int64_t>& labels,
              const std::vector<std::string>& classes);
   /// JPEG or PNG files.
   void learn(const std::vector<std::filesystem::path>& files, const std::vector<int64_t>& labels,
              const std::vector<std::string>& classes);
-  /// Forgets a class, so that all is as if it had never been learned. Throws Error(usage) where the
-  /// class is unknown or the method's algebra does not allow it.
+  /// Forgets a class, as if it had never been learned. Throws Error(usage) if the class is unknown
+  /// or the method does not support it.
   void forget(const std::string& name);
 
-  /// The classes that speak for an image [3,H,W] (as for `learn`) or a file.
+  /// The best classes for an image [3,H,W] (as for `learn`) or a file.
   std::vector<Prediction> predict(const Tensor& image, const PredictOptions& options = {}) const;
   std::vector<Prediction> predict(const std::filesystem::path& file,
                                   const PredictOptions& options = {}) const;
   std::vector<Prediction> predict(const Text& text, const PredictOptions& options = {}) const;
-  /// The same of every sample.
+  /// The same for every sample.
   std::vector<std::vector<Prediction>> predict(const Source& source,
                                                const PredictOptions& options = {}) const;
-  /// How many samples it gets right. Classes are compared by name; `task` as in PredictOptions.
+  /// Counts correct predictions. Classes are compared by name; `task` as in PredictOptions.
   Assessment eval(const Source& source, int64_t task = -1) const;
 
-  std::vector<std::string> classes() const;  // in the order in which they were learned
+  std::vector<std::string> classes() const;  // in the order of learning
   int64_t tasks() const;
   std::string learner() const;
-  std::string about() const;  // a line on the backbone
+  std::string about() const;  // a one-line description of the backbone
 
-  /// Writes the artefact; the file appears under its name when it is whole.
+  /// Writes the artefact; the file appears under its name once it is complete.
   void save(const std::filesystem::path& path, const SaveOptions& options = {}) const;
 
  private:

@@ -1,4 +1,4 @@
-// Options given in C++ as they stand in a recipe: a key and a value.
+// Options set in C++ as in a recipe: a key and a value.
 #pragma once
 
 #include <concepts>
@@ -23,7 +23,7 @@ class Setting {
   Setting(std::string_view key, const std::vector<double>& value);
   Setting(std::string_view key, const std::vector<std::string>& value);
 
-  /// "section.key=value" in TOML's syntax, as `--set` takes it; `section` may be empty.
+  /// "section.key=value" in TOML's syntax, as for `--set`; `section` may be empty.
   std::string text(std::string_view section = {}) const;
 
  private:

@@ -11,7 +11,7 @@ namespace patina {
 
 namespace {
 
-/// Samples with labels that are known to number the classes.
+/// Samples with labels that are valid class numbers.
 class Labelled : public Source {
  public:
   Labelled(int64_t size, std::vector<int64_t> labels, std::vector<std::string> classes)
@@ -33,7 +33,7 @@ class Labelled : public Source {
   std::vector<std::string> classes_;
 };
 
-/// [N,H,W,3] uint8 of what was given.
+/// Images as [N,H,W,3] uint8.
 Tensor pixels_of(const Tensor& given) {
   if (!given.defined()) fail(ErrorKind::data, "the images are an undefined tensor");
   const Tensor images = given.dim() == 3 ? given.unsqueeze(0) : given;
@@ -50,7 +50,7 @@ Tensor pixels_of(const Tensor& given) {
   if (!rows.is_floating_point())
     fail(ErrorKind::data, "images are uint8, or float in [0, 1]; these are of another type");
   const Tensor values = rows.to(at::kFloat);
-  // A little outside is what resampling leaves; normalised values are far outside.
+  // Resampling may leave values slightly outside; normalised values are far outside.
   constexpr double kSlack = 0.01;
   if (values.numel() > 0 && !(values.ge(-kSlack) & values.le(1 + kSlack)).all().item<bool>())
     fail(ErrorKind::data,

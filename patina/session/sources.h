@@ -1,4 +1,4 @@
-// Sources of what a session is handed: tensors, files, texts, and all of them one after another.
+// Sources for a session: tensors, files, texts, and all learned sources concatenated.
 #pragma once
 
 #include <memory>
@@ -10,8 +10,8 @@
 
 namespace patina {
 
-/// Images [N,3,H,W] or one [3,H,W], uint8 or float in [0,1], with their labels. Throws Error(data)
-/// for another shape or type, values that are no pixels, or labels that do not number `classes`.
+/// Images [N,3,H,W] or one [3,H,W], uint8 or float in [0,1], with labels. Throws Error(data) for
+/// another shape or type, values outside the range, or labels that are not class numbers.
 std::shared_ptr<const Source> image_tensor(const Tensor& images, std::vector<int64_t> labels,
                                            std::vector<std::string> classes);
 
@@ -22,12 +22,12 @@ std::shared_ptr<const Source> image_files(std::vector<fs::path> files, std::vect
 std::shared_ptr<const Source> labelled_texts(std::vector<Text> texts, std::vector<int64_t> labels,
                                              std::vector<std::string> classes);
 
-/// What a session has learned from, source after source, with the session's class numbers.
+/// All sources a session has learned from, concatenated, with the session's class numbers.
 class LearnedSources : public Source {
  public:
-  /// The first `absent` samples were learned from elsewhere: they count, and cannot be read.
+  /// The first `absent` samples were learned elsewhere: they count, but cannot be read.
   explicit LearnedSources(bool is_text, int64_t absent = 0) : is_text_(is_text), absent_(absent) {}
-  /// These and one more, whose class c is `numbers[c]` of `classes`.
+  /// These and another source, whose class c is `numbers[c]` of `classes`.
   std::shared_ptr<const LearnedSources> with(std::shared_ptr<const Source> source,
                                              std::vector<int64_t> numbers,
                                              std::vector<std::string> classes) const;

@@ -17,19 +17,19 @@ namespace {
 
 constexpr const char* kEnding = ".safetensors";
 
-// A subfolder is named after its space's hash; whatever else lies in the folder is not ours.
+// Subfolders are named by their space's hash; anything else in the folder is left alone.
 bool is_space(const std::string& name) {
   return name.size() == 32 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-// What a killed process left half written.
+// A file that a killed process left incomplete.
 bool is_remnant(const fs::path& path, fs::file_time_type changed) {
   return path.extension() == ".tmp" &&
          changed < fs::file_time_type::clock::now() - std::chrono::hours(1);
 }
 
-// Calls body(entry) for what a folder holds; nothing where it cannot be listed. Other processes add
-// and delete meanwhile.
+// Calls body(entry) for the entries of a folder; does nothing if it cannot be listed. Other
+// processes may add and delete entries meanwhile.
 template <class Body>
 void for_each_in(const fs::path& folder, Body body) {
   std::error_code error;
@@ -38,7 +38,7 @@ void for_each_in(const fs::path& folder, Body body) {
     body(*entry);
 }
 
-// No other process has this number, on whatever machine it shares the folder from.
+// A name unique among all processes that share the folder, on any machine.
 std::string process_name() {
   const auto now = std::chrono::system_clock::now().time_since_epoch().count();
   return fmt::format("{:x}-{}", now, ::getpid());
@@ -57,7 +57,7 @@ std::optional<FeatureSegment> FeatureFolder::open(const fs::path& file, const st
     return FeatureSegment::open(file, space, width);
   } catch (const std::exception& error) {
     std::error_code ignored;
-    if (!fs::exists(file, ignored)) return std::nullopt;  // trimmed by another process
+    if (!fs::exists(file, ignored)) return std::nullopt;  // deleted by another process
     warn(fmt::format("kept features left out, to be computed again: {}", error.what()));
     fs::remove(file, ignored);
     return std::nullopt;
@@ -102,7 +102,7 @@ std::optional<FeatureSegment> FeatureFolder::write(const std::string& space, int
   return segment;
 }
 
-// A file that is mapped stays readable when it is deleted.
+// A mapped file stays readable after it is deleted.
 void FeatureFolder::trim() const {
   struct File {
     fs::file_time_type changed;
@@ -132,7 +132,7 @@ void FeatureFolder::trim() const {
 }
 
 fs::path usual_cache_folder() {
-  // A relative path there is invalid, says the XDG specification.
+  // Relative paths are invalid, by the XDG specification.
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/')
     return fs::path(cache) / "patina";
   if (const char* home = std::getenv("HOME"); home && *home == '/')

@@ -1,5 +1,5 @@
-// The folder of kept features: a subfolder a space, in it files that are written once under names
-// of their own, so that any number of processes may share it.
+// The folder of cached features: one subfolder per space, with files that are written once under
+// unique names, so that any number of processes may share it.
 #pragma once
 
 #include <map>
@@ -12,15 +12,15 @@ namespace patina {
 
 class FeatureFolder {
  public:
-  /// Nothing is read or written where `root` is empty or `most_bytes` is 0. Whatever goes wrong
-  /// with the folder later is said once on stderr.
+  /// Nothing is read or written if `root` is empty or `most_bytes` is 0. The first later error of
+  /// the folder is reported on stderr, once.
   FeatureFolder(fs::path root, int64_t most_bytes);
 
-  /// The files of a space that were not handed out yet, whoever wrote them. A damaged one is
-  /// deleted with a line on stderr.
+  /// The files of a space that were not returned before, from any process. A damaged one is deleted
+  /// with a line on stderr.
   std::vector<FeatureSegment> fresh(const std::string& space, int64_t width);
-  /// Writes a file, then deletes the oldest of all spaces while they pass the limit. Nothing where
-  /// that is not possible.
+  /// Writes a file, then deletes the oldest files of all spaces until the limit is met. Nothing if
+  /// that fails.
   std::optional<FeatureSegment> write(const std::string& space, int64_t width,
                                       std::span<const FeatureKey> keys,
                                       std::span<const float> features);
@@ -40,7 +40,7 @@ class FeatureFolder {
   std::map<std::string, Listed> listed_;
 };
 
-/// $XDG_CACHE_HOME/patina, else ~/.cache/patina; empty where neither is known.
+/// $XDG_CACHE_HOME/patina, otherwise ~/.cache/patina; empty if neither is known.
 fs::path usual_cache_folder();
 
 }  // namespace patina

@@ -1,5 +1,5 @@
-// One file of kept features: safetensors with `keys` [N,2] int64 and `features` [N,D] fp32, and in
-// the metadata the space they belong to and a checksum over all of it.
+// A file of cached features: safetensors with `keys` [N,2] int64 and `features` [N,D] fp32; the
+// metadata has the space's name and a checksum of everything.
 #pragma once
 
 #include <array>
@@ -11,21 +11,21 @@
 
 namespace patina {
 
-/// A sample's key, as the rows of Input::keys.
+/// A sample's key, a row of Input::keys.
 using FeatureKey = std::array<int64_t, 2>;
 
 class FeatureSegment {
  public:
-  /// Maps a file and checks all of it. Throws Error(format) naming the file when it is damaged, or
-  /// not of this space and width.
+  /// Maps a file and verifies it. Throws Error(format) with the file's name if it is damaged, or of
+  /// another space or width.
   static FeatureSegment open(const fs::path& path, const std::string& space, int64_t width);
-  /// Writes a file that is either whole or absent. Throws Error(file).
+  /// Writes a file atomically. Throws Error(file).
   static void write(const fs::path& path, const std::string& space, int64_t width,
                     std::span<const FeatureKey> keys, std::span<const float> features);
 
   int64_t rows() const { return rows_; }
   FeatureKey key(int64_t row) const;
-  /// The features of a row, at any address; they stay there while the segment or a copy lives.
+  /// The features of a row, unaligned; valid while the segment or a copy exists.
   const uint8_t* features(int64_t row) const { return features_ + row * row_bytes_; }
 
  private:

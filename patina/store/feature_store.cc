@@ -9,7 +9,7 @@ namespace patina {
 
 namespace {
 
-// Files are written in pieces of about this size, which is also all the memory that writing takes.
+// Files are written in pieces of about this size, which bounds the memory used for writing.
 constexpr int64_t kPiece = int64_t{64} << 20;
 
 FeatureKey key_at(const int64_t* keys, int64_t row) {
@@ -68,11 +68,11 @@ void FeatureStore::add(const std::string& name, const Tensor& keys, const Tensor
   counts_.encoded += computed.size(0);
   Space& space = use(name, features.size(1));
   Block& block = space.unsaved.emplace_back();
-  block.features.reserve(size_t(features.numel()));  // so that rows stay where they are
+  block.features.reserve(size_t(features.numel()));  // so that rows keep their addresses
   for (int64_t row = 0; row < computed.size(0); ++row) {
     const FeatureKey added = key_at(key, row);
     const auto [known, is_new] = space.rows.try_emplace(added);
-    if (!is_new) continue;  // twice in the batch, or another thread was faster
+    if (!is_new) continue;  // twice in the batch, or added by another thread
     known->second = block.features.data() + block.features.size();
     block.keys.push_back(added);
     block.features.insert(block.features.end(), from + row * space.width,
@@ -113,7 +113,7 @@ FeatureStore::Space& FeatureStore::use(const std::string& name, int64_t width) {
   return space;
 }
 
-// True when there was something new: files of earlier runs, or of others that run now.
+// Reads new files, of earlier runs or other processes; true if there were any.
 bool FeatureStore::take_from_disk(const std::string& name, Space& space) {
   auto segments = folder_.fresh(name, space.width);
   for (auto& segment : segments) take(space, std::move(segment));
@@ -136,7 +136,7 @@ void FeatureStore::make_room() {
   }
 }
 
-// Moves a space's first blocks to disk; false where that is not possible.
+// Moves a space's oldest blocks to disk; false if that fails.
 bool FeatureStore::save_some(const std::string& name, Space& space) {
   Block piece;
   size_t blocks = 0;
@@ -159,7 +159,7 @@ void FeatureStore::forget_first(Space& space) {
   const Block& block = space.unsaved.front();
   const float* row = block.features.data();
   for (const auto& key : block.keys) {
-    // A file of another process may have taken the row over.
+    // The row may now be in a file of another process.
     const auto known = space.rows.find(key);
     if (known != space.rows.end() && known->second == row) space.rows.erase(known);
     row += space.width;

@@ -1,5 +1,5 @@
-// The feature store: a frozen network's features of every sample it has met, in memory and on disk,
-// shared by tasks, learners and runs. Nothing frozen is computed twice.
+// The feature store: caches a frozen network's features of every sample, in memory and on disk,
+// shared by tasks, learners and runs. No frozen feature is computed twice.
 #pragma once
 
 #include <array>
@@ -15,9 +15,9 @@
 
 namespace patina {
 
-/// How much is kept, and where.
+/// How much is cached, and where.
 struct FeatureStoreOptions {
-  int64_t cache_bytes = int64_t{1} << 30;  // in memory, of what is not on disk
+  int64_t cache_bytes = int64_t{1} << 30;  // in memory, of features not on disk
   std::string cache_folder;                // "": the user's cache folder
   int64_t cache_disk_bytes = int64_t{10} << 30;
 
@@ -26,12 +26,12 @@ struct FeatureStoreOptions {
 
 class FeatureStore : public FeatureCache {
  public:
-  /// Samples, but for the passes.
+  /// Numbers of samples, except for the passes.
   struct Counts {
-    int64_t hits = 0;                  // whose features were there
-    int64_t misses = 0;                // asked for in vain, then computed
-    int64_t encoded = 0;               // that went through the network, asked for or not
-    int64_t saved_forward_passes = 0;  // batches that needed no pass at all
+    int64_t hits = 0;                  // found
+    int64_t misses = 0;                // not found, then computed
+    int64_t encoded = 0;               // computed by the network, looked up or not
+    int64_t saved_forward_passes = 0;  // batches without any forward pass
   };
 
   explicit FeatureStore(const FeatureStoreOptions& options);
@@ -42,16 +42,16 @@ class FeatureStore : public FeatureCache {
   void add(const std::string& space, const Tensor& keys, const Tensor& features) override;
   void passed_by(int64_t samples) override;
 
-  /// Writes to disk what is in memory only.
+  /// Writes everything to disk that is only in memory.
   void flush();
   Counts counts() const;
-  int64_t bytes_in_memory() const;  // of what is not on disk
+  int64_t bytes_in_memory() const;  // of features not on disk
 
  private:
   struct KeyHash {
-    size_t operator()(const FeatureKey& key) const { return size_t(key[0]); }  // is a hash already
+    size_t operator()(const FeatureKey& key) const { return size_t(key[0]); }  // the key is a hash
   };
-  // Rows that came together and are not on disk.
+  // Rows that were added together and are not on disk.
   struct Block {
     std::vector<FeatureKey> keys;
     std::vector<float> features;
@@ -61,10 +61,11 @@ class FeatureStore : public FeatureCache {
   };
   struct Space {
     int64_t width = 0;
-    std::unordered_map<FeatureKey, const void*, KeyHash> rows;  // where each row's features are
+    std::unordered_map<FeatureKey, const void*, KeyHash> rows;  // the address of each row's
+                                                                // features
     std::deque<Block> unsaved;
     std::deque<FeatureSegment> segments;
-    uint64_t used = 0;  // when; larger is later
+    uint64_t used = 0;  // time of last use; larger is later
   };
 
   Space& use(const std::string& name, int64_t width);

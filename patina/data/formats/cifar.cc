@@ -1,4 +1,4 @@
-// CIFAR's binary files, kept in memory as they are.
+// CIFAR's binary files, held in memory undecoded.
 #include "patina/data/formats/cifar.h"
 
 #include <array>
@@ -15,8 +15,7 @@ namespace {
 constexpr int kSide = 32;
 constexpr uint64_t kMostBytes = uint64_t{1} << 30;
 
-// What one of the two data sets writes in front of each image: label bytes, of which the last
-// counts.
+// Each image's label bytes in one of the two data sets; the last one is used.
 struct Format {
   int64_t label_bytes;
   std::array<int, 2> label_limits;
@@ -64,7 +63,7 @@ std::vector<std::string> read_names(const fs::path& path, size_t count) {
   return names;
 }
 
-// classes.tsv: id, name and what else there may be.
+// classes.tsv: id, name, and optional further columns.
 std::vector<std::string> read_table(const fs::path& path, size_t count) {
   std::vector<std::string> names(count);
   for (const auto& row : read_tsv(path, 2)) {

@@ -5,12 +5,12 @@
 
 namespace patina {
 
-/// data_batch_1.bin .. data_batch_5.bin and test_batch.bin; names from batches.meta.txt when it is
-/// there.
+/// Reads data_batch_1.bin to data_batch_5.bin and test_batch.bin; names from batches.meta.txt if it
+/// exists.
 DataSplits open_cifar10(const fs::path& folder);
 
-/// train.bin and test.bin, with the fine labels; names from fine_label_names.txt or classes.tsv
-/// when one is there.
+/// Reads train.bin and test.bin, with the fine labels; names from fine_label_names.txt or
+/// classes.tsv if one exists.
 DataSplits open_cifar100(const fs::path& folder);
 
 }  // namespace patina

@@ -1,4 +1,4 @@
-// Image folders. Opening lists files and decodes none.
+// Image folders. Opening one lists files but decodes none.
 #include "patina/data/formats/folder.h"
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace patina {
 
 namespace {
 
-// The visible names in a folder that `wanted` accepts, sorted bytewise.
+// The non-hidden names in a folder that `wanted` accepts, sorted bytewise.
 template <class Wanted>
 std::vector<std::string> names_in(const fs::path& folder, Wanted wanted) {
   std::vector<std::string> names;
@@ -51,7 +51,7 @@ std::vector<std::string> images_in(const fs::path& folder) {
   return names;
 }
 
-// Files of one split, by class.
+// The files of one split, by class.
 class FolderSource : public Source {
  public:
   FolderSource(fs::path root, std::vector<std::string> folders, std::vector<std::string> classes)
@@ -62,7 +62,7 @@ class FolderSource : public Source {
   int64_t size() const override { return int64_t(samples_.size()); }
   int64_t label(int64_t i) const override { return samples_[i].label; }
   Image image(int64_t i) const override { return read_sample(path(i)); }
-  // Of the file's bytes, read once.
+  // Hash of the file's bytes, which are read once.
   Fingerprint fingerprint(int64_t i) const override {
     {
       std::lock_guard lock(mutex_);
@@ -97,8 +97,8 @@ class FolderSource : public Source {
   mutable std::unordered_map<int64_t, Fingerprint> fingerprints_;
 };
 
-// Readable names for class folders. Two classes may share one (ImageNet has two cranes); the folder
-// then tells them apart.
+// Readable names for class folders. Where two classes share a name (ImageNet has two cranes), the
+// folder is added.
 std::vector<std::string> readable_names(const fs::path& root,
                                         const std::vector<std::string>& folders) {
   std::vector<std::string> names = folders;
@@ -140,19 +140,19 @@ std::unique_ptr<Source> list_split(const fs::path& split, const std::vector<std:
 // Where the class folders are.
 struct Splits {
   fs::path train;
-  fs::path test;  // "": train is all there is, still to be split
+  fs::path test;  // "": there is no test folder, train is to be split
 };
 
 Splits find_splits(const fs::path& root) {
   const fs::path train = root / "train";
-  // A class may well be called "train": a split holds folders, a class holds images.
+  // A class may be called "train": a split contains folders, a class contains images.
   if (!is_folder(train) || folders_in(train).empty()) return {root, {}};
   for (const char* name : {"test", "val", "valid"})
     if (is_folder(root / name)) return {train, root / name};
   fail(ErrorKind::data, "{}: has train/ but no test/, val/ or valid/ beside it", root.string());
 }
 
-// Two folders must have the same class folders.
+// Throws unless both folders have the same class folders.
 void check_same_classes(const fs::path& one, const fs::path& other) {
   const auto ones = class_folders(one), others = class_folders(other);
   const auto need_each = [](const auto& these, const fs::path& where, const auto& those,
@@ -185,7 +185,7 @@ DataSplits split_classes(const fs::path& root, const std::vector<std::string>& f
   return {"folder", std::move(train), std::move(test)};
 }
 
-// `root` holds the table of readable names.
+// `root` may contain the table of readable names.
 DataSplits open_splits(const Splits& splits, const fs::path& root, const DataOptions& options) {
   if (!splits.test.empty()) check_same_classes(splits.train, splits.test);
   const auto folders = class_folders(splits.train);

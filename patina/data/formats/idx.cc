@@ -1,4 +1,4 @@
-// IDX files: checked headers, grey images kept in memory.
+// IDX files: headers are checked, grey images are held in memory.
 #include "patina/data/formats/idx.h"
 
 #include <algorithm>

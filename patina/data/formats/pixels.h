@@ -1,4 +1,4 @@
-// Images held in memory as a file holds them: IDX and CIFAR.
+// Images held in memory as stored in a file: IDX and CIFAR.
 #pragma once
 
 #include <span>
@@ -10,7 +10,7 @@
 
 namespace patina {
 
-/// Undecoded images of one size in memory, as a file holds them.
+/// Undecoded images of one size in memory.
 class Pixels : public Source {
  public:
   enum class Layout { grey, planar_rgb };  // [H,W] or [3,H,W]
@@ -18,20 +18,20 @@ class Pixels : public Source {
   struct Shape {
     int height = 0, width = 0;
     Layout layout = Layout::grey;
-    int64_t before = 0;  // bytes in front of each image: labels, in CIFAR's records
+    int64_t before = 0;  // bytes before each image: labels, in CIFAR's records
     int64_t stride() const {
       return before + int64_t{height} * width * (layout == Layout::grey ? 1 : 3);
     }
   };
 
-  /// One file's images: `count` times `stride` bytes from `offset` on.
+  /// One file's images: `count` records of `stride` bytes from `offset` on.
   struct File {
     std::string name;
     Bytes bytes;
     int64_t offset = 0, count = 0;
   };
 
-  /// One label an image, already checked against the classes.
+  /// One label per image, already checked against the classes.
   Pixels(Shape shape, std::vector<File> files, std::vector<int64_t> labels,
          std::vector<std::string> classes);
 
@@ -43,7 +43,7 @@ class Pixels : public Source {
   const std::vector<std::string>& classes() const override { return classes_; }
 
  private:
-  std::pair<const File*, int64_t> find(int64_t i) const;  // the file, and the place in it
+  std::pair<const File*, int64_t> find(int64_t i) const;  // the file, and the index in it
   std::span<const uint8_t> bytes(int64_t i) const;        // of the image, without its label
 
   Shape shape_;

@@ -1,5 +1,4 @@
-// Texts in files. Everything is checked before it is believed; nothing is allocated that the file
-// does not hold.
+// Texts in files. Everything is validated before use; allocations are bounded by the file's size.
 #include "patina/data/formats/table.h"
 
 #include <algorithm>
@@ -17,7 +16,7 @@ namespace {
 constexpr uint64_t kMostBytes = uint64_t{1} << 30, kMostJsonBytes = uint64_t{1} << 27;
 constexpr size_t kNone = std::string::npos;
 
-// Each line, without its end, and its number.
+// Calls body with each line, without line end, and its number.
 template <class Body>
 void each_line(std::string_view text, const std::string& origin, Body body) {
   int64_t number = 0;
@@ -34,7 +33,7 @@ void each_line(std::string_view text, const std::string& origin, Body body) {
   }
 }
 
-// The text without a byte order mark. Throws on what is not UTF-8.
+// The text without a byte order mark. Throws if it is not UTF-8.
 std::string_view checked_utf8(std::string_view text, const std::string& origin) {
   if (!is_utf8(text))
     each_line(text, origin, [&](std::string_view line, int64_t number) {
@@ -47,13 +46,13 @@ std::string_view checked_utf8(std::string_view text, const std::string& origin) 
   return text;
 }
 
-// Walks separated values record by record.
+// Reads separated values record by record.
 class Rows {
  public:
   Rows(std::string_view text, char separator, const std::string& origin)
       : text_(text), stops_{separator, '\n'}, origin_(origin) {}
 
-  // The next row that is not an empty line; false at the end.
+  // Reads the next row that is not empty; false at the end.
   bool next() {
     while (at_ < text_.size()) {
       const size_t begin = at_;
@@ -104,7 +103,7 @@ class Rows {
       cell += part;
       at_ = quote + 1;
       more = take('"');
-      if (more) cell += '"';  // two quotes mean one
+      if (more) cell += '"';  // two quotes stand for one
     }
     if (text_.substr(at_, 2) == "\r\n") ++at_;
     if (at_ < text_.size() && stops_.find(text_[at_]) == kNone)
@@ -114,7 +113,7 @@ class Rows {
   }
 
   std::string_view text_;
-  std::string stops_;  // the separator and the line's end
+  std::string stops_;  // the separator and the line-end characters
   const std::string& origin_;
   size_t at_ = 0;
   int64_t line_ = 1, first_line_ = 1;
@@ -126,12 +125,12 @@ bool is_number(const std::string& field) {
          std::ranges::all_of(field, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// Something in front of which it says where it stands.
+// Throws Error(format) with a place.
 [[noreturn]] void refuse(const std::string& place, const std::string& why) {
   fail(ErrorKind::format, "{}: {}", place, why);
 }
 
-// The columns of the wanted fields; kNone where one is not wanted.
+// The column of each requested field; kNone if not requested.
 struct Columns {
   size_t text, pair, label;
 
@@ -174,7 +173,7 @@ void add(TextTable& table, TextRecord record) {
     refuse(table.place(table.records.size() - 1), "an empty text; fill it or remove it");
 }
 
-// A label of a JSON record as it would stand in a table.
+// A label of a JSON record as text, as in a table.
 std::string label_text(const SortedJson& value, const std::string& place) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_integer() || value.is_boolean()) return value.dump();
@@ -189,7 +188,7 @@ std::string text_value(const SortedJson& value, const std::string& place) {
   return text;
 }
 
-// A field of an object by its name, or of a list by its number.
+// A field of an object by name, or of a list by index.
 const SortedJson& member(const SortedJson& record, const std::string& field, size_t usual,
                          const std::string& place) {
   if (record.is_object()) {
@@ -289,7 +288,7 @@ TextTable parse_lines(std::string_view text, const std::string& origin) {
 
 namespace {
 
-// A format, and the endings of its files' names.
+// Formats and their file extensions.
 const std::vector<std::pair<std::string, std::string>>& endings() {
   static const std::vector<std::pair<std::string, std::string>> list = {
       {"csv", ".csv"},     {"tsv", ".tsv"},      {"json", ".json"},

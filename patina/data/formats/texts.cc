@@ -1,5 +1,5 @@
-// Labelled texts. A data set's labels are counted over both of its splits, so a class that only one
-// of them knows is noticed.
+// Labelled texts. Labels are collected over both splits, so that a class which occurs in only one
+// of them is noticed.
 #include "patina/data/formats/texts.h"
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace patina {
 
 namespace {
 
-// Objects of the ordered kind are searched one by one, so their number is bounded.
+// Lookup in the ordered JSON type is linear, so the file's size is limited.
 constexpr uint64_t kMostLabelBytes = uint64_t{1} << 18;
 
 bool is_number(const std::string& label) {
@@ -24,12 +24,12 @@ bool is_number(const std::string& label) {
          std::ranges::all_of(label, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// A label as a message may show it: it is any text of any length.
+// A label as shown in messages, shortened: it may be any text.
 std::string shown(std::string label) {
   constexpr size_t kLongest = 60;
   if (label.size() > kLongest) {
     size_t end = kLongest;
-    while (end > 0 && (uint8_t(label[end]) & 0xc0) == 0x80) --end;  // no part of a character
+    while (end > 0 && (uint8_t(label[end]) & 0xc0) == 0x80) --end;  // do not cut a UTF-8 character
     label = label.substr(0, end) + "...";
   }
   for (char& c : label)
@@ -37,7 +37,7 @@ std::string shown(std::string label) {
   return label;
 }
 
-// {"World": 0, "Sports": 1}: every number below the count once.
+// {"World": 0, "Sports": 1}: every number below the count must occur once.
 std::vector<std::string> names_by_number(const Json& json, const std::string& origin) {
   std::vector<std::string> names(json.size());
   for (const auto& item : json.items()) {
@@ -127,8 +127,8 @@ namespace {
 
 constexpr std::array kTestNames = {"test", "val", "valid", "validation"};
 
-// The file of a split in a folder; empty when there is none. A format that is given makes any
-// ending welcome but that of a file of labels.
+// The file of a split in a folder; empty if there is none. If the format is given, any extension
+// except that of label files is accepted.
 fs::path file_of_split(const fs::path& folder, const std::string& split,
                        const std::string& format) {
   const auto fits = [&](const std::string& name) {
@@ -150,7 +150,7 @@ fs::path file_of_split(const fs::path& folder, const std::string& split,
   return found.empty() ? fs::path() : folder / found[0];
 }
 
-// The first of the usual names of a test split that `file` knows.
+// The first of the usual names of a test split that `file` has.
 template <class Find>
 auto test_split(Find find, const std::string& where) {
   for (const char* name : kTestNames)
@@ -165,7 +165,7 @@ TextTable whole_file(const fs::path& path, const TextFields& fields, const DataO
   return std::move(splits[""]);
 }
 
-// Both splits of a folder.
+// Reads both splits of a folder.
 std::pair<TextTable, TextTable> open_folder(const fs::path& folder, const TextFields& fields,
                                             const DataOptions& options) {
   const fs::path train = file_of_split(folder, "train", options.format);
@@ -225,7 +225,7 @@ DataSplits open_texts(const fs::path& path, const DataOptions& options) {
   if (options.label.empty())
     fail(ErrorKind::data, "data.label is empty; name the column of the labels");
   auto [train, test] = open_tables(path, options);
-  // Beside the data, unless the path is absolute.
+  // Relative to the data, unless the path is absolute.
   const fs::path folder = is_file(path) ? path.parent_path() : path;
   const LabelMap labels = options.labels.empty() ? LabelMap::of({&train, &test})
                                                  : LabelMap::read(folder / options.labels);

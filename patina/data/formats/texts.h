@@ -1,4 +1,4 @@
-// Labelled texts as a source, and the files they are opened from.
+// Labelled texts as a source, and how files are opened.
 #pragma once
 
 #include <map>
@@ -8,19 +8,19 @@
 
 namespace patina {
 
-/// Class names, and which class each label of the files is.
+/// Maps the labels of files to classes, and has the classes' names.
 class LabelMap {
  public:
   LabelMap() = default;
-  /// A JSON file: a list of names, whose labels are the names or their numbers; or an object from
-  /// label to name (several labels may be one class) or from name to number.
+  /// From a JSON file: a list of names, where labels are names or indices; or an object from label
+  /// to name (several labels may share a class) or from name to index.
   static LabelMap read(const fs::path& path);
   static LabelMap parse(std::string_view json, const std::string& origin);
-  /// The labels that occur, as numbers where they all are, else bytewise.
+  /// From the labels that occur: sorted as numbers if all are numbers, otherwise bytewise.
   static LabelMap of(const std::vector<const TextTable*>& tables);
 
   const std::vector<std::string>& classes() const { return classes_; }
-  /// The class of a label. Throws Error(data) in front of which stands `place`.
+  /// The class of a label. Throws Error(data); messages start with `place`.
   int64_t operator()(const std::string& label, const std::string& place) const;
 
  private:
@@ -33,7 +33,7 @@ class LabelMap {
 /// Texts in memory.
 class Texts : public Source {
  public:
-  /// Throws Error(data) when there is none, or a label is not one of the map's.
+  /// Throws Error(data) if there are no texts, or a label is not in the map.
   Texts(TextTable table, const LabelMap& labels);
 
   int64_t size() const override { return int64_t(labels_.size()); }
@@ -49,11 +49,11 @@ class Texts : public Source {
   std::vector<std::string> classes_;
 };
 
-/// A folder with train.* and test.* (or val.*, valid.*); a JSON file of such splits; or one file,
-/// split by options.test_fraction and options.split_seed within each class.
+/// Opens a folder with train.* and test.* (or val.*, valid.*); a JSON file of such splits; or a
+/// single file, which is split by options.test_fraction and options.split_seed within each class.
 DataSplits open_texts(const fs::path& path, const DataOptions& options);
 
-/// Two splits whose labels are those of `labels`.
+/// Two splits with labels of `labels`.
 DataSplits text_splits(TextTable train, TextTable test, const LabelMap& labels);
 
 }  // namespace patina

@@ -1,6 +1,6 @@
-// Sequential fine-tuning: the lower bound. The whole network and a growing linear head follow each
-// task in turn; nothing is done against forgetting. Protocol: Zhou et al., IJCAI 2024
-// (LAMDA-PILOT).
+// Sequential fine-tuning: the lower bound. The whole network and a growing linear head are trained
+// on one task after the other, without any measure against forgetting. Protocol: Zhou et al., IJCAI
+// 2024 (LAMDA-PILOT).
 #include "patina/learn/learner.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
@@ -38,7 +38,7 @@ class Finetune : public Learner {
     decay_factor_ = task.index == 0 || first == 0 ? 1 : options_.later_weight_decay / first;
   }
 
-  // Where a task's classes compete among themselves only, the rows of others get no gradient.
+  // If only the task's own classes compete, the rows of other classes get no gradient.
   Tensor loss(const Batch& batch, const Step&) override {
     const Tensor scores = head_(backbone_.features(batch.input));
     return nn::cross_entropy(scores.slice(1, first_), batch.target - first_);
@@ -67,7 +67,7 @@ class Finetune : public Learner {
   Seeds seeds_;
   Options options_;
   nn::LinearHead head_;
-  int64_t first_ = 0;  // of the task's classes
+  int64_t first_ = 0;  // the task's first class
   double decay_factor_ = 1;
 };
 

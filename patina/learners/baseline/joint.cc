@@ -1,6 +1,5 @@
-// Joint training: the upper bound. At every task the network starts again from its pre-trained
-// weights and learns all classes seen so far from all their samples, which no continual learner may
-// keep.
+// Joint training: the upper bound. For every task the network is reset to its pre-trained weights
+// and trained on all samples of all classes seen so far, which a continual learner may not store.
 #include "patina/learn/learner.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"

@@ -1,6 +1,6 @@
-// Sequential fine-tuning with one head a task: the whole network and the newest head follow each
-// task in turn, where only its own classes compete. What a method does about forgetting comes on
-// top.
+// Sequential fine-tuning with one head per task: the whole network and the newest head are trained
+// on one task after the other, with cross-entropy among the task's own classes. Methods against
+// forgetting build on it.
 #pragma once
 
 #include <vector>
@@ -10,9 +10,10 @@
 
 namespace patina {
 
-/// How a task's head begins. `drawn`: rows from N(0, 0.02²) cut at two deviations. `means`: as the
-/// classifier by nearest class mean, w = μ / √D and b = -|μ|² / 2√D, under the network the task
-/// begins with, so that its scores compare with those of other tasks' heads.
+/// How a task's head is initialised. `drawn`: rows from N(0, 0.02²) truncated at two deviations.
+/// `means`: as a nearest-class-mean classifier, w = μ / √D and b = -|μ|² / 2√D, with means under
+/// the network before the task's training, so that its scores are comparable with those of other
+/// tasks' heads.
 enum class FreshHead { drawn, means };
 
 class SequentialLearner : public Learner {
@@ -22,7 +23,7 @@ class SequentialLearner : public Learner {
   void begin_task(const Task& task, Trainer& trainer) override;
   Tensor loss(const Batch& batch, const Step& step) override;
   Tensor scores(const Question& asked) const override;
-  /// Two groups: what takes gradients in the backbone, and the newest head.
+  /// Two groups: the backbone's tensors that require gradients, and the newest head.
   std::vector<ParamGroup> trainable() override;
   void state(Archive& a) override;
 
@@ -31,7 +32,7 @@ class SequentialLearner : public Learner {
   virtual FeatureSet features(const Dataset& data, Trainer& trainer) const {
     return trainer.features(backbone_, data);
   }
-  /// Scores of the newest task's classes, and the targets among them: what `loss` compares.
+  /// Scores of the newest task's classes, and the targets relative to its first class, for `loss`.
   Tensor fresh_scores(const Batch& batch) const;
   Tensor fresh_targets(const Batch& batch) const;
 

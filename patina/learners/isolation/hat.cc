@@ -1,6 +1,6 @@
-// Hard attention to the task: every task learns which units it uses; a weight between units that
-// earlier tasks use does not move.
-// Serra et al., "Overcoming Catastrophic Forgetting with Hard Attention to the Task", ICML 2018.
+// HAT: every task learns an attention mask over units; weights between units that earlier tasks use
+// are protected from change. Serra et al., "Overcoming Catastrophic Forgetting with Hard Attention
+// to the Task", ICML 2018.
 #include <cmath>
 
 #include "patina/base/error.h"
@@ -15,7 +15,7 @@ namespace {
 // Multiplies the units of each hidden layer by a mask.
 class UnitMask : public nn::Adaptation {
  public:
-  std::vector<Tensor> masks;  // of each layer [units]
+  std::vector<Tensor> masks;  // one per layer, [units]
 
   Tensor after(nn::Site site, int layer, const Tensor&, Tensor out) override {
     return site == nn::Site::fc1 ? out * masks[size_t(layer)] : out;
@@ -55,8 +55,8 @@ class Hat : public NetworkLearner {
     embeddings_.insert(embeddings_.end(), fresh.begin(), fresh.end());
   }
 
-  // CE + λ Σ m (1 - m_used) / Σ (1 - m_used), at the steepness of this step: s rises from 1/s_max
-  // to s_max within every epoch (their equations 3 and 5).
+  // CE + λ Σ m (1 - m_used) / Σ (1 - m_used), with the gate scale s of this step, which rises from
+  // 1/s_max to s_max within every epoch (equations 3 and 5 of the paper).
   Tensor loss(const Batch& batch, const Step& step) override {
     const double s = steepness(step);
     UnitMask mask;
@@ -71,8 +71,8 @@ class Hat : public NetworkLearner {
     return task_loss(outputs, batch.target) + more / room.clamp_min(1) * options_.sparsity;
   }
 
-  // A weight's gradient is scaled by 1 - min(m_used[out], m_used[in]) (equation 2), and the
-  // embeddings' by what the annealing took from it (equation 6).
+  // Weight gradients are scaled by 1 - min(m_used[out], m_used[in]) (equation 2). Embedding
+  // gradients are scaled to compensate for the annealing of s (equation 6).
   void after_backward(const Step& step) override {
     size_t layer = 0;
     for (const auto& item : nn::trainable(backbone())) {
@@ -155,8 +155,8 @@ class Hat : public NetworkLearner {
   }
 
   Options options_;
-  std::vector<Tensor> used_;        // by layer, units that earlier tasks use [units], 0 to 1
-  std::vector<Tensor> embeddings_;  // of every task's layers [units]
+  std::vector<Tensor> used_;        // per layer, use of the units by earlier tasks, [units], 0 to 1
+  std::vector<Tensor> embeddings_;  // per task and layer, [units]
 };
 
 LearnerRow hat_learner() {

@@ -1,5 +1,4 @@
-// PackNet: every task takes the weights nobody owns, gives back the smallest of them, and keeps the
-// rest for good.
+// PackNet: every task trains the free weights, releases the smallest of them, and freezes the rest.
 // Mallya and Lazebnik, "PackNet: Adding Multiple Tasks to a Single Network by Iterative Pruning",
 // CVPR 2018.
 #include "patina/base/json.h"
@@ -44,13 +43,13 @@ class PackNet : public NetworkLearner {
   }
 
   Tensor loss(const Batch& batch, const Step& step) override {
-    // Statistics of the inputs belong to the first task, as norms and biases do.
+    // Running statistics belong to the first task, as norms and biases do.
     std::optional<nn::FixedStatistics> fixed;
     if (task_ > 1) fixed.emplace();
     return NetworkLearner::loss(batch, step);
   }
 
-  // Weights of others stay, and after pruning those nobody owns stay zero.
+  // Weights of other tasks do not change, and after pruning the free ones stay zero.
   void after_backward(const Step&) override {
     const auto weights = this->weights();
     kept_ = copied(weights);
@@ -58,7 +57,7 @@ class PackNet : public NetworkLearner {
       if (weights[i].tensor.grad().defined()) weights[i].tensor.grad().mul_(moves(i));
   }
 
-  // Weight decay and momentum move what has no gradient, too.
+  // Restores the other weights: weight decay and momentum change weights without a gradient, too.
   void after_step(const Batch&, const Step&) override {
     NoGrad no_grad;
     const auto weights = this->weights();
@@ -66,7 +65,7 @@ class PackNet : public NetworkLearner {
       weights[i].tensor.copy_(at::where(moves(i), weights[i].tensor, kept_[i]));
   }
 
-  // The network of task t: weights of tasks up to t.
+  // The network of task t: the weights of tasks up to t.
   Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
     return by_task(asked, [&](int64_t task, const Input& input) {
@@ -107,7 +106,7 @@ class PackNet : public NetworkLearner {
     return list;
   }
   std::vector<nn::NamedTensor> weights() const { return learned_weights(backbone()); }
-  // Biases and norms are the first task's.
+  // Biases and norms belong to the first task.
   void hold_shared() {
     for (auto& item : weights())
       if (!is_packed(item)) item.tensor.requires_grad_(task_ <= 1);
@@ -117,7 +116,7 @@ class PackNet : public NetworkLearner {
     return owner_[i] == (pruned_ ? task_ : 0);
   }
 
-  // The smallest of the weights this task trained are zero again; it owns the others.
+  // Sets the smallest of the weights this task trained to zero; the task owns the others.
   void prune() {
     NoGrad no_grad;
     const auto weights = this->weights();
@@ -135,10 +134,10 @@ class PackNet : public NetworkLearner {
   }
 
   Options options_;
-  std::vector<Tensor> owner_;  // of each weight: 0 nobody, else a task from 1 on
+  std::vector<Tensor> owner_;  // for each weight: 0 free, otherwise the task's number from 1
   int64_t task_ = 0;
-  bool pruned_ = false;  // the task in hand
-  Weights kept_;         // before the step in hand
+  bool pruned_ = false;  // whether the current task is pruned
+  Weights kept_;         // before the current step
 };
 
 LearnerRow packnet_learner() {

@@ -1,6 +1,6 @@
-// Piggyback: the network never changes; every task learns which of its weights to use.
-// Mallya, Davis and Lazebnik, "Piggyback: Adapting a Single Network to Multiple Tasks by Learning
-// to Mask Weights", ECCV 2018.
+// Piggyback: the network is frozen; every task learns a binary mask over its weights. Mallya, Davis
+// and Lazebnik, "Piggyback: Adapting a Single Network to Multiple Tasks by Learning to Mask
+// Weights", ECCV 2018.
 #include "patina/learn/network_learner.h"
 #include "patina/nn/batch_norm.h"
 #include "patina/nn/merging.h"
@@ -33,7 +33,7 @@ class Piggyback : public NetworkLearner {
       values_.push_back(at::full(weight.sizes(), options_.start).requires_grad_(true));
   }
 
-  // The masked network; its gradient passes the threshold as if it were not there: dL/dm = W
+  // The loss of the masked network, with a straight-through gradient for the threshold: dL/dm = W
   // dL/dW'.
   Tensor loss(const Batch& batch, const Step& step) override {
     const nn::FixedStatistics fixed;
@@ -97,8 +97,8 @@ class Piggyback : public NetworkLearner {
   }
 
   Options options_;
-  Weights whole_;               // the network's weights, as it came
-  std::vector<Tensor> values_;  // of the task in hand
+  Weights whole_;               // the pre-trained weights
+  std::vector<Tensor> values_;  // of the current task's masks, before the threshold
   std::vector<Tensor> masks_;   // of every task's weights, uint8
 };
 

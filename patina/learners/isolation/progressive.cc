@@ -1,6 +1,6 @@
-// Progressive networks: every task adds a network of its own, a column, whose layers also read what
-// those of all earlier columns say; these never change.
-// Rusu et al., "Progressive Neural Networks", 2016.
+// Progressive networks: every task adds a network of its own, a column, whose layers also read the
+// activations of all earlier columns; these are frozen. Rusu et al., "Progressive Neural Networks",
+// 2016.
 #include <limits>
 
 #include <fmt/format.h>
@@ -13,10 +13,10 @@ namespace patina {
 
 namespace {
 
-// What a layer reads of the earlier columns: U σ(V [α_j h_j]_j), with as many units between as the
-// layer below has (their equation 2).
+// Lateral connection from the earlier columns to a layer: U σ(V [α_j h_j]_j), with as many hidden
+// units as the layer below has (equation 2 of the paper).
 struct Lateral {
-  Tensor scale;  // α, one a column
+  Tensor scale;  // α, one per column
   nn::Linear down, up;
 
   Lateral(int64_t columns, int64_t in, int64_t out)
@@ -30,7 +30,7 @@ struct Lateral {
     nn::init_kaiming(up.weight, random);
     nn::freeze(*this, false);
   }
-  Tensor operator()(const std::vector<Tensor>& units) const {  // [B,in] of each -> [B,out]
+  Tensor operator()(const std::vector<Tensor>& units) const {  // one [B,in] per column -> [B,out]
     std::vector<Tensor> scaled;
     for (size_t j = 0; j < units.size(); ++j) scaled.push_back(units[j] * scale[int64_t(j)]);
     return up(at::relu(down(at::cat(scaled, 1))));
@@ -44,7 +44,7 @@ struct Lateral {
 
 struct Column {
   std::unique_ptr<Backbone> network;
-  std::vector<Lateral> laterals;  // into each layer after the first, then into the head
+  std::vector<Lateral> laterals;  // one for each layer after the first, then one for the head
 
   void walk(nn::Walk& w) {
     network->walk(w);
@@ -52,7 +52,7 @@ struct Column {
   }
 };
 
-// Adds what earlier columns say to the layers of one, and keeps what its units say.
+// Adds the lateral inputs to the layers of a column, and records the activations of its units.
 class Joined : public nn::Adaptation {
  public:
   // units[l][j]: layer l of column j, [B,units].
@@ -102,7 +102,7 @@ class Progressive : public Learner {
                              batch.target - heads_.known());
   }
 
-  // A task's scores are of its own classes; those of all others are minus infinity.
+  // Scores of the known task's classes; -inf for all others.
   Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
     return by_task(asked, [&](int64_t task, const Input& input) {
@@ -139,7 +139,7 @@ class Progressive : public Learner {
     columns_.push_back(std::move(column));
   }
 
-  // The head's scores of a task's column, which reads those before it: [B,K_task].
+  // Scores of a task's column, with its lateral inputs: [B,K_task].
   Tensor task_scores(size_t task, const Input& input) const {
     std::vector<std::vector<Tensor>> units(units_.size());
     for (size_t j = 0;; ++j) {
@@ -154,9 +154,9 @@ class Progressive : public Learner {
     }
   }
 
-  Backbone& initial_;  // never trained: what a column is a copy of
+  Backbone& initial_;  // never trained; new columns are copies of it
   Seeds seeds_;
-  std::vector<int64_t> units_;  // of each layer
+  std::vector<int64_t> units_;  // per layer
   std::vector<Column> columns_;
   nn::TaskHeads heads_;
 };

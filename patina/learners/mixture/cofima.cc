@@ -1,6 +1,6 @@
-// CoFiMA (Marouf et al., "Weighted Ensemble Models Are Strong Continual Learners", ECCV 2024):
-// CoMA, but each weight of the two networks counts by its diagonal Fisher information: how much the
-// loss of its own task depends on it.
+// CoFiMA (Marouf et al., "Weighted Ensemble Models Are Strong Continual Learners", ECCV 2024): CoMA
+// with interpolation weighted by each weight's diagonal Fisher information, which measures how much
+// the loss of its task depends on that weight.
 #include "patina/learners/mixture/coma.h"
 #include "patina/learners/regularization/fisher.h"
 #include "patina/nn/losses.h"
@@ -26,8 +26,8 @@ class Cofima : public Coma {
   }
 
  private:
-  // θ = ((1-α) F₀ θ₀ + α F₁ θ₁) / ((1-α) F₀ + α F₁), with θ₀ the previous network, θ₁ what the task
-  // trained and F the information of cross-entropy over all classes seen.
+  // θ = ((1-α) F₀ θ₀ + α F₁ θ₁) / ((1-α) F₀ + α F₁), with θ₀ the previous network, θ₁ the one
+  // trained on the task, and F the Fisher information of cross-entropy over all classes seen.
   Weights averaged(const Weights& previous, const Weights& trained, const Task& task,
                    Trainer& trainer) override {
     Weights fisher =
@@ -41,7 +41,7 @@ class Cofima : public Coma {
   }
 
   FisherOptions fisher_options_;
-  Weights fisher_;  // of network(), after the last task; empty before the first one's end
+  Weights fisher_;  // of network(), after the last task; empty before the end of the first
 };
 
 LearnerRow cofima_learner() {

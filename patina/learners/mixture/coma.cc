@@ -1,6 +1,6 @@
 // CoMA (Marouf et al., "Weighted Ensemble Models Are Strong Continual Learners", ECCV 2024): SLCA,
-// but what a task trained is averaged with the previous network before the class Gaussians are
-// taken and the heads aligned. The previous network is the one that scored, with aligned heads.
+// with the trained network averaged with the previous one before class Gaussians are computed and
+// heads aligned. The previous network is the one used for scoring, with aligned heads.
 #include "patina/learners/mixture/coma.h"
 
 namespace patina {
@@ -17,7 +17,7 @@ void Coma::end_task(const Task& task, Trainer& trainer) {
   previous_ = copied(network());
 }
 
-// A head that the previous network lacks stays as trained.
+// A head that the previous network does not have stays as trained.
 void Coma::consolidate(const Task& task, Trainer& trainer) {
   auto known = network();
   known.resize(previous_.size());

@@ -1,4 +1,4 @@
-// CoMA, for CoFiMA, which averages in another way. What it is stands in coma.cc.
+// CoMA, as the base of CoFiMA, which averages differently. See coma.cc.
 #pragma once
 
 #include "patina/learners/representation/slca.h"
@@ -23,8 +23,8 @@ class Coma : public Slca {
   void state(Archive& a) override;
 
  protected:
-  /// Of the previous network's tensors and those, in the same places, that the task trained. Called
-  /// after the first task too, where both are empty.
+  /// Averages the tensors of the previous network with the corresponding ones after training. Also
+  /// called after the first task, with empty lists.
   virtual Weights averaged(const Weights& previous, const Weights& trained, const Task& task,
                            Trainer& trainer);
   double part() const { return part_; }
@@ -33,7 +33,7 @@ class Coma : public Slca {
   void consolidate(const Task& task, Trainer& trainer) final;
 
   double part_;
-  Weights previous_;  // network(); empty before the first task's end
+  Weights previous_;  // network(); empty before the end of the first task
 };
 
 }  // namespace patina

@@ -1,10 +1,10 @@
 // DUCT (Zhou et al., "Dual Consolidation for Pre-Trained Model-Based Domain-Incremental Learning",
-// CVPR 2025): for domains where each has its classes apart, as in the paper, and for tasks of new
-// classes, as its authors adapt it. Every task starts from the pre-trained network;
-// the backbone is the sum of what the tasks changed, each weighed by how alike class means stayed.
-// The new task's head begins at its class means, which makes it comparable with those of other
-// tasks, and is trained again on that backbone; earlier tasks' heads are moved towards what optimal
-// transport between class means makes of the new one.
+// CVPR 2025): for domains with separate classes, as in the paper, and for tasks of new classes, as
+// its authors adapt it. Every task starts from the pre-trained network; the consolidated backbone
+// adds the tasks' weight changes, each weighted by the similarity of class means before and after
+// its training. The new task's head is initialised with its class means, which makes it comparable
+// with those of other tasks, and is trained again on the consolidated backbone. Earlier heads move
+// towards the new head, transported by an optimal plan between class means.
 #include "patina/algebra/prototypes.h"
 #include "patina/algebra/transport.h"
 #include "patina/learn/learner.h"
@@ -86,8 +86,8 @@ class Duct : public Learner {
     trainer.epochs(*this, task, options_.retrain_epochs);
   }
 
-  // W_old = (1-r) W_old + r Γᵀ W_new for each earlier task, with Γ [new,old] the transport between
-  // the classes' means under the pre-trained network.
+  // W_old = (1-r) W_old + r Γᵀ W_new for each earlier task; Γ [new,old] is the transport plan
+  // between class means under the pre-trained network.
   void end_task(const Task&, Trainer&) override {
     NoGrad no_grad;
     const auto sizes = heads_.sizes();
@@ -110,14 +110,14 @@ class Duct : public Learner {
   }
 
  private:
-  // While the head alone is trained the backbone gets no gradients.
+  // While only the head is trained the backbone gets no gradients.
   Tensor features(const Input& input) const {
     if (!retraining_) return backbone_.features(input);
     NoGrad no_grad;
     return backbone_.features(input);
   }
 
-  // changes += s ρ (θ - θ₀), with ρ the mean cosine of the task's class means before and after
+  // changes += s ρ (θ - θ₀), with ρ the mean cosine between the task's class means before and after
   // training; the backbone becomes θ₀ + changes.
   void merge(const Task& task, Trainer& trainer) {
     NoGrad no_grad;
@@ -134,7 +134,7 @@ class Duct : public Learner {
     assign(nn::tensors(backbone_), merged);
   }
 
-  // Between means [N,D] and [M,D]: [N,M].
+  // Transport costs between means [N,D] and [M,D]: [N,M].
   Tensor cost(const Tensor& a, const Tensor& b) const {
     const Tensor distance =
         at::linalg_vector_norm(a.unsqueeze(1) - b.unsqueeze(0), 2, at::IntArrayRef{2});
@@ -146,12 +146,12 @@ class Duct : public Learner {
   Options options_;
   nn::TaskHeads heads_;
   Tensor scale_;             // [1]
-  Tensor means_;             // [K,D] of each class under the pre-trained network
-  Weights changes_;          // of all tasks so far, weighed; empty before the first is merged
-  bool retraining_ = false;  // fit is past the merge
+  Tensor means_;             // [K,D] class means under the pre-trained network
+  Weights changes_;          // weighted sum over tasks so far; empty before the first is merged
+  bool retraining_ = false;  // fit has passed the merge
 };
 
-// The rate is a third in the first five epochs, retraining's included.
+// The learning rate is a third in the first five epochs, also of the second training of the head.
 LearnerRow duct_learner() {
   return learner_row<Duct>(
       {.paper = "Zhou et al., CVPR 2025",

@@ -1,7 +1,7 @@
 // ESN (Wang et al., "Isolation and Impartial Aggregation", AAAI 2023): every task has a stage of
-// its own, a token that attends to the frozen network's last tokens and a head, trained in
-// isolation with energies anchored at one value. Which stage a sample belongs to is voted on by
-// energies under several temperatures.
+// its own: a token that attends to the frozen network's last tokens, and a head. Stages are trained
+// in isolation, with their energies anchored at one value. A sample's stage is chosen by a vote of
+// the energies under several temperatures.
 #include <algorithm>
 
 #include "patina/adapt/prompt.h"
@@ -18,7 +18,7 @@ namespace {
 
 constexpr double kTemperatures[] = {0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0};
 
-/// Keeps what enters the final norm.
+/// Stores the input of the final norm.
 struct BeforeNorm : nn::Adaptation {
   Tensor tokens;  // [B,T,D], prompts included
   Tensor after(nn::Site site, int, const Tensor& in, Tensor out) override {
@@ -29,7 +29,7 @@ struct BeforeNorm : nn::Adaptation {
 };
 
 /// A class-attention block (Touvron et al., "CaiT", ICCV 2021): a transformer block over the task's
-/// token and the network's, of which only the task's is read.
+/// token and the network's tokens, of which only the task's token is read.
 struct Stage {
   Tensor token;  // [1,1,D]
   nn::Block block;
@@ -96,7 +96,7 @@ class Esn : public Learner {
     heads_.add(int64_t(task.fresh.size()), backbone_.block().width, random);
   }
 
-  // CE(z) + λ mean (E - Δ)², E = -1/β log Σ_c exp(-β z_c): the sign is the authors' code's.
+  // CE(z) + λ mean (E - Δ)², E = -1/β log Σ_c exp(-β z_c), with the sign as in the authors' code.
   Tensor loss(const Batch& batch, const Step&) override {
     const Tensor z = stage_scores(stages_.size() - 1, encoded(batch.input));
     const double beta = options_.beta;
@@ -109,8 +109,8 @@ class Esn : public Learner {
     return {trainable_group(*prompt_, stages_.back(), heads_.newest())};
   }
 
-  // The temperature that best tells the task's own samples from those of earlier stages joins the
-  // voters.
+  // Adds the temperature that best separates the task's own samples from those of earlier stages to
+  // the voters.
   void end_task(const Task& task, Trainer& trainer) override {
     double chosen = kTemperatures[0];
     if (task.index > 0) {
@@ -126,7 +126,7 @@ class Esn : public Learner {
     if (std::ranges::count(voters_, chosen) == 0) voters_.push_back(chosen);
   }
 
-  // Probabilities within each stage, and one more for the classes of the stage that was voted for.
+  // Probabilities within each stage, plus one for the classes of the stage with most votes.
   Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
     const auto z = all_scores(asked.input);
@@ -175,7 +175,7 @@ class Esn : public Learner {
   std::unique_ptr<adapt::Prompt> prompt_;
   std::vector<Stage> stages_;
   nn::TaskHeads heads_;
-  std::vector<double> voters_;  // temperatures, each once
+  std::vector<double> voters_;  // distinct temperatures
 };
 
 LearnerRow esn_learner() {

@@ -1,7 +1,7 @@
 // LAE (Gao et al., "A Unified Continual Learning Framework with General Parameter-Efficient
-// Tuning", ICCV 2023): an online adaptation of the first blocks learns each task, but only after
-// the task's head has had some epochs alone; an offline copy follows it slowly and keeps what it
-// knew. A class scores by the surer of the two.
+// Tuning", ICCV 2023): an online adaptation of the first blocks learns each task, after some epochs
+// in which only the task's head is trained. An offline copy is a moving average of it, which
+// preserves earlier knowledge. A class's score is the larger probability of the two.
 #include <algorithm>
 
 #include "patina/base/error.h"
@@ -61,7 +61,7 @@ class Lae : public Learner {
     nn::freeze(*online_, follows_ && step.epoch < options_.frozen_epochs);
   }
 
-  // Cross-entropy over the task's own classes.
+  // Cross-entropy among the task's own classes.
   Tensor loss(const Batch& batch, const Step&) override {
     const Tensor features = backbone_.features(batch.input, {online_.get()});
     return nn::cross_entropy(heads_.newest()(features), batch.target - heads_.known());
@@ -76,7 +76,7 @@ class Lae : public Learner {
     return {trainable_group(*online_, heads_.newest())};
   }
 
-  // The optimizer is made for all of it; begin_epoch then holds back what an epoch does not train.
+  // The optimizer holds all parameters; begin_epoch freezes those that an epoch does not train.
   void fit(const Task& task, Trainer& trainer) override {
     nn::freeze(*online_, false);
     trainer.epochs(*this, task);
@@ -136,7 +136,8 @@ class Lae : public Learner {
   Seeds seeds_;
   Options options_;
   std::unique_ptr<nn::Adaptation> online_, offline_;
-  bool follows_ = false;  // there is an offline copy, and heads learn alone at first
+  bool follows_ = false;  // there is an offline copy; from then on heads are trained alone in the
+                          // first epochs
   nn::TaskHeads heads_;
 };
 

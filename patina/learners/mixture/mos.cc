@@ -1,8 +1,8 @@
 // MOS (Sun et al., "MOS: Model Surgery for Pre-Trained Model-Based Class-Incremental Learning",
-// AAAI 2025): each task's adapter begins as the last one and is drawn towards the mean of the
-// earlier ones while it learns, so that adapters stay near each other; one linear head serves them
-// all. A sample's adapter is found without training: a first guess comes from prototypes under the
-// first task's adapter, and the head then refines it until guess and adapter are of one task.
+// AAAI 2025): each task's adapter is initialised with the last one and pulled towards the mean of
+// the earlier ones during training, so that adapters stay close; all share one linear head. A
+// sample's adapter is selected without training: prototypes under the first task's adapter give a
+// first guess, and the head refines it until predicted class and adapter belong to the same task.
 #include <cmath>
 
 #include "patina/algebra/prototypes.h"
@@ -58,7 +58,7 @@ class Mos : public Learner {
     head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
   }
 
-  // Cross-entropy over the task's own classes, and the separation S(F) of the batch's features.
+  // Cross-entropy among the task's own classes, plus the separation S(F) of the batch's features.
   Tensor loss(const Batch& batch, const Step&) override {
     const Tensor features = adapters_.features(batch.input, adapters_.size() - 1);
     const Tensor own =
@@ -66,8 +66,8 @@ class Mos : public Learner {
     return options_.separation > 0 ? own + options_.separation * separation(features) : own;
   }
 
-  // A <- (1 - m) A + m mean of the earlier adapters, once a step. n pulls in a row are one by
-  // 1 - (1 - m)^n.
+  // A <- (1 - m) A + m mean of the earlier adapters, in every step. n consecutive pulls equal one
+  // with 1 - (1 - m)^n.
   void after_step(const Batch&, const Step&) override {
     if (mean_.empty()) return;
     const double pulls = options_.compat == "pilot" ? double(backbone_.layers() + 1) : 1;
@@ -97,7 +97,7 @@ class Mos : public Learner {
             });
   }
 
-  // softmax(z) + softmax(T cos), where z is the head's under the adapter that the sample ends with,
+  // softmax(z) + softmax(T cos), where z are the head's scores under the sample's final adapter,
   // cos its cosines to the prototypes, and T the number of tasks.
   Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
@@ -120,7 +120,7 @@ class Mos : public Learner {
   }
 
  private:
-  // Cross-entropy between X Xᵀ / 0.8 and the identity, X the means of the classes before over the
+  // Cross-entropy between X Xᵀ / 0.8 and the identity; X are the earlier classes' means and the
   // batch's features.
   Tensor separation(const Tensor& features) const {
     std::vector<Tensor> rows;

@@ -1,7 +1,7 @@
-// Uniform soup (Wortsman et al., "Model soups", ICML 2022), made continual: scores come from the
-// mean of the backbones as they were after each task. A task's training goes on from the network
-// that the last one trained, not from the mean; or, as the paper's ingredients do, from the
-// pre-trained one. Each head begins at its classes' means and stays as its task trained it.
+// Uniform soup (Wortsman et al., "Model soups", ICML 2022), for continual learning: scores use the
+// mean of the backbones after each task. The next task's training continues from the network
+// trained last, not from the mean, or, like the paper's ingredients, starts from the pre-trained
+// network. Each head is initialised with its classes' means and stays as its task trained it.
 #include "patina/learners/baseline/sequential.h"
 #include "patina/nn/merging.h"
 
@@ -29,7 +29,7 @@ class Soup : public SequentialLearner {
     assign(nn::tensors(backbone()), trained_);
   }
 
-  // mean_T = (1 - 1/T) mean_{T-1} + θ_T / T: one network is kept, not T.
+  // mean_T = (1 - 1/T) mean_{T-1} + θ_T / T: one network is stored, not T.
   void end_task(const Task& task, Trainer&) override {
     const Weights now = copied(backbone());
     if (options_.start == "trained") trained_ = now;
@@ -46,7 +46,7 @@ class Soup : public SequentialLearner {
 
  private:
   Options options_;
-  Weights trained_;  // what the next task's training begins with
+  Weights trained_;  // start of the next task's training
   Weights mean_;     // of the backbones so far, while a task is trained
 };
 

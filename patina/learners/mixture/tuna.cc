@@ -1,7 +1,8 @@
 // TUNA (Wang et al., "Integrating Task-Specific and Universal Adapters for Pre-Trained Model-Based
-// Class-Incremental Learning", ICCV 2025): each task's adapter begins as the last one; all of them
-// merged, element by element the strongest of the prevailing sign, make a universal adapter. A
-// sample is scored under the task adapter that is surest of it and under the universal one.
+// Class-Incremental Learning", ICCV 2025): each task's adapter is initialised with the last one.
+// Merging all of them, by the largest magnitude with the dominant sign per element, gives a
+// universal adapter. A sample is scored by the task adapter with the lowest entropy and by the
+// universal one.
 #include <cmath>
 
 #include "patina/learn/learner.h"
@@ -52,7 +53,7 @@ class Tuna : public Learner {
     heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, 0, /*bias=*/false);
   }
 
-  // CosFace over the task's own classes, and orthogonality to earlier adapters.
+  // CosFace among the task's own classes, plus orthogonality to earlier adapters.
   Tensor loss(const Batch& batch, const Step&) override {
     const Tensor features = adapters_.features(batch.input, adapters_.size() - 1);
     Tensor own =
@@ -84,7 +85,7 @@ class Tuna : public Learner {
           });
   }
 
-  // softmax(z_j) + softmax(z_universal), j the adapter under which softmax(z_j) has the least
+  // softmax(z_j) + softmax(z_universal), with j the adapter whose softmax(z_j) has the lowest
   // entropy.
   Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
@@ -105,8 +106,8 @@ class Tuna : public Learner {
  private:
   Tensor scored(const Tensor& features) const { return options_.scale * heads_.cosines(features); }
 
-  // Σ_i mean over blocks |mean of Û Û_iᵀ|, with Û the rows of `up` at length one, over earlier
-  // adapters i. The mean of all products of rows is the product of the mean rows.
+  // Σ_i mean over blocks |mean of Û Û_iᵀ| over earlier adapters i; Û are the rows of `up` at unit
+  // length. The mean of all products of rows is the product of the mean rows.
   Tensor overlap() const {
     const auto mean_row = [](const adapt::Adapter& adapter, int64_t block) {
       return normalized(adapter.up(block)).mean(0);

@@ -1,10 +1,11 @@
-// WiSE-FT (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022), made continual:
-// after fine-tuning on a task the network is interpolated, (1-α) θ₀ + α θ, and the next task begins
-// there. As in the paper, θ₀ is the pre-trained network with a head that knew the classes before
-// any training: here the class means that the task's head begins with, for want of class names. So
-// every task is pulled back to where all began. Or θ₀ is the network before the task: then from the
-// second task on, and the new head, which that network lacks, stays as trained. Heads of earlier
-// tasks are frozen; both networks agree on them.
+// WiSE-FT (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022), for continual
+// learning: after fine-tuning on a task the network is interpolated, (1-α) θ₀ + α θ, and the next
+// task starts from the result. As in the paper, θ₀ is the pre-trained network with a head that
+// knows the classes before any training. Without class names that head is made of class means, with
+// which the task's head is also initialised. So every task is pulled back to the pre-trained
+// network. Alternatively θ₀ is the network before the task; then interpolation starts with the
+// second task, and the new head, which that network does not have, stays as trained. Heads of
+// earlier tasks are frozen and equal in both networks.
 #include "patina/learners/baseline/sequential.h"
 #include "patina/nn/merging.h"
 #include "patina/ops.h"
@@ -55,7 +56,7 @@ class WiseFt : public SequentialLearner {
   double part_;
   bool previous_;      // whether θ₀ is the network before the task
   Weights reference_;  // backbone of θ₀
-  Weights head_;       // the newest, as it began
+  Weights head_;       // the newest head, as initialised
 };
 
 LearnerRow wise_ft_learner() {

@@ -1,5 +1,5 @@
-// An adaptor behind a network's scores, which takes up what the newest samples bias them by. Wang
-// et al., "CBA", ICCV 2023.
+// An adaptor applied to a network's scores that models the bias towards the newest samples. Wang et
+// al., "CBA", ICCV 2023.
 #pragma once
 
 #include <vector>
@@ -9,15 +9,15 @@
 
 namespace patina {
 
-/// g(z) = z + relu(z V + a) Uᵀ + b of scores z [B,K], with H hidden units; fresh classes begin with
-/// U and b at zero, so that they change nothing.
+/// g(z) = z + relu(z V + a) Uᵀ + b for scores z [B,K], with H hidden units. U and b start at zero
+/// for new classes, so that g is the identity there.
 class BiasAdaptor {
  public:
   void grow(int64_t fresh, int64_t hidden, Random random);
   Tensor operator()(const Tensor& scores) const;
-  /// dL/dz of dL/dg at scores z, both [B,K], as a function of the adaptor.
+  /// dL/dz from dL/dg at scores z, both [B,K], differentiable by the adaptor's parameters.
   Tensor pulled_back(const Tensor& scores, const Tensor& gradient) const;
-  /// What takes gradients, always in the same order.
+  /// The parameters that require gradients, always in the same order.
   std::vector<Tensor> tensors() const { return {in_, hidden_bias_, out_, out_bias_}; }
   void state(Archive& a);
 

@@ -1,7 +1,7 @@
-// CBA: while the network learns, an adaptor behind its scores takes up what the newest samples
-// bias. It is trained so that the step it makes the network take is good for the memory, and is
-// taken away at test. Wang et al., "CBA: Improving Online Continual Learning via Continual Bias
-// Adaptor", ICCV 2023.
+// CBA: during training an adaptor after the network's scores models the bias towards the newest
+// samples. It is trained so that the step the network takes with it lowers the loss on the memory,
+// and is not used at test time. Wang et al., "CBA: Improving Online Continual Learning via
+// Continual Bias Adaptor", ICCV 2023.
 #include "patina/learners/online/bias_adaptor.h"
 #include "patina/learners/replay/replay_learner.h"
 #include "patina/nn/losses.h"
@@ -30,7 +30,7 @@ class Cba : public ReplayLearner {
     adaptor_.grow(fresh, options_.hidden, seeds()("adaptor", uint64_t(head().classes())));
   }
 
-  // Behind the adaptor, of the batch and as many remembered samples, the mean over both.
+  // Loss with the adaptor, averaged over the batch and as many memory samples.
   Tensor loss(const Batch& batch, const Step& step) override {
     const Batch all = memory().size() > 0 ? batch.joined(replay(batch.size(), step).batch) : batch;
     const Tensor features = backbone().features(all.input);
@@ -39,7 +39,7 @@ class Cba : public ReplayLearner {
     return task_loss(adaptor_(head()(features)), targets_);
   }
 
-  // The adaptor's gradient is that of what the memory loses, without it, after the head's step.
+  // The adaptor's gradient is that of the memory loss, without adaptor, after the head's step.
   void after_backward(const Step& step) override {
     const auto tensors = adaptor_.tensors();
     if (memory().size() > 0)
@@ -60,7 +60,7 @@ class Cba : public ReplayLearner {
   }
 
  private:
-  // With W' = W - η dL/dW, written out so that it depends on the adaptor: dL/dW = (dL/dz)ᵀ f.
+  // W' = W - η dL/dW, written so that it is differentiable by the adaptor: dL/dW = (dL/dz)ᵀ f.
   Tensor loss_after(const Step& step) const {
     const Batch past = replay(targets_.size(0) / 2, step, /*draw=*/1).batch;
     Tensor asked;
@@ -80,7 +80,7 @@ class Cba : public ReplayLearner {
 
   Options options_;
   BiasAdaptor adaptor_;
-  Tensor features_, targets_;  // of the step in hand
+  Tensor features_, targets_;  // of the current step
 };
 
 LearnerRow cba_learner() {

@@ -1,8 +1,7 @@
-// CLIB: every sample goes through the memory, and only the memory is trained on; the one whose
-// training has helped the others least gives way. The learning rate adapts by a test of whether a
-// lower one lowers the memory's loss faster.
-// Koh et al., "Online Continual Learning on Class Incremental Blurry Task Configuration with
-// Anytime Inference", ICLR 2022.
+// CLIB: every sample goes through the memory, and only the memory is trained on; the sample whose
+// training lowered the loss of the others least is replaced first. The learning rate adapts by a
+// test of whether a lower rate lowers the memory's loss faster. Koh et al., "Online Continual
+// Learning on Class Incremental Blurry Task Configuration with Anytime Inference", ICLR 2022.
 #include <cmath>
 
 #include "patina/algebra/welch_test.h"
@@ -60,7 +59,7 @@ class Clib : public NetworkLearner {
   Json diagnostics() const override { return {{"rate_factor", high_}}; }
 
  private:
-  // Into the class that has most, the newcomer counted: its least important sample gives way.
+  // Replaces the least important sample of the class with most samples, counting the new one.
   void insert(const SampleHandle& sample) {
     const int64_t target = sample.target();
     if (kept_.size() < options_.memory) {
@@ -79,7 +78,7 @@ class Clib : public NetworkLearner {
     for (size_t i = 0; i < count; ++i)
       if (kept_[i].target() == largest && (worst == count || importance_[i] < importance_[worst]))
         worst = i;
-    if (worst == count) return;  // the newcomer is the only one of its class
+    if (worst == count) return;  // the new sample is the only one of its class
     kept_.replace(worst, sample);
     importance_[worst] = 0;
     fresh_[worst] = 1;
@@ -97,8 +96,9 @@ class Clib : public NetworkLearner {
     return samples_(kept_.at(slots), augment);
   }
 
-  // The loss of every sample now. What the others' fell by, on average, is to the credit of those
-  // just trained on: H ← H - (1 - keep) D with D = mean(ℓ - ℓ_before) - mean(H of those) / |B|.
+  // Computes all current losses. The mean decrease of the other samples' losses is credited to the
+  // samples just trained on: H ← H - (1 - keep) D with D = mean(ℓ - ℓ_before) - mean(H of those) /
+  // |B|.
   void look(const std::vector<size_t>& trained) {
     NoGrad no_grad;
     constexpr size_t kAtOnce = 128;
@@ -132,8 +132,8 @@ class Clib : public NetworkLearner {
 
   bool lower_now() const { return options_.adapt_rate && steps_ / options_.rate_every % 2 == 1; }
 
-  // A block of steps at the higher rate, one at the lower; once both logs have ten entries, the
-  // better rate becomes the higher of the next two.
+  // Alternates blocks of steps at the higher and the lower rate. When both logs have ten entries,
+  // the better rate becomes the higher of the next two.
   void adapt(double fall) {
     constexpr size_t kEntries = 10;
     auto& log = (steps_ - 1) / options_.rate_every % 2 == 1 ? low_log_ : high_log_;
@@ -149,11 +149,11 @@ class Clib : public NetworkLearner {
   Options options_;
   const SampleLoader& samples_;
   SampleHandles kept_;
-  std::vector<double> importance_, losses_;  // H and ℓ of each
-  std::vector<int64_t> fresh_;               // 1: its loss was never looked at
-  double high_ = 1;                          // the higher rate, over training.lr
+  std::vector<double> importance_, losses_;  // H and ℓ per sample
+  std::vector<int64_t> fresh_;               // 1: its loss has not been computed yet
+  double high_ = 1;                          // the higher rate, as a factor of training.lr
   int64_t steps_ = 0;
-  std::vector<double> high_log_, low_log_;  // how much the loss fell at each
+  std::vector<double> high_log_, low_log_;  // decrease of the loss at each rate
 };
 
 LearnerRow clib_learner() {

@@ -1,8 +1,8 @@
-// FlyPrompt: a sample is sent to one of several prompted experts by a ridge regression on randomly
-// expanded features, which is exact at every moment and is not trained; an expert answers by its
-// head or one of the head's moving averages, whichever is surest.
-// Yan et al., "FlyPrompt: Brain-Inspired Random-Expanded Routing with Temporal-Ensemble Experts for
-// General Continual Learning", ICLR 2026.
+// FlyPrompt: a ridge regression on randomly expanded features, updated in closed form, routes each
+// sample to one of several prompted experts. The expert answers by its head or one of the head's
+// moving averages, whichever is most confident. Yan et al., "FlyPrompt: Brain-Inspired
+// Random-Expanded Routing with Temporal-Ensemble Experts for General Continual Learning", ICLR
+// 2026.
 #include "patina/algebra/random_projection.h"
 #include "patina/algebra/ridge.h"
 #include "patina/base/json.h"
@@ -84,7 +84,7 @@ class FlyPrompt : public Learner {
       follow(nn::tensors(expert.averages[i]), weights_of(expert.head), options_.averages[i]);
   }
 
-  // The router learns a sample once.
+  // The router learns each sample once.
   void remember(const Batch& batch) override {
     seen_ += batch.size();
     const auto expert = int64_t(experts_.size()) - 1;
@@ -141,7 +141,7 @@ class FlyPrompt : public Learner {
     }
   };
 
-  // It begins with the mean of all earlier prompts and the last head; those change no more.
+  // Initialised with the mean of all earlier prompts and with the last head; those are frozen.
   void add_expert() {
     Random random = seeds_("expert", uint64_t(experts_.size()));
     Expert expert;
@@ -167,13 +167,14 @@ class FlyPrompt : public Learner {
     return expand_(backbone_.features(input));
   }
 
-  // argmax of φ(x) (ΦᵀΦ + λ I)⁻¹ ΦᵀC over experts, with C which expert learned a sample: [B].
+  // argmax of φ(x) (ΦᵀΦ + λ I)⁻¹ ΦᵀC over experts, with C one-hot for the expert that learned a
+  // sample: [B].
   Tensor routed(const Input& input) const {
     if (experts_.size() == 1) return at::zeros({input.size()}, at::kLong);
     return at::argmax(expanded(input).mm(routes_), 1);
   }
 
-  // Class by class the largest of the probabilities by the head and its averages: [B,K_expert].
+  // For each class the largest probability by the head and its averages: [B,K_expert].
   Tensor answered(const Expert& expert, const Input& input) const {
     const Tensor features = backbone_.features(input, {expert.prefix.get()});
     Tensor best = at::softmax(expert.head(features), 1);
@@ -185,13 +186,13 @@ class FlyPrompt : public Learner {
   const Backbone& backbone_;
   Seeds seeds_;
   Options options_;
-  bool told_;  // when tasks begin
+  bool told_;  // whether task boundaries are known
   RandomProjection expand_;
   RidgeStatistics router_;
-  Tensor routes_;  // [M,E]; undefined: to be solved
+  Tensor routes_;  // [M,E]; undefined: not solved yet
   std::vector<Expert> experts_;
   int64_t seen_ = 0, classes_ = 0;
-  mutable Usage usage_;  // in evaluations since the newest step
+  mutable Usage usage_;  // of evaluations since the newest step
 };
 
 LearnerRow flyprompt_learner() {

@@ -1,8 +1,7 @@
-// MVP: prompts for streams without boundaries. A sample takes the expert whose key is nearest, with
-// a mask over the scores that belongs to the expert; samples that the others' gradient forgets, and
-// features that say little about their class, count more.
-// Moon et al., "Online Class Incremental Learning on Stochastic Blurry Task Boundary via Mask and
-// Visual Prompt Tuning", ICCV 2023.
+// MVP: prompts for streams without boundaries. A sample uses the expert with the nearest key, and
+// the expert's mask over the scores. Samples whose gradient differs from the batch's, and features
+// that say little about their class, are weighted more. Moon et al., "Online Class Incremental
+// Learning on Stochastic Blurry Task Boundary via Mask and Visual Prompt Tuning", ICCV 2023.
 #include "patina/adapt/per_sample.h"
 #include "patina/base/json.h"
 #include "patina/learn/adapted.h"
@@ -138,8 +137,8 @@ class Mvp : public Learner {
     return features / (distance + options_.margin).unsqueeze(1);
   }
 
-  // Gradient similarity: (1 - cos(g_i, mean g))^γ where g is the gradient of the row of the
-  // sample's class in the head, by the sample alone and by the batch: [B].
+  // Gradient similarity: (1 - cos(g_i, mean g))^γ; g is the gradient of the head's row for the
+  // sample's class, for the sample alone and for the batch: [B].
   Tensor ignorance(const Tensor& features, const Tensor& log_p, const Batch& batch) const {
     NoGrad no_grad;
     const Tensor off = at::exp(log_p) - at::one_hot(batch.target, log_p.size(1)).to(at::kFloat);
@@ -159,9 +158,9 @@ class Mvp : public Learner {
   Tensor keys_;     // [M,D]
   Tensor mask_;     // [K,M], before the sigmoid
   nn::LinearHead head_;
-  std::vector<int64_t> chosen_before_;  // of each expert, in training
-  Tensor chosen_;                       // [B,1] in the step in hand
-  mutable Usage usage_;                 // in evaluations since the newest step
+  std::vector<int64_t> chosen_before_;  // per expert, in training
+  Tensor chosen_;                       // [B,1], of the current step
+  mutable Usage usage_;                 // of evaluations since the newest step
 };
 
 LearnerRow mvp_learner() {

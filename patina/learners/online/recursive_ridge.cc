@@ -1,8 +1,7 @@
-// Recursive ridge regression on randomly projected features: RanPAC's head without a Gram matrix to
-// be solved, by the update of recursive least squares. After any order of samples it is the joint
-// solution.
-// Zhuang et al., "ACIL: Analytic Class-Incremental Learning", NeurIPS 2022 (equations 13 and 14);
-// McDonnell et al., "RanPAC", NeurIPS 2023, for the projection.
+// Recursive ridge regression on randomly projected features: RanPAC's head updated by recursive
+// least squares, so that no Gram matrix has to be solved. The result equals the joint solution,
+// whatever the order of samples. Zhuang et al., "ACIL: Analytic Class-Incremental Learning",
+// NeurIPS 2022 (equations 13 and 14); McDonnell et al., "RanPAC", NeurIPS 2023, for the projection.
 #include <cmath>
 
 #include "patina/algebra/random_projection.h"

@@ -1,7 +1,6 @@
-// Streaming linear discriminant analysis: a running mean a class and one running covariance, on
-// features of a frozen network; a sample at a time, any order.
-// Hayes and Kanan, "Lifelong Machine Learning with Deep Streaming Linear Discriminant Analysis",
-// CVPR workshop 2020.
+// Streaming linear discriminant analysis: a running mean per class and one running covariance, on
+// features of a frozen network, updated sample by sample in any order. Hayes and Kanan, "Lifelong
+// Machine Learning with Deep Streaming Linear Discriminant Analysis", CVPR workshop 2020.
 #include "patina/algebra/linear_algebra.h"
 #include "patina/learn/learner.h"
 #include "patina/ops.h"
@@ -73,7 +72,7 @@ class Slda : public StreamingLearner {
   Tensor covariance_;  // [D,D] double
   std::vector<int64_t> counts_;
   int64_t samples_ = 0;
-  Tensor weight_, bias_;  // [D,K], [K]; undefined: to be made
+  Tensor weight_, bias_;  // [D,K], [K]; undefined: not computed yet
 };
 
 LearnerRow slda_learner() {

@@ -1,6 +1,7 @@
-// CODA-Prompt (Smith et al., CVPR 2023): a prompt is a sum of components, weighted by how well each
-// one's key fits the part of the query that it attends to. There is no choice that gradients cannot
-// pass. Every task adds components, orthogonal to all before, and trains only them.
+// CODA-Prompt (Smith et al., CVPR 2023): a prompt is a sum of components, weighted by the cosine
+// between the component's key and the attended query. There is no selection step, so gradients
+// reach everything. Every task adds components, orthogonal to all earlier ones, and trains only
+// them.
 #include "patina/adapt/per_sample.h"
 #include "patina/algebra/linear_algebra.h"
 #include "patina/learners/prompt/prompt_learner.h"
@@ -39,7 +40,7 @@ class CodaPrompt : public PromptLearner {
   }
 
  private:
-  // What a block has, n rows a task.
+  // The components of one block, n rows per task.
   struct Components {
     TaskRows prompts;     // P: [n, length Hk d]
     TaskRows keys;        // K: [n,D]
@@ -65,7 +66,7 @@ class CodaPrompt : public PromptLearner {
     }
   }
 
-  // α_k = cos(q(x) ⊙ A_k, K_k), p = Σ_k α_k P_k, of which the first half are keys.
+  // α_k = cos(q(x) ⊙ A_k, K_k), p = Σ_k α_k P_k; the first half of p are keys, the second values.
   Prompted prompted(const Input& input, bool training) const override {
     const Tensor q = query(input);
     adapt::SamplePrefix prefix;
@@ -85,13 +86,14 @@ class CodaPrompt : public PromptLearner {
     return {backbone().features(input, {&prefix}), penalty};
   }
 
-  // The cosines without the products q ⊙ A_k: q·(A_k ⊙ K_k) over |q ⊙ A_k| |K_k|. [B,D] -> [B,n].
+  // The cosines computed without the products q ⊙ A_k: q·(A_k ⊙ K_k) / (|q ⊙ A_k| |K_k|). [B,D] ->
+  // [B,n].
   static Tensor attended(const Tensor& q, const Tensor& a, const Tensor& k) {
     const Tensor lengths = at::matmul(q.square(), a.square().t()).clamp_min(1e-24).sqrt();
     return at::matmul(q, (a * normalized(k)).t()) / lengths;
   }
 
-  // Mean square of X Xᵀ - I.
+  // Deviation from orthogonality: mean square of X Xᵀ - I.
   static Tensor lack(const Tensor& x) {
     return (at::matmul(x, x.t()) - at::eye(x.size(0))).square().mean();
   }
@@ -106,7 +108,7 @@ class CodaPrompt : public PromptLearner {
 
   Options options_;
   std::vector<int64_t> layers_;
-  std::vector<Components> parts_;  // of each of them
+  std::vector<Components> parts_;  // one per block
 };
 
 LearnerRow coda_prompt_learner() {

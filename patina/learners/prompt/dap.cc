@@ -1,6 +1,6 @@
-// DAP (Jung et al., ICCV 2023): prompts are not kept but made for each sample. Before every block a
-// small generator, given the block's input and an embedding of the task, makes the block's prompts
-// anew. At test a sample's task is the one whose key is nearest to its query.
+// DAP (Jung et al., ICCV 2023): prompts are generated for each sample. Before every block a small
+// generator makes the block's prompts from the block's input and an embedding of the task. At test
+// time a sample's task is the one whose key is nearest to its query.
 #include <cmath>
 
 #include "patina/base/error.h"
@@ -12,9 +12,9 @@ namespace patina {
 namespace {
 
 /// Before block i, with x [B,T,D] its input without prompts and e [B,E] the task's embedding:
-///   [γ, β] = film_i(e), each at length one;  prompts = (γ ⊙ down_i(norm_i(x)ᵀ) + β)ᵀ  [B,P,D]
-/// behind the class token, in place of the last block's. `down` works along the T tokens and begins
-/// at zero, so a fresh generator gives β alone.
+/// [γ, β] = film_i(e), each at unit length;  prompts = (γ ⊙ down_i(norm_i(x)ᵀ) + β)ᵀ  [B,P,D]
+/// inserted after the class token, replacing the previous block's. `down` acts along the T tokens
+/// and is initialised to zero, so a new generator returns β.
 class Generator {
  public:
   Generator(const nn::BlockShape& shape, int64_t blocks, int64_t tokens, int64_t length,
@@ -63,16 +63,16 @@ class Generator {
   Tensor without(const Tensor& x) const {
     return at::cat({x.slice(1, 0, 1), x.slice(1, 1 + length_)}, 1);
   }
-  // At length one over D, through which no gradient flows.
+  // Scaled to unit length along D, detached.
   static Tensor unit(const Tensor& t) {
     return t / at::linalg_vector_norm(t.detach(), 2, at::IntArrayRef{1}, /*keepdim=*/true);
   }
 
-  std::vector<Block> blocks_;  // those with prompts: from the first on
+  std::vector<Block> blocks_;  // the blocks with prompts, from the first on
   int64_t length_;             // P
 };
 
-/// A generator's prompts for one batch, whose samples have these embeddings [B,E].
+/// A generator's prompts for one batch with embeddings [B,E].
 class Generated : public nn::Adaptation {
  public:
   Generated(const Generator& generator, Tensor embedding)
@@ -132,7 +132,7 @@ class Dap : public PromptLearner {
     key_bound_ = std::sqrt(6.0 / double(3 * images->patch * images->patch + shape.width));
   }
 
-  // Classes of other tasks than the chosen one are ruled out where `within_task` says so.
+  // If `within_task` is set, classes of tasks other than the predicted one get -inf.
   Tensor scores(const Question& asked) const override {
     Tensor scores = PromptLearner::scores(asked);
     if (!options_.within_task) return scores;
@@ -162,7 +162,7 @@ class Dap : public PromptLearner {
 
   Tensor similarity(const Input& input) const { return cosine_scores(query(input), keys_.all()); }
 
-  // The task of each sample at test: [B,1].
+  // The predicted task of each sample: [B,1].
   Tensor chosen(const Tensor& similarity) const {
     const Tensor tasks = nearest(similarity, 1);
     return options_.compat == "authors" ? majority(tasks, keys_.tasks()) : tasks;
@@ -186,7 +186,7 @@ class Dap : public PromptLearner {
 
   Options options_;
   std::unique_ptr<Generator> generator_;
-  double key_bound_ = 0;  // keys are drawn as VPT draws prompts
+  double key_bound_ = 0;  // keys are initialised as VPT's prompts
   TaskRows embeddings_;   // of task t: [1,E]
   TaskRows keys_;         // of task t: [1,D]
 };

@@ -1,6 +1,6 @@
 // DualPrompt (Wang et al., ECCV 2022): two kinds of prefixes. General ones, in early blocks, are
-// shared by all tasks; expert ones, in later blocks, belong to a task. Training takes the task's
-// own expert and pulls its key towards the task's queries; at test a sample takes the expert whose
+// shared by all tasks; expert ones, in later blocks, belong to a task. Training uses the task's own
+// expert and pulls its key towards the task's queries; at test time a sample uses the expert whose
 // key is nearest to its query.
 #include "patina/adapt/per_sample.h"
 #include "patina/learners/prompt/prompt_learner.h"
@@ -52,7 +52,7 @@ class DualPrompt : public PromptLearner {
   }
 
  private:
-  // A task's expert begins as what the task before left.
+  // A task's expert is initialised with the previous task's.
   void add_prompts(const Task& task) override {
     Random random = seeds()("expert", uint64_t(task.index));
     const auto drawn = [&](const Shape& shape) {
@@ -67,7 +67,7 @@ class DualPrompt : public PromptLearner {
                               backbone().block().key_width()}));
   }
 
-  // Training on task t takes expert t; loss: CE - λ mean_b cos(q(x_b), K_t).
+  // Training on task t uses expert t; loss: CE - λ mean_b cos(q(x_b), K_t).
   Prompted prompted(const Input& input, bool training) const override {
     const Tensor similarity = cosine_scores(query(input), keys_.all());
     const bool pilot = options_.compat == "pilot";
@@ -79,8 +79,8 @@ class DualPrompt : public PromptLearner {
     adapt::SamplePrefix expert;
     for (size_t i = 0; i < layers_.size(); ++i) {
       Tensor pairs = experts.select(1, int64_t(i));
-      // What stands there as [2,B,...] is read as [B,2,...]: half of the batch attends to keys
-      // twice, the other half to values twice.
+      // LAMDA-PILOT reinterprets [2,B,...] as [B,2,...]: half of the batch attends to keys twice,
+      // the other half to values twice.
       if (pilot) pairs = pairs.transpose(0, 1).reshape(pairs.sizes());
       expert.set(layers_[i], pairs.select(1, 0), pairs.select(1, 1));
     }
@@ -102,7 +102,7 @@ class DualPrompt : public PromptLearner {
 };
 
 LearnerRow dualprompt_learner() {
-  // The authors' rate is 0.03 for a batch of 256, in proportion to the batch; theirs is 24 on each
+  // The authors' rate is 0.03 for a batch of 256, scaled with the batch size; theirs is 24 on each
   // of eight devices.
   return learner_row<DualPrompt>(
       {.paper = "Wang et al., ECCV 2022",

@@ -1,6 +1,6 @@
-// L2P (Wang et al., CVPR 2022): a pool of prompts with keys. A sample takes the prompts whose keys
-// are nearest to its query, the frozen network's feature of it, so that tasks share prompts where
-// they are alike. The prompts enter as tokens, and the head reads the mean of what becomes of them.
+// L2P (Wang et al., CVPR 2022): a pool of prompts with keys. A sample uses the prompts whose keys
+// are nearest to its query, its feature under the frozen network, so that similar tasks share
+// prompts. The prompts enter as tokens, and the head reads the mean of their outputs.
 #include "patina/adapt/per_sample.h"
 #include "patina/learners/prompt/prompt_learner.h"
 #include "patina/ops.h"
@@ -56,7 +56,7 @@ class L2p : public PromptLearner {
     if (options_.compat == "pilot") chosen = majority(chosen, options_.pool);
     if (!training) usage_.add(chosen, options_.pool);
     Tensor rows = picked(prompts_, chosen).flatten(1, 2);  // [B, k length, D]
-    // Positions were added before adaptations act: prompts stand where the class token does.
+    // Positions were added before adaptations act: prompts get the class token's position.
     if (position_.defined()) rows = rows + position_.select(1, 0).detach();
     adapt::SamplePrompt prompt(rows);
     const Tensor tokens = backbone().tokens(input, {&prompt});
@@ -69,11 +69,11 @@ class L2p : public PromptLearner {
   Options options_;
   Tensor prompts_;   // [M,length,D]
   Tensor keys_;      // [M,D]
-  Tensor position_;  // [1,T,D]: the network's, where it has learned positions
+  Tensor position_;  // [1,T,D]: the network's learned position embedding, if any
 };
 
 LearnerRow l2p_learner() {
-  // The authors' rate is 0.03 for a batch of 256, in proportion to the batch.
+  // The authors' rate is 0.03 for a batch of 256, scaled with the batch size.
   return learner_row<L2p>(
       {.paper = "Wang et al., CVPR 2022",
        .about = "A pool of prompts, of which each sample takes those whose keys are nearest to its "

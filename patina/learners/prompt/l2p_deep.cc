@@ -1,6 +1,6 @@
-// Deep L2P++, the fair L2P that CODA-Prompt compares with (Smith et al., CVPR 2023): in each of
-// several blocks a pool of prefixes with keys of its own. Every sample takes the nearest keys'
-// prefixes, at training and at test, and the head reads the class token.
+// Deep L2P++, the L2P variant that CODA-Prompt compares with (Smith et al., CVPR 2023): several
+// blocks have a pool of prefixes with keys of their own. Every sample uses the prefixes with the
+// nearest keys, in training and at test time, and the head reads the class token.
 #include "patina/adapt/per_sample.h"
 #include "patina/learners/prompt/prompt_learner.h"
 #include "patina/ops.h"
@@ -77,7 +77,7 @@ class L2pDeep : public PromptLearner {
 
   Options options_;
   std::vector<int64_t> layers_;
-  std::vector<Tensor> prefixes_;  // of each of them [M,length,Hk d]
+  std::vector<Tensor> prefixes_;  // per block, [M,length,Hk d]
   std::vector<Tensor> keys_;      // [M,D]
 };
 

@@ -1,4 +1,4 @@
-// What methods that steer a frozen network by prompts have in common.
+// Base of the methods that adapt a frozen network by prompts.
 #pragma once
 
 #include <vector>
@@ -11,18 +11,18 @@
 
 namespace patina {
 
-/// Fills prompts or keys as the authors of L2P and DualPrompt do, from U(0, 0.01); or, `wide`, as
-/// the PyTorch port and LAMDA-PILOT do, from U(-1, 1).
+/// Initialises prompts or keys from U(0, 0.01), as the authors of L2P and DualPrompt do; or, if
+/// `wide`, from U(-1, 1), as the PyTorch port and LAMDA-PILOT do.
 void draw_prompts(Tensor& prompts, Random& random, bool wide);
 
-/// Prompts of some kind and a linear head for each task. A task trains its own head and what
-/// `prompts` names, with cross-entropy among its own classes, which is what papers write as scores
-/// of minus infinity for all earlier ones. At test all heads' scores stand side by side.
+/// Prompts of some kind and one linear head per task. A task trains its own head and the tensors
+/// that `prompts` returns, with cross-entropy among its own classes (in papers: earlier classes'
+/// scores set to minus infinity). At test time the heads' scores are concatenated.
 class PromptLearner : public Learner {
  public:
-  /// Where a fresh head begins: at the library's usual draw, or at zero.
+  /// How a new head is initialised: by the library's default, or with zeros.
   enum class Heads { drawn, zero };
-  /// The heads read features of `width`.
+  /// The heads read features of width `width`.
   PromptLearner(Setup setup, int64_t width, Heads begin = Heads::drawn);
 
   void begin_task(const Task& task, Trainer& trainer) final;
@@ -37,20 +37,20 @@ class PromptLearner : public Learner {
     Tensor features;  // [B,width]: what the heads read
     Tensor penalty;   // scalar, added to the cross-entropy; undefined: nothing
   };
-  /// A pass through the prompted network; `training` on a batch of the newest task.
+  /// A pass through the prompted network; `training`: on a batch of the newest task.
   virtual Prompted prompted(const Input& input, bool training) const = 0;
-  /// Makes what the task adds.
+  /// Creates the task's prompts.
   virtual void add_prompts(const Task&) {}
-  /// All tensors but the heads' that may train; those that take gradients do.
+  /// All trainable tensors except the heads; those that require gradients are trained.
   virtual std::vector<Tensor> prompts() = 0;
 
   const Backbone& backbone() const { return backbone_; }
-  /// The pre-trained network's feature of each sample: [B,D].
+  /// The pre-trained network's features of each sample: [B,D].
   Tensor query(const Input& input) const { return backbone_.features(input); }
   const Seeds& seeds() const { return seeds_; }
   const nn::TaskHeads& heads() const { return heads_; }
 
-  mutable Usage usage_;  // what was chosen in the evaluation since the newest task began
+  mutable Usage usage_;  // choices in evaluations since the newest task began
 
  private:
   Backbone& backbone_;

@@ -7,8 +7,8 @@
 
 namespace patina {
 
-/// Rows a task, of which only the newest task's train: the earlier ones are tensors of their own
-/// that take no gradients, so weight decay and momentum leave them alone too.
+/// Rows per task, of which only the newest task's are trained. Earlier rows are separate tensors
+/// without gradients, so weight decay and momentum do not change them either.
 struct TaskRows {
   std::vector<Tensor> parts;  // of task t: [n_t,...]
 

@@ -1,6 +1,6 @@
-// VPT (Jia et al., ECCV 2022): learned tokens beside the image's own adapt a frozen network. Here
-// as the lower bound among prompt methods: the same tokens follow each task in turn, and nothing is
-// done against forgetting.
+// VPT (Jia et al., ECCV 2022): learned tokens beside those of the image adapt a frozen network.
+// Here it is the lower bound among prompt methods: the same tokens are trained on one task after
+// the other, without any measure against forgetting.
 #include "patina/learners/prompt/prompt_learner.h"
 
 namespace patina {

@@ -1,5 +1,5 @@
-// Quadratic anchors: weights are pulled back to where they were, each as hard as it mattered. What
-// EWC, SI, MAS and RWalk share.
+// Quadratic penalties that pull weights back to earlier values, weighted by importance. Shared by
+// EWC, SI, MAS and RWalk.
 #pragma once
 
 #include <vector>
@@ -9,17 +9,17 @@
 
 namespace patina {
 
-/// Importances Ω and places θ* of a list of tensors. Tensors may have grown by rows since: those
-/// are free.
+/// Importances Ω and anchor values θ* for a list of tensors. Rows that were added to a tensor later
+/// are not penalised.
 struct Anchor {
   Weights importance, place;
 
   bool empty() const { return place.empty(); }
   /// gradient += strength Ω (θ - θ*).
   void pull(const std::vector<nn::NamedTensor>& tensors, double strength) const;
-  /// θ ← (θ + strength Ω θ*) / (1 + strength Ω): a step along that gradient, taken at its end.
-  /// Where strength is a learning rate times a penalty's weight it is the same step to first order,
-  /// and it overshoots for none.
+  /// θ ← (θ + strength Ω θ*) / (1 + strength Ω): an implicit step along that gradient. With
+  /// strength = learning rate times penalty weight, it equals the explicit step to first order, and
+  /// it never overshoots.
   void hold(const std::vector<nn::NamedTensor>& tensors, double strength) const;
   void state(Archive& a) {
     a("importance", importance);
@@ -27,27 +27,27 @@ struct Anchor {
   }
 };
 
-/// One anchor that pulls as two do together: their importances' sum, and the place between theirs.
-/// `b` has all tensors of `a`, with as many rows or more.
+/// One anchor equivalent to two: sums of importances and importance-weighted means of values. `b`
+/// has all tensors of `a`, with at least as many rows.
 Anchor joined(const Anchor& a, const Anchor& b);
 
-/// Σ -g Δθ over steps: how much each weight's way through them lowered the loss.
+/// Path integral Σ -g Δθ over steps: how much each weight's updates lowered the loss.
 class PathGain {
  public:
   Weights sum;
 
-  /// Begins a way of `tensors` at zero.
+  /// Starts a path of `tensors` at zero.
   void restart(const Weights& tensors);
-  /// Notes their gradients and places, before a step.
+  /// Stores gradients and values before a step.
   void before_step(const std::vector<nn::NamedTensor>& tensors);
-  /// Adds what the step gained.
+  /// Adds the contribution of the step.
   void after_step(const std::vector<nn::NamedTensor>& tensors);
 
  private:
-  Weights gradients_, before_;  // of the step in hand
+  Weights gradients_, before_;  // of the current step
 };
 
-/// a + b where b may have more rows, with zeros for those a lacks; both may be empty lists.
+/// a + b, where `b` may have more rows and `a` is padded with zeros. Both may be empty lists.
 Weights added(const Weights& a, const Weights& b);
 
 }  // namespace patina

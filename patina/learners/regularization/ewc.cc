@@ -1,7 +1,6 @@
-// Elastic weight consolidation: weights that earlier tasks' likelihoods depend on are held by
-// springs as stiff as their Fisher information.
-// Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks", PNAS 2017; online:
-// Schwarz et al., "Progress & Compress", ICML 2018.
+// Elastic weight consolidation: a quadratic penalty on changes of weights, weighted by their Fisher
+// information for earlier tasks. Kirkpatrick et al., "Overcoming catastrophic forgetting in neural
+// networks", PNAS 2017; online: Schwarz et al., "Progress & Compress", ICML 2018.
 #include "patina/learn/network_learner.h"
 #include "patina/learners/regularization/anchor.h"
 #include "patina/learners/regularization/fisher.h"
@@ -37,9 +36,10 @@ class Ewc : public NetworkLearner {
 
   Ewc(Setup setup, const Options& options) : NetworkLearner(setup), options_(options) {}
 
-  // L + λ/2 Σ_k Σ_i F_ki (θ_i - θ*_ki)² (their equation 3). The springs of all tasks together are
-  // one, to the mean of their ends. Adam, which scales each weight's step, has its gradient; after
-  // a step of plain descent, which it would throw off, it takes a step of its own.
+  // L + λ/2 Σ_k Σ_i F_ki (θ_i - θ*_ki)² (equation 3 of the paper). The penalties of all tasks are
+  // combined into one, towards the weighted mean of the tasks' weights. With Adam, which normalises
+  // each weight's step, the penalty is added to the gradient; plain descent could diverge with it,
+  // so there it gets an implicit step of its own.
   void after_backward(const Step& step) override {
     if (!step.descent) anchor_.pull(learned(), options_.strength);
   }
@@ -71,7 +71,8 @@ class Ewc : public NetworkLearner {
   }
 
  private:
-  // The mean over samples, each alone, of the squared gradient of log p(y | x).
+  // The mean over samples of the squared gradient of log p(y
+  // x), each computed alone.
   Weights information(const Dataset& data, Trainer& trainer, Random random) {
     const auto of = [&](const std::function<Tensor(const Tensor&, const Batch&)>& loss) {
       return diagonal_fisher({}, learned(), data, trainer, random, [&](const Batch& batch) {
@@ -96,7 +97,7 @@ class Ewc : public NetworkLearner {
     return sum;
   }
 
-  // A label for each sample from the network's prediction; which one depends on the sample alone.
+  // Draws a label per sample from the network's prediction; the draw depends on the sample only.
   static Tensor drawn(const Tensor& scores, const Batch& batch, Random random) {
     const Tensor sums = at::softmax(scores.detach(), -1).to(at::kDouble).cumsum(1);
     const auto samples = items_of(batch.sample());

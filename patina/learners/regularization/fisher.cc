@@ -25,7 +25,7 @@ Weights mean_of_gradients(const std::vector<nn::NamedTensor>& weights, const Dat
                           const std::function<Tensor(const Batch&)>& loss,
                           const std::function<void(const Tensor& sum, const Tensor& g)>& add) {
   Weights sums;
-  std::vector<Tensor> leaves, moved;  // `moved`: those of them that a gradient moves
+  std::vector<Tensor> leaves, moved;  // `moved`: the leaves that require a gradient
   for (const auto& item : weights) {
     sums.push_back(at::zeros_like(item.tensor.detach()));
     leaves.push_back(item.tensor);

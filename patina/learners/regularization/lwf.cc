@@ -1,5 +1,6 @@
-// Learning without forgetting: on the new task's samples the network is asked to repeat what it
-// said of the earlier classes before. Li and Hoiem, "Learning without Forgetting", ECCV 2016.
+// Learning without forgetting: on the new task's samples, the outputs for earlier classes are
+// distilled from the network before the task. Li and Hoiem, "Learning without Forgetting", ECCV
+// 2016.
 #include "patina/learn/network_learner.h"
 #include "patina/learners/replay/teacher.h"
 #include "patina/nn/losses.h"
@@ -25,7 +26,7 @@ class Lwf : public NetworkLearner {
   }
 
   // L = CE + λ_o T² KL(p_before ‖ p_now) over the earlier classes, both on the same view of a
-  // sample. Where the task is told, every earlier task's classes are a distribution of their own.
+  // sample. If the task is known at test time, each earlier task has a distribution of its own.
   Tensor loss(const Batch& batch, const Step&) override {
     const Tensor now = outputs(batch.input);
     Tensor loss = task_loss(now, batch.target);

@@ -1,6 +1,6 @@
-// Memory aware synapses: a weight matters as much as the network's output moves with it; no labels
-// are needed.
-// Aljundi et al., "Memory Aware Synapses: Learning what (not) to forget", ECCV 2018.
+// Memory aware synapses: a weight's importance is the sensitivity of the network's output to it; no
+// labels are needed. Aljundi et al., "Memory Aware Synapses: Learning what (not) to forget", ECCV
+// 2018.
 #include "patina/learn/network_learner.h"
 #include "patina/learners/regularization/anchor.h"
 #include "patina/learners/regularization/fisher.h"
@@ -26,7 +26,7 @@ class Mas : public NetworkLearner {
   // L + λ Σ Ω (θ - θ*)².
   void after_backward(const Step&) override { anchor_.pull(learned(), 2 * options_.strength); }
 
-  // Ω: the mean over samples, each alone, of |d ‖f(x)‖² / dθ| (their equations 2 and 3).
+  // Ω: the mean over samples of |d ‖f(x)‖² / dθ|, each alone (equations 2 and 3 of the paper).
   void end_task(const Task& task, Trainer& trainer) override {
     const auto weights = learned();
     Weights fresh = mean_of_gradients(

@@ -1,7 +1,6 @@
-// RecAdam: every step recalls where pre-training ended, at first above all and then less and less;
-// what is learned anew comes in as recall fades.
-// Chen et al., "Recall and Learn: Fine-tuning Deep Pretrained Language Models with Less
-// Forgetting", EMNLP 2020.
+// RecAdam: every step combines Adam's update with a pull towards the pre-trained weights; the pull
+// dominates at first and fades as the update's factor is annealed to one. Chen et al., "Recall and
+// Learn: Fine-tuning Deep Pretrained Language Models with Less Forgetting", EMNLP 2020.
 #include <algorithm>
 #include <cmath>
 
@@ -38,8 +37,8 @@ class RecAdam : public NetworkLearner {
 
   void after_backward(const Step&) override { before_ = copied(nn::trainable(backbone())); }
 
-  // θ ← θ + λ(t) Δθ - η (1 - λ(t)) γ (θ - θ*), with Δθ what Adam steps by (their algorithm 1); a
-  // head, which has nothing to recall, steps as Adam does. A pull ends where it pulls to.
+  // θ ← θ + λ(t) Δθ - η (1 - λ(t)) γ (θ - θ*), with Δθ Adam's update (algorithm 1 of the paper).
+  // The head has no pre-trained weights and takes Adam's step. A pull never goes beyond θ*.
   void after_step(const Batch&, const Step& step) override {
     NoGrad no_grad;
     const double learning = learning_part(step.before() + 1);
@@ -67,7 +66,7 @@ class RecAdam : public NetworkLearner {
 
   Options options_;
   Weights place_;   // θ* of the backbone's weights
-  Weights before_;  // the step in hand
+  Weights before_;  // before the current step
 };
 
 LearnerRow recadam_learner() {

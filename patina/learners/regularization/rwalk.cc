@@ -1,6 +1,6 @@
-// Riemannian walk: EWC's information, kept as a moving average while training, plus the path's gain
-// per distance walked, both measured where they happen.
-// Chaudhry et al., "Riemannian Walk for Incremental Learning", ECCV 2018.
+// Riemannian walk: EWC with the Fisher information as a moving average during training, plus the
+// path integral of the loss per distance in the Fisher metric. Chaudhry et al., "Riemannian Walk
+// for Incremental Learning", ECCV 2018.
 #include "patina/learn/network_learner.h"
 #include "patina/learners/regularization/anchor.h"
 #include "patina/ops.h"
@@ -48,7 +48,8 @@ class RWalk : public NetworkLearner {
     anchor_.pull(weights, 2 * options_.strength);
   }
 
-  // Every Δt steps: s ← s + max(0, -Σ g Δθ) / (½ F (θ_now - θ_then)² + ε) (their equation 8).
+  // Every Δt steps: s ← s + max(0, -Σ g Δθ) / (½ F (θ_now - θ_then)² + ε) (equation 8 of the
+  // paper).
   void after_step(const Batch&, const Step&) override {
     NoGrad no_grad;
     const auto weights = learned();
@@ -63,7 +64,7 @@ class RWalk : public NetworkLearner {
     }
   }
 
-  // Scores are halved at a task's end, and both parts brought to a common scale.
+  // At the end of a task scores are halved, and both parts are normalised to a common scale.
   void end_task(const Task&, Trainer&) override {
     NoGrad no_grad;
     const double f = largest(fisher_), s = largest(score_);
@@ -94,8 +95,8 @@ class RWalk : public NetworkLearner {
   Options options_;
   Anchor anchor_;
   Weights fisher_, score_, from_;
-  PathGain gain_;      // since the last score
-  int64_t steps_ = 0;  // of the task
+  PathGain gain_;      // since the last score update
+  int64_t steps_ = 0;  // in the task
 };
 
 LearnerRow rwalk_learner() {

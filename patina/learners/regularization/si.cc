@@ -1,5 +1,6 @@
-// Synaptic intelligence: a weight matters as much as its way through training lowered the loss.
-// Zenke, Poole and Ganguli, "Continual Learning Through Synaptic Intelligence", ICML 2017.
+// Synaptic intelligence: a weight's importance is how much its updates lowered the loss during
+// training. Zenke, Poole and Ganguli, "Continual Learning Through Synaptic Intelligence", ICML
+// 2017.
 #include "patina/learn/network_learner.h"
 #include "patina/learners/regularization/anchor.h"
 #include "patina/ops.h"
@@ -25,17 +26,18 @@ class Si : public NetworkLearner {
     path_.restart(start_);
   }
 
-  // The gradient of the task's loss alone, before the penalty c Σ Ω (θ - θ*)² adds its own.
+  // The gradient of the task's loss alone, before the gradient of the penalty c Σ Ω (θ - θ*)² is
+  // added.
   void after_backward(const Step&) override {
     const auto weights = learned();
     path_.before_step(weights);
     anchor_.pull(weights, 2 * options_.strength);
   }
 
-  // ω ← ω - g Δθ, with the step that was really made.
+  // ω ← ω - g Δθ, with Δθ the step that was actually taken.
   void after_step(const Batch&, const Step&) override { path_.after_step(learned()); }
 
-  // Ω ← Ω + ω / ((θ - θ_start)² + ξ) (their equation 5); a loss that rose matters nothing.
+  // Ω ← Ω + ω / ((θ - θ_start)² + ξ) (equation 5 of the paper); negative ω count as zero.
   void end_task(const Task&, Trainer&) override {
     NoGrad no_grad;
     const Weights now = copied(learned());
@@ -56,7 +58,7 @@ class Si : public NetworkLearner {
  private:
   Options options_;
   Anchor anchor_;
-  Weights start_;  // where the task began
+  Weights start_;  // weights at the start of the task
   PathGain path_;  // ω
 };
 

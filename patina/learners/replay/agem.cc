@@ -1,4 +1,4 @@
-// Averaged GEM: one drawn batch of all earlier tasks' memories stands for them.
+// Averaged GEM: a single random batch from the memories of all earlier tasks gives the constraint.
 // Chaudhry et al., "Efficient Lifelong Learning with A-GEM", ICLR 2019.
 #include "patina/learners/replay/projection_learner.h"
 #include "patina/ops.h"

@@ -1,6 +1,6 @@
-// COIL: what is known of some classes is carried to others as goods are, at the least cost between
-// class means: forwards to begin the heads of new classes, backwards to keep those of old ones.
-// Zhou, Ye and Zhan, "Co-Transport for Class-Incremental Learning", ACM Multimedia 2021.
+// COIL: head weights are transferred between classes by optimal transport between class means:
+// forward to initialise the rows of new classes, backward to preserve those of old ones. Zhou, Ye
+// and Zhan, "Co-Transport for Class-Incremental Learning", ACM Multimedia 2021.
 #include "patina/algebra/prototypes.h"
 #include "patina/algebra/transport.h"
 #include "patina/learn/class_tasks.h"
@@ -15,14 +15,14 @@ namespace patina {
 
 namespace {
 
-/// Of the last dimension, in the p-norm.
+/// Norms along the last dimension, in the p-norm.
 Tensor lengths(const Tensor& rows, double p = 2) {
   return at::linalg_vector_norm(rows, p, at::IntArrayRef{-1});
 }
 
-/// Rows for target classes from those of source classes, carried between their means by an optimal
-/// plan Γ: N γ Γᵀ W, with unit rows in W and γ such that rows keep their mean length. Costs are
-/// distances in the 3-norm. from [N,D], to [M,D], rows [N,D] -> [M,D].
+/// Head rows for target classes from those of source classes, transported between their means by an
+/// optimal plan Γ: N γ Γᵀ W, with unit rows in W and γ chosen such that rows keep their mean norm.
+/// Costs are distances in the 3-norm. from [N,D], to [M,D], rows [N,D] -> [M,D].
 Tensor carried(const Tensor& from, const Tensor& to, const Tensor& rows, double regularization) {
   NoGrad no_grad;
   const Tensor cost = lengths(from.unsqueeze(1) - to.unsqueeze(0), 3);
@@ -60,8 +60,9 @@ class Coil : public Learner {
     nn::freeze(backbone_, false);
   }
 
-  // Fresh rows begin as those of the classes seen, carried to the fresh ones. The authors' code
-  // reads the next task's samples for it at the end of a task; its own task's are there only now.
+  // The rows of new classes are initialised by transport from the classes seen. The authors' code
+  // does this at the end of a task, from the next task's samples; here these are available only
+  // when their task begins.
   void begin_task(const Task& task, Trainer& trainer) override {
     tasks_.add(task);
     if (task.index > 0) {
@@ -83,9 +84,9 @@ class Coil : public Learner {
     memory_.train_beside(*this, task, trainer);
   }
 
-  // λ KL_T + (1 - λ) CE with λ the part of classes that is old; and in the first epoch
-  //   w CE_T(fresh scores of the carried rows, fresh scores),
-  // in later ones  w (e/E)² CE_T(old network's scores, scores of rows carried back).
+  // λ KL_T + (1 - λ) CE, with λ the fraction of classes that are old; plus in the first epoch
+  // w CE_T(new classes' scores of the transported rows, new classes' scores),
+  // in later epochs  w (e/E)² CE_T(old network's scores, scores of rows transported back).
   Tensor loss(const Batch& batch, const Step& step) override {
     const Tensor features = backbone_.features(batch.input);
     const Tensor scores = head_(features);
@@ -134,14 +135,14 @@ class Coil : public Learner {
   }
 
  private:
-  // -mean Σ p log q of distributions at the temperature.
+  // -mean Σ p log q with both distributions at the given temperature.
   Tensor crossed(const Tensor& wanted, const Tensor& scores) const {
     const double t = options_.temperature;
     return nn::soft_cross_entropy(scores / t, at::softmax(wanted / t, 1));
   }
 
-  // Unit means of unit features of all classes seen, under the network as it is: old ones by the
-  // samples that are remembered. Nothing of a class stays at zero.
+  // Normalised means of normalised features of all classes seen, under the current network; old
+  // classes by their memory samples. A class without samples stays zero.
   Tensor class_means(const Dataset& samples, int64_t classes, Trainer& trainer) const {
     NoGrad no_grad;
     FeatureSet set = trainer.features(backbone_, samples);
@@ -152,7 +153,7 @@ class Coil : public Learner {
     return normalized(means);
   }
 
-  // Rows of the fresh classes, carried to the old ones.
+  // The rows of the new classes, transported to the old ones.
   Tensor carried_back(const Step& step) const {
     const Tensor means = class_means(*step.samples, head_.classes(), *step.trainer);
     return carried(means.slice(0, tasks_.known()), means.slice(0, 0, tasks_.known()),
@@ -163,10 +164,10 @@ class Coil : public Learner {
   Seeds seeds_;
   Options options_;
   nn::CosineHead head_;
-  TeacherWith<nn::CosineHead> teacher_;  // within a task but the first
-  Tensor forward_, backward_;  // rows carried to the fresh classes, and back to the old ones
+  TeacherWith<nn::CosineHead> teacher_;  // during every task but the first
+  Tensor forward_, backward_;  // rows transported to the new classes, and back to the old ones
   HerdedMemory memory_;
-  Tensor remembered_means_;  // [K,D] where they predict
+  Tensor remembered_means_;  // [K,D], if predictions use them
   ClassTasks tasks_;
 };
 

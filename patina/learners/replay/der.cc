@@ -1,7 +1,6 @@
-// DER: every task adds a network of its own, which begins as the one before; earlier ones stay as
-// they are, and one head reads the features of all.
-// Yan, Xie and He, "DER: Dynamically Expandable Representation for Class Incremental Learning",
-// CVPR 2021.
+// DER: every task adds a network, initialised with the previous one; earlier networks are frozen,
+// and one head reads the concatenated features of all. Yan, Xie and He, "DER: Dynamically
+// Expandable Representation for Class Incremental Learning", CVPR 2021.
 #include "patina/learners/replay/der.h"
 
 #include <fmt/format.h>
@@ -41,7 +40,7 @@ void Der::unfreeze(Backbone& newest) {
   nn::freeze(newest, false);
 }
 
-// A head's earlier rows keep what they know of earlier features, and know nothing of the new ones.
+// Old rows of the head keep their weights for old features and get zeros for the new ones.
 void Der::begin_task(const Task& task, Trainer&) {
   tasks_.add(task);
   if (task.index > 0) {
@@ -74,7 +73,7 @@ Tensor Der::loss(const Batch& batch, const Step&) {
   return loss + nn::cross_entropy(auxiliary_(parts.back()), fresh) * options_.auxiliary;
 }
 
-// Until the next task the newest network is frozen too, so that its features can be kept.
+// Until the next task the newest network is frozen too, so that its features can be cached.
 void Der::end_task(const Task& task, Trainer& trainer) {
   nn::freeze(newest_);
   FeatureSet set;
@@ -89,7 +88,7 @@ void Der::end_task(const Task& task, Trainer& trainer) {
 
 Tensor Der::scores(const Question& asked) const {
   NoGrad no_grad;
-  return head_(at::cat(Der::features(asked.input), 1));  // each network as a whole
+  return head_(at::cat(Der::features(asked.input), 1));  // not virtual: each network as a whole
 }
 
 std::vector<ParamGroup> Der::trainable() {

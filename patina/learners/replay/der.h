@@ -1,4 +1,4 @@
-// DER, for MEMO, which gives a task less of its own. What it is stands in der.cc.
+// DER, as the base of MEMO, which adds less per task. See der.cc.
 #pragma once
 
 #include <memory>
@@ -35,13 +35,13 @@ class Der : public Learner {
   void state(Archive& a) override;
 
  protected:
-  /// The newest network as it is now, for good: frozen.
+  /// A frozen copy of the newest network.
   virtual std::unique_ptr<Backbone> kept() const;
-  /// What a kept network has of its own.
+  /// Saves or loads the task-specific part of a frozen network.
   virtual void state_of(Archive& a, const std::string& key, Backbone& network);
-  /// Unfreezes what a task after the first trains of the newest network.
+  /// Unfreezes the part of the newest network that is trained from the second task on.
   virtual void unfreeze(Backbone& newest);
-  /// Features by each kept network and, with a graph, by the newest: [B,D] each.
+  /// Features of each frozen network and, with a graph, of the newest: [B,D] each.
   virtual std::vector<Tensor> features(const Input& input) const;
 
   Backbone& newest() const { return newest_; }

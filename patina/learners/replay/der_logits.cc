@@ -1,5 +1,6 @@
-// DER: remembered samples are replayed by the scores they had alone. Buzzega et al., NeurIPS 2020.
-// "der" itself is the field's name of the expandable network of CVPR 2021.
+// DER, Dark Experience Replay: memory samples are replayed by their stored scores alone. Buzzega et
+// al., NeurIPS 2020. The name "der" is used for the expandable networks of CVPR 2021, as usual in
+// the field.
 #include "patina/learners/replay/derpp.h"
 
 namespace patina {

@@ -1,5 +1,5 @@
-// DER++: the memory keeps the scores a sample had when it was met; the network is asked to repeat
-// them, and the labels of others. Buzzega et al., NeurIPS 2020.
+// DER++: the memory stores the scores a sample had when it was observed; the network is trained to
+// reproduce them, and on the labels of other memory samples. Buzzega et al., NeurIPS 2020.
 #include "patina/learners/replay/derpp.h"
 
 #include "patina/ops.h"
@@ -15,7 +15,7 @@ void DerPlusPlus::Options::bind(Fields& f) {
 DerPlusPlus::DerPlusPlus(Setup setup, const Options& options)
     : ReplayLearner(setup, options), options_(options) {}
 
-// L = CE(x, y) + α MSE(f(x'), z') + β CE(f(x''), y''), two draws (their equation 6).
+// L = CE(x, y) + α MSE(f(x'), z') + β CE(f(x''), y''), two draws (equation 6 of the paper).
 Tensor DerPlusPlus::loss(const Batch& batch, const Step& step) {
   const Tensor outputs = this->outputs(batch.input);
   met_ = outputs.detach();
@@ -27,7 +27,7 @@ Tensor DerPlusPlus::loss(const Batch& batch, const Step& step) {
   return loss;
 }
 
-// MSE(f(x'), z'). A head that has grown since is compared on the classes z' knows.
+// MSE(f(x'), z'), over the classes in z' if the head has grown since.
 Tensor DerPlusPlus::dark_loss(const Replayed& past) const {
   const Tensor outputs = this->outputs(past.batch.input);
   Tensor before = at::zeros_like(outputs.detach()), known = at::zeros_like(before);

@@ -1,4 +1,4 @@
-// DER++, for DER, which asks for less. What it is stands in derpp.cc.
+// DER++, as the base of DER, which has no label loss. See derpp.cc.
 #pragma once
 
 #include <vector>
@@ -26,11 +26,11 @@ class DerPlusPlus : public ReplayLearner {
   Tensor dark_loss(const Replayed& past) const;
 
   Options options_;
-  std::vector<Tensor> scores_;  // by slot: [classes seen then]
+  std::vector<Tensor> scores_;  // per slot: [classes seen then]
   Tensor met_;                  // scores of the current batch, before its step
 };
 
-/// How both train, and what both say of themselves.
+/// The training options and descriptions that both share.
 LearnerRow dark_replay(LearnerRow row);
 
 }  // namespace patina

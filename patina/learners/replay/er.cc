@@ -1,4 +1,4 @@
-// Experience replay: every step learns the batch and as many samples of a small memory together.
+// Experience replay: every step trains on the batch and as many samples of a small memory together.
 // Chaudhry et al., "On Tiny Episodic Memories in Continual Learning", 2019.
 #include "patina/learners/replay/replay_learner.h"
 
@@ -12,7 +12,8 @@ class Er : public ReplayLearner {
 
   Er(Setup setup, const Options& options) : ReplayLearner(setup, options) {}
 
-  // The mean over both: every sample counts the same. One pass, so that batch norms see both.
+  // The mean over both: every sample counts the same. One forward pass, so that batch norms see
+  // both.
   Tensor loss(const Batch& batch, const Step& step) override {
     if (memory().size() == 0) return NetworkLearner::loss(batch, step);
     return NetworkLearner::loss(batch.joined(replay(batch.size(), step).batch), step);

@@ -1,5 +1,5 @@
-// ER with asymmetric cross-entropy: new samples compete among their own batch's classes only, so
-// that they do not push the features of earlier classes away; remembered ones among all.
+// ER with asymmetric cross-entropy: for new samples only the classes of their batch compete, so
+// that they do not displace the features of earlier classes; for memory samples all classes do.
 // Caccia et al., "New Insights on Reducing Abrupt Representation Change in Online Continual
 // Learning", ICLR 2022.
 #include <limits>
@@ -18,7 +18,7 @@ class ErAce : public ReplayLearner {
 
   ErAce(Setup setup, const Options& options) : ReplayLearner(setup, options) {}
 
-  // L = CE over the classes of the batch + CE of remembered samples over all (their equation 3).
+  // L = CE over the batch's classes + CE of memory samples over all (equation 3 of the paper).
   Tensor loss(const Batch& batch, const Step& step) override {
     const Tensor outputs = this->outputs(batch.input);
     Tensor absent = at::ones({outputs.size(1)}, at::kBool);

@@ -1,7 +1,6 @@
-// FOSTER: a second network learns what the first cannot say, as gradient boosting adds a learner to
-// fit what is left; then both are distilled into one.
-// Wang et al., "FOSTER: Feature Boosting and Compression for Class-Incremental Learning", ECCV
-// 2022.
+// FOSTER: as in gradient boosting, a second network learns the residual of the first; then both are
+// distilled into one. Wang et al., "FOSTER: Feature Boosting and Compression for Class-Incremental
+// Learning", ECCV 2022.
 #include <cmath>
 
 #include "patina/learn/class_tasks.h"
@@ -52,7 +51,8 @@ class Foster : public Learner {
     const auto classes = int64_t(task.seen.size());
     Random random = seeds_("head", uint64_t(task.index));
     if (task.index > 0) {
-      // The student, where there is one, is the old network, and the new one begins as its copy.
+      // The student of the previous task, if any, becomes the old network, and the new one starts
+      // as its copy.
       if (student_) {
         assign(nn::tensors(newest_), weights_of(*student_));
         head_ = std::exchange(student_head_, {});
@@ -125,8 +125,8 @@ class Foster : public Learner {
   }
 
  private:
-  // CE(z / w(β₁), y) + CE(own(f_new), y) + λ KL_T(old(x) ‖ z_old): the scores of both networks'
-  // features, those of the new one's alone, and what was known.
+  // CE(z / w(β₁), y) + CE(own(f_new), y) + λ KL_T(old(x) ‖ z_old): scores from both networks'
+  // features, scores from the new network's alone, and distillation of the old ones.
   Tensor boosting(const Batch& batch) {
     const auto [old, own, scores] = boosted(batch.input);
     const double t = options_.temperature;
@@ -157,7 +157,8 @@ class Foster : public Learner {
   }
   Tensor said(const Input& input) const { return student_head_(student_->features(input)); }
 
-  // w_c = (1 - β) / (1 - β^n_c), scaled to a mean of one, of n_c samples to learn from.
+  // w_c = (1 - β) / (1 - β^n_c), scaled to mean one; n_c is the number of training samples of class
+  // c.
   void weigh(const Task& task) {
     std::vector<int64_t> counts(task.seen.size());
     const Dataset samples = memory_.beside(task);
@@ -175,12 +176,12 @@ class Foster : public Learner {
   Seeds seeds_;
   Options options_;
   Teacher old_;                        // from the second task on
-  nn::LinearHead head_, own_;          // over the features of both networks, of the newest alone
+  nn::LinearHead head_, own_;          // on the features of both networks, and of the newest alone
   std::unique_ptr<Backbone> student_;  // from a task's compression to the next task
   nn::LinearHead student_head_;
   HerdedMemory memory_;
   ClassTasks tasks_;
-  Tensor boost_weights_, compress_weights_;  // of each class, [K], while a task is fitted
+  Tensor boost_weights_, compress_weights_;  // per class, [K], while a task is fitted
 };
 
 LearnerRow foster_learner() {

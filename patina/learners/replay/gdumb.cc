@@ -1,7 +1,6 @@
-// GDumb: stores samples so that classes are balanced, and learns nothing until it is asked; then it
-// trains a fresh network on the memory alone. A yardstick more than a method.
-// Prabhu et al., "GDumb: A Simple Approach that Questions Our Progress in Continual Learning", ECCV
-// 2020.
+// GDumb: stores a class-balanced memory and learns nothing until evaluation; then it trains a fresh
+// network on the memory alone. Meant as a baseline. Prabhu et al., "GDumb: A Simple Approach that
+// Questions Our Progress in Continual Learning", ECCV 2020.
 #include <algorithm>
 #include <cmath>
 
@@ -16,11 +15,11 @@ namespace patina {
 
 namespace {
 
-/// A rectangle of every image from another image of the batch, and how much of the image it leaves:
-/// that part is uniform in [0,1), and the rectangle is cut off at the borders (Yun et al.,
+/// Replaces a rectangle of every image by that of another image of the batch. The fraction of the
+/// image that remains is uniform in [0,1); rectangles are clipped at the borders (Yun et al.,
 /// "CutMix", ICCV 2019, with α = 1).
 struct CutMix {
-  Tensor pixels, partner;  // [B,3,H,W]; [B], the rows that the rectangles are from
+  Tensor pixels, partner;  // [B,3,H,W]; [B], the row each rectangle comes from
   double left = 1;
 
   CutMix(const Tensor& from, Random random) : pixels(from.clone()) {
@@ -34,7 +33,7 @@ struct CutMix {
     };
     const auto [top, bottom] = span(height);
     const auto [first, last] = span(width);
-    // By name: clang 14 captures no structured binding.
+    // Captured by name: clang 14 cannot capture a structured binding.
     const auto cut = [top = top, bottom = bottom, first = first, last = last](const Tensor& t) {
       return t.slice(2, top, bottom).slice(3, first, last);
     };
@@ -82,7 +81,7 @@ class GDumb : public NetworkLearner {
                      Seeds(seeds()("training", uint64_t(trained_after_)).bits()));
   }
 
-  // Of a mixed batch each of the two classes counts as much as there is of it.
+  // In a CutMix batch each of the two classes is weighted by its fraction of the image.
   Tensor loss(const Batch& batch, const Step& step) override {
     Random random = seeds()(fmt::format("cutmix {}", trained_after_), uint64_t(step.before()));
     if (batch.input.is_text() || !random.chance(options_.cutmix))

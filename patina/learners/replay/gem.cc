@@ -1,6 +1,6 @@
-// Gradient episodic memory: a step may not raise the loss on the memory of any earlier task; of all
-// steps that obey, the one nearest to the gradient is taken.
-// Lopez-Paz and Ranzato, "Gradient Episodic Memory for Continual Learning", NeurIPS 2017.
+// Gradient episodic memory: a step must not increase the loss on the memory of any earlier task;
+// the gradient is projected onto the nearest one that satisfies this. Lopez-Paz and Ranzato,
+// "Gradient Episodic Memory for Continual Learning", NeurIPS 2017.
 #include "patina/learners/replay/projection_learner.h"
 #include "patina/ops.h"
 

@@ -1,4 +1,4 @@
-// A herded memory that shrinks with the classes: what iCaRL keeps, and those who follow it.
+// A herded memory whose size per class shrinks as classes are added: iCaRL and its successors.
 #pragma once
 
 #include "patina/learn/trainer.h"
@@ -18,17 +18,17 @@ class HerdedMemory {
   HerdedMemory(const HerdedMemoryOptions& options, const SampleLoader& samples)
       : options_(options), samples_(samples) {}
 
-  /// A task's samples, then all that are remembered.
+  /// A task's samples, then all memory samples.
   Dataset beside(const Task& task) const;
-  /// So many epochs on those, the training options' by default.
+  /// Trains on those, by default for the configured number of epochs.
   void train_beside(Learner& learner, const Task& task, Trainer& trainer) const {
     train_beside(learner, task, trainer, trainer.options().epochs);
   }
   void train_beside(Learner& learner, const Task& task, Trainer& trainer, int64_t epochs) const;
-  /// Takes the task's fresh classes in, by the features of its samples in their order, and gives up
-  /// what is too much of the others.
+  /// Adds the task's new classes, herded by the features of its samples (in their order), and
+  /// reduces the other classes to the new size.
   void update(const Task& task, const FeatureSet& set);
-  /// The mean of each class's remembered samples, by unit features: [K,D].
+  /// The mean of each class's memory samples, from normalised features: [K,D].
   Tensor means(const Backbone& network, Trainer& trainer) const;
   void state(Archive& a) { memory_.state(a); }
 

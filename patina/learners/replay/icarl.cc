@@ -1,6 +1,6 @@
-// iCaRL: a herded memory is trained on beside every task's samples, what the network said before is
-// repeated, and a sample is of the class whose remembered samples' mean is nearest.
-// Rebuffi et al., "iCaRL: Incremental Classifier and Representation Learning", CVPR 2017.
+// iCaRL: trains on every task's samples together with a herded memory, distills the previous
+// network's outputs, and classifies by the nearest mean of a class's memory samples. Rebuffi et
+// al., "iCaRL: Incremental Classifier and Representation Learning", CVPR 2017.
 #include "patina/learn/network_learner.h"
 #include "patina/learners/replay/herded_memory.h"
 #include "patina/learners/replay/teacher.h"
@@ -52,7 +52,7 @@ class ICarl : public NetworkLearner {
     if (options_.loss == "pilot") {
       Tensor loss = task_loss(now, batch.target);
       if (!teacher_) return loss;
-      const double t = options_.temperature;  // theirs lacks the factor T²
+      const double t = options_.temperature;  // LAMDA-PILOT omits the factor T²
       return loss + nn::distillation(now.slice(1, 0, before.size(1)), before, t) / (t * t);
     }
     Tensor wanted = at::one_hot(batch.target, now.size(1)).to(at::kFloat);
@@ -67,7 +67,7 @@ class ICarl : public NetworkLearner {
     if (options_.predict == "means") means_ = memory_.means(backbone(), trainer);
   }
 
-  // Minus the squared distance of unit features to the means' directions, up to a constant.
+  // Minus the squared distance of normalised features to the normalised means, up to a constant.
   Tensor scores(const Question& asked) const override {
     if (options_.predict == "head") return NetworkLearner::scores(asked);
     NoGrad no_grad;

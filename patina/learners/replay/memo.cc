@@ -1,7 +1,6 @@
-// MEMO: the last block of a vision transformer is what tasks need of their own; those before it
-// serve all. Every task adds a last block, and one head reads all of them.
-// Zhou et al., "A Model or 603 Exemplars: Towards Memory-Efficient Class-Incremental Learning",
-// ICLR 2023.
+// MEMO: tasks share all blocks of a vision transformer but the last. Every task adds a last block
+// of its own, and one head reads the concatenated outputs. Zhou et al., "A Model or 603 Exemplars:
+// Towards Memory-Efficient Class-Incremental Learning", ICLR 2023.
 #include "patina/adapt/per_sample.h"
 #include "patina/base/error.h"
 #include "patina/learners/replay/der.h"
@@ -23,7 +22,7 @@ class Memo : public Der {
   }
 
  private:
-  // What a task has of its own: the last block and the norms after it.
+  // The task-specific part: the last block and the norms after it.
   bool is_own(const std::string& name) const {
     if (name.starts_with("blocks.")) return name.starts_with(fmt::format("blocks.{}.", last_));
     return name.find("norm.") != std::string::npos;
@@ -35,7 +34,7 @@ class Memo : public Der {
     return own;
   }
 
-  // What is its own is copied, all else is the newest network's.
+  // Copies the task-specific part; everything else is shared with the newest network.
   std::unique_ptr<Backbone> kept() const override {
     auto network = newest().clone();
     nn::freeze(*network);
@@ -55,7 +54,7 @@ class Memo : public Der {
     for (auto& item : own_tensors(newest)) item.tensor.requires_grad_(true);
   }
 
-  // Blocks that all networks share are passed once.
+  // The shared blocks are computed once.
   std::vector<Tensor> features(const Input& input) const override {
     if (earlier().empty()) return {newest().features(input)};
     adapt::KeptTokens entering(last_);
@@ -67,7 +66,7 @@ class Memo : public Der {
     return parts;
   }
 
-  int last_;  // block
+  int last_;  // index of the last block
 };
 
 LearnerRow memo_learner() {

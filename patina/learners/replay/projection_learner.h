@@ -1,5 +1,5 @@
-// Methods that keep samples of every task apart and let no step go against what they say: the
-// memory of GEM and A-GEM.
+// Methods that store samples of every task separately and project gradients so that no step
+// conflicts with them: the memory of GEM and A-GEM.
 #pragma once
 
 #include "patina/learn/network_learner.h"
@@ -24,18 +24,18 @@ class ProjectionLearner : public NetworkLearner {
   void state(Archive& a) override;
 
  protected:
-  /// The gradient to step along, given the batch's; only called when there are earlier tasks.
+  /// The projection of the batch's gradient; only called from the second task on.
   virtual Tensor projected(const Tensor& gradient, const Step& step) = 0;
-  /// The gradient of the loss on some samples of earlier tasks' memories.
+  /// The gradient of the loss on samples from earlier tasks' memories.
   Tensor gradient_on(const SampleHandles& samples, const Step& step, uint64_t draw);
-  /// Memories of the earlier tasks.
+  /// The memories of the earlier tasks.
   std::vector<const SampleMemory*> past() const;
 
  private:
   ProjectionOptions options_;
   SampleMemory::Policy policy_;
   const SampleLoader& samples_;
-  std::vector<SampleMemory> memories_;  // of each task, the newest last
+  std::vector<SampleMemory> memories_;  // per task, the newest last
 };
 
 }  // namespace patina

@@ -1,4 +1,4 @@
-// The network as a task found it, which methods ask what it said before.
+// The network before the current task, as a teacher for distillation.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace patina {
 
-/// A frozen copy of a network and its head; nothing until it is taken.
+/// A frozen copy of a network and its head; empty until the copy is made.
 template <class Head>
 class TeacherWith {
  public:
@@ -23,12 +23,12 @@ class TeacherWith {
   void release() { network_.reset(); }
   const Backbone& network() const { return *network_; }
   const Head& head() const { return head_; }
-  /// Scores over the classes it knew, without a graph: [B,K_before].
+  /// Scores over the classes known then, without a graph: [B,K_before].
   Tensor operator()(const Input& input) const {
     NoGrad no_grad;
     return head_(network_->features(input));
   }
-  /// `network` and `head` are those to take where a state is loaded.
+  /// `network` and `head` provide the structure when a state is loaded.
   void state(Archive& a, const Backbone& network, const Head& head) {
     bool taken = bool(*this);
     a("teacher.taken", taken);

@@ -1,6 +1,6 @@
 // APER, formerly ADAM (Zhou et al., IJCV 2024): the network is adapted to the first task and
-// frozen; features of the pre-trained and of the adapted network, side by side, make prototypes,
-// and a sample belongs to the class whose prototype has the largest cosine.
+// frozen. Prototypes are class means of the concatenated features of the pre-trained and the
+// adapted network; a sample belongs to the class whose prototype has the largest cosine.
 #include "patina/algebra/prototypes.h"
 #include "patina/learners/representation/first_session.h"
 #include "patina/ops.h"

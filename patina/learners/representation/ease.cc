@@ -1,9 +1,10 @@
 // EASE (Zhou et al., "Expandable Subspace Ensemble for Pre-Trained Model-Based Class-Incremental
-// Learning", CVPR 2024): each task trains an adapter of its own, whose features span a subspace of
-// their own. A class has a prototype in every subspace: its mean feature where its samples passed,
-// and where they are gone, in subspaces of later tasks, a mixture of later classes' prototypes that
-// are as similar to it as in its own subspace. A sample belongs to the class of the largest sum of
-// cosines, its own subspace's weighing most.
+// Learning", CVPR 2024): each task trains an adapter of its own, whose features form a subspace. A
+// class has a prototype in every subspace. In its own and earlier subspaces it is the class's mean
+// feature; in those of later tasks, for which its samples are no longer available, it is a
+// combination of later classes' prototypes, weighted by their similarity to the class in its own
+// subspace. A sample belongs to the class with the largest sum of cosines, in which the class's own
+// subspace has the largest weight.
 #include "patina/algebra/prototypes.h"
 #include "patina/learn/class_tasks.h"
 #include "patina/learn/learner.h"
@@ -46,7 +47,7 @@ class Ease : public Learner {
     head_.grow(int64_t(task.fresh.size()), backbone_.width(), random);
   }
 
-  // Cross-entropy of a cosine head over the task's own classes.
+  // Cross-entropy of a cosine head among the task's own classes.
   Tensor loss(const Batch& batch, const Step&) override {
     const Tensor features = adapters_.features(batch.input, adapters_.size() - 1);
     return nn::cross_entropy(head_(features), batch.target - tasks_.known());
@@ -62,8 +63,8 @@ class Ease : public Learner {
     add_prototypes(task, trainer);
   }
 
-  // Σ_j w_ij cos(f_j(x), P_j,c) of class c of task i, with w_ii = 1 and w_ij = α / (T - 1), and
-  // with β for the pre-trained network.
+  // Σ_j w_ij cos(f_j(x), P_j,c) for class c of task i, with w_ii = 1 and w_ij = α / (T - 1); β for
+  // the pre-trained network.
   Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
     const size_t tasks = prototypes_.size();
@@ -87,7 +88,7 @@ class Ease : public Learner {
   }
 
  private:
-  // Rows of a task's classes in one row a class.
+  // The rows of a task's classes, from one row per class.
   Tensor of_task(const Tensor& rows, size_t task) const {
     return rows.slice(0, tasks_.first(task), tasks_.first(task + 1));
   }
@@ -107,8 +108,8 @@ class Ease : public Learner {
           with_rows(pretrained_, class_means(trainer.features(backbone_, *task.train), task.fresh));
   }
 
-  // The prototypes of task i's classes in subspace j, by what classes from task j on, which have
-  // means in both, have in common with them in subspace i.
+  // Estimates the prototypes of task i's classes in subspace j from the classes from task j on,
+  // which have means in both subspaces, by their similarity in subspace i.
   void complement(size_t i, size_t j) {
     const auto later = [&](size_t subspace) {
       return prototypes_[subspace].slice(0, tasks_.first(j));
@@ -123,7 +124,7 @@ class Ease : public Learner {
   nn::CosineHead head_;  // while a task is trained
   ClassTasks tasks_;
   std::vector<Tensor> prototypes_;  // [K,D] in each task's subspace
-  Tensor pretrained_;               // [K,D] of the pre-trained network, with β
+  Tensor pretrained_;               // [K,D] of the pre-trained network, if β is used
 };
 
 LearnerRow ease_learner() {

@@ -1,7 +1,7 @@
 // FeCAM (Goswami et al., NeurIPS 2023): each class is a Gaussian in the frozen feature space; a
 // sample belongs to the class with the smallest Mahalanobis distance, between normalised features
-// and under the class's shrunk covariance turned into a correlation matrix. The network is adapted
-// to the first task before, as APER's.
+// and with the correlation matrix of the class's shrunk covariance. The network is adapted to the
+// first task before, as in APER.
 #include "patina/algebra/gaussians.h"
 #include "patina/algebra/prototypes.h"
 #include "patina/learners/representation/first_session.h"
@@ -45,8 +45,8 @@ class FeCam : public FirstSessionLearner {
     }
   }
 
-  // The correlation matrix R of a shrunk covariance [D,D]. One sample has no covariance: then the
-  // shrinkage alone remains.
+  // The correlation matrix R of a shrunk covariance [D,D]. For a single sample only the shrinkage
+  // remains.
   Tensor correlation(const Tensor& covariance) const {
     const Tensor shrunk = covariance + shrinkage_ * at::eye(covariance.size(0), at::kDouble);
     const Tensor deviation = shrunk.diagonal().sqrt();

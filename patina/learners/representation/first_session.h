@@ -1,6 +1,7 @@
-// First-session adaptation: the network is adapted to the first task and then frozen, so that what
-// follows is closed form on its features. Zhou et al., "Revisiting class-incremental learning with
-// pre-trained models", IJCV 2024 (APER, formerly ADAM); RanPAC and FeCAM begin with the same.
+// First-session adaptation: the network is adapted to the first task and then frozen; everything
+// after that is closed form on its features. Zhou et al., "Revisiting class-incremental learning
+// with pre-trained models", IJCV 2024 (APER, formerly ADAM); also the first step of RanPAC and
+// FeCAM.
 #pragma once
 
 #include <memory>
@@ -23,8 +24,8 @@ struct FirstSessionOptions {
   void bind(Fields& f);
 };
 
-/// A method that trains an adaptation and a cosine head on the first task, with cross-entropy,
-/// drops the head, and from then on learns every task, the first included, from frozen features.
+/// Base for methods that train an adaptation and a cosine head on the first task by cross-entropy,
+/// drop the head, and learn every task, including the first, from frozen features.
 class FirstSessionLearner : public Learner {
  public:
   FirstSessionLearner(Setup setup, const FirstSessionOptions& options);
@@ -36,12 +37,12 @@ class FirstSessionLearner : public Learner {
   void state(Archive& a) override;
 
  protected:
-  /// Learns a task from features of the network as it now is.
+  /// Learns a task from features of the current network.
   virtual void learn(const Task& task, Trainer& trainer) = 0;
 
   /// Whether there is an adapted network beside the pre-trained one.
   bool adapts() const { return options_.adaptation != "none"; }
-  /// Features of the pre-trained network, and of the adapted one; the same where nothing adapts.
+  /// Features of the pre-trained and of the adapted network; equal without adaptation.
   Tensor pretrained(const Input& input) const { return backbone_.features(input); }
   Tensor adapted(const Input& input) const;
   FeatureSet pretrained(const Dataset& data, Trainer& trainer) const;
@@ -57,8 +58,8 @@ class FirstSessionLearner : public Learner {
   Backbone& backbone_;
   Seeds seeds_;
   FirstSessionOptions options_;
-  std::unique_ptr<nn::Adaptation> adaptation_;  // null: none, or the whole network is tuned
-  std::unique_ptr<Backbone> tuned_;             // "finetune": a copy that is trained
+  std::unique_ptr<nn::Adaptation> adaptation_;  // null: none, or the whole network is fine-tuned
+  std::unique_ptr<Backbone> tuned_;             // "finetune": the copy that is trained
   nn::CosineHead head_;                         // while the first task is trained
   bool training_ = false;
 };

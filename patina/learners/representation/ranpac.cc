@@ -1,6 +1,6 @@
-// RanPAC (McDonnell et al., NeurIPS 2023): the network is adapted to the first task and frozen. Its
-// features pass a fixed random projection and a ReLU; in that wider space a ridge regression onto
-// one-hot targets, whose sums grow with every task, separates classes that overlap in feature
+// RanPAC (McDonnell et al., NeurIPS 2023): the network is adapted to the first task and frozen. A
+// fixed random projection and a ReLU expand its features; in the wider space a ridge regression
+// onto one-hot targets, with sums updated at every task, separates classes that overlap in feature
 // space. Scores are linear, as in the paper.
 #include <cmath>
 
@@ -65,8 +65,8 @@ class RanPac : public FirstSessionLearner {
     weights_ = ridge_.solve(penalty_);
   }
 
-  // Fits on the first samples of the task in random order, and takes the penalty with the smallest
-  // squared error on the rest.
+  // Fits on the first samples of the task in random order, and selects the penalty with the
+  // smallest squared error on the rest.
   double best_penalty(const Tensor& h, const Tensor& targets, int task) const {
     std::vector<double> grid;
     for (int64_t power = options_.grid_low; power <= options_.grid_high; ++power)
@@ -78,7 +78,7 @@ class RanPac : public FirstSessionLearner {
     return choose_penalty(grid, trial(h, targets, order, fitted));
   }
 
-  // The task's own classes are enough: for every other one both outputs and predictions are zero.
+  // Only the task's own classes: for every other one both outputs and predictions are zero.
   RidgeTrial trial(const Tensor& h, const Tensor& targets, const Tensor& order,
                    int64_t fitted) const {
     const Tensor all = at::one_hot(targets.index_select(0, order)).to(at::kDouble);

@@ -1,8 +1,8 @@
 // SLCA (Zhang et al., ICCV 2023): the whole network is fine-tuned with a learning rate a hundred
-// times smaller than the heads', each task's head on its own classes. As old classes never met new
-// ones, all heads are then aligned on features drawn from a Gaussian a class, with scores
-// normalised by task; the aligned heads score, and the next task begins with those that were
-// trained.
+// times smaller than that of the heads, each task's head among its own classes. Since heads of
+// different tasks were never trained together, all are then aligned on features sampled from one
+// Gaussian per class, with scores normalised per task. The aligned heads are used for scoring; the
+// next task continues with the heads before alignment.
 #include "patina/learners/representation/slca.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// SLCA, for the methods that build on it: SLCA++, CoMA, CoFiMA. What it is stands in slca.cc.
+// SLCA, as the base of SLCA++, CoMA and CoFiMA. See slca.cc.
 #pragma once
 
 #include "patina/learners/baseline/sequential.h"
@@ -7,7 +7,7 @@
 
 namespace patina {
 
-/// What its descendants take over, too.
+/// The options that derived methods share.
 struct SlcaOptions {
   double backbone_lr_factor = 0.01;
   double temperature = 0.1;
@@ -16,7 +16,7 @@ struct SlcaOptions {
   void bind(Fields& f);
 };
 
-/// The paper's for CIFAR-100.
+/// The paper's options for CIFAR-100.
 TrainingOptions slca_training();
 
 class Slca : public SequentialLearner {
@@ -33,15 +33,15 @@ class Slca : public SequentialLearner {
   void state(Archive& a) override;
 
  protected:
-  /// Between training and the class Gaussians: merging. All heads take gradients.
+  /// Called between training and the class Gaussians, for merging. All heads require gradients.
   virtual void consolidate(const Task&, Trainer&) {}
-  /// Trains all heads on features drawn from the Gaussians.
+  /// Trains all heads on features sampled from the Gaussians.
   virtual void align_heads(Random random);
 
-  /// `align` with these options; the loss is that of drawn features [B,D] after `change`.
+  /// Calls `align` with these options; the loss reads the sampled features [B,D] after `change`.
   void align_on(Random random, std::span<const double> scales,
                 const std::function<Tensor(const Tensor& drawn, const Tensor& targets)>& change);
-  /// The backbone's tensors, then weight and bias of each task's head: a task only adds at the end.
+  /// The backbone's tensors, then weight and bias of each task's head, so that a task appends only.
   std::vector<nn::NamedTensor> network();
 
  private:

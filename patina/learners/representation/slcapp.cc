@@ -1,7 +1,7 @@
-// SLCA++ (Zhang et al., "SLCA++", 2024): SLCA where little of the network is trained, so that it
-// may learn faster: LoRA in every block, norms, biases and the class token. Symmetric cross-entropy
-// trains; and against the drift of features, alignment sees those of older tasks shrunk, by a
-// random amount, and their heads read features that are enlarged by as much on average.
+// SLCA++ (Zhang et al., "SLCA++", 2024): SLCA with few trained parameters, which allow a higher
+// learning rate: LoRA in every block, norms, biases and the class token. Trained by symmetric
+// cross-entropy. To counter feature drift, alignment shrinks the sampled features of older tasks by
+// a random factor, and at test time their heads read features enlarged by the mean of that factor.
 #include "patina/learn/adapted.h"
 #include "patina/learners/representation/slca.h"
 #include "patina/nn/losses.h"
@@ -82,7 +82,7 @@ class SlcaPlusPlus : public Slca {
     return name.find("norm") != std::string::npos || name.ends_with("bias") || name == "cls_token";
   }
 
-  // A drawn feature of a class of task t is divided by 1 + (μ + u) (T-1-t), u ~ U(-0.01, 0.01).
+  // A sampled feature of a class of task t is divided by 1 + (μ + u) (T-1-t), u ~ U(-0.01, 0.01).
   void align_heads(Random random) override {
     const Tensor ages = ages_of_classes();
     Random noise = seeds()("drift", heads().tasks());
@@ -93,7 +93,7 @@ class SlcaPlusPlus : public Slca {
     });
   }
 
-  Tensor ages_of_classes() const {  // [K]: how many tasks came since
+  Tensor ages_of_classes() const {  // [K]: number of later tasks
     const auto sizes = heads().sizes();
     std::vector<Tensor> ages;
     for (size_t t = 0; t < sizes.size(); ++t)

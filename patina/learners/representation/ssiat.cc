@@ -1,8 +1,8 @@
 // SSIAT (Tan et al., "Semantically-Shifted Incremental Adapter-Tuning is A Continual
-// ViTransformer", CVPR 2024): one adapter is tuned on every task in turn, without a constraint,
-// beside a cosine head a task. What that does to the features of earlier classes is estimated from
-// how the task's own samples moved, the Gaussians of earlier classes are shifted likewise, and all
-// heads are aligned on features drawn from them.
+// ViTransformer", CVPR 2024): one adapter is trained on all tasks in turn, without a constraint,
+// with a cosine head per task. The shift this causes in the features of earlier classes is
+// estimated from the shift of the task's own samples; the Gaussians of earlier classes are moved
+// accordingly, and all heads are aligned on features sampled from them.
 #include "patina/learn/adapted.h"
 #include "patina/learn/learner.h"
 #include "patina/learners/representation/alignment.h"
@@ -49,7 +49,7 @@ class Ssiat : public Learner {
     heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, 0, /*bias=*/false);
   }
 
-  // CosFace over the task's own classes: their head alone learns.
+  // CosFace among the task's own classes: only their head is trained.
   Tensor loss(const Batch& batch, const Step&) override {
     const Tensor cosines = cosine_scores(features(batch.input), heads_.newest().weight);
     return nn::margin_cross_entropy(cosines, batch.target - heads_.known(), options_.scale,
@@ -102,9 +102,9 @@ class Ssiat : public Learner {
   const Backbone& backbone_;
   Seeds seeds_;
   Options options_;
-  std::unique_ptr<adapt::Adapter> adapter_, before_;  // as it is, as it was before this task
+  std::unique_ptr<adapt::Adapter> adapter_, before_;  // current, and before this task
   nn::TaskHeads heads_;
-  Gaussians gaussians_;  // of each class's features, under the adapter as it is
+  Gaussians gaussians_;  // of each class's features, under the current adapter
 };
 
 LearnerRow ssiat_learner() {

@@ -64,7 +64,7 @@ Tensor refined(const Tensor& first, const Tensor& task_of, int64_t rounds,
 Tensor least_entropy(const std::vector<Tensor>& scores) {
   const Tensor all = at::stack(scores);  // [T,B,K]
   const Tensor log_p = at::log_softmax(all, -1);
-  const Tensor best = (log_p.exp() * log_p).sum(-1).argmax(0);  // [B]: least of -Σ p log p
+  const Tensor best = (log_p.exp() * log_p).sum(-1).argmax(0);  // [B]: lowest entropy -Σ p log p
   const auto index = best.unsqueeze(0).unsqueeze(2).expand({1, -1, all.size(2)});
   return all.gather(0, index).squeeze(0);
 }

@@ -1,6 +1,6 @@
-// Zero-shot CLIP (Radford et al., ICML 2021, section 3.1.4): a class is the mean embedding of
-// sentences with its name in them, and an image belongs to the class of the largest cosine. No
-// sample is learned from: what a vision-language learner has to beat, and must not lose.
+// Zero-shot CLIP (Radford et al., ICML 2021, section 3.1.4): each class is the mean embedding of
+// sentences that contain its name; an image belongs to the class with the largest cosine. Learns
+// from no sample: the baseline for vision-language learners.
 #include "patina/base/error.h"
 #include "patina/data/class_names.h"
 #include "patina/data/feed.h"
@@ -35,7 +35,7 @@ class ZeroShotClip : public ClosedFormLearner {
       templates_ = read_templates(options.templates_file, options.templates_set);
   }
 
-  // Each sentence's embedding at length one, their mean at length one.
+  // Normalises each sentence's embedding, then their mean.
   void fit(const Task& task, Trainer&) override {
     NoGrad no_grad;
     std::vector<Tensor> rows;
@@ -55,7 +55,7 @@ class ZeroShotClip : public ClosedFormLearner {
   void state(Archive& a) override { a("classes", classes_); }
 
  private:
-  // Data sets write names as identifiers: "aquarium_fish".
+  // Data sets use identifiers as names: "aquarium_fish".
   Input sentences_of(std::string name) const {
     std::replace(name.begin(), name.end(), '_', ' ');
     std::vector<Encoding> encoded;

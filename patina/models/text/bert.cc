@@ -68,7 +68,7 @@ NameTable distilbert_names() {
       .unneeded = {"vocab_projector.weight", "@embeddings.position_ids"}};
 }
 
-// What BERT and RoBERTa have in common; `prefix` is that of their names.
+// The parts common to BERT and RoBERTa; `prefix` is that of the tensor names.
 LanguageShape bert_shape(Checkpoint& checkpoint, const std::string& prefix) {
   ConfigJson& config = *checkpoint.config;
   LanguageShape shape;
@@ -150,7 +150,7 @@ std::unique_ptr<Backbone> open_distilbert(Checkpoint& checkpoint) {
   shape.classes = checkpoint.rows("classifier.weight");
   shape.class_dense = shape.classes > 0 && checkpoint.has("pre_classifier.weight");
   shape.class_activation = nn::Activation::relu;
-  // Sinusoids only fill the position embedding before training; the file holds the result.
+  // The sinusoids only initialise the position embedding; the file has the trained one.
   config.skip({"dropout", "attention_dropout", "qa_dropout", "seq_classif_dropout",
                "sinusoidal_pos_embds", "tie_weights_"});
   config.finish();

@@ -1,5 +1,4 @@
-// One tower over text, with the heads its checkpoint has: BERT, RoBERTa, DistilBERT, GPT-2, LLaMA,
-// Qwen2.
+// A text tower with its checkpoint's heads: BERT, RoBERTa, DistilBERT, GPT-2, LLaMA, Qwen2.
 #pragma once
 
 #include "patina/checkpoint/name_table.h"
@@ -14,14 +13,14 @@ struct LanguageShape {
   std::string family;  // config.json's model_type
   TextShape text;
   Pooling pooling = Pooling::first;
-  bool pooler = false;       // BERT's tanh(dense) over the first token
-  bool words = false;        // predicts words
-  WordHeadShape word_head;   // how
-  int64_t classes = 0;       // of the checkpoint's own classifier; 0: none
-  bool class_dense = false;  // with a hidden layer
+  bool pooler = false;       // has BERT's pooler: tanh(dense) of the first token
+  bool words = false;        // has a language-model head
+  WordHeadShape word_head;   // its shape
+  int64_t classes = 0;       // of the checkpoint's classifier; 0: none
+  bool class_dense = false;  // the classifier has a hidden layer
   bool class_bias = true;
   nn::Activation class_activation = nn::Activation::tanh;
-  bool next_sentence = false;  // BERT's second pre-training head
+  bool next_sentence = false;  // has BERT's second pre-training head
 };
 
 class LanguageModel : public Backbone {
@@ -29,12 +28,12 @@ class LanguageModel : public Backbone {
   explicit LanguageModel(LanguageShape shape);
 
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
-  /// The checkpoint's classifier over features: through BERT's pooler, or a hidden layer.
+  /// The checkpoint's classifier on features, after BERT's pooler or a hidden layer.
   Tensor logits(const Tensor& features) const override;
 
   /// BERT's pooler over features [B,D] -> [B,D].
   Tensor pooled(const Tensor& features) const override;
-  /// BERT's guess whether the second text follows the first: features [B,D] -> [B,2].
+  /// BERT's prediction whether the second text follows the first: features [B,D] -> [B,2].
   Tensor next_sentence(const Tensor& features) const;
   /// Scores of every word at every token: [B,T,D] -> [B,T,V].
   Tensor word_scores(const Tensor& tokens) const override;
@@ -67,7 +66,7 @@ class LanguageModel : public Backbone {
   WordHead word_head_;
 };
 
-/// A frozen model of a checkpoint's weights.
+/// A frozen model with a checkpoint's weights.
 std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint,
                                               const LanguageShape& shape, const NameTable& names);
 

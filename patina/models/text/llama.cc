@@ -26,7 +26,7 @@ NameTable llama_names() {
                    "lm_head.weight"}};
 }
 
-// The base of the rotary angles; newer files keep it in an object.
+// The base of the rotary angles; newer files have it in a nested object.
 double rope_theta(ConfigJson& config, double standard) {
   ConfigJson rope = config.part("rope_parameters");
   if (!config.has("rope_parameters")) return config.number("rope_theta", standard);
@@ -87,7 +87,7 @@ std::unique_ptr<Backbone> open_qwen2(Checkpoint& checkpoint) {
   shape.text.block.qkv_bias = true;
   config.must_be("use_sliding_window", false);
   config.must_be("use_mrope", false);
-  config.skip({"sliding_window", "max_window_layers"});  // of the window that is switched off
+  config.skip({"sliding_window", "max_window_layers"});  // they belong to the disabled window
   config.finish();
   return open_language_model(checkpoint, shape, llama_names());
 }

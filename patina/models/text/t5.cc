@@ -74,7 +74,7 @@ NameTable t5_names(bool gated) {
   NameTable names{
       .rules = {{"embed", {"shared"}}, {"word_head.decoder", {"lm_head"}}},
       .unneeded = {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight",
-                   // An old file's, which no forward pass ever read.
+                   // Present in old files, but no forward pass ever read it.
                    "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.*"}};
   for (const bool decoder : {false, true}) {
     const std::string tower = decoder ? "decoder" : "encoder";
@@ -119,7 +119,7 @@ std::unique_ptr<Backbone> open_t5(Checkpoint& checkpoint) {
   shape.decoder.depth = config.size("num_decoder_layers", encoder.depth);
   shape.decoder.causal = true;
   shape.decoder.block.cross = true;
-  // Newer files say that every head is tied, and by another key what it used to mean.
+  // Newer files mark every head as tied, and have another key for the old meaning.
   const bool tied = config.flag("tie_word_embeddings", true);
   const bool scaled = config.flag("scale_decoder_outputs", tied);
   shape.word_head.tied = tied && (scaled || !checkpoint.has("lm_head.weight"));

@@ -1,4 +1,4 @@
-// T5 (Raffel et al., JMLR 2020) and T5 1.1: an encoder, and a decoder that reads it.
+// T5 (Raffel et al., JMLR 2020) and T5 1.1: an encoder, and a decoder with cross-attention to it.
 #pragma once
 
 #include "patina/models/backbone.h"
@@ -11,10 +11,10 @@ struct T5Shape {
   TextShape encoder, decoder;  // vocabulary 0: the tokens' embedding is shared
   int64_t vocabulary = 0;
   WordHeadShape word_head;
-  int64_t start = 0;  // the id an answer begins with
+  int64_t start = 0;  // first id of an answer
 };
 
-/// Adaptations count the decoder's blocks after the encoder's.
+/// Adaptations number the decoder's blocks after the encoder's.
 class T5 : public Backbone {
  public:
   explicit T5(T5Shape shape);
@@ -64,7 +64,7 @@ class T5 : public Backbone {
   WordHead word_head_;
 };
 
-/// Labels shifted right behind `start`: what a decoder reads to predict them; -100 becomes `pad`.
+/// Labels shifted right, with `start` first: the decoder's input for training; -100 becomes `pad`.
 Tensor shifted_right(const Tensor& labels, int64_t start, int64_t pad);
 
 }  // namespace patina

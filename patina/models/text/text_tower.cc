@@ -40,7 +40,7 @@ Tensor TextTower::embed(const Input& input, const TextContext& context) const {
   Tensor x = at::embedding(words, ids);
   if (shape_.positions > 0) {
     Tensor rows = context.positions + shape_.position_start;
-    if (shape_.pad >= 0) {  // RoBERTa numbers what is not padding; padding has a row of its own
+    if (shape_.pad >= 0) {  // RoBERTa counts only real tokens; padding has a position of its own
       const Tensor real = ids.ne(shape_.pad).to(at::kLong);
       rows = real.cumsum(1) * real + shape_.pad;
     }
@@ -98,7 +98,7 @@ Tensor pooled_token(Pooling pooling, const Input& input) {
   if (pooling == Pooling::mean) return {};
   if (pooling == Pooling::first) return at::zeros({batch, 1}, at::kLong);
   if (!input.mask.defined()) return at::full({batch, 1}, tokens - 1, at::kLong);
-  // The last real token, wherever the padding is.
+  // The last real token, for padding on either side.
   return (input.mask * at::arange(tokens)).argmax(1, /*keepdim=*/true);
 }
 

@@ -1,5 +1,5 @@
-// A stack of blocks over token ids: what BERT, GPT-2, LLaMA, T5's two halves and CLIP's text side
-// have in common. A family is a shape of it.
+// A stack of blocks over token ids: the common part of BERT, GPT-2, LLaMA, both halves of T5 and
+// CLIP's text side, which differ in its shape.
 #pragma once
 
 #include <vector>
@@ -11,27 +11,27 @@ namespace patina {
 struct TextShape {
   nn::BlockShape block;
   int64_t depth = 12;
-  int64_t vocabulary = 0;      // rows of the token embedding; 0: it is lent for each pass (T5)
+  int64_t vocabulary = 0;      // rows of the token embedding; 0: given for each pass (T5)
   int64_t positions = 0;       // learned positions; 0: rotary, relative or none
-  int64_t position_start = 0;  // RoBERTa's first position, after that of its padding
-  int64_t pad = -1;            // RoBERTa: the id that does not count as a position
+  int64_t position_start = 0;  // RoBERTa's first position, after the one for padding
+  int64_t pad = -1;            // RoBERTa: the padding id, which does not count for positions
   int64_t types = 0;           // token types (BERT's segments)
-  int64_t longest = 0;         // tokens the network was made for; 0: no limit
+  int64_t longest = 0;         // maximal number of tokens; 0: no limit
   int64_t relative_buckets = 0;
   int64_t relative_furthest = 128;
-  bool embed_norm = false;  // normalises what enters the first block
-  bool final_norm = true;   // and what leaves the last
+  bool embed_norm = false;  // norm before the first block
+  bool final_norm = true;   // norm after the last block
   bool causal = false;
 };
 
-/// What a pass may bring besides its tokens.
+/// Optional inputs of a pass besides the tokens.
 struct TextContext {
   Tensor positions;                // [B,T]; undefined: 0, 1, ...
-  nn::KeyValues* cache = nullptr;  // of the tokens before these
+  nn::KeyValues* cache = nullptr;  // of the preceding tokens
   Tensor encoded, encoded_mask;    // an encoder's output [B,S,D] and mask [B,S]
-  Tensor words;                    // [V,D] token embedding, for a tower without one (T5)
-  Tensor read;                     // [B,R]: the tokens wanted; undefined: all
-  int first_layer = 0;             // where adaptations count this tower's blocks from
+  Tensor words;                    // [V,D] token embedding, for a tower without its own (T5)
+  Tensor read;                     // [B,R]: the tokens to return; undefined: all
+  int first_layer = 0;             // the number of this tower's first block for adaptations
 };
 
 class TextTower {
@@ -39,10 +39,10 @@ class TextTower {
   TextTower() = default;
   explicit TextTower(const TextShape& shape);
 
-  /// Every token after the final norm: [B,T] ids -> [B,T,D].
+  /// All tokens after the final norm: [B,T] ids -> [B,T,D].
   Tensor operator()(const Input& input, const nn::Adaptations& adaptations,
                     const TextContext& context = {}) const;
-  /// The token embedding [V,D]: what a tied head scores words with.
+  /// The token embedding [V,D], which a tied head uses to score words.
   const Tensor& words() const { return embed_.weight; }
   /// T5's bias, [1,H,T,T] over the first T positions.
   Tensor relative_bias(int64_t tokens) const;
@@ -61,12 +61,12 @@ class TextTower {
   std::vector<nn::Block> blocks_;
 };
 
-/// Which of a text's tokens stand for the whole.
+/// How a text's features are computed from its tokens.
 enum class Pooling { first, last, mean };
 
-/// The token of each text that stands for it: [B,1]; undefined where all do.
+/// The index of the token to pool: [B,1]; undefined for the mean.
 Tensor pooled_token(Pooling pooling, const Input& input);
-/// The mean of tokens [B,T,D] without padding (mask undefined: there is none): [B,D].
+/// The mean of tokens [B,T,D] without padding (mask undefined: no padding): [B,D].
 Tensor mean_of(const Tensor& tokens, const Tensor& mask);
 
 }  // namespace patina

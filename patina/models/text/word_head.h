@@ -1,4 +1,4 @@
-// What turns tokens into scores of words: the heads of masked and of causal language models.
+// Heads that score words at tokens, for masked and causal language models.
 #pragma once
 
 #include "patina/nn/layers.h"
@@ -6,11 +6,11 @@
 namespace patina {
 
 struct WordHeadShape {
-  bool transform = false;  // a layer, an activation and a norm first (BERT)
+  bool transform = false;  // a layer, an activation and a norm before the scores (BERT)
   nn::Activation activation = nn::Activation::gelu;
-  bool tied = true;  // scores with the token embedding itself
+  bool tied = true;  // weights are the token embedding
   bool bias = false;
-  double scale = 1;  // on the tokens; T5's tied head: D^-1/2
+  double scale = 1;  // factor on the tokens; D^-1/2 for T5's tied head
   double eps = 1e-12;
 };
 

@@ -21,8 +21,8 @@ Tensor Clip::tokens(const Input& input, const nn::Adaptations& adaptations) cons
                          : image_.tokens(input, adaptations.of(nn::Tower::image));
 }
 
-// The end token has the highest id of the vocabulary, so a text ends where its ids peak; what is
-// behind it is hidden by the causal mask.
+// The end token has the highest id of the vocabulary, so its position is the argmax of the ids; the
+// causal mask hides everything after it.
 Tensor Clip::before_projection(const Input& input, const nn::Adaptations& adaptations) const {
   if (!input.is_text()) return image_.features(input, adaptations.of(nn::Tower::image));
   const Tensor end = input.data.argmax(1, /*keepdim=*/true);

@@ -1,4 +1,4 @@
-// CLIP (Radford et al., ICML 2021): an image tower and a text tower that meet in one space.
+// CLIP (Radford et al., ICML 2021): an image tower and a text tower with a common embedding space.
 #pragma once
 
 #include "patina/models/text/text_tower.h"
@@ -12,8 +12,8 @@ struct ClipShape {
   int64_t embedding = 512;  // width of the common space
 };
 
-/// Features are embeddings in the common space, not normalised: [B,E], of images and of texts
-/// alike. Adaptations act on the tower that the input goes through.
+/// Features are embeddings in the common space, not normalised: [B,E], for images and texts.
+/// Adaptations act on the tower that the input passes through.
 class Clip : public Backbone {
  public:
   explicit Clip(ClipShape shape);
@@ -23,8 +23,8 @@ class Clip : public Backbone {
 
   /// exp(logit_scale) times the cosine of every image with every text: [B,E], [N,E] -> [B,N].
   Tensor similarity(const Tensor& images, const Tensor& texts) const override;
-  /// What the towers give before the projections: the image's class token after its norm, the
-  /// text's end token after its.
+  /// The towers' features before the projections: the normalised class token of an image, or the
+  /// normalised end token of a text.
   Tensor before_projection(const Input& input, const nn::Adaptations& adaptations = {}) const;
 
   int64_t width() const override { return shape_.embedding; }

@@ -1,5 +1,5 @@
-// CLIP's two spellings: Hugging Face's with its config.json, and OpenAI's, whose tensors tell the
-// shape.
+// CLIP's two checkpoint formats: Hugging Face's with config.json, and OpenAI's, whose shape is
+// derived from the tensors.
 #include <charconv>
 
 #include "patina/base/error.h"
@@ -81,7 +81,7 @@ std::unique_ptr<Backbone> build(const Checkpoint& checkpoint, const ClipShape& s
   return model;
 }
 
-// What both spellings leave unsaid.
+// Values that neither format contains.
 ClipShape clip_shape() {
   ClipShape shape;
   shape.image = {
@@ -119,7 +119,7 @@ std::unique_ptr<Backbone> open_clip(Checkpoint& checkpoint) {
     part->skip({"dropout", "attention_dropout", "projection_dim", "tie_word_embeddings"});
     part->finish();
   }
-  // The *_dict copies are older spellings of the same two objects.
+  // The *_dict entries are older names of the same two objects.
   config.skip(
       {"logit_scale_init_value", "tie_word_embeddings", "text_config_dict", "vision_config_dict"});
   config.finish();
@@ -131,7 +131,7 @@ std::unique_ptr<Backbone> open_clip(Checkpoint& checkpoint) {
 
 namespace {
 
-// Reads OpenAI's shape off the tensors.
+// Derives OpenAI's shape from the tensors.
 class OpenAiShape {
  public:
   explicit OpenAiShape(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}

@@ -1,4 +1,4 @@
-// A multi-layer perceptron on pixels: the small network on which classical methods are compared.
+// A multi-layer perceptron on pixels: the small network used to compare classical methods.
 #pragma once
 
 #include "patina/models/backbone.h"
@@ -8,17 +8,17 @@ namespace patina {
 
 struct MlpShape {
   int64_t image_size = 28;
-  std::vector<int64_t> hidden = {100, 100};  // units of each layer
-  int64_t channels = 1;                      // 1: grey values, the mean of an image's; 3: all
-  double dropout = 0, input_dropout = 0;     // of hidden units, of the image's values, in training
+  std::vector<int64_t> hidden = {100, 100};  // units per layer
+  int64_t channels = 1;                      // 1: the mean over channels; 3: all
+  double dropout = 0, input_dropout = 0;     // of hidden units, of the pixel values, in training
 };
 
-/// An image's values, then layers of linear and ReLU; the last hidden layer's units are the
-/// features. It has no blocks: layers() is 0.
+/// Linear layers and ReLU on the pixel values; the features are the last hidden layer's units. It
+/// has no transformer blocks.
 class Mlp : public Backbone {
  public:
   explicit Mlp(MlpShape shape, std::string normalize);
-  /// Fresh weights as PyTorch draws them: U(-1/sqrt(in), 1/sqrt(in)), biases alike.
+  /// Initialises as PyTorch does: weights and biases from U(-1/sqrt(in), 1/sqrt(in)).
   bool initialize(Random& random) override;
 
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;

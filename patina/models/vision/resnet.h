@@ -1,5 +1,5 @@
-// The residual network of small images (He et al., CVPR 2016), with torchvision's parameter names:
-// ResNet-18 without the first pooling, thin as in GEM's experiments or whole.
+// The residual network for small images (He et al., CVPR 2016), with torchvision's parameter names:
+// ResNet-18 without the first pooling; narrow as in GEM's experiments, or in full width.
 #pragma once
 
 #include "patina/models/backbone.h"
@@ -9,15 +9,15 @@ namespace patina {
 
 struct ResNetShape {
   int64_t image_size = 32;
-  int64_t channels = 20;  // of the first stage; doubled at each of the three others
+  int64_t channels = 20;  // of the first stage; doubled at each of the other three
 };
 
 /// Four stages of two blocks of two 3x3 convolutions; features are the last stage's mean over
-/// positions, [B, 8 channels]. It has no transformer blocks: layers() is 0.
+/// positions, [B, 8 channels]. It has no transformer blocks.
 class ResNet : public Backbone {
  public:
   ResNet(ResNetShape shape, std::string normalize);
-  /// Fresh weights: convolutions from N(0, 2 / (9 out)) (He et al., ICCV 2015).
+  /// Initialises convolutions from N(0, 2 / (9 out)) (He et al., ICCV 2015).
   bool initialize(Random& random) override;
 
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;

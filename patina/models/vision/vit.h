@@ -18,8 +18,8 @@ struct ViTShape {
   bool class_token = true;
   bool layer_scale = false;
   bool patch_bias = true;
-  bool pre_norm = false;     // CLIP's: a norm before the first block
-  bool final_norm = true;    // false where timm pools before `fc_norm`
+  bool pre_norm = false;     // a norm before the first block (CLIP)
+  bool final_norm = true;    // false if timm pools before `fc_norm`
   bool pooled_norm = false;  // timm's global_pool="avg": mean of the patches, then fc_norm
   nn::Activation activation = nn::Activation::gelu;
   double eps = 1e-6;
@@ -32,7 +32,7 @@ struct ViTShape {
 class ViT : public Backbone {
  public:
   explicit ViT(ViTShape shape, std::string normalize = "imagenet");
-  /// Fresh weights as timm draws them.
+  /// Initialises the weights as timm does.
   bool initialize(Random& random) override;
 
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
@@ -52,12 +52,12 @@ class ViT : public Backbone {
   std::unique_ptr<Backbone> clone() const override;
 
   const ViTShape& shape() const { return shape_; }
-  /// Changes the input size: position embeddings are interpolated as timm does it.
+  /// Changes the input size: position embeddings are interpolated as in timm.
   bool resize_input(int64_t image_size) override;
 
  private:
   Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
-  /// Tokens after the final norm, of those in `read` [B,R] where it is defined.
+  /// Tokens after the final norm; only those in `read` [B,R] if it is defined.
   Tensor run(const Input& input, const nn::Adaptations& adaptations, const Tensor& read) const;
 
   ViTShape shape_;

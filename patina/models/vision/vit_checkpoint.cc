@@ -1,4 +1,4 @@
-// ViT checkpoints: timm's names, the shape read off the tensors and the metadata.
+// ViT checkpoints: timm's names; the shape is derived from the tensors and the metadata.
 #include <algorithm>
 #include <charconv>
 #include <cmath>

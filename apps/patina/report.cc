@@ -17,7 +17,7 @@ void add_report(Command& program) {
       program.command("report", "Compare runs: a table, and one HTML page that opens offline");
   command.option("runs", arguments->runs, "Run folders, or their record.json").required();
   command.option("-o,--out", arguments->out, "Path of the page");
-  command.footer("example: patina report runs/mine runs/wider -o runs/wider.html");
+  command.footer("example: patina report runs/mine -o report.html");
   command.action([arguments] {
     const auto runs = read_records({arguments->runs.begin(), arguments->runs.end()});
     fmt::print("{}", report_text(runs));

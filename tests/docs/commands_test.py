@@ -83,6 +83,7 @@ COMMANDS = {
     "patina predict runs/mine photo.jpg --top 3": Run(),
     "patina pretrain recipes/pretrain/starter.toml": Parse(LONG),
     "patina report runs/fashion_mnist_simplecil runs/fashion_mnist_ranpac -o report.html": Run(),
+    "patina report runs/mine -o report.html": Run(),
     "patina report runs/mine runs/wider -o runs/wider.html": Run(),
     "patina run --help": Run(),
     "patina run garden.toml": Run("--set", "data.path=garden"),

@@ -18,7 +18,7 @@ Tensor normal(const Shape& shape, Random& random) {
   return t;
 }
 
-// Covariances from as many samples as dimensions, shrunk as FeCAM does.
+// Covariances of as many samples as dimensions, shrunk as in FeCAM.
 std::vector<Moments> random_classes(int64_t dims, int64_t classes, Random& random) {
   std::vector<Moments> made;
   for (int64_t c = 0; c < classes; ++c) {

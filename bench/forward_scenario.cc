@@ -10,10 +10,10 @@ namespace patina::bench {
 
 namespace {
 
-// What is timed, in the order that it is.
+// The computations to time, in order.
 class Ways {
  public:
-  /// Its place among the times.
+  /// Returns its index among the times.
   size_t add(std::function<void()> way) {
     ways_.push_back(std::move(way));
     return ways_.size() - 1;
@@ -26,7 +26,7 @@ class Ways {
   std::vector<double> times_;
 };
 
-// A case on its way: what each way took, and with what work.
+// A case being measured: the times of each way, and its work.
 class Result {
  public:
   Result(std::string name, int64_t batch) : case_{std::move(name), {}, {}}, batch_(batch) {}
@@ -63,7 +63,7 @@ Case measure(const Network& network, int64_t batch, const Pace& pace) {
     features(engine);
     return double(flops().forward - before) / 1e9;
   };
-  // Without instructions for it bf16 would take all the time there is.
+  // Without bf16 instructions, bf16 would take far too long.
   const bool with_bf16 = kernels::isa() >= kernels::Isa::avx512_bf16;
   const KernelProducts<float> kernel_products(network.shape, batch);
   const LibTorchProducts libtorch_products(network.shape, batch, at::kFloat);

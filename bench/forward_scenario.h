@@ -7,7 +7,7 @@
 
 namespace patina::bench {
 
-/// Every network of networks(). In bf16 only on processors that have instructions for it.
+/// Measures every network of networks(); bf16 only on processors with instructions for it.
 void measure_forward(bool quick, const Take& take);
 
 }  // namespace patina::bench

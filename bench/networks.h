@@ -1,4 +1,4 @@
-// The networks that are timed, with random weights: time does not depend on what they know.
+// The networks to time, with random weights: time does not depend on their values.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// Labelled images in memory, without a data set: every class is a pattern of colours, every sample
-// that pattern with noise.
+// Labelled images in memory, without a data set: every class is a colour pattern, every sample that
+// pattern with noise.
 #pragma once
 
 #include "patina/data/source.h"
@@ -10,8 +10,8 @@ class PatternSource : public Source {
  public:
   static constexpr int kSide = 32;
 
-  /// `per_class` images of each class, the classes in turn. Patterns are the same whatever the
-  /// seed; noise is the seed's.
+  /// `per_class` images of each class, alternating between classes. Patterns do not depend on the
+  /// seed; noise does.
   PatternSource(int64_t classes, int64_t per_class, uint64_t seed);
 
   int64_t size() const override { return int64_t(images_.size()); }

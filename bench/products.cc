@@ -10,7 +10,7 @@ namespace {
 
 using kernels::bf16;
 
-constexpr int64_t kRows = 768;  // that a thread takes through all products at a time
+constexpr int64_t kRows = 768;  // rows that a thread takes through all products at a time
 
 Tensor random_matrix(const Shape& shape, at::ScalarType type) {
   Tensor t = at::empty(shape);
@@ -80,7 +80,8 @@ void KernelProducts<T>::run(int64_t samples, T* from, T* to) const {
   for (const auto& [product, tiles] : steps_) {
     const auto [m, n, k, times, shared] = product;
     const int64_t wide = kernels::round_up(k, kernels::kStep<T>);
-    // A weight meets the rows of all samples at once, a head's keys those of one head.
+    // A weight is multiplied by the rows of all samples at once, a head's keys by those of one
+    // head.
     const int64_t calls = shared ? 1 : samples * times, rows = shared ? samples * m : m;
     for (int64_t i = 0; i < calls; ++i)
       kernels::multiply(kernels::Product<T>{.a = from + i * rows * wide,

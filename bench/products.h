@@ -1,5 +1,5 @@
-// The matrix products of a ViT's forward pass and nothing else: how fast the pass could be at most
-// with given products. By patina's kernels and by LibTorch's, in bf16 or floats.
+// Only the matrix products of a ViT's forward pass, with patina's or LibTorch's kernels, in bf16 or
+// fp32: an upper bound on the speed of the pass with those products.
 #pragma once
 
 #include <memory>
@@ -10,18 +10,18 @@
 
 namespace patina::bench {
 
-/// [m,k] times [k,n], `times` times for each sample: over rows of one weight, or once a head.
+/// [m,k] times [k,n], `times` times per sample: all rows with one weight, or once per head.
 struct MatrixProduct {
   int64_t m = 0, n = 0, k = 0, times = 1;
-  bool shared = true;  // the right side is a weight, not a sample's own
+  bool shared = true;  // the right side is a weight shared by all samples
 };
 
-/// Those of a pass whose last block makes the class token only, in order.
+/// The products of a pass whose last block computes the class token only, in order.
 std::vector<MatrixProduct> products_of(const ViTShape& shape);
 int64_t flops_of(const std::vector<MatrixProduct>& products);  // of one sample
 
-/// By patina's kernels in T, bf16 or float: right sides packed before, and each thread takes its
-/// samples through all products, some at a time, so that rows stay in its caches.
+/// With patina's kernels in T, bf16 or float: right sides are packed before, and each thread takes
+/// its samples through all products, a few at a time, so that rows stay in its caches.
 template <class T>
 class KernelProducts {
  public:
@@ -36,18 +36,18 @@ class KernelProducts {
   void run(int64_t samples, T* from, T* to) const;
 
   std::vector<Step> steps_;
-  int64_t batch_, samples_;      // at a time
-  int64_t from_size_, to_size_;  // elements that so many samples need
+  int64_t batch_, samples_;      // samples at a time
+  int64_t from_size_, to_size_;  // number of elements for that many samples
 };
 
-/// By LibTorch's: one `mm` a weight and one `bmm` for all heads, of the whole batch.
+/// With LibTorch's kernels: one `mm` per weight and one `bmm` for all heads, on the whole batch.
 class LibTorchProducts {
  public:
   LibTorchProducts(const ViTShape& shape, int64_t batch, at::ScalarType type);
   void multiply() const;
 
  private:
-  std::vector<std::pair<Tensor, Tensor>> sides_;  // of two dimensions, or of three
+  std::vector<std::pair<Tensor, Tensor>> sides_;  // of two or three dimensions
 };
 
 }  // namespace patina::bench

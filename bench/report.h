@@ -1,4 +1,4 @@
-// What `patina bench` writes: a table for people, JSON for docs/benchmarks.md.
+// The output of `patina bench`: a table for people, JSON for docs/benchmarks.md.
 #pragma once
 
 #include "bench/scenario.h"
@@ -8,12 +8,12 @@ namespace patina::bench {
 
 /// Processor, cores, threads, instruction set, versions.
 Json about_machine();
-/// Of 1, 5 and 15 minutes: what else the machine has to do.
+/// The load over 1, 5 and 15 minutes: other work on the machine.
 Json load_average();
 
-/// A scenario with what came of it. A bar that was not to be judged (`quick`) is null.
+/// A scenario with its results. A bar that does not apply (`quick`) is null.
 Json json_of(const Scenario& scenario, const std::vector<Case>& cases, bool quick);
-/// A case for people, in lines.
+/// A case as lines of text.
 std::string text_of(const Case& one, bool quick);
 
 }  // namespace patina::bench

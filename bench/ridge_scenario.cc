@@ -12,8 +12,8 @@ namespace patina::bench {
 
 namespace {
 
-constexpr int64_t kWidth = 768;  // of the features before their projection
-constexpr double kSpread = 3;    // of a class around its mean, as a multiple of the means' spread
+constexpr int64_t kWidth = 768;  // of the features before projection
+constexpr double kSpread = 3;    // standard deviation within a class, relative to that of the means
 constexpr int kOurFits = 3;
 
 struct Samples {
@@ -58,7 +58,7 @@ Fit our_fit(const Samples& samples, int64_t classes, int64_t fitted,
   return {penalty, ridge.solve(penalty)};
 }
 
-// HᵀH and HᵀY in float, and a solution for one penalty.
+// HᵀH and HᵀY in float, and the solution for one penalty.
 class PlainRidge {
  public:
   PlainRidge(const Tensor& h, const Tensor& y)

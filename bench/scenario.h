@@ -1,6 +1,6 @@
-// Scenarios: what `patina bench` measures. Each does one thing in patina's way and in plain ways,
-// in turn and in one process, so that what is compared is a ratio and the machine's noise meets
-// all.
+// Scenarios: what `patina bench` measures. Each computes the same thing in patina's way and in
+// plain ways, alternating in one process, so that results are ratios and the machine's noise
+// affects all ways.
 #pragma once
 
 #include <functional>
@@ -10,19 +10,19 @@
 
 namespace patina::bench {
 
-/// What one way took: a median.
+/// The time of one way: a median.
 struct Value {
   std::string name;
   double value = 0;
   std::string unit;  // "s", "bytes", "images/s"
 };
 
-/// How two ways compare, and what is demanded of it.
+/// The ratio of two ways, and the bar it must reach.
 struct Ratio {
   std::string name;
   double value = 0;
   std::optional<double> bar = std::nullopt;
-  bool at_most = false;  // the bar is the most, not the least
+  bool at_most = false;  // the bar is an upper bound
 
   bool met() const { return !bar || (at_most ? value <= *bar : value >= *bar); }
 };
@@ -39,8 +39,8 @@ using Take = std::function<void(Case)>;
 struct Scenario {
   std::string name;
   std::string about;
-  /// Hands over each size as soon as it is measured. `quick`: a size that shows that everything
-  /// runs; its ratios mean nothing.
+  /// Reports each size as soon as it is measured. `quick`: a small size that only shows that
+  /// everything runs; its ratios are meaningless.
   std::function<void(bool quick, const Take& take)> run;
 };
 

@@ -1,4 +1,4 @@
-// Times of steps that are run in turn, so that noise on the machine meets each of them.
+// Times of steps that alternate, so that the machine's noise affects all of them.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@ double seconds(const Work& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// times not empty; of an even number the upper one.
+/// `times` must not be empty; for an even number it returns the upper median.
 inline double median(std::vector<double> times) {
   std::nth_element(times.begin(), times.begin() + int64_t(times.size() / 2), times.end());
   return times[times.size() / 2];

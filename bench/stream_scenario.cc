@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t kTasks = 10;
 
-/// The stream from its first image to its last evaluation; the accuracy then.
+/// Runs the stream, including all evaluations; returns the final accuracy.
 double accuracy_of(Recipe& recipe, const DataSplits& data, Backbone& backbone,
                    const std::shared_ptr<ImageCache>& images) {
   const auto scenario = make_scenario(recipe.scenario, data);
@@ -40,7 +40,7 @@ double accuracy_of(Recipe& recipe, const DataSplits& data, Backbone& backbone,
   return evaluation.accuracy_after(scenario.tasks()).value_or(0);
 }
 
-// With AMX a pass is so much faster; else what is kept is what counts.
+// With AMX a pass is much faster; otherwise caching is what matters.
 std::optional<double> simplecil_bar(const std::string& learner) {
   if (learner != "simplecil") return std::nullopt;
   return kernels::isa() == kernels::Isa::amx ? 15 : 2.5;
@@ -70,7 +70,7 @@ void measure_stream(const std::string& learner, bool quick, const Take& take) {
     backbone->set_cache(nullptr);
     plain_accuracy = accuracy_of(recipe, data, *backbone, std::make_shared<ImageCache>(0));
   };
-  const auto ours = [&] {  // packs its weights and fills its store each time
+  const auto ours = [&] {  // packs its weights and fills its store every time
     backbone->set_engine(make_engine({}));
     backbone->set_cache(std::make_shared<FeatureStore>(FeatureStoreOptions{.cache_disk_bytes = 0}));
     our_accuracy = accuracy_of(recipe, data, *backbone,

@@ -1,5 +1,5 @@
-// A whole stream from start to end, without files: patina's way (packed engine, feature store)
-// beside the plain loop, which encodes the test images of all seen classes again after every task.
+// A whole stream, without files: patina (packed engine, feature store) compared with the plain
+// loop, which encodes the test images of all seen classes again after every task.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace patina::bench {
 
-/// Ten tasks of made-up images, learned by the learner of that name.
+/// Ten tasks of synthetic images, learned by the learner with that name.
 void measure_stream(const std::string& learner, bool quick, const Take& take);
 
 }  // namespace patina::bench

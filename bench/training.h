@@ -1,4 +1,4 @@
-// Training of an adaptation and a linear head on a frozen network, or of all, one step at a time.
+// Steps that train an adaptation and a linear head on a frozen network, or the whole network.
 #pragma once
 
 #include "bench/networks.h"
@@ -10,7 +10,7 @@ namespace patina::bench {
 enum class Adapting {
   prefix,   // 20 keys and values in each of the first five blocks
   adapter,  // a bottleneck of 64 in every block
-  network,  // none: all weights learn
+  network,  // none: all weights are trained
 };
 std::string text(Adapting adapting);  // "prefix prompts"
 
@@ -25,11 +25,12 @@ Way packed(nn::Precision precision);
 
 class Training {
  public:
-  /// The network is lent, set to the way's engine and frozen or not at every step. Trainings of one
-  /// kind begin alike.
+  /// The network is lent; every step sets its engine and freezes or unfreezes it. Trainings of the
+  /// same kind start from the same weights.
   Training(ViT& vit, Adapting adapting, Way way);
 
-  /// Forward, cross-entropy, backward, SGD on the same random batch each time; the loss before.
+  /// Forward, cross-entropy, backward and SGD, always on the same random batch; returns the loss
+  /// before the step.
   double step(const Tensor& images);
 
  private:
@@ -38,7 +39,7 @@ class Training {
   ViT& vit_;
   Adapting adapting_;
   Way way_;
-  std::unique_ptr<nn::Adaptation> adaptation_;  // null where the network learns
+  std::unique_ptr<nn::Adaptation> adaptation_;  // null if the network is trained
   nn::LinearHead head_;
   std::optional<Optimizer> optimizer_;
 };

@@ -47,10 +47,10 @@ double status_bytes(const std::string& key) {
   fail(ErrorKind::file, "/proc/self/status has no {}: memory cannot be measured here", key);
 }
 
-/// The most memory that `work` holds beyond what was held before it, in bytes.
+/// The peak memory of `work` above what was allocated before it, in bytes.
 double peak_bytes(const std::function<void()>& work) {
   malloc_trim(0);
-  // 5: the high-water mark begins anew (Linux, proc(5)).
+  // 5: resets the high-water mark (Linux, proc(5)).
   if (!(std::ofstream("/proc/self/clear_refs") << "5" << std::flush))
     fail(ErrorKind::file,
          "/proc/self/clear_refs cannot be written: memory cannot be measured here; leave it out "

@@ -6,7 +6,7 @@ namespace patina::cli {
 
 namespace {
 
-constexpr char kBetween = '\x1f';  // in no argument that has an answer
+constexpr char kBetween = '\x1f';  // cannot occur in arguments that have an answer
 
 std::string joined(const Arguments& arguments) {
   std::string line;

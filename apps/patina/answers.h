@@ -1,5 +1,5 @@
-// What the program prints for fixed arguments, such as `--help` and `explain l2p`: rendered once,
-// when it is built, so that they can be printed without LibTorch.
+// The program's output for fixed arguments, such as `--help` and `explain l2p`: rendered at build
+// time, so that it can be printed without loading LibTorch.
 #pragma once
 
 #include <functional>
@@ -12,12 +12,12 @@ namespace patina::cli {
 
 using Arguments = std::vector<std::string>;
 
-/// All answers in one text: for each its arguments, a line, and its length and itself. `render`
-/// prints what the program prints.
+/// All answers in one text, each as a line with its arguments, its length, and itself. `render`
+/// returns what the program prints for given arguments.
 std::string write_answers(const std::vector<Arguments>& asked,
                           const std::function<std::string(const Arguments&)>& render);
 
-/// The answer to `arguments` in such a text; nothing where there is none.
+/// The answer to `arguments` in such a text; nothing if there is none.
 std::optional<std::string_view> answer_to(std::string_view answers, const Arguments& arguments);
 
 }  // namespace patina::cli

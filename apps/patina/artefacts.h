@@ -1,4 +1,4 @@
-// What the commands that use an artefact share: how it is named, and what it is taught and shown.
+// Shared by the commands that use an artefact: its option, and the samples to learn or predict.
 #pragma once
 
 #include <memory>
@@ -18,10 +18,10 @@ struct ArtefactArguments {
 void add_artefact(const Command& command, ArtefactArguments& arguments);
 Session open_artefact(const ArtefactArguments& arguments);
 
-/// The images at some paths, files and folders (searched, sorted), all of one class.
+/// All images of the given files and folders (searched recursively, sorted), as one class.
 std::shared_ptr<const Source> images_of_class(const std::string& name,
                                               const std::vector<std::string>& paths);
-/// A folder with one folder of images a class, or with such a folder named `split`.
+/// A folder with one subfolder of images per class, or with such a folder named `split`.
 std::shared_ptr<const Source> images_by_class(const std::string& folder, const std::string& split);
 /// A file of texts with their labels.
 std::shared_ptr<const Source> texts_by_class(const std::string& file, const std::string& text,

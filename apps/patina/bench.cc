@@ -1,4 +1,4 @@
-// `patina bench`: how fast this machine does what patina does, beside the plain ways to do it.
+// `patina bench`: the speed of patina's computations compared with plain implementations.
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -55,12 +55,12 @@ void warn_of_instructions() {
 
 void run_scenarios(const Arguments& arguments, bool quiet) {
   const auto scenarios = chosen(arguments.only);
-  // Made now: what cannot be written should not take minutes to be found out.
+  // Checked now, so that an unwritable path is reported before minutes of measurements.
   if (fs::is_directory(arguments.out))
     fail(ErrorKind::file, "{}: is a folder; --out names a file", arguments.out);
   std::optional<AtomicFile> out;
   if (!arguments.out.empty()) out.emplace(arguments.out);
-  Work silent;  // what is measured shows no progress
+  Work silent;  // no progress output during measurements
   const WorkScope scope(&silent);
 
   Json record = {{"schema", 1}, {"quick", arguments.quick}, {"machine", bench::about_machine()}};

@@ -11,11 +11,11 @@
 namespace patina::cli {
 
 namespace {
-// OpenBLAS's names of cores without AVX.
+// OpenBLAS's names of processors without AVX.
 constexpr std::array<std::string_view, 8> kOldCores = {"Prescott", "Core2", "Penryn",  "Dunnington",
                                                        "Nehalem",  "Atom",  "Generic", "Katmai"};
 
-// Sets the variable where it has to change.
+// Sets the environment variable if necessary; returns whether it did.
 bool choose_kernels() {
   if (std::getenv("OPENBLAS_CORETYPE")) return false;
   using Corename = const char* (*)();
@@ -36,7 +36,9 @@ bool choose_kernels() {
 }  // namespace
 
 void settle_blas(char** argv) {
-  if (choose_kernels()) ::execv("/proc/self/exe", argv);  // on failure it goes on, slower
+  if (choose_kernels())
+    ::execv("/proc/self/exe", argv);  // if this fails, it continues with slower
+                                      // kernels
 }
 
 }  // namespace patina::cli

@@ -1,12 +1,12 @@
-// The kernels that OpenBLAS chooses.
+// Corrects OpenBLAS's choice of kernels.
 #pragma once
 
 namespace patina::cli {
 
-/// OpenBLAS picks kernels by the processor's model, and falls back to those of 2004 on one that is
-/// newer than itself (measured: 4.5 times slower). Where that has happened on a processor with
-/// AVX2, starts the program again with OPENBLAS_CORETYPE set by what the processor can do; a value
-/// that the user set stays. Does nothing where LibTorch has another BLAS.
+/// OpenBLAS selects kernels by the processor's model, and uses those of 2004 for models it does not
+/// know (measured: 4.5 times slower). If that happened on a processor with AVX2, restarts the
+/// program with OPENBLAS_CORETYPE set by the processor's features. A value set by the user is kept.
+/// Does nothing if LibTorch uses another BLAS.
 void settle_blas(char** argv);
 
 }  // namespace patina::cli

@@ -40,7 +40,7 @@ pid_t spawned(const std::vector<std::string>& words, const fs::path& log) {
   return child;
 }
 
-// The status of `child` when it has ended.
+// The exit status of `child`; waits for its end.
 int waited_for(pid_t child) {
   int status = 0;
   for (bool told = false; ::waitpid(child, &status, WNOHANG) == 0;) {
@@ -53,7 +53,7 @@ int waited_for(pid_t child) {
   return status;
 }
 
-// The message of the program's last line, which begins with its name.
+// The message in the program's last output line, which begins with the program's name.
 std::string last_message(const fs::path& log) {
   static const std::string kName = "\npatina: ";
   const std::string text = "\n" + read_text(log);

@@ -1,4 +1,4 @@
-// This program once more, as a process beside this one.
+// Runs this program again in another process.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace patina::cli {
 
-/// Runs this program with `words` as its command line and waits; what it prints goes to the file
-/// `log`. A signal that asks this process to stop is handed on. Throws Error: stopped where it was
-/// asked to, and state where it fails, with the message that it ended with.
+/// Runs this program with the arguments `words` and waits; its output goes to the file `log`.
+/// Signals that ask this process to stop are passed on. Throws Error: `stopped` if it was asked to
+/// stop, and `state`, with its last message, if it failed.
 void run_child(const std::vector<std::string>& words, const fs::path& log);
 
 }  // namespace patina::cli

@@ -1,5 +1,5 @@
-// A command and its arguments. The library behind it, CLI11, is known to command.cc alone: its
-// header costs four seconds a source.
+// Commands and their arguments. Only command.cc includes the underlying library, CLI11, whose
+// header takes four seconds to compile.
 #pragma once
 
 #include <cstdint>
@@ -15,34 +15,34 @@ class Option;
 
 namespace patina::cli {
 
-/// What can be said of an argument once it is there; each returns itself.
+/// Properties of an argument, set after it was added; each function returns the argument.
 class Argument {
  public:
   explicit Argument(CLI::Option* option) : option_(option) {}
 
   Argument required() const;
-  Argument range(double low, double high) const;  // of a number, both ends allowed
+  Argument range(double low, double high) const;  // for numbers, inclusive
   Argument one_of(const std::vector<std::string>& names) const;
-  /// `fault` says what is wrong with a value; "" where nothing is.
+  /// `fault` returns what is wrong with a value; "" if it is valid.
   Argument check(std::function<std::string(const std::string& value)> fault) const;
   Argument shows_default() const;                // in --help
   Argument type(const std::string& name) const;  // in --help, such as KEY=VALUE
-  Argument one_at_a_time() const;                // a list's values each need the name again
+  Argument one_at_a_time() const;                // each value of a list needs the name again
   Argument excludes(const Argument& other) const;
 
  private:
   CLI::Option* option_;
 };
 
-/// The program, or one of its subcommands: a handle that may be copied.
+/// The program or one of its subcommands: a handle that can be copied.
 class Command {
  public:
   explicit Command(CLI::App& app) : app_(&app) {}
 
   Command command(const std::string& name, const std::string& help) const;
 
-  /// A name with dashes is an option's, one without that of an argument by its place. `value` must
-  /// outlive the command; what it holds is the default.
+  /// A name with dashes is an option, one without is a positional argument. `value` must outlive
+  /// the command and contains the default.
   Argument option(const std::string& name, std::string& value, const std::string& help) const;
   Argument option(const std::string& name, int& value, const std::string& help) const;
   Argument option(const std::string& name, int64_t& value, const std::string& help) const;
@@ -56,30 +56,31 @@ class Command {
   Argument flag(const std::string& name, bool& value, const std::string& help) const;
   Argument flag(const std::string& name, std::function<void()> action,
                 const std::string& help) const;
-  /// `--set key=value`, which may be repeated.
+  /// `--set key=value`, repeatable.
   Argument overrides(std::vector<std::string>& value) const;
 
-  void footer(const std::string& text) const;       // below --help
-  void takes_anything() const;                      // arguments that nobody knows are no error
-  void action(std::function<void()> action) const;  // what it does
+  void footer(const std::string& text) const;       // text below --help
+  void takes_anything() const;                      // accepts unknown arguments
+  void action(std::function<void()> action) const;  // what the command does
   bool given(const std::string& name) const;
 
  private:
   CLI::App* app_;
 };
 
-/// The whole program: its subcommands, --version, and what `add` gives it.
+/// The whole program: its subcommands, --version, and what `add` adds.
 class CommandLine {
  public:
   CommandLine(const std::string& about, const std::string& version);
   ~CommandLine();
 
   Command program() const { return Command(*app_); }
-  /// Called when arguments are parsed and before a subcommand acts.
+  /// Called after arguments are parsed and before a subcommand runs.
   void when_parsed(std::function<void()> action);
   std::vector<std::string> commands() const;
-  /// Parses and acts. Returns the exit status where --help, --version or a mistake ended it, with
-  /// what it printed; 0 where a subcommand has acted. Passes on what that throws.
+  /// Parses the arguments and runs the subcommand. Returns the exit status: 0 after a subcommand,
+  /// otherwise that of --help, --version or a mistake, which are printed. Rethrows a subcommand's
+  /// exceptions.
   int run(int argc, const char* const* argv);
 
  private:

@@ -1,4 +1,4 @@
-// The subcommands: each file adds one to the program.
+// The subcommands; each source file adds one to the program.
 #pragma once
 
 #include <string>
@@ -22,15 +22,14 @@ void add_inspect(Command& program);
 void add_pretrain(Command& program);
 void add_bench(Command& program);
 
-/// What `patina list` takes, and every name that `patina explain` knows.
+/// The arguments of `patina list`, and all names that `patina explain` knows.
 const std::vector<std::string>& list_names();
 std::vector<std::string> explained_names();
 
-/// From now on SIGINT and SIGTERM ask a run to stop: the current step or batch is finished before
-/// the program leaves, and a checkpoint made where there is something new to keep. The second ends
-/// the program at once.
+/// Makes SIGINT and SIGTERM ask a run to stop: the current step or batch is finished, and a
+/// checkpoint is written if there is anything new. A second signal ends the program at once.
 void stop_on_signals();
-/// The signal that asked, or 0.
+/// The signal that was received, or 0.
 int stopped_by();
 
 }  // namespace patina::cli

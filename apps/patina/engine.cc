@@ -64,7 +64,7 @@ int run(int argc, const char* const* argv) {
   }
 }
 
-// What the program prints to its standard output.
+// The program's standard output for some arguments.
 std::string printed(const Arguments& arguments) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
   PATINA_CHECK(file, "no temporary file");
@@ -106,7 +106,7 @@ std::vector<Arguments> questions() {
 
 int main(int argc, char** argv) {
   using namespace patina;
-  // Part of the build: see answers.h.
+  // Used during the build: see answers.h.
   if (argc == 3 && std::string_view(argv[1]) == "--write-answers") {
     write_text(argv[2], cli::write_answers(cli::questions(), cli::printed));
     return 0;

@@ -1,4 +1,4 @@
-// `patina eval`: how many labelled samples an artefact gets right.
+// `patina eval`: an artefact's accuracy on labelled samples.
 #include <fmt/core.h>
 
 #include "apps/patina/artefacts.h"

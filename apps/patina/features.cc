@@ -1,4 +1,4 @@
-// `patina features`: what a backbone makes of images or texts.
+// `patina features`: a backbone's features of images or texts.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -29,10 +29,10 @@ struct Arguments {
   bool all = false;
 };
 
-// Keeps what passes between the blocks.
+// Records the tokens between blocks.
 class Recorder : public nn::Adaptation {
  public:
-  /// Of the blocks numbered from `first` on; names begin with `prefix`.
+  /// For blocks numbered from `first`; names start with `prefix`.
   explicit Recorder(std::string prefix = "", int first = 0)
       : prefix_(std::move(prefix)), first_(first) {}
   Tensor tokens(int layer, Tensor x) override {
@@ -53,7 +53,7 @@ class Recorder : public nn::Adaptation {
   int first_;
 };
 
-// What a stored file gives a network: images, texts, and what a decoder reads.
+// A network's input from a stored file: images, texts, and a decoder's input.
 struct StoredInput {
   Input images, texts;
   Tensor answer;  // [N,T] ids
@@ -61,7 +61,7 @@ struct StoredInput {
   int64_t size() const { return (images.data.defined() ? images : texts).size(); }
 };
 
-// Collects named tensors batch by batch and writes them joined, in the order of their rows.
+// Collects named tensors batch by batch and writes them concatenated, in the order of their rows.
 class Collector {
  public:
   Collector(const Backbone& backbone, bool all) : backbone_(backbone), all_(all) {}
@@ -74,7 +74,7 @@ class Collector {
       put("mask", input.mask.defined() ? input.mask : at::ones_like(input.data));
     }
   }
-  // Images and texts side by side are a CLIP's; the texts' names begin with text_.
+  // Images together with texts are for CLIP; the texts' names start with text_.
   void add(const StoredInput& input, const Tensor& rows) {
     const bool both = input.images.data.defined() && input.texts.data.defined();
     if (!both)
@@ -123,7 +123,7 @@ class Collector {
     if (words.defined()) put("word_scores", words);
   }
 
-  // Batches of texts differ in length: what is missing behind a text's tokens becomes 0.
+  // Batches of texts differ in length: shorter ones are padded with zeros.
   static Tensor joined_rows(const std::vector<Tensor>& parts) {
     if (parts.front().dim() < 2) return at::cat(parts);
     Shape shape = parts.front().sizes().vec();
@@ -147,7 +147,7 @@ class Collector {
   std::map<std::string, std::vector<Tensor>> parts_;
 };
 
-// Tensors that are network input already.
+// Stored tensors that are network input.
 StoredInput stored_input(const std::string& path) {
   const auto file = SafetensorsFile::open(path);
   StoredInput input;
@@ -186,7 +186,7 @@ StoredInput stored_input(const std::string& path) {
   return input;
 }
 
-// The backbone for stored tensors: of their size, where they are images.
+// The backbone for stored tensors; for images, resized to their size.
 std::unique_ptr<Backbone> fitting(std::unique_ptr<Backbone> backbone, const StoredInput& input,
                                   ModelOptions options) {
   const auto takes = backbone->image_input();

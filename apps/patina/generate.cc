@@ -20,7 +20,7 @@ struct Arguments {
   GenerateOptions options;
 };
 
-// Where a text ends: a decoder that begins another one is done too.
+// The ids that end a text: for a decoder also the id that starts a new one.
 std::vector<int64_t> stops(const SpecialTokens& special) {
   std::vector<int64_t> ids;
   for (const int64_t id : {special.end, special.begin})
@@ -48,7 +48,7 @@ void generate(Arguments& arguments) {
   if (ids.empty() && tokenizer->special().end >= 0) ids = {tokenizer->special().end};
   const bool answers = model->prompt_layers() < model->layers();  // an encoder-decoder
   if (!answers) write(arguments.prompt);
-  // A decoder's first piece depends on what stands before it: its leading space for one.
+  // The text of a decoder's first piece, such as its leading space, depends on the piece before.
   TokenStream text(*tokenizer);
   if (!answers)
     for (const int64_t id : ids) text.push(id);

@@ -1,4 +1,4 @@
-// `patina inspect`: look into weights and checkpoints.
+// `patina inspect`: shows the contents of weight files and checkpoints.
 #include <fmt/core.h>
 
 #include "apps/patina/commands.h"
@@ -11,7 +11,7 @@ namespace patina::cli {
 
 namespace {
 
-// What the weights are as a network, or why they are none.
+// Describes the weights as a network, or prints why they are not one.
 void describe(const std::string& name) try {
   const auto model = load_backbone({.name = name});
   const int64_t parameters = nn::count(nn::tensors(*model));

@@ -1,4 +1,4 @@
-// `patina learn` and `patina forget`: classes into an artefact, and out of it.
+// `patina learn` and `patina forget`: add classes to an artefact, and remove them.
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 

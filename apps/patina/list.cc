@@ -1,4 +1,4 @@
-// `patina list` and `patina explain`: what there is, and what it means.
+// `patina list` and `patina explain`: lists of everything available, and descriptions.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -22,7 +22,7 @@ namespace {
 
 struct Row {
   std::string name, text;
-  Json details;  // what --json shows beside the name
+  Json details;  // the content of --json besides the name
 };
 using Rows = std::vector<Row>;
 
@@ -114,7 +114,7 @@ void explain_metric(const AnyMetric& metric) {
   fmt::print("{}: {}\n{}\n{}\n", metric.name, metric.about, metric.formula, metric.source);
 }
 
-// What explains itself under each name, in the order of the lists.
+// Each name with the function that prints its description, in the order of the lists.
 std::vector<std::pair<std::string, std::function<void()>>> explanations() {
   std::vector<std::pair<std::string, std::function<void()>>> all;
   for (const auto& row : learners()) all.emplace_back(row.name, [&row] { explain_learner(row); });

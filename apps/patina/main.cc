@@ -1,5 +1,5 @@
-// `patina`: answers what asks for no network, and starts the engine, the same program with
-// LibTorch, for everything else. Loading LibTorch costs most of a second.
+// `patina`: answers fixed questions itself, and starts the engine, the same program with LibTorch,
+// for everything else. Loading LibTorch takes most of a second.
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,11 +16,11 @@ extern const unsigned char patina_answers_end[];
 
 namespace {
 
-// Threads that wait for others spin a few microseconds, then sleep. Spinning for longer takes the
-// cores from whoever else is on the machine: two runs at once, on two cores, were more than four
-// times slower each with 100000 rounds than with these. One alone gains up to a third by them.
-// Sleeping at once makes operations of a few microseconds ten times slower. OpenMP reads this when
-// it is loaded.
+// Sets how long waiting OpenMP threads spin before they sleep: a few microseconds. Longer spinning
+// takes cores from other processes: with 100000 rounds, two runs at once on two cores were each
+// more than four times slower than with this value, while a single run gains up to a third.
+// Sleeping at once makes operations of a few microseconds ten times slower. OpenMP reads this
+// variable when it is loaded.
 void settle_waiting() {
   if (!std::getenv("OMP_WAIT_POLICY")) ::setenv("GOMP_SPINCOUNT", "1000", 0);
 }

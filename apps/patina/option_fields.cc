@@ -32,7 +32,7 @@ void OptionFields::number(const FieldInfo& info, T& value) {
   });
 }
 
-// A flag that is on by default is offered as what switches it off.
+// A flag that is on by default becomes an option that switches it off.
 void OptionFields::visit(const FieldInfo& info, bool& value) {
   if (value)
     command_.flag(

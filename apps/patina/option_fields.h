@@ -1,4 +1,4 @@
-// Option structs as command-line options: one bind(Fields&) serves recipes and --help alike.
+// Options structs as command-line options: one bind(Fields&) serves recipes and --help.
 #pragma once
 
 #include "apps/patina/command.h"

@@ -49,7 +49,7 @@ std::string literal(const std::vector<T>& values) {
   return fmt::format("{{{}}}", fmt::join(items, ", "));
 }
 
-// Writes a struct's members, and what turns them into settings.
+// Writes a struct's members, and the code that converts them to settings.
 class Members : public Fields {
  public:
   std::string members, settings;

@@ -1,4 +1,4 @@
-// `patina predict`: what an artefact says of images or texts.
+// `patina predict`: an artefact's predictions for images or texts.
 #include <fmt/core.h>
 
 #include "apps/patina/artefacts.h"

@@ -1,4 +1,4 @@
-// `patina pretrain`: make starter weights.
+// `patina pretrain`: trains the starter weights.
 #include "patina/pretrain/pretrain.h"
 
 #include <fmt/core.h>

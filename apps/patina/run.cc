@@ -1,4 +1,4 @@
-// `patina run`: a stream from start to end.
+// `patina run`: runs a recipe.
 #include "patina/run/run.h"
 
 #include <fmt/core.h>
@@ -23,7 +23,7 @@ int stopped_by() {
 void stop_on_signals() {
   for (const int signal : {SIGINT, SIGTERM})
     std::signal(signal, [](int caught) {
-      // Only what may be called in a handler.
+      // Only async-signal-safe functions may be called in a handler.
       if (stop_signal != 0) ::_exit(128 + caught);
       stop_signal = caught;
       constexpr std::string_view kSaid =

@@ -13,7 +13,7 @@ namespace patina::cli {
 
 namespace {
 
-// `patina run` in a process of its own, which goes on where it was.
+// `patina run` in a separate process, which resumes an interrupted run.
 void run_apart(const PlannedRun& planned, int threads, bool no_cache) {
   std::vector<std::string> words = {"run",
                                     planned.file.string(),
@@ -27,7 +27,7 @@ void run_apart(const PlannedRun& planned, int threads, bool no_cache) {
   run_child(words, fs::path(planned.folder.string() + ".log"));
 }
 
-// summary.json and report.html beside the runs, and the table.
+// Writes summary.json and report.html beside the runs, and prints the table.
 void show(const std::vector<SweptRun>& swept, const fs::path& out) {
   std::vector<fs::path> folders;
   std::string failures;

@@ -1,4 +1,4 @@
-// `patina bench` of a program that was built without the benchmarks.
+// `patina bench` in a program built without the benchmarks.
 #include "apps/patina/commands.h"
 #include "patina/base/error.h"
 

@@ -1,4 +1,4 @@
-// Tokens that are found in the text itself before anything splits it: "[MASK]", "<|endoftext|>".
+// Added tokens, which are matched in the text before anything splits it: "[MASK]", "<|endoftext|>".
 #pragma once
 
 #include <array>
@@ -14,22 +14,22 @@ namespace patina {
 struct AddedToken {
   std::string text;
   int64_t id = 0;
-  bool special = true;       // left out by decode(ids, true)
-  bool normalized = false;   // looked for after normalizing, else before
-  bool left_strip = false;   // takes the whitespace before it
-  bool right_strip = false;  // takes the whitespace behind it
-  bool single_word = false;  // counts only where no letter or digit touches it
+  bool special = true;       // omitted by decode(ids, true)
+  bool normalized = false;   // matched after normalising; otherwise before
+  bool left_strip = false;   // includes the white space before it
+  bool right_strip = false;  // includes the white space after it
+  bool single_word = false;  // matches only if no letter or digit is adjacent
 };
 
-/// Looks for a set of tokens; where two begin at one place the longer is meant.
+/// Matches a set of tokens; of two that start at the same place, the longer one.
 class AddedTokens {
  public:
-  /// Throws Error(format) naming `origin` when a token is empty or longer than 256 bytes.
+  /// Throws Error(format) with `origin` if a token is empty or longer than 256 bytes.
   AddedTokens(const std::vector<AddedToken>& tokens, std::string_view origin);
 
   using OnText = std::function<void(std::string_view text, size_t begin)>;
   using OnToken = std::function<void(const AddedToken& token)>;
-  /// Calls back in order for each token found and for the text between, where there is any.
+  /// Calls back, in order, for each token found and for the non-empty text between tokens.
   void split(std::string_view text, const OnText& on_text, const OnToken& on_token) const;
 
   bool empty() const { return tokens_.empty(); }

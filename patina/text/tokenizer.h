@@ -1,4 +1,4 @@
-// Tokenizers: text to the ids a model was trained on, and back.
+// Tokenizers: convert text to the ids a model was trained on, and back.
 #pragma once
 
 #include <cstdint>
@@ -11,33 +11,33 @@
 
 namespace patina {
 
-/// Ids with a fixed meaning; -1 where a vocabulary has none.
+/// Ids with a fixed meaning; -1 if the vocabulary has none.
 struct SpecialTokens {
   int64_t unknown = -1, begin = -1, end = -1, separator = -1, classifier = -1, pad = -1, mask = -1;
 };
 
-/// What a model is fed: ids, and which text each belongs to.
+/// A model's input: ids, and which text each belongs to.
 struct Encoding {
   std::vector<int64_t> ids;
   std::vector<int64_t> types;  // 0: the first text and its special tokens, 1: the second's
 };
 
-/// What a model wants around its texts: `before` A `after`, or `before` A `between` B `after_pair`.
-/// BERT: [CLS] A [SEP], [CLS] A [SEP] B [SEP]. GPT-2: nothing.
+/// The special tokens around texts: `before` A `after`, or `before` A `between` B `after_pair`.
+/// BERT: [CLS] A [SEP], [CLS] A [SEP] B [SEP]. GPT-2: none.
 struct Frame {
   std::vector<int64_t> before, after, between, after_pair;
-  bool second_type = false;  // B and what follows it have type 1 (BERT); else all are 0
+  bool second_type = false;  // B and everything after it has type 1 (BERT); otherwise all are 0
 };
 
-/// Text to ids and back. Const methods may be called from any thread.
+/// Converts text to ids and back. Const methods are thread-safe.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  /// The ids of a text alone: nothing is put around it. Any bytes are allowed: what is not UTF-8 is
-  /// read as U+FFFD.
+  /// The ids of a text without special tokens. Any bytes are accepted: invalid UTF-8 is read as
+  /// U+FFFD.
   virtual std::vector<int64_t> encode(std::string_view text) const = 0;
-  /// The text of ids; what is not UTF-8 becomes U+FFFD, ids outside the vocabulary nothing.
+  /// The text of ids; invalid UTF-8 becomes U+FFFD, ids outside the vocabulary are skipped.
   virtual std::string decode(std::span<const int64_t> ids, bool skip_special = false) const = 0;
 
   /// Ids are in [0, size()).
@@ -51,9 +51,9 @@ class Tokenizer {
   const SpecialTokens& special() const { return special_; }
   const Frame& frame() const { return frame_; }
 
-  /// A text, or a pair, with the frame around it, cut to `max_length` tokens (0: uncut): of a pair
-  /// the longer text loses its last token first (Hugging Face's `longest_first`). The frame stays
-  /// whole; `max_length` must have room for it.
+  /// A text or a pair with special tokens, truncated to `max_length` tokens (0: no limit). In a
+  /// pair the longer text loses its last token first (Hugging Face's `longest_first`). Special
+  /// tokens are never removed; `max_length` must have room for them.
   Encoding encode_framed(std::string_view text, std::optional<std::string_view> second = {},
                          int64_t max_length = 0) const;
 
@@ -62,14 +62,14 @@ class Tokenizer {
   Frame frame_;
 };
 
-/// Text as its ids arrive: what is complete so far. Decoding piece by piece gives the same text as
-/// decoding at once, even where a character is spread over several ids.
+/// Decodes ids one by one: returns the text that is complete. The result equals that of decoding
+/// all ids at once, even if a character is spread over several ids.
 class TokenStream {
  public:
   explicit TokenStream(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
-  /// The text that `id` completes; often one piece, "" while a character is unfinished.
+  /// The text completed by `id`; "" while a character is incomplete.
   std::string push(int64_t id);
-  /// What is left.
+  /// The remaining text.
   std::string finish();
 
  private:
@@ -78,17 +78,18 @@ class TokenStream {
   size_t given_ = 0;  // bytes of the text handed out
 };
 
-/// The tokenizer of a model folder (or of one of the files named here), by the files in it:
+/// Loads the tokenizer of a model folder (or of one of these files), by the files in it:
 /// `tokenizer.json`, BERT's `vocab.txt`, `vocab.json` with `merges.txt` (GPT-2, RoBERTa, Qwen2,
 /// CLIP), OpenAI's `encoder.json` with `vocab.bpe` and `bpe_simple_vocab_16e6.txt.gz`,
 /// SentencePiece's `tokenizer.model` or `spiece.model`, llama2.c's `tokenizer.bin` or `tok512.bin`;
-/// with what `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` add.
-/// `family` is the config's model_type ("bert", "roberta", "gpt2", "llama", "qwen2", "t5",
-/// "clip"...; "" when unknown): it settles the frame and special tokens where the files are silent.
-/// Throws Error(file) when there is none, Error(format) naming the file and what is wrong in it.
+/// with the additions of `tokenizer_config.json`, `special_tokens_map.json` and
+/// `added_tokens.json`. `family` is the config's model_type ("bert", "roberta", "gpt2", "llama",
+/// "qwen2", "t5", "clip"...; "" if unknown): it determines special tokens that the files do not
+/// specify. Throws Error(file) if there is no tokenizer, Error(format) with the file and the
+/// problem.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path, const std::string& family = "");
 
-/// True when load_tokenizer would find something in the folder.
+/// Whether the folder has files that load_tokenizer can use.
 bool has_tokenizer(const std::string& path);
 
 }  // namespace patina

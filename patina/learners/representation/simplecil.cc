@@ -1,5 +1,5 @@
-// SimpleCIL (Zhou et al., IJCV 2024): each class's prototype is its mean feature under the frozen
-// network; a sample belongs to the class whose prototype has the largest cosine. Nothing is
+// SimpleCIL (Zhou et al., IJCV 2024): the frozen network's mean feature of each class is its
+// prototype, and a sample belongs to the class whose prototype has the largest cosine. Nothing is
 // trained.
 #include "patina/algebra/prototypes.h"
 #include "patina/learn/learner.h"
@@ -14,7 +14,7 @@ class SimpleCil : public ClosedFormLearner {
 
   SimpleCil(Setup setup, const Options&) : backbone_(setup.backbone) {}
 
-  // w_c = mean of f(x) over the class: unnormalised features, test transform.
+  // w_c = mean of f(x) over the class: un-normalised features, test transform.
   void fit(const Task& task, Trainer& trainer) override {
     const FeatureSet set = trainer.features(backbone_, *task.train);
     prototypes_ = with_rows(prototypes_, class_means(set, task.fresh));
@@ -25,7 +25,7 @@ class SimpleCil : public ClosedFormLearner {
     return cosine_scores(backbone_.features(asked.input), prototypes_);
   }
 
-  // A prototype depends on its class's samples only.
+  // A prototype is of its class's samples alone.
   void forget(int64_t target) override { prototypes_ = without_row(prototypes_, target); }
 
   void state(Archive& a) override { a("prototypes", prototypes_); }

@@ -1,4 +1,4 @@
-// Which tokenizer a folder holds, by the files in it, and how each family puts its parts together.
+// Detects a folder's tokenizer by its files, and assembles the parts for each family.
 #include <array>
 #include <unordered_set>
 
@@ -181,7 +181,7 @@ void add_sentinels(TokenizerSettings& settings, const PieceModel& model) {
   }
 }
 
-// `plain`: no token is looked for in the text.
+// `plain`: special tokens in the text are treated as ordinary text.
 std::unique_ptr<Tokenizer> piece_tokenizer(PieceModel model, TokenizerSettings settings,
                                            const std::string& origin, bool plain) {
   if (settings.family.empty()) settings.family = guessed_piece_family(model);

@@ -160,7 +160,7 @@ std::vector<AddedToken> special_and_added(const TokenizerSettings& settings,
   for (const auto& token : settings.added) ids.emplace(token.text, token.id);
   std::unordered_map<std::string, AddedToken> all;
   for (const auto& token : settings.added) all.insert_or_assign(token.text, token);
-  // The text is looked for under the id it has; what is already listed keeps its flags.
+  // The text's own id is used; tokens already listed keep their flags.
   const auto include = [&](AddedToken token, bool required) {
     const auto id = ids.find(token.text);
     if (id == ids.end() && required)

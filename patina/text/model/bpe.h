@@ -1,5 +1,5 @@
-// Byte-pair encoding: a word's letters, joined pair by pair in the order in which training joined
-// them (Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016).
+// Byte-pair encoding: merges a word's letters pair by pair, in the order learned in training
+// (Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016).
 #pragma once
 
 #include <array>
@@ -15,22 +15,23 @@
 namespace patina {
 
 struct BpeOptions {
-  bool byte_level = false;         // letters are bytes in GPT-2's spelling; else code points
-  std::string suffix;              // ends the last letter of a word: CLIP's "</w>"
-  std::optional<int64_t> unknown;  // a letter that the vocabulary lacks; without it, left out
-  bool fuse_unknown = false;       // unknown letters in a row are one
-  bool byte_fallback = false;      // an unknown letter is its bytes, "<0xE2>"
-  bool ignore_merges = false;      // a word that is a token is that token
-  std::vector<std::string> whole;  // words that are tokens whatever the merges say
+  bool byte_level = false;         // letters are bytes in GPT-2's spelling; otherwise code points
+  std::string suffix;              // appended to the last letter of a word: CLIP's "</w>"
+  std::optional<int64_t> unknown;  // id of letters not in the vocabulary; if unset, they are
+                                   // omitted
+  bool fuse_unknown = false;       // consecutive unknown letters become one token
+  bool byte_fallback = false;      // unknown letters are encoded as bytes, "<0xE2>"
+  bool ignore_merges = false;      // a word that is in the vocabulary is one token
+  std::vector<std::string> whole;  // words that are always one token
 };
 
-/// Time grows as n log n with a piece's length.
+/// Time is n log n in the length of a piece.
 class Bpe final : public TextModel {
  public:
   using Merge = std::pair<std::string, std::string>;
 
-  /// The first of `merges` comes first. Throws Error(format) naming `origin` and the merge when the
-  /// vocabulary lacks what it joins or makes.
+  /// `merges` in order of priority. Throws Error(format) with `origin` and the merge if its parts
+  /// or its result are not in the vocabulary.
   Bpe(std::shared_ptr<const Vocabulary> vocabulary, const std::vector<Merge>& merges,
       BpeOptions options, std::string_view origin);
   void encode(std::string_view piece, std::vector<int64_t>& ids) const override;

@@ -1,4 +1,4 @@
-// A vocabulary: tokens as the model's files spell them, and their ids.
+// A vocabulary: tokens, in the spelling of the model's files, and their ids.
 #pragma once
 
 #include <cstdint>
@@ -20,15 +20,14 @@ struct NumberedToken {
   int64_t id = 0;
 };
 
-/// What a file says, made fit for a message: one line, quoted, cut after 60 characters.
+/// Text from a file, prepared for a message: one line, quoted, truncated to 60 characters.
 std::string shown(std::string_view text);
 
 class Vocabulary {
  public:
-  /// `tokens` and `added` in any order. An added token may repeat one of `tokens` under its id. Ids
-  /// begin at 0 and leave no gap below the largest of `tokens`; added ones may leave some unused.
-  /// Throws Error(format) naming `origin` when a token or an id comes twice, is too large, or
-  /// lacks.
+  /// `tokens` and `added` in any order. An added token may repeat one of `tokens` with the same id.
+  /// The ids of `tokens` must start at 0 without gaps; `added` may leave gaps. Throws Error(format)
+  /// with `origin` if a token or an id is duplicate, too large or missing.
   Vocabulary(std::vector<NumberedToken> tokens, std::vector<NumberedToken> added,
              std::string_view origin);
   Vocabulary(const Vocabulary&) = delete;

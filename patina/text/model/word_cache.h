@@ -1,4 +1,4 @@
-// The ids of words seen lately. Text repeats its words, and a look-up costs less than splitting.
+// A cache of the ids of recent words. Words repeat, and a look-up is faster than splitting.
 #pragma once
 
 #include <array>
@@ -11,11 +11,10 @@
 
 namespace patina {
 
-/// A fixed number of short words with few ids; a new one takes the place of an old one. May be used
-/// from any thread.
+/// A fixed number of short words with few ids; new ones replace old ones. Thread-safe.
 class WordCache {
  public:
-  /// Appends the ids of `word` when they are known.
+  /// Appends the ids of `word` if they are cached.
   bool find(std::string_view word, std::vector<int64_t>& ids) {
     if (word.size() > kLongestWord) return false;
     const size_t at = slot_of(word);
@@ -27,7 +26,7 @@ class WordCache {
     return true;
   }
 
-  /// Remembers that `word` has the ids from `ids[from]` on.
+  /// Stores that `word` has the ids from `ids[from]` on.
   void keep(std::string_view word, const std::vector<int64_t>& ids, size_t from) {
     const size_t count = ids.size() - from;
     if (word.empty() || word.size() > kLongestWord || count > kMostIds) return;

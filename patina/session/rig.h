@@ -13,7 +13,7 @@ struct RigOptions {
   const LearnerRow* row = nullptr;  // lent
   const LearnerOptions* learner = nullptr;
   TrainingOptions training;
-  Seeds seeds;
+  Seeds seeds = Seeds(1993);
   Grant grant;
   TransformOptions train_transform, test_transform;  // for images
   TextOptions text;                                  // for texts

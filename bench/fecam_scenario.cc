@@ -14,7 +14,7 @@ constexpr double kShrinkage = 0.1;
 
 Tensor normal(const Shape& shape, Random& random) {
   Tensor t = at::empty(shape);
-  random.fill_normal(values(t));
+  random.fill_normal(host_values(t));
   return t;
 }
 

@@ -46,7 +46,7 @@ std::unique_ptr<ViT> random_vit(const ViTShape& shape) {
 Tensor random_images(const ViTShape& shape, int64_t batch) {
   Tensor images = at::empty({batch, 3, shape.image_size, shape.image_size});
   Random random = Seeds(1)("images");
-  random.fill_normal(values(images));
+  random.fill_normal(host_values(images));
   return images;
 }
 

@@ -15,7 +15,7 @@ constexpr int64_t kRows = 768;  // rows that a thread takes through all products
 Tensor random_matrix(const Shape& shape, at::ScalarType type) {
   Tensor t = at::empty(shape);
   Random random = Seeds(1)("products");
-  random.fill_uniform(values(t), -1, 1);
+  random.fill_uniform(host_values(t), -1, 1);
   return t.to(type);
 }
 

@@ -22,7 +22,7 @@ struct Samples {
 
 Tensor normal(const Shape& shape, Random& random) {
   Tensor t = at::empty(shape);
-  random.fill_normal(values(t));
+  random.fill_normal(host_values(t));
   return t;
 }
 

@@ -66,8 +66,8 @@ Tensor arange(const Scalar& end, TensorOptions options) {
 Tensor arange(const Scalar& start, const Scalar& end, TensorOptions options) {
   return ::at::arange(start, end, options);
 }
-Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step) {
-  return ::at::arange(start, end, step);
+Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, TensorOptions options) {
+  return ::at::arange(start, end, step, options);
 }
 Tensor empty(IntArrayRef shape, TensorOptions options) {
   return ::at::empty(shape, options);

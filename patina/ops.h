@@ -19,7 +19,8 @@ using Type = std::optional<ScalarType>;  // of the result; nothing: as the input
 // Made from nothing, or in the shape of another.
 Tensor arange(const Scalar& end, TensorOptions options = {});
 Tensor arange(const Scalar& start, const Scalar& end, TensorOptions options = {});
-Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step);
+Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step,
+              TensorOptions options = {});
 Tensor empty(IntArrayRef shape, TensorOptions options = {});
 Tensor empty_like(const Tensor& x);
 Tensor eye(int64_t n, TensorOptions options = {});

@@ -1,5 +1,6 @@
 #include "patina/tensor.h"
 
+#include "patina/base/error.h"
 #include "patina/base/work.h"
 
 #include <ATen/Parallel.h>
@@ -21,15 +22,39 @@ std::string shape_text(at::IntArrayRef shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
-Tensor tensor_of(std::span<const int64_t> items) {
+namespace {
+void check_on_host(const Tensor& t) {
+  PATINA_REQUIRE(t.is_cpu() && t.is_contiguous(),
+                 "cannot read the values of a tensor {} on {}: it must be contiguous and on the host",
+                 shape_text(t.sizes()), t.device().str());
+}
+}  // namespace
+
+std::span<float> host_values(Tensor& t) {
+  check_on_host(t);
+  return {t.data_ptr<float>(), size_t(t.numel())};
+}
+
+std::span<const float> host_values(const Tensor& t) {
+  check_on_host(t);
+  return {t.data_ptr<float>(), size_t(t.numel())};
+}
+
+std::span<int64_t> host_items(const Tensor& t) {
+  check_on_host(t);
+  return {t.data_ptr<int64_t>(), size_t(t.numel())};
+}
+
+Tensor tensor_of(std::span<const int64_t> items, at::Device device) {
   Tensor out = at::empty({int64_t(items.size())}, at::kLong);
   if (!items.empty()) std::memcpy(out.data_ptr<int64_t>(), items.data(), items.size_bytes());
-  return out;
+  return out.to(device);
 }
 
 std::vector<int64_t> items_of(const Tensor& t) {
-  const Tensor flat = t.contiguous();
-  return {flat.data_ptr<int64_t>(), flat.data_ptr<int64_t>() + flat.numel()};
+  const Tensor flat = t.to(at::kCPU).contiguous();
+  const auto items = host_items(flat);
+  return {items.begin(), items.end()};
 }
 
 MixedPrecision::MixedPrecision(bool on) : on_(on) {

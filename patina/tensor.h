@@ -38,16 +38,14 @@ void prepare_cpu(int threads);
 /// "[64, 3, 224, 224]".
 std::string shape_text(at::IntArrayRef shape);
 
-/// The values of a contiguous CPU float tensor.
-inline std::span<float> values(Tensor& t) {
-  return {t.data_ptr<float>(), size_t(t.numel())};
-}
-inline std::span<const float> values(const Tensor& t) {
-  return {t.data_ptr<float>(), size_t(t.numel())};
-}
+/// The values of a contiguous float tensor on the host. Throws Error(usage) for any other.
+std::span<float> host_values(Tensor& t);
+std::span<const float> host_values(const Tensor& t);
+/// The same for int64.
+std::span<int64_t> host_items(const Tensor& t);
 /// A [n] int64 tensor with a copy of `items`.
-Tensor tensor_of(std::span<const int64_t> items);
-/// The items of a [n] int64 CPU tensor.
+Tensor tensor_of(std::span<const int64_t> items, at::Device device = at::kCPU);
+/// A copy of the items of an int64 tensor on any device.
 std::vector<int64_t> items_of(const Tensor& t);
 
 int tensor_threads();

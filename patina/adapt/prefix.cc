@@ -22,7 +22,7 @@ Prefix::Prefix(const PrefixOptions& options, const nn::BlockShape& shape, int64_
     for (Tensor* tensor : {&part.keys, &part.values}) {
       // U(-1, 1) as in DualPrompt's PyTorch port; the paper does not say.
       *tensor = at::empty({options.length, shape.key_width()});
-      random.fill_uniform(values(*tensor), options.low, options.high);
+      nn::init_uniform(*tensor, random, options.low, options.high);
     }
     if (options.learned_scale) part.key_factor = at::ones({1}), part.value_factor = at::ones({1});
   }

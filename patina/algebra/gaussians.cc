@@ -5,6 +5,7 @@
 #include "patina/algebra/linear_algebra.h"
 #include "patina/base/error.h"
 #include "patina/ops.h"
+#include "patina/place.h"
 
 namespace patina {
 
@@ -65,7 +66,8 @@ Tensor Gaussians::sample(std::span<const int64_t> counts, Random& random,
   PATINA_REQUIRE(scales.empty() || scales.size() == counts.size(), "a scale for every class");
   const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{0});
   Tensor noise = at::empty({total, means_[0].size(0)});
-  random.fill_normal(values(noise));
+  random.fill_normal(host_values(noise));
+  noise = on(means_[0].device(), noise);
   Tensor drawn = at::empty_like(noise);
   for (size_t c = 0, first = 0; c < counts.size(); first += size_t(counts[c++])) {
     const auto of_class = [&](const Tensor& all) {
@@ -82,7 +84,7 @@ Tensor Gaussians::sample(std::span<const int64_t> counts, Random& random,
 void Mahalanobis::add(const Tensor& mean, const Tensor& covariance) {
   NoGrad no_grad;
   const Tensor factor = cholesky_factor(covariance);
-  const Tensor unit = at::eye(factor.size(0), at::kDouble);
+  const Tensor unit = at::eye(factor.size(0), factor.options());
   const Tensor inverse = at::linalg_solve_triangular(factor, unit, /*upper=*/false);
   inverses_.push_back(inverse.to(at::kFloat).contiguous());
   means_.push_back(mean.to(at::kFloat));

@@ -4,6 +4,7 @@
 
 #include "patina/base/error.h"
 #include "patina/ops.h"
+#include "patina/place.h"
 
 namespace patina {
 
@@ -85,7 +86,7 @@ Tensor mirrored(const Tensor& lower) {
 }
 
 Tensor symmetric_product(const Tensor& a, at::ScalarType type) {
-  const Tensor sum = at::zeros({a.size(0), a.size(0)}, type);
+  const Tensor sum = at::zeros({a.size(0), a.size(0)}, a.options().dtype(type));
   add_lower_product(sum, a);
   return mirrored(sum);
 }
@@ -125,11 +126,11 @@ Tensor orthogonal_rows(int64_t count, int64_t width, const Tensor& earlier, Rand
   };
   const auto unit = [](const Tensor& x) { return x / at::linalg_vector_norm(x).clamp_min(1e-12); };
   for (int64_t i = 0; earlier.defined() && i < earlier.size(0); ++i)
-    extend(unit(earlier[i].detach().to(at::kDouble)));
+    extend(unit(on_host(earlier[i].detach()).to(at::kDouble)));
   std::vector<Tensor> rows;
   Tensor draw = at::empty({width});
   while (int64_t(rows.size()) < count) {
-    random.fill_normal(values(draw));
+    random.fill_normal(host_values(draw));
     const Tensor x = unit(draw.to(at::kDouble));
     if (extend(x))
       rows.push_back(basis[-1]);

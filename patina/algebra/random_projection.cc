@@ -4,11 +4,12 @@
 
 namespace patina {
 
-RandomProjection::RandomProjection(int64_t width, int64_t to, Random random)
+RandomProjection::RandomProjection(int64_t width, int64_t to, Random random, const Place& place)
     : width_(to > 0 ? to : width) {
   if (to == 0) return;
   matrix_ = at::empty({width, to});
-  random.fill_normal(values(matrix_));
+  random.fill_normal(host_values(matrix_));
+  matrix_ = on(place.device, matrix_);
 }
 
 Tensor RandomProjection::operator()(const Tensor& features) const {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "patina/base/random.h"
-#include "patina/tensor.h"
+#include "patina/place.h"
 
 namespace patina {
 
@@ -11,7 +11,7 @@ namespace patina {
 class RandomProjection {
  public:
   /// `to` = M; 0: φ(f) = f.
-  RandomProjection(int64_t width, int64_t to, Random random);
+  RandomProjection(int64_t width, int64_t to, Random random, const Place& place = {});
 
   Tensor operator()(const Tensor& features) const;  // [B,D] -> [B,M]
   int64_t width() const { return width_; }          // M

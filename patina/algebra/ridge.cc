@@ -20,8 +20,8 @@ Tensor quotient(const Tensor& a, const Tensor& b) {
 }
 
 // `old` padded with zero rows and columns.
-Tensor grown(const Tensor& old, int64_t rows, int64_t columns, at::ScalarType type) {
-  Tensor all = at::zeros({rows, columns}, type);
+Tensor grown(const Tensor& old, int64_t rows, int64_t columns, at::TensorOptions options) {
+  Tensor all = at::zeros({rows, columns}, options);
   if (old.defined()) all.slice(0, 0, old.size(0)).slice(1, 0, old.size(1)).copy_(old);
   return all;
 }
@@ -34,7 +34,7 @@ std::optional<Tensor> refined_weights(const Tensor& rows, const Tensor& kernel,
                                       const Tensor& outputs, double penalty) {
   const std::optional<Cholesky> rough = Cholesky::of(kernel, penalty);
   if (!rough) return {};
-  const Tensor weights = at::zeros({rows.size(1), outputs.size(1)}, at::kDouble);
+  const Tensor weights = at::zeros({rows.size(1), outputs.size(1)}, outputs.options());
   const Tensor residual = outputs.clone(), bound = outputs.norm(2, 0) * kResidual;
   Tensor direction, before;
   for (int step = 0; step < kMostSteps; ++step) {
@@ -70,7 +70,7 @@ void RidgeStatistics::add(const Tensor& features, const Tensor& targets, int64_t
   samples_ += features.size(0);
   if (!dual()) return add_primal(features, targets);
   if (samples_ < dims) return add_dual(features, targets);
-  gram_ = at::zeros({dims, dims}, at::kDouble);
+  gram_ = at::zeros({dims, dims}, features.options().dtype(at::kDouble));
   kernel_ = Tensor();
   if (rows_.defined()) add_primal(rows_, targets_);
   rows_ = targets_ = Tensor();
@@ -79,7 +79,7 @@ void RidgeStatistics::add(const Tensor& features, const Tensor& targets, int64_t
 
 void RidgeStatistics::add_dual(const Tensor& features, const Tensor& targets) {
   const int64_t old = samples_ - features.size(0);
-  kernel_ = grown(kernel_, samples_, samples_, at::kFloat);
+  kernel_ = grown(kernel_, samples_, samples_, features.options().dtype(at::kFloat));
   const Tensor fresh = kernel_.slice(0, old);
   if (rows_.defined()) add_product(fresh.slice(1, 0, old), features, rows_);
   add_lower_product(fresh.slice(1, old), features);
@@ -89,7 +89,7 @@ void RidgeStatistics::add_dual(const Tensor& features, const Tensor& targets) {
 
 void RidgeStatistics::add_primal(const Tensor& features, const Tensor& targets) {
   if (!products_.defined() || products_.size(1) < classes_)
-    products_ = grown(products_, features.size(1), classes_, at::kDouble);
+    products_ = grown(products_, features.size(1), classes_, features.options().dtype(at::kDouble));
   add_lower_product(gram_, features.t());
   add_product(products_, features.t(), one_hot(targets, classes_, at::kDouble).t());
 }
@@ -102,7 +102,7 @@ Tensor RidgeStatistics::solve(double penalty) const {
   if (const auto weights = refined_weights(rows_, kernel_, outputs, penalty))
     return weights->to(at::kFloat);
   const Tensor coefficients = ShiftedInverse(symmetric_product(rows_), penalty)(outputs);
-  const Tensor weights = at::zeros({rows_.size(1), classes_}, at::kDouble);
+  const Tensor weights = at::zeros({rows_.size(1), classes_}, outputs.options());
   add_product(weights, rows_.t(), coefficients.t());
   return weights.to(at::kFloat);
 }
@@ -130,8 +130,8 @@ RidgeTrial RidgeTrial::dual(const Tensor& kernel, const Tensor& outputs, int64_t
 RidgeTrial RidgeTrial::primal(const Tensor& features, const Tensor& outputs, int64_t fitted) {
   NoGrad no_grad;
   const Tensor h = features.slice(0, 0, fitted), y = outputs.to(at::kDouble);
-  const Tensor gram = at::zeros({h.size(1), h.size(1)}, at::kDouble);
-  const Tensor products = at::zeros({h.size(1), y.size(1)}, at::kDouble);
+  const Tensor gram = at::zeros({h.size(1), h.size(1)}, y.options());
+  const Tensor products = at::zeros({h.size(1), y.size(1)}, y.options());
   add_lower_product(gram, h.t());
   add_product(products, h.t(), y.slice(0, 0, fitted).t());
   return {gram, products, features.slice(0, fitted).to(at::kDouble), y.slice(0, fitted)};

@@ -124,7 +124,7 @@ void Archive::operator()(std::string_view key, Tensor& value) {
   if (value.defined() && value.sizes() == stored.sizes() && value.dtype() == stored.dtype())
     value.copy_(stored);
   else
-    value = stored.clone();
+    value = stored.to(device_).clone();
   if (value.is_floating_point()) value.requires_grad_(trains);
 }
 
@@ -165,6 +165,7 @@ void Archive::operator()(std::string_view key, Json& value) {
 
 // Text may contain any bytes (an optimizer's state), so it is stored as a tensor.
 void Archive::operator()(std::string_view key, std::string& value) {
+  const MadeOn here(*this, at::kCPU);
   Tensor bytes = at::empty({int64_t(value.size())}, at::kByte);
   if (!loading_) std::copy(value.begin(), value.end(), bytes.data_ptr<uint8_t>());
   (*this)(key, bytes);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "patina/base/file.h"
@@ -34,6 +35,21 @@ class Archive {
   Archive reopened() &&;
 
   bool loading() const { return loading_; }
+
+  /// While one lives, loading creates new tensors on a device. Tensors that have the stored shape
+  /// are overwritten in place, on any device.
+  class MadeOn {
+   public:
+    MadeOn(Archive& archive, const at::Device& device)
+        : archive_(archive), before_(std::exchange(archive.device_, device)) {}
+    ~MadeOn() { archive_.device_ = before_; }
+    MadeOn(const MadeOn&) = delete;
+    MadeOn& operator=(const MadeOn&) = delete;
+
+   private:
+    Archive& archive_;
+    at::Device before_;
+  };
 
   // Saving copies the value under its key; loading replaces the value by the stored one, or throws
   // Error(state) when the key is absent or of another type. Keys are unique within a section.
@@ -76,6 +92,7 @@ class Archive {
   void scalar(std::string_view key, T& value);
 
   bool loading_ = false;
+  at::Device device_ = at::kCPU;
   std::string origin_, prefix_;
   std::map<std::string, Tensor> tensors_;
   std::unique_ptr<Json> values_;  // an object

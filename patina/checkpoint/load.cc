@@ -6,6 +6,7 @@
 
 #include "patina/base/error.h"
 #include "patina/ops.h"
+#include "patina/place.h"
 
 namespace patina {
 
@@ -172,7 +173,7 @@ void load_tensors(const std::vector<nn::NamedTensor>& targets, const Safetensors
 std::string content_hash(const std::vector<nn::NamedTensor>& tensors) {
   ContentHash hash;
   for (const auto& item : tensors) {
-    const Tensor t = item.tensor.detach().contiguous();
+    const Tensor t = on_host(item.tensor.detach()).contiguous();
     hash.add(item.name);
     hash.add(shape_text(t.sizes()));
     hash.add(t.data_ptr(), t.nbytes());

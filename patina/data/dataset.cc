@@ -94,7 +94,7 @@ Tensor input_keys(const Feed& feed, const Dataset& dataset, ThreadPool& pool) {
   PATINA_REQUIRE(feed.deterministic(), "keys of what is random");
   const ContentHash made_by = hash_of(feed);
   Tensor keys = at::empty({dataset.size(), 2}, at::kLong);
-  int64_t* rows = keys.data_ptr<int64_t>();
+  int64_t* rows = host_items(keys).data();
   pool.for_each(dataset.size(), [&](int64_t i) {
     const auto key =
         sample_key(made_by, SampleAccess::source(dataset), SampleAccess::position(dataset, i));
@@ -188,7 +188,7 @@ class Loader::Pending {
       targets.push_back(loader.dataset_.target(i));
       samples_.push_back(loader.dataset_.position(i));
     }
-    batch_.target = tensor_of(targets);
+    batch_.target = tensor_of(targets, feed_.place().device);
     batch_.sample_ = tensor_of(samples_);
     batch_.row = tensor_of(order);
     if (!made_by_) return;
@@ -212,7 +212,7 @@ class Loader::Pending {
   }
   void begin_all() { begin(all_rows(size())); }
 
-  // The input of the started rows; other rows are undefined.
+  // The input of the started rows, on the host; other rows are undefined.
   Input input() {
     rows_.finish();
     Input input = making_->join();
@@ -228,7 +228,7 @@ class Loader::Pending {
 
   void write_key(int64_t row) {
     const auto key = sample_key(*made_by_, source_, samples_[size_t(row)]);
-    std::ranges::copy(key, batch_.input.keys.data_ptr<int64_t>() + 2 * row);
+    std::ranges::copy(key, host_items(batch_.input.keys).data() + 2 * row);
   }
 
   const Source& source_;
@@ -309,11 +309,11 @@ std::optional<Batch> Loader::next() {
   Batch batch = pending->batch();
   if (lazy_) {
     batch.input.later = at::arange(batch.size());
-    batch.input.make = [pending, ahead = ahead_](const Tensor& rows) {
-      return ahead->read(*pending, items_of(rows));
+    batch.input.make = [pending, ahead = ahead_, to = feed_.place()](const Tensor& rows) {
+      return on(to.device, ahead->read(*pending, items_of(rows)));
     };
   } else {
-    batch.input = pending->input();
+    batch.input = pending->input().on(feed_.place().device);
   }
   return batch;
 }

@@ -71,7 +71,7 @@ class SampleHandles {
   std::vector<SampleHandle> list_;
 };
 
-/// A minibatch.
+/// A minibatch: input and targets are at the feed's place, the other tensors on the host.
 class Batch {
  public:
   Input input;    // what the network reads

@@ -22,7 +22,7 @@ class ImageBatch : public Making {
         fixed_by_(fixed_by),
         source_(source),
         pixels_(at::empty({rows, 3, transform.size(), transform.size()})),
-        first_(pixels_.data_ptr<float>()),
+        first_(host_values(pixels_).data()),
         stride_(3 * size_t(transform.size()) * size_t(transform.size())) {}
 
   void prepare(int64_t row, int64_t sample, Random random) override {
@@ -104,7 +104,7 @@ Input padded(std::span<const Encoding> texts, const Tokenizer& tokenizer) {
   if (typed) input.types = at::zeros(shape, at::kLong);
   for (size_t i = 0; i < texts.size(); ++i) {
     const auto& [ids, types] = texts[i];
-    const auto at_row = [&](const Tensor& t) { return t.data_ptr<int64_t>() + i * longest; };
+    const auto at_row = [&](const Tensor& t) { return host_items(t).data() + i * longest; };
     std::ranges::copy(ids, at_row(input.data));
     std::fill_n(at_row(input.mask), ids.size(), 1);
     if (typed) std::ranges::copy(types, at_row(input.types));

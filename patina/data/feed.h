@@ -10,6 +10,7 @@
 #include "patina/image/image_cache.h"
 #include "patina/image/transform.h"
 #include "patina/nn/input.h"
+#include "patina/place.h"
 #include "patina/text/tokenizer.h"
 
 namespace patina {
@@ -26,7 +27,7 @@ class Making {
   virtual Input join() = 0;
 };
 
-/// How samples become input. Immutable, safe to share between threads.
+/// How samples become input. Safe to share between threads once its place is set.
 class Feed {
  public:
   virtual ~Feed() = default;
@@ -41,8 +42,14 @@ class Feed {
   virtual bool deterministic() const = 0;
   /// The unit in which samples are counted: "images".
   virtual std::string unit() const = 0;
+  /// The place of the batches, which are made on the host and then moved.
+  const Place& place() const { return place_; }
+  void set_place(const Place& place) { place_ = place; }
   /// Counts samples served from the cache without decoding.
   virtual void never_needed(int64_t /*samples*/) const {}
+
+ private:
+  Place place_;
 };
 
 /// Images: a transform's pixels, [B,3,H,W].

@@ -26,7 +26,7 @@ Tensor heads_of(const Tensor& t) {
 
 template <class T>
 Strided<T> strided(const Tensor& t) {
-  return {static_cast<T*>(t.data_ptr()), t.stride(0), t.stride(1), t.stride(2)};
+  return {data<T>(t), t.stride(0), t.stride(1), t.stride(2)};
 }
 
 // Uninitialised [B,H,T,d], stored as [B,T,H*d]: the layout that products read.

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "patina/base/error.h"
 #include "patina/kernels/functions.h"
 #include "patina/kernels/in_team.h"
 #include "patina/kernels/tiles.h"
@@ -44,6 +45,7 @@ inline bool needs_graph(std::initializer_list<Tensor> inputs) {
 
 template <class T>
 T* data(const Tensor& t) {
+  PATINA_REQUIRE(!t.defined() || t.is_cpu(), "a kernel is given a tensor on {}", t.device().str());
   return t.defined() ? static_cast<T*>(t.data_ptr()) : nullptr;
 }
 

@@ -8,6 +8,7 @@ template <class Adaptation, class... Arguments>
 std::unique_ptr<Adaptation> made(const TowerShape& tower, Arguments&&... arguments) {
   auto adaptation = std::make_unique<Adaptation>(std::forward<Arguments>(arguments)...);
   adaptation->set_tower(tower.tower);
+  nn::bring(*adaptation, tower.place);
   return adaptation;
 }
 

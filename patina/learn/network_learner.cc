@@ -22,12 +22,12 @@ void NetworkLearner::begin_task(const Task& task, Trainer& trainer) {
 
 void NetworkLearner::begin_classes(int64_t fresh) {
   Random random = seeds_("head", uint64_t(head_.classes()));
-  head_.grow(head_.classes() + fresh, backbone_.width(), random);
+  head_.grow(head_.classes() + fresh, backbone_.width(), random, backbone_.place());
 }
 
 Tensor NetworkLearner::competing(const Tensor& outputs, const Tensor& target) const {
   if (!grant_.task_id_at_test) return outputs;
-  const Tensor task_of = tasks_.task_of();
+  const Tensor task_of = on(target.device(), tasks_.task_of());
   const Tensor own = task_of.index_select(0, target).unsqueeze(1) == task_of.unsqueeze(0);
   return outputs.masked_fill(~own, -std::numeric_limits<double>::infinity());
 }
@@ -58,7 +58,7 @@ Tensor by_task(const Question& asked,
     scores.push_back(scored(task, asked.input.at(rows.back())));
   }
   const Tensor sorted = at::cat(scores);
-  return at::empty_like(sorted).index_copy_(0, at::cat(rows), sorted);
+  return at::empty_like(sorted).index_copy_(0, on(sorted.device(), at::cat(rows)), sorted);
 }
 
 std::vector<ParamGroup> NetworkLearner::trainable() {

@@ -211,11 +211,14 @@ void Trainer::each_batch(const Dataset& data, std::vector<int64_t> order, const 
 
 FeatureSet Trainer::features(const Backbone& backbone, const Dataset& data,
                              const nn::Adaptations& adaptations) {
-  FeatureSet set{at::empty({data.size(), backbone.width()}), tensor_of(data.targets())};
+  const Place place = backbone.place();
+  FeatureSet set{at::empty({data.size(), backbone.width()}, place.options()),
+                 tensor_of(data.targets(), place.device)};
   auto unknown = recall(backbone, data, adaptations, set.features);
   if (unknown.empty()) return set;
   each_batch(data, std::move(unknown), "features", [&](const Batch& batch) {
-    set.features.index_copy_(0, batch.row, backbone.features(batch.input, adaptations));
+    set.features.index_copy_(0, on(place.device, batch.row),
+                             backbone.features(batch.input, adaptations));
   });
   return set;
 }
@@ -236,7 +239,7 @@ std::vector<int64_t> Trainer::recall(const Backbone& backbone, const Dataset& da
     const Tensor rows = tensor_of(batch);
     Tensor known = at::empty({rows.size(0), features.size(1)});
     const auto missing = backbone.recall(keys.index_select(0, rows), known, adaptations);
-    features.index_copy_(0, rows, known);
+    features.index_copy_(0, on(features.device(), rows), on(features.device(), known));
     for (const int64_t row : missing) unknown.push_back(batch[size_t(row)]);
   }
   test_.never_needed(int64_t(order.size() - unknown.size()));

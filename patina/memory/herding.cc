@@ -14,7 +14,7 @@ std::vector<int64_t> herded(const Tensor& features, int64_t count) {
   const Tensor rows = normalized(features.to(at::kDouble));
   const Tensor mean = rows.mean(0);
   Tensor sum = at::zeros_like(mean);
-  Tensor taken = at::zeros({rows.size(0)}, at::kBool);
+  Tensor taken = at::zeros({rows.size(0)}, rows.options().dtype(at::kBool));
   std::vector<int64_t> chosen;
   for (int64_t k = 1; k <= std::min(count, rows.size(0)); ++k) {
     const Tensor distance = (mean - (rows + sum) / double(k)).square().sum(1);

@@ -2,6 +2,7 @@
 #include "patina/models/backbone.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -30,7 +31,14 @@ int64_t parts_of(int64_t batch, int64_t tokens, int64_t at_once) {
 
 TowerShape Backbone::tower() const {
   const auto all = towers();
-  return all.empty() ? TowerShape{} : all.front();
+  TowerShape first = all.empty() ? TowerShape{} : all.front();
+  first.place = place();
+  return first;
+}
+
+Place Backbone::place() const {
+  const auto weights = nn::tensors(const_cast<Backbone&>(*this));  // a walk that changes nothing
+  return weights.empty() ? Place{} : place_of(weights.front().tensor);
 }
 
 std::optional<Continuation> Backbone::begin(const Input&, const nn::Adaptations&, bool) const {
@@ -44,14 +52,16 @@ Tensor Backbone::features(const Input& input, const nn::Adaptations& adaptations
     return compute(input, adaptations);
   }
   NoGrad no_grad;
-  Tensor features = at::empty({input.size(), width()});
+  const auto device = place().device;
+  Tensor features = at::empty({input.size(), width()});  // on the host, as the cache has them
   const Tensor missing = tensor_of(cache_->find(*space, input.keys, features));
-  if (missing.numel() == 0) return features;
+  if (missing.numel() == 0) return on(device, features);
   const bool all = missing.size(0) == input.size();
   const Input unknown = all ? input : input.at(missing);
   const Tensor fresh = compute(unknown, adaptations).to(at::kFloat).contiguous();
-  cache_->add(*space, unknown.keys, fresh);
-  return all ? fresh : features.index_copy_(0, missing, fresh);
+  const Tensor kept = on_host(fresh);
+  cache_->add(*space, unknown.keys, kept);
+  return all ? fresh : on(device, features.index_copy_(0, missing, kept));
 }
 
 int64_t Backbone::tokens_of(const Input& input) const {
@@ -88,7 +98,9 @@ Tensor Backbone::compute(const Input& input, const nn::Adaptations& adaptations)
 std::vector<int64_t> Backbone::recall(const Tensor& keys, Tensor& features,
                                       const nn::Adaptations& adaptations) const {
   if (const auto space = this->space(adaptations)) return cache_->find(*space, keys, features);
-  return items_of(at::arange(keys.size(0)));
+  std::vector<int64_t> all(size_t(keys.size(0)));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  return all;
 }
 
 std::optional<std::string> Backbone::space(const nn::Adaptations& adaptations) const {
@@ -100,6 +112,7 @@ std::optional<std::string> Backbone::space(const nn::Adaptations& adaptations) c
   // Sums are split among threads, so their last bits depend on the number of threads.
   hash.add(fmt::format("{} {} {} {} {}", kVersion, libtorch_version(), tensor_threads(), width(),
                        engine_->text()));
+  if (const Place here = place(); !here.on_host()) hash.add(here.text());
   for (auto* adaptation : adaptations.list()) {
     const auto text = adaptation->text();
     const auto tensors = nn::tensors(*adaptation);
@@ -116,13 +129,14 @@ std::string Backbone::behaviour() const {
   NoGrad no_grad;
   ContentHash hash;
   const auto add = [&](const Input& sample) {
-    const Tensor features = encode(sample, {}).contiguous();
+    const Tensor features = on_host(encode(sample, {})).contiguous();
     hash.add(features.data_ptr(), features.nbytes());
   };
   hash.add(about());
-  if (const auto images = image_input()) add(at::zeros({1, 3, images->size, images->size}));
+  const auto here = place().options();
+  if (const auto images = image_input()) add(at::zeros({1, 3, images->size, images->size}, here));
   if (text_input()) {
-    const Tensor tokens = at::zeros({1, 2}, at::kLong);
+    const Tensor tokens = at::zeros({1, 2}, here.dtype(at::kLong));
     add({tokens, at::ones_like(tokens)});
   }
   return hash.hex();

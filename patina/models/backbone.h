@@ -36,6 +36,7 @@ struct TowerShape {
   int64_t layers = 0;         // L: the number of blocks that adaptations see
   int64_t prompt_layers = 0;  // the first blocks, through which prompts pass
   int64_t patch = 16;         // side of a patch; ViT's default for a tower without patches
+  Place place = {};           // of its weights, set by `Backbone::tower`
 };
 
 /// The network a learner builds on. Weights are frozen (require no gradient) until a learner
@@ -69,6 +70,12 @@ class Backbone {
   int64_t layers() const { return tower().layers; }
   int64_t prompt_layers() const { return tower().prompt_layers; }
   nn::BlockShape block() const { return tower().block; }
+
+  /// Moves the weights to a place. Optimizers and learners made before keep the old tensors, so move
+  /// the network first. Inputs are expected at this place.
+  void to(const Place& place) { nn::bring(*this, place); }
+  /// The place of the weights; the host if there are none.
+  Place place() const;
 
   // Optional abilities. Without them, tensors are undefined and flags false.
 

@@ -1,6 +1,7 @@
 #include "patina/models/continuation.h"
 
 #include "patina/ops.h"
+#include "patina/place.h"
 
 namespace patina {
 
@@ -25,7 +26,7 @@ std::vector<std::vector<int64_t>> Continuation::ids() const {
 }
 
 void Continuation::append(const Tensor& ids) {
-  const Tensor column = ids.unsqueeze(1), here = at::ones_like(column);
+  const Tensor column = on(ids_.device(), ids).unsqueeze(1), here = at::ones_like(column);
   const Tensor position = mask_.sum(1, /*keepdim=*/true);
   ids_ = at::cat({ids_, column}, 1);
   mask_ = at::cat({mask_, here}, 1);

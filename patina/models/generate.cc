@@ -84,7 +84,7 @@ std::vector<std::vector<int64_t>> generate(
   if (longest > 0 && prompts.data.size(1) >= longest)
     fail(ErrorKind::data, "a prompt of {} tokens leaves no room: the model takes {}",
          prompts.data.size(1), longest);
-  auto text = backbone.begin(prompts, adaptations, options.cache);
+  auto text = backbone.begin(prompts.on(backbone.place().device), adaptations, options.cache);
   if (!text) fail(ErrorKind::model, "{} does not generate text", backbone.about());
   std::vector<std::vector<int64_t>> fresh{size_t(rows)}, there = text->ids();
   std::vector<Random> randoms;
@@ -93,8 +93,8 @@ std::vector<std::vector<int64_t>> generate(
   std::vector<bool> done(size_t(rows), false);
   const int64_t room = longest > 0 ? longest - text->longest() : options.max_tokens;
   for (int64_t step = 0; step < std::min(options.max_tokens, room); ++step) {
-    const Tensor scores = text->scores().to(at::kFloat).contiguous();
-    const auto all = values(scores);
+    const Tensor scores = on_host(text->scores()).to(at::kFloat).contiguous();
+    const auto all = host_values(scores);
     const size_t words = size_t(scores.size(1));
     std::vector<int64_t> next(size_t(rows), 0);
     for (size_t row = 0; row < size_t(rows); ++row) {

@@ -1,5 +1,6 @@
 #include "patina/nn/dropout.h"
 
+#include "patina/nn/layers.h"
 #include "patina/ops.h"
 
 namespace patina::nn {
@@ -16,8 +17,8 @@ Dropping::~Dropping() {
 
 Tensor dropout(const Tensor& x, double rate) {
   if (draws == nullptr || rate == 0 || !at::GradMode::is_enabled()) return x;
-  Tensor drawn = at::empty(x.sizes());
-  draws->fill_uniform(values(drawn), 0, 1);
+  Tensor drawn = at::empty(x.sizes(), x.options().dtype(at::kFloat));
+  init_uniform(drawn, *draws, 0, 1);
   return x * ((drawn >= rate).to(x.scalar_type()) / (1 - rate));
 }
 

@@ -6,8 +6,8 @@ namespace patina::nn {
 
 namespace {
 
-Tensor fresh_rows(int64_t classes, int64_t width, Random& random) {
-  Tensor rows = at::empty({classes, width});
+Tensor fresh_rows(int64_t classes, int64_t width, Random& random, const Place& place) {
+  Tensor rows = at::empty({classes, width}, place.options());
   init_kaiming(rows, random);
   return rows;
 }
@@ -18,16 +18,16 @@ Tensor grown(const Tensor& old, const Tensor& rows) {
   return (old.defined() ? at::cat({old.detach(), rows}) : rows).requires_grad_(true);
 }
 
-void LinearHead::grow(int64_t classes, int64_t width, Random& random) {
+void LinearHead::grow(int64_t classes, int64_t width, Random& random, const Place& place) {
   const int64_t more = classes - this->classes();
   if (more <= 0) return;
-  weight = grown(weight, fresh_rows(more, width, random));
-  bias = grown(bias, at::zeros({more}));
+  weight = grown(weight, fresh_rows(more, width, random, place));
+  bias = grown(bias, at::zeros({more}, place.options()));
 }
 
 void LinearHead::widen(int64_t width) {
   if (!weight.defined()) return;
-  const Tensor more = at::zeros({classes(), width - weight.size(1)});
+  const Tensor more = at::zeros({classes(), width - weight.size(1)}, weight.options());
   weight = at::cat({weight.detach(), more}, 1).requires_grad_(true);
 }
 
@@ -40,11 +40,11 @@ void LinearHead::walk(Walk& w) {
   w("bias", bias);
 }
 
-void CosineHead::grow(int64_t classes, int64_t width, Random& random) {
+void CosineHead::grow(int64_t classes, int64_t width, Random& random, const Place& place) {
   const int64_t more = classes - this->classes();
   if (more <= 0) return;
-  weight = grown(weight, fresh_rows(more, width, random));
-  if (!scale.defined()) scale = at::ones({1}).requires_grad_(true);
+  weight = grown(weight, fresh_rows(more, width, random, place));
+  if (!scale.defined()) scale = at::ones({1}, place.options()).requires_grad_(true);
 }
 
 Tensor CosineHead::operator()(const Tensor& features) const {
@@ -56,14 +56,15 @@ void CosineHead::walk(Walk& w) {
   w("scale", scale);
 }
 
-void TaskHeads::add(int64_t classes, int64_t width, Random& random, double deviation, bool bias) {
-  Tensor rows = at::empty({classes, width});
+void TaskHeads::add(int64_t classes, int64_t width, Random& random, const Place& place,
+                    double deviation, bool bias) {
+  Tensor rows = at::empty({classes, width}, place.options());
   if (deviation > 0)
     init_truncated_normal(rows, random, deviation);
   else
     init_kaiming(rows, random);
   weights.push_back(rows.requires_grad_(true));
-  biases.push_back(bias ? at::zeros({classes}).requires_grad_(true) : Tensor());
+  biases.push_back(bias ? at::zeros({classes}, place.options()).requires_grad_(true) : Tensor());
 }
 
 Tensor TaskHeads::operator()(const Tensor& features) const {

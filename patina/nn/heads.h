@@ -15,7 +15,7 @@ struct LinearHead {
 
   /// Adds rows for `classes` - K new classes, drawn from U(-1/sqrt(D), 1/sqrt(D)), with zero bias.
   /// Old rows are kept.
-  void grow(int64_t classes, int64_t width, Random& random);
+  void grow(int64_t classes, int64_t width, Random& random, const Place& place = {});
   /// Pads the weights with zero columns up to `width` >= D, so that wider features whose first D
   /// numbers are the old ones give the old scores.
   void widen(int64_t width);
@@ -36,7 +36,7 @@ struct CosineHead {
 
   /// Adds rows for `classes` - K new classes, drawn from U(-1/sqrt(D), 1/sqrt(D)). Old rows are
   /// kept; σ starts at 1 and requires gradients.
-  void grow(int64_t classes, int64_t width, Random& random);
+  void grow(int64_t classes, int64_t width, Random& random, const Place& place = {});
   Tensor operator()(const Tensor& features) const;  // [B,D] -> [B,K]
   int64_t classes() const { return weight.defined() ? weight.size(0) : 0; }
   void walk(Walk& w);
@@ -57,7 +57,8 @@ struct TaskHeads {
   /// Adds a head for `classes` more classes that requires gradients. Rows are drawn from N(0,
   /// deviation²), truncated at two deviations, or, if `deviation` is 0, from U(-1/sqrt(D),
   /// 1/sqrt(D)); the bias is zero.
-  void add(int64_t classes, int64_t width, Random& random, double deviation = 0, bool bias = true);
+  void add(int64_t classes, int64_t width, Random& random, const Place& place, double deviation = 0,
+           bool bias = true);
   Tensor operator()(const Tensor& features) const;            // linear scores: [B,D] -> [B,K]
   Tensor cosines(const Tensor& features) const;               // cosine scores: [B,D] -> [B,K]
   Tensor of_task(size_t task, const Tensor& features) const;  // linear scores: [B,D] -> [B,K_task]

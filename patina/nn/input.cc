@@ -2,8 +2,15 @@
 
 #include "patina/base/error.h"
 #include "patina/ops.h"
+#include "patina/place.h"
 
 namespace patina {
+
+Input Input::on(const at::Device& device) const {
+  Input there = *this;
+  for (Tensor* part : {&there.data, &there.mask, &there.types}) *part = patina::on(device, *part);
+  return there;
+}
 
 Input Input::joined(const Input& other) const {
   PATINA_REQUIRE(is_text() == other.is_text(), "images and texts do not go into one batch");

@@ -30,8 +30,10 @@ struct Input {
   }
   /// The samples at `rows` [n].
   Input at(const Tensor& rows) const {
-    return each([&](const Tensor& t) { return t.index_select(0, rows); });
+    return each([&](const Tensor& t) { return t.index_select(0, rows.to(t.device())); });
   }
+  /// The same on a device; `keys` and `later` stay on the host.
+  Input on(const at::Device& device) const;
   /// The samples of both, this batch's first. Texts are padded to the longer length; images that
   /// are not decoded yet are decoded.
   Input joined(const Input& other) const;

@@ -72,7 +72,7 @@ template <class Draw>
 void fill(Tensor& t, Draw draw) {
   NoGrad no_grad;
   Tensor fresh = at::empty(t.sizes(), at::kFloat);
-  draw(values(fresh));
+  draw(host_values(fresh));
   t.copy_(fresh);
 }
 }  // namespace
@@ -93,7 +93,11 @@ void init_normal(Tensor& t, Random& random, double mean, double deviation) {
 }
 
 void init_uniform(Tensor& t, Random& random, double bound) {
-  fill(t, [&](std::span<float> out) { random.fill_uniform(out, -bound, bound); });
+  init_uniform(t, random, -bound, bound);
+}
+
+void init_uniform(Tensor& t, Random& random, double low, double high) {
+  fill(t, [&](std::span<float> out) { random.fill_uniform(out, low, high); });
 }
 
 void init_kaiming(Tensor& t, Random& random) {

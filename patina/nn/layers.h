@@ -50,11 +50,14 @@ struct Embedding {
 
 Tensor activate(Activation activation, const Tensor& x);
 
+// Random numbers are drawn on the host, so they are the same for every device.
+
 /// Fills t from N(0, deviation²) truncated at two deviations (timm's trunc_normal_ for
 /// transformers).
 void init_truncated_normal(Tensor& t, Random& random, double deviation = 0.02);
 void init_normal(Tensor& t, Random& random, double mean, double deviation);
-void init_uniform(Tensor& t, Random& random, double bound);
+void init_uniform(Tensor& t, Random& random, double bound);  // in [-bound, bound)
+void init_uniform(Tensor& t, Random& random, double low, double high);
 /// PyTorch's default for linear weights: U(-1/sqrt(in), 1/sqrt(in)), in = the last dimension.
 void init_kaiming(Tensor& t, Random& random);
 

@@ -12,6 +12,12 @@ void Walk::statistic(std::string_view name, Tensor& tensor) {
   at_statistic_ = false;
 }
 
+Tensor brought(const Tensor& tensor, const Place& place) {
+  const auto type = tensor.is_floating_point() ? place.dtype : tensor.scalar_type();
+  if (tensor.device() == place.device && tensor.scalar_type() == type) return tensor;
+  return tensor.detach().to(place.device, type).requires_grad_(tensor.requires_grad());
+}
+
 int64_t count(const std::vector<NamedTensor>& tensors) {
   int64_t total = 0;
   for (const auto& item : tensors) total += item.tensor.numel();

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "patina/tensor.h"
+#include "patina/place.h"
 
 namespace patina::nn {
 
@@ -93,6 +93,16 @@ std::unique_ptr<Module> copy_of(const Module& module) {
   });
   copy->walk(walk);
   return copy;
+}
+
+/// The tensor at a place, as frozen or not as it was; the tensor itself if it is there already.
+Tensor brought(const Tensor& tensor, const Place& place);
+
+/// Moves every tensor of a module to a place.
+template <class Module>
+void bring(Module& module, const Place& place) {
+  Walk walk([&](const std::string&, Tensor& tensor) { tensor = brought(tensor, place); });
+  module.walk(walk);
 }
 
 int64_t count(const std::vector<NamedTensor>& tensors);  // number of elements

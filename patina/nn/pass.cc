@@ -81,7 +81,8 @@ Tensor Pass::enter(int layer, Tensor x) {
   if (added != 0 && read_.defined()) read_ = read_ + read_.gt(0).to(at::kLong) * added;
   if (added != 0 && positions_.defined()) {
     // Prompts come right after the first token, which is never padding and has position 0.
-    const Tensor places = at::arange(1 + std::max<int64_t>(added, 0)).unsqueeze(0);
+    const Tensor places =
+        at::arange(1 + std::max<int64_t>(added, 0), positions_.options()).unsqueeze(0);
     positions_ = at::cat({places.expand({positions_.size(0), -1}),
                           positions_.slice(1, 1 + std::max<int64_t>(-added, 0)) + added},
                          1);
@@ -113,8 +114,8 @@ Tensor Pass::rotate(const Tensor& t) {
   if (options_.rope_theta == 0) return t;
   const int64_t half = t.size(-1) / 2;
   if (!cos_.defined()) {
-    const Tensor steps =
-        at::arange(half, at::kFloat) * (-std::log(options_.rope_theta) / double(half));
+    const Tensor steps = at::arange(half, positions_.options().dtype(at::kFloat)) *
+                         (-std::log(options_.rope_theta) / double(half));
     const Tensor angles = positions_.to(at::kFloat).unsqueeze(-1) * steps.exp();  // [B,T,d/2]
     cos_ = at::cat({angles.cos(), angles.cos()}, -1).unsqueeze(1);
     sin_ = at::cat({angles.sin(), angles.sin()}, -1).unsqueeze(1);

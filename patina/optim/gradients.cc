@@ -4,6 +4,7 @@
 
 #include "patina/base/error.h"
 #include "patina/ops.h"
+#include "patina/place.h"
 
 namespace patina {
 
@@ -46,7 +47,8 @@ Tensor solve_bounded(const Tensor& p, const Tensor& q, double margin) {
   constexpr double kTolerance = 1e-10;
   constexpr int kRounds = 100000;
   const int64_t n = q.size(0);
-  const Tensor dense = p.to(at::kDouble).contiguous(), linear = q.to(at::kDouble).contiguous();
+  const Tensor dense = on_host(p).to(at::kDouble).contiguous();
+  const Tensor linear = on_host(q).to(at::kDouble).contiguous();
   const double* rows = dense.data_ptr<double>();
   std::vector<double> v(size_t(n), margin);
   std::vector<double> slope(linear.data_ptr<double>(), linear.data_ptr<double>() + n);  // Pv + q
@@ -67,7 +69,7 @@ Tensor solve_bounded(const Tensor& p, const Tensor& q, double margin) {
     }
     if (wrong <= kTolerance * scale) break;
   }
-  return at::from_blob(v.data(), {n}, at::kDouble).clone();
+  return at::from_blob(v.data(), {n}, at::kDouble).clone().to(q.device());
 }
 
 Tensor project_gem(const Tensor& g, const Tensor& past, double margin) {

@@ -238,7 +238,7 @@ void Optimizer::set_state(const std::vector<Tensor>& kept) {
         require(!from[part].defined() || (from[part].sizes() == p.sizes() &&
                                           from[part].scalar_type() == p.scalar_type()),
                 "a moment has another shape than its tensor");
-      const auto copy = [](const Tensor& t) { return t.defined() ? t.clone() : t; };
+      const auto copy = [&](const Tensor& t) { return t.defined() ? t.to(p.device()).clone() : t; };
       next.moments[g][i] = {from->item<int64_t>(), copy(from[1]), copy(from[2]), copy(from[3])};
     }
   *state_ = std::move(next);

@@ -28,7 +28,7 @@ void Evaluation::predict(Learner& learner, Trainer& trainer, const Dataset& test
   trainer.each_batch(test, label, [&](const Batch& batch) {
     Question asked = batch;
     if (scenario_.grant().task_id_at_test) asked.task = at::full({batch.size()}, task, at::kLong);
-    const Tensor scores = best_domain(learner.scores(asked)).index_select(1, among);
+    const Tensor scores = best_domain(on_host(learner.scores(asked))).index_select(1, among);
     const Tensor places =
         std::get<1>(at::topk(scores, std::min<int64_t>(5, scores.size(1)), -1));  // [B,5]
     best(batch, among.index_select(0, places.flatten()).view_as(places));
@@ -50,8 +50,8 @@ void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
     predict(learner, trainer, test, task, fmt::format("after task {}: test {}", after, task + 1),
             competing(task, after), [&](const Batch& batch, const Tensor& top) {
               predicted.back().index_copy_(0, batch.row, top.select(1, 0));
-              in_top5.back().index_copy_(0, batch.row,
-                                         (top == batch.target.unsqueeze(1)).any(1).to(at::kByte));
+              in_top5.back().index_copy_(
+                  0, batch.row, (top == on_host(batch.target).unsqueeze(1)).any(1).to(at::kByte));
             });
   }
   predicted_.push_back(at::cat(predicted));

@@ -55,7 +55,7 @@ Record record_of_start(Recipe& recipe, const DataSplits& data, const Backbone& b
                     .cores = machine.cores,
                     .threads = tensor_threads(),
                     .memory_bytes = machine.memory_bytes,
-                    .device = "cpu"};
+                    .device = backbone.place().text()};
   record.seeds = {recipe.seed, recipe.scenario.class_order_seed};
   record.class_order = scenario.class_order();
   record.class_names = scenario.classes();

@@ -39,6 +39,7 @@ class Execution {
     }
     model_hash_ = content_hash(nn::tensors(backbone));
     backbone_numbers_ = nn::count(nn::tensors(backbone));
+    backbone.to(place_of(recipe_.engine.device));
     backbone.set_engine(make_engine(recipe_.engine));
     if (control_.cache) backbone.set_cache(store_ = std::make_shared<FeatureStore>(recipe_.engine));
     const Finally detach([&] {
@@ -177,7 +178,7 @@ class Execution {
       warn(fmt::format("{}: began with the engine \"{}\", goes on with \"{}\"",
                        folder_.path.string(), began, engine_));
     a("stream", *stream_);
-    a("learner", learner());
+    rig_->learner_state(a);
     // Before the costs are saved, so that a resumed run counts like an uninterrupted one.
     if (!a.loading() && !trainer().in_task()) costs_.count_stored(a, evaluation_->rows() - 1);
     a("trainer", trainer());

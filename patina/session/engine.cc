@@ -5,6 +5,7 @@
 #include "patina/base/error.h"
 #include "patina/base/work.h"
 #include "patina/kernels/isa.h"
+#include "patina/place.h"
 
 namespace patina {
 
@@ -18,6 +19,9 @@ void EngineOptions::bind(Fields& f) {
     "What products are computed in; sums, norms and weights in training are fp32. auto: bf16 where "
     "that is faster, on processors with AMX and on AMD's with AVX512-BF16.",
     {"auto", "fp32", "bf16"});
+  f("device", device,
+    "The device of the network and its learner: auto (the first GPU of LibTorch, otherwise the "
+    "CPU), cpu, cuda, or cuda:1 for the second GPU.");
   FeatureStoreOptions::bind(f);
   f("image_cache_bytes", image_cache_bytes,
     "Memory for decoded images, resized as far as that is the same every time, in bytes; 0: each "
@@ -37,6 +41,11 @@ void warn_of_bf16() {
 }  // namespace
 
 std::shared_ptr<const nn::Engine> make_engine(const EngineOptions& options) {
+  const Place place = place_of(options.device);
+  if (!place.on_host() && options.precision == "bf16")
+    fail(ErrorKind::recipe, "engine.precision is bf16, but on {} LibTorch computes in fp32",
+         place.text());
+  if (!place.on_host()) return nn::plain_engine();
   if (options.kind == "plain") {
     if (options.precision == "bf16")
       fail(ErrorKind::recipe,

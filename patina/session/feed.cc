@@ -41,10 +41,15 @@ std::unique_ptr<Feed> make_feed(const Backbone& backbone, const Source& source,
                                 const char* table, std::shared_ptr<ImageCache> images) {
   const auto pixels = backbone.image_input();
   const auto texts = backbone.text_input();
+  std::unique_ptr<Feed> feed;
   if (source.is_text() && texts)
-    return text_feed(*texts, backbone.tokenizer(), text, backbone.about());
+    feed = text_feed(*texts, backbone.tokenizer(), text, backbone.about());
   if (!source.is_text() && pixels)
-    return image_feed(*pixels, std::move(transform), table, std::move(images));
+    feed = image_feed(*pixels, std::move(transform), table, std::move(images));
+  if (feed) {
+    feed->set_place(backbone.place());
+    return feed;
+  }
   fail(ErrorKind::recipe, "the data are {}, but the model takes {} ({}): choose another of them",
        source.is_text() ? "texts" : "images", texts ? "texts" : "images", backbone.about());
 }

@@ -28,6 +28,7 @@ std::shared_ptr<ImageCache> cache_of(const RigOptions& options) {
 
 Rig::Rig(Backbone& backbone, const Source& train, const Source& test, const RigOptions& options)
     : grant_(checked(options, backbone).grant),
+      place_(backbone.place()),
       train_feed_(make_feed(backbone, train, options.train_transform, options.text,
                             "train_transform", cache_of(options))),
       test_feed_(make_feed(backbone, test, options.test_transform, options.text, "test_transform",
@@ -38,6 +39,11 @@ Rig::Rig(Backbone& backbone, const Source& train, const Source& test, const RigO
           options.row->make({backbone, options.seeds, options.grant, &samples_}, *options.learner)),
       trainer_(std::make_unique<Trainer>(options.training, *train_feed_, *test_feed_, pool_,
                                          options.seeds, options.between_steps)) {}
+
+void Rig::learner_state(Archive& a) {
+  const Archive::MadeOn there(a, place_.device);
+  a("learner", *learner_);
+}
 
 void Rig::learn(const Task& task) {
   trainer_->learn(*learner_, task, grant_);

@@ -28,7 +28,8 @@ void check_fits(const LearnerRow& row, const Backbone& backbone);
 
 class Rig {
  public:
-  /// Sources and backbone are lent; the learner may change the backbone's weights. Throws Error if
+  /// Sources and backbone are lent; the learner may change the backbone's weights. Batches
+  /// go to the backbone's place. Throws Error if
   /// they do not fit: Error(scenario) if the grant lacks what the method needs.
   Rig(Backbone& backbone, const Source& train, const Source& test, const RigOptions& options);
   Rig(const Rig&) = delete;
@@ -42,6 +43,9 @@ class Rig {
   ThreadPool& pool() const { return pool_; }
   const Grant& grant() const { return grant_; }
 
+  /// The learner under the key "learner"; loaded tensors are at the backbone's place.
+  void learner_state(Archive& a);
+
   /// Learns a task to its end; afterwards scores are available.
   void learn(const Task& task);
 
@@ -51,6 +55,7 @@ class Rig {
 
  private:
   Grant grant_;
+  Place place_;
   std::unique_ptr<Feed> train_feed_, test_feed_;
   mutable ThreadPool pool_;
   SampleLoader samples_;

@@ -106,7 +106,7 @@ struct Session::State {
     archive("learner", const_cast<Rig&>(*from.rig).learner());
     archive("trainer", const_cast<Rig&>(*from.rig).trainer());
     Archive state = std::move(archive).reopened();
-    state("learner", next->rig->learner());
+    next->rig->learner_state(state);
     state("trainer", next->rig->trainer());
     return next;
   }
@@ -153,6 +153,7 @@ Tensor bytes_of(Backbone& backbone, const fs::path& path, bool bf16) {
 }
 
 void prepare(Backbone& backbone, const EngineOptions& engine, bool cache) {
+  backbone.to(place_of(engine.device));
   backbone.set_engine(make_engine(engine));
   if (cache) backbone.set_cache(std::make_shared<FeatureStore>(engine));
 }
@@ -248,7 +249,7 @@ Session Session::open(const fs::path& path, OpenOptions options) {
   model->task_of_class = artefact.task_of_class;
   model->tasks = artefact.tasks;
   with_context(path.string(), [&] {
-    archive("learner", model->rig->learner());
+    model->rig->learner_state(archive);
     archive("trainer", model->rig->trainer());
   });
   if (model->tasks > 0) model->rig->learner().before_scores(model->rig->trainer());
@@ -378,7 +379,7 @@ std::vector<Tensor> Session::State::scores(const Model& model, const Source& sou
   while (const auto batch = loader.next()) {
     Question asked = *batch;
     if (task >= 0) asked.task = at::full({asked.size()}, task, at::kLong);
-    Tensor scores = model.rig->learner().scores(asked).to(at::kFloat);
+    Tensor scores = on_host(model.rig->learner().scores(asked)).to(at::kFloat);
     if (scores.size(1) != column_of.size(0))
       fail(ErrorKind::state, "the learner scores {} classes, and {} are named", scores.size(1),
            column_of.size(0));

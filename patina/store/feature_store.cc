@@ -37,7 +37,7 @@ FeatureStore::FeatureStore(const FeatureStoreOptions& options)
 std::vector<int64_t> FeatureStore::find(const std::string& name, const Tensor& keys,
                                         Tensor& features) {
   const Tensor asked = keys.contiguous();
-  const int64_t* key = asked.data_ptr<int64_t>();
+  const int64_t* key = host_items(asked).data();
   const size_t row_bytes = size_t(features.size(1)) * sizeof(float);
   std::lock_guard lock(mutex_);
   Space& space = use(name, features.size(1));
@@ -48,7 +48,7 @@ std::vector<int64_t> FeatureStore::find(const std::string& name, const Tensor& k
       if (known == space.rows.end())
         missing.push_back(row);
       else
-        std::memcpy(features.data_ptr<float>() + row * space.width, known->second, row_bytes);
+        std::memcpy(host_values(features).data() + row * space.width, known->second, row_bytes);
     }
     return missing;
   };
@@ -61,8 +61,8 @@ std::vector<int64_t> FeatureStore::find(const std::string& name, const Tensor& k
 
 void FeatureStore::add(const std::string& name, const Tensor& keys, const Tensor& features) {
   const Tensor computed = keys.contiguous();
-  const int64_t* key = computed.data_ptr<int64_t>();
-  const float* from = features.data_ptr<float>();
+  const int64_t* key = host_items(computed).data();
+  const float* from = host_values(features).data();
   std::lock_guard lock(mutex_);
   counts_.misses += computed.size(0);
   counts_.encoded += computed.size(0);

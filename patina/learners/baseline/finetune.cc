@@ -33,7 +33,7 @@ class Finetune : public Learner {
   void begin_task(const Task& task, Trainer& trainer) override {
     first_ = options_.compete == "task" ? task.classes.front() : 0;
     Random random = seeds_("head", uint64_t(task.index));
-    head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
+    head_.grow(int64_t(task.seen.size()), backbone_.width(), random, backbone_.place());
     const double first = trainer.options().optimizer.weight_decay;
     decay_factor_ = task.index == 0 || first == 0 ? 1 : options_.later_weight_decay / first;
   }

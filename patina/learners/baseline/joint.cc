@@ -32,7 +32,7 @@ class Joint : public Learner {
       head_ = {};
     }
     Random random = seeds_("head", uint64_t(task.index));
-    head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
+    head_.grow(int64_t(task.seen.size()), backbone_.width(), random, backbone_.place());
   }
 
   Tensor loss(const Batch& batch, const Step&) override {

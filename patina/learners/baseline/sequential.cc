@@ -20,7 +20,8 @@ SequentialLearner::SequentialLearner(Setup setup, FreshHead fresh)
 void SequentialLearner::begin_task(const Task& task, Trainer& trainer) {
   heads_.freeze();
   Random random = seeds_("head", uint64_t(task.index));
-  heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, kHeadDeviation);
+  heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, backbone_.place(),
+             kHeadDeviation);
   if (fresh_ == FreshHead::drawn) return;
   NoGrad no_grad;
   const Tensor means = class_means(features(*task.train, trainer), task.fresh);

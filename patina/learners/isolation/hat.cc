@@ -39,7 +39,8 @@ class Hat : public NetworkLearner {
 
   Hat(Setup setup, const Options& options) : NetworkLearner(setup), options_(options) {
     for (const auto& item : nn::tensors(backbone()))
-      if (item.tensor.dim() == 2) used_.push_back(at::zeros({item.tensor.size(0)}));
+      if (item.tensor.dim() == 2)
+        used_.push_back(at::zeros({item.tensor.size(0)}, item.tensor.options()));
   }
 
   void begin_task(const Task& task, Trainer& trainer) override {
@@ -47,7 +48,7 @@ class Hat : public NetworkLearner {
     Random random = seeds()("embedding", uint64_t(task.index));
     std::vector<Tensor> fresh;
     for (const auto& used : used_) {
-      Tensor embedding = at::empty({used.size(0)});
+      Tensor embedding = at::empty({used.size(0)}, used.options());
       nn::init_normal(embedding, random, 0, 1);
       fresh.push_back(embedding.requires_grad_(true));
     }

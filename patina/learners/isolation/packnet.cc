@@ -23,7 +23,8 @@ class PackNet : public NetworkLearner {
   };
 
   PackNet(Setup setup, const Options& options) : NetworkLearner(setup), options_(options) {
-    for (const auto& item : weights()) owner_.push_back(at::zeros(item.tensor.sizes(), at::kByte));
+    for (const auto& item : weights())
+      owner_.push_back(at::zeros(item.tensor.sizes(), item.tensor.options().dtype(at::kByte)));
   }
 
   void begin_task(const Task& task, Trainer& trainer) override {
@@ -112,7 +113,8 @@ class PackNet : public NetworkLearner {
       if (!is_packed(item)) item.tensor.requires_grad_(task_ <= 1);
   }
   Tensor moves(size_t i) const {
-    if (owner_[i].dim() < 2) return at::full(owner_[i].sizes(), task_ == 1, at::kBool);
+    if (owner_[i].dim() < 2)
+      return at::full(owner_[i].sizes(), task_ == 1, owner_[i].options().dtype(at::kBool));
     return owner_[i] == (pruned_ ? task_ : 0);
   }
 

@@ -30,7 +30,8 @@ class Piggyback : public NetworkLearner {
     NetworkLearner::begin_task(task, trainer);
     values_.clear();
     for (const auto& weight : whole_)
-      values_.push_back(at::full(weight.sizes(), options_.start).requires_grad_(true));
+      values_.push_back(
+          at::full(weight.sizes(), options_.start, weight.options()).requires_grad_(true));
   }
 
   // The loss of the masked network, with a straight-through gradient for the threshold: dL/dm = W

@@ -24,7 +24,7 @@ struct Lateral {
 
   void initialize(Random& random) {
     constexpr double kSmall = 0.1;
-    random.fill_uniform(values(scale), 0, kSmall);
+    nn::init_uniform(scale, random, 0, kSmall);
     nn::init_kaiming(down.weight, random);
     down.bias.zero_();
     nn::init_kaiming(up.weight, random);
@@ -93,7 +93,7 @@ class Progressive : public Learner {
     if (task.index > 0) column.network->initialize(random);
     for (auto& lateral : column.laterals) lateral.initialize(random);
     nn::freeze(column, false);
-    heads_.add(int64_t(task.fresh.size()), initial_.width(), random);
+    heads_.add(int64_t(task.fresh.size()), initial_.width(), random, initial_.place());
   }
 
   // Cross-entropy among the task's own classes.
@@ -109,8 +109,8 @@ class Progressive : public Learner {
       const auto sizes = heads_.sizes();
       int64_t first = 0;
       for (int64_t t = 0; t < task; ++t) first += sizes[size_t(t)];
-      Tensor scores =
-          at::full({input.size(), heads_.classes()}, -std::numeric_limits<float>::infinity());
+      Tensor scores = at::full({input.size(), heads_.classes()},
+                               -std::numeric_limits<float>::infinity(), initial_.place().options());
       scores.slice(1, first, first + sizes[size_t(task)]).copy_(task_scores(size_t(task), input));
       return scores;
     });
@@ -136,6 +136,7 @@ class Progressive : public Learner {
     for (size_t l = 1; earlier > 0 && l < units_.size(); ++l)
       column.laterals.emplace_back(earlier, units_[l - 1], units_[l]);
     if (earlier > 0) column.laterals.emplace_back(earlier, units_.back(), classes);
+    for (auto& lateral : column.laterals) nn::bring(lateral, initial_.place());
     columns_.push_back(std::move(column));
   }
 

@@ -53,7 +53,7 @@ class Duct : public Learner {
     heads_.freeze();
     heads_.weights.push_back(means.clone().requires_grad_(true));
     heads_.biases.emplace_back();
-    if (!scale_.defined()) scale_ = at::ones({1}).requires_grad_(true);
+    if (!scale_.defined()) scale_ = at::ones({1}, means.options()).requires_grad_(true);
     retraining_ = false;
   }
 

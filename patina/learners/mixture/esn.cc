@@ -48,7 +48,7 @@ struct Stage {
   }
 
   Tensor operator()(const Tensor& tokens, const nn::Engine& engine) const {  // [B,T,D] -> [B,D]
-    const Tensor read = at::zeros({tokens.size(0), 1}, at::kLong);
+    const Tensor read = at::zeros({tokens.size(0), 1}, tokens.options().dtype(at::kLong));
     const nn::Adaptations none;
     nn::Pass pass(none, engine, read, 0);
     const Tensor all = at::cat({token.expand({tokens.size(0), -1, -1}), tokens}, 1);
@@ -91,9 +91,9 @@ class Esn : public Learner {
     for (auto& stage : stages_) nn::freeze(stage);
     heads_.freeze();
     Random random = seeds_("stage", uint64_t(task.index));
-    stages_.emplace_back(shape());
+    add_stage();
     stages_.back().initialize(weight_of(backbone_, "cls_token"), random);
-    heads_.add(int64_t(task.fresh.size()), backbone_.block().width, random);
+    heads_.add(int64_t(task.fresh.size()), backbone_.block().width, random, backbone_.place());
   }
 
   // CE(z) + λ mean (E - Δ)², E = -1/β log Σ_c exp(-β z_c), with the sign as in the authors' code.
@@ -141,7 +141,7 @@ class Esn : public Learner {
     a("prompt", *prompt_);
     a("heads", heads_);
     if (a.loading()) stages_.clear();
-    while (stages_.size() < heads_.tasks()) stages_.emplace_back(shape());
+    while (stages_.size() < heads_.tasks()) add_stage();
     for (size_t j = 0; j < stages_.size(); ++j) a("stages." + std::to_string(j), stages_[j]);
     a("voters", voters_);
   }
@@ -150,6 +150,11 @@ class Esn : public Learner {
   nn::BlockShape shape() const {
     const nn::BlockShape of = backbone_.block();
     return {.width = of.width, .heads = of.heads, .hidden = of.width / 2, .eps = 1e-5};
+  }
+
+  void add_stage() {
+    stages_.emplace_back(shape());
+    nn::bring(stages_.back(), backbone_.place());
   }
 
   Tensor encoded(const Input& input) const {

@@ -54,7 +54,8 @@ class Lae : public Learner {
     if (follows && !follows_) assign(nn::tensors(*offline_), weights_of(*online_));
     follows_ = follows;
     Random random = seeds_("head", uint64_t(task.index));
-    heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, /*deviation=*/0.001);
+    heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, backbone_.place(),
+               /*deviation=*/0.001);
   }
 
   void begin_epoch(const Step& step) override {

@@ -55,7 +55,7 @@ class Mos : public Learner {
     tasks_.add(task);
     adapters_.add(seeds_("adapter", uint64_t(task.index)), /*like_last=*/true);
     Random random = seeds_("head", uint64_t(task.index));
-    head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
+    head_.grow(int64_t(task.seen.size()), backbone_.width(), random, backbone_.place());
   }
 
   // Cross-entropy among the task's own classes, plus the separation S(F) of the batch's features.
@@ -102,7 +102,7 @@ class Mos : public Learner {
   Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
     const Tensor guess = cosine_scores(adapters_.features(asked.input, 0), prototypes_);
-    const Tensor task_of = tasks_.task_of();
+    const Tensor task_of = on(guess.device(), tasks_.task_of());
     Tensor scores = refined(task_of.index_select(0, guess.argmax(1)), task_of, options_.rounds,
                             [&](const Tensor& rows, const Tensor& tasks) {
                               return head_(adapters_.features(asked.input.at(rows), tasks));
@@ -128,7 +128,8 @@ class Mos : public Learner {
       rows.push_back(gaussians_.mean(c).unsqueeze(0));
     rows.push_back(features);
     const Tensor all = at::cat(rows);
-    return nn::cross_entropy(at::matmul(all, all.t()) / 0.8, at::arange(all.size(0)));
+    return nn::cross_entropy(at::matmul(all, all.t()) / 0.8,
+                             at::arange(all.size(0), all.options().dtype(at::kLong)));
   }
 
   const Backbone& backbone_;

@@ -26,7 +26,7 @@ double separating_temperature(const std::vector<Tensor>& scores, int64_t own,
 Tensor voted_stage(const std::vector<Tensor>& scores, std::span<const double> temperatures) {
   const auto stages = int64_t(scores.size());
   // Votes count in multiples of `stages`; the smaller numbers added below break ties.
-  Tensor votes = at::arange(stages - 1, -1, -1).unsqueeze(0);
+  Tensor votes = at::arange(stages - 1, -1, -1, scores[0].options().dtype(at::kLong)).unsqueeze(0);
   for (const double temperature : temperatures)
     votes = votes + stages * at::one_hot(stage_energies(scores, temperature).argmax(1), stages);
   return votes.argmax(1);

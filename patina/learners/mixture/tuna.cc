@@ -50,7 +50,8 @@ class Tuna : public Learner {
   void begin_task(const Task& task, Trainer&) override {
     adapters_.add(seeds_("adapter", uint64_t(task.index)), /*like_last=*/true);
     Random random = seeds_("head", uint64_t(task.index));
-    heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, 0, /*bias=*/false);
+    heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, backbone_.place(), 0,
+               /*bias=*/false);
   }
 
   // CosFace among the task's own classes, plus orthogonality to earlier adapters.
@@ -113,7 +114,7 @@ class Tuna : public Learner {
       return normalized(adapter.up(block)).mean(0);
     };
     const int64_t blocks = backbone_.layers();
-    Tensor sum = at::zeros({});
+    Tensor sum = at::zeros({}, heads_.newest().weight.options());
     for (int64_t block = 0; block < blocks; ++block) {
       const Tensor own = mean_row(adapters_.last(), block);
       for (size_t i = 0; i + 1 < adapters_.size(); ++i)

@@ -5,13 +5,14 @@
 
 namespace patina {
 
-void BiasAdaptor::grow(int64_t fresh, int64_t hidden, Random random) {
-  Tensor rows = at::empty({fresh, hidden});
+void BiasAdaptor::grow(int64_t fresh, int64_t hidden, Random random, const Place& place) {
+  Tensor rows = at::empty({fresh, hidden}, place.options());
   nn::init_kaiming(rows, random);
   in_ = nn::grown(in_, rows);
-  out_ = nn::grown(out_, at::zeros({fresh, hidden}));
-  out_bias_ = nn::grown(out_bias_, at::zeros({fresh}));
-  if (!hidden_bias_.defined()) hidden_bias_ = at::zeros({hidden}).requires_grad_(true);
+  out_ = nn::grown(out_, at::zeros({fresh, hidden}, place.options()));
+  out_bias_ = nn::grown(out_bias_, at::zeros({fresh}, place.options()));
+  if (!hidden_bias_.defined())
+    hidden_bias_ = at::zeros({hidden}, place.options()).requires_grad_(true);
 }
 
 Tensor BiasAdaptor::hidden(const Tensor& scores) const {

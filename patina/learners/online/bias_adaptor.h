@@ -13,7 +13,7 @@ namespace patina {
 /// for new classes, so that g is the identity there.
 class BiasAdaptor {
  public:
-  void grow(int64_t fresh, int64_t hidden, Random random);
+  void grow(int64_t fresh, int64_t hidden, Random random, const Place& place = {});
   Tensor operator()(const Tensor& scores) const;
   /// dL/dz from dL/dg at scores z, both [B,K], differentiable by the adaptor's parameters.
   Tensor pulled_back(const Tensor& scores, const Tensor& gradient) const;

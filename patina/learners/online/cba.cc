@@ -27,7 +27,8 @@ class Cba : public ReplayLearner {
 
   void begin_classes(int64_t fresh) override {
     ReplayLearner::begin_classes(fresh);
-    adaptor_.grow(fresh, options_.hidden, seeds()("adaptor", uint64_t(head().classes())));
+    adaptor_.grow(fresh, options_.hidden, seeds()("adaptor", uint64_t(head().classes())),
+                  backbone().place());
   }
 
   // Loss with the adaptor, averaged over the batch and as many memory samples.

@@ -42,7 +42,7 @@ class FlyPrompt : public Learner {
         seeds_(setup.seeds),
         options_(options),
         told_(setup.grant.boundaries),
-        expand_(backbone_.width(), options.projection, seeds_("projection")) {}
+        expand_(backbone_.width(), options.projection, seeds_("projection"), backbone_.place()) {}
 
   void begin_task(const Task& task, Trainer& trainer) override {
     add_expert();
@@ -54,7 +54,7 @@ class FlyPrompt : public Learner {
     Expert& expert = experts_.back();
     classes_ += fresh;
     Random random = seeds_("head", uint64_t(classes_));
-    expert.head.grow(classes_, backbone_.width(), random);
+    expert.head.grow(classes_, backbone_.width(), random, backbone_.place());
     for (auto& average : expert.averages) {
       const int64_t known = average.weight.defined() ? average.weight.size(0) : 0;
       const auto more = [&](const Tensor& old, const Tensor& now) {
@@ -88,7 +88,8 @@ class FlyPrompt : public Learner {
   void remember(const Batch& batch) override {
     seen_ += batch.size();
     const auto expert = int64_t(experts_.size()) - 1;
-    router_.add(expanded(batch.input), at::full({batch.size()}, expert, at::kLong), expert + 1);
+    router_.add(expanded(batch.input), at::full({batch.size()}, expert, batch.target.options()),
+                expert + 1);
     routes_ = Tensor();
   }
 
@@ -100,7 +101,7 @@ class FlyPrompt : public Learner {
     NoGrad no_grad;
     const Tensor chosen = routed(asked.input);
     usage_.add(chosen, int64_t(experts_.size()));
-    Tensor scores = at::zeros({asked.size(), classes_});
+    Tensor scores = at::zeros({asked.size(), classes_}, backbone_.place().options());
     for (size_t e = 0; e < experts_.size(); ++e) {
       const Tensor rows = (chosen == int64_t(e)).nonzero().flatten();
       if (rows.numel() == 0) continue;
@@ -170,7 +171,8 @@ class FlyPrompt : public Learner {
   // argmax of φ(x) (ΦᵀΦ + λ I)⁻¹ ΦᵀC over experts, with C one-hot for the expert that learned a
   // sample: [B].
   Tensor routed(const Input& input) const {
-    if (experts_.size() == 1) return at::zeros({input.size()}, at::kLong);
+    if (experts_.size() == 1)
+      return at::zeros({input.size()}, backbone_.place().options().dtype(at::kLong));
     return at::argmax(expanded(input).mm(routes_), 1);
   }
 

@@ -50,9 +50,11 @@ class Mvp : public Learner {
     general_ = make_prefix({.length = options.general_length,
                             .layers = blocks_within(backbone_, options.general_layers)},
                            backbone_.tower(), random);
+    const Place place = backbone_.place();
     experts_ = at::empty({options.pool, int64_t(layers_.size()), 2, options.expert_length,
-                          backbone_.block().key_width()});
-    keys_ = at::empty({options.pool, backbone_.width()});
+                          backbone_.block().key_width()},
+                         place.options());
+    keys_ = at::empty({options.pool, backbone_.width()}, place.options());
     for (Tensor* tensor : {&experts_, &keys_}) {
       draw_prompts(*tensor, random, /*wide=*/true);
       tensor->requires_grad_(true);
@@ -61,8 +63,8 @@ class Mvp : public Learner {
 
   void begin_classes(int64_t fresh) override {
     Random random = seeds_("head", uint64_t(head_.classes()));
-    head_.grow(head_.classes() + fresh, backbone_.width(), random);
-    mask_ = nn::grown(mask_, at::full({fresh, options_.pool}, -1.0));
+    head_.grow(head_.classes() + fresh, backbone_.width(), random, backbone_.place());
+    mask_ = nn::grown(mask_, at::full({fresh, options_.pool}, -1.0, experts_.options()));
   }
 
   // mean_i ((1 - α) L_i + α ign_i^γ L_i) + mean distance to the chosen keys.
@@ -113,7 +115,8 @@ class Mvp : public Learner {
   }
   Tensor nearest_expert(const Tensor& distance, bool training) const {  // [B,1]
     Tensor seen = distance.detach();
-    if (training && options_.spread) seen = seen * (tensor_of(chosen_before_).to(at::kFloat) + 1);
+    if (training && options_.spread)
+      seen = seen * (tensor_of(chosen_before_, seen.device()).to(at::kFloat) + 1);
     return nearest(-seen, 1);
   }
 

@@ -24,11 +24,13 @@ class RecursiveRidge : public StreamingLearner {
 
   RecursiveRidge(Setup setup, const Options& options)
       : backbone_(setup.backbone),
-        project_(backbone_.width(), options.projection, setup.seeds("projection")),
-        inverse_(at::eye(project_.width(), at::kDouble) / options.penalty) {}
+        project_(backbone_.width(), options.projection, setup.seeds("projection"),
+                 backbone_.place()),
+        inverse_(at::eye(project_.width(), backbone_.place().options().dtype(at::kDouble)) /
+                 options.penalty) {}
 
   void begin_classes(int64_t fresh) override {
-    const Tensor more = at::zeros({inverse_.size(0), fresh}, at::kDouble);
+    const Tensor more = at::zeros({inverse_.size(0), fresh}, inverse_.options());
     weight_ = weight_.defined() ? at::cat({weight_, more}, 1) : more;
   }
 

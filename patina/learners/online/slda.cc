@@ -20,10 +20,11 @@ class Slda : public StreamingLearner {
   Slda(Setup setup, const Options& options)
       : backbone_(setup.backbone),
         options_(options),
-        covariance_(at::zeros({backbone_.width(), backbone_.width()}, at::kDouble)) {}
+        covariance_(at::zeros({backbone_.width(), backbone_.width()},
+                              backbone_.place().options().dtype(at::kDouble))) {}
 
   void begin_classes(int64_t fresh) override {
-    const Tensor more = at::zeros({fresh, backbone_.width()}, at::kDouble);
+    const Tensor more = at::zeros({fresh, backbone_.width()}, covariance_.options());
     means_ = means_.defined() ? at::cat({means_, more}) : more;
     counts_.resize(size_t(means_.size(0)));
     weight_ = Tensor();
@@ -50,7 +51,8 @@ class Slda : public StreamingLearner {
     const ShiftedInverse inverse(covariance_ * (1 - options_.shrinkage), options_.shrinkage);
     weight_ = inverse(means_.t());  // [D,K]
     bias_ = (means_.t() * weight_).sum(0) * -0.5;
-    bias_.masked_fill_(tensor_of(counts_) == 0, -std::numeric_limits<double>::infinity());
+    bias_.masked_fill_(tensor_of(counts_, bias_.device()) == 0,
+                       -std::numeric_limits<double>::infinity());
   }
   Tensor scores(const Question& asked) const override {
     NoGrad no_grad;

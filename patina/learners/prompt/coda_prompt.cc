@@ -57,8 +57,9 @@ class CodaPrompt : public PromptLearner {
     for (size_t i = 0; i < parts_.size(); ++i) {
       Random random = seeds()("components", uint64_t(task.index)).at(uint64_t(layers_[i]));
       const auto add = [&](TaskRows& rows, int64_t width) {
-        rows.add(orthogonal_rows(options_.components, width,
-                                 rows.tasks() > 0 ? rows.all() : Tensor(), random));
+        rows.add(on(backbone().place().device,
+                    orthogonal_rows(options_.components, width,
+                                    rows.tasks() > 0 ? rows.all() : Tensor(), random)));
       };
       add(parts_[i].prompts, prompt);
       add(parts_[i].keys, d);
@@ -95,7 +96,7 @@ class CodaPrompt : public PromptLearner {
 
   // Deviation from orthogonality: mean square of X Xᵀ - I.
   static Tensor lack(const Tensor& x) {
-    return (at::matmul(x, x.t()) - at::eye(x.size(0))).square().mean();
+    return (at::matmul(x, x.t()) - at::eye(x.size(0), x.options())).square().mean();
   }
 
   std::vector<Tensor> prompts() override {

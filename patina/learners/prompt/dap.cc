@@ -125,10 +125,14 @@ class Dap : public PromptLearner {
     const nn::BlockShape shape = backbone().block();
     const auto blocks = std::max<int64_t>(1, backbone().layers() - options.bare_blocks);
     NoGrad no_grad;
-    const int64_t tokens = backbone().tokens(at::zeros({1, 3, images->size, images->size})).size(1);
+    const int64_t tokens =
+        backbone()
+            .tokens(at::zeros({1, 3, images->size, images->size}, backbone().place().options()))
+            .size(1);
     Random random = seeds()("generator");
     generator_ = std::make_unique<Generator>(shape, blocks, tokens, options.length,
                                              options.embedding, random);
+    nn::bring(*generator_, backbone().place());
     key_bound_ = std::sqrt(6.0 / double(3 * images->patch * images->patch + shape.width));
   }
 
@@ -138,7 +142,8 @@ class Dap : public PromptLearner {
     if (!options_.within_task) return scores;
     NoGrad no_grad;
     const Tensor task_of =
-        at::arange(keys_.tasks()).repeat_interleave(tensor_of(heads().sizes()));  // [K]
+        at::arange(keys_.tasks(), scores.options().dtype(at::kLong))
+            .repeat_interleave(tensor_of(heads().sizes(), scores.device()));  // [K]
     return scores.masked_fill(task_of.ne(chosen(similarity(asked.input))), -1e10);
   }
 
@@ -152,7 +157,9 @@ class Dap : public PromptLearner {
  private:
   void add_prompts(const Task& task) override {
     Random random = seeds()("task", uint64_t(task.index));
-    Tensor embedding = at::empty({1, options_.embedding}), key = at::empty({1, backbone().width()});
+    const auto here = backbone().place().options();
+    Tensor embedding = at::empty({1, options_.embedding}, here),
+           key = at::empty({1, backbone().width()}, here);
     nn::init_normal(embedding, random, 0, 1);
     nn::init_uniform(key, random, key_bound_);
     embeddings_.add(embedding);
@@ -171,8 +178,9 @@ class Dap : public PromptLearner {
   // Loss on task t: CE - λ mean_b cos(q(x_b), K_t).
   Prompted prompted(const Input& input, bool training) const override {
     const Tensor similarity = this->similarity(input);
-    const Tensor task =
-        training ? at::full({input.size(), 1}, keys_.tasks() - 1, at::kLong) : chosen(similarity);
+    const Tensor task = training ? at::full({input.size(), 1}, keys_.tasks() - 1,
+                                            similarity.options().dtype(at::kLong))
+                                 : chosen(similarity);
     if (!training) usage_.add(task, keys_.tasks());
     Generated prompts(*generator_, picked(embeddings_.all(), task).squeeze(1));
     return {backbone().features(input, {&prompts}), -options_.pull * pull(similarity, task)};

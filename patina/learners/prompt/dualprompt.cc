@@ -56,7 +56,7 @@ class DualPrompt : public PromptLearner {
   void add_prompts(const Task& task) override {
     Random random = seeds()("expert", uint64_t(task.index));
     const auto drawn = [&](const Shape& shape) {
-      Tensor t = at::empty(shape);
+      Tensor t = at::empty(shape, backbone().place().options());
       draw_prompts(t, random, options_.compat == "pilot");
       return t;
     };
@@ -71,7 +71,8 @@ class DualPrompt : public PromptLearner {
   Prompted prompted(const Input& input, bool training) const override {
     const Tensor similarity = cosine_scores(query(input), keys_.all());
     const bool pilot = options_.compat == "pilot";
-    Tensor chosen = training ? at::full({input.size(), 1}, keys_.tasks() - 1, at::kLong)
+    Tensor chosen = training ? at::full({input.size(), 1}, keys_.tasks() - 1,
+                                        similarity.options().dtype(at::kLong))
                              : nearest(similarity, 1);
     if (pilot) chosen = majority(chosen, keys_.tasks());
     if (!training) usage_.add(chosen, keys_.tasks());

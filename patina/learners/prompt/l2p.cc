@@ -31,8 +31,9 @@ class L2p : public PromptLearner {
   L2p(Setup setup, const Options& options)
       : PromptLearner(setup, setup.backbone.block().width, Heads::zero),
         options_(options),
-        prompts_(at::empty({options.pool, options.length, backbone().block().width})),
-        keys_(at::empty({options.pool, backbone().width()})) {
+        prompts_(at::empty({options.pool, options.length, backbone().block().width},
+                           backbone().place().options())),
+        keys_(at::empty({options.pool, backbone().width()}, backbone().place().options())) {
     Random random = seeds()("pool");
     for (Tensor* tensor : {&prompts_, &keys_}) {
       draw_prompts(*tensor, random, options.compat == "pilot");

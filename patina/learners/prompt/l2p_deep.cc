@@ -30,13 +30,14 @@ class L2pDeep : public PromptLearner {
       : PromptLearner(setup, setup.backbone.width()),
         options_(options),
         layers_(blocks_within(backbone(), options.layers)) {
+    const auto here = backbone().place().options();
     for (const int64_t layer : layers_) {
       prefixes_.push_back(
-          at::empty({options.pool, options.length, backbone().block().key_width()}));
-      keys_.push_back(at::empty({options.pool, backbone().width()}));
+          at::empty({options.pool, options.length, backbone().block().key_width()}, here));
+      keys_.push_back(at::empty({options.pool, backbone().width()}, here));
       Random random = seeds()("pool", uint64_t(layer));
       for (Tensor* tensor : {&prefixes_.back(), &keys_.back()}) {
-        random.fill_uniform(values(*tensor), 0, 1);  // the authors' code; the paper does not say
+        nn::init_uniform(*tensor, random, 0, 1);  // the authors' code; the paper does not say
         tensor->requires_grad_(true);
       }
     }

@@ -7,7 +7,7 @@
 namespace patina {
 
 void draw_prompts(Tensor& prompts, Random& random, bool wide) {
-  random.fill_uniform(values(prompts), wide ? -1 : 0, wide ? 1 : 0.01);
+  nn::init_uniform(prompts, random, wide ? -1 : 0, wide ? 1 : 0.01);
 }
 
 PromptLearner::PromptLearner(Setup setup, int64_t width, Heads begin)
@@ -17,7 +17,7 @@ void PromptLearner::begin_task(const Task& task, Trainer&) {
   usage_.reset();
   Random random = seeds_("head", uint64_t(task.index));
   heads_.freeze();
-  heads_.add(int64_t(task.fresh.size()), width_, random);
+  heads_.add(int64_t(task.fresh.size()), width_, random, backbone_.place());
   if (begin_ == Heads::zero) heads_.newest().weight.detach().zero_();
   add_prompts(task);
 }

@@ -107,7 +107,7 @@ class Ewc : public NetworkLearner {
       labels.push_back((sums[int64_t(i)] < u).sum().item<int64_t>());
       labels.back() = std::min(labels.back(), scores.size(1) - 1);
     }
-    return tensor_of(labels);
+    return tensor_of(labels, scores.device());
   }
 
   Options options_;

@@ -73,7 +73,7 @@ class Coil : public Learner {
                          head_.weight.detach(), options_.regularization);
     }
     Random random = seeds_("head", uint64_t(task.index));
-    head_.grow(int64_t(task.seen.size()), backbone_.width(), random);
+    head_.grow(int64_t(task.seen.size()), backbone_.width(), random, backbone_.place());
     if (task.index > 0) {
       NoGrad no_grad;
       head_.weight.slice(0, tasks_.known()).copy_(forward_);
@@ -147,7 +147,7 @@ class Coil : public Learner {
     NoGrad no_grad;
     FeatureSet set = trainer.features(backbone_, samples);
     set.features = normalized(set.features);
-    Tensor means = at::zeros({classes, backbone_.width()});
+    Tensor means = at::zeros({classes, backbone_.width()}, set.features.options());
     for (int64_t c = 0; c < means.size(0); ++c)
       if (const Tensor rows = rows_of_class(set, c); rows.size(0) > 0) means[c].copy_(rows.mean(0));
     return normalized(means);

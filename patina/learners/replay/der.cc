@@ -49,9 +49,10 @@ void Der::begin_task(const Task& task, Trainer&) {
   }
   Random random = seeds_("head", uint64_t(task.index));
   head_.widen(width());
-  head_.grow(int64_t(task.seen.size()), width(), random);
+  head_.grow(int64_t(task.seen.size()), width(), random, newest_.place());
   auxiliary_ = {};
-  if (task.index > 0) auxiliary_.grow(int64_t(task.fresh.size()) + 1, newest_.width(), random);
+  if (task.index > 0)
+    auxiliary_.grow(int64_t(task.fresh.size()) + 1, newest_.width(), random, newest_.place());
 }
 
 void Der::fit(const Task& task, Trainer& trainer) {

@@ -21,7 +21,7 @@ class ErAce : public ReplayLearner {
   // L = CE over the batch's classes + CE of memory samples over all (equation 3 of the paper).
   Tensor loss(const Batch& batch, const Step& step) override {
     const Tensor outputs = this->outputs(batch.input);
-    Tensor absent = at::ones({outputs.size(1)}, at::kBool);
+    Tensor absent = at::ones({outputs.size(1)}, outputs.options().dtype(at::kBool));
     absent.index_fill_(0, batch.target, 0);
     Tensor now = nn::cross_entropy(
         competing(outputs, batch.target)

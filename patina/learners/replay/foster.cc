@@ -61,9 +61,10 @@ class Foster : public Learner {
       old_.take(newest_, head_);
       head_.widen(2 * newest_.width());
       own_ = {};
-      own_.grow(classes, newest_.width(), random);
+      own_.grow(classes, newest_.width(), random, newest_.place());
     }
-    head_.grow(classes, task.index > 0 ? 2 * newest_.width() : newest_.width(), random);
+    head_.grow(classes, task.index > 0 ? 2 * newest_.width() : newest_.width(), random,
+               newest_.place());
   }
 
   void fit(const Task& task, Trainer& trainer) override {
@@ -75,7 +76,7 @@ class Foster : public Learner {
       nn::freeze(*student_, false);
       student_head_ = old_.head();
       Random random = seeds_("student", uint64_t(task.index));
-      student_head_.grow(head_.classes(), newest_.width(), random);
+      student_head_.grow(head_.classes(), newest_.width(), random, newest_.place());
     }
     memory_.train_beside(*this, task, trainer, options_.compress_epochs);
   }
@@ -164,7 +165,7 @@ class Foster : public Learner {
     const Dataset samples = memory_.beside(task);
     for (const int64_t target : samples.targets()) ++counts[size_t(target)];
     const auto weights = [&](double beta) {
-      const Tensor n = tensor_of(counts).to(at::kDouble).clamp_min(1);
+      const Tensor n = tensor_of(counts, newest_.place().device).to(at::kDouble).clamp_min(1);
       const Tensor w = (1 - beta) / (1 - at::exp(n * std::log(beta)));
       return (w / w.mean()).to(at::kFloat);
     };

@@ -24,7 +24,7 @@ struct CutMix {
 
   CutMix(const Tensor& from, Random random) : pixels(from.clone()) {
     const int64_t height = from.size(2), width = from.size(3);
-    partner = tensor_of(random.permutation(from.size(0)));
+    partner = tensor_of(random.permutation(from.size(0)), from.device());
     const double side = std::sqrt(1 - random.uniform());
     const auto span = [&](int64_t size) {
       const auto middle = int64_t(random.below(uint64_t(size)));
@@ -76,7 +76,7 @@ class GDumb : public NetworkLearner {
     const int64_t classes = head().classes();
     Random random = seeds()("head", uint64_t(trained_after_));
     head() = {};
-    head().grow(classes, backbone().width(), random);
+    head().grow(classes, backbone().width(), random, backbone().place());
     trainer.train_on(*this, samples_.dataset(memory_.samples()), trainer.options().epochs,
                      Seeds(seeds()("training", uint64_t(trained_after_)).bits()));
   }

@@ -40,7 +40,8 @@ void HerdedMemory::update(const Task& task, const FeatureSet& set) {
   for (const int64_t c : task.fresh) {
     const auto rows = items_of((set.targets == c).nonzero().flatten());
     SampleHandles kept;
-    for (const int64_t row : herded(set.features.index_select(0, tensor_of(rows)), share))
+    for (const int64_t row :
+         herded(set.features.index_select(0, tensor_of(rows, set.features.device())), share))
       kept.add(task.train->handle(rows[size_t(row)]));
     memory_.set(c, std::move(kept));
   }

@@ -21,7 +21,7 @@ void add_gaussians(Gaussians& gaussians, const FeatureSet& set, const std::vecto
   NoGrad no_grad;
   for (const int64_t c : classes) {
     const auto [mean, covariance] = moments(rows_of_class(set, c));
-    gaussians.add(mean, covariance + shrinkage * at::eye(covariance.size(0), at::kDouble));
+    gaussians.add(mean, covariance + shrinkage * at::eye(covariance.size(0), covariance.options()));
   }
 }
 
@@ -61,12 +61,14 @@ void align(const AlignmentOptions& options, const Gaussians& gaussians,
   Optimizer optimizer(how, std::move(trained));
   const int64_t classes = gaussians.classes(), n = options.samples;
   const std::vector<int64_t> counts(size_t(classes), n);
-  const Tensor targets = at::arange(classes).repeat_interleave(n);
+  const Tensor beside = gaussians.mean(0);
+  const Tensor targets =
+      at::arange(classes, beside.options().dtype(at::kLong)).repeat_interleave(n);
   Progress progress("aligning the heads", options.epochs * classes, "classes");
   for (int64_t epoch = 0; epoch < options.epochs; ++epoch) {
     const double lr = learning_rate(how, double(epoch), options.epochs);
     const Tensor drawn = gaussians.sample(counts, random, scales);
-    const Tensor order = tensor_of(random.permutation(classes * n));
+    const Tensor order = tensor_of(random.permutation(classes * n), beside.device());
     for (int64_t c = 0; c < classes; ++c) {
       const Tensor rows = order.slice(0, c * n, (c + 1) * n);
       optimizer.zero_grad();

@@ -44,7 +44,7 @@ class Ease : public Learner {
     adapters_.add(seeds_("adapter", uint64_t(task.index)));
     head_ = {};
     Random random = seeds_("head", uint64_t(task.index));
-    head_.grow(int64_t(task.fresh.size()), backbone_.width(), random);
+    head_.grow(int64_t(task.fresh.size()), backbone_.width(), random, backbone_.place());
   }
 
   // Cross-entropy of a cosine head among the task's own classes.
@@ -68,9 +68,10 @@ class Ease : public Learner {
   Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
     const size_t tasks = prototypes_.size();
-    Tensor sum = at::zeros({asked.size(), prototypes_[0].size(0)});
+    Tensor sum = at::zeros({asked.size(), prototypes_[0].size(0)}, prototypes_[0].options());
     for (size_t j = 0; j < tasks; ++j) {
-      Tensor weight = at::full({sum.size(1)}, tasks > 1 ? options_.alpha / double(tasks - 1) : 1);
+      Tensor weight = at::full({sum.size(1)}, tasks > 1 ? options_.alpha / double(tasks - 1) : 1,
+                               sum.options());
       of_task(weight, j).fill_(1);
       sum += cosine_scores(adapters_.features(asked.input, j), prototypes_[j]) * weight;
     }
@@ -96,7 +97,8 @@ class Ease : public Learner {
   void add_prototypes(const Task& task, Trainer& trainer) {
     NoGrad no_grad;
     const size_t now = size_t(task.index);
-    prototypes_.push_back(at::zeros({tasks_.known(), backbone_.width()}));
+    prototypes_.push_back(
+        at::zeros({tasks_.known(), backbone_.width()}, backbone_.place().options()));
     for (size_t j = 0; j <= now; ++j) {
       const FeatureSet set = adapters_.features(*task.train, j, trainer);
       prototypes_[j] = with_rows(prototypes_[j], class_means(set, task.fresh));

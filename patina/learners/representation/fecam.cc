@@ -48,7 +48,8 @@ class FeCam : public FirstSessionLearner {
   // The correlation matrix R of a shrunk covariance [D,D]. For a single sample only the shrinkage
   // remains.
   Tensor correlation(const Tensor& covariance) const {
-    const Tensor shrunk = covariance + shrinkage_ * at::eye(covariance.size(0), at::kDouble);
+    const Tensor shrunk =
+        covariance + shrinkage_ * at::eye(covariance.size(0), covariance.options());
     const Tensor deviation = shrunk.diagonal().sqrt();
     return shrunk / (deviation.unsqueeze(0) * deviation.unsqueeze(1));
   }

@@ -35,7 +35,7 @@ void FirstSessionLearner::begin_task(const Task& task, Trainer&) {
   if (adaptation_) nn::freeze(*adaptation_, false);
   if (tuned_) nn::freeze(*tuned_, false);
   Random random = seeds_("head");
-  head_.grow(int64_t(task.fresh.size()), backbone_.width(), random);
+  head_.grow(int64_t(task.fresh.size()), backbone_.width(), random, backbone_.place());
 }
 
 Tensor FirstSessionLearner::loss(const Batch& batch, const Step&) {

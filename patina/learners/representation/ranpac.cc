@@ -38,7 +38,8 @@ class RanPac : public FirstSessionLearner {
   RanPac(Setup setup, const Options& options)
       : FirstSessionLearner(setup, options),
         options_(options),
-        project_(setup.backbone.width(), options.projection, setup.seeds("projection")) {}
+        project_(setup.backbone.width(), options.projection, setup.seeds("projection"),
+                 setup.backbone.place()) {}
 
   Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
@@ -74,7 +75,8 @@ class RanPac : public FirstSessionLearner {
     const int64_t samples = h.size(0);
     const int64_t fitted = int64_t(double(samples) * (1 - options_.held_out));
     if (fitted < 1 || fitted == samples) return 1;
-    const Tensor order = tensor_of(seeds()("held_out", uint64_t(task)).permutation(samples));
+    const Tensor order =
+        tensor_of(seeds()("held_out", uint64_t(task)).permutation(samples), h.device());
     return choose_penalty(grid, trial(h, targets, order, fitted));
   }
 

@@ -87,8 +87,8 @@ class SlcaPlusPlus : public Slca {
     const Tensor ages = ages_of_classes();
     Random noise = seeds()("drift", heads().tasks());
     align_on(random, {}, [&](const Tensor& drawn, const Tensor& targets) {
-      Tensor rates = at::empty({targets.size(0)});
-      noise.fill_uniform(values(rates), options_.drift - 0.01, options_.drift + 0.01);
+      Tensor rates = at::empty({targets.size(0)}, drawn.options());
+      nn::init_uniform(rates, noise, options_.drift - 0.01, options_.drift + 0.01);
       return drawn / (1 + rates * ages.index_select(0, targets)).unsqueeze(1);
     });
   }
@@ -97,7 +97,8 @@ class SlcaPlusPlus : public Slca {
     const auto sizes = heads().sizes();
     std::vector<Tensor> ages;
     for (size_t t = 0; t < sizes.size(); ++t)
-      ages.push_back(at::full({sizes[t]}, double(sizes.size() - 1 - t)));
+      ages.push_back(
+          at::full({sizes[t]}, double(sizes.size() - 1 - t), backbone().place().options()));
     return at::cat(ages);
   }
 

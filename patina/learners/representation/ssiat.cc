@@ -46,7 +46,8 @@ class Ssiat : public Learner {
     assign(nn::tensors(*before_), weights_of(*adapter_));
     nn::freeze(*adapter_, false);
     Random random = seeds_("head", uint64_t(task.index));
-    heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, 0, /*bias=*/false);
+    heads_.add(int64_t(task.fresh.size()), backbone_.width(), random, backbone_.place(), 0,
+               /*bias=*/false);
   }
 
   // CosFace among the task's own classes: only their head is trained.

@@ -30,7 +30,7 @@ FeatureSet TaskAdapters::features(const Dataset& data, size_t task, Trainer& tra
 }
 
 Tensor TaskAdapters::features(const Input& input, const Tensor& tasks) const {
-  Tensor all = at::empty({input.size(), backbone_.width()});
+  Tensor all = at::empty({input.size(), backbone_.width()}, backbone_.place().options());
   for (size_t task = 0; task < size(); ++task) {
     const Tensor rows = (tasks == int64_t(task)).nonzero().squeeze(1);
     if (rows.numel() > 0) all.index_copy_(0, rows, features(input.at(rows), task));
@@ -50,7 +50,7 @@ void TaskAdapters::state(Archive& a) {
 
 Tensor refined(const Tensor& first, const Tensor& task_of, int64_t rounds,
                const std::function<Tensor(const Tensor& rows, const Tensor& tasks)>& score) {
-  Tensor tasks = first, scores = score(at::arange(first.size(0)), first);
+  Tensor tasks = first, scores = score(at::arange(first.size(0), first.options()), first);
   for (int64_t round = 1; round < rounds; ++round) {
     const Tensor wanted = task_of.index_select(0, scores.argmax(1));
     const Tensor moved = (wanted != tasks).nonzero().squeeze(1);

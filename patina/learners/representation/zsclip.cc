@@ -64,7 +64,7 @@ class ZeroShotClip : public ClosedFormLearner {
       encoded.push_back(
           clip_.tokenizer()->encode_framed(sentence, {}, clip_.text_input()->longest));
     }
-    return padded(encoded, *clip_.tokenizer());
+    return padded(encoded, *clip_.tokenizer()).on(clip_.place().device);
   }
 
   const Backbone& clip_;

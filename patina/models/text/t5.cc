@@ -43,7 +43,8 @@ std::optional<Continuation> T5::begin(const Input& prompt, const nn::Adaptations
                       .first_layer = int(shape_.encoder.depth)};
   return Continuation(
       decoder_, [this](const Tensor& tokens) { return word_scores(tokens); },
-      at::full({prompt.size(), 1}, shape_.start, at::kLong), adaptations, context, cached);
+      at::full({prompt.size(), 1}, shape_.start, prompt.data.options()), adaptations, context,
+      cached);
 }
 
 std::string T5::about() const {

@@ -59,7 +59,8 @@ Tensor TextTower::embed(const Input& input, const TextContext& context) const {
 Tensor TextTower::operator()(const Input& input, const nn::Adaptations& adaptations,
                              const TextContext& given) const {
   TextContext context = given;
-  if (!context.positions.defined()) context.positions = at::arange(input.data.size(1)).unsqueeze(0);
+  if (!context.positions.defined())
+    context.positions = at::arange(input.data.size(1), input.data.options()).unsqueeze(0);
   const int first = context.first_layer;
   Tensor x = adaptations.after(nn::Site::embed, first, input.data, embed(input, context));
   nn::Pass pass(adaptations, *engine_, input.mask, context.positions,
@@ -79,7 +80,8 @@ Tensor TextTower::operator()(const Input& input, const nn::Adaptations& adaptati
 }
 
 Tensor TextTower::relative_bias(int64_t tokens) const {
-  const Tensor positions = at::arange(tokens).unsqueeze(0);
+  const Tensor positions =
+      at::arange(tokens, relative_.weight.options().dtype(at::kLong)).unsqueeze(0);
   return relative_(positions, positions);
 }
 
@@ -96,10 +98,10 @@ void TextTower::walk(nn::Walk& w) {
 Tensor pooled_token(Pooling pooling, const Input& input) {
   const int64_t batch = input.size(), tokens = input.data.size(1);
   if (pooling == Pooling::mean) return {};
-  if (pooling == Pooling::first) return at::zeros({batch, 1}, at::kLong);
-  if (!input.mask.defined()) return at::full({batch, 1}, tokens - 1, at::kLong);
+  if (pooling == Pooling::first) return at::zeros({batch, 1}, input.data.options());
+  if (!input.mask.defined()) return at::full({batch, 1}, tokens - 1, input.data.options());
   // The last real token, for padding on either side.
-  return (input.mask * at::arange(tokens)).argmax(1, /*keepdim=*/true);
+  return (input.mask * at::arange(tokens, input.data.options())).argmax(1, /*keepdim=*/true);
 }
 
 Tensor mean_of(const Tensor& tokens, const Tensor& mask) {

@@ -67,7 +67,7 @@ void Clip::walk(nn::Walk& w) {
 }
 
 Tensor contrastive_loss(const Tensor& scores) {
-  const Tensor matching = at::arange(scores.size(0));
+  const Tensor matching = at::arange(scores.size(0), scores.options().dtype(at::kLong));
   return (nn::cross_entropy(scores, matching) + nn::cross_entropy(scores.t(), matching)) / 2;
 }
 

@@ -70,7 +70,8 @@ Tensor ViT::pool(const Tensor& tokens) const {
 
 Tensor ViT::encode(const Input& input, const nn::Adaptations& adaptations) const {
   if (shape_.pooled_norm) return pool(tokens(input, adaptations));
-  return pool(run(input, adaptations, at::zeros({input.size(), 1}, at::kLong)));
+  return pool(
+      run(input, adaptations, at::zeros({input.size(), 1}, pos_embed_.options().dtype(at::kLong))));
 }
 
 Tensor ViT::logits(const Tensor& features) const {

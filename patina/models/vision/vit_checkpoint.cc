@@ -90,7 +90,8 @@ void save_vit(ViT& vit, const fs::path& path, bool bf16,
   std::vector<Tensor> kept;
   std::map<std::string, StoredTensor> stored;
   for (const auto& item : nn::tensors(vit)) {
-    kept.push_back(item.tensor.detach().to(bf16 ? at::kBFloat16 : at::kFloat).contiguous());
+    kept.push_back(
+        on_host(item.tensor.detach()).to(bf16 ? at::kBFloat16 : at::kFloat).contiguous());
     stored[item.name] = to_stored(kept.back());
   }
   write_safetensors(path, stored, metadata);

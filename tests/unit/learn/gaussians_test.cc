@@ -73,7 +73,7 @@ TEST(Gaussians, DrawMeansPlusFactorTimesNoise) {
     Gaussians classes;
     Random random = Seeds(3)("draws"), same = Seeds(3)("draws");
     Tensor z = at::empty({5, dims});
-    same.fill_normal(values(z));
+    same.fill_normal(host_values(z));
     std::vector<Tensor> expected;
     int64_t first = 0;
     for (uint64_t c = 0; c < counts.size(); first += counts[c++]) {

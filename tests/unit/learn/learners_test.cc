@@ -126,7 +126,7 @@ TEST(RanPac, ScoresAreTheRidgeSolutionOfAllTasks) {
 
   Tensor projection = at::empty({world.vit->width(), 32});
   Random random = world.seeds("projection");
-  random.fill_normal(values(projection));
+  random.fill_normal(host_values(projection));
   const auto train = world.features(true), test = world.features(false);
   const auto wide = [&](const Tensor& features) {
     return at::relu(at::matmul(features, projection.to(at::kDouble)));

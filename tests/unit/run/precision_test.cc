@@ -19,6 +19,9 @@ TEST(Engine, AutoIsBf16WhereThatIsFaster) {
   EXPECT_TRUE(make_engine({.precision = "bf16"})->text().starts_with("packed bf16"));
   EXPECT_EQ(make_engine({.kind = "plain"})->text(), "plain");
   EXPECT_THROW(make_engine({.kind = "plain", .precision = "bf16"}), Error);
+  EngineOptions elsewhere;
+  elsewhere.device = "nowhere:1";
+  EXPECT_THROW(make_engine(elsewhere), Error);
 }
 
 // CIFAR-100 in ten tasks on the starter weights, 10 images of each class to learn and 20 to test.

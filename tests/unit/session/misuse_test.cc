@@ -22,7 +22,7 @@ Session fresh(const std::string& learner = "simplecil") {
 Tensor pictures(int64_t count, int64_t side = 16) {
   Random random = Seeds(3)("pictures");
   Tensor images = at::empty({count, 3, side, side});
-  random.fill_uniform(values(images), 0, 1);
+  random.fill_uniform(host_values(images), 0, 1);
   return images;
 }
 

@@ -1,0 +1,172 @@
+// Every method and every network on a device that is not the host gives the results of the host. The
+// device rejects operands of two devices, so a tensor created in the wrong place is found.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "patina/base/json.h"
+#include "patina/models/generate.h"
+#include "patina/session/session.h"
+#include "tests/support/families.h"
+#include "tests/support/shared.h"
+#include "tests/support/test_device.h"
+#include "tests/support/toy_world.h"
+
+namespace patina {
+namespace {
+
+constexpr double kTolerance = 1e-5;
+
+double difference(const Tensor& a, const Tensor& b) {
+  return relative_error(on_host(a.detach()), on_host(b.detach()));
+}
+
+TEST(TestDevice, RefusesOperandsOfTwoDevices) {
+  const auto device = test_place().device;
+  const Tensor here = at::ones({2, 2}), there = here.to(device);
+  EXPECT_THROW(here + there, c10::Error);
+  EXPECT_THROW(at::mm(there, here), c10::Error);
+  EXPECT_THROW(at::cat({there, here}), c10::Error);
+  EXPECT_THROW(there.index_select(0, at::zeros({1}, at::kLong)), c10::Error);
+  EXPECT_EQ((there + at::ones({})).sum().item<float>(), 8);
+  EXPECT_EQ(there.transpose(0, 1).slice(0, 0, 1).mul_(3).sum().item<float>(), 6);
+  EXPECT_EQ(there.sum().item<float>(), 8);
+  EXPECT_EQ(there.device(), device);
+  EXPECT_THROW(host_values(there), Error);
+}
+
+struct World {
+  std::string name, learner;
+  const ToyWorld* toys;
+};
+
+std::vector<World> worlds() {
+  static const ToyWorld texts = on_texts("bert");
+  std::vector<World> all;
+  for (const auto& learner : learner_names()) all.push_back({learner, learner, &kImages});
+  all.push_back({"finetune_on_resnet", "finetune", &kResNet});
+  all.push_back({"l2p_on_texts", "l2p", &texts});
+  return all;
+}
+
+class OnTheDevice : public testing::TestWithParam<World> {
+ protected:
+  static constexpr int kTasks = 2;
+
+  struct Course {
+    Course(const World& world, const Place& place) : network(world.toys->network(world.learner)) {
+      network->to(place);
+      drive.emplace(world.learner, toy_recipe(world.learner, 2, 12), world.toys->data(6, 3),
+                    *network);
+    }
+    void learn() {
+      for (int task = 0; task < kTasks; ++task) drive->learn(*drive->stream.next());
+    }
+    Tensor scores() {
+      NoGrad no_grad;
+      std::vector<Tensor> rows;
+      for (int task = 0; task < kTasks; ++task)
+        rows.push_back(drive->learner->scores(drive->question(drive->test_batch(task), task)));
+      return at::cat(rows);
+    }
+
+    std::unique_ptr<Backbone> network;
+    std::optional<ToyDrive> drive;
+  };
+};
+
+TEST_P(OnTheDevice, LearnsWhatTheHostLearns) {
+  Course host(GetParam(), {}), there(GetParam(), test_place());
+  host.learn();
+  there.learn();
+  const Tensor scores = there.scores();
+  EXPECT_EQ(scores.device(), test_place().device);
+  EXPECT_LT(difference(scores, host.scores()), kTolerance);
+
+  // The state is saved from the device and loaded onto it.
+  Archive archive;
+  archive("learner", *there.drive->learner);
+  Archive state = std::move(archive).reopened();
+  Course again(GetParam(), test_place());
+  const Archive::MadeOn made(state, test_place().device);
+  state("learner", *again.drive->learner);
+  again.drive->learner->before_scores(again.drive->trainer);
+  EXPECT_LT(difference(again.scores(), scores), kTolerance);
+}
+
+INSTANTIATE_TEST_SUITE_P(Learners, OnTheDevice, testing::ValuesIn(worlds()),
+                         [](const auto& info) { return info.param.name; });
+
+class FamilyOnTheDevice : public testing::TestWithParam<std::string> {};
+
+TEST_P(FamilyOnTheDevice, ComputesWhatTheHostComputes) {
+  const TinyFamily family = tiny_family(GetParam());
+  Backbone& network = *family.network;
+  const Tensor features = network.features(family.input), tokens = network.tokens(family.input);
+  GenerateOptions options;
+  options.max_tokens = 4;
+  options.temperature = 0;
+  const bool writes = family.input.is_text() && network.begin(family.input).has_value();
+  const auto words =
+      writes ? generate(network, family.input, {}, options) : std::vector<std::vector<int64_t>>();
+  network.to(test_place());
+  EXPECT_EQ(network.place().text(), test_place().text());
+  const Input there = family.input.on(test_place().device);
+  EXPECT_LT(difference(network.features(there), features), kTolerance);
+  EXPECT_LT(difference(network.tokens(there), tokens), kTolerance);
+  if (writes) {
+    EXPECT_EQ(generate(network, family.input, {}, options), words);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, FamilyOnTheDevice, testing::ValuesIn(tiny_families()),
+                         [](const auto& info) { return info.param; });
+
+// A run with feature store, checkpoints and record.
+TEST(RunOnTheDevice, EndsAsOnTheHost) {
+  const fs::path folder = scratch_folder("run-on-the-device");
+  std::map<std::string, Json> records;
+  for (const std::string device : {"cpu", "privateuseone"}) {
+    Recipe recipe = toy_recipe("ranpac", 2);
+    recipe.engine.device = device;
+    recipe.engine.kind = "plain";
+    recipe.engine.cache_folder = (folder / "cache").string();
+    const auto network = kImages.network("ranpac");
+    records[device] = run(recipe, kImages.data(6, 3), *network, folder / device, {.cache = true});
+  }
+  EXPECT_EQ(records["cpu"]["machine"]["device"], "cpu");
+  EXPECT_EQ(records["privateuseone"]["machine"]["device"], "privateuseone:0");
+  EXPECT_EQ(records["privateuseone"]["matrix"], records["cpu"]["matrix"]);
+  EXPECT_GT(records["privateuseone"]["engine"]["cache"]["hits"].get<int64_t>(), 0);
+}
+
+// A session learns on the device; its artefact is opened on both devices.
+TEST(SessionOnTheDevice, PredictsAsOnTheHost) {
+  const fs::path folder = scratch_folder("session-on-the-device");
+  make_folder(folder);
+  const auto train = std::make_shared<ToySource>(4, 6, 1);
+  const ToySource test(4, 2, 2);
+  const auto open = [&](const std::string& device) {
+    OpenOptions options;
+    options.engine.device = device;
+    return Session::open(folder / "toy.patina", std::move(options)).predict(test);
+  };
+  EngineOptions engine;
+  engine.device = test_place().text();
+  Session session = Session::create(
+      kImages.network("finetune"),
+      {.learner = "finetune", .training = {{"epochs", 1}, {"batch_size", 8}}, .engine = engine});
+  session.learn(train);
+  session.save(folder / "toy.patina", {.with_backbone = true});
+  const auto scored = session.predict(test);
+  for (const std::string device : {"cpu", "privateuseone:0"}) {
+    const auto opened = open(device);
+    for (size_t i = 0; i < scored.size(); ++i) {
+      EXPECT_EQ(opened[i].front().name, scored[i].front().name);
+      EXPECT_NEAR(opened[i].front().score, scored[i].front().score, 1e-3);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace patina

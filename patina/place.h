@@ -23,8 +23,8 @@ struct Place {
   bool operator==(const Place& other) const = default;
 };
 
-/// Reads "auto" (the first GPU, otherwise the CPU), "cpu", "cuda" (the first GPU) or "cuda:1". Throws
-/// Error(recipe), with the devices that are there, for any other.
+/// Reads "auto" (the first GPU, otherwise the CPU), "cpu", "cuda" (the first GPU) or "cuda:1".
+/// Throws Error(recipe), with the devices that are there, for any other.
 Place place_of(std::string_view text);
 
 /// The devices that are there: "cpu", "cuda:0", ...

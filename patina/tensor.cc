@@ -24,9 +24,10 @@ std::string shape_text(at::IntArrayRef shape) {
 
 namespace {
 void check_on_host(const Tensor& t) {
-  PATINA_REQUIRE(t.is_cpu() && t.is_contiguous(),
-                 "cannot read the values of a tensor {} on {}: it must be contiguous and on the host",
-                 shape_text(t.sizes()), t.device().str());
+  PATINA_REQUIRE(
+      t.is_cpu() && t.is_contiguous(),
+      "cannot read the values of a tensor {} on {}: it must be contiguous and on the host",
+      shape_text(t.sizes()), t.device().str());
 }
 }  // namespace
 

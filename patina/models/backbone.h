@@ -71,8 +71,8 @@ class Backbone {
   int64_t prompt_layers() const { return tower().prompt_layers; }
   nn::BlockShape block() const { return tower().block; }
 
-  /// Moves the weights to a place. Optimizers and learners made before keep the old tensors, so move
-  /// the network first. Inputs are expected at this place.
+  /// Moves the weights to a place. Optimizers and learners made before keep the old tensors, so
+  /// move the network first. Inputs are expected at this place.
   void to(const Place& place) { nn::bring(*this, place); }
   /// The place of the weights; the host if there are none.
   Place place() const;

@@ -10,7 +10,8 @@
 namespace patina {
 
 /// Stores features by space and key. A space names everything between an input and its features:
-/// network, adaptations, width. All tensors are on the host. Thread-safe. It may drop entries, but never returns wrong ones.
+/// network, adaptations, width. All tensors are on the host. Thread-safe. It may drop entries, but
+/// never returns wrong ones.
 class FeatureCache {
  public:
   virtual ~FeatureCache() = default;

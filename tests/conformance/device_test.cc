@@ -1,5 +1,5 @@
-// Every method and every network on a device that is not the host gives the results of the host. The
-// device rejects operands of two devices, so a tensor created in the wrong place is found.
+// Every method and every network on a device that is not the host gives the results of the host.
+// The device rejects operands of two devices, so a tensor created in the wrong place is found.
 #include <gtest/gtest.h>
 
 #include <map>

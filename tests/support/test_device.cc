@@ -4,11 +4,12 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
+#include <torch/version.h>
+#if TORCH_VERSION_MAJOR >= 2
+#include <ATen/detail/PrivateUse1HooksInterface.h>
+#endif
 
 #include <vector>
-
-// Autograd needs a guard: here, of one device without streams.
-C10_REGISTER_GUARD_IMPL(PrivateUse1, c10::impl::NoOpDeviceGuardImpl<c10::DeviceType::PrivateUse1>)
 
 namespace patina {
 
@@ -17,6 +18,39 @@ Place test_place() {
 }
 
 namespace {
+
+// What autograd needs of a device: here, one with one stream on which all work is done at once.
+struct Guard final : c10::impl::DeviceGuardImplInterface {
+  c10::DeviceType type() const override { return c10::DeviceType::PrivateUse1; }
+  c10::Device exchangeDevice(c10::Device) const override { return test_place().device; }
+  c10::Device getDevice() const override { return test_place().device; }
+  void setDevice(c10::Device) const override {}
+  void uncheckedSetDevice(c10::Device) const noexcept override {}
+  c10::Stream getStream(c10::Device) const noexcept override {
+    return c10::Stream(c10::Stream::DEFAULT, test_place().device);
+  }
+  c10::Stream exchangeStream(c10::Stream) const noexcept override { return getStream(getDevice()); }
+  c10::DeviceIndex deviceCount() const noexcept override { return 1; }
+  void record(void**, const c10::Stream&, c10::DeviceIndex, c10::EventFlag) const override {}
+  void block(void*, const c10::Stream&) const override {}
+  bool queryEvent(void*) const override { return true; }
+  void destroyEvent(void*, c10::DeviceIndex) const noexcept override {}
+};
+C10_REGISTER_GUARD_IMPL(PrivateUse1, Guard)
+
+#if TORCH_VERSION_MAJOR >= 2
+// Autograd of later versions asks for a device by its name and by its hooks.
+struct Hooks : at::PrivateUse1HooksInterface {
+  bool hasPrimaryContext(c10::DeviceIndex) const override { return true; }
+};
+
+const bool registered = [] {
+  static Hooks hooks;
+  c10::register_privateuse1_backend("privateuseone");
+  at::RegisterPrivateUse1HooksInterface(&hooks);
+  return true;
+}();
+#endif
 
 using torch::jit::Stack;
 
@@ -103,7 +137,7 @@ c10::IValue mapped(const c10::IValue& value, Map map) {
   if (value.isTensor()) return map(value.toTensor());
   if (value.isTensorList()) {
     c10::List<Tensor> list;
-    for (const Tensor t : value.toTensorList()) list.push_back(map(t));
+    for (const Tensor& t : value.toTensorVector()) list.push_back(map(t));
     return list;
   }
   if (value.isOptionalTensorList()) {

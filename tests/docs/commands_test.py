@@ -58,6 +58,7 @@ COMMANDS = {
     "tools/build patina_program": Parse(BUILDS),
     "tools/benchmarks": Parse("docs_test compares what it makes"),
     "tools/check --fix": Parse(BUILDS),
+    "tools/package": Parse(BUILDS),
     "tools/setup": Parse("installs packages"),
     "patina bench --out docs/benchmarks.json": Parse(LONG),
     "patina bench --only forward": Parse(LONG),
@@ -105,6 +106,7 @@ COMMANDS = {
     "patina sweep recipes/cifar100_small/*.toml --jobs 2 --set model.path=FILE --set data.path=FOLDER": Parse(WEIGHTS),
     "patina sweep recipes/fashion_mnist/simplecil.toml recipes/fashion_mnist/ranpac.toml --jobs 2 --out runs/sweep": Run(*SMALL),
     "PATINA_TORCH=~/torch PATINA_BUILD=build/second ./test": Parse(BUILDS),
+    "PATINA_TORCH=~/torch PATINA_BUILD=build/second tools/package": Parse(BUILDS),
     "PATINA_TORCH=~/torch ./demo": Parse(BUILDS),
 }
 

@@ -254,7 +254,8 @@ TEST(Stories260K, TellsItsReferenceStories) {
   const auto model = load_backbone({.name = folder.string()});
   const Tokenizer& tokenizer = *model->tokenizer();
   NoGrad no_grad;
-  for (const Json& story : parse_json(read_text(reference), "stories")["cases"]) {
+  const Json stories = parse_json(read_text(reference), "stories");
+  for (const Json& story : stories["cases"]) {
     auto ids = tokenizer.encode_framed(story["prompt"].get<std::string>()).ids;
     EXPECT_EQ(ids, story["prompt_ids"].get<std::vector<int64_t>>());
     const auto wanted = story["generated_ids"].get<std::vector<int64_t>>();

@@ -3,7 +3,7 @@
 
 namespace patina::handle_of_a_number {
 
-void keep(SampleHandles& memory, const Batch& batch) {
+void keep(SampleHandles& memory, [[maybe_unused]] const Batch& batch) {
 #ifndef CONTROL
   memory.add(SampleHandle(1000, 0));  // expect: is private within this context|calling a private
 #else

@@ -3,7 +3,7 @@
 
 namespace patina::loader_without_source {
 
-Dataset everything(const Setup& setup, const Batch& batch) {
+Dataset everything(const Setup& setup, [[maybe_unused]] const Batch& batch) {
 #ifndef CONTROL
   return whole(setup.loader().source());  // expect: no member named 'source'
 #else

@@ -3,7 +3,7 @@
 
 namespace patina::samples_by_number {
 
-Batch peek(const SampleLoader& samples, const Batch& batch) {
+Batch peek(const SampleLoader& samples, [[maybe_unused]] const Batch& batch) {
 #ifndef CONTROL
   const std::vector<int64_t> anywhere{1000};
   return samples(anywhere, Random());  // expect: no match for call|no matching function

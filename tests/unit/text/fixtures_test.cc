@@ -83,7 +83,8 @@ TEST(SmallVocabularies, BertsPairsAreFramedCutAndPaddedAsTheReferences) {
 TEST(SmallVocabularies, Gpt2DecodesBack) {
   const auto folder = fixture_folder(Fixtures::small) / "tokenizers/gpt2";
   const auto tokenizer = load_tokenizer(folder.string());
-  for (const auto& row : fixture(folder / "cases.json").at("cases"))
+  const Json json = fixture(folder / "cases.json");  // outlives the loop
+  for (const auto& row : json.at("cases"))
     EXPECT_EQ(tokenizer->decode(row["ids"].get<Ids>()), row["text"].get<std::string>());
 }
 
@@ -171,7 +172,8 @@ TEST(LlamaFixture, BinaryVocabularyGivesTheReferencesIds) {
 
 std::vector<std::string> fixture_texts(const fs::path& path) {
   std::vector<std::string> texts;
-  for (const auto& row : fixture(path).at("cases")) texts.push_back(row["text"].get<std::string>());
+  const Json json = fixture(path);  // outlives the loop
+  for (const auto& row : json.at("cases")) texts.push_back(row["text"].get<std::string>());
   return texts;
 }
 

@@ -34,11 +34,14 @@ void add_artefact(const Command& command, ArtefactArguments& arguments) {
                  "Weights of the backbone, if they are no longer at their original path");
 }
 
+fs::path artefact_file(const std::string& path) {
+  return fs::is_directory(path) ? fs::path(path) / "model.patina" : fs::path(path);
+}
+
 Session open_artefact(const ArtefactArguments& arguments) {
   OpenOptions options;
   options.weights = arguments.backbone;
-  const fs::path file = arguments.file;
-  return Session::open(fs::is_directory(file) ? file / "model.patina" : file, std::move(options));
+  return Session::open(artefact_file(arguments.file), std::move(options));
 }
 
 std::shared_ptr<const Source> images_of_class(const std::string& name,

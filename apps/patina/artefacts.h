@@ -16,6 +16,8 @@ struct ArtefactArguments {
 };
 
 void add_artefact(const Command& command, ArtefactArguments& arguments);
+/// The artefact in the folder of a run, else the path as it is.
+std::filesystem::path artefact_file(const std::string& path);
 Session open_artefact(const ArtefactArguments& arguments);
 
 /// All images of the given files and folders (searched recursively, sorted), as one class.

@@ -1,10 +1,13 @@
-// `patina inspect`: shows the contents of weight files and checkpoints.
+// `patina inspect`: shows the contents of weight files, checkpoints and artefacts.
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
+#include "apps/patina/artefacts.h"
 #include "apps/patina/commands.h"
 #include "patina/base/error.h"
 #include "patina/base/progress.h"
 #include "patina/models/catalog.h"
+#include "patina/session/artefact.h"
 #include "patina/text/tokenizer.h"
 
 namespace patina::cli {
@@ -29,7 +32,41 @@ void describe(const std::string& name) try {
   fmt::print("cannot be loaded as a model: {}\n", error.what());
 }
 
-void inspect(const std::string& name, bool summary) {
+void describe_artefact(const fs::path& path) {
+  Archive archive = Archive::read(path);
+  Artefact artefact;
+  with_context(path.string(), [&] { archive("artefact", artefact); });
+  const auto recipe =
+      completed(std::make_shared<SessionRecipe>(), artefact.recipe, {}, path.string());
+  fmt::print("an artefact: {} learned {} classes in {} tasks, from {} {}\n", recipe->learner.name,
+             artefact.classes.size(), artefact.tasks, artefact.samples,
+             artefact.is_text ? "texts" : "images");
+  fmt::print("on {}{}\n", artefact.backbone,
+             artefact.embedded    ? ", which the file contains"
+             : artefact.in_memory ? ", which a program must pass again"
+                                  : "");
+  constexpr size_t kShown = 20;
+  for (int64_t task = 0; task < artefact.tasks; ++task) {
+    std::vector<std::string> names;
+    for (size_t c = 0; c < artefact.classes.size(); ++c)
+      if (artefact.task_of_class[c] == task) names.push_back(artefact.classes[c]);
+    const size_t more = names.size() > kShown ? names.size() - kShown : 0;
+    names.resize(names.size() - more);
+    fmt::print("  task {}: {}{}\n", task + 1, fmt::join(names, ", "),
+               more ? fmt::format(" and {} more", more) : "");
+  }
+  fmt::print("learned with these options:\n{}", to_toml(*recipe));
+}
+
+void print_metadata(const SafetensorsFile& file) {
+  for (const auto& [key, value] : file.metadata())
+    fmt::print("metadata {} = {}\n", key,
+               value.size() > 120 ? value.substr(0, 117) + "..." : value);
+}
+
+void inspect(const std::string& given, bool summary) {
+  const fs::path of_run = artefact_file(given);
+  const std::string name = fs::exists(of_run) ? of_run.string() : given;
   const auto file =
       name == "starter" ? starter_weights() : SafetensorsFile::open_what_is_there(name);
   int64_t numbers = 0;
@@ -41,11 +78,11 @@ void inspect(const std::string& name, bool summary) {
     numbers += int64_t(tensor.data.size() / size_of(tensor.dtype));
     bytes += tensor.data.size();
   }
-  for (const auto& [key, value] : file.metadata())
-    fmt::print("metadata {} = {}\n", key,
-               value.size() > 120 ? value.substr(0, 117) + "..." : value);
+  const bool artefact = file.tensors().contains("artefact.recipe");
+  if (!artefact) print_metadata(file);
   fmt::print("{} tensors, {} numbers, {}\n", file.tensors().size(), format_count(numbers),
              format_bytes(bytes));
+  if (artefact) describe_artefact(name);
   if (is_model(name)) describe(name);
 }
 
@@ -58,8 +95,10 @@ void add_inspect(Command& program) {
   };
   auto arguments = std::make_shared<Arguments>();
   const auto command =
-      program.command("inspect", "Show the contents of a weight file or checkpoint");
-  command.option("file", arguments->file, "A .safetensors file, a model folder, or: starter")
+      program.command("inspect", "Show the contents of a weight file, checkpoint or artefact");
+  command
+      .option("file", arguments->file,
+              "A .safetensors file, a model folder, an artefact, the folder of a run, or: starter")
       .required();
   command.flag("--summary", arguments->summary, "Omit the list of tensors");
   command.footer("example: patina inspect starter --summary");

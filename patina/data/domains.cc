@@ -48,6 +48,10 @@ class Joined : public Source {
     const auto [part, own] = find(i);
     return parts_[part]->fingerprint(own);
   }
+  uint64_t mark(int64_t i) const override {
+    const auto [part, own] = find(i);
+    return parts_[part]->mark(own);
+  }
   std::string origin(int64_t i) const override {
     const auto [part, own] = find(i);
     return parts_[part]->origin(own);
@@ -118,6 +122,7 @@ class Variants : public Source {
     made_by.add(variant(i).how);
     return sample_key(made_by, *base_, own);
   }
+  uint64_t mark(int64_t i) const override { return base_->mark(i % base_->size()); }
   std::string origin(int64_t i) const override {
     const std::string from = base_->origin(i % base_->size());
     return variant(i).how.empty() ? from : fmt::format("{} ({})", from, variant(i).name);

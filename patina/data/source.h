@@ -42,6 +42,9 @@ class Source {
   /// A hash of the undecoded sample, independent of its label and location. Files of a folder are
   /// assumed not to change while the source exists. Thread-safe. Throws Error with the file's name.
   virtual Fingerprint fingerprint(int64_t i) const;
+  /// A number that changes with the sample's content, as far as that is seen without reading a
+  /// file: a file's size in bytes, and a hash of what is in memory. Throws like fingerprint().
+  virtual uint64_t mark(int64_t i) const { return fingerprint(i)[0]; }
 
   /// Names of the domains, such as "photo" and "sketch". A domain need not have every class. A
   /// source without different domains has one.

@@ -24,6 +24,7 @@ class Selection : public Source {
   Image image(int64_t i) const override { return all_->image(kept_[i]); }
   Text text(int64_t i) const override { return all_->text(kept_[i]); }
   Fingerprint fingerprint(int64_t i) const override { return all_->fingerprint(kept_[i]); }
+  uint64_t mark(int64_t i) const override { return all_->mark(kept_[i]); }
   std::string origin(int64_t i) const override { return all_->origin(kept_[i]); }
   const std::vector<std::string>& classes() const override { return all_->classes(); }
   const std::vector<std::string>& domains() const override { return all_->domains(); }

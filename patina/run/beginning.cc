@@ -34,13 +34,17 @@ std::string name_in(const std::string& origin) {
 }
 
 struct Sample {
-  std::string_view label, domain, name;
+  std::string_view label, domain, mark, name;
 };
 Sample sample_in(std::string_view item) {
-  const size_t first = std::min(item.find(' '), item.size());
-  const size_t second = std::min(item.find(' ', first + 1), item.size());
-  return {item.substr(0, first), item.substr(std::min(first + 1, second), second - first),
-          item.substr(std::min(second + 1, item.size()))};
+  const auto word = [&] {
+    const size_t end = std::min(item.find(' '), item.size());
+    const std::string_view first = item.substr(0, end);
+    item.remove_prefix(std::min(end + 1, item.size()));
+    return first;
+  };
+  const auto label = word(), domain = word(), mark = word();
+  return {label, domain, mark, item};
 }
 
 }  // namespace
@@ -48,8 +52,8 @@ Sample sample_in(std::string_view item) {
 Beginning::Split::Split(const Source& source) : size(source.size()) {
   ContentHash all;
   for (int64_t i = 0; i < size; ++i) {
-    std::string item =
-        fmt::format("{} {} {}", source.label(i), source.domain(i), name_in(source.origin(i)));
+    std::string item = fmt::format("{} {} {:x} {}", source.label(i), source.domain(i),
+                                   source.mark(i), name_in(source.origin(i)));
     item += '\0';
     all.add(item);
     if (samples.size() <= kLongestList) samples += item;
@@ -121,6 +125,8 @@ std::string Beginning::difference(std::string_view what, const Split& now,
                          sample.label, old.label);
     if (sample.domain != old.domain)
       return fmt::format("{} sample {}, {}, is of another domain", what, i, sample.name);
+    if (sample.mark != old.mark)
+      return fmt::format("{} sample {}, {}, has another content", what, i, sample.name);
   }
   return fmt::format("a {} sample's name or label differs", what);
 }

@@ -1,5 +1,5 @@
-// What must be unchanged when a run is resumed: the recipe and the data. No sample is decoded for
-// this: samples are compared by name, label and domain.
+// What must be unchanged when a run is resumed: the recipe and the data. No file is read for this:
+// samples are compared by name, label, domain, and their file's size or, in memory, content.
 #pragma once
 
 #include <optional>
@@ -22,7 +22,7 @@ class Beginning {
  private:
   struct Split {
     int64_t size = 0;
-    /// "label domain name" for each sample, ended by NUL; "" if that is very long
+    /// "label domain mark name" for each sample, ended by NUL; "" if that is very long
     std::string samples;
     std::string hash;  // of all of them
 

@@ -169,4 +169,9 @@ Fingerprint LearnedSources::fingerprint(int64_t i) const {
   return part.source->fingerprint(i - part.first);
 }
 
+uint64_t LearnedSources::mark(int64_t i) const {
+  const Part& part = part_of(i);
+  return part.source->mark(i - part.first);
+}
+
 }  // namespace patina

@@ -40,6 +40,7 @@ class LearnedSources : public Source {
   std::string origin(int64_t i) const override;
   const std::vector<std::string>& classes() const override { return classes_; }
   Fingerprint fingerprint(int64_t i) const override;
+  uint64_t mark(int64_t i) const override;
 
  private:
   struct Part {

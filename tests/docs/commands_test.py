@@ -70,6 +70,7 @@ COMMANDS = {
     "patina forget pets.patina dog": Run(),
     "patina generate gpt2 \"The meaning of life is\" --temperature 0.8 --top-p 0.9": Run("--max-tokens", "4"),
     "patina inspect bert-base-uncased --summary": Run(),
+    "patina inspect pets.patina --summary": Run(),
     "patina inspect starter --summary": Run(),
     "patina learn pets.patina cat photos/cats/": Run(),
     "patina learn pets.patina dog photos/dogs/": Run(),

@@ -76,6 +76,12 @@ class FolderSource : public Source {
     std::lock_guard lock(mutex_);
     return fingerprints_[i] = hash.words();
   }
+  uint64_t mark(int64_t i) const override {
+    std::error_code error;
+    const auto bytes = fs::file_size(path(i), error);
+    if (error) fail(ErrorKind::file, "{}: {}", path(i).string(), error.message());
+    return bytes;
+  }
   std::string origin(int64_t i) const override { return path(i).string(); }
   const std::vector<std::string>& classes() const override { return classes_; }
 

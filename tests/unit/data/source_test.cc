@@ -198,6 +198,19 @@ TEST(Folder, ClassesOfOneNameAreToldApart) {
             (std::vector<std::string>{"crane (n1)", "crane (n2)"}));
 }
 
+TEST(Folder, AFileIsMarkedByItsSize) {
+  const auto root = scratch_folder("folder");
+  write_images(root / "a", 2, 30);
+  write_images(root / "b", 1);
+  const auto before = open_data({.name = "folder", .path = root.string()}).train;
+  const auto mark = before->mark(0);
+  EXPECT_EQ(mark, fs::file_size(before->origin(0)));
+  fs::resize_file(before->origin(0), mark + 1);
+  EXPECT_EQ(open_data({.name = "folder", .path = root.string()}).train->mark(0), mark + 1);
+  fs::remove(before->origin(0));
+  EXPECT_TRUE(contains(error_of([&] { before->mark(0); }), before->origin(0)));
+}
+
 TEST(Folder, IsReadByManyThreads) {
   const auto root = scratch_folder("folder");
   write_images(root / "a", 8, 30);

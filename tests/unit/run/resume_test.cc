@@ -130,6 +130,10 @@ class Renamed : public ToySource {
   const std::vector<std::string>& classes() const override {
     return class_names.empty() ? ToySource::classes() : class_names;
   }
+  uint64_t mark(int64_t i) const override {
+    return marks.count(i) ? marks.at(i) : ToySource::mark(i);
+  }
+  std::map<int64_t, uint64_t> marks;
   std::map<int64_t, std::string> names;
   std::map<int64_t, int64_t> labels;
   std::vector<std::string> class_names;
@@ -200,6 +204,8 @@ TEST(Beginning, NamesTheFirstDifference) {
             "training sample 4 is toy[5], and was toy[4]");
   EXPECT_EQ(said(before, changed([](Renamed& train) { train.labels[8] = 5; })),
             "training sample 8, toy[8], has label 5, and had 2");
+  EXPECT_EQ(said(before, changed([](Renamed& train) { train.marks[8] = 1234; })),
+            "training sample 8, toy[8], has another content");
   DataSplits fewer = changed(kAsItWas);
   fewer.test = std::make_unique<Renamed>(kClasses, 2, 2);
   EXPECT_EQ(said(before, fewer), "the test data have 12 samples, the run began with 18");

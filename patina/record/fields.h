@@ -119,7 +119,8 @@ class RecordFields {
       part.reset();
       return;
     }
-    // Not emplace(): clang 14 takes a struct nested in its record for not default constructible there.
+    // Not emplace(): clang 14 takes a struct nested in its record for not default constructible
+    // there.
     if (!part) part = Part();
     part->bind(*this);
     leave();

@@ -55,7 +55,7 @@ void describe_artefact(const fs::path& path) {
     fmt::print("  task {}: {}{}\n", task + 1, fmt::join(names, ", "),
                more ? fmt::format(" and {} more", more) : "");
   }
-  fmt::print("learned with these options:\n{}", to_toml(*recipe));
+  fmt::print("learned with these options:\n{}", artefact.recipe);
 }
 
 void print_metadata(const SafetensorsFile& file) {

@@ -201,7 +201,7 @@ TEST(Folder, ClassesOfOneNameAreToldApart) {
 TEST(Folder, AFileIsMarkedByItsSize) {
   const auto root = scratch_folder("folder");
   write_images(root / "a", 2, 30);
-  write_images(root / "b", 1);
+  write_images(root / "b", 2);
   const auto before = open_data({.name = "folder", .path = root.string()}).train;
   const auto mark = before->mark(0);
   EXPECT_EQ(mark, fs::file_size(before->origin(0)));

@@ -346,6 +346,17 @@ TEST(RecipeFile, BracketsThatHoldNoName) {
             "--set seed=[}: seed: expected a whole number, found a string");
 }
 
+// toml++ asks whether they are spaces, and then says that nobody ever asks.
+TEST(RecipeFile, LettersThatAreNoSpaces) {
+  for (const char* letter : {"é", "あ", "\xef\xb9\xbf", "\xef\xba\xbf"}) {
+    EXPECT_EQ(mistakes(fmt::format("seed = 1\nname = \"\"\"\\{}\"\"\"\n", letter)),
+              "bad.toml:2: not valid TOML: a backslash before a character outside ASCII");
+    // After the spaces that a backslash at the end of a line skips.
+    EXPECT_EQ(mistakes(fmt::format("seed = 1\nname = \"\"\"two \\\n {}\"\"\"\n", letter)),
+              "bad.toml:2: name: unknown key here, it belongs to [learner] or [trainer.schedule]");
+  }
+}
+
 TEST(RecipeFile, CharactersOutsideAsciiStandInStringsAndComments) {
   EXPECT_EQ(mistakes("seed = 1 # é\nläufe = 1"),
             "bad.toml:2: not valid TOML: characters outside ASCII need quotes around them");

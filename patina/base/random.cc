@@ -57,7 +57,8 @@ uint64_t Random::below(uint64_t bound) {
   // Reject the few values that would favour small results.
   const uint64_t limit = ~uint64_t{0} - (~uint64_t{0} % bound + 1) % bound;
   while (true) {
-    const uint64_t value = uint64_t{bits()} << 32 | bits();
+    const uint64_t high = bits(), low = bits();
+    const uint64_t value = high << 32 | low;
     if (value <= limit) return value % bound;
   }
 }

@@ -33,8 +33,8 @@ Trainer::~Trainer() = default;
 
 void Trainer::learn(Learner& learner, const Task& task, const Grant& grant) {
   // Before the learner grows: the restored moments belong to the parameters at the time of the
-  // save.
-  if (!grant.many_passes && !restored_.empty()) start_optimizer(learner);
+  // save. Within a task of several passes, the optimizer is restored where training continues.
+  if (!restored_.empty() && !(grant.many_passes && in_task_)) start_optimizer(learner);
   // Single-pass samples are only available batch by batch.
   Task boundary = task;
   if (!grant.many_passes) boundary.train = nullptr;
@@ -164,8 +164,10 @@ double Trainer::descend(Learner& learner, const Batch& batch, double rate_factor
     optimizer_->regroup(groups_of(learner));
   else
     start_optimizer(learner);
-  return descend(learner, batch, {.rate = options_.optimizer.lr * rate_factor},
-                 [&] { return fmt::format("after {} samples", observed_); });
+  return descend(learner, batch, {.rate = options_.optimizer.lr * rate_factor}, [&] {
+    return observed_ > 0 ? fmt::format("after {} samples", observed_)
+                         : fmt::format("in step {} of the run", descents_);
+  });
 }
 
 void Trainer::pass(Learner& learner, const Task& task, bool told) {

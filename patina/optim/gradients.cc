@@ -1,7 +1,9 @@
 #include "patina/optim/gradients.h"
 
-#include <cmath>
+#include <algorithm>
+#include <vector>
 
+#include "patina/algebra/linear_algebra.h"
 #include "patina/base/error.h"
 #include "patina/ops.h"
 #include "patina/place.h"
@@ -43,33 +45,68 @@ Tensor gradients_of(const Tensor& loss, const std::vector<Tensor>& tensors) {
   return flat;
 }
 
+namespace {
+
+[[noreturn]] void fail_to_project() {
+  fail(ErrorKind::model,
+       "the gradients of earlier tasks are too large for a projection: lower training.lr or set "
+       "training.clip_norm");
+}
+
+// Minimises ½ wᵀPw + cᵀw for the entries in `free`, with the others at zero: P_ff w_f = -c_f.
+Tensor minimum_of(const Tensor& p, const Tensor& c, const std::vector<int64_t>& free) {
+  const Tensor at = tensor_of(free);
+  const Tensor part = p.index_select(0, at).index_select(1, at);
+  const Tensor wanted = -c.index_select(0, at).unsqueeze(1);
+  const auto inverse = Cholesky::of(part, 0);
+  if (!inverse) fail_to_project();
+  Tensor found = (*inverse)(wanted);
+  found = found + (*inverse)(wanted - part.mm(found));  // refines what rounding left
+  return at::zeros_like(c).index_copy_(0, at, found.squeeze(1));
+}
+
+}  // namespace
+
+// Lawson and Hanson's active sets (1974), for w = v - margin >= 0.
 Tensor solve_bounded(const Tensor& p, const Tensor& q, double margin) {
-  constexpr double kTolerance = 1e-10;
-  constexpr int kRounds = 100000;
+  constexpr double kTolerance = 1e-10, kAllowed = 1e-8;
   const int64_t n = q.size(0);
-  const Tensor dense = on_host(p).to(at::kDouble).contiguous();
-  const Tensor linear = on_host(q).to(at::kDouble).contiguous();
-  const double* rows = dense.data_ptr<double>();
-  std::vector<double> v(size_t(n), margin);
-  std::vector<double> slope(linear.data_ptr<double>(), linear.data_ptr<double>() + n);  // Pv + q
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < n; ++j) slope[size_t(i)] += rows[i * n + j] * margin;
-  double scale = 1;
-  for (const double s : slope) scale = std::max(scale, std::abs(s));
-  for (int round = 0; round < kRounds; ++round) {
-    double wrong = 0;
-    for (int64_t i = 0; i < n; ++i) {
-      double& x = v[size_t(i)];
-      const double s = slope[size_t(i)];
-      wrong = std::max(wrong, x > margin ? std::abs(s) : std::max(0.0, -s));
-      const double next = std::max(margin, x - s / rows[i * n + i]);
-      const double step = next - std::exchange(x, next);
-      if (step == 0) continue;
-      for (int64_t j = 0; j < n; ++j) slope[size_t(j)] += rows[j * n + i] * step;
+  const Tensor dense = on_host(p).to(at::kDouble), linear = on_host(q).to(at::kDouble);
+  const Tensor c = linear + dense.sum(1) * margin;
+  const double scale = std::max(1.0, c.abs().max().item<double>());
+  Tensor w = at::zeros_like(c);
+  std::vector<int64_t> free;
+  for (int64_t round = 0; round < 10 * n + 10; ++round) {
+    // Frees the entry along which the value falls fastest.
+    Tensor slope = dense.mv(w) + c;
+    if (!free.empty()) slope.index_fill_(0, tensor_of(free), 0);
+    if (slope.min().item<double>() >= -kTolerance * scale) break;
+    free.push_back(slope.argmin().item<int64_t>());
+    // Goes to the minimum over the free entries, and stops at every bound on the way.
+    Tensor next = minimum_of(dense, c, free);
+    while (true) {
+      double part = 1;
+      int64_t first = -1;
+      for (const int64_t i : free) {
+        const double from = w[i].item<double>(), to = next[i].item<double>();
+        const double bound = from > to ? from / (from - to) : 0;
+        if (to > 0 || bound >= part) continue;
+        part = bound;
+        first = i;
+      }
+      if (first < 0) break;
+      w = w + (next - w) * part;
+      w[first].zero_();
+      std::erase_if(free, [&](int64_t i) { return w[i].item<double>() <= 0; });
+      next = free.empty() ? at::zeros_like(c) : minimum_of(dense, c, free);
     }
-    if (wrong <= kTolerance * scale) break;
+    w = next;
   }
-  return at::from_blob(v.data(), {n}, at::kDouble).clone().to(q.device());
+  // At a bound the value may rise only, elsewhere it must be level.
+  const Tensor slope = dense.mv(w) + c;
+  const Tensor wrong = at::where(w > 0, at::abs(slope), (-slope).clamp_min(0));
+  if (wrong.max().item<double>() > kAllowed * scale) fail_to_project();
+  return (w + margin).to(q.device());
 }
 
 Tensor project_gem(const Tensor& g, const Tensor& past, double margin) {

@@ -18,7 +18,8 @@ void set_gradients(const std::vector<Tensor>& tensors, const Tensor& flat);
 Tensor gradients_of(const Tensor& loss, const std::vector<Tensor>& tensors);
 
 /// The minimiser v of ½ vᵀPv + qᵀv subject to v_i >= margin, for a positive definite P [n,n] and q
-/// [n] in double: coordinate descent until the optimality conditions hold to 1e-10.
+/// [n] in double, by active sets. Throws Error(model) unless the optimality conditions hold to
+/// 1e-8.
 Tensor solve_bounded(const Tensor& p, const Tensor& q, double margin);
 
 /// The vector nearest to g [N] whose product with no row of `past` [T,N] is negative (Lopez-Paz and

@@ -125,7 +125,7 @@ Tensor grown(const Tensor& known, int64_t rows) {
 }
 
 bool more_rows(const Tensor& now, const Tensor& before) {
-  return now.dim() > 0 && now.dim() == before.dim() && now.size(0) >= before.size(0) &&
+  return now.dim() > 0 && now.dim() == before.dim() && now.size(0) > before.size(0) &&
          now.sizes().slice(1) == before.sizes().slice(1);
 }
 

@@ -314,7 +314,7 @@ struct Rwalk {
   double strength = 0.1;
   double keep = 0.9;
   int64_t interval = 10;
-  double damping = 0.01;
+  double damping = 0.001;
 
   operator Settings() const {
     return {

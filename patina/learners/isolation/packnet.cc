@@ -3,6 +3,7 @@
 // CVPR 2018.
 #include "patina/base/json.h"
 #include "patina/learn/network_learner.h"
+#include "patina/learners/isolation/layer_weights.h"
 #include "patina/nn/batch_norm.h"
 #include "patina/nn/merging.h"
 #include "patina/ops.h"
@@ -28,6 +29,7 @@ class PackNet : public NetworkLearner {
   }
 
   void begin_task(const Task& task, Trainer& trainer) override {
+    earlier_classes_ = head().classes();
     NetworkLearner::begin_task(task, trainer);
     task_ = task.index + 1;
     pruned_ = false;
@@ -54,16 +56,19 @@ class PackNet : public NetworkLearner {
   void after_backward(const Step&) override {
     const auto weights = this->weights();
     kept_ = copied(weights);
+    kept_head_ = copied(earlier_rows());
     for (size_t i = 0; i < weights.size(); ++i)
-      if (weights[i].tensor.grad().defined()) weights[i].tensor.grad().mul_(moves(i));
+      if (weights[i].tensor.grad().defined()) weights[i].tensor.grad().mul_(moves(weights[i], i));
   }
 
-  // Restores the other weights: weight decay and momentum change weights without a gradient, too.
+  // Restores the other weights, and the rows of earlier tasks in the head: weight decay and
+  // momentum change weights without a gradient, too.
   void after_step(const Batch&, const Step&) override {
     NoGrad no_grad;
     const auto weights = this->weights();
     for (size_t i = 0; i < weights.size(); ++i)
-      weights[i].tensor.copy_(at::where(moves(i), weights[i].tensor, kept_[i]));
+      weights[i].tensor.copy_(at::where(moves(weights[i], i), weights[i].tensor, kept_[i]));
+    assign(earlier_rows(), kept_head_);
   }
 
   // The network of task t: the weights of tasks up to t.
@@ -84,6 +89,7 @@ class PackNet : public NetworkLearner {
     a("owner", owner_);
     a("task", task_);
     a("pruned", pruned_);
+    a("earlier_classes", earlier_classes_);
     if (a.loading()) hold_shared();
   }
 
@@ -99,7 +105,7 @@ class PackNet : public NetworkLearner {
   }
 
  private:
-  static bool is_packed(const nn::NamedTensor& item) { return item.tensor.dim() >= 2; }
+  static bool is_packed(const nn::NamedTensor& item) { return is_layer_weight(item); }
   static std::vector<nn::NamedTensor> learned_weights(Backbone& network) {
     std::vector<nn::NamedTensor> list;
     for (auto& item : nn::tensors(network))
@@ -107,13 +113,18 @@ class PackNet : public NetworkLearner {
     return list;
   }
   std::vector<nn::NamedTensor> weights() const { return learned_weights(backbone()); }
-  // Biases and norms belong to the first task.
+  std::vector<nn::NamedTensor> earlier_rows() {
+    std::vector<nn::NamedTensor> rows = nn::tensors(head());
+    for (auto& item : rows) item.tensor = item.tensor.detach().slice(0, 0, earlier_classes_);
+    return rows;
+  }
+  // Biases, norms, embeddings, positions and class tokens belong to the first task.
   void hold_shared() {
     for (auto& item : weights())
       if (!is_packed(item)) item.tensor.requires_grad_(task_ <= 1);
   }
-  Tensor moves(size_t i) const {
-    if (owner_[i].dim() < 2)
+  Tensor moves(const nn::NamedTensor& weight, size_t i) const {
+    if (!is_packed(weight))
       return at::full(owner_[i].sizes(), task_ == 1, owner_[i].options().dtype(at::kBool));
     return owner_[i] == (pruned_ ? task_ : 0);
   }
@@ -138,8 +149,9 @@ class PackNet : public NetworkLearner {
   Options options_;
   std::vector<Tensor> owner_;  // for each weight: 0 free, otherwise the task's number from 1
   int64_t task_ = 0;
-  bool pruned_ = false;  // whether the current task is pruned
-  Weights kept_;         // before the current step
+  bool pruned_ = false;          // whether the current task is pruned
+  int64_t earlier_classes_ = 0;  // before the current task
+  Weights kept_, kept_head_;     // before the current step
 };
 
 LearnerRow packnet_learner() {
@@ -148,6 +160,8 @@ LearnerRow packnet_learner() {
        .about =
            "Prunes each task's weights and keeps the rest for good; the next takes what is free.",
        .stores = "The network, a head, and which task owns each weight.",
+       .differs = "Embeddings, positions and class tokens of a transformer, which the paper does "
+                  "not have, are shared by all tasks as biases are.",
        .needs = {.task_id_at_train = true,
                  .task_id_at_test = true,
                  .boundaries = true,

@@ -2,6 +2,7 @@
 // and Lazebnik, "Piggyback: Adapting a Single Network to Multiple Tasks by Learning to Mask
 // Weights", ECCV 2018.
 #include "patina/learn/network_learner.h"
+#include "patina/learners/isolation/layer_weights.h"
 #include "patina/nn/batch_norm.h"
 #include "patina/nn/merging.h"
 #include "patina/ops.h"
@@ -88,7 +89,7 @@ class Piggyback : public NetworkLearner {
   static std::vector<nn::NamedTensor> masked(Backbone& network) {
     std::vector<nn::NamedTensor> list;
     for (auto& item : nn::tensors(network))
-      if (item.learned && item.tensor.dim() >= 2) list.push_back(item);
+      if (is_layer_weight(item)) list.push_back(item);
     return list;
   }
   void wear(Backbone& network, const std::vector<Tensor>& masks) const {

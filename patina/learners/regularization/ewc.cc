@@ -39,12 +39,15 @@ class Ewc : public NetworkLearner {
   // L + λ/2 Σ_k Σ_i F_ki (θ_i - θ*_ki)² (equation 3 of the paper). The penalties of all tasks are
   // combined into one, towards the weighted mean of the tasks' weights. With Adam, which normalises
   // each weight's step, the penalty is added to the gradient; plain descent could diverge with it,
-  // so there it gets an implicit step of its own.
+  // so there it gets an implicit step of its own, at the rate that momentum gives to gradients.
   void after_backward(const Step& step) override {
     if (!step.descent) anchor_.pull(learned(), options_.strength);
   }
   void after_step(const Batch&, const Step& step) override {
-    if (step.descent) anchor_.hold(learned(), step.rate * options_.strength);
+    if (!step.descent) return;
+    // A constant gradient moves a weight by rate / (1 - momentum) a step.
+    const double momentum = step.trainer ? step.trainer->options().optimizer.momentum : 0;
+    anchor_.hold(learned(), step.rate / (1 - momentum) * options_.strength);
   }
 
   void end_task(const Task& task, Trainer& trainer) override {
@@ -71,8 +74,7 @@ class Ewc : public NetworkLearner {
   }
 
  private:
-  // The mean over samples of the squared gradient of log p(y
-  // x), each computed alone.
+  // The mean over samples of the squared gradient of log p(y|x), each computed alone.
   Weights information(const Dataset& data, Trainer& trainer, Random random) {
     const auto of = [&](const std::function<Tensor(const Tensor&, const Batch&)>& loss) {
       return diagonal_fisher({}, learned(), data, trainer, random, [&](const Batch& batch) {

@@ -1,6 +1,8 @@
 // Memory aware synapses: a weight's importance is the sensitivity of the network's output to it; no
 // labels are needed. Aljundi et al., "Memory Aware Synapses: Learning what (not) to forget", ECCV
 // 2018.
+#include <limits>
+
 #include "patina/learn/network_learner.h"
 #include "patina/learners/regularization/anchor.h"
 #include "patina/learners/regularization/fisher.h"
@@ -26,13 +28,15 @@ class Mas : public NetworkLearner {
   // L + λ Σ Ω (θ - θ*)².
   void after_backward(const Step&) override { anchor_.pull(learned(), 2 * options_.strength); }
 
-  // Ω: the mean over samples of |d ‖f(x)‖² / dθ|, each alone (equations 2 and 3 of the paper).
+  // Ω: the mean over samples of |d ‖f(x)‖² / dθ|, each alone (equations 2 and 3 of the paper). If
+  // the task is known at test time, f is its own head: the others' outputs are never asked for new
+  // samples.
   void end_task(const Task& task, Trainer& trainer) override {
     const auto weights = learned();
     Weights fresh = mean_of_gradients(
         weights, *task.train, trainer, seeds()("importance", uint64_t(task.index)),
         /*by_batch=*/false, "importance of weights",
-        [&](const Batch& batch) { return outputs(batch.input).square().sum(); },
+        [&](const Batch& batch) { return own(batch).square().sum(); },
         [](const Tensor& sum, const Tensor& g) { sum.add_(at::abs(g)); });
     if (options_.keep > 0 && !anchor_.empty()) {
       for (auto& tensor : fresh) tensor.mul_(1 - options_.keep);
@@ -47,6 +51,12 @@ class Mas : public NetworkLearner {
   }
 
  private:
+  // The outputs of a sample, with zeros for those that do not compete.
+  Tensor own(const Batch& batch) {
+    const Tensor f = competing(outputs(batch.input), batch.target);
+    return f.masked_fill(f == -std::numeric_limits<double>::infinity(), 0);
+  }
+
   Options options_;
   Anchor anchor_;
 };

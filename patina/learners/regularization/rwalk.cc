@@ -10,7 +10,7 @@ namespace patina {
 class RWalk : public NetworkLearner {
  public:
   struct Options : LearnerOptions {
-    double strength = 0.1, keep = 0.9, damping = 1e-2;
+    double strength = 0.1, keep = 0.9, damping = 1e-3;
     int64_t interval = 10;
     void bind(Fields& f) override {
       f("strength", strength, "The paper's λ.", at_least(0));
@@ -64,14 +64,16 @@ class RWalk : public NetworkLearner {
     }
   }
 
-  // At the end of a task scores are halved, and both parts are normalised to a common scale.
-  void end_task(const Task&, Trainer&) override {
+  // At the end of a task its scores are averaged with the earlier ones, which they were added to,
+  // and both parts are normalised to a common scale. The first task has no earlier ones.
+  void end_task(const Task& task, Trainer&) override {
     NoGrad no_grad;
+    if (task.index > 0)
+      for (auto& tensor : score_) tensor.mul_(0.5);
     const double f = largest(fisher_), s = largest(score_);
     Weights importance;
     for (size_t i = 0; i < fisher_.size(); ++i)
       importance.push_back(fisher_[i] / std::max(f, 1e-12) + score_[i] / std::max(s, 1e-12));
-    for (auto& tensor : score_) tensor.mul_(0.5);
     anchor_ = {.importance = importance, .place = copied(learned())};
   }
 
@@ -106,7 +108,10 @@ LearnerRow rwalk_learner() {
        .stores = "The network, a head; a copy of both, their information and scores.",
        .differs =
            "The paper's memory of samples is left out; information and scores are divided by "
-           "their largest, so that λ does not depend on the loss's scale.",
+           "their largest, so that λ does not depend on the loss's scale. The information is "
+           "updated every step and keeps 0.9 of what it was; the authors' code averages over an "
+           "interval and keeps 0.1, for about the same window. It also adds the mean of old and "
+           "new scores to the old ones, where here, as in the paper, the mean replaces them.",
        .needs = {.boundaries = true},
        .network = Network::any,
        .training = {.epochs = 10,

@@ -69,7 +69,8 @@ LearnerRow si_learner() {
        .stores = "The network, a head; a copy of both, the importances and, within a task, the "
                  "path's sum.",
        .differs = "The path's sum uses the task's own gradient and the step really made; Avalanche "
-                  "counts the penalty's gradient too.",
+                  "counts the penalty's gradient too. Negative sums of a task count as zero; the "
+                  "authors' code clips the importance over all tasks, so that they lower it.",
        .needs = {.boundaries = true},
        .network = Network::any,
        .training = {.epochs = 10,

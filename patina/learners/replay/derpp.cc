@@ -18,7 +18,8 @@ DerPlusPlus::DerPlusPlus(Setup setup, const Options& options)
 // L = CE(x, y) + α MSE(f(x'), z') + β CE(f(x''), y''), two draws (equation 6 of the paper).
 Tensor DerPlusPlus::loss(const Batch& batch, const Step& step) {
   const Tensor outputs = this->outputs(batch.input);
-  met_ = outputs.detach();
+  // A stretch updates several times on a batch: the scores to keep are those of the first.
+  if (step.samples || !met_.defined()) met_ = outputs.detach();
   Tensor loss = task_loss(outputs, batch.target);
   if (memory().size() == 0) return loss;
   if (options_.alpha > 0) loss = loss + dark_loss(replay(batch.size(), step, 0)) * options_.alpha;
@@ -37,6 +38,11 @@ Tensor DerPlusPlus::dark_loss(const Replayed& past) const {
     known[int64_t(i)].slice(0, 0, scores.size(0)).fill_(1);
   }
   return ((outputs - before) * known).square().sum() / known.sum();
+}
+
+void DerPlusPlus::remember(const Batch& batch) {
+  ReplayLearner::remember(batch);
+  met_ = Tensor();
 }
 
 void DerPlusPlus::stored(size_t slot, const Batch&, int64_t row) {

@@ -17,6 +17,7 @@ class DerPlusPlus : public ReplayLearner {
   DerPlusPlus(Setup setup, const Options& options);
 
   Tensor loss(const Batch& batch, const Step& step) override;
+  void remember(const Batch& batch) override;
   void state(Archive& a) override;
 
  protected:
@@ -27,7 +28,7 @@ class DerPlusPlus : public ReplayLearner {
 
   Options options_;
   std::vector<Tensor> scores_;  // per slot: [classes seen then]
-  Tensor met_;                  // scores of the current batch, before its step
+  Tensor met_;                  // scores of the current batch, before its first step
 };
 
 /// The training options and descriptions that both share.

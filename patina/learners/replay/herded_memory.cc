@@ -1,5 +1,6 @@
 #include "patina/learners/replay/herded_memory.h"
 
+#include "patina/base/error.h"
 #include "patina/nn/heads.h"
 #include "patina/ops.h"
 
@@ -16,8 +17,19 @@ Dataset HerdedMemory::beside(const Task& task) const {
   return task.train->joined(samples_.dataset(memory_.all()));
 }
 
+int64_t HerdedMemory::share(const Task& task) const {
+  if (options_.memory_per_class > 0) return options_.memory_per_class;
+  const auto classes = int64_t(task.seen.size());
+  if (options_.memory < classes)
+    fail(ErrorKind::recipe,
+         "learner.memory is {}, and there are {} classes by task {}: it must hold a sample of each",
+         options_.memory, classes, task.index + 1);
+  return options_.memory / classes;
+}
+
 void HerdedMemory::train_beside(Learner& learner, const Task& task, Trainer& trainer,
                                 int64_t epochs) const {
+  share(task);
   const Dataset joined = beside(task);
   Task both = task;
   both.train = &joined;
@@ -34,14 +46,13 @@ Tensor HerdedMemory::means(const Backbone& network, Trainer& trainer) const {
 }
 
 void HerdedMemory::update(const Task& task, const FeatureSet& set) {
-  const int64_t share = options_.memory_per_class > 0 ? options_.memory_per_class
-                                                      : options_.memory / int64_t(task.seen.size());
-  memory_.truncate(share);
+  const int64_t count = share(task);
+  memory_.truncate(count);
   for (const int64_t c : task.fresh) {
     const auto rows = items_of((set.targets == c).nonzero().flatten());
     SampleHandles kept;
     for (const int64_t row :
-         herded(set.features.index_select(0, tensor_of(rows, set.features.device())), share))
+         herded(set.features.index_select(0, tensor_of(rows, set.features.device())), count))
       kept.add(task.train->handle(rows[size_t(row)]));
     memory_.set(c, std::move(kept));
   }

@@ -36,6 +36,28 @@ TEST(SolveBounded, MeetsTheConditionsOfOptimality) {
     }
 }
 
+// Tasks whose gradients are nearly the same: condition numbers beyond 1e6.
+TEST(SolveBounded, MeetsThemForNearlyEqualRows) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    const Tensor one = normal({1, 60}, seed).to(at::kDouble) * 4;
+    const Tensor rows = one + normal({20, 60}, seed + 30).to(at::kDouble) * 1e-3;
+    const Tensor p = rows.mm(rows.t()) + at::eye(20, at::kDouble) * 1e-3;
+    const Tensor q = rows.mv(-one[0] + normal({60}, seed + 60).to(at::kDouble));
+    const Tensor v = solve_bounded(p, q, 0), slope = p.mv(v) + q;
+    const double scale = q.abs().max().item<double>();
+    EXPECT_GT(v.max().item<double>(), 0) << seed;
+    for (int64_t i = 0; i < 20; ++i) {
+      const double x = v[i].item<double>(), s = slope[i].item<double>() / scale;
+      EXPECT_GE(x, 0);
+      if (x > 0) {
+        EXPECT_NEAR(s, 0, 1e-8) << seed;
+      } else {
+        EXPECT_GE(s, -1e-8) << seed;
+      }
+    }
+  }
+}
+
 TEST(ProjectGem, GoesAgainstNoEarlierTask) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     const Tensor g = normal({40}, seed), past = normal({6, 40}, seed + 100);
@@ -109,6 +131,22 @@ TEST(Optimizer, KeepsWhatItKnowsOfATensorThatGrows) {
     EXPECT_LT(relative_error(growing.detach().slice(0, 0, 2), head.detach()), 1e-6) << kind;
     EXPECT_TRUE(at::equal(beside, other)) << kind;
   }
+}
+
+// What is learned of a tensor says nothing about another one in its place.
+TEST(Optimizer, BeginsAnewWithATensorOfTheSameShape) {
+  const Tensor first = normal({3, 2}, 1).requires_grad_(true);
+  const Tensor fresh = normal({3, 2}, 2).requires_grad_(true);
+  Optimizer optimizer({.optimizer = "adam"}, {{.tensors = {first}}});
+  for (int i = 0; i < 5; ++i) {
+    first.mutable_grad() = normal({3, 2}, uint64_t(i) + 10);
+    optimizer.step(0.01);
+  }
+  optimizer.regroup({{.tensors = {fresh}}});
+  const Tensor before = fresh.detach().clone(), g = normal({3, 2}, 20);
+  fresh.mutable_grad() = g;
+  optimizer.step(0.01);
+  EXPECT_LT(relative_error(fresh.detach(), before - g.sign() * 0.01), 1e-5);
 }
 
 }  // namespace

@@ -90,6 +90,12 @@ void Mahalanobis::add(const Tensor& mean, const Tensor& covariance) {
   means_.push_back(mean.to(at::kFloat));
 }
 
+void Mahalanobis::remove(int64_t c) {
+  PATINA_REQUIRE(c >= 0 && c < classes(), "a class that is there");
+  means_.erase(means_.begin() + c);
+  inverses_.erase(inverses_.begin() + c);
+}
+
 Tensor Mahalanobis::squared_distances(const Tensor& x) const {
   NoGrad no_grad;
   PATINA_REQUIRE(classes() > 0, "distances to no class");

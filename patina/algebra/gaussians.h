@@ -50,6 +50,8 @@ class Mahalanobis {
  public:
   /// As Gaussians::add.
   void add(const Tensor& mean, const Tensor& covariance);
+  /// Removes a class; the numbers of those after it decrease by one.
+  void remove(int64_t c);
   int64_t classes() const { return int64_t(means_.size()); }
 
   /// Squared distances of x [B,D] float to every class: [B,K].

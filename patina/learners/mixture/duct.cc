@@ -2,9 +2,9 @@
 // CVPR 2025): for domains with separate classes, as in the paper, and for tasks of new classes, as
 // its authors adapt it. Every task starts from the pre-trained network; the consolidated backbone
 // adds the tasks' weight changes, each weighted by the similarity of class means before and after
-// its training. The new task's head is initialised with its class means, which makes it comparable
-// with those of other tasks, and is trained again on the consolidated backbone. Earlier heads move
-// towards the new head, transported by an optimal plan between class means.
+// its training. The new task's head is initialised with its class means at length one, which makes
+// it comparable with those of other tasks, and is trained again on the consolidated backbone.
+// Earlier heads move towards the new head, transported by an optimal plan between class means.
 #include "patina/algebra/prototypes.h"
 #include "patina/algebra/transport.h"
 #include "patina/learn/learner.h"
@@ -51,7 +51,9 @@ class Duct : public Learner {
     const Tensor means = class_means(trainer.features(*pretrained_, *task.train), task.fresh);
     means_ = with_rows(means_, means);
     heads_.freeze();
-    heads_.weights.push_back(means.clone().requires_grad_(true));
+    // A step turns a row of a cosine head by an angle in proportion to 1/|w|²: rows as long as
+    // features would hardly learn.
+    heads_.weights.push_back(normalized(means).requires_grad_(true));
     heads_.biases.emplace_back();
     if (!scale_.defined()) scale_ = at::ones({1}, means.options()).requires_grad_(true);
     retraining_ = false;
@@ -160,8 +162,10 @@ LearnerRow duct_learner() {
                 "the new space.",
        .stores =
            "The network, what all tasks changed in it, a mean a class, and a cosine head a task.",
-       .differs = "Transport costs squared distances, as the paper says; LAMDA-PILOT takes "
-                  "distances: `compat = \"pilot\"`.",
+       .differs = "A new head begins at its class means, at length one; neither the paper nor "
+                  "LAMDA-PILOT, whose heads begin at random or at zero, does so. Transport costs "
+                  "squared distances, as the paper says; LAMDA-PILOT takes distances: `compat = "
+                  "\"pilot\"`.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {.epochs = 10,

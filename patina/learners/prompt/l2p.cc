@@ -21,8 +21,8 @@ class L2p : public PromptLearner {
       f("chosen", chosen, "Prompts a sample takes.", at_least(1));
       f("pull", pull, "Weight of the similarity of queries with the keys they chose.", at_least(0));
       f("compat", compat,
-        "\"pilot\": the whole batch takes the prompts it chose most often, and prompts and keys "
-        "begin in U(-1, 1), as in LAMDA-PILOT.",
+        "\"pilot\": the whole batch takes the prompts it chose most often, prompts get the class "
+        "token's position, and prompts and keys begin in U(-1, 1), as in LAMDA-PILOT.",
         {"paper", "pilot"});
       f.require(chosen <= pool, "chosen", "must not be above pool");
     }
@@ -39,7 +39,7 @@ class L2p : public PromptLearner {
       draw_prompts(*tensor, random, options.compat == "pilot");
       tensor->requires_grad_(true);
     }
-    position_ = weight_of(backbone(), "pos_embed");
+    if (options.compat == "pilot") position_ = weight_of(backbone(), "pos_embed");
   }
 
   void state(Archive& a) override {
@@ -57,7 +57,7 @@ class L2p : public PromptLearner {
     if (options_.compat == "pilot") chosen = majority(chosen, options_.pool);
     if (!training) usage_.add(chosen, options_.pool);
     Tensor rows = picked(prompts_, chosen).flatten(1, 2);  // [B, k length, D]
-    // Positions were added before adaptations act: prompts get the class token's position.
+    // Positions were added before adaptations act, so that prompts have none, as in the paper.
     if (position_.defined()) rows = rows + position_.select(1, 0).detach();
     adapt::SamplePrompt prompt(rows);
     const Tensor tokens = backbone().tokens(input, {&prompt});
@@ -70,7 +70,7 @@ class L2p : public PromptLearner {
   Options options_;
   Tensor prompts_;   // [M,length,D]
   Tensor keys_;      // [M,D]
-  Tensor position_;  // [1,T,D]: the network's learned position embedding, if any
+  Tensor position_;  // [1,T,D]: the network's learned position embedding; "pilot", if there is any
 };
 
 LearnerRow l2p_learner() {
@@ -80,11 +80,13 @@ LearnerRow l2p_learner() {
        .about = "A pool of prompts, of which each sample takes those whose keys are nearest to its "
                 "feature.",
        .stores = "The pool, its keys, and a head a task.",
-       .differs = "Every sample takes its own prompts. In other implementations the whole batch "
-                  "takes those that most of its samples chose, at test too, so that a score "
-                  "depends on the rest of the batch: `compat = \"pilot\"`. Prompts and keys begin "
-                  "in U(0, 0.01), as in the authors' own code; the PyTorch port's U(-1, 1), which "
-                  "LAMDA-PILOT has, comes with `pilot`, too.",
+       .differs =
+           "Every sample takes its own prompts. In other implementations the whole batch "
+           "takes those that most of its samples chose, at test too, so that a score "
+           "depends on the rest of the batch: `compat = \"pilot\"`. Prompts have no position "
+           "and begin in U(0, 0.01), as keys do, as in the authors' own code; the PyTorch "
+           "port adds the class token's position and begins in U(-1, 1), and so does "
+           "LAMDA-PILOT: `pilot`, too.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {

@@ -1,7 +1,7 @@
 // First-session adaptation: the network is adapted to the first task and then frozen; everything
 // after that is closed form on its features. Zhou et al., "Revisiting class-incremental learning
-// with pre-trained models", IJCV 2024 (APER, formerly ADAM); also the first step of RanPAC and
-// FeCAM.
+// with pre-trained models", IJCV 2024 (APER, formerly ADAM); also the first step of RanPAC and,
+// where it is asked for, of FeCAM.
 #pragma once
 
 #include <memory>

@@ -111,6 +111,19 @@ TEST(Gaussians, DrawNothingFromAClassWithoutACount) {
   EXPECT_EQ(classes.sample(std::vector<int64_t>{0, 4}, random).sizes(), at::IntArrayRef({4, 3}));
 }
 
+TEST(Mahalanobis, WithoutAClassIsAsIfItHadNeverBeen) {
+  Mahalanobis all, without;
+  for (uint64_t c = 0; c < 3; ++c) {
+    const Moments m = random_moments(24, c);
+    all.add(m.mean, m.covariance);
+    if (c != 1) without.add(m.mean, m.covariance);
+  }
+  all.remove(1);
+  const Tensor x = random_tensor({9, 24}, 7);
+  EXPECT_TRUE(at::equal(all.squared_distances(x), without.squared_distances(x)));
+  EXPECT_THROW(all.remove(2), Error);
+}
+
 TEST(Gaussians, RefuseWhatHasNoFactor) {
   const Tensor mean = at::zeros({2}, at::kDouble);
   const std::string said =

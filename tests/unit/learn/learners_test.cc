@@ -7,6 +7,7 @@
 
 #include "patina/config/recipe_file.h"
 #include "patina/data/sample_access.h"
+#include "patina/learn/adapted.h"
 #include "patina/learners/registry.h"
 #include "patina/nn/dropout.h"
 #include "tests/support/errors.h"
@@ -91,28 +92,81 @@ TEST(SimpleCil, ScoresAreCosinesToClassMeans) {
   EXPECT_LT(relative_error(world.scores(*learner), expected), 1e-5);
 }
 
-TEST(FeCam, ScoresAreNegativeMahalanobisDistances) {
-  World world;
-  Trainer trainer = world.trainer();
-  const auto learner = world.make("fecam", {"adaptation=none"});
-  world.learn(*learner, trainer);
-  const auto train = world.features(true), test = world.features(false);
-  const int64_t rows = test.features.size(0), width = world.vit->width();
-  Tensor expected = at::empty({rows, kClasses}, at::kDouble);
+/// FeCAM's scores of `test`, by the definition and an explicit inverse: shrinkage α₁ and α₂ of
+/// features of length one, or LAMDA-PILOT's, for which α₁ is 0.
+Tensor fecam_scores(const FeatureSet& train, const FeatureSet& test, double alpha1, double alpha2) {
+  const auto unit = [](const Tensor& x) { return x / x.square().sum(-1, true).sqrt(); };
+  const bool pilot = alpha1 == 0;
+  const int64_t dims = train.features.size(1);
+  const Tensor asked = unit(test.features);
+  Tensor scores = at::empty({asked.size(0), kClasses}, at::kDouble);
   for (int64_t c = 0; c < kClasses; ++c) {
-    const Tensor own = members(train, c), mean = own.mean(0);
-    Tensor covariance = at::matmul((own - mean).t(), own - mean) / double(kPerClass - 1) +
-                        100 * at::eye(width, at::kDouble);
-    const Tensor deviation = covariance.diagonal().sqrt();
-    const Tensor correlation =
-        covariance / at::matmul(deviation.unsqueeze(1), deviation.unsqueeze(0));
-    const auto [values, vectors] = at::linalg_eigh(correlation);
-    for (int64_t i = 0; i < rows; ++i) {
-      const Tensor f = test.features[i];
-      const Tensor u = f / f.square().sum().sqrt() - mean / mean.square().sum().sqrt();
-      expected[i][c] = -(at::matmul(vectors.t(), u).square() / values).sum();
-    }
+    const Tensor own = pilot ? members(train, c) : unit(members(train, c)), mean = own.mean(0);
+    const Tensor raw = at::matmul((own - mean).t(), own - mean) / double(kPerClass - 1);
+    Tensor shrunk = raw.clone();
+    double diagonal = 0, others = 0;
+    for (int64_t i = 0; i < dims; ++i)
+      for (int64_t j = 0; j < dims; ++j) (i == j ? diagonal : others) += raw[i][j].item<double>();
+    diagonal /= double(dims), others /= double(dims * (dims - 1));
+    for (int64_t i = 0; i < dims; ++i)
+      for (int64_t j = 0; j < dims; ++j)
+        shrunk[i][j] += pilot ? (i == j ? 100 : 0) : i == j ? alpha1 * diagonal : alpha2 * others;
+    Tensor correlation = at::empty_like(shrunk);
+    for (int64_t i = 0; i < dims; ++i)
+      for (int64_t j = 0; j < dims; ++j)
+        correlation[i][j] = shrunk[i][j] / (shrunk[i][i] * shrunk[j][j]).sqrt();
+    const Tensor inverse = at::linalg_solve(correlation, at::eye(dims, at::kDouble));
+    const Tensor u = asked - (pilot ? unit(mean) : mean);
+    scores.select(1, c).copy_(-(at::matmul(u, inverse) * u).sum(1));
   }
+  return scores;
+}
+
+TEST(FeCam, ScoresAreNegativeMahalanobisDistances) {
+  const std::vector<std::tuple<std::vector<std::string>, double, double>> cases = {
+      {{}, 1, 0},
+      {{"shrinkage=10", "off_diagonal_shrinkage=10"}, 10, 10},
+      {{"shrinkage=0.5", "off_diagonal_shrinkage=0.25"}, 0.5, 0.25},
+      {{"compat=pilot"}, 0, 0}};
+  for (const auto& [settings, alpha1, alpha2] : cases) {
+    World world;
+    Trainer trainer = world.trainer();
+    const auto learner = world.make("fecam", settings);
+    world.learn(*learner, trainer);
+    const Tensor expected =
+        fecam_scores(world.features(true), world.features(false), alpha1, alpha2);
+    EXPECT_LT(relative_error(world.scores(*learner), expected), 1e-5) << alpha1 << " " << alpha2;
+  }
+}
+
+TEST(FeCam, ScoresDoNotDependOnTheScaleOfFeatures) {
+  Tensor scores[2];
+  for (const int large : {0, 1}) {
+    World world;
+    if (large)
+      for (const char* name : {"norm.weight", "norm.bias"}) weight_of(*world.vit, name).mul_(10);
+    Trainer trainer = world.trainer();
+    const auto learner = world.make("fecam");
+    world.learn(*learner, trainer);
+    scores[large] = world.scores(*learner);
+  }
+  EXPECT_LT(relative_error(scores[1], scores[0]), 1e-5);
+}
+
+// A class of one sample has no covariance: its distance is Euclid's.
+TEST(FeCam, LearnsAClassFromOneSample) {
+  World world{.data = toy_data(kClasses, 1, 4)};
+  Trainer trainer = world.trainer();
+  const auto learner = world.make("fecam");
+  world.learn(*learner, trainer);
+  const FeatureSet known = world.features(true);
+  const Tensor asked = world.features(false).features;
+  Tensor expected = at::empty({asked.size(0), kClasses}, at::kDouble);
+  for (int64_t i = 0; i < asked.size(0); ++i)
+    for (int64_t c = 0; c < kClasses; ++c) {
+      const auto unit = [](const Tensor& x) { return x / x.square().sum().sqrt(); };
+      expected[i][c] = -(unit(asked[i]) - unit(members(known, c)[0])).square().sum();
+    }
   EXPECT_LT(relative_error(world.scores(*learner), expected), 1e-5);
 }
 

@@ -3,7 +3,9 @@
 
 #include <cmath>
 
+#include "patina/algebra/cosine.h"
 #include "tests/support/toy_learning.h"
+#include "tests/support/toy_world.h"
 
 namespace patina {
 namespace {
@@ -195,6 +197,69 @@ TEST(Duct, TransportsEarlierHeadsOfTasksOfOtherSizes) {
     EXPECT_GT(relative_error(state.at("heads.weights.0"), old), 1e-3) << compat;
     EXPECT_EQ(toy.scores().size(1), 6);
   }
+}
+
+TEST(Duct, WithoutTrainingIsSimpleCil) {
+  TrainingOptions still = kTraining;
+  still.optimizer.lr = 0;
+  ToyLearning duct("duct", "merged = 0.0\ntransported = 0.0", still), prototypes("simplecil");
+  for (int task = 0; task < 3; ++task) duct.learn(), prototypes.learn();
+  const Tensor scores = duct.scores(), expected = prototypes.scores();
+  EXPECT_LT(relative_error(scores, expected), 1e-6);
+  EXPECT_TRUE(at::equal(scores.argmax(1), expected.argmax(1)));
+}
+
+// What is merged and what is transported is all that reaches beyond a task's own head.
+TEST(Duct, WithoutMergingTrainsHeadsOfThePreTrainedNetwork) {
+  ToyLearning toy("duct", "merged = 0.0\ntransported = 0.0\nbackbone_lr_factor = 1.0", kTraining);
+  const Weights initial = weights(*toy.vit);
+  toy.learn();
+  const Tensor first = toy.state().at("heads.weights.0");
+  toy.learn();
+  EXPECT_EQ(error(weights(*toy.vit), initial), 0);
+  EXPECT_TRUE(at::equal(toy.state().at("heads.weights.0"), first));
+}
+
+TEST(Duct, TurnsItsHeadAwayFromTheMeans) {
+  // A few epochs, and as many as a head of this network needs.
+  for (const auto& [retrain, lr, least] : {std::tuple{5, 0.1, 10}, {100, 0.3, 30}}) {
+    TrainingOptions training = kTraining;
+    training.optimizer.lr = lr;
+    ToyLearning toy("duct", fmt::format("merged = 0.0\nretrain_epochs = {}", retrain), training,
+                    {.classes_per_task = ToyLearning::kClasses});
+    toy.learn();
+    const auto state = toy.state();
+    const Tensor means = state.at("means"), head = state.at("heads.weights.0");
+    const Tensor cosines = at::cosine_similarity(head, means, 1);
+    EXPECT_LT(cosines.max().item<double>(), std::cos(least * M_PI / 180)) << retrain;
+    if (retrain == 5) continue;
+    const auto set = toy.trainer.features(*toy.vit, *toy.task->train);
+    const auto right = [&](const Tensor& rows) {
+      return (cosine_scores(set.features, rows).argmax(1) == set.targets).sum().item<int64_t>();
+    };
+    EXPECT_GE(right(head), right(means));
+  }
+}
+
+// Costs of transport are of features as long as they are: their regularization goes with them.
+TEST(Duct, LearnsNoSlowerFromLongerFeatures) {
+  Tensor scores[2];
+  for (const int large : {0, 1}) {
+    const auto network = random_vit();
+    for (const auto& item : nn::tensors(*network))
+      if (large && item.name.starts_with("norm.")) item.tensor.mul_(10);
+    ToyDrive drive("duct",
+                   toy_recipe("duct", 2, 0,
+                              {"learner.merged=0", "learner.backbone_lr_factor=1e-9",
+                               large ? "learner.regularization=200" : "learner.regularization=2"}),
+                   kImages.data(), *network);
+    std::vector<Tensor> rows;
+    for (int task = 0; task < 2; ++task) drive.learn(*drive.stream.next());
+    for (int task = 0; task < 2; ++task)
+      rows.push_back(drive.learner->scores(drive.test_batch(task)));
+    scores[large] = at::cat(rows);
+  }
+  EXPECT_LT(relative_error(scores[1], scores[0]), 1e-5);
 }
 
 }  // namespace

@@ -138,15 +138,37 @@ TEST(L2p, ReadsTheMeanOfTheChosenPromptsOutputs) {
   ToyLearning toy("l2p", "pool = 5\nlength = 2\nchosen = 3", kTraining);
   toy.learn(), toy.learn();
   const State state = toy.state();
-  const Tensor position = weight_of(*toy.vit, "pos_embed")[0][0];
   const Tensor expected = each_alone(toy, [&](const Tensor& pixels) {
     std::vector<Tensor> rows;
     for (const int64_t m : best_keys(toy.vit->features(pixels)[0], state.at("keys"), 3))
-      rows.push_back(state.at("prompts")[m] + position);
+      rows.push_back(state.at("prompts")[m]);
     adapt::SamplePrompt prompt(at::cat(rows).unsqueeze(0));
     return toy.vit->tokens(pixels, {&prompt}).slice(1, 1, 7).mean(1);
   });
   EXPECT_LT(relative_error(toy.learner->scores(test_batch(toy)), expected), 1e-5);
+}
+
+// Blocks that pass on what they read: the final norm is of the very rows that entered the first.
+TEST(L2p, AddsPositionsToPromptsOnlyWhenAskedTo) {
+  for (const std::string compat : {"paper", "pilot"}) {
+    ToyLearning toy("l2p", "pool = 2\nlength = 3\nchosen = 2\ncompat = \"" + compat + "\"");
+    NoGrad no_grad;
+    for (const auto& item : nn::tensors(*toy.vit))
+      if (item.name.find("attn.proj") != std::string::npos ||
+          item.name.find("mlp.fc2") != std::string::npos)
+        item.tensor.detach().zero_();
+    toy.begin();
+    auto trained = toy.learner->trainable()[0].tensors;  // prompts, keys, the head
+    trained[0].copy_(0.01 * random_tensor(trained[0].sizes().vec(), 1).sign());
+    trained[2].copy_(random_tensor(trained[2].sizes().vec(), 2));
+    Tensor rows = trained[0].flatten(0, 1);
+    if (compat == "pilot") rows = rows + weight_of(*toy.vit, "pos_embed")[0][0];
+    const Tensor normed = at::layer_norm(rows, {kWidth}, weight_of(*toy.vit, "norm.weight"),
+                                         weight_of(*toy.vit, "norm.bias"), /*eps=*/1e-6);
+    const Tensor expected = at::matmul(normed.mean(0, true), trained[2].t());
+    const Tensor scores = toy.scores();
+    EXPECT_LT(relative_error(scores, expected.expand_as(scores)), 1e-5) << compat;
+  }
 }
 
 TEST(L2p, LossPullsTheChosenKeys) {

@@ -126,16 +126,11 @@ TEST(Session, EndsWhereTheRunEnds) {
     Recipe recipe = toy_recipe(name, 2);
     recipe.scenario.class_order_seed = -1;
     recipe.train_transform = {};
-    if (name == "fecam") {
-      auto file = RecipeFile::parse("", name, {"adaptation=none"});
-      file.bind(*recipe.learner.options);
-    }
     ToyDrive drive(name, std::move(recipe), kImages.data(8, 2), *network);
     while (const auto task = drive.stream.next()) drive.learn(*task);
     EngineOptions fp32;
     fp32.precision = "fp32";
-    auto session =
-        session_of(name, name == "fecam" ? Settings{{"adaptation", "none"}} : Settings{}, fp32);
+    auto session = session_of(name, {}, fp32);
     const auto& source = *drive.data.train;
     for (int64_t first = 0; first < kClasses; first += 2) {
       std::vector<int64_t> kept;
@@ -158,13 +153,26 @@ TEST(Session, EndsWhereTheRunEnds) {
 }
 
 TEST(Session, ForgetsAsIfItHadNeverLearned) {
-  auto session = session_of("simplecil"), without = session_of("simplecil");
-  teach_tasks(session, {{0, 1}, {2, 3}, {4, 5}});
-  session.forget("toy 2");
-  teach_tasks(without, {{0, 1}, {3}, {4, 5}});
-  const Pictures asked({0, 1, 3, 4, 5}, 2, 2);
-  EXPECT_EQ(session.classes(), without.classes());
-  EXPECT_EQ(scores_of(session, asked), scores_of(without, asked));
+  for (const char* name : {"simplecil", "fecam"}) {
+    auto session = session_of(name), without = session_of(name);
+    teach_tasks(session, {{0, 1}, {2, 3}, {4, 5}});
+    session.forget("toy 2");
+    teach_tasks(without, {{0, 1}, {3}, {4, 5}});
+    const Pictures asked({0, 1, 3, 4, 5}, 2, 2);
+    EXPECT_EQ(session.classes(), without.classes()) << name;
+    EXPECT_EQ(scores_of(session, asked), scores_of(without, asked)) << name;
+  }
+}
+
+// The network that was adapted to the first task goes on knowing its classes.
+TEST(Session, RefusesToForgetWhatAnAdaptationLearned) {
+  auto session = session_of("fecam", {{"adaptation", "adapter"}});
+  teach_tasks(session, {{0, 1}, {2, 3}});
+  const Pictures asked({0, 1, 2, 3}, 2, 2);
+  const auto before = scores_of(session, asked);
+  EXPECT_TRUE(contains(error_of(ErrorKind::usage, [&] { session.forget("toy 2"); }),
+                       "cannot be taken out"));
+  EXPECT_EQ(scores_of(session, asked), before);
 }
 
 TEST(Session, TwoInOneProcessDoNotDisturbEachOther) {

@@ -109,7 +109,9 @@ TEST(Optimizer, ReplacesTensorsByThoseWithoutMoments) {
     (step < 2 ? first : second).mutable_grad() = float_tensor({gradient});
     one.step(0.1);
     by_row.step(0.1);
-    if (step == 1) EXPECT_FLOAT_EQ(first.item<float>(), table[0].item<float>());
+    if (step == 1) {
+      EXPECT_FLOAT_EQ(first.item<float>(), table[0].item<float>());
+    }
   }
   EXPECT_FLOAT_EQ(whole.item<float>(), stays.item<float>());
   EXPECT_FLOAT_EQ(second.item<float>(), table[1].item<float>());

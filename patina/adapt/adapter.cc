@@ -1,6 +1,7 @@
 #include "patina/adapt/adapter.h"
 
 #include "patina/adapt/layers.h"
+#include "patina/nn/dropout.h"
 #include "patina/ops.h"
 
 namespace patina::adapt {
@@ -12,6 +13,8 @@ void AdapterOptions::bind(Fields& f) {
     "Beside the MLP (parallel), behind it (sequential), or beside attention (attention).",
     {"parallel", "sequential", "attention"});
   f("activation", activation, "Between the two projections.", {"relu", "gelu"});
+  f("dropout", dropout, "Part of the hidden units that a training step drops.",
+    {.low = 0, .high = 1, .high_open = true});
 }
 
 Adapter::Adapter(const AdapterOptions& options, int64_t width, int64_t depth, Random& random)
@@ -36,7 +39,9 @@ Tensor Adapter::after(nn::Site site, int layer, const Tensor& in, Tensor out) {
   const auto& [down, up, factor] = bottlenecks_[size_t(layer)];
   if (!down.weight.defined()) return out;
   const Tensor read = options_.placement == "sequential" ? out.to(in.scalar_type()) : in;
-  const Tensor hidden = nn::linear(read, down.weight, down.bias, {.activation = activation_});
+  const Tensor hidden =
+      nn::dropout(nn::linear(read, down.weight, down.bias, {.activation = activation_}),
+                  up.weight.requires_grad() ? options_.dropout : 0);
   // Captured by name: clang 14 cannot capture a structured binding.
   const auto scaled = [&, &factor = factor](const Tensor& t) {
     return factor.defined() ? t * (factor * options_.scale) : t * options_.scale;

@@ -20,13 +20,16 @@ struct AdapterOptions {
   std::string activation = "relu";
   bool learned_scale = false;   // multiplies s by a learned factor per block, initially 1
   std::vector<int64_t> layers;  // the blocks with an adapter; empty: all
+  double dropout = 0.1;         // of the hidden units, while the adapter is trained
 
   void bind(Fields& f);
 };
 
 /// Adds s up(act(down(z))) in every block: to the MLP's output, with z the MLP's input x (parallel)
 /// or its output (sequential), or to attention's output, with z what attention reads (attention).
-/// `up` is initialised to zero, so a new adapter is the identity.
+/// `up` is initialised to zero, so a new adapter is the identity. In a training step
+/// (nn::Dropping) an adapter that requires gradients drops part of act's outputs, as the code of
+/// every method with AdaptFormer's adapters does.
 class Adapter : public nn::Adaptation {
  public:
   Adapter(const AdapterOptions& options, int64_t width, int64_t depth, Random& random);

@@ -19,6 +19,7 @@ struct LoraOptions {
   bool mlp = false;
   bool learned_scale = false;   // multiplies each update by a learned factor, initially 1
   std::vector<int64_t> layers;  // the blocks to change; empty: all
+  bool joint = false;           // one product for queries, keys and values side by side
 
   void bind(Fields& f);
 };
@@ -26,7 +27,8 @@ struct LoraOptions {
 /// Adds (alpha / rank) B A x to the output of each selected layer in every block: parts of qkv,
 /// with x what attention reads, and the MLP's two layers, with x their input. A is initialised like
 /// the weight of a linear layer (as in the authors' code; the paper says Gaussian without a
-/// variance) and B is zero, so a new LoRA is the identity.
+/// variance) and B is zero, so a new LoRA is the identity. Joint: one A [r,D] and one B [3D,r]
+/// change queries, keys and values together.
 class Lora : public nn::Adaptation {
  public:
   Lora(const LoraOptions& options, const nn::BlockShape& shape, int64_t depth, Random& random);
@@ -35,6 +37,9 @@ class Lora : public nn::Adaptation {
   bool acts(nn::Site site) const override {
     return site == nn::Site::qkv || (mlp_ && (site == nn::Site::fc1 || site == nn::Site::fc2));
   }
+  /// Starts A at these rows [r,D], in the product at `site` of a block: fc1, fc2, or a joint qkv.
+  /// Nothing happens where no product is.
+  void begin_at(int64_t layer, nn::Site site, const Tensor& rows);
   void walk(nn::Walk& w) override;
   std::optional<std::string> text() const override { return fmt::format("lora scale={}", scale_); }
 
@@ -45,7 +50,7 @@ class Lora : public nn::Adaptation {
     void walk(nn::Walk& w);
   };
   struct Change {
-    Product q, k, v, fc1, fc2;
+    Product q, k, v, qkv, fc1, fc2;
     void walk(nn::Walk& w);
   };
   nn::BlockShape shape_;

@@ -16,6 +16,7 @@ Prompt::Prompt(const PromptOptions& options, int64_t width, int64_t depth, int64
                Random& random)
     : depth_(depth), tokens_(at::empty({options.deep ? depth : 1, options.tokens, width})) {
   nn::init_uniform(tokens_, random, std::sqrt(6.0 / double(3 * patch_size * patch_size + width)));
+  if (options.zero) tokens_.zero_();
   tokens_.requires_grad_(true);
 }
 

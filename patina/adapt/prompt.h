@@ -14,6 +14,7 @@ namespace patina::adapt {
 struct PromptOptions {
   int64_t tokens = 5;
   bool deep = true;
+  bool zero = false;  // tokens begin at zero
 
   void bind(Fields& f);
 };
@@ -28,7 +29,8 @@ struct PromptOptions {
 class Prompt : public nn::Adaptation {
  public:
   /// For a network of `depth` blocks of width D and patches of `patch_size` pixels. Tokens are
-  /// initialised from U(-v, v), v = sqrt(6 / (3 p p + D)), as in the paper.
+  /// initialised from U(-v, v), v = sqrt(6 / (3 p p + D)), as in the paper, unless they begin at
+  /// zero.
   Prompt(const PromptOptions& options, int64_t width, int64_t depth, int64_t patch_size,
          Random& random);
 

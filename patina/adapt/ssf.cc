@@ -31,10 +31,12 @@ ScaleShift::ScaleShift(const ScaleShiftOptions& options, const nn::BlockShape& s
   nn::freeze(*this, false);
 }
 
-const ScaleShift::Channels* ScaleShift::find(nn::Site site, int layer) const {
+const ScaleShift::Channels* ScaleShift::find(nn::Site site, int layer, bool image) const {
   switch (site) {
+    case nn::Site::patches:
+      return &embed_;
     case nn::Site::embed:
-      return layer == 0 ? &embed_ : nullptr;
+      return layer == 0 && !image ? &embed_ : nullptr;
     case nn::Site::norm1:
       return &blocks_[size_t(layer)].norm1;
     case nn::Site::qkv:
@@ -55,8 +57,8 @@ const ScaleShift::Channels* ScaleShift::find(nn::Site site, int layer) const {
   return nullptr;
 }
 
-Tensor ScaleShift::after(nn::Site site, int layer, const Tensor&, Tensor out) {
-  const Channels* channels = find(site, layer);
+Tensor ScaleShift::after(nn::Site site, int layer, const Tensor& in, Tensor out) {
+  const Channels* channels = find(site, layer, /*image=*/in.dim() == 4);
   return channels ? out * channels->gamma + channels->beta : out;
 }
 

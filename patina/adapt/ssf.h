@@ -17,8 +17,9 @@ struct ScaleShiftOptions {
 };
 
 /// gamma * out + beta after the embedding, after norm1, qkv, attention, norm2, fc1 and fc2 of every
-/// block, and after the final norm. The embedding's is applied to the tokens that enter the first
-/// block, including positions and class token; the authors' code applies it to the patches only.
+/// block, and after the final norm. The embedding of an image are its patches, without positions
+/// and class token, as in the authors' code; that of a text are the tokens that enter the first
+/// block.
 class ScaleShift : public nn::Adaptation {
  public:
   ScaleShift(const ScaleShiftOptions& options, const nn::BlockShape& shape, int64_t depth,
@@ -26,7 +27,7 @@ class ScaleShift : public nn::Adaptation {
 
   Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override;
   void walk(nn::Walk& w) override;
-  std::optional<std::string> text() const override { return "ssf"; }
+  std::optional<std::string> text() const override { return "ssf of patches"; }
 
  private:
   struct Channels {
@@ -37,7 +38,8 @@ class ScaleShift : public nn::Adaptation {
     Channels norm1, qkv, attention, norm2, fc1, fc2;
     void walk(nn::Walk& w);
   };
-  const Channels* find(nn::Site site, int layer) const;  // nullptr: the site does not change
+  // nullptr: the site does not change
+  const Channels* find(nn::Site site, int layer, bool image) const;
 
   Channels embed_, norm_;
   std::vector<BlockChannels> blocks_;

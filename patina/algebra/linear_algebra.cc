@@ -1,7 +1,9 @@
 #include "patina/algebra/linear_algebra.h"
 
+#include <algorithm>
 #include <cmath>
 
+#include "patina/algebra/cosine.h"
 #include "patina/base/error.h"
 #include "patina/ops.h"
 #include "patina/place.h"
@@ -146,6 +148,22 @@ std::optional<Cholesky> Cholesky::of(const Tensor& s, double shift) {
   const auto [factor, info] = at::linalg_cholesky_ex(shifted);
   if (info.item<int>() != 0) return {};
   return Cholesky(factor);
+}
+
+// From the eigenvectors of the smaller of wᵀw and w wᵀ.
+Tensor right_singular_rows(const Tensor& w, int64_t count) {
+  NoGrad no_grad;
+  const Tensor wide = w.to(at::kDouble);
+  const bool tall = wide.size(0) >= wide.size(1);
+  const auto [squares, vectors] =
+      at::linalg_eigh(tall ? at::matmul(wide.t(), wide) : at::matmul(wide, wide.t()));
+  const int64_t found = std::min(count, squares.size(0));
+  const Tensor first = vectors.t().slice(0, squares.size(0) - found).flip({0});
+  Tensor rows = normalized(tall ? first : at::matmul(first, wide));
+  const Tensor largest = rows.gather(1, rows.abs().argmax(1, /*keepdim=*/true));
+  rows = rows * at::where(largest < 0, -at::ones_like(largest), at::ones_like(largest));
+  if (found == count) return rows;
+  return at::cat({rows, at::zeros({count - found, rows.size(1)}, rows.options())});
 }
 
 Tensor Cholesky::operator()(const Tensor& b) const {

@@ -41,6 +41,11 @@ Tensor unpacked_lower(const Tensor& packed);
 /// the dimension of the space are unit vectors only.
 Tensor orthogonal_rows(int64_t count, int64_t width, const Tensor& earlier, Random& random);
 
+/// The first `count` right singular vectors of w [n,m], those of the largest singular values first,
+/// as rows [count,m] in double. The largest element of each is positive. Rows beyond the smaller
+/// side of w are zero.
+Tensor right_singular_rows(const Tensor& w, int64_t count);
+
 /// (S + λI)⁻¹ from a stored Cholesky factor, float or double.
 class Cholesky {
  public:

@@ -15,6 +15,7 @@ struct Step {
   int64_t step = 0, steps = 1;    // within the epoch, from 0; steps per epoch
   int64_t taken = 0;              // gradient steps of the run before this one
   double rate = 0;                // learning rate by the schedule, without the group's factor
+  double unscaled_rate = 0;       // the part of it that no group's factor multiplies
   bool descent = true;            // plain gradient descent; false: Adam
 
   Trainer* trainer = nullptr;        // the trainer that takes the step; lent

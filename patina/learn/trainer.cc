@@ -33,7 +33,7 @@ Trainer::~Trainer() = default;
 
 void Trainer::learn(Learner& learner, const Task& task, const Grant& grant) {
   // Before the learner grows: the restored moments belong to the parameters at the time of the
-  // save. Within a task of several passes, the optimizer is restored where training continues.
+  // save. Inside a task of many passes nothing grows, and the epochs start it.
   if (!restored_.empty() && !(grant.many_passes && in_task_)) start_optimizer(learner);
   // Single-pass samples are only available batch by batch.
   Task boundary = task;
@@ -77,7 +77,7 @@ double Trainer::descend(Learner& learner, const Batch& batch, Step step,
          where(), value);
   loss.backward();
   learner.after_backward(step);
-  optimizer_->step(step.rate);
+  optimizer_->step(step.rate, step.unscaled_rate);
   learner.after_step(batch, step);
   return value;
 }
@@ -99,6 +99,7 @@ struct Trainer::Epochs {
             .step = step,
             .steps = steps,
             .rate = learning_rate(options, at, count),
+            .unscaled_rate = unscaled_rate(options, at, count),
             .samples = &data};
   }
 
@@ -130,6 +131,19 @@ void Trainer::epoch(Learner& learner, Epochs& shared, int64_t epoch, int64_t fro
 
 void Trainer::epochs(Learner& learner, const Task& task, int64_t epochs) {
   start_optimizer(learner);
+  run_epochs(learner, task, epochs);
+  optimizer_.reset();
+}
+
+void Trainer::epochs_of_stream(Learner& learner, const Task& task) {
+  if (optimizer_)
+    optimizer_->replace(groups_of(learner));
+  else
+    start_optimizer(learner);
+  run_epochs(learner, task, options_.epochs);
+}
+
+void Trainer::run_epochs(Learner& learner, const Task& task, int64_t epochs) {
   Epochs shared(*task.train, epochs, Seeds(seeds_("task", uint64_t(task.index)).bits()),
                 fmt::format("task {}", task.index + 1), train_);
   for (; epoch_ < epochs; ++epoch_, step_ = 0) {
@@ -143,7 +157,6 @@ void Trainer::epochs(Learner& learner, const Task& task, int64_t epochs) {
   // The last step's gradients take as much memory as the parameters trained; the next may be
   // others.
   optimizer_->zero_grad();
-  optimizer_.reset();
   epoch_ = step_ = 0;
 }
 

@@ -49,6 +49,10 @@ class Trainer {
   /// call it is in.
   void epochs(Learner& learner, const Task& task, int64_t epochs);
 
+  /// The configured number of epochs with one optimizer for the whole stream: its moments survive
+  /// the tasks. A learner calls either this or `epochs`.
+  void epochs_of_stream(Learner& learner, const Task& task);
+
   /// One gradient step on a single-pass batch, for use in `observe`. The optimizer and its moments
   /// persist for the whole stream, and grow with the learner's parameters; the rate is lr times
   /// `rate_factor`. Returns the loss.
@@ -92,6 +96,7 @@ class Trainer {
   void pass(Learner& learner, const Task& task, bool told);
   std::vector<ParamGroup> groups_of(Learner& learner);
   void start_optimizer(Learner& learner);  // with the restored state, if any
+  void run_epochs(Learner& learner, const Task& task, int64_t epochs);
   // `where` locates a loss that is not finite: "of task 1 in epoch 2".
   double descend(Learner& learner, const Batch& batch, Step step,
                  const std::function<std::string()>& where);
@@ -102,11 +107,12 @@ class Trainer {
 
   bool in_task_ = false;
   int64_t most_trainable_ = 0;
-  int64_t epoch_ = 0, step_ = 0;          // steps done within the epoch or the stretch
-  int64_t descents_ = 0;                  // gradient steps of the whole run
-  int64_t observed_ = 0, met_ = 0;        // samples and classes of a single-pass stream
-  std::vector<Tensor> restored_;          // optimizer state, until its tensors exist
-  std::unique_ptr<Optimizer> optimizer_;  // exists during epochs(), or for a single-pass stream
+  int64_t epoch_ = 0, step_ = 0;    // steps done within the epoch or the stretch
+  int64_t descents_ = 0;            // gradient steps of the whole run
+  int64_t observed_ = 0, met_ = 0;  // samples and classes of a single-pass stream
+  std::vector<Tensor> restored_;    // optimizer state, until its tensors exist
+  // Exists during epochs(), or for a whole stream: a single-pass one, or after epochs_of_stream().
+  std::unique_ptr<Optimizer> optimizer_;
 };
 
 }  // namespace patina

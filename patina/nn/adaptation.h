@@ -15,6 +15,7 @@ namespace patina::nn {
 /// The named places inside a transformer where an adaptation may act. Arguments of `after`:
 ///
 ///   site       in                                out
+///   patches    the images                        [B,N,D] a ViT's patches, without positions
 ///   embed      the input                         [B,T,D] tokens entering the first block
 ///   norm1      the residual stream [B,T,D]       its normalisation
 ///   qkv        what attention reads [B,T,D]      queries, keys, values side by side
@@ -28,7 +29,7 @@ namespace patina::nn {
 /// A post-norm block (BERT) has the same places; there norm1 and norm2 follow the sums. In an
 /// encoder-decoder the decoder's blocks are numbered after the encoder's, and `embed` and `norm`
 /// come once for each (layers 0 and L of a decoder that begins at L).
-enum class Site { embed, norm1, qkv, attention, norm2, fc1, fc2, mlp, norm };
+enum class Site { embed, norm1, qkv, attention, norm2, fc1, fc2, mlp, norm, patches };
 
 /// Which of a network's stacks of blocks an adaptation is for.
 enum class Tower { image, text };

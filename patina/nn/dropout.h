@@ -1,4 +1,5 @@
-// Dropout (Srivastava et al., JMLR 2014), for networks that are trained from scratch.
+// Dropout (Srivastava et al., JMLR 2014), for networks that are trained from scratch and for
+// adapters.
 #pragma once
 
 #include "patina/base/random.h"

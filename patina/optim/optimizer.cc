@@ -25,7 +25,7 @@ void OptimizerOptions::bind(Fields& f) {
     at_least(0));
   f("schedule", schedule, "How the learning rate falls over a task's epochs.",
     {"cosine", "step", "quarter_cosine", "constant"});
-  f("min_lr", min_lr, "Where the cosine ends.", at_least(0));
+  f("min_lr", min_lr, "Where the cosine ends, whatever a group's factor.", at_least(0));
   f("milestones", milestones, "Epochs at which the step schedule multiplies the rate by gamma.",
     at_least(0));
   f("gamma", gamma, "Factor of the step schedule.", above(0));
@@ -36,16 +36,26 @@ void OptimizerOptions::bind(Fields& f) {
   f.require(!nesterov || momentum > 0, "nesterov", "needs momentum > 0");
 }
 
+namespace {
+
+// What is left of the cosine: 1 when the warm-up ends, towards 0 at the end.
+double left_of_cosine(const OptimizerOptions& options, double epoch, int64_t epochs) {
+  const double past = std::floor(epoch) - options.warmup_epochs;
+  const double all = double(epochs) - options.warmup_epochs;
+  if (past <= 0 || all <= 0) return 1;
+  return (1 + std::cos(std::numbers::pi * (past / all))) / 2;
+}
+
+}  // namespace
+
 double learning_rate(const OptimizerOptions& options, double epoch, int64_t epochs) {
   if (epoch < options.warmup_epochs)
     return options.lr * std::max(0.01, epoch / options.warmup_epochs);
-  if (options.schedule == "cosine") {
-    const double part = std::floor(epoch) / double(std::max<int64_t>(1, epochs));
-    return options.min_lr +
-           (options.lr - options.min_lr) * (1 + std::cos(std::numbers::pi * part)) / 2;
-  }
+  if (options.schedule == "cosine")
+    return options.min_lr + (options.lr - options.min_lr) * left_of_cosine(options, epoch, epochs);
   if (options.schedule == "quarter_cosine") {
-    const double part = std::floor(epoch) / double(std::max<int64_t>(1, epochs - 1));
+    const double part =
+        std::max(0.0, std::floor(epoch) - 1) / double(std::max<int64_t>(1, epochs - 1));
     return options.lr * std::cos(0.495 * std::numbers::pi * part);
   }
   double lr = options.lr;
@@ -53,6 +63,11 @@ double learning_rate(const OptimizerOptions& options, double epoch, int64_t epoc
     for (const int64_t milestone : options.milestones)
       if (epoch >= double(milestone)) lr *= options.gamma;
   return lr;
+}
+
+double unscaled_rate(const OptimizerOptions& options, double epoch, int64_t epochs) {
+  if (options.schedule != "cosine" || epoch < options.warmup_epochs) return 0;
+  return options.min_lr * (1 - left_of_cosine(options, epoch, epochs));
 }
 
 double clip_gradients(const std::vector<Tensor>& tensors, double limit) {
@@ -178,12 +193,30 @@ void Optimizer::regroup(std::vector<ParamGroup> groups) {
   *state_ = std::move(next);
 }
 
+void Optimizer::replace(std::vector<ParamGroup> groups) {
+  State next(state_->options, std::move(groups));
+  std::map<const void*, const Moments*> known;
+  for (size_t g = 0; g < state_->groups.size(); ++g)
+    for (size_t i = 0; i < state_->moments[g].size(); ++i)
+      known[state_->groups[g].tensors[i].unsafeGetTensorImpl()] = &state_->moments[g][i];
+  for (size_t g = 0; g < next.groups.size(); ++g) {
+    int64_t steps = 0;
+    if (g < state_->moments.size())
+      for (const auto& moments : state_->moments[g]) steps = std::max(steps, moments.steps);
+    for (size_t i = 0; i < next.moments[g].size(); ++i) {
+      const auto found = known.find(next.groups[g].tensors[i].unsafeGetTensorImpl());
+      next.moments[g][i] = found == known.end() ? Moments{.steps = steps} : *found->second;
+    }
+  }
+  *state_ = std::move(next);
+}
+
 void Optimizer::zero_grad() {
   for (auto& group : state_->groups)
     for (auto& tensor : group.tensors) tensor.mutable_grad() = Tensor();
 }
 
-void Optimizer::step(double lr) {
+void Optimizer::step(double lr, double unscaled) {
   const auto& options = state_->options;
   if (options.clip_norm > 0) {
     std::vector<Tensor> all;
@@ -200,7 +233,7 @@ void Optimizer::step(double lr) {
       if (!p.grad().defined()) continue;
       Moments& known = state_->moments[g][i];
       ++known.steps;
-      update(options, p, p.grad(), known, lr * group.lr_factor,
+      update(options, p, p.grad(), known, unscaled + (lr - unscaled) * group.lr_factor,
              options.weight_decay * group.weight_decay_factor);
     }
   }

@@ -13,7 +13,8 @@
 
 namespace patina {
 
-/// Tensors with the same hyper-parameters. The factors multiply the values of the options.
+/// Tensors with the same hyper-parameters. The factors multiply the values of the options, except
+/// min_lr.
 struct ParamGroup {
   std::vector<Tensor> tensors;
   double lr_factor = 1;
@@ -30,7 +31,7 @@ struct OptimizerOptions {
   bool amsgrad = false;     // adam, adamw
   double weight_decay = 0;  // L2 in the gradient for sgd and adam, decoupled for adamw
   std::string schedule = "cosine";
-  double min_lr = 0;                // final rate of the cosine
+  double min_lr = 0;                // final rate of the cosine, for every group
   std::vector<int64_t> milestones;  // step: epochs at which lr is multiplied by gamma
   double gamma = 0.1;
   double warmup_epochs = 0;  // linear, from lr/100
@@ -50,9 +51,14 @@ class Optimizer {
   /// head, inherits that state, with zeros for the new rows.
   void regroup(std::vector<ParamGroup> groups);
 
+  /// Replaces the tensors, of which those that stay keep their state. Others begin without moments,
+  /// but count the steps of their group, as new rows of one table do.
+  void replace(std::vector<ParamGroup> groups);
+
   void zero_grad();
-  /// Clips gradients, then takes a step at learning rate `lr` times each group's factor.
-  void step(double lr);
+  /// Clips gradients, then takes a step at learning rate `lr` times each group's factor; the part
+  /// `unscaled` of `lr` is the same for every group.
+  void step(double lr, double unscaled = 0);
 
   /// Momentum and moments, for checkpoints. `set_state` expects the same groups and throws
   /// Error(state) if the state does not belong to them.
@@ -65,14 +71,17 @@ class Optimizer {
 };
 
 /// The learning rate at `epoch` (fractional during an epoch) of `epochs`.
-///   cosine: min_lr + (lr - min_lr) (1 + cos(pi e/E)) / 2, e = floor(epoch), as CosineAnnealingLR
-///           stepped once an epoch
+///   cosine: min_lr + (lr - min_lr) (1 + cos(pi (e-w)/(E-w))) / 2, e = floor(epoch), as
+///           CosineAnnealingLR stepped once an epoch; it begins after the w epochs of warm-up
 ///   step:   lr gamma^(milestones reached)
-///   quarter_cosine: lr cos(99 pi e / (200 (E-1))), e = floor(epoch): the first quarter of a
-///           cosine, down to lr cos(0.495 pi) in the last epoch (CODA-Prompt)
+///   quarter_cosine: lr cos(99 pi max(0, e-1) / (200 (E-1))), e = floor(epoch): the first quarter
+///           of a cosine, an epoch late, as in CODA-Prompt's code
 ///   constant: lr
 /// Warm-up overrides all of them while epoch < warmup_epochs and rises with every step.
 double learning_rate(const OptimizerOptions& options, double epoch, int64_t epochs);
+
+/// The part of that rate that comes from min_lr, which no group's factor multiplies.
+double unscaled_rate(const OptimizerOptions& options, double epoch, int64_t epochs);
 
 /// Scales gradients so that their joint L2 norm is at most `limit`; returns the original norm.
 double clip_gradients(const std::vector<Tensor>& tensors, double limit);

@@ -259,7 +259,8 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
       }
       loss.backward();
       const double at = double(epoch) + double(step) / double(loader.batches());
-      optimizer.step(learning_rate(how.optimizer, at, how.epochs));
+      optimizer.step(learning_rate(how.optimizer, at, how.epochs),
+                     unscaled_rate(how.optimizer, at, how.epochs));
       loss_sum += loss.item<double>();
       ++step;
       progress.advance(batch->size());

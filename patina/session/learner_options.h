@@ -640,12 +640,18 @@ struct Dap {
   double pull = 0.1;
   int64_t bare_blocks = 0;
   bool within_task = false;
+  bool one_optimizer = true;
   std::string compat = "paper";
 
   operator Settings() const {
     return {
-        {"length", length},           {"embedding", embedding},     {"pull", pull},
-        {"bare_blocks", bare_blocks}, {"within_task", within_task}, {"compat", compat},
+        {"length", length},
+        {"embedding", embedding},
+        {"pull", pull},
+        {"bare_blocks", bare_blocks},
+        {"within_task", within_task},
+        {"one_optimizer", one_optimizer},
+        {"compat", compat},
     };
   }
 };
@@ -668,6 +674,7 @@ struct Aper {
     double scale = 0.1;
     std::string placement = "parallel";
     std::string activation = "relu";
+    double dropout = 0.1;
   } adapter;
   int64_t prompt_tokens = 5;
   struct Ssf {
@@ -681,6 +688,7 @@ struct Aper {
         {"adapter.scale", adapter.scale},
         {"adapter.placement", adapter.placement},
         {"adapter.activation", adapter.activation},
+        {"adapter.dropout", adapter.dropout},
         {"prompt_tokens", prompt_tokens},
         {"ssf.deviation", ssf.deviation},
     };
@@ -697,6 +705,7 @@ struct Ranpac {
     double scale = 0.1;
     std::string placement = "parallel";
     std::string activation = "relu";
+    double dropout = 0.1;
   } adapter;
   int64_t prompt_tokens = 5;
   struct Ssf {
@@ -715,6 +724,7 @@ struct Ranpac {
         {"adapter.scale", adapter.scale},
         {"adapter.placement", adapter.placement},
         {"adapter.activation", adapter.activation},
+        {"adapter.dropout", adapter.dropout},
         {"prompt_tokens", prompt_tokens},
         {"ssf.deviation", ssf.deviation},
         {"projection", projection},
@@ -736,6 +746,7 @@ struct Fecam {
     double scale = 0.1;
     std::string placement = "parallel";
     std::string activation = "relu";
+    double dropout = 0.1;
   } adapter;
   int64_t prompt_tokens = 5;
   struct Ssf {
@@ -750,6 +761,7 @@ struct Fecam {
         {"adapter.scale", adapter.scale},
         {"adapter.placement", adapter.placement},
         {"adapter.activation", adapter.activation},
+        {"adapter.dropout", adapter.dropout},
         {"prompt_tokens", prompt_tokens},
         {"ssf.deviation", ssf.deviation},
         {"shrinkage", shrinkage},
@@ -805,6 +817,7 @@ struct Slcapp {
     double alpha = 3.2;
     std::string parts = "qkv";
     bool mlp = true;
+    bool joint = true;
   } lora;
   double first_lora_lr_factor = 0.5;
   double cross_entropy = 1;
@@ -825,6 +838,7 @@ struct Slcapp {
         {"lora.alpha", lora.alpha},
         {"lora.parts", lora.parts},
         {"lora.mlp", lora.mlp},
+        {"lora.joint", lora.joint},
         {"first_lora_lr_factor", first_lora_lr_factor},
         {"cross_entropy", cross_entropy},
         {"reverse", reverse},
@@ -842,6 +856,7 @@ struct Ease {
     double scale = 0.1;
     std::string placement = "parallel";
     std::string activation = "relu";
+    double dropout = 0.1;
   } adapter;
   double alpha = 0.1;
   double beta = 0;
@@ -853,6 +868,7 @@ struct Ease {
         {"adapter.scale", adapter.scale},
         {"adapter.placement", adapter.placement},
         {"adapter.activation", adapter.activation},
+        {"adapter.dropout", adapter.dropout},
         {"alpha", alpha},
         {"beta", beta},
         {"recompute", recompute},
@@ -869,6 +885,7 @@ struct Ssiat {
     double scale = 0.1;
     std::string placement = "parallel";
     std::string activation = "relu";
+    double dropout = 0.1;
   } adapter;
   struct Alignment {
     int64_t epochs = 5;
@@ -889,6 +906,7 @@ struct Ssiat {
         {"adapter.scale", adapter.scale},
         {"adapter.placement", adapter.placement},
         {"adapter.activation", adapter.activation},
+        {"adapter.dropout", adapter.dropout},
         {"alignment.epochs", alignment.epochs},
         {"alignment.samples", alignment.samples},
         {"alignment.lr", alignment.lr},
@@ -1063,6 +1081,7 @@ struct Mos {
     double scale = 0.1;
     std::string placement = "parallel";
     std::string activation = "relu";
+    double dropout = 0.1;
   } adapter;
   struct Alignment {
     int64_t epochs = 30;
@@ -1085,6 +1104,7 @@ struct Mos {
         {"adapter.scale", adapter.scale},
         {"adapter.placement", adapter.placement},
         {"adapter.activation", adapter.activation},
+        {"adapter.dropout", adapter.dropout},
         {"alignment.epochs", alignment.epochs},
         {"alignment.samples", alignment.samples},
         {"alignment.lr", alignment.lr},
@@ -1110,6 +1130,7 @@ struct Tuna {
     double scale = 0.1;
     std::string placement = "parallel";
     std::string activation = "relu";
+    double dropout = 0.1;
   } adapter;
   struct Alignment {
     int64_t epochs = 30;
@@ -1130,6 +1151,7 @@ struct Tuna {
         {"adapter.scale", adapter.scale},
         {"adapter.placement", adapter.placement},
         {"adapter.activation", adapter.activation},
+        {"adapter.dropout", adapter.dropout},
         {"alignment.epochs", alignment.epochs},
         {"alignment.samples", alignment.samples},
         {"alignment.lr", alignment.lr},

@@ -115,7 +115,8 @@ class Lae : public Learner {
                            .placement = "attention",
                            .activation = "gelu",
                            .learned_scale = true,
-                           .layers = layers},
+                           .layers = layers,
+                           .dropout = 0},
                           backbone_.tower(), random);
     if (options_.adaptation == "lora")
       return make_lora({.rank = size(5),

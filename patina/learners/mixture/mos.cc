@@ -40,8 +40,10 @@ class Mos : public Learner {
       f("rounds", rounds, "Most adapters that a sample is tried under.", at_least(1));
       f("ensemble", ensemble, "Add the first guess's scores to the refined ones.");
       f("compat", compat,
-        "\"pilot\": a step pulls once for every block and once more, as LAMDA-PILOT does.",
-        {"paper", "pilot"});
+        "\"authors\" or \"pilot\": a step pulls once for every block and once more, as the "
+        "authors' "
+        "release and LAMDA-PILOT do.",
+        {"paper", "authors", "pilot"});
     }
   };
 
@@ -70,7 +72,7 @@ class Mos : public Learner {
   // with 1 - (1 - m)^n.
   void after_step(const Batch&, const Step&) override {
     if (mean_.empty()) return;
-    const double pulls = options_.compat == "pilot" ? double(backbone_.layers() + 1) : 1;
+    const double pulls = options_.compat == "paper" ? 1 : double(backbone_.layers() + 1);
     follow(nn::tensors(adapters_.last()), mean_, std::pow(1 - options_.pull, pulls));
   }
 
@@ -150,9 +152,12 @@ LearnerRow mos_learner() {
            "Trains an adapter a task that stays near the earlier ones, and finds a sample's by "
            "refining.",
        .stores = "An adapter a task, a head, a prototype and a Gaussian a class.",
-       .differs = "The newest adapter is drawn to the others once a step, as the paper says, and "
-                  "never while it scores. LAMDA-PILOT draws it 13 times a step: `compat = "
-                  "\"pilot\"`; and stored adapters at every use, which has no option.",
+       .differs =
+           "The newest adapter is drawn to the others once a step, as the paper says, and "
+           "never while it scores. The authors' own release, with which the published numbers "
+           "were made, and LAMDA-PILOT draw it 13 times a step: `compat = \"authors\"` or "
+           "`\"pilot\"`, which are the same; and stored adapters at every use, which has no "
+           "option.",
        .needs = {.boundaries = true, .many_passes = true, .new_classes = true},
        .training = {
            .epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.03, .weight_decay = 5e-4}}});

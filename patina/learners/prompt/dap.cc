@@ -101,6 +101,7 @@ class Dap : public PromptLearner {
     double pull = 0.1;
     int64_t bare_blocks = 0;
     bool within_task = false;
+    bool one_optimizer = true;
     std::string compat = "paper";
     void bind(Fields& f) override {
       f("length", length, "Prompts made before a block.", at_least(1));
@@ -110,6 +111,9 @@ class Dap : public PromptLearner {
         at_least(0));
       f("within_task", within_task,
         "At test only the chosen task's classes count, as in the paper's ImageNet-R.");
+      f("one_optimizer", one_optimizer,
+        "One optimizer for the whole stream, as in the authors' code: AMSGrad's largest moments "
+        "survive a task. false: a new one for every task.");
       f("compat", compat,
         "\"authors\": at test the whole batch takes the task it chose most often, as the authors' "
         "code does.",
@@ -134,6 +138,13 @@ class Dap : public PromptLearner {
                                              options.embedding, random);
     nn::bring(*generator_, backbone().place());
     key_bound_ = std::sqrt(6.0 / double(3 * images->patch * images->patch + shape.width));
+  }
+
+  void fit(const Task& task, Trainer& trainer) override {
+    if (options_.one_optimizer)
+      trainer.epochs_of_stream(*this, task);
+    else
+      trainer.epochs(*this, task);
   }
 
   // If `within_task` is set, classes of tasks other than the predicted one get -inf.
@@ -205,8 +216,12 @@ LearnerRow dap_learner() {
        .about =
            "Makes each sample's prompts before every block from the block's input and the task.",
        .stores = "The prompt generators, an embedding, a key and a head a task.",
-       .differs = "Every sample takes the task of its own nearest key. In the authors' code the "
-                  "batch votes: `compat = \"authors\"`.",
+       .differs =
+           "Every sample takes the task of its own nearest key. In the authors' code the "
+           "batch votes: `compat = \"authors\"`. Their test batches hold samples of one task, "
+           "so that the vote tells the task, and the published numbers lean on that. One "
+           "optimizer serves the whole stream, as in their code, except that momentum does "
+           "not move an earlier task's key and embedding any more.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {.epochs = 5,

@@ -37,7 +37,8 @@ LearnerRow vpt_learner() {
        .about = "Trains the same prompts on each task in turn and does nothing about forgetting.",
        .stores = "Prompts that all tasks share, and a head a task.",
        .differs = "Prompts stand behind the class token. APER's code puts them last; attention "
-                  "does not tell the difference.",
+                  "does not tell the difference. It begins them at zero, which is what `aper` and "
+                  "`ranpac` do with prompts here.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {.epochs = 100,

@@ -24,6 +24,7 @@ FirstSessionLearner::FirstSessionLearner(Setup setup, const FirstSessionOptions&
   if (kind == "ssf") adaptation_ = make_scale_shift(options_.ssf, backbone_.tower(), random);
   if (kind == "vpt_deep" || kind == "vpt_shallow") {
     options_.prompt.deep = kind == "vpt_deep";
+    options_.prompt.zero = true;  // as in APER's code, from which RanPAC takes it
     adaptation_ = make_prompt(options_.prompt, backbone_.tower(), random);
   }
   if (kind == "finetune") tuned_ = backbone_.clone();

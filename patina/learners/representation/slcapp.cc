@@ -1,7 +1,10 @@
 // SLCA++ (Zhang et al., "SLCA++", 2024): SLCA with few trained parameters, which allow a higher
-// learning rate: LoRA in every block, norms, biases and the class token. Trained by symmetric
-// cross-entropy. To counter feature drift, alignment shrinks the sampled features of older tasks by
-// a random factor, and at test time their heads read features enlarged by the mean of that factor.
+// learning rate: LoRA in every block, norms, biases and the class token. As in the authors' code,
+// one LoRA changes queries, keys and values, and each A begins as the first right singular vectors
+// of the weight that it changes. Trained by symmetric cross-entropy. To counter feature drift,
+// alignment shrinks the sampled features of older tasks by a random factor, and at test time their
+// heads read features enlarged by the mean of that factor.
+#include "patina/algebra/linear_algebra.h"
 #include "patina/learn/adapted.h"
 #include "patina/learners/representation/slca.h"
 #include "patina/nn/losses.h"
@@ -12,7 +15,7 @@ namespace patina {
 class SlcaPlusPlus : public Slca {
  public:
   struct Options : LearnerOptions, SlcaOptions {
-    adapt::LoraOptions lora{.rank = 4, .alpha = 3.2, .parts = "qkv", .mlp = true};
+    adapt::LoraOptions lora{.rank = 4, .alpha = 3.2, .parts = "qkv", .mlp = true, .joint = true};
     double first_lora_lr_factor = 0.5;
     double cross_entropy = 1;
     double reverse = 0.1;
@@ -35,6 +38,7 @@ class SlcaPlusPlus : public Slca {
   SlcaPlusPlus(Setup setup, const Options& options) : Slca(setup, options), options_(options) {
     Random random = seeds()("lora");
     lora_ = make_lora(options.lora, backbone().tower(), random);
+    begin_at_singular_vectors();
     for (auto& item : nn::tensors(backbone())) item.tensor.requires_grad_(is_light(item.name));
   }
 
@@ -78,6 +82,19 @@ class SlcaPlusPlus : public Slca {
   }
 
  private:
+  // The k-th weight of such a name is that of block k: the tower that adaptations see comes first.
+  void begin_at_singular_vectors() {
+    const std::pair<nn::Site, std::string_view> sites[] = {{nn::Site::qkv, ".attn.qkv.weight"},
+                                                           {nn::Site::fc1, ".mlp.fc1.weight"},
+                                                           {nn::Site::fc2, ".mlp.fc2.weight"}};
+    for (const auto& [site, name] : sites) {
+      int64_t block = 0;
+      for (const auto& weight : nn::tensors(backbone()))
+        if (weight.name.ends_with(name) && block < backbone().layers())
+          lora_->begin_at(block++, site, right_singular_rows(weight.tensor, options_.lora.rank));
+    }
+  }
+
   static bool is_light(const std::string& name) {
     return name.find("norm") != std::string::npos || name.ends_with("bias") || name == "cls_token";
   }
@@ -112,7 +129,9 @@ LearnerRow slcapp_learner() {
        .about = "SLCA that trains low-rank changes, norms and biases instead of the whole network.",
        .stores = "The low-rank changes with norms and biases; the heads twice; a Gaussian a class.",
        .differs = "Drawn features are shrunk by the age of their class and heads read enlarged "
-                  "ones: this is in the authors' code and not in the paper (`drift`).",
+                  "ones: this is in the authors' code and not in the paper (`drift`). One LoRA "
+                  "changes queries, keys and values and begins at singular vectors of the weights, "
+                  "as in the authors' code; `lora.joint = false`: one each.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .training = {

@@ -114,6 +114,9 @@ LearnerRow ssiat_learner() {
        .about = "Tunes one adapter on every task and aligns the heads on Gaussians whose means "
                 "follow it.",
        .stores = "The adapter twice, a cosine head a task, and a Gaussian a class.",
+       .differs =
+           "A sample's shift is that of its own feature. The authors' code subtracts features "
+           "of two passes in different orders, so that only the mean shift remains.",
        .needs = {.boundaries = true, .many_passes = true, .new_classes = true},
        .training = {
            .epochs = 20, .batch_size = 48, .optimizer = {.lr = 0.01, .weight_decay = 5e-4}}});

@@ -52,7 +52,8 @@ Tensor ViT::run(const Input& images, const nn::Adaptations& adaptations, const T
   PATINA_REQUIRE(
       input.dim() == 4 && input.size(1) == 3 && input.size(2) == side && input.size(3) == side,
       "input {} for a network of {} px", shape_text(input.sizes()), side);
-  Tensor x = engine().embed_patches(patch_, input);  // [B,g*g,D]
+  Tensor x = adaptations.after(nn::Site::patches, 0, input,
+                               engine().embed_patches(patch_, input));  // [B,g*g,D]
   if (cls_token_.defined()) x = at::cat({cls_token_.expand({x.size(0), 1, shape_.width}), x}, 1);
   x = x + pos_embed_;
   if (shape_.pre_norm) x = norm_pre_(x);

@@ -168,6 +168,36 @@ TEST(Lora, EqualsTheFoldedWeights) {
   }
 }
 
+TEST(Lora, ChangesQueriesKeysAndValuesByOneProduct) {
+  const auto vit = random_vit();
+  Random random = seed();
+  Lora lora({.rank = 2, .alpha = 5, .parts = "qkv", .joint = true}, kTinyViT.block(), kDepth,
+            random);
+  EXPECT_TRUE(at::equal(vit->tokens(input(), {&lora}), vit->tokens(input())));
+  auto change = named(lora);
+  EXPECT_EQ(change.size(), size_t(kDepth * 2));
+  EXPECT_EQ(change.at("blocks.1.qkv.a").sizes(), at::IntArrayRef({2, kWidth}));
+  EXPECT_EQ(change.at("blocks.1.qkv.b").sizes(), at::IntArrayRef({3 * kWidth, 2}));
+  const Tensor rows = random_tensor({2, kWidth}, 9);
+  lora.begin_at(1, nn::Site::qkv, rows);
+  lora.begin_at(1, nn::Site::fc1, rows);  // no such product
+  EXPECT_TRUE(at::equal(named(lora).at("blocks.1.qkv.a"), rows));
+  EXPECT_TRUE(named(lora).at("blocks.1.qkv.a").requires_grad());
+  stir(lora, 1);
+  change = named(lora);
+  const auto folded = vit->clone();
+  const auto weights = named(*folded);
+  {
+    NoGrad no_grad;
+    for (int64_t block = 0; block < kDepth; ++block) {
+      const auto key = fmt::format("blocks.{}.qkv.", block);
+      weights.at(fmt::format("blocks.{}.attn.qkv.weight", block))
+          .add_(at::matmul(change.at(key + "b"), change.at(key + "a")), 5.0 / 2);
+    }
+  }
+  EXPECT_LT(relative_error(vit->tokens(input(), {&lora}), folded->tokens(input())), 1e-5);
+}
+
 TEST(Lora, ChangesTheMlpWhereItIsChosen) {
   const auto vit = random_vit();
   Random random = seed();
@@ -209,9 +239,7 @@ TEST(ScaleShift, EqualsTheFoldedWeights) {
     };
     const Tensor gamma = change.at("embed.gamma"), beta = change.at("embed.beta");
     weights.at("patch_embed.proj.weight").mul_(gamma.reshape({-1, 1, 1, 1}));
-    weights.at("patch_embed.proj.bias").mul_(gamma);
-    weights.at("cls_token").mul_(gamma);
-    weights.at("pos_embed").mul_(gamma).add_(beta);
+    weights.at("patch_embed.proj.bias").mul_(gamma).add_(beta);
     for (int64_t block = 0; block < kDepth; ++block) {
       const auto at = fmt::format("blocks.{}.", block);
       fold(at + "norm1", at + "norm1");
@@ -288,6 +316,13 @@ TEST(Prompt, IsDrawnAsThePaperDraws) {
   EXPECT_LE(own.abs().max().item<double>(), v + 1e-7);
   EXPECT_NEAR(own.square().mean().item<double>(), v * v / 3, 0.02 * v * v);
   EXPECT_NEAR(own.mean().item<double>(), 0, 0.01 * v);
+}
+
+TEST(Prompt, BeginsAtZeroWhereItIsAsked) {
+  Random random = seed();
+  Prompt prompt({.tokens = 3, .zero = true}, kWidth, kDepth, 8, random);
+  EXPECT_TRUE(at::equal(named(prompt).at("tokens"), at::zeros({kDepth, 3, kWidth})));
+  EXPECT_TRUE(named(prompt).at("tokens").requires_grad());
 }
 
 // softmax(q [P_k; k]ᵀ / sqrt(d)) [P_v; v], one head, sample and query at a time; compensated, the

@@ -123,6 +123,28 @@ TEST(ShiftedInverse, TakesNegativeEigenvaluesAsZero) {
   EXPECT_NEAR(x[1][0].item<double>(), 2, 1e-15);
 }
 
+// W = U diag(s) Vᵀ with chosen rows of Vᵀ, taller than wide and wider than tall.
+TEST(RightSingularRows, AreThoseThatAMatrixWasMadeOf) {
+  for (const auto& [rows, columns] : {std::pair<int64_t, int64_t>{30, 12}, {12, 30}}) {
+    Random random = Seeds(5)("singular", uint64_t(rows));
+    const int64_t rank = std::min(rows, columns);
+    const Tensor u = orthogonal_rows(rank, rows, {}, random);
+    const Tensor v = orthogonal_rows(rank, columns, {}, random);
+    const Tensor s = at::arange(rank, at::kFloat) + 1;  // the last rows are the first vectors
+    const Tensor w = at::matmul(u.t() * s, v);
+    const Tensor found = right_singular_rows(w, 3);
+    ASSERT_EQ(found.sizes(), at::IntArrayRef({3, columns}));
+    EXPECT_LT(relative_error(at::matmul(found, found.t()), at::eye(3)), 1e-9);
+    for (int64_t i = 0; i < 3; ++i) {
+      const Tensor own = v[rank - 1 - i].to(at::kDouble);
+      EXPECT_NEAR(std::abs((found[i] * own).sum().item<double>()), 1, 1e-5) << rows << " " << i;
+      EXPECT_EQ(found[i].max().item<double>(), found[i].abs().max().item<double>());
+    }
+    const Tensor more = right_singular_rows(w, rank + 2);
+    EXPECT_TRUE(at::equal(more.slice(0, rank), at::zeros({2, columns}, at::kDouble)));
+  }
+}
+
 TEST(OrthogonalRows, AreOrthogonalToEarlierOnesThatAreNot) {
   Random random = Seeds(3)("rows");
   const Tensor some = random_tensor({6, 40}, 1);

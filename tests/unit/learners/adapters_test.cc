@@ -112,6 +112,31 @@ std::shared_ptr<FeatureStore> store_for(ToyLearning& toy) {
   return store;
 }
 
+// All of AdaptFormer's adapters are trained with a tenth of their hidden units dropped, and do the
+// same again from the same seed.
+TEST(AdapterDropout, IsPartOfTraining) {
+  for (const std::string name : {"aper", "ranpac", "fecam", "ease", "ssiat", "mos", "tuna"}) {
+    const std::string quick = name == "ssiat" || name == "mos" || name == "tuna" ? kQuick : "";
+    const auto learned = [&](const std::string& dropout) {
+      ToyLearning toy(name, dropout + quick, kTraining);
+      toy.learn();
+      State adapters;
+      for (const auto& [key, tensor] : toy.state())
+        if (key.ends_with("up.weight")) adapters[key] = tensor;
+      return adapters;
+    };
+    const State with = learned(""), again = learned("[adapter]\ndropout = 0.1\n"),
+                without = learned("[adapter]\ndropout = 0.0\n");
+    ASSERT_GE(with.size(), 2u) << name;
+    bool differs = false;
+    for (const auto& [key, tensor] : with) {
+      EXPECT_TRUE(at::equal(tensor, again.at(key))) << name << " " << key;
+      if (!at::equal(tensor, without.at(key))) differs = true;
+    }
+    EXPECT_TRUE(differs) << name;
+  }
+}
+
 TEST(Ease, RunsNoEarlierAdapterOnASampleTwice) {
   ToyLearning toy("ease", "", kTraining);
   const auto store = store_for(toy);
@@ -240,9 +265,9 @@ TEST(Mos, RefinesEachSampleAndRunsAnAdapterOnlyWhereItIsAsked) {
 }
 
 // With a learning rate of nothing, A after n steps is mean + 0.9^n (A before - mean); three pulls a
-// step, one for each block and one more, as LAMDA-PILOT's, make it 0.9^3n.
+// step, one for each block and one more, as the authors' release and LAMDA-PILOT's, make it 0.9^3n.
 TEST(Mos, PullsOnceAStepAndNeverOtherwise) {
-  for (const std::string compat : {"paper", "pilot"}) {
+  for (const std::string compat : {"paper", "authors", "pilot"}) {
     ToyLearning toy("mos", fmt::format("compat = '{}'\n{}", compat, kQuick), kTraining);
     toy.learn(), toy.learn();
     const auto earlier = adapters_of(toy.state(), 2, 16);
@@ -252,7 +277,7 @@ TEST(Mos, PullsOnceAStepAndNeverOtherwise) {
                   toy.pool, toy.seeds, [&] {
                     ++steps;
                     const State now = toy.state();
-                    const double kept = std::pow(0.9, compat == "pilot" ? 3 * steps : steps);
+                    const double kept = std::pow(0.9, compat == "paper" ? steps : 3 * steps);
                     const auto first = nn::tensors(*earlier[0]), second = nn::tensors(*earlier[1]);
                     for (size_t i = 0; i < first.size(); ++i) {
                       const Tensor mean = (first[i].tensor + second[i].tensor) / 2;

@@ -101,11 +101,48 @@ TEST(SlcaPlusPlus, TrainsLoraNormsBiasesAndTheClassToken) {
         << name;
   const State state = toy.state();
   for (const char* key :
-       {"lora.blocks.0.q.b", "lora.blocks.1.v.b", "lora.blocks.0.fc1.b", "lora.blocks.1.fc2.b"})
+       {"lora.blocks.0.qkv.b", "lora.blocks.1.qkv.b", "lora.blocks.0.fc1.b", "lora.blocks.1.fc2.b"})
     EXPECT_GT(state.at(key).abs().max().item<double>(), 0) << key;
   toy.begin();
   EXPECT_EQ(toy.learner->trainable()[0].lr_factor, 0.1);
   EXPECT_EQ(toy.learner->trainable()[2].lr_factor, 0.1);
+}
+
+// v is a right singular vector of W where WᵀW v = |W v|² v; the first ones have the largest |W v|.
+TEST(SlcaPlusPlus, ItsLoraBeginsAtTheWeightsSingularVectors) {
+  ToyLearning toy("slcapp", "", kTraining);
+  const State state = toy.state();
+  std::map<std::string, Tensor> weights;
+  for (const auto& item : nn::tensors(*toy.vit)) weights[item.name] = item.tensor;
+  for (const auto& [product, weight] : {std::pair{"blocks.0.qkv", "blocks.0.attn.qkv.weight"},
+                                        {"blocks.1.qkv", "blocks.1.attn.qkv.weight"},
+                                        {"blocks.1.fc1", "blocks.1.mlp.fc1.weight"},
+                                        {"blocks.0.fc2", "blocks.0.mlp.fc2.weight"}}) {
+    const Tensor w = weights.at(weight).to(at::kDouble);
+    const Tensor a = state.at(fmt::format("lora.{}.a", product)).to(at::kDouble);
+    const Tensor b = state.at(fmt::format("lora.{}.b", product));
+    ASSERT_EQ(a.sizes(), at::IntArrayRef({4, w.size(1)})) << product;
+    EXPECT_TRUE(at::equal(b, at::zeros({w.size(0), 4}))) << product;
+    EXPECT_LT(relative_error(at::matmul(a, a.t()), at::eye(4)), 1e-5) << product;
+    const Tensor square = at::matmul(w.t(), w);
+    double largest = 1e9, all = 0;
+    for (int64_t i = 0; i < 4; ++i) {
+      const double sigma = at::matmul(w, a[i]).square().sum().item<double>();
+      EXPECT_LT(relative_error(at::matmul(square, a[i]), sigma * a[i]), 1e-4) << product << i;
+      EXPECT_LE(sigma, largest * (1 + 1e-6));
+      largest = sigma;
+      all += sigma;
+    }
+    // No other direction does more: the squares of all singular values add up to |W|².
+    const Tensor rest = w - at::matmul(at::matmul(w, a.t()), a);
+    for (uint64_t seed = 1; seed < 20; ++seed) {
+      Tensor other =
+          at::matmul(rest.t(), at::matmul(rest, random_tensor({w.size(1)}, seed).to(at::kDouble)));
+      other = other / at::linalg_vector_norm(other);
+      EXPECT_LE(at::matmul(w, other).square().sum().item<double>(), largest * (1 + 1e-6));
+    }
+    EXPECT_NEAR(rest.square().sum().item<double>() + all, w.square().sum().item<double>(), 1e-4);
+  }
 }
 
 TEST(SlcaPlusPlus, OlderHeadsReadLargerFeatures) {
@@ -114,8 +151,8 @@ TEST(SlcaPlusPlus, OlderHeadsReadLargerFeatures) {
   toy.learn();
   const State state = toy.state();
   Random random = Seeds(1)("other");
-  adapt::Lora lora({.rank = 4, .alpha = 3.2, .parts = "qkv", .mlp = true}, toy.vit->block(),
-                   toy.vit->layers(), random);
+  adapt::Lora lora({.rank = 4, .alpha = 3.2, .parts = "qkv", .mlp = true, .joint = true},
+                   toy.vit->block(), toy.vit->layers(), random);
   for (auto& item : nn::tensors(lora)) item.tensor.detach().copy_(state.at("lora." + item.name));
   const Tensor f = toy.features({&lora});
   const Tensor wanted =

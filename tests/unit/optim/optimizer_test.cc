@@ -92,6 +92,32 @@ TEST(Adam, DividesByTheLargestMomentSoFar) {
   EXPECT_LT(v, largest);  // the last gradient is small: plain Adam would go further
 }
 
+// A tensor that stays goes on; one in the place of another begins without moments, but the group's
+// steps count for its bias correction: as rows of one table of which each task trains its own.
+TEST(Optimizer, ReplacesTensorsByThoseWithoutMoments) {
+  const OptimizerOptions adam{.optimizer = "adam", .beta2 = 0.5, .amsgrad = true};
+  Tensor stays = at::ones({1}).requires_grad_(true), table = at::ones({2}).requires_grad_(true);
+  Tensor whole = at::ones({1}).requires_grad_(true), first = at::ones({1}).requires_grad_(true),
+         second = at::ones({1}).requires_grad_(true);
+  Optimizer one(adam, {{{stays, table}}}), by_row(adam, {{{whole, first}}});
+  for (int step = 0; step < 4; ++step) {
+    if (step == 2) by_row.replace({{{second, whole}}});
+    const float gradient = float(kGradients[step]);
+    stays.mutable_grad() = float_tensor({gradient});
+    whole.mutable_grad() = float_tensor({gradient});
+    table.mutable_grad() = step < 2 ? float_tensor({gradient, 0}) : float_tensor({0, gradient});
+    (step < 2 ? first : second).mutable_grad() = float_tensor({gradient});
+    one.step(0.1);
+    by_row.step(0.1);
+    if (step == 1) {
+      EXPECT_FLOAT_EQ(first.item<float>(), table[0].item<float>());
+    }
+  }
+  EXPECT_FLOAT_EQ(whole.item<float>(), stays.item<float>());
+  EXPECT_FLOAT_EQ(second.item<float>(), table[1].item<float>());
+  EXPECT_NE(second.item<float>(), 1);
+}
+
 TEST(ParamGroup, FactorsMultiplyTheOptions) {
   expect_near(steps({.momentum = 0, .weight_decay = 0.5}, 2, 0), {0.9, 0.95, 0.55, 0.525});
   // 1 - 0.1 (0.5 + 0.25) and on
@@ -134,9 +160,12 @@ TEST(Schedule, FollowsItsClosedForm) {
 
   const OptimizerOptions quarter{.lr = 0.2, .schedule = "quarter_cosine"};
   EXPECT_DOUBLE_EQ(learning_rate(quarter, 0.5, 21), 0.2);
-  EXPECT_NEAR(learning_rate(quarter, 10.9, 21), 0.2 * std::cos(99 * std::numbers::pi / 400), 1e-15);
-  EXPECT_NEAR(learning_rate(quarter, 20, 21), 0.2 * std::cos(99 * std::numbers::pi / 200), 1e-15);
+  EXPECT_NEAR(learning_rate(quarter, 11.9, 21), 0.2 * std::cos(99 * std::numbers::pi / 400), 1e-15);
   EXPECT_DOUBLE_EQ(learning_rate(quarter, 0.5, 1), 0.2);
+  // As in CODA-Prompt's code: the first two epochs are at the full rate.
+  const double factors[] = {1, 1, 0.952, 0.813, 0.595, 0.321};
+  for (int epoch = 0; epoch < 6; ++epoch)
+    EXPECT_NEAR(learning_rate(quarter, epoch, 6) / 0.2, factors[epoch], 5e-4) << epoch;
 
   EXPECT_DOUBLE_EQ(learning_rate({.lr = 0.3, .schedule = "constant"}, 7.5, 8), 0.3);
 }
@@ -147,8 +176,39 @@ TEST(Schedule, WarmsUp) {
   EXPECT_DOUBLE_EQ(learning_rate(options, 1, 10), 0.5);
   EXPECT_DOUBLE_EQ(learning_rate(options, 3.5, 10), 1.75);
   EXPECT_DOUBLE_EQ(learning_rate(options, 4, 10), 2);
-  options.schedule = "cosine";
-  EXPECT_DOUBLE_EQ(learning_rate(options, 5, 10), 1);
+}
+
+// VPT's schedule: 2, then half way down after three of the six epochs that follow the warm-up.
+TEST(Schedule, CosineBeginsWhenTheWarmUpEnds) {
+  const OptimizerOptions options{.lr = 2, .schedule = "cosine", .warmup_epochs = 4};
+  EXPECT_DOUBLE_EQ(learning_rate(options, 2, 10), 1);
+  EXPECT_DOUBLE_EQ(learning_rate(options, 4, 10), 2);
+  EXPECT_NEAR(learning_rate(options, 6, 10), 1.5, 1e-12);  // 1 + cos(pi/3)
+  EXPECT_NEAR(learning_rate(options, 7.5, 10), 1, 1e-12);
+  EXPECT_NEAR(learning_rate(options, 8, 10), 0.5, 1e-12);
+}
+
+// CosineAnnealingLR takes every group from its own rate to the same eta_min: a group of 0.1 lr goes
+// from 0.04 to 0.1 here, while the options' rate falls from 0.4 to 0.1.
+TEST(Schedule, NoFactorOfAGroupMovesWhereTheCosineEnds) {
+  OptimizerOptions cosine{.lr = 0.4, .momentum = 0, .schedule = "cosine", .min_lr = 0.1};
+  const auto moved = [&](double epoch, double factor) {
+    Tensor p = at::zeros({1}).requires_grad_(true);
+    Optimizer optimizer(cosine, {{{p}, factor}});
+    p.mutable_grad() = at::ones({1});
+    optimizer.step(learning_rate(cosine, epoch, 4), unscaled_rate(cosine, epoch, 4));
+    return -p.item<double>();
+  };
+  EXPECT_NEAR(moved(0, 1), 0.4, 1e-7);
+  EXPECT_NEAR(moved(2, 1), 0.25, 1e-7);
+  EXPECT_NEAR(moved(0, 0.1), 0.04, 1e-7);
+  EXPECT_NEAR(moved(2, 0.1), 0.07, 1e-7);
+  EXPECT_NEAR(moved(4, 0.1), 0.1, 1e-7);
+  EXPECT_NEAR(moved(4, 1), 0.1, 1e-7);
+  cosine.warmup_epochs = 2;
+  EXPECT_NEAR(moved(1, 0.1), 0.02, 1e-7);
+  cosine.schedule = "constant";
+  EXPECT_NEAR(moved(3, 0.1), 0.04, 1e-7);
 }
 
 Tensor tensor_from(const Json& values, const Json& shape) {

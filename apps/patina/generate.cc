@@ -9,6 +9,7 @@
 #include "patina/base/error.h"
 #include "patina/models/catalog.h"
 #include "patina/models/generate.h"
+#include "patina/place.h"
 #include "patina/text/tokenizer.h"
 
 namespace patina::cli {
@@ -16,7 +17,7 @@ namespace patina::cli {
 namespace {
 
 struct Arguments {
-  std::string model, prompt;
+  std::string model, prompt, device = "auto";
   GenerateOptions options;
 };
 
@@ -34,7 +35,9 @@ void write(const std::string& text) {
 }
 
 void generate(Arguments& arguments) {
+  const Place place = place_of(arguments.device);
   const auto model = load_backbone({.name = arguments.model});
+  model->to(place);
   if (!model->text_input()) fail(ErrorKind::model, "{} does not generate text", model->about());
   const Tokenizer* tokenizer = model->tokenizer();
   if (!tokenizer)
@@ -69,6 +72,10 @@ void add_generate(Command& program) {
       .required();
   OptionFields fields(command);
   arguments->options.bind(fields);
+  command
+      .option("--device", arguments->device,
+              "Where to compute: cpu, cuda, cuda:1 or auto, the first GPU, otherwise the CPU")
+      .shows_default();
   command.action([arguments] { generate(*arguments); });
 }
 

@@ -740,7 +740,7 @@ struct Ranpac {
 /// what each option is.
 struct Fecam {
   static constexpr const char* kLearner = "fecam";
-  std::string adaptation = "adapter";
+  std::string adaptation = "none";
   struct Adapter {
     int64_t bottleneck = 64;
     double scale = 0.1;
@@ -752,7 +752,9 @@ struct Fecam {
   struct Ssf {
     double deviation = 0.02;
   } ssf;
-  double shrinkage = 100;
+  double shrinkage = 1;
+  double off_diagonal_shrinkage = 0;
+  std::string compat = "paper";
 
   operator Settings() const {
     return {
@@ -765,6 +767,8 @@ struct Fecam {
         {"prompt_tokens", prompt_tokens},
         {"ssf.deviation", ssf.deviation},
         {"shrinkage", shrinkage},
+        {"off_diagonal_shrinkage", off_diagonal_shrinkage},
+        {"compat", compat},
     };
   }
 };

@@ -7,7 +7,7 @@
 #include "patina/learners/registry.h"
 #include "patina/models/vision/mlp.h"
 #include "patina/session/rig.h"
-#include "tests/support/parity.h"
+#include "tests/support/fixture_images.h"
 #include "tests/support/shared.h"
 
 namespace patina {
@@ -20,26 +20,9 @@ const Reference& reference() {
   return file;
 }
 
-/// The fixture's images.
-class FixtureImages : public Source {
- public:
-  int64_t size() const override { return targets_.size(0); }
-  int64_t label(int64_t i) const override { return targets_[i].item<int64_t>(); }
-  std::string origin(int64_t i) const override { return fmt::format("classical[{}]", i); }
-  const std::vector<std::string>& classes() const override {
-    static const std::vector<std::string> names = {"a", "b", "c", "d", "e", "f"};
-    return names;
-  }
-  Image image(int64_t i) const override {
-    const Tensor pixels = images_[i].contiguous();
-    Image image(int(pixels.size(0)), int(pixels.size(1)));
-    std::copy_n(pixels.data_ptr<float>(), image.pixels.size(), image.pixels.begin());
-    return image;
-  }
-
- private:
-  Tensor images_ = reference()("images"), targets_ = reference()("targets");
-};
+std::unique_ptr<Source> images() {
+  return std::make_unique<FixtureImages>(reference()("images"), reference()("targets"), 6);
+}
 
 /// Three tasks of two classes, driven call by call; the weights that training begins with are the
 /// fixture's. A batch is a whole task.
@@ -131,8 +114,7 @@ struct Course {
 
   static constexpr const char* kNormalize = "inception";
   const TransformOptions kTransform{.size = 4, .normalize = kNormalize};
-  DataSplits data{"classical", std::make_unique<FixtureImages>(),
-                  std::make_unique<FixtureImages>()};
+  DataSplits data{"classical", images(), images()};
   Mlp network{MlpShape{.image_size = 4, .hidden = {8, 6}, .channels = 3}, kNormalize};
   Scenario scenario;
   Stream stream;

@@ -90,7 +90,7 @@ void Record::Machine::bind(RecordFields& f) {
 }
 
 void Record::Seeds::bind(RecordFields& f) {
-  f("seed", seed, Whole::any, "of everything random except the class order");
+  f("seed", seed, Whole::any, "of everything random that has no seed of its own");
   f("class_order_seed", class_order_seed, Whole::any, "-1: the data set's own order");
 }
 

@@ -14,7 +14,10 @@ void CheckpointOptions::bind(Fields& f) {
 
 void Recipe::bind(Fields& f) {
   folder_name(f, "name", name, "The run's name, and its folder under runs/; empty: the learner's.");
-  f("seed", seed, "Seed of everything random except the class order.", at_least(0));
+  f("seed", seed,
+    "Seed of everything random that has no seed of its own; `patina sweep --seeds` replaces it and "
+    "those.",
+    at_least(0));
   f.section("model", model, "The pre-trained backbone.");
   f.section("data", data, "The data set.");
   f.section("train_transform", train_transform, "From stored image to training input.");

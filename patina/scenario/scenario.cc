@@ -115,11 +115,13 @@ void ScenarioOptions::bind(Fields& f) {
     "Of the blurry scenarios, their M: how many of a hundred samples of the other classes spill "
     "into other stretches.",
     between(0, 100));
-  f("stream_seed", stream_seed, "Of scenarios of one pass: draws the order of the samples.",
+  f("stream_seed", stream_seed,
+    "Of scenarios of one pass: draws the order of the samples, and where the blurry ones divide.",
     at_least(0));
   f("compat", compat,
-    "Of the blurry scenarios: \"original\" drops classes and samples that do not divide evenly "
-    "and spills the first samples of the file instead of drawn ones, as the papers' code does.",
+    "Of the blurry scenarios: \"original\" drops classes and samples that do not divide evenly, "
+    "spills the first samples of the file instead of drawn ones, and fewer than M percent where a "
+    "stretch of si_blurry has too few, as the papers' code does.",
     {"", "original"});
 }
 

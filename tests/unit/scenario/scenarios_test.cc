@@ -139,8 +139,7 @@ TEST_P(Blurry, SpillsAsManySamplesAsItIsAskedTo) {
     const auto disjoint = int64_t(classes * n / 100);
     const int64_t blurry = (classes - disjoint) * per_class;
     EXPECT_GE(whole, disjoint);
-    // What is given up may come back to the stretch that gave it; random cuts may ask a stretch for
-    // more than it has.
+    // What is given up may come back to the stretch that gave it.
     EXPECT_LE(outside, int64_t(double(blurry) * m / 100));
     if (GetParam() == "i_blurry") {
       const double back = 1.0 / double(tasks);

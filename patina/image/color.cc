@@ -21,6 +21,7 @@ constexpr NamedNormalization kNormalizations[] = {
     {"mnist", {{0.1307f, 0.1307f, 0.1307f}, {0.3081f, 0.3081f, 0.3081f}}},
     {"clip", {{0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}}},
     {"unit", {{0, 0, 0}, {1, 1, 1}}},
+    {"cifar100", {{0.5071f, 0.4867f, 0.4408f}, {0.2675f, 0.2565f, 0.2761f}}},
 };
 
 // ITU-R 601-2 luma in 16-bit fixed point, as Pillow's "L".

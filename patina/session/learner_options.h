@@ -184,6 +184,25 @@ struct Foster {
   }
 };
 
+/// Balances the gradients of classes, and of old and fresh ones, in the head of a network that
+/// replays and repeats. `patina explain dgr` says what each option is.
+struct Dgr {
+  static constexpr const char* kLearner = "dgr";
+  int64_t memory = 2000;
+  int64_t memory_per_class = 0;
+  double distill = 0.7;
+  double temperature = 2;
+  double attenuation = 1;
+  std::string loss = "paper";
+
+  operator Settings() const {
+    return {
+        {"memory", memory},           {"memory_per_class", memory_per_class}, {"distill", distill},
+        {"temperature", temperature}, {"attenuation", attenuation},           {"loss", loss},
+    };
+  }
+};
+
 /// Adds a last block for every task to a network that is otherwise shared, and a head over the
 /// features of all. `patina explain memo` says what each option is.
 struct Memo {

@@ -56,6 +56,21 @@ TEST(RecipesThatShip, HaveEveryMethodForTheFieldsDataSets) {
     }
 }
 
+// Networks see what the authors' networks saw: published tables cannot be met otherwise.
+TEST(RecipesThatShip, FeedWhatTheAuthorsFeed) {
+  for (const std::string folder : {"cifar100", "imagenet_r", "cub200"})
+    for (const auto& path : recipes_in(folder)) {
+      const Recipe recipe = read_recipe(path, {});
+      const std::string learner = recipe.learner.name;
+      std::string feed = "unit";
+      if (learner == "dap" || learner == "esn" || learner == "vpt") feed = "imagenet";
+      if (learner.starts_with("slca") || learner == "coma" || learner == "cofima")
+        feed = folder == "cifar100" ? "cifar100" : "imagenet";
+      EXPECT_EQ(recipe.train_transform.normalize, feed) << path;
+      EXPECT_EQ(recipe.test_transform.normalize, feed) << path;
+    }
+}
+
 // The papers' values are both the learners' defaults and the recipes' for CIFAR-100.
 TEST(RecipesThatShip, ForCifar100SayWhatTheLearnersDefaultsAre) {
   for (const auto& path : recipes_in("cifar100")) {

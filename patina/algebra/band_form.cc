@@ -7,7 +7,7 @@ namespace patina {
 
 namespace {
 
-// Half the bandwidth: the narrowest for which products with that many columns run at full speed.
+// Half the bandwidth: the smallest number of columns for which matrix products run at full speed.
 constexpr int64_t kBlock = 128;
 
 // The last m rows of b, where m is the number of rows of v.

@@ -9,8 +9,8 @@ namespace patina::nn {
 
 namespace {
 
-// Mask [B|1,1,T|1,S] -> 0 where it is set, kHidden elsewhere: far below any score, yet finite, so
-// that a row that sees nothing stays finite (its result is not read).
+// Mask [B|1,1,T|1,S] -> 0 where it is set, kHidden elsewhere. kHidden is far below any score but
+// finite, so a row that attends to nothing stays finite (its result is not read).
 Tensor hide_others(const Tensor& seen) {
   return (seen.logical_not()).to(at::kFloat) * double(kernels::kHidden);
 }

@@ -61,7 +61,7 @@ Tensor minimum_of(const Tensor& p, const Tensor& c, const std::vector<int64_t>& 
   const auto inverse = Cholesky::of(part, 0);
   if (!inverse) fail_to_project();
   Tensor found = (*inverse)(wanted);
-  found = found + (*inverse)(wanted - part.mm(found));  // refines what rounding left
+  found = found + (*inverse)(wanted - part.mm(found));  // iterative refinement
   return at::zeros_like(c).index_copy_(0, at, found.squeeze(1));
 }
 

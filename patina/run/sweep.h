@@ -42,9 +42,9 @@ struct SweptRun {
 };
 
 /// Calls `run` for each run that is not complete, `jobs` at a time (in threads, if more than one).
-/// A run that fails with an Error does not stop the others, and is tried again by the next call;
-/// the same holds if its folder contains a run of another recipe, which is not changed. After an
-/// Error(stopped) no further run starts, and the error is rethrown.
+/// A run that fails with an Error does not stop the others, and the next call tries it again. A
+/// folder that contains a run of another recipe counts as such a failure and is not changed. After
+/// an Error(stopped) no further run starts, and the error is rethrown.
 std::vector<SweptRun> sweep(std::vector<PlannedRun> runs, int jobs,
                             const std::function<void(PlannedRun&)>& run);
 

@@ -138,7 +138,7 @@ class Call {
   WorkScope scope_;
 };
 
-// A network's file as bytes: written temporarily beside `path`.
+// A network's file as bytes. It is written to a temporary file beside `path` and read back.
 Tensor bytes_of(Backbone& backbone, const fs::path& path, bool bf16) {
   const fs::path beside = path.string() + ".weights.tmp";
   const Finally clean([&] {
@@ -272,7 +272,7 @@ void Session::State::learn(const std::shared_ptr<const Source>& source) {
          "this was learned with the classes of every domain apart, and goes on in a run only");
   if (source->size() == 0) fail(ErrorKind::data, "there are no samples to learn from");
 
-  // For each of the source's classes with samples, the session's number.
+  // Numbers the source's classes that have samples: known ones keep the session's number.
   std::set<int64_t> met;
   for (int64_t i = 0; i < source->size(); ++i) met.insert(source->label(i));
   std::vector<std::string> classes = before->classes, fresh_names;
@@ -354,7 +354,7 @@ void Session::forget(const std::string& name) {
   state.publish(std::move(next));
 }
 
-// Scores per class for each sample: [K] each, the best of a class's columns.
+// For each sample, the scores of all classes [K]: the highest one of each class's columns.
 std::vector<Tensor> Session::State::scores(const Model& model, const Source& source,
                                            int64_t task) const {
   const Call call(observer);

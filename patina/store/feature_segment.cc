@@ -27,7 +27,7 @@ std::span<const uint8_t> bytes_of(std::span<const T> items) {
 }  // namespace
 
 FeatureSegment FeatureSegment::open(const fs::path& path, const std::string& space, int64_t width) {
-  // Opening a pipe would wait for its writer.
+  // Opening a pipe would block until it has a writer.
   if (!fs::is_regular_file(path)) fail(ErrorKind::file, "{}: not a regular file", path.string());
   FeatureSegment segment(SafetensorsFile::open(path));
   const auto& metadata = segment.file_.metadata();

@@ -1,5 +1,5 @@
-// The table of text metrics. A score of single samples becomes one of a test set by its mean; a
-// sample with several references has the best score over them unless the metric says otherwise.
+// The table of text metrics. The value for a test set is the mean over samples. A sample with
+// several references has the best score over them, unless the metric says otherwise.
 #include "patina/eval/text/text_metrics.h"
 
 #include "patina/eval/named_rows.h"
@@ -14,7 +14,7 @@ namespace {
 
 using Samples = std::span<const TextSample>;
 
-/// The mean of score(sample); undefined without samples or when one is undefined.
+/// The mean of score(sample). Undefined if there are no samples, or if one score is undefined.
 template <class SampleScore>
 Score mean(Samples samples, SampleScore score) {
   if (samples.empty()) return std::nullopt;
@@ -51,7 +51,7 @@ Score rouge_f(std::string_view prediction, std::string_view reference) {
   return rouge(prediction, reference, stemming).f;
 }
 
-// TRACE leaves samples without a score out of the sum but not out of the divisor.
+// TRACE leaves samples without a score out of the sum, but counts them in the divisor.
 Score trace_rouge(std::string_view prediction, std::string_view reference) {
   return trace_rouge_l_f(prediction, reference).value_or(0);
 }

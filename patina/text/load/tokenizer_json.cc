@@ -45,7 +45,7 @@ std::shared_ptr<const Vocabulary> make_vocabulary(std::vector<NumberedToken> tok
   return std::make_shared<const Vocabulary>(std::move(tokens), numbered(added), node.place());
 }
 
-// The id of a special token by its spelling, where the file names one.
+// The id of a special token that the file names by its text; nullopt if it names none.
 std::optional<int64_t> named_id(const JsonNode& model, std::string_view key,
                                 const Vocabulary& vocabulary) {
   const auto node = model.find(key);
@@ -104,7 +104,8 @@ void read_bpe(const JsonNode& model, bool byte_level, TokenizerParts& parts, std
                                       model.place());
 }
 
-// The pieces as a SentencePiece model, which is then given text that is normalized and split.
+// Reads the pieces as a SentencePiece model. Normalizing and splitting are left to the steps around
+// it.
 void read_unigram(const JsonNode& model, TokenizerParts& parts) {
   model.allow_only({"type", "unk_id", "vocab", "byte_fallback"});
   PieceModel pieces{.kind = PieceModel::Kind::unigram,
@@ -140,9 +141,9 @@ std::string model_type(const JsonNode& model) {
   return model.text("type", guess);
 }
 
-// One side of a TemplateProcessing: the ids before, between and after its sequences.
+// One template of a TemplateProcessing: the ids before, between and after its sequences.
 struct Template {
-  std::vector<std::vector<int64_t>> around;  // one more than there are sequences
+  std::vector<std::vector<int64_t>> around;  // one list more than there are sequences
   std::vector<int64_t> types;                // of the sequences
 };
 

@@ -15,7 +15,7 @@ namespace patina {
 
 namespace {
 
-// One field of a message. Only one of `number` and `bytes` has a meaning, by the field's wire type.
+// One field of a message. The field's wire type decides whether `number` or `bytes` is set.
 struct Field {
   uint32_t id = 0;
   uint64_t number = 0;

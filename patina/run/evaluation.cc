@@ -14,6 +14,29 @@ Classifier scores_of(const Learner& learner) {
   return [&](const Question& asked) { return learner.scores(asked); };
 }
 
+// The first tensor of a learner's state that holds NaN or infinite values; nothing if none does.
+std::optional<std::string> ruined(Learner& learner) {
+  Archive archive;
+  learner.state(archive);
+  for (const auto& [name, tensor] : archive.tensors())
+    if (at::isFloatingType(tensor.scalar_type()) && !tensor.isfinite().all().item<bool>())
+      return name;
+  return {};
+}
+
+// A loss is looked at before its step, so weights that the last step ruined show in scores only,
+// and NaN would be ranked as a class like any other. `best` [B]: each sample's largest score.
+void require_finite(const Tensor& best, Learner& learner, const std::string& label) {
+  const Tensor finite = best.isfinite();
+  if (finite.all().item<bool>()) return;
+  const auto name = ruined(learner);
+  const double found = best.masked_select(~finite)[0].item<double>();
+  fail(ErrorKind::model, "{}: the scores became {}{}: {}", label, found,
+       name ? fmt::format("; the learner's {} is not finite", *name) : "",
+       learner.trainable().empty() ? "look for features that are not finite"
+                                   : "lower training.lr or set training.clip_norm");
+}
+
 }  // namespace
 
 Evaluation::Evaluation(const Scenario& scenario)
@@ -30,15 +53,17 @@ Tensor Evaluation::best_domain(const Tensor& scores) const {
   return scores.reshape({scores.size(0), -1, int64_t(scenario_.classes().size())}).amax(1);
 }
 
-void Evaluation::predict(const Classifier& classifier, Trainer& trainer, const Dataset& test,
-                         int task, const std::string& label, const Tensor& among,
+void Evaluation::predict(Learner& learner, const Classifier& classifier, Trainer& trainer,
+                         const Dataset& test, int task, const std::string& label,
+                         const Tensor& among,
                          const std::function<void(const Batch&, const Tensor&)>& best) const {
   trainer.each_batch(test, label, [&](const Batch& batch) {
     Question asked = batch;
     if (scenario_.grant().task_id_at_test) asked.task = at::full({batch.size()}, task, at::kLong);
     const Tensor scores = best_domain(on_host(classifier(asked))).index_select(1, among);
-    const Tensor places =
-        std::get<1>(at::topk(scores, std::min<int64_t>(5, scores.size(1)), -1));  // [B,5]
+    const auto [values, places] =
+        at::topk(scores, std::min<int64_t>(5, scores.size(1)), -1);  // [B,5]
+    require_finite(values.select(1, 0), learner, label);
     best(batch, among.index_select(0, places.flatten()).view_as(places));
   });
 }
@@ -58,7 +83,7 @@ void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
     const Classifier& classifier = met(learner, task, after) ? scores : by_name;
     if (!classifier) continue;
     const std::string when = after == 0 ? "before learning" : fmt::format("after task {}", after);
-    predict(classifier, trainer, test, task, fmt::format("{}: test {}", when, task + 1),
+    predict(learner, classifier, trainer, test, task, fmt::format("{}: test {}", when, task + 1),
             competing(task, after), [&](const Batch& batch, const Tensor& top) {
               predicted.back().index_copy_(0, batch.row, top.select(1, 0));
               in_top5.back().index_copy_(
@@ -83,7 +108,7 @@ void Evaluation::measure_now(Learner& learner, Trainer& trainer) {
     for (int64_t i = 0; i < test.size(); ++i)
       if (test.target(i) < met) of_met.push_back(i);
     if (of_met.empty()) continue;
-    predict(scores_of(learner), trainer, test.select(of_met), task,
+    predict(learner, scores_of(learner), trainer, test.select(of_met), task,
             fmt::format("after {} samples: test {}", point.samples, task + 1), at::arange(met),
             [&](const Batch& batch, const Tensor& top) {
               const auto targets = items_of(batch.target), found = items_of(top.select(1, 0));

@@ -15,7 +15,8 @@ class Evaluation {
   explicit Evaluation(const Scenario& scenario);
 
   /// Measures row `after`; row 0 once the first task was announced to the learner, before it
-  /// learned. Entries of tasks that the learner has no scores for stay undefined: see `met`.
+  /// learned. Entries of tasks that the learner has no scores for stay undefined: see `met`. Throws
+  /// Error(model) if scores are not finite.
   void measure(Learner& learner, Trainer& trainer, int after);
   /// Measures a point of a single-pass stream, on the classes seen so far.
   void measure_now(Learner& learner, Trainer& trainer);
@@ -36,8 +37,8 @@ class Evaluation {
 
  private:
   // The best classes in `among` (at most five, best first) for every test sample of a task.
-  void predict(const Classifier& classifier, Trainer& trainer, const Dataset& test, int task,
-               const std::string& label, const Tensor& among,
+  void predict(Learner& learner, const Classifier& classifier, Trainer& trainer,
+               const Dataset& test, int task, const std::string& label, const Tensor& among,
                const std::function<void(const Batch&, const Tensor&)>& best) const;
   Tensor best_domain(const Tensor& scores) const;
   bool met(const Learner& learner, int task, int after) const;

@@ -6,6 +6,7 @@
 #include "patina/config/recipe_file.h"
 #include "patina/ops.h"
 #include "patina/run/run.h"
+#include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/toy_course.h"
 #include "tests/support/toy_learning.h"
@@ -279,6 +280,56 @@ TEST(Evaluation, AsksALearnerThatKnowsNamesAboutTasksToCome) {
     EXPECT_EQ(metric("zero_shot_transfer").value(matrix),
               Score((*matrix.at(0, 1) + *matrix.at(0, 2)) / 2));
   }
+}
+
+// The last step of the last task is followed by no loss that would show what it did.
+TEST(Evaluation, StopsARunWhoseScoresAreNotFinite) {
+  for (const auto& [learner, scenario] :
+       {std::pair{"finetune", "class_incremental"}, std::pair{"er", "domain_incremental"}}) {
+    const fs::path where = scratch_folder(std::string("ruined-") + learner) / "run";
+    const std::string text = error_of(ErrorKind::model, [&] {
+      short_run(learner, scenario, where,
+                {"training.lr=1e30", "training.momentum=0", "training.batch_size=1000"});
+    });
+    EXPECT_TRUE(text.starts_with("after task 1: test 1: the scores became ")) << text;
+    EXPECT_TRUE(text.ends_with(": lower training.lr or set training.clip_norm")) << text;
+    EXPECT_FALSE(fs::exists(where / "model.patina"));
+  }
+}
+
+// A learner with a NaN among the scores of one class, which topk takes for the largest.
+class Ruined : public Learner {
+ public:
+  Tensor loss(const Batch&, const Step&) override { return {}; }
+  Tensor scores(const Question& asked) const override {
+    return at::zeros({asked.size(), weight.size(0)}) + weight;
+  }
+  std::vector<ParamGroup> trainable() override {
+    return trained ? std::vector<ParamGroup>{{.tensors = {weight}}} : std::vector<ParamGroup>();
+  }
+  void state(Archive& a) override {
+    if (trained) a("weight", weight);
+  }
+  Tensor weight = at::zeros({6});
+  bool trained = true;
+};
+
+TEST(Evaluation, NamesWhatIsNotFinite) {
+  ToyCourse toy("er", {}, "class_incremental");
+  Ruined learner;
+  learner.weight[4] = std::numeric_limits<double>::quiet_NaN();
+  const auto said = [&] {
+    Evaluation evaluation(toy.scenario);
+    for (int after = 0; after < 3; ++after) evaluation.measure(learner, toy.trainer, after);
+    return error_of(ErrorKind::model, [&] { evaluation.measure(learner, toy.trainer, 3); });
+  };
+  EXPECT_EQ(
+      said(),
+      "after task 3: test 1: the scores became nan; the learner's weight is not finite: lower "
+      "training.lr or set training.clip_norm");
+  learner.trained = false;
+  EXPECT_EQ(said(),
+            "after task 3: test 1: the scores became nan: look for features that are not finite");
 }
 
 TEST(Evaluation, EndsACurveByTheLastRow) {

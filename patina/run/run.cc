@@ -60,8 +60,6 @@ class Execution {
       state(archive);
     }
     costs_.loaded();
-    if (evaluation_->rows() == 0) evaluate(0);
-
     learn_stream();
     evaluation_->write_predictions(folder_.predictions());
     auto artefact = artefact_of_run(recipe_, *scenario_, *data_.train, backbone, model_hash_);
@@ -97,6 +95,11 @@ class Execution {
 
   void learn(const Task& task) {
     rig_->show(*task.train);
+    if (evaluation_->rows() == 0) {
+      trainer().begin(learner(), task, scenario_->grant());
+      costs_.trained();
+      evaluate(0);
+    }
     trainer().learn(learner(), task, scenario_->grant());
     costs_.trained();
     const bool once = !scenario_->grant().many_passes;

@@ -111,6 +111,8 @@ class FlyPrompt : public Learner {
     return scores;
   }
 
+  bool answers_untrained() const override { return true; }
+
   std::vector<ParamGroup> trainable() override {
     return {trainable_group(*experts_.back().prefix, experts_.back().head)};
   }

@@ -91,6 +91,8 @@ class Mvp : public Learner {
     return masked(head_(prompted(asked.input, chosen)), chosen);
   }
 
+  bool answers_untrained() const override { return true; }
+
   std::vector<ParamGroup> trainable() override {
     ParamGroup group = trainable_group(*general_, head_);
     group.tensors.insert(group.tensors.end(), {mask_, experts_, keys_});

@@ -25,7 +25,8 @@ void OptimizerOptions::bind(Fields& f) {
     at_least(0));
   f("schedule", schedule, "How the learning rate falls over a task's epochs.",
     {"cosine", "step", "quarter_cosine", "constant"});
-  f("min_lr", min_lr, "Where the cosine ends, whatever a group's factor.", at_least(0));
+  f("min_lr", min_lr,
+    "Learning rate at the end of the cosine; the factors of groups do not scale it.", at_least(0));
   f("milestones", milestones, "Epochs at which the step schedule multiplies the rate by gamma.",
     at_least(0));
   f("gamma", gamma, "Factor of the step schedule.", above(0));

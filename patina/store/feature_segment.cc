@@ -42,9 +42,10 @@ FeatureSegment FeatureSegment::open(const fs::path& path, const std::string& spa
   const int64_t rows = keys.shape.empty() ? 0 : keys.shape[0];
   if (keys.dtype != DType::i64 || keys.shape != std::vector<int64_t>{rows, 2} ||
       features.dtype != DType::f32 || features.shape != std::vector<int64_t>{rows, width})
-    fail(ErrorKind::format, "{}: not {} features a sample", path.string(), width);
+    fail(ErrorKind::format, "{}: the file does not have {} features per sample", path.string(),
+         width);
   if (!says("checksum", checksum(space, keys.data, features.data)))
-    fail(ErrorKind::format, "{}: its checksum does not fit", path.string());
+    fail(ErrorKind::format, "{}: the file is damaged: its checksum does not match", path.string());
   segment.keys_ = keys.data.data();
   segment.features_ = features.data.data();
   segment.rows_ = rows;

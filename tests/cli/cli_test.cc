@@ -195,7 +195,8 @@ TEST(Cli, a_second_run_computes_no_feature_and_no_cache_changes_nothing) {
   for (const auto& entry : fs::recursive_directory_iterator(folder / "cache/patina"))
     if (entry.is_regular_file()) fs::resize_file(entry.path(), entry.file_size() - 1);
   const Json again = run("again");
-  EXPECT_TRUE(has(read_text(folder / "err"), "kept features left out, to be computed again: "));
+  EXPECT_TRUE(
+      has(read_text(folder / "err"), "stored features cannot be used and are computed again: "));
   EXPECT_EQ(again["engine"]["cache"]["misses"], 36);
   for (const auto& [name, record] : {std::pair{"cold", cold}, {"warm", warm}, {"again", again}}) {
     EXPECT_EQ(record["matrix"], without["matrix"]) << name;

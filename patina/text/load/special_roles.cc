@@ -87,7 +87,7 @@ int64_t read_id(const std::string& digits, const JsonNode& node) {
   int64_t id = -1;
   const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), id);
   if (read.ec != std::errc() || read.ptr != digits.data() + digits.size() || id < 0)
-    node.refuse("{} is no id", shown(digits));
+    node.refuse("the key {} must be a token id, a whole number from 0", shown(digits));
   return id;
 }
 

@@ -212,7 +212,8 @@ TEST(FeatureStore, ADamagedFileIsSaidOnceDeletedAndComputedAgain) {
   EXPECT_FALSE(knows(store, kSpace, 1));
   const std::string said = heard.text();
   EXPECT_EQ(std::ranges::count(said, '\n'), 3) << said;
-  EXPECT_TRUE(contains(said, "kept features left out, to be computed again: " + file.string()));
+  EXPECT_TRUE(
+      contains(said, "stored features cannot be used and are computed again: " + file.string()));
   EXPECT_FALSE(fs::exists(file));
   add(store, kSpace, 1);
   store.flush();
@@ -227,7 +228,7 @@ TEST(FeatureStore, AFileOfAnotherWidthOrSpaceIsRefused) {
   }
   const fs::path file = files_in(folder)[0];
   EXPECT_TRUE(contains(error_of([&] { (void)FeatureSegment::open(file, kSpace, kWidth + 1); }),
-                       "not 9 features a sample"));
+                       "does not have 9 features per sample"));
   EXPECT_TRUE(contains(error_of([&] { (void)FeatureSegment::open(file, kOther, kWidth); }),
                        "not the features of this network"));
 }

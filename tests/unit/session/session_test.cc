@@ -248,7 +248,7 @@ TEST(Session, CarriesItsBackbone) {
   EXPECT_LT(fs::file_size(folder / "half.patina"), fs::file_size(folder / "whole.patina"));
   EXPECT_EQ(accuracy(Session::open(folder / "half.patina"), asked), accuracy(session, asked));
   const auto refused = error_of([&] { Session::open(folder / "bare.patina"); });
-  EXPECT_TRUE(contains(refused, "handed over in memory")) << refused;
+  EXPECT_TRUE(contains(refused, "passed in memory")) << refused;
 }
 
 }  // namespace

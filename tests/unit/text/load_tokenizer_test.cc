@@ -129,13 +129,13 @@ TEST(LoadPieces, DamagedModelsAreRefused) {
     return refusal({{"tokenizer.model", serialized(model)}});
   };
   EXPECT_EQ(of([](auto& m) { m.pieces[1].text = "b"; }),
-            "/tokenizer.model: piece 4 (\"b\") is there twice");
+            "/tokenizer.model: piece 4 (\"b\") occurs twice");
   EXPECT_EQ(of([](auto& m) { m.pieces[1].text = ""; }),
             "/tokenizer.model: piece 1 (\"\") is empty");
   EXPECT_EQ(of([](auto& m) { m.pieces[1].score = NAN; }),
-            "/tokenizer.model: piece 1 (\"▁a\") has a score that is no number");
+            "/tokenizer.model: piece 1 (\"▁a\") has a score that is not finite");
   EXPECT_EQ(of([](auto& m) { m.pieces[0].type = PieceType::normal; }),
-            "/tokenizer.model: 0 pieces stand for what is unknown, not one");
+            "/tokenizer.model: 0 pieces are of type unknown; exactly one is needed");
   EXPECT_EQ(of([](auto& m) { m.byte_fallback = true; }),
             "/tokenizer.model: 0 pieces are bytes, not 256");
   EXPECT_TRUE(contains(of([](auto& m) { m.charsmap = "abc"; }), "character map is damaged"));
@@ -178,7 +178,7 @@ TEST(LoadTokenizer, SaysWhatIsMissingOrWrong) {
       contains(refusal({}), ": no tokenizer there; a tokenizer is one of tokenizer.json, vo"));
   EXPECT_TRUE(contains(refusal({{"vocab.json", "{}"}}), "no tokenizer there"));
   EXPECT_EQ(refusal({{"vocab.txt", "[UNK]\na\na\n"}}),
-            "/vocab.txt: token \"a\" is there twice, with ids 1 and 2");
+            "/vocab.txt: token \"a\" occurs twice, with ids 1 and 2");
   EXPECT_EQ(refusal({{"vocab.txt", "[UNK]\n\na\n"}}),
             "/vocab.txt:2: the line is empty, not a token");
   EXPECT_EQ(refusal({{"vocab.txt", "[UNK]\n\xff\n"}}), "/vocab.txt: is not UTF-8 text");

@@ -216,8 +216,16 @@ SafetensorsFile SafetensorsFile::parse(std::span<const uint8_t> bytes, const std
 SafetensorsFile SafetensorsFile::open_file(const fs::path& path) {
   auto map = std::make_shared<MappedFile>(path);
   SafetensorsFile file = parse(map->bytes(), path.string());
-  file.maps_.push_back(std::move(map));
+  file.memory_.push_back(std::move(map));
   file.files_.push_back(path);
+  return file;
+}
+
+SafetensorsFile SafetensorsFile::of(std::map<std::string, StoredTensor> tensors,
+                                    std::shared_ptr<const void> memory) {
+  SafetensorsFile file;
+  file.tensors_ = std::move(tensors);
+  file.memory_.push_back(std::move(memory));
   return file;
 }
 

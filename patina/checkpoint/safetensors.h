@@ -67,11 +67,15 @@ class SafetensorsFile {
   /// weights).
   static SafetensorsFile parse(std::span<const uint8_t> bytes, const std::string& origin);
 
+  /// Tensors from elsewhere, such as a file of another format; `memory` owns their data.
+  static SafetensorsFile of(std::map<std::string, StoredTensor> tensors,
+                            std::shared_ptr<const void> memory);
+
  private:
   static SafetensorsFile open(const fs::path& path, bool complete);
   static SafetensorsFile open_file(const fs::path& path);
   static SafetensorsFile open_shards(const fs::path& index, bool complete);
-  std::vector<std::shared_ptr<MappedFile>> maps_;
+  std::vector<std::shared_ptr<const void>> memory_;  // what the tensors view
   std::vector<fs::path> files_;
   std::map<std::string, StoredTensor> tensors_;
   std::map<std::string, std::string> metadata_, absent_;

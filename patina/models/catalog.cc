@@ -3,9 +3,9 @@
 #include "patina/base/error.h"
 #include "patina/config/recipe_file.h"
 #include "patina/image/transform.h"
+#include "patina/models/gguf_model.h"
 #include "patina/models/vision/mlp.h"
 #include "patina/models/vision/resnet.h"
-#include "patina/text/tokenizer.h"
 
 extern "C" {
 extern const unsigned char patina_starter[];
@@ -169,7 +169,7 @@ std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOpti
 }  // namespace
 
 bool is_model(const std::string& name) {
-  if (name == "starter") return true;
+  if (name == "starter" || is_gguf(name)) return true;
   if (config_beside(name)) return true;
   const auto file = SafetensorsFile::open_what_is_there(name);
   return file.has(kVitMark) || file.has(kOpenAiClipMark);
@@ -185,6 +185,7 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
     if (info.name == options.name) known = &info;
   }
   Checkpoint checkpoint{.origin = known && !options.path.empty() ? options.path : options.name};
+  std::unique_ptr<Tokenizer> tokenizer;  // of the weights' own file
   ModelOptions resolved = options;
   if (known && resolved.normalize.empty()) resolved.normalize = known->normalize;
   if (options.name != "mlp" && (options.dropout > 0 || options.input_dropout > 0))
@@ -199,6 +200,10 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
   } else if (!known && !fs::exists(options.name)) {
     fail(ErrorKind::model, "{}: neither a file nor a known model{} (see `patina list models`)",
          options.name, did_you_mean(options.name, names));
+  } else if (is_gguf(checkpoint.origin)) {
+    const GgufFile file = GgufFile::open(checkpoint.origin);
+    checkpoint = gguf_checkpoint(file);
+    if (file.sets("tokenizer.ggml.model")) tokenizer = gguf_tokenizer(file);
   } else {
     checkpoint.weights = SafetensorsFile::open_what_is_there(checkpoint.origin);
     if (!known) checkpoint.config = config_beside(checkpoint.origin);
@@ -211,8 +216,10 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
     with_context(checkpoint.origin, [&] { normalization(resolved.normalize); });
 
   auto backbone = open_by_family(checkpoint, resolved);
-  if (const std::string folder = folder_of(checkpoint.origin).string();
-      backbone->text_input() && has_tokenizer(folder)) {
+  if (tokenizer) {
+    backbone->set_tokenizer(std::move(tokenizer));
+  } else if (const std::string folder = folder_of(checkpoint.origin).string();
+             backbone->text_input() && has_tokenizer(folder)) {
     const std::string family =
         checkpoint.config ? checkpoint.config->word("model_type", "") : "clip";
     backbone->set_tokenizer(load_tokenizer(folder, family));

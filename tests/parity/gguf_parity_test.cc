@@ -61,8 +61,8 @@ TEST(GgufTokenizer, GivesTheIdsOfItsFolder) {
 // The settings of a LLaMA, each as its key and value; no tensors but the words'.
 struct Settings {
   std::vector<std::pair<std::string, uint32_t>> numbers = {
-      {"llama.block_count", 1},          {"llama.embedding_length", 8},
-      {"llama.feed_forward_length", 8},  {"llama.attention.head_count", 2},
+      {"llama.block_count", 1},         {"llama.embedding_length", 8},
+      {"llama.feed_forward_length", 8}, {"llama.attention.head_count", 2},
       {"llama.context_length", 8},
   };
   std::string architecture = "llama", extra_tensor;

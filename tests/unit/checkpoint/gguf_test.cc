@@ -127,7 +127,8 @@ TEST(Gguf, SaysWhatIsWrong) {
                    .setting("a", 0)
                    .number(uint8_t(1))),
        "a is there twice"},
-      {refusal(GgufWriting().start(0, 1).setting("l", 9).number(uint32_t(0)).number(uint64_t(1000))),
+      {refusal(
+           GgufWriting().start(0, 1).setting("l", 9).number(uint32_t(0)).number(uint64_t(1000))),
        "1000 values"},
       {refusal(GgufWriting().start(0, 1).setting("general.alignment", 4).number(uint32_t(12))),
        "multiple of 8"},

@@ -19,8 +19,8 @@ Product<T> product_of(const Tiles<T>& tiles) {
   return {.tiles = tiles.memory.get(), .n = tiles.n, .k = tiles.k};
 }
 
-// Calls work(first, rows, hidden) for block after block of rows; `hidden` has room for their hidden
-// layer.
+// Calls work(first, rows, hidden) for block after block of rows, from several threads: what a call
+// changes must be its own. `hidden` has room for their hidden layer.
 template <class T, class Work>
 void some_rows(int64_t rows, int64_t hidden_width, const Work& work) {
   const int64_t blocks = (rows + kBlock - 1) / kBlock;
@@ -54,17 +54,18 @@ struct MlpBack : public Backward {
     inner.c_stride = dx.size(-1);
     outer.rounds = inner.rounds = std::is_same_v<T, bf16>;
     some_rows<T>(rows, wide, [&](int64_t row, int64_t count, T* hidden) {
-      outer.a = data<T>(g) + row * outer.a_stride;
-      outer.m = inner.m = count;
-      outer.c = hidden;
-      multiply(outer);
+      Product<T> to_hidden = outer, to_input = inner;
+      to_hidden.a = data<T>(g) + row * to_hidden.a_stride;
+      to_hidden.m = to_input.m = count;
+      to_hidden.c = hidden;
+      multiply(to_hidden);
       for (int64_t i = 0; i < count; ++i)
         instructions().rows<T>().activate_back(activation, width, hidden + i * wide,
                                                data<T>(before) + (row + i) * width,
                                                hidden + i * wide);
-      inner.a = hidden;
-      inner.c = data<T>(dx) + row * inner.c_stride;
-      multiply(inner);
+      to_input.a = hidden;
+      to_input.c = data<T>(dx) + row * to_input.c_stride;
+      multiply(to_input);
     });
     out[0] = dx;
     return out;
@@ -94,15 +95,16 @@ Tensor mlp_of(const Tensor& x, const FrozenLinear& first, const FrozenLinear& se
   inner.rounds = std::is_same_v<T, bf16>;
   outer.rounds = y.scalar_type() == at::kBFloat16;
   some_rows<T>(rows, inner.c_stride, [&](int64_t row, int64_t count, T* hidden) {
-    inner.a = data<T>(a) + row * inner.a_stride;
-    inner.m = outer.m = count;
-    inner.c = hidden;
-    if (graph) inner.before = data<T>(before) + row * width;
-    multiply(inner);
-    outer.a = hidden;
-    outer.c = static_cast<char*>(y.data_ptr()) + row * n * int64_t(y.element_size());
-    if (add.defined()) outer.add = data<float>(add) + row * n;
-    multiply(outer);
+    Product<T> to_hidden = inner, to_output = outer;
+    to_hidden.a = data<T>(a) + row * to_hidden.a_stride;
+    to_hidden.m = to_output.m = count;
+    to_hidden.c = hidden;
+    if (graph) to_hidden.before = data<T>(before) + row * width;
+    multiply(to_hidden);
+    to_output.a = hidden;
+    to_output.c = static_cast<char*>(y.data_ptr()) + row * n * int64_t(y.element_size());
+    if (add.defined()) to_output.add = data<float>(add) + row * n;
+    multiply(to_output);
   });
   count_linear(rows, x, first.weight);
   count_flops(2 * rows * second.weight.numel(), graph ? 2 * rows * second.weight.numel() : 0);

@@ -55,6 +55,33 @@ TEST_P(FusedKernel, MlpIsTwoLinearLayers) {
     }
 }
 
+// Blocks of rows go through the layers on several threads: none may read or write another's.
+TEST_P(FusedKernel, MlpOfSeveralThreadsIsThatOfOne) {
+  const int64_t rows = 4096, width = 64, hidden = 256;
+  const auto layer = [&](int64_t n, int64_t k) {
+    const Tensor weight = normal({n, k}) * (1 / std::sqrt(double(k)));
+    return FrozenLinear{weight,
+                        std::make_shared<const PackedWeight>(weight, normal({n}), GetParam())};
+  };
+  const FrozenLinear first = layer(hidden, width), second = layer(width, hidden);
+  const Tensor given = normal({rows, width}), gradients = normal({rows, width});
+  const auto run = [&](int threads) {
+    prepare_cpu(threads);
+    Tensor x = given.to(GetParam()).detach().requires_grad_();
+    const Tensor y = mlp(x, first, second, Activation::gelu, {.wide = true});
+    y.backward(gradients);
+    return std::pair{y.detach(), x.grad()};
+  };
+  const int before = tensor_threads();
+  const auto [y, dx] = run(1);
+  for (int i = 0; i < 20; ++i) {
+    const auto [other_y, other_dx] = run(4);
+    EXPECT_TRUE(at::equal(other_y, y)) << i;
+    EXPECT_TRUE(at::equal(other_dx, dx)) << i;
+  }
+  prepare_cpu(before);
+}
+
 TEST_P(FusedKernel, AttentionWithinOneTensorIsThatOfItsParts) {
   const Heads heads{.queries = 4, .keys = 2, .size = 24};
   const int64_t batch = 3, tokens = 37, width = (heads.queries + 2 * heads.keys) * heads.size;

@@ -279,7 +279,8 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
   } else if (known && options.path.empty()) {
     fail(ErrorKind::model, "{}: patina does not carry these weights: {}", known->name, known->how);
   } else if (!known && !fs::exists(options.name)) {
-    fail(ErrorKind::model, "{}: neither a file nor a known model{} (see `patina list models`)",
+    fail(ErrorKind::model,
+         "{}: neither a file, nor a folder, nor a known model{} (see `patina list models`)",
          options.name, did_you_mean(options.name, names));
   } else {
     checkpoint.weights = read_weights(checkpoint.origin);

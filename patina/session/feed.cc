@@ -50,7 +50,10 @@ std::unique_ptr<Feed> make_feed(const Backbone& backbone, const Source& source,
     feed->set_place(backbone.place());
     return feed;
   }
-  fail(ErrorKind::recipe, "the data are {}, but the model takes {} ({}): choose another of them",
+  fail(ErrorKind::recipe,
+       "the data are {}, but the model takes {} ({}): choose another model (model.name) or other "
+       "data "
+       "(data.name)",
        source.is_text() ? "texts" : "images", texts ? "texts" : "images", backbone.about());
 }
 

@@ -85,7 +85,7 @@ Task Stream::current() {
 }
 
 namespace {
-constexpr double kMostTasks = Record::kMostTasks;
+constexpr int kMostTasks = Record::kMostTasks;
 }
 
 void ScenarioOptions::bind(Fields& f) {
@@ -179,7 +179,13 @@ Scenario make_scenario(const ScenarioOptions& options, const DataSplits& data, b
   PATINA_REQUIRE(info != scenario_list().end(), "scenario {}", options.name);
   ScenarioInfo asked = *info;
   asked.grant.past_data = past_data;
-  return info->make(options, data, asked);
+  Scenario scenario = info->make(options, data, asked);
+  if (scenario.tasks() > kMostTasks)
+    fail(
+        ErrorKind::scenario,
+        "a stream of {} tasks; the record of a run has {} at most: raise scenario.classes_per_task",
+        scenario.tasks(), kMostTasks);
+  return scenario;
 }
 
 }  // namespace patina

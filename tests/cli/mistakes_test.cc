@@ -38,6 +38,7 @@ TEST(Cli, a_mistyped_command_or_path_gets_one_line) {
       {{{"rnu", "recipe.toml"}, "no command is called \"rnu\", did you mean \"run\"?"},
        {{"rnu", "--help"}, "no command is called \"rnu\""},
        {{"--threads", "1", "sweeep"}, "no command is called \"sweeep\", did you mean \"sweep\"?"},
+       {{"list"}, "list what? One of learners, models"},
        {{"features", "starter", "none.safetensors", "-o", "f.safetensors"}, "input has no rows"},
        {{"features", "starter", name, "-o", "f.safetensors"}, "File name too long"},
        {{"features", name, image, "-o", "f.safetensors"}, "File name too long"},

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <regex>
 
@@ -151,6 +152,49 @@ TEST(ReportHtml, DrawsTheAnytimeCurveOfStreamsThatComeOnce) {
   EXPECT_EQ(count_of(page, "data-chart=\"anytime\""), 1u);
   EXPECT_TRUE(contains(page, "<th scope=\"row\">simplecil</th><td>1,000</td><td>30.0</td>"));
   EXPECT_TRUE(contains(page, "<td>2,500</td><td>-</td>"));
+}
+
+// The numbers that the page's script draws.
+Json drawn(const std::string& html) {
+  const std::string open = "id=\"report-data\">";
+  const size_t from = html.find(open) + open.size();
+  return parse_json(html.substr(from, html.find("</script", from) - from), "the charts' data");
+}
+
+TEST(ReportHtml, AveragesTheSeedsOfARecipe) {
+  auto runs = three_runs();
+  runs.push_back(runs[2]);
+  runs[3].label = "ranpac seed_2";
+  runs[3].record.accuracy_after_task[4] = *runs[2].record.accuracy_after_task[4] + 0.02;
+  metric_in(runs[3], "last_accuracy") = *metric_of(runs[2], "last_accuracy") + 0.02;
+  runs[2].record.anytime = runs[3].record.anytime = {{.samples = 10, .accuracy = 0.4}};
+  runs[2].record.anytime.push_back({.samples = 20, .accuracy = 0.5});
+  runs[3].record.anytime[0].accuracy = 0.6;
+  runs[3].record.anytime.push_back({.samples = 25, .accuracy = 0.7});
+  runs[0].record.status = "interrupted";
+  const std::string html = report_html(runs), row = "<th scope=\"row\">cifar100-ranpac</th>";
+  EXPECT_TRUE(contains(html, row + "<td>2</td><td>93.2 ± 1.4</td>"));
+  EXPECT_EQ(count_of(html, "href=\"#run-"), 4u) << "a row for each run";
+
+  const Json data = drawn(html);
+  ASSERT_EQ(data["series"].size(), 3u);
+  const Json& ranpac = data["series"][1];
+  EXPECT_EQ(ranpac["label"], "cifar100-ranpac, 2 seeds");
+  const double last = *runs[2].record.accuracy_after_task[4];
+  EXPECT_NEAR(ranpac["accuracy"]["mean"][4].get<double>(), last + 0.01, 1e-12);
+  EXPECT_NEAR(ranpac["accuracy"]["deviation"][4].get<double>(), 0.01 * std::sqrt(2), 1e-12);
+  EXPECT_EQ(ranpac["accuracy"]["deviation"][3], 0);
+  EXPECT_EQ(ranpac["anytime"]["samples"], Json({10})) << "the curves part there";
+  EXPECT_NEAR(ranpac["anytime"]["mean"][0].get<double>(), 0.5, 1e-12);
+  EXPECT_EQ(data["series"][0]["label"], "cifar100-simplecil");
+  EXPECT_EQ(data["series"][0]["accuracy"]["deviation"][0], nullptr);
+  EXPECT_EQ(data["series"][2]["label"], "finetune") << "interrupted";
+  EXPECT_EQ(data["series_of_run"], Json({2, 0, 1, 1}));
+
+  EXPECT_FALSE(contains(report_html(three_runs()), "Over seeds"));
+  EXPECT_EQ(drawn(report_html(three_runs()))["series_of_run"], Json({0, 1, 2}));
+  const std::string text = report_text(runs);
+  EXPECT_TRUE(contains(text, "over seeds:\n") && contains(text, "93.2 ± 1.4")) << text;
 }
 
 TEST(ReportHtml, LoadsNothing) {

@@ -65,7 +65,10 @@ void generate(Arguments& arguments) {
 void add_generate(Command& program) {
   auto arguments = std::make_shared<Arguments>();
   const auto command = program.command("generate", "Continue a text with a language model");
-  command.option("model", arguments->model, "A model folder: GPT-2, LLaMA, Qwen2 or T5").required();
+  command
+      .option("model", arguments->model,
+              "A model folder (GPT-2, LLaMA, Qwen2 or T5) or a .gguf file (LLaMA, Qwen2)")
+      .required();
   command
       .option("prompt", arguments->prompt,
               "The text to continue or to answer; - reads it from standard input")

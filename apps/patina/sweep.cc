@@ -45,7 +45,9 @@ void show(const std::vector<SweptRun>& swept, const fs::path& out) {
                (out / "report.html").string());
   }
   if (!failures.empty())
-    fail(ErrorKind::state, "some runs failed; the same command tries them again:{}", failures);
+    fail(ErrorKind::state,
+         "some runs failed; when the cause is removed, the same command goes on with them:{}",
+         failures);
 }
 
 }  // namespace

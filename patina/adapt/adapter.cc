@@ -1,13 +1,14 @@
 #include "patina/adapt/adapter.h"
 
 #include "patina/adapt/layers.h"
+#include "patina/config/sizes.h"
 #include "patina/nn/dropout.h"
 #include "patina/ops.h"
 
 namespace patina::adapt {
 
 void AdapterOptions::bind(Fields& f) {
-  f("bottleneck", bottleneck, "Width between the two projections.", at_least(1));
+  f("bottleneck", bottleneck, "Width between the two projections.", sized(1));
   f("scale", scale, "Factor s on what an adapter adds.", above(0));
   f("placement", placement,
     "Beside the MLP (parallel), behind it (sequential), or beside attention (attention).",

@@ -1,13 +1,14 @@
 #include "patina/adapt/prefix.h"
 
 #include "patina/base/error.h"
+#include "patina/config/sizes.h"
 #include "patina/nn/layers.h"
 #include "patina/ops.h"
 
 namespace patina::adapt {
 
 void PrefixOptions::bind(Fields& f) {
-  f("length", length, "Keys, and as many values, a block.", at_least(1));
+  f("length", length, "Keys, and as many values, a block.", sized(1));
   f("layers", layers, "Blocks with a prefix, counted from 0.", at_least(0));
 }
 

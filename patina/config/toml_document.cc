@@ -241,11 +241,13 @@ void TomlDocument::lay_under(std::string_view text, std::string origin) {
 void TomlDocument::lay_over(const std::vector<std::string>& settings) {
   for (const auto& setting : settings) {
     origins.push_back("--set " + shortened(setting, 120));
+    values.emplace_back();
     const std::string& label = origins.back();
     const size_t equals = setting.find('=');
     if (equals == std::string::npos) fail(ErrorKind::usage, "{}: expected key=value", label);
     const std::string_view key = trimmed(std::string_view(setting).substr(0, equals));
     const std::string_view value = trimmed(std::string_view(setting).substr(equals + 1));
+    values.back() = value;
     const auto parts = split_key(key);
     if (!std::all_of(parts.begin(), parts.end(), is_bare_key))
       fail(ErrorKind::usage,

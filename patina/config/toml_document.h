@@ -63,9 +63,12 @@ struct TomlDocument {
   /// Which text a node of `root` came from, as an index into `origins`.
   size_t source(const toml::node& node) const;
   bool is_override(size_t source) const { return source >= files; }
+  /// An override's value as it was typed.
+  const std::string& typed(size_t source) const { return values[source - files]; }
 
   // As messages write them: the recipe, its base, that one's base; then "--set key=value".
   std::vector<std::string> origins;
+  std::vector<std::string> values;  // of the overrides, as typed
   size_t files = 1;
   toml::table root;
 };

@@ -31,19 +31,36 @@ Trainer::Trainer(TrainingOptions options, const Feed& train, const Feed& test, T
 
 Trainer::~Trainer() = default;
 
-void Trainer::learn(Learner& learner, const Task& task, const Grant& grant) {
+namespace {
+
+// Single-pass samples are only available batch by batch.
+Task without_samples(Task task, const Grant& grant) {
+  if (!grant.many_passes) task.train = nullptr;
+  return task;
+}
+
+}  // namespace
+
+void Trainer::begin(Learner& learner, const Task& task, const Grant& grant) {
+  if (in_task_) return;
   // Before the learner grows: the restored moments belong to the parameters at the time of the
-  // save. Inside a task of many passes nothing grows, and the epochs start it.
-  if (!restored_.empty() && !(grant.many_passes && in_task_)) start_optimizer(learner);
-  // Single-pass samples are only available batch by batch.
-  Task boundary = task;
-  if (!grant.many_passes) boundary.train = nullptr;
-  if (!std::exchange(in_task_, true) && grant.boundaries) learner.begin_task(boundary, *this);
-  if (grant.many_passes)
+  // save.
+  if (!restored_.empty()) start_optimizer(learner);
+  in_task_ = true;
+  if (grant.boundaries) learner.begin_task(without_samples(task, grant), *this);
+}
+
+void Trainer::learn(Learner& learner, const Task& task, const Grant& grant) {
+  begin(learner, task, grant);
+  if (grant.many_passes) {
     learner.fit(task, *this);
-  else
+  } else {
+    // A stretch that goes on may grow the learner; inside a task of many passes nothing grows, and
+    // the epochs start the optimizer.
+    if (!restored_.empty()) start_optimizer(learner);
     pass(learner, task, grant.boundaries);
-  if (grant.boundaries) learner.end_task(boundary, *this);
+  }
+  if (grant.boundaries) learner.end_task(without_samples(task, grant), *this);
   in_task_ = false;
 }
 

@@ -36,6 +36,8 @@ class Trainer {
   const TrainingOptions& options() const { return options_; }
   const Seeds& seeds() const { return seeds_; }
 
+  /// Announces a task to a learner, unless that was done; `learn` begins with it.
+  void begin(Learner& learner, const Task& task, const Grant& grant);
   /// Trains a learner on one task as the scenario allows, continuing from a restored state.
   void learn(Learner& learner, const Task& task, const Grant& grant);
   /// Whether a task has begun and not ended.

@@ -120,8 +120,8 @@ Tensor Pass::rotate(const Tensor& t) {
     cos_ = at::cat({angles.cos(), angles.cos()}, -1).unsqueeze(1);
     sin_ = at::cat({angles.sin(), angles.sin()}, -1).unsqueeze(1);
   }
-  const Tensor turned = at::cat({-t.slice(-1, half), t.slice(-1, 0, half)}, -1);
-  return (t * cos_ + turned * sin_).to(t.dtype());
+  const Tensor rotated = at::cat({-t.slice(-1, half), t.slice(-1, 0, half)}, -1);
+  return (t * cos_ + rotated * sin_).to(t.dtype());
 }
 
 KeyValues::Layer* Pass::cached(int layer) {

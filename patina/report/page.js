@@ -137,4 +137,16 @@ function draw() {
 
 draw();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-addEventListener("beforeprint", () => drawn.forEach((chart) => chart.resize()));
+
+// Paper shows everything: charts at its width, and what is folded on the screen.
+const kPaper = [700, 300];
+let folded = [];
+addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll("details:not([open])")];
+  folded.forEach((details) => (details.open = true));
+  drawn.forEach((chart) => chart.resize(...kPaper));
+});
+addEventListener("afterprint", () => {
+  folded.forEach((details) => (details.open = false));
+  drawn.forEach((chart) => chart.resize());
+});

@@ -75,13 +75,7 @@ Score metric_of(const RunRecord& run, const char* name) {
 }
 
 AccuracyMatrix accuracy_matrix(const RunRecord& run) {
-  AccuracyMatrix matrix(task_count(run));
-  for (const auto& task : run.record.tasks) matrix.samples.push_back(task.test_samples);
-  for (int row = 0; row <= matrix.tasks(); ++row) {
-    const auto& scores = run.record.matrix[size_t(row)];
-    for (size_t task = 0; task < scores.size(); ++task) matrix.set(row, int(task), scores[task]);
-  }
-  return matrix;
+  return accuracy_matrix(run.record);
 }
 
 }  // namespace patina

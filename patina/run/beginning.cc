@@ -133,7 +133,7 @@ std::string Beginning::difference(std::string_view what, const Split& now,
 
 std::optional<Json> finished_run(Recipe& recipe, const DataSplits& data, const RunFolder& folder,
                                  RunMode mode) {
-  const std::string text = to_toml(recipe);
+  const std::string text = folder.text_of(mode, to_toml(recipe));
   if (folder.continues(mode, text)) {
     Beginning beginning(folder.path.string(), text, data);
     folder.load()("beginning", beginning);

@@ -5,6 +5,7 @@
 #include "patina/base/error.h"
 #include "patina/base/json.h"
 #include "patina/base/work.h"
+#include "patina/config/recipe_file.h"
 
 namespace patina {
 
@@ -15,6 +16,18 @@ void RunFolder::tidy() const {
 
 bool RunFolder::used() const {
   return fs::exists(recipe()) || fs::exists(checkpoint()) || fs::exists(previous());
+}
+
+std::string RunFolder::text_of(RunMode mode, const std::string& recipe_text) const {
+  if (mode != RunMode::resume || !fs::exists(recipe())) return recipe_text;
+  const std::string before = read_text(recipe());
+  if (before == recipe_text) return before;
+  try {
+    Recipe today = read_recipe(recipe(), {});
+    return to_toml(today) == recipe_text ? before : recipe_text;
+  } catch (const Error&) {  // keys that no longer exist: another recipe
+    return recipe_text;
+  }
 }
 
 bool RunFolder::complete(const std::string& recipe_text) const {

@@ -94,7 +94,8 @@ std::vector<SweptRun> sweep(std::vector<PlannedRun> runs, int jobs,
     result = {.name = planned.name, .folder = planned.folder};
     if (stopped) return;
     try {
-      result.kept = RunFolder{planned.folder}.complete(to_toml(planned.recipe));
+      const RunFolder folder{planned.folder};
+      result.kept = folder.complete(folder.text_of(RunMode::resume, to_toml(planned.recipe)));
       if (result.kept) return;
       note(fmt::format("run {} of {}: {}", i + 1, runs.size(), planned.folder.string()));
       run(planned);

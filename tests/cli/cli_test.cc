@@ -162,6 +162,7 @@ TEST(Cli, takes_the_threads_that_openmp_is_told_of) {
   ::setenv("OMP_NUM_THREADS", "3", 1);
   EXPECT_EQ(threads("told", {}), 3);
   EXPECT_EQ(threads("asked", {"--threads", "1"}), 1);
+  EXPECT_EQ(threads("many", {"--threads", "4096"}), 4 * usable_cores());
   ::unsetenv("OMP_NUM_THREADS");
   EXPECT_EQ(threads("default", {}), usable_cores());
 }

@@ -74,6 +74,8 @@ class ICarl : public NetworkLearner {
     return cosine_scores(backbone().features(asked.input), means_);
   }
 
+  bool answers_untrained() const override { return options_.predict == "head"; }
+
   void state(Archive& a) override {
     NetworkLearner::state(a);
     a("memory", memory_);

@@ -232,7 +232,11 @@ void read_model(const JsonNode& model, bool byte_level, TokenizerParts& parts,
 std::unique_ptr<Tokenizer> parse_tokenizer_json(std::string_view text, std::string_view origin,
                                                 const TokenizerSettings& settings) {
   const SortedJson document = parse_sorted_json(text, origin);
-  const JsonNode root(document, std::string(origin));
+  return read_tokenizer_json(JsonNode(document, std::string(origin)), settings);
+}
+
+std::unique_ptr<Tokenizer> read_tokenizer_json(const JsonNode& root,
+                                               const TokenizerSettings& settings) {
   root.allow_only({"version", "truncation", "padding", "added_tokens", "normalizer",
                    "pre_tokenizer", "post_processor", "decoder", "model"});
   TokenizerParts parts;
@@ -252,7 +256,7 @@ std::unique_ptr<Tokenizer> parse_tokenizer_json(std::string_view text, std::stri
   if (post) read_post_processor(*post, frame);
   parts.frame = frame ? *frame : post ? Frame{} : family_frame(settings, parts.special);
   check_frame(parts.frame, root, *parts.vocabulary);
-  return assemble(std::move(parts), origin);
+  return assemble(std::move(parts), root.place());
 }
 
 }  // namespace patina

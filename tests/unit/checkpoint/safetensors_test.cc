@@ -89,6 +89,12 @@ TEST(Safetensors, RefusesBrokenFrames) {
 TEST(Safetensors, RecognisesOtherFiles) {
   EXPECT_NE(refusal(raw("PK\x03\x04 and a pickle inside")).find("PyTorch (zip) file; convert it"),
             std::string::npos);
+  EXPECT_NE(refusal(raw("PK\x03\x04 and then, from byte 30 on: cls.npy, data, PK"))
+                .find("NumPy archive (.npz)"),
+            std::string::npos);
+  EXPECT_NE(refusal(raw("GGUF\x03 and more")).find("this is a GGUF file"), std::string::npos);
+  EXPECT_NE(refusal(raw("\x89HDF\r\n\x1a\n and more")).find("this is an HDF5 file"),
+            std::string::npos);
   EXPECT_NE(refusal(raw("\x80\x02}q\x01(more than eight bytes")).find("PyTorch pickle; convert it"),
             std::string::npos);
   EXPECT_NE(refusal(raw("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"))

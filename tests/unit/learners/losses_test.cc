@@ -8,6 +8,7 @@
 #include "patina/nn/heads.h"
 #include "patina/ops.h"
 #include "tests/support/errors.h"
+#include "tests/support/heard.h"
 #include "tests/support/tensors.h"
 #include "tests/support/toy_course.h"
 
@@ -67,6 +68,37 @@ TEST_P(DerppAfter, RepeatsTheScoresBeforeTheFirstStep) {
   EXPECT_NEAR(world.toy.learner->loss(now, {}).item<double>(), expected, 1e-4 * expected);
 }
 INSTANTIATE_TEST_SUITE_P(Updates, DerppAfter, testing::Values(1, 3));
+
+// What is said at the first step of a network at a rate.
+std::string said_at(Backbone& network, double rate, const std::vector<std::string>& settings = {}) {
+  const DataSplits data = toy_data(2, 4, 1);
+  const auto options = ToyCourse::bound("derpp", settings);
+  const Scenario scenario =
+      make_scenario({.name = "class_incremental", .classes_per_task = 2}, data);
+  Rig rig(network, *data.train, *data.test,
+          {.row = find_learner("derpp"),
+           .learner = options.get(),
+           .training = kOneByOne,
+           .seeds = Seeds(5),
+           .grant = scenario.grant(),
+           .train_transform = {.size = 16, .normalize = "imagenet"},
+           .test_transform = {.size = 16, .normalize = "imagenet"},
+           .data_threads = 1});
+  Stream stream = scenario.stream();
+  const Task task = *stream.next();
+  rig.learner().begin_task(task, rig.trainer());
+  const Heard heard;
+  rig.learner().loss(*Loader(*task.train, rig.test_feed(), rig.pool(), 4).next(), {.rate = rate});
+  return heard.text();
+}
+
+TEST(Derpp, WarnsOfARateThatIsForSmallUntrainedNetworks) {
+  const auto vit = random_vit();
+  EXPECT_TRUE(contains(said_at(*vit, 0.03), "training.lr is 0.03: with replayed scores a"));
+  EXPECT_EQ(said_at(*vit, 0.003), "");
+  EXPECT_EQ(said_at(*vit, 0.03, {"alpha=0"}), "");
+  EXPECT_EQ(said_at(*toy_mlp(ToySource::kSide), 0.03), "");
+}
 
 // New samples compete among the classes of their batch, memory samples among all.
 TEST(ErAce, MasksNewSamplesOnly) {

@@ -19,7 +19,7 @@ TEST(RunRecord, MatrixAndProgressAreReadBack) {
   EXPECT_EQ(task_count(run), 5);
   EXPECT_EQ(tasks_learned(run), 5);
   EXPECT_FALSE(interrupted(run));
-  EXPECT_EQ(matrix.at(0, 4), Score(0.0));
+  EXPECT_FALSE(matrix.at(0, 4));
   EXPECT_EQ(matrix.at(1, 0), Score(.95));
   EXPECT_EQ(matrix.samples, std::vector<int64_t>(5, 2000));
 

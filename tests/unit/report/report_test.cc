@@ -200,8 +200,10 @@ TEST(ReportHtml, ShowsUndefinedAsADashAndInterruptedRuns) {
   run.record.parameters.stored_bytes_after_task.clear();
   const std::string html = report_html({run});
   EXPECT_TRUE(contains(html, "was interrupted after 2 of 5 tasks."));
-  EXPECT_EQ(count_of(html, " none\" style"), 15u);
+  EXPECT_EQ(count_of(html, " none\" style"), 15u + 5 + 4 + 3) << "rows 3 to 5, and tasks to come";
   EXPECT_TRUE(contains(html, "title=\"task 1 after task 5: -\">-</td>"));
+  EXPECT_TRUE(contains(html, "title=\"task 2 before learning: -\">-</td>"));
+  EXPECT_TRUE(contains(html, "title=\"task 3 after task 2: -\">-</td>"));
   EXPECT_FALSE(contains(html, "nan"));
 }
 

@@ -36,12 +36,13 @@ Json run_toy(Recipe recipe, const DataSplits& data, const fs::path& where,
 }
 
 /// Ends after its first task; true where it was stopped there.
-bool stop_early(Recipe recipe, const DataSplits& data, const fs::path& where) {
+bool stop_early(Recipe recipe, const DataSplits& data, const fs::path& where,
+                RunMode mode = RunMode::fresh) {
+  const auto should_stop = [&] { return fs::exists(where / "checkpoint.safetensors"); };
   return contains(error_of(ErrorKind::stopped,
                            [&] {
-                             run_toy(std::move(recipe), data, where, {.should_stop = [&] {
-                                       return fs::exists(where / "checkpoint.safetensors");
-                                     }});
+                             run_toy(std::move(recipe), data, where,
+                                     {.mode = mode, .should_stop = should_stop});
                            }),
                   "continues with --resume");
 }
@@ -115,6 +116,37 @@ TEST(Resume, ADeletedRecipeLetsNoOtherGoOn) {
   EXPECT_EQ(contents(where), before);
   EXPECT_EQ(run_toy(toy("simplecil"), data, where, {.mode = RunMode::resume})["status"],
             "complete");
+}
+
+TEST(Resume, AKeyThatIsNewHasItsDefaultInAnOlderRecipe) {
+  const fs::path where = scratch_folder("resume-older") / "run";
+  const DataSplits data = toy_data(kClasses, 6, 3);
+  const auto recipe = [](const std::vector<std::string>& more = {}) {
+    std::vector<std::string> settings = {"name=older", "data.name=mnist"};  // as a file has them
+    settings.insert(settings.end(), more.begin(), more.end());
+    return toy("simplecil", settings);
+  };
+  // As a patina would write it that did not have this key.
+  Recipe begun = recipe();
+  std::string older = to_toml(begun);
+  const auto at = older.find("image_cache_bytes");
+  ASSERT_NE(at, std::string::npos);
+  older.erase(at, older.find('\n', at) + 1 - at);
+  fs::create_directories(where);
+  write_text(where / "recipe.toml", older);
+  ASSERT_TRUE(stop_early(recipe(), data, where, RunMode::resume));
+  const auto changed = [&] {
+    run_toy(recipe({"engine.image_cache_bytes=5"}), data, where, {.mode = RunMode::resume});
+  };
+  EXPECT_TRUE(contains(error_of(ErrorKind::state, changed),
+                       where.string() + " was begun with another recipe"));
+  const Json record = run_toy(recipe(), data, where, {.mode = RunMode::resume});
+  EXPECT_EQ(record["status"], "complete");
+  EXPECT_EQ(record["recipe"], older);
+  EXPECT_EQ(read_text(where / "recipe.toml"), older);
+  const Heard heard;
+  run_toy(recipe(), data, where, {.mode = RunMode::resume});
+  EXPECT_EQ(heard.text(), where.string() + ": complete, nothing to do\n");
 }
 
 /// A toy whose samples can be given other names, labels and classes.

@@ -39,7 +39,8 @@ INSTANTIATE_TEST_SUITE_P(, ShippedRecipes,
                          testing::Values("cifar100_small", "cifar100", "imagenet_r", "cub200",
                                          "fashion_mnist", "clinc150", "permuted_mnist",
                                          "split_mnist", "split_mnist_told", "split_cifar100_small",
-                                         "digits", "digits_vit", "pacs", "omniglot", "si_blurry"));
+                                         "digits", "digits_vit", "pacs", "omniglot", "si_blurry",
+                                         "i_blurry_mnist", "online_mnist"));
 
 // The classical families are compared on small networks instead.
 bool is_classical(const LearnerRow& row) {

@@ -189,8 +189,8 @@ TEST(Resume, OtherDataAreRefusedAndTheRunIsLeftAsItIs) {
           ErrorKind::state,
           [&] { run_toy(toy("icarl"), changed(kAsItWas, 5), where, {.mode = RunMode::resume}); }),
       where.string() +
-          ": the data are not those the run began with: the training data have 30 samples, "
-          "the run began with 36; put them back, or start anew with another --out");
+          ": the data have changed since the run began: the training data have 30 samples, "
+          "the run began with 36; restore them, or start a new run with another --out");
   EXPECT_EQ(contents(where), before);
   EXPECT_EQ(run_toy(toy("icarl"), changed(kAsItWas), where, {.mode = RunMode::resume})["status"],
             "complete");
@@ -210,7 +210,7 @@ std::string said(const DataSplits& before, const DataSplits& now) {
   saved("beginning", began);
   Archive loaded = std::move(saved).reopened();
   const std::string text = error_of(ErrorKind::state, [&] { loaded("beginning", goes_on); });
-  const std::string head = "run: the data are not those the run began with: ";
+  const std::string head = "run: the data have changed since the run began: ";
   return text.empty() ? "" : text.substr(head.size(), text.find(';') - head.size());
 }
 
@@ -237,7 +237,7 @@ TEST(Beginning, NamesTheFirstDifference) {
   EXPECT_EQ(said(before, changed([](Renamed& train) { train.labels[8] = 5; })),
             "training sample 8, toy[8], has label 5, and had 2");
   EXPECT_EQ(said(before, changed([](Renamed& train) { train.marks[8] = 1234; })),
-            "training sample 8, toy[8], has another content");
+            "training sample 8, toy[8], has different content");
   DataSplits fewer = changed(kAsItWas);
   fewer.test = std::make_unique<Renamed>(kClasses, 2, 2);
   EXPECT_EQ(said(before, fewer), "the test data have 12 samples, the run began with 18");

@@ -393,7 +393,7 @@ TEST(Prefix, NamesABlockThatIsNotThere) {
   EXPECT_EQ(error_of([&] {
               Prefix({5, {0, 2}}, kTinyViT.block(), kDepth, random);
             }),
-            "prefix.layers: there is no block 2: the network's are 0 to 1");
+            "prefix.layers: the network has no block 2; its blocks are 0 to 1");
 }
 
 TEST(SamplePrompt, EqualsAPromptOfEachSamplesOwn) {

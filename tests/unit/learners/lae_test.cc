@@ -133,7 +133,7 @@ TEST(Lae, EveryAdaptationLearnsAndComesBack) {
 
 TEST(Lae, NamesBlocksThatAreNotThere) {
   EXPECT_PRED2(contains, error_of([] { ToyLearning("lae", "layers = [2, 7]"); }),
-               "learner.layers: none of them is a block: the network's are 0 to 1");
+               "learner.layers: the network has none of these blocks; its blocks are 0 to 1");
 }
 
 }  // namespace

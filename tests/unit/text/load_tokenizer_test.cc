@@ -231,8 +231,8 @@ TEST(LoadLlama2c, ReadsItsBinaryAndRefusesDamage) {
 
 TEST(LoadTokenizer, SaysWhatIsMissingOrWrong) {
   EXPECT_TRUE(
-      contains(refusal({}), ": no tokenizer there; a tokenizer is one of tokenizer.json, vo"));
-  EXPECT_TRUE(contains(refusal({{"vocab.json", "{}"}}), "no tokenizer there"));
+      contains(refusal({}), ": no tokenizer found; a tokenizer is one of tokenizer.json, vo"));
+  EXPECT_TRUE(contains(refusal({{"vocab.json", "{}"}}), "no tokenizer found"));
   EXPECT_EQ(refusal({{"vocab.txt", "[UNK]\na\na\n"}}),
             "/vocab.txt: token \"a\" occurs twice, with ids 1 and 2");
   EXPECT_EQ(refusal({{"vocab.txt", "[UNK]\n\na\n"}}),

@@ -78,8 +78,7 @@ std::string guess(std::span<const uint8_t> bytes) {
     return fmt::format("this is a PyTorch (zip) file{}", convert);
   }
   if (text.starts_with("GGUF"))
-    return "this is a GGUF file; patina reads the model's Hugging Face folder, from which it was "
-           "made";
+    return "this is a GGUF file; name it itself, not in a folder, where a model is asked for";
   if (text.starts_with("\x89HDF\r\n\x1a\n"))
     return "this is an HDF5 file (Keras); save the same weights with PyTorch and safetensors";
   if (text.size() > 1 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5)

@@ -11,9 +11,9 @@ void AdapterOptions::bind(Fields& f) {
   f("bottleneck", bottleneck, "Width between the two projections.", sized(1));
   f("scale", scale, "Factor s on what an adapter adds.", above(0));
   f("placement", placement,
-    "Beside the MLP (parallel), behind it (sequential), or beside attention (attention).",
+    "Parallel to the MLP (parallel), after it (sequential), or parallel to attention (attention).",
     {"parallel", "sequential", "attention"});
-  f("activation", activation, "Between the two projections.", {"relu", "gelu"});
+  f("activation", activation, "Activation between the two projections.", {"relu", "gelu"});
   f("dropout", dropout, "Part of the hidden units that a training step drops.",
     {.low = 0, .high = 1, .high_open = true});
 }

@@ -17,7 +17,7 @@ std::vector<std::string> folders_in(const fs::path& folder);
 /// Whether JPEG or PNG files lie in the folder itself.
 bool holds_images(const fs::path& folder);
 
-/// Images that are there and not read.
+/// Images that exist but are not read.
 struct UnreadImages {
   std::map<std::string, int64_t> formats;  // ".webp": how many files; formats that are not decoded
   int64_t nested = 0;                      // JPEG and PNG files in folders inside class folders

@@ -14,9 +14,9 @@ namespace patina {
 
 void TrainingOptions::bind(Fields& f) {
   f("epochs", epochs, "Passes over each task's samples.", at_least(1));
-  f("batch_size", batch_size, "Samples a step.", at_least(1));
+  f("batch_size", batch_size, "Samples per step.", at_least(1));
   f("updates_per_batch", updates_per_batch,
-    "Steps on every batch where samples come once; a schedule has no part there.", at_least(1));
+    "Steps on every batch of a single-pass stream, which uses no schedule.", at_least(1));
   optimizer.bind(f);
 }
 

@@ -81,12 +81,12 @@ void Beginning::state(Archive& a) {
   a("test", before.test_);
   if (before.recipe_ != recipe_)
     fail(ErrorKind::state,
-         "{} was begun with another recipe, and its recipe.toml no longer says which: change the "
-         "recipe back, or start anew with another --out",
+         "{} was begun with another recipe, which its recipe.toml no longer shows: change the "
+         "recipe back, or start a new run with another --out",
          folder_);
   if (const std::string what = difference(before); !what.empty())
     fail(ErrorKind::state,
-         "{}: the data are not those the run began with: {}; put them back, or start anew with "
+         "{}: the data have changed since the run began: {}; restore them, or start a new run with "
          "another --out",
          folder_, what);
 }
@@ -126,7 +126,7 @@ std::string Beginning::difference(std::string_view what, const Split& now,
     if (sample.domain != old.domain)
       return fmt::format("{} sample {}, {}, is of another domain", what, i, sample.name);
     if (sample.mark != old.mark)
-      return fmt::format("{} sample {}, {}, has another content", what, i, sample.name);
+      return fmt::format("{} sample {}, {}, has different content", what, i, sample.name);
   }
   return fmt::format("a {} sample's name or label differs", what);
 }

@@ -175,12 +175,14 @@ class Execution {
     std::string model = model_hash_;
     a("model", model);
     if (model != model_hash_)
-      fail(ErrorKind::state, "{}: the backbone's weights are not those the run began with",
+      fail(ErrorKind::state,
+           "{}: the backbone's weights have changed since the run began: restore them, or start a "
+           "new run with another --out",
            folder_.path.string());
     std::string began = engine_;
     a("engine", began);
     if (began != engine_)
-      warn(fmt::format("{}: began with the engine \"{}\", goes on with \"{}\"",
+      warn(fmt::format("{}: the run began with the engine \"{}\" and continues with \"{}\"",
                        folder_.path.string(), began, engine_));
     a("stream", *stream_);
     rig_->learner_state(a);

@@ -41,7 +41,7 @@ bool RunFolder::continues(RunMode mode, const std::string& recipe_text) const {
   if (!used()) return false;
   if (mode == RunMode::fresh)
     fail(ErrorKind::state,
-         "{} holds a run already: continue it with --resume, replace it with --overwrite, or "
+         "{} already contains a run: continue it with --resume, replace it with --overwrite, or "
          "choose another --out",
          path.string());
   if (mode == RunMode::overwrite) return false;
@@ -70,7 +70,7 @@ void RunFolder::compare(std::string_view before, std::string_view now) const {
   };
   fail(ErrorKind::state,
        "{} was begun with another recipe: line {} of its recipe.toml says `{}`, now it is `{}`; "
-       "change it back, or start anew with another --out",
+       "change it back, or start a new run with another --out",
        path.string(), line, rest(before), rest(now));
 }
 

@@ -78,7 +78,9 @@ std::vector<PlannedRun> planned(const SweepPlan& plan) {
     for (const int64_t seed : plan.seeds)
       add(fmt::format("seed_{}", seed), seeded(path, plan.overrides, seed));
     if (!names.insert(runs.back().name).second)
-      fail(ErrorKind::recipe, "{}: a recipe before it is called \"{}\", too: give it another name",
+      fail(ErrorKind::recipe,
+           "{}: another recipe of this sweep has the same name, \"{}\": set a different `name` "
+           "in one of them",
            path.string(), runs.back().name);
   }
   return runs;

@@ -138,7 +138,7 @@ TEST(Cli, runs_reports_and_repeats_itself) {
   const Result changed = call(folder, {"run", "recipe.toml", "--out", "one", "--resume"});
   EXPECT_EQ(changed.code, 2);
   EXPECT_TRUE(has(changed.err,
-                  "one: the data are not those the run began with: the training data have 23 "
+                  "one: the data have changed since the run began: the training data have 23 "
                   "samples, the run began with 24; "))
       << changed.err;
   const Result outside = call(folder, {"run", "recipe.toml", "--set", "name=a/../../evil"});

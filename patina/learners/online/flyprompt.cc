@@ -26,8 +26,8 @@ class FlyPrompt : public Learner {
     double penalty = 100;
     std::vector<double> averages = {0.9, 0.99};
     void bind(Fields& f) override {
-      f("length", length, "Keys, and as many values, of an expert in a block.", sized(1));
-      f("layers", layers, "Blocks with those, of those there are.", at_least(0));
+      f("length", length, "Number of keys, and of values, of each expert in a block.", sized(1));
+      f("layers", layers, "Blocks with experts; the network need not have all.", at_least(0));
       f("samples_per_expert", samples_per_expert,
         "Samples after which the next expert begins, where the stream does not tell its tasks.",
         at_least(1));

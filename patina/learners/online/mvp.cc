@@ -22,12 +22,14 @@ class Mvp : public Learner {
     bool spread = true;
     void bind(Fields& f) override {
       f("pool", pool, "Experts: the paper has as many as the stream has tasks.", sized(1));
-      f("general_length", general_length, "Keys, and as many values, shared by all in a block.",
+      f("general_length", general_length,
+        "Number of keys, and of values, that all samples share in a block.", sized(1));
+      f("general_layers", general_layers,
+        "Blocks with shared prefixes; the network need not have all.", at_least(0));
+      f("expert_length", expert_length, "Number of keys, and of values, of each expert in a block.",
         sized(1));
-      f("general_layers", general_layers, "Blocks with those, of those there are.", at_least(0));
-      f("expert_length", expert_length, "Keys, and as many values, of an expert in a block.",
-        sized(1));
-      f("expert_layers", expert_layers, "Blocks with those, of those there are.", at_least(0));
+      f("expert_layers", expert_layers, "Blocks with experts; the network need not have all.",
+        at_least(0));
       f("ignored", ignored,
         "Part of the loss that counts samples by how far their gradient is from the batch's (α); "
         "0: none.",

@@ -38,7 +38,8 @@ void DerPlusPlus::check_rate(const Step& step) const {
 Tensor DerPlusPlus::loss(const Batch& batch, const Step& step) {
   if (step.taken == 0) check_rate(step);
   const Tensor outputs = this->outputs(batch.input);
-  // A stretch updates several times on a batch: the scores to keep are those of the first.
+  // A single-pass stretch may take several steps on a batch: the scores of the first step are
+  // stored.
   if (step.samples || !met_.defined()) met_ = outputs.detach();
   Tensor loss = task_loss(outputs, batch.target);
   if (memory().size() == 0) return loss;

@@ -1,4 +1,4 @@
-// Stored tensors into modules: types, and one message for everything that does not fit.
+// Loading stored tensors into modules: types, and one message for everything that does not match.
 #include "patina/checkpoint/load.h"
 
 #include <gtest/gtest.h>
@@ -54,7 +54,7 @@ TEST(LoadTensors, NamesEverythingThatDoesNotFitAtOnce) {
             "  wrong shape: second.weight is [3, 4], the network needs [4, 3]\n"
             "  missing: second.bias [4]\n"
             "  unexpected: first.bais [3]");
-  EXPECT_EQ(pair.first.weight[0][0].item<float>(), 7);  // nothing is half loaded
+  EXPECT_EQ(pair.first.weight[0][0].item<float>(), 7);  // nothing is loaded in part
 }
 
 TEST(LoadTensors, RefusesValuesThatAreNotFinite) {

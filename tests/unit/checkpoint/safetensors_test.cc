@@ -1,4 +1,5 @@
-// One safetensors file: every refusal, the writer's bytes, and files that other programs wrote.
+// One safetensors file: everything that is refused, the writer's bytes, and files that other
+// programs wrote.
 #include "patina/checkpoint/safetensors.h"
 
 #include <gtest/gtest.h>
@@ -172,7 +173,7 @@ TEST(Safetensors, RefusesDataThatIsNotCoveredOnce) {
   EXPECT_EQ(refusal(two("[0,2]", "[3,5]"), 5), "f: 1 unused bytes before tensor \"b\"");
   EXPECT_EQ(refusal(two("[0,2]", "[2,4]"), 7), "f: 3 bytes after the last tensor");
   EXPECT_EQ(refusal("{}", 1), "f: 1 bytes after the last tensor");
-  // A tensor without elements may not stand inside another.
+  // A tensor without elements must not lie inside another.
   EXPECT_EQ(refusal(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)"
                     R"("b":{"dtype":"U8","shape":[0],"data_offsets":[1,1]}})",
                     2),

@@ -1,5 +1,4 @@
-// Opening data sets: small ones written here, the real ones where they are, and every way to be
-// wrong.
+// Opening data sets: small ones written here, the real ones if they are present, and every error.
 #include "patina/data/catalog.h"
 
 #include <set>
@@ -219,7 +218,7 @@ TEST(Folder, IsReadByManyThreads) {
   const auto source = open_data({.name = "folder", .path = root.string()}).train;
   std::vector<Fingerprint> alone;
   for (int64_t i = 0; i < source->size(); ++i) alone.push_back(source->fingerprint(i));
-  // A source of its own, so that nobody has read its files yet.
+  // A new source, whose files nobody has read yet.
   const auto shared = open_data({.name = "folder", .path = root.string()}).train;
   std::vector<std::vector<Fingerprint>> found(4);
   std::vector<std::thread> threads;

@@ -1,4 +1,4 @@
-// Texts in files: every way to write them, and every way to be wrong.
+// Texts in files: every way to write them, and every error.
 #include "patina/data/formats/table.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// The losses and predictions of replay, distillation and masks, against their papers' formulas on
-// scores of a small MLP.
+// The losses and predictions of replay, distillation and masks, compared with their papers'
+// formulas on the scores of a small MLP.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -23,7 +23,7 @@ double cross_entropy_of(const Tensor& scores, const Tensor& target, int64_t from
   return -log_p.gather(1, (target - from).unsqueeze(1)).mean().item<double>();
 }
 
-// Moves all weights a little, so that the network says other things than before.
+// Changes all weights a little, so that the scores differ from before.
 void stir(Learner& learner) {
   NoGrad no_grad;
   uint64_t seed = 0;
@@ -32,7 +32,7 @@ void stir(Learner& learner) {
       tensor.add_(random_tensor(tensor.sizes().vec(), ++seed, 0.1));
 }
 
-// A task of two classes has begun, and its samples; `one` of them is in the memory.
+// A task of two classes after begin_task, and its samples; `one` of them is in the memory.
 struct OneRemembered {
   OneRemembered(const std::string& name, std::vector<std::string> settings, int64_t updates = 1)
       : toy(name, with_memory(std::move(settings)), "online_hard",
@@ -52,7 +52,8 @@ struct OneRemembered {
   ToyCourse toy;
 };
 
-// CE(x, y) + α mean((f(x') - z')²) + β CE(x', y'), where z' is of before the sample's first step.
+// CE(x, y) + α mean((f(x') - z')²) + β CE(x', y'), where z' are the scores before the sample's
+// first step.
 class DerppAfter : public testing::TestWithParam<int64_t> {};
 TEST_P(DerppAfter, RepeatsTheScoresBeforeTheFirstStep) {
   OneRemembered world("derpp", {"alpha=0.3", "beta=0.5"}, GetParam());
@@ -69,7 +70,7 @@ TEST_P(DerppAfter, RepeatsTheScoresBeforeTheFirstStep) {
 }
 INSTANTIATE_TEST_SUITE_P(Updates, DerppAfter, testing::Values(1, 3));
 
-// What is said at the first step of a network at a rate.
+// The warning at the first step of a network with a learning rate.
 std::string said_at(Backbone& network, double rate, const std::vector<std::string>& settings = {}) {
   const DataSplits data = toy_data(2, 4, 1);
   const auto options = ToyCourse::bound("derpp", settings);

@@ -1,4 +1,4 @@
-// Model folders: what a user's broken one is told, and that families are found by their files.
+// Model folders: the errors for broken ones, and that families are recognised by their files.
 #include <gtest/gtest.h>
 
 #include <fstream>

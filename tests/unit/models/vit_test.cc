@@ -1,5 +1,5 @@
-// The ViT and its files: every variant comes back as it was saved, and a file that is not one of
-// them is refused with a sentence.
+// The ViT and its files: every variant is restored as it was saved, and a file of another network
+// is refused with a sentence.
 #include "patina/models/vision/vit.h"
 
 #include <gtest/gtest.h>
@@ -157,7 +157,7 @@ TEST(LoadBackbone, TakesHeadsAndNormalisationFromTimmsConfig) {
   EXPECT_EQ(load_backbone({.name = folder.string(), .normalize = "clip"})->image_input()->normalize,
             "clip");
   EXPECT_EQ(heard.text(), "");
-  // As older versions of timm wrote it, with arguments.
+  // In the form of older versions of timm, with arguments.
   write_text(folder / "config.json", R"({"architecture": "vit_huge_patch14_224",
       "model_args": {"num_heads": 10}, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]})");
   const auto older = load_backbone({.name = folder.string()});
@@ -236,7 +236,7 @@ TEST(LoadBackbone, SaysWhatToDo) {
 
 using Tensors = std::map<std::string, Tensor>;
 
-// What reading a file with these changes to a ViT's tensors says.
+// The error of reading a file with these changes to a ViT's tensors.
 std::string message(const std::function<void(Tensors&)>& change) {
   const auto path = scratch_folder("vit_hostile") / "vit.safetensors";
   Tensors tensors;

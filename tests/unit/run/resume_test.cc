@@ -1,5 +1,5 @@
-// Going on with a run: what must be as it was, what a complete run leaves alone, and that a record
-// does not tell how often its run was stopped.
+// Resuming a run: what must be unchanged, what a complete run leaves alone, and that a record does
+// not show how often its run was stopped.
 #include <gtest/gtest.h>
 
 #include "patina/base/json.h"
@@ -35,7 +35,7 @@ Json run_toy(Recipe recipe, const DataSplits& data, const fs::path& where,
   return run(recipe, data, *toy_network(recipe.learner.name, kClasses), where, control);
 }
 
-/// Ends after its first task; true where it was stopped there.
+/// Ends after the run's first task; true if it was stopped there.
 bool stop_early(Recipe recipe, const DataSplits& data, const fs::path& where,
                 RunMode mode = RunMode::fresh) {
   const auto should_stop = [&] { return fs::exists(where / "checkpoint.safetensors"); };
@@ -90,7 +90,7 @@ TEST(Resume, ARunWhoseArtefactIsMissingIsNotComplete) {
   const fs::path where = scratch_folder("resume-interrupted") / "run";
   const DataSplits data = toy_data(kClasses, 6, 3);
   const Json whole = run_toy(toy("simplecil"), data, where);
-  // As it stands when a run is killed between its last checkpoint and its end.
+  // A run folder as it is when the run is killed between its last checkpoint and its end.
   Json record = whole;
   record["status"] = "interrupted";
   write_text(where / "record.json", record.dump());
@@ -126,7 +126,7 @@ TEST(Resume, AKeyThatIsNewHasItsDefaultInAnOlderRecipe) {
     settings.insert(settings.end(), more.begin(), more.end());
     return toy("simplecil", settings);
   };
-  // As a patina would write it that did not have this key.
+  // As a version of patina without this key would write it.
   Recipe begun = recipe();
   std::string older = to_toml(begun);
   const auto at = older.find("image_cache_bytes");
@@ -149,7 +149,7 @@ TEST(Resume, AKeyThatIsNewHasItsDefaultInAnOlderRecipe) {
   EXPECT_EQ(heard.text(), where.string() + ": complete, nothing to do\n");
 }
 
-/// A toy whose samples can be given other names, labels and classes.
+/// A toy source whose samples can get other names, labels and classes.
 class Renamed : public ToySource {
  public:
   using ToySource::ToySource;
@@ -171,7 +171,7 @@ class Renamed : public ToySource {
   std::vector<std::string> class_names;
 };
 
-/// Toy data, of which `change` changes the training split.
+/// Toy data with a training split that `change` has changed.
 template <class Change>
 DataSplits changed(const Change& change, int64_t per_class = 6) {
   auto train = std::make_unique<Renamed>(kClasses, per_class, 1);
@@ -189,12 +189,12 @@ TEST(Resume, OtherDataAreRefusedAndTheRunIsLeftAsItIs) {
           ErrorKind::state,
           [&] { run_toy(toy("icarl"), changed(kAsItWas, 5), where, {.mode = RunMode::resume}); }),
       where.string() +
-          ": the data are not those the run began with: the training data have 30 samples, "
-          "the run began with 36; put them back, or start anew with another --out");
+          ": the data have changed since the run began: the training data have 30 samples, "
+          "the run began with 36; restore them, or start a new run with another --out");
   EXPECT_EQ(contents(where), before);
   EXPECT_EQ(run_toy(toy("icarl"), changed(kAsItWas), where, {.mode = RunMode::resume})["status"],
             "complete");
-  // A complete run says so of its own data only.
+  // A complete run is reported as complete only with its own data.
   EXPECT_TRUE(contains(error_of(ErrorKind::state,
                                 [&] {
                                   run_toy(toy("icarl"), changed(kAsItWas, 7), where,
@@ -203,14 +203,14 @@ TEST(Resume, OtherDataAreRefusedAndTheRunIsLeftAsItIs) {
                        "have 42 samples, the run began with 36"));
 }
 
-/// What going on with `now` says where the run began with `before`.
+/// The error of resuming with `now` a run that began with `before`.
 std::string said(const DataSplits& before, const DataSplits& now) {
   Archive saved;
   Beginning began("run", "seed = 1", before), goes_on("run", "seed = 1", now);
   saved("beginning", began);
   Archive loaded = std::move(saved).reopened();
   const std::string text = error_of(ErrorKind::state, [&] { loaded("beginning", goes_on); });
-  const std::string head = "run: the data are not those the run began with: ";
+  const std::string head = "run: the data have changed since the run began: ";
   return text.empty() ? "" : text.substr(head.size(), text.find(';') - head.size());
 }
 
@@ -237,7 +237,7 @@ TEST(Beginning, NamesTheFirstDifference) {
   EXPECT_EQ(said(before, changed([](Renamed& train) { train.labels[8] = 5; })),
             "training sample 8, toy[8], has label 5, and had 2");
   EXPECT_EQ(said(before, changed([](Renamed& train) { train.marks[8] = 1234; })),
-            "training sample 8, toy[8], has another content");
+            "training sample 8, toy[8], has different content");
   DataSplits fewer = changed(kAsItWas);
   fewer.test = std::make_unique<Renamed>(kClasses, 2, 2);
   EXPECT_EQ(said(before, fewer), "the test data have 12 samples, the run began with 18");

@@ -1,5 +1,5 @@
-// The recipes that come with patina: they read, and every data set that methods are compared on has
-// one for every method.
+// The recipes that come with patina: all can be read, and every data set that methods are compared
+// on has one for every method.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -57,7 +57,8 @@ TEST(RecipesThatShip, HaveEveryMethodForTheFieldsDataSets) {
     }
 }
 
-// Networks see what the authors' networks saw: published tables cannot be met otherwise.
+// Networks get the inputs that the authors' networks got: otherwise published tables cannot be
+// reproduced.
 TEST(RecipesThatShip, FeedWhatTheAuthorsFeed) {
   for (const std::string folder : {"cifar100", "imagenet_r", "cub200"})
     for (const auto& path : recipes_in(folder)) {

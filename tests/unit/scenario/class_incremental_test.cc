@@ -1,4 +1,5 @@
-// Class-incremental streams: who is in which task, under which number, and what may be asked for.
+// Class-incremental streams: which classes are in which task, their numbers, and the errors of
+// options.
 #include "patina/data/sample_access.h"
 #include "patina/scenario/scenario.h"
 

@@ -46,6 +46,13 @@ std::string escape(std::string_view text) {
   return safe;
 }
 
+std::string badges(const RunRecord& run) {
+  std::string all;
+  if (interrupted(run)) all += " <span class=\"badge\">interrupted</span>";
+  if (run.record.is_validation()) all += " <span class=\"badge\">validation</span>";
+  return all;
+}
+
 std::string cell(std::string_view html, std::string_view classes) {
   return classes.empty() ? fmt::format("<td>{}</td>", html)
                          : fmt::format("<td class=\"{}\">{}</td>", classes, html);
@@ -169,9 +176,7 @@ std::string comparison(const std::vector<RunRecord>& runs) {
     rows += fmt::format(
         "<tr><th scope=\"row\"><a href=\"#run-{0}\"><span class=\"swatch\" data-run=\"{0}\"></span>"
         "{1}</a>{2}<small>{3}</small></th>",
-        i, escape(runs[i].label),
-        interrupted(runs[i]) ? " <span class=\"badge\">interrupted</span>" : "",
-        escape(runs[i].record.learner.family));
+        i, escape(runs[i].label), page::badges(runs[i]), escape(runs[i].record.learner.family));
     for (const auto& value : table[i]) {
       marked |= value.best;
       rows += value.best ? cell(fmt::format("<strong>{}</strong><span role=\"img\" class=\"mark\" "
@@ -232,7 +237,9 @@ std::string anytime_figure(const std::vector<RunRecord>& runs) {
                           cell(format_count(point.samples)), cell(percent(point.accuracy)));
   if (rows.empty()) return "";
   return figure("anytime", "Accuracy while the stream flows",
-                "Over the test samples of all classes met so far, in percent, by the samples seen.",
+                fmt::format("Over the {} samples of all classes met so far, in percent, by the "
+                            "samples seen.",
+                            evaluated_split(runs)),
                 folded_numbers("<th scope=\"col\">Learner</th><th scope=\"col\">Samples</th>"
                                "<th scope=\"col\">Accuracy</th>",
                                rows));
@@ -274,9 +281,10 @@ std::string report_html(const std::vector<RunRecord>& runs) {
   html +=
       "<noscript><p class=\"about\">The charts need JavaScript; every number is in the tables."
       "</p></noscript>\n";
-  html +=
-      figure("accuracy", "Accuracy after each task",
-             "Over the test samples of all classes seen so far, in percent.", accuracy_table(runs));
+  html += figure("accuracy", "Accuracy after each task",
+                 fmt::format("Over the {} samples of all classes seen so far, in percent.",
+                             evaluated_split(runs)),
+                 accuracy_table(runs));
   html += anytime_figure(runs);
   html += "<div class=\"pair\">";
   html += figure("forgetting", "Forgetting of each task",

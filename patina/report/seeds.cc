@@ -32,7 +32,11 @@ std::vector<Group> groups(const std::vector<RunRecord>& runs) {
   for (const auto& run : runs) {
     if (interrupted(run)) continue;
     const std::string& name = run.record.name;
-    auto group = std::ranges::find(groups, name, &Group::name);
+    const auto fits = [&](const Group& group) {
+      return group.name == name &&
+             group.runs[0]->record.is_validation() == run.record.is_validation();
+    };
+    auto group = std::ranges::find_if(groups, fits);
     if (group == groups.end()) group = groups.insert(group, {name, {}});
     group->runs.push_back(&run);
   }
@@ -44,14 +48,13 @@ Json to_json(const std::optional<Spread>& spread) {
   return {{"runs", spread->runs}, {"mean", spread->mean}, {"deviation", spread->deviation}};
 }
 
-// "86.4" of one run, "86.4 ± 0.3" of several.
-std::string text(const std::optional<Spread>& spread) {
+}  // namespace
+
+std::string percent_text(const std::optional<Spread>& spread) {
   if (!spread) return "-";
   return spread->runs == 1 ? percent(spread->mean)
                            : percent(spread->mean) + " ± " + percent(spread->deviation);
 }
-
-}  // namespace
 
 std::optional<Spread> spread(const std::vector<Score>& scores) {
   Spread spread;
@@ -73,6 +76,7 @@ Json summary(const std::vector<RunRecord>& runs) {
     Json entry = {{"name", group.name},
                   {"learner", first.learner.name},
                   {"family", first.learner.family},
+                  {"evaluated_on", first.is_validation() ? "validation" : "test"},
                   {"seconds", to_json(group.seconds())},
                   {"metrics", Json::object()}};
     for (const auto& [metric, value] : first.metrics)
@@ -86,12 +90,15 @@ Json summary(const std::vector<RunRecord>& runs) {
 std::string summary_text(const std::vector<RunRecord>& runs) {
   std::vector<std::vector<std::string>> rows = {
       {"recipe", "runs", "last acc %", "avg inc acc %", "forgetting", "time a run"}};
-  for (const auto& group : groups(runs))
-    rows.push_back({printable(group.name), std::to_string(group.runs.size()),
-                    text(spread(group.scores("last_accuracy"))),
-                    text(spread(group.scores("average_incremental_accuracy"))),
-                    text(spread(group.scores("forgetting"))),
+  for (const auto& group : groups(runs)) {
+    const bool validation = group.runs[0]->record.is_validation();
+    rows.push_back({printable(group.name) + (validation ? " (validation)" : ""),
+                    std::to_string(group.runs.size()),
+                    percent_text(spread(group.scores("last_accuracy"))),
+                    percent_text(spread(group.scores("average_incremental_accuracy"))),
+                    percent_text(spread(group.scores("forgetting"))),
                     format_seconds(group.seconds().value_or(Spread{}).mean)});
+  }
   return table(rows);
 }
 

@@ -1,6 +1,7 @@
 // Runs of one recipe with several seeds, as mean and deviation.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,9 @@ struct Spread {
   double mean = 0;
   double deviation = 0;  // divided by n-1; 0 for one run
 };
+
+/// "86.4" of one run, "86.4 ± 0.3" of several; "-" for nothing. In percent.
+std::string percent_text(const std::optional<Spread>& spread);
 
 /// Of the defined ones; nothing where there are none.
 std::optional<Spread> spread(const std::vector<Score>& scores);

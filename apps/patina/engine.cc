@@ -14,7 +14,7 @@
 #include "apps/patina/answers.h"
 #include "apps/patina/blas.h"
 #include "apps/patina/commands.h"
-#include "apps/patina/option_structs.h"
+#include "apps/patina/options/option_structs.h"
 #include "patina/base/console.h"
 #include "patina/base/error.h"
 #include "patina/base/file.h"
@@ -75,8 +75,8 @@ struct Program {
       prepare_cpu(threads);
     });
     for (const auto add :
-         {add_run, add_sweep, add_report, add_learn, add_predict, add_eval, add_forget, add_list,
-          add_features, add_generate, add_inspect, add_pretrain, add_bench})
+         {add_run, add_sweep, add_tune, add_report, add_learn, add_predict, add_eval, add_forget,
+          add_list, add_features, add_generate, add_inspect, add_pretrain, add_bench})
       add(program);
   }
 };

@@ -18,6 +18,7 @@
 
 #include "patina/base/error.h"
 #include "patina/base/file.h"
+#include "patina/config/override.h"
 #include "patina/config/toml_document.h"
 #include "patina/config/toml_text.h"
 
@@ -341,6 +342,13 @@ RecipeFile RecipeFile::parse(std::string_view text, std::string_view origin,
     fail(ErrorKind::recipe, "{}: only a recipe that is a file can have a base", base->place);
   document.lay_over(overrides);
   return RecipeFile(std::make_unique<State>(std::move(document)));
+}
+
+Override split_override(const std::string& text) {
+  auto split = TomlDocument::split(text);
+  const std::string key = std::move(split.key.back());
+  split.key.pop_back();
+  return {fmt::format("{}", fmt::join(split.key, ".")), key, std::move(split.value)};
 }
 
 Fields& RecipeFile::fields() {

@@ -60,6 +60,14 @@ struct TomlDocument {
   /// value, or one that reaches into something that is not a section. Comes last.
   void lay_over(const std::vector<std::string>& settings);
 
+  /// One such setting: the key's parts, the value in TOML and as it was typed. Throws like
+  /// lay_over.
+  struct Split {
+    std::vector<std::string> key;
+    std::string value, typed = {};
+  };
+  static Split split(const std::string& setting);
+
   /// Which text a node of `root` came from, as an index into `origins`.
   size_t source(const toml::node& node) const;
   bool is_override(size_t source) const { return source >= files; }

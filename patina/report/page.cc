@@ -47,6 +47,13 @@ std::string escape(std::string_view text) {
   return safe;
 }
 
+std::string badges(const RunRecord& run) {
+  std::string all;
+  if (interrupted(run)) all += " <span class=\"badge\">interrupted</span>";
+  if (run.record.is_validation()) all += " <span class=\"badge\">validation</span>";
+  return all;
+}
+
 std::string cell(std::string_view html, std::string_view classes) {
   return classes.empty() ? fmt::format("<td>{}</td>", html)
                          : fmt::format("<td class=\"{}\">{}</td>", classes, html);
@@ -229,9 +236,7 @@ std::string comparison(const std::vector<RunRecord>& runs) {
     rows += fmt::format(
         "<tr><th scope=\"row\"><a href=\"#run-{0}\"><span class=\"swatch\" data-run=\"{0}\"></span>"
         "{1}</a>{2}<small>{3}</small></th>",
-        i, escape(runs[i].label),
-        interrupted(runs[i]) ? " <span class=\"badge\">interrupted</span>" : "",
-        escape(runs[i].record.learner.family));
+        i, escape(runs[i].label), page::badges(runs[i]), escape(runs[i].record.learner.family));
     for (const auto& value : table[i]) {
       marked |= value.best;
       rows += value.best ? cell(fmt::format("<strong>{}</strong><span role=\"img\" class=\"mark\" "
@@ -263,7 +268,7 @@ std::string seeds_section(const std::vector<RunRecord>& runs) {
                         cell(std::to_string(group.runs.size())));
     for (const char* metric :
          {"last_accuracy", "average_incremental_accuracy", "forgetting", "backward_transfer"})
-      rows += cell(spread_text(spread(group.scores(metric))));
+      rows += cell(percent_text(spread(group.scores(metric))));
     rows += cell(format_seconds(group.seconds().value_or(Spread{}).mean)) + "</tr>\n";
   }
   return "<section id=\"seeds\"><h2>Over seeds</h2><p class=\"about\">Mean and standard deviation "
@@ -314,7 +319,9 @@ std::string anytime_figure(const std::vector<RunRecord>& runs) {
                           cell(format_count(point.samples)), cell(percent(point.accuracy)));
   if (rows.empty()) return "";
   return figure("anytime", "Accuracy while the stream flows",
-                "Over the test samples of all classes met so far, in percent, by the samples seen.",
+                fmt::format("Over the {} samples of all classes met so far, in percent, by the "
+                            "samples seen.",
+                            evaluated_split(runs)),
                 folded_numbers("<th scope=\"col\">Learner</th><th scope=\"col\">Samples</th>"
                                "<th scope=\"col\">Accuracy</th>",
                                rows));
@@ -360,7 +367,8 @@ std::string report_html(const std::vector<RunRecord>& runs) {
   const std::string bands =
       averaged.empty() ? "" : " Bands are one standard deviation wide to each side.";
   html += figure("accuracy", "Accuracy after each task",
-                 "Over the test samples of all classes seen so far, in percent." + averaged + bands,
+                 fmt::format("Over the {} samples of all classes seen so far, in percent.{}{}",
+                             evaluated_split(runs), averaged, bands),
                  accuracy_table(runs));
   html += anytime_figure(runs);
   html += "<div class=\"pair\">";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <sstream>
+#include <tuple>
 
 #include "patina/base/progress.h"
 #include "patina/report/comparison.h"
@@ -44,10 +45,10 @@ std::optional<Spread> SeedGroup::seconds() const {
 
 std::vector<SeedGroup> seed_groups(const std::vector<RunRecord>& runs) {
   std::vector<SeedGroup> groups;
-  std::vector<std::pair<std::string, std::string>> keys;
+  std::vector<std::tuple<std::string, std::string, bool>> keys;
   for (const auto& run : runs) {
     if (interrupted(run)) continue;
-    const std::pair key(run.record.name, but_seeds(run.record.recipe));
+    const std::tuple key(run.record.name, but_seeds(run.record.recipe), run.record.is_validation());
     const auto at = std::ranges::find(keys, key) - keys.begin();
     if (at == std::ssize(keys)) {
       keys.push_back(key);
@@ -62,7 +63,7 @@ bool over_seeds(const std::vector<SeedGroup>& groups) {
   return std::ranges::any_of(groups, [](const SeedGroup& group) { return group.runs.size() > 1; });
 }
 
-std::string spread_text(const std::optional<Spread>& spread) {
+std::string percent_text(const std::optional<Spread>& spread) {
   if (!spread) return "-";
   return spread->runs == 1 ? percent(spread->mean)
                            : percent(spread->mean) + " ± " + percent(spread->deviation);
@@ -88,6 +89,7 @@ Json summary(const std::vector<RunRecord>& runs) {
     Json entry = {{"name", group.name},
                   {"learner", first.learner.name},
                   {"family", first.learner.family},
+                  {"evaluated_on", first.is_validation() ? "validation" : "test"},
                   {"seconds", to_json(group.seconds())},
                   {"metrics", Json::object()}};
     for (const auto& [metric, value] : first.metrics)
@@ -101,12 +103,15 @@ Json summary(const std::vector<RunRecord>& runs) {
 std::string summary_text(const std::vector<RunRecord>& runs) {
   std::vector<std::vector<std::string>> rows = {
       {"recipe", "runs", "last acc %", "avg inc acc %", "forgetting", "time a run"}};
-  for (const auto& group : seed_groups(runs))
-    rows.push_back({printable(group.name), std::to_string(group.runs.size()),
-                    spread_text(spread(group.scores("last_accuracy"))),
-                    spread_text(spread(group.scores("average_incremental_accuracy"))),
-                    spread_text(spread(group.scores("forgetting"))),
+  for (const auto& group : seed_groups(runs)) {
+    const bool validation = group.runs[0]->record.is_validation();
+    rows.push_back({printable(group.name) + (validation ? " (validation)" : ""),
+                    std::to_string(group.runs.size()),
+                    percent_text(spread(group.scores("last_accuracy"))),
+                    percent_text(spread(group.scores("average_incremental_accuracy"))),
+                    percent_text(spread(group.scores("forgetting"))),
                     format_seconds(group.seconds().value_or(Spread{}).mean)});
+  }
   return table(rows);
 }
 

@@ -1,6 +1,7 @@
 // Runs of one recipe with several seeds, as mean and deviation.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,13 @@ struct Spread {
   double deviation = 0;  // divided by n-1; 0 for one run
 };
 
+/// "86.4" of one run, "86.4 ± 0.3" of several; "-" for nothing. In percent.
+std::string percent_text(const std::optional<Spread>& spread);
+
 /// Of the defined ones; nothing where there are none.
 std::optional<Spread> spread(const std::vector<Score>& scores);
 
-/// Complete runs that differ in seeds only: of one name and one recipe.
+/// Complete runs that differ in seeds only: of one name, one recipe and one split.
 struct SeedGroup {
   std::string name;                    // the recipe's
   std::vector<const RunRecord*> runs;  // lent
@@ -30,9 +34,6 @@ struct SeedGroup {
 std::vector<SeedGroup> seed_groups(const std::vector<RunRecord>& runs);
 /// Whether a group has several runs.
 bool over_seeds(const std::vector<SeedGroup>& groups);
-
-/// Of percentages: "86.4" of one run, "86.4 ± 0.3" of several; "-" if undefined.
-std::string spread_text(const std::optional<Spread>& spread);
 
 /// The groups and their metrics' spreads.
 Json summary(const std::vector<RunRecord>& runs);

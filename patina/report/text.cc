@@ -13,6 +13,7 @@ std::string report_text(const std::vector<RunRecord>& runs) {
   const auto cells = compare(runs);
   for (size_t i = 0; i < runs.size(); ++i) {
     rows.push_back({printable(runs[i].label)});
+    if (runs[i].record.is_validation()) rows.back().front() += " (validation)";
     for (const auto& cell : cells[i]) rows.back().push_back(cell.text + (cell.best ? "*" : " "));
   }
   for (size_t k = 1; k < rows[0].size(); ++k) rows[0][k] += " ";  // above the marks

@@ -69,7 +69,11 @@ void Beginning::Split::state(Archive& a) {
 }
 
 Beginning::Beginning(std::string folder, std::string_view recipe, const DataSplits& data)
-    : folder_(std::move(folder)), recipe_(hash_of(recipe)), train_(*data.train), test_(*data.test) {
+    : folder_(std::move(folder)),
+      recipe_(hash_of(recipe)),
+      evaluated_on_(data.evaluated_on),
+      train_(*data.train),
+      test_(*data.test) {
   for (const auto& name : data.train->classes()) (classes_ += name) += '\0';
 }
 
@@ -99,7 +103,7 @@ std::string Beginning::difference(const Beginning& before) const {
                              before.size);
   };
   if (auto what = sizes("training", train_, before.train_); !what.empty()) return what;
-  if (auto what = sizes("test", test_, before.test_); !what.empty()) return what;
+  if (auto what = sizes(evaluated_on_, test_, before.test_); !what.empty()) return what;
   const auto classes = items(classes_), classes_before = items(before.classes_);
   if (classes.size() != classes_before.size())
     return fmt::format("they have {} classes, the run began with {}", classes.size(),
@@ -108,7 +112,7 @@ std::string Beginning::difference(const Beginning& before) const {
     if (classes[c] != classes_before[c])
       return fmt::format("class {} is \"{}\", and was \"{}\"", c, classes[c], classes_before[c]);
   if (auto what = difference("training", train_, before.train_); !what.empty()) return what;
-  return difference("test", test_, before.test_);
+  return difference(evaluated_on_, test_, before.test_);
 }
 
 std::string Beginning::difference(std::string_view what, const Split& now,

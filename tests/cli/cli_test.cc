@@ -18,8 +18,8 @@ TEST(Cli, help_teaches_and_mistakes_exit_with_2) {
   const auto folder = scratch_folder("cli-help");
   const Result help = call(folder, {"--help"});
   EXPECT_EQ(help.code, 0);
-  for (const char* word :
-       {"run", "sweep", "report", "list", "explain", "features", "inspect", "pretrain", "bench"})
+  for (const char* word : {"run", "sweep", "tune", "report", "list", "explain", "features",
+                           "inspect", "pretrain", "bench"})
     EXPECT_TRUE(has(help.out, word)) << word;
   EXPECT_EQ(call(folder, {"run", "--help"}).code, 0);
   EXPECT_EQ(call(folder, {}).code, 2);

@@ -7,6 +7,8 @@
 #include <fstream>
 
 #include "patina/base/error.h"
+#include "patina/config/override.h"
+#include "tests/support/errors.h"
 #include "tests/support/shared.h"
 
 namespace patina {
@@ -442,6 +444,20 @@ TEST(RecipeFile, Files) {
     EXPECT_EQ(error.kind(), ErrorKind::recipe);
     EXPECT_NE(std::string(error.what()).find("absent.toml: cannot open"), std::string::npos);
   }
+}
+
+TEST(Override, IsSplitIntoSectionKeyAndTomlValue) {
+  const auto split = [](const std::string& text) {
+    const Override setting = split_override(text);
+    return fmt::format("{}|{}|{}", setting.section, setting.key, setting.value);
+  };
+  EXPECT_EQ(split("training.lr = 0.1"), "training|lr|0.1");
+  EXPECT_EQ(split("seed=3"), "|seed|3");
+  EXPECT_EQ(split("learner.name=ranpac"), "learner|name|\"ranpac\"");
+  EXPECT_EQ(split("a.b.c=[1, 2]"), "a.b|c|[1, 2]");
+  EXPECT_EQ(split("a.b=1\nc = 2"), "a|b|\"1\\nc = 2\"") << "not two keys";
+  EXPECT_EQ(error_of([] { split_override("training.lr"); }),
+            "--set training.lr: expected key=value");
 }
 
 }  // namespace

@@ -104,6 +104,45 @@ TEST(Comparison, CautionsSayWhyNumbersMayNotCompare) {
             "The runs differ in data, scenario or number of tasks: their numbers do not compare.");
 }
 
+TEST(Comparison, AValidationSplitIsNamedAsOne) {
+  auto runs = three_runs();
+  runs[1].record.evaluated_on = "validation";
+  EXPECT_EQ(cautions(runs),
+            (std::vector<std::string>{"Some runs were evaluated on a validation split, others on "
+                                      "the test split: their numbers do not compare."}));
+  for (const auto& row : compare(runs))
+    for (const auto& cell : row) EXPECT_FALSE(cell.best);
+  EXPECT_TRUE(contains(report_text(runs), "\nsimplecil (validation)  "));
+  EXPECT_FALSE(contains(report_text(runs), "\nranpac (validation)"));
+  for (auto& run : runs) run.record.evaluated_on = "validation";
+  EXPECT_EQ(cautions(runs),
+            (std::vector<std::string>{
+                "Evaluated on a validation split, which was held out of the training samples: "
+                "numbers to choose by, not to report."}));
+  const std::string html = report_html(runs);
+  EXPECT_TRUE(contains(html, "<span class=\"badge\">validation</span>"));
+  EXPECT_TRUE(contains(html, "Percent on each task's validation samples"));
+  EXPECT_TRUE(contains(html, ">Validation samples</th>"));
+  EXPECT_FALSE(contains(html, "test samples"));
+}
+
+TEST(Comparison, SaysWhichValuesWereChosen) {
+  auto runs = three_runs();
+  runs[2].record.chosen =
+      Record::Chosen{.values = {"learner.projection=2000", "training.lr=0.1"},
+                     .candidates = {"learner.projection=1000,2000", "training.lr=0.1,1"},
+                     .combinations = 4,
+                     .by = "last_accuracy",
+                     .score = 0.5,
+                     .validation_percent = 10};
+  EXPECT_EQ(cautions(runs),
+            (std::vector<std::string>{
+                "ranpac: learner.projection=2000, training.lr=0.1 chosen of "
+                "learner.projection=1000,2000; training.lr=0.1,1 by last_accuracy on a validation "
+                "split of 10 percent of the training samples."}));
+  EXPECT_TRUE(contains(report_html(runs), "Chosen on a validation split"));
+}
+
 TEST(Comparison, PercentHasNoNegativeZeroAndNoUndefinedNumber) {
   EXPECT_EQ(percent(.86349), "86.3");
   EXPECT_EQ(percent(-.175, 2), "-17.50");
@@ -223,6 +262,7 @@ TEST(ReportHtml, EscapesEveryString) {
   json["metrics"][markup] = .5;
   json["metric_formulas"][markup] = markup;
   json["status"] = "interrupted";
+  json["evaluated_on"] = "validation";
   run.record = parse_record(json, "poisoned");
   run.label = markup;
   const std::string html = report_html({run});

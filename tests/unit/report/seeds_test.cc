@@ -54,6 +54,17 @@ TEST(Seeds, RunsOfOneNameAndOtherOptionsAreApart) {
   EXPECT_FALSE(over_seeds(seed_groups({first, option})));
 }
 
+TEST(Seeds, ValidationIsARowOfItsOwn) {
+  RunRecord held_out = with_accuracy("a", 0.1);
+  held_out.record.evaluated_on = "validation";
+  const std::vector<RunRecord> runs = {with_accuracy("a", 0.8), held_out};
+  const Json all = summary(runs);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0]["evaluated_on"], "test");
+  EXPECT_EQ(all[1]["evaluated_on"], "validation");
+  EXPECT_NE(summary_text(runs).find("a (validation)"), std::string::npos);
+}
+
 TEST(Seeds, AnInterruptedRunCountsForNothing) {
   RunRecord stopped = with_accuracy("a", 0.1);
   stopped.record.status = "interrupted";

@@ -160,8 +160,8 @@ void add_tune(Command& program) {
       .range(1, 1000);
   command.option(
       "--seeds", arguments->plan.seeds,
-      "Run each combination, and the chosen one, with each of these seeds, for the class "
-      "order and everything else; the metric is averaged over them");
+      "Run each combination, and the chosen one, with each of these seeds, which draw everything "
+      "random, as those of `patina sweep` do; the metric is averaged over them");
   command
       .option("--jobs", arguments->jobs,
               "Number of runs at a time, each in a process with its share of --threads and a log "

@@ -56,6 +56,11 @@ std::vector<std::string> split_values(std::string_view text) {
   return values;
 }
 
+// Of a run with one of several seeds.
+fs::path folder_of(const fs::path& folder, int64_t seed) {
+  return folder / fmt::format("seed_{}", seed);
+}
+
 // A folder's name for a combination. Characters that a folder's name should not have, and what is
 // too long, are replaced by a hash.
 std::string folder_name_of(const std::vector<std::string>& values) {
@@ -257,15 +262,12 @@ void Tuning::read_trials(const std::vector<std::vector<std::string>>& combinatio
   mistakes.check();
 }
 
-std::vector<Tuning::Seeded> Tuning::seeded(const fs::path& folder,
-                                           std::vector<std::string> overrides) const {
-  if (plan_.seeds.empty()) return {{folder, std::move(overrides)}};
+std::vector<Tuning::Seeded> Tuning::seeded(const fs::path& folder, const fs::path& recipe,
+                                           const std::vector<std::string>& overrides) const {
+  if (plan_.seeds.empty()) return {{folder, overrides}};
   std::vector<Seeded> all;
-  for (const int64_t seed : plan_.seeds) {
-    all.push_back({folder / fmt::format("seed_{}", seed), overrides});
-    for (const char* key : {"seed", "scenario.class_order_seed"})
-      all.back().overrides.push_back(fmt::format("{}={}", key, seed));
-  }
+  for (const int64_t seed : plan_.seeds)
+    all.push_back({folder_of(folder, seed), with_seed(recipe, overrides, seed)});
   return all;
 }
 
@@ -273,7 +275,7 @@ std::vector<Tuning::Seeded> Tuning::seeded(const std::vector<std::string>& value
   auto overrides = plan_.overrides;
   overrides.push_back("data.validation_percent=" + toml_number(validation_percent_));
   overrides.insert(overrides.end(), values.begin(), values.end());
-  return seeded(plan_.out / "validation" / folder_name_of(values), std::move(overrides));
+  return seeded(plan_.out / "validation" / folder_name_of(values), plan_.recipe, overrides);
 }
 
 std::vector<PlannedRun> Tuning::validation_runs() const {
@@ -350,28 +352,42 @@ fs::path Tuning::write_recipe(const Trial& trial, double score) const {
 
 std::vector<PlannedRun> Tuning::final_runs() const {
   std::vector<PlannedRun> runs;
-  for (auto& run : seeded(plan_.out / "final", {})) {
+  // The chosen recipe has the plan's overrides; seeds among them win over the plan's seeds.
+  std::vector<std::string> pinned;
+  for (const auto& setting : plan_.overrides)
+    if (const auto key = std::string_view(setting).substr(0, setting.find('='));
+        key == "seed" || key.ends_with("_seed") || key.ends_with(".seed"))
+      pinned.push_back(setting);
+  for (auto& run : seeded(plan_.out / "final", chosen_recipe(), pinned)) {
     Recipe recipe = read_recipe(chosen_recipe(), run.overrides);
     runs.push_back({recipe.name, run.folder, std::move(recipe), chosen_recipe(), run.overrides});
   }
   return runs;
 }
 
+std::vector<fs::path> Tuning::final_folders() const {
+  const fs::path folder = plan_.out / "final";
+  if (plan_.seeds.empty()) return {folder};
+  std::vector<fs::path> all;
+  for (const int64_t seed : plan_.seeds) all.push_back(folder_of(folder, seed));
+  return all;
+}
+
 void Tuning::check_final_runs() const {
-  for (const auto& run : seeded(plan_.out / "final", {})) {
-    const RunFolder folder{run.folder};
+  for (const auto& path : final_folders()) {
+    const RunFolder folder{path};
     if (!fs::exists(folder.recipe())) continue;
     const ChosenValues before = read_recipe(folder.recipe(), {}).chosen;
     if (before.candidates.empty())
       fail(ErrorKind::state,
            "{} has a run whose values were not chosen: move it away, or use another --out",
-           run.folder.string());
+           path.string());
     if (before.candidates != plan_.candidates || before.by != plan_.by ||
         before.combinations != int64_t(trials_.size()) ||
         before.validation_percent != validation_percent_)
       fail(ErrorKind::state,
            "{} was chosen of other candidates ({}, by {}): move it away, or use another --out",
-           run.folder.string(), fmt::join(before.candidates, "; "), before.by);
+           path.string(), fmt::join(before.candidates, "; "), before.by);
   }
 }
 

@@ -143,10 +143,17 @@ TEST(Tune, several_at_once_and_seeds_are_the_same_runs) {
   EXPECT_EQ(record_of(folder / "out/final/seed_2")["seeds"]["seed"], 2);
   const Json summary = parse_json(read_text(folder / "out/summary.json"), "summary");
   EXPECT_EQ(summary["trials"][0]["metrics"]["last_accuracy"].size(), 2u);
-  const Result apart =
-      call(folder, {"run", "recipe.toml", "--out", "apart", "--threads", "1", "--set",
-                    "learner.name=finetune", "--set", "training.lr=0.05", "--set", "seed=2",
-                    "--set", "scenario.class_order_seed=2", "--set", "data.validation_percent=10"});
+  const Result apart = call(folder, {"run",       "recipe.toml",
+                                     "--out",     "apart",
+                                     "--threads", "1",
+                                     "--set",     "learner.name=finetune",
+                                     "--set",     "training.lr=0.05",
+                                     "--set",     "seed=2",
+                                     "--set",     "scenario.class_order_seed=2",
+                                     "--set",     "scenario.stream_seed=2",
+                                     "--set",     "data.domain_seed=2",
+                                     "--set",     "data.split_seed=2",
+                                     "--set",     "data.validation_percent=10"});
   ASSERT_EQ(apart.code, 0) << apart.err;
   EXPECT_EQ(record_of(folder / "apart")["matrix"],
             record_of(folder / "out/validation/training.lr=0.05/seed_2")["matrix"]);

@@ -93,7 +93,8 @@ struct TuneArguments {
 
 void choose(const Tuning& tuning, const TuneArguments& arguments) {
   const auto swept = run_planned(tuning.validation_runs(), arguments.jobs, arguments.no_cache);
-  if (!arguments.skip_failed) check_failures(swept, ", and --skip-failed chooses without them");
+  if (!arguments.skip_failed || complete_folders(swept).empty())
+    check_failures(swept, ", and --skip-failed chooses without them");
   std::vector<Score> scores;
   for (const auto& trial : tuning.trials()) scores.push_back(tuning.score(trial));
   const size_t best = tuning.best(scores);

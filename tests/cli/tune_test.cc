@@ -108,7 +108,7 @@ TEST(Tune, chooses_without_the_test_split_and_tests_once) {
 }
 
 TEST(Tune, a_killed_one_goes_on_where_it_was) {
-  const auto folder = prepared("cli-tune-kill", 40);
+  const auto folder = prepared("cli-tune-kill", 20);
   const auto first = folder / "results/validation/training.lr=0.000001/record.json";
   const auto more = {std::string("--no-final"), std::string("--set"),
                      std::string("training.epochs=4")};

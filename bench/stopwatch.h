@@ -7,12 +7,17 @@
 
 namespace patina::bench {
 
-/// Seconds that `work` takes.
+/// Seconds since some moment, by a clock that never goes back.
+inline double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Seconds that `work` takes by a clock.
 template <class Work>
-double seconds(const Work& work) {
-  const auto start = std::chrono::steady_clock::now();
+double seconds(const Work& work, double (*clock)() = now) {
+  const double start = clock();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return clock() - start;
 }
 
 /// `times` must not be empty; for an even number it returns the upper median.

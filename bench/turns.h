@@ -4,6 +4,8 @@
 #include <functional>
 #include <vector>
 
+#include "bench/stopwatch.h"
+
 namespace patina::bench {
 
 /// Number of rounds: until both minima are reached, but never beyond `most_seconds`.
@@ -12,6 +14,7 @@ struct Pace {
   double seconds = 3;
   double most_seconds = 60;
   bool warm_up = true;  // a round that only counts if there is no time for another
+  double (*clock)() = now;
 };
 /// The pace for one of `cases` of a scenario, which end within two minutes in total if one round of
 /// each does.

@@ -1,5 +1,6 @@
 // All that an application needs, in one include: data, backbones, learners, scenarios, whole runs
-// and metrics. Whoever writes a learner of their own includes its layer's headers too.
+// and metrics. A new learner also includes the headers of the parts that it uses, such as
+// patina/ops.h and patina/nn/heads.h.
 #pragma once
 
 #include "patina/base/error.h"

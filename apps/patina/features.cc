@@ -13,6 +13,7 @@
 #include "patina/models/text/language_model.h"
 #include "patina/models/text/t5.h"
 #include "patina/ops.h"
+#include "patina/place.h"
 #include "patina/session/feed.h"
 
 namespace patina::cli {
@@ -20,7 +21,7 @@ namespace patina::cli {
 namespace {
 
 struct Arguments {
-  std::string model, out;
+  std::string model, out, device = "auto";
   InputArguments input;
   ModelOptions options;
   TransformOptions transform;
@@ -84,7 +85,7 @@ class Collector {
     add_features(input.texts, "text_");
   }
   void put(const std::string& name, const Tensor& tensor) {
-    parts_[name].push_back(tensor.contiguous().clone());
+    parts_[name].push_back(on_host(tensor).contiguous().clone());
   }
   void write(const fs::path& path, const std::map<std::string, std::string>& metadata) {
     const Tensor order = at::cat(rows_).argsort();
@@ -153,6 +154,7 @@ StoredInput stored_input(const std::string& path) {
   StoredInput input;
   int64_t rows = -1;
   const auto same_rows = [&](const std::string& name, const Tensor& t) {
+    if (t.size(0) == 0) fail(ErrorKind::data, "{}: {} has no rows", path, name);
     if (rows >= 0 && t.size(0) != rows)
       fail(ErrorKind::data, "{}: {} has {} rows, another input {}", path, name, t.size(0), rows);
     rows = t.size(0);
@@ -199,15 +201,16 @@ std::unique_ptr<Backbone> fitting(std::unique_ptr<Backbone> backbone, const Stor
   return load_backbone(options);
 }
 
-void collect_stored(const StoredInput& input, int64_t batch, Collector& collector) {
+void collect_stored(const StoredInput& input, const at::Device& device, int64_t batch,
+                    Collector& collector) {
   Progress progress("features", input.size(), input.images.data.defined() ? "images" : "texts");
   for (int64_t row = 0; row < input.size(); row += batch) {
     const int64_t end = std::min(row + batch, input.size());
     const auto part = [&](const Input& all) {
-      return all.data.defined() ? all.slice(row, end) : all;
+      return all.data.defined() ? all.slice(row, end).on(device) : all;
     };
-    collector.add(StoredInput{part(input.images), part(input.texts),
-                              input.answer.defined() ? input.answer.slice(0, row, end) : Tensor()},
+    const Tensor answer = input.answer.defined() ? input.answer.slice(0, row, end) : Tensor();
+    collector.add(StoredInput{part(input.images), part(input.texts), on(device, answer)},
                   at::arange(row, end));
     progress.advance(end - row);
   }
@@ -231,10 +234,20 @@ void collect(const Backbone& backbone, const Arguments& arguments, Collector& co
   }
 }
 
+// A file of another format by its name.
+std::string not_safetensors(const std::string& path) {
+  static const std::vector<std::string> others = {".csv",  ".tsv", ".json", ".jsonl",  ".txt",
+                                                  ".npy",  ".npz", ".pt",   ".pth",    ".bin",
+                                                  ".hdf5", ".h5",  ".pkl",  ".parquet"};
+  const std::string extension = fs::path(path).extension().string();
+  if (std::ranges::find(others, extension) == others.end()) return "";
+  return fmt::format("{}: features are written as safetensors; name the file .safetensors", path);
+}
+
 void features(Arguments& arguments) {
   NoGrad no_grad;
-  if (fs::exists(arguments.model) || arguments.options.path.empty())
-    arguments.options.name = arguments.model;
+  arguments.options.name = arguments.model;
+  arguments.options.normalize = arguments.transform.normalize;
   const auto& paths = arguments.input.paths;
   std::optional<StoredInput> input;
   if (paths.front().ends_with(".safetensors")) {
@@ -244,12 +257,14 @@ void features(Arguments& arguments) {
   } else if (arguments.transform.size > 0) {
     arguments.options.image_size = arguments.transform.size;
   }
+  const Place place = place_of(arguments.device);
   auto backbone = load_backbone(arguments.options);
   if (input) backbone = fitting(std::move(backbone), *input, arguments.options);
+  backbone->to(place);
   Collector collector(*backbone, arguments.all);
   std::map<std::string, std::string> metadata = {{"model", arguments.model}};
   if (input)
-    collect_stored(*input, arguments.batch, collector);
+    collect_stored(*input, place.device, arguments.batch, collector);
   else
     collect(*backbone, arguments, collector, metadata);
   collector.write(arguments.out, metadata);
@@ -274,7 +289,9 @@ void add_features(Command& program) {
           "`input_ids` [N,T] with `attention_mask`, `token_type_ids`, and for T5 "
           "`decoder_input_ids`")
       .required();
-  command.option("-o,--out", arguments->out, "Path of the .safetensors file to write").required();
+  command.option("-o,--out", arguments->out, "Path of the .safetensors file to write")
+      .required()
+      .check(not_safetensors);
   command.flag("--all", arguments->all,
                "Also `embedded`, `block0`..., `tokens`, `logits`, `pooled` and `word_scores` "
                "where the model "
@@ -316,6 +333,10 @@ void add_features(Command& program) {
       .range(1, 1024);
   command.option("--batch", arguments->batch, "Images or texts per pass")
       .range(1, 65536)
+      .shows_default();
+  command
+      .option("--device", arguments->device,
+              "Where to compute: cpu, cuda, cuda:1 or auto, the first GPU, otherwise the CPU")
       .shows_default();
   command.footer("example: patina features starter photos/cats/ -o cats.safetensors");
   command.action([arguments] { features(*arguments); });

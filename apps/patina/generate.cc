@@ -9,6 +9,7 @@
 #include "patina/base/error.h"
 #include "patina/models/catalog.h"
 #include "patina/models/generate.h"
+#include "patina/place.h"
 #include "patina/text/tokenizer.h"
 
 namespace patina::cli {
@@ -16,7 +17,7 @@ namespace patina::cli {
 namespace {
 
 struct Arguments {
-  std::string model, prompt;
+  std::string model, prompt, device = "auto";
   GenerateOptions options;
 };
 
@@ -34,7 +35,9 @@ void write(const std::string& text) {
 }
 
 void generate(Arguments& arguments) {
+  const Place place = place_of(arguments.device);
   const auto model = load_backbone({.name = arguments.model});
+  model->to(place);
   if (!model->text_input()) fail(ErrorKind::model, "{} does not generate text", model->about());
   const Tokenizer* tokenizer = model->tokenizer();
   if (!tokenizer)
@@ -62,13 +65,20 @@ void generate(Arguments& arguments) {
 void add_generate(Command& program) {
   auto arguments = std::make_shared<Arguments>();
   const auto command = program.command("generate", "Continue a text with a language model");
-  command.option("model", arguments->model, "A model folder: GPT-2, LLaMA, Qwen2 or T5").required();
+  command
+      .option("model", arguments->model,
+              "A model folder (GPT-2, LLaMA, Qwen2 or T5) or a .gguf file (LLaMA, Qwen2)")
+      .required();
   command
       .option("prompt", arguments->prompt,
               "The text to continue or to answer; - reads it from standard input")
       .required();
   OptionFields fields(command);
   arguments->options.bind(fields);
+  command
+      .option("--device", arguments->device,
+              "Where to compute: cpu, cuda, cuda:1 or auto, the first GPU, otherwise the CPU")
+      .shows_default();
   command.action([arguments] { generate(*arguments); });
 }
 

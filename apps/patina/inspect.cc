@@ -7,6 +7,7 @@
 #include "patina/base/error.h"
 #include "patina/base/progress.h"
 #include "patina/models/catalog.h"
+#include "patina/models/gguf_model.h"
 #include "patina/session/artefact.h"
 #include "patina/text/tokenizer.h"
 
@@ -58,13 +59,40 @@ void describe_artefact(const fs::path& path) {
   fmt::print("learned with these options:\n{}", artefact.recipe);
 }
 
-void print_metadata(const SafetensorsFile& file) {
-  for (const auto& [key, value] : file.metadata())
-    fmt::print("metadata {} = {}\n", key,
-               value.size() > 120 ? value.substr(0, 117) + "..." : value);
+// On one line, whatever a file says.
+void print_setting(const std::string& key, std::string value) {
+  constexpr size_t kLongest = 120;
+  if (value.size() > kLongest) value = value.substr(0, kLongest - 3) + "...";
+  for (char& c : value)
+    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+  fmt::print("metadata {} = {}\n", key, value);
+}
+
+void print_tensor(const std::string& name, std::string_view type,
+                  const std::vector<int64_t>& shape) {
+  fmt::print("{:<44} {:<5} {}\n", name, type, shape_text(shape));
+}
+
+void print_sum(size_t tensors, int64_t numbers, uint64_t bytes) {
+  fmt::print("{} tensors, {} numbers, {}\n", tensors, format_count(numbers), format_bytes(bytes));
+}
+
+void inspect_gguf(const std::string& name, bool summary) {
+  const auto file = GgufFile::open(name);
+  int64_t numbers = 0;
+  uint64_t bytes = 0;
+  for (const auto& [tensor_name, tensor] : file.tensors()) {
+    if (!summary) print_tensor(tensor_name, kernels::block_format(tensor.type).name, tensor.shape);
+    numbers += tensor.count();
+    bytes += tensor.data.size();
+  }
+  for (const auto& [key, value] : file.settings()) print_setting(key, value.text());
+  print_sum(file.tensors().size(), numbers, bytes);
+  describe(name);
 }
 
 void inspect(const std::string& given, bool summary) {
+  if (is_gguf(given)) return inspect_gguf(given, summary);
   const fs::path of_run = artefact_file(given);
   const std::string name = fs::exists(of_run) ? of_run.string() : given;
   const auto file =
@@ -72,16 +100,14 @@ void inspect(const std::string& given, bool summary) {
   int64_t numbers = 0;
   uint64_t bytes = 0;
   for (const auto& [tensor_name, tensor] : file.tensors()) {
-    if (!summary)
-      fmt::print("{:<44} {:<5} {}\n", tensor_name, patina::name(tensor.dtype),
-                 shape_text(tensor.shape));
+    if (!summary) print_tensor(tensor_name, patina::name(tensor.dtype), tensor.shape);
     numbers += int64_t(tensor.data.size() / size_of(tensor.dtype));
     bytes += tensor.data.size();
   }
   const bool artefact = file.tensors().contains("artefact.recipe");
-  if (!artefact) print_metadata(file);
-  fmt::print("{} tensors, {} numbers, {}\n", file.tensors().size(), format_count(numbers),
-             format_bytes(bytes));
+  if (!artefact)
+    for (const auto& [key, value] : file.metadata()) print_setting(key, value);
+  print_sum(file.tensors().size(), numbers, bytes);
   if (artefact) describe_artefact(name);
   if (is_model(name)) describe(name);
 }
@@ -98,7 +124,8 @@ void add_inspect(Command& program) {
       program.command("inspect", "Show the contents of a weight file, checkpoint or artefact");
   command
       .option("file", arguments->file,
-              "A .safetensors file, a model folder, an artefact, the folder of a run, or: starter")
+              "A .safetensors or .gguf file, a model folder, an artefact, the folder of a run, or: "
+              "starter")
       .required();
   command.flag("--summary", arguments->summary, "Omit the list of tensors");
   command.footer("example: patina inspect starter --summary");

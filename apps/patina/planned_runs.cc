@@ -118,8 +118,9 @@ void check_failures(const std::vector<SweptRun>& swept, const std::string& remed
     if (!run.failure.empty())
       failures += fmt::format("\n  {}: {}", run.folder.string(), run.failure);
   if (!failures.empty())
-    fail(ErrorKind::state, "some runs failed; the same command tries them again{}:{}", remedy,
-         failures);
+    fail(ErrorKind::state,
+         "some runs failed; when the cause is removed, the same command goes on with them{}:{}",
+         remedy, failures);
 }
 
 }  // namespace patina::cli

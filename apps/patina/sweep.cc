@@ -40,9 +40,11 @@ void add_sweep(Command& program) {
   command.option("recipes", arguments->recipes, "TOML files; see recipes/").required();
   command.option("--out", arguments->out,
                  "Folder of the runs, the summary and the page (default: runs/sweep)");
-  command.option("--seeds", arguments->plan.seeds,
-                 "Run each recipe with each of these seeds, for the class order and everything "
-                 "else; the table then shows means and deviations");
+  command
+      .option("--seeds", arguments->plan.seeds,
+              "Run each recipe with each of these seeds, which draw everything random; the table "
+              "then shows means and deviations")
+      .range(0, 4294967295.0);
   command
       .option("--jobs", arguments->jobs,
               "Number of recipes to run at a time, each in a process with its share of --threads "
@@ -55,7 +57,13 @@ void add_sweep(Command& program) {
       "Complete runs are kept and interrupted runs are resumed, so the same command can be "
       "repeated "
       "after a crash\nor with more recipes. A failed run is reported at the end and does not stop "
-      "the others.\n"
+      "the others.\n\n"
+      "A seed of --seeds takes the place of seed, scenario.class_order_seed, "
+      "scenario.stream_seed,\n"
+      "data.domain_seed, data.split_seed and model.seed, whatever number a recipe gives. What it "
+      "gives as -1 stays\n(the data's own class order, weights drawn by seed), as do an explicit "
+      "scenario.class_order and all that --set gives:\n"
+      "--set scenario.class_order_seed=1993 keeps one class order for all seeds.\n\n"
       "example: patina sweep recipes/fashion_mnist/simplecil.toml "
       "recipes/fashion_mnist/ranpac.toml --jobs 2 --out runs/sweep");
   command.action([arguments] {

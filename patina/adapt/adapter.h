@@ -41,13 +41,13 @@ class Adapter : public nn::Adaptation {
     return fmt::format("adapter scale={} placement={} activation={}", options_.scale,
                        options_.placement, options_.activation);
   }
-  /// The weight [D,r] of a block's `up`; undefined where the block has no adapter.
+  /// The weight [D,r] of a block's `up`; undefined if the block has no adapter.
   const Tensor& up(int64_t layer) const { return bottlenecks_.at(size_t(layer)).up.weight; }
 
  private:
   struct Bottleneck {
     nn::Linear down, up;  // undefined in blocks without an adapter
-    Tensor factor;        // [1], where the scale is learned
+    Tensor factor;        // [1], if the scale is learned
     void walk(nn::Walk& w);
   };
   AdapterOptions options_;

@@ -37,8 +37,8 @@ class Lora : public nn::Adaptation {
   bool acts(nn::Site site) const override {
     return site == nn::Site::qkv || (mlp_ && (site == nn::Site::fc1 || site == nn::Site::fc2));
   }
-  /// Starts A at these rows [r,D], in the product at `site` of a block: fc1, fc2, or a joint qkv.
-  /// Nothing happens where no product is.
+  /// Initialises A with `rows` [r,D] in the product at `site` of a block: fc1, fc2, or a joint qkv.
+  /// Does nothing if there is no such product.
   void begin_at(int64_t layer, nn::Site site, const Tensor& rows);
   void walk(nn::Walk& w) override;
   std::optional<std::string> text() const override { return fmt::format("lora scale={}", scale_); }

@@ -55,7 +55,7 @@ class SamplePrefix : public nn::Adaptation {
  public:
   /// Sets the keys and values [B,P,Hk d] of block `layer`.
   void set(int64_t layer, const Tensor& keys, const Tensor& values);
-  /// Sets those of L blocks: pairs [B,L,2,P,Hk d], keys first.
+  /// Sets the keys and values of L blocks: pairs [B,L,2,P,Hk d], keys first.
   void set(const std::vector<int64_t>& layers, const Tensor& pairs);
 
   std::pair<Tensor, Tensor> prefix(int layer) override;

@@ -1,4 +1,4 @@
-// Prompts: learned tokens beside those of the image. VPT (Jia et al., "Visual Prompt Tuning", ECCV
+// Prompts: learned tokens besides the image's own. VPT (Jia et al., "Visual Prompt Tuning", ECCV
 // 2022).
 #pragma once
 

@@ -17,9 +17,8 @@ struct ScaleShiftOptions {
 };
 
 /// gamma * out + beta after the embedding, after norm1, qkv, attention, norm2, fc1 and fc2 of every
-/// block, and after the final norm. The embedding of an image are its patches, without positions
-/// and class token, as in the authors' code; that of a text are the tokens that enter the first
-/// block.
+/// block, and after the final norm. For images, "embedding" means the patches without positions and
+/// class token, as in the authors' code; for texts, the tokens that enter the first block.
 class ScaleShift : public nn::Adaptation {
  public:
   ScaleShift(const ScaleShiftOptions& options, const nn::BlockShape& shape, int64_t depth,

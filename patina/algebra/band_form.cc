@@ -7,7 +7,7 @@ namespace patina {
 
 namespace {
 
-// Half the bandwidth: the narrowest for which products with that many columns run at full speed.
+// Half the bandwidth: the smallest number of columns for which matrix products run at full speed.
 constexpr int64_t kBlock = 128;
 
 // The last m rows of b, where m is the number of rows of v.
@@ -58,22 +58,22 @@ BandForm::Reflections BandForm::annihilate(const Tensor& panel) {
 
 Tensor BandForm::into(const Tensor& b) const {
   NoGrad no_grad;
-  Tensor turned = b.clone();
+  Tensor rotated = b.clone();
   for (const auto& [v, t] : reflections_) {
-    Tensor rows = end_rows(turned, v);
+    Tensor rows = end_rows(rotated, v);
     rows.addmm_(v, at::matmul(t.t(), at::matmul(v.t(), rows)), 1, -1);
   }
-  return turned;
+  return rotated;
 }
 
 Tensor BandForm::across(const Tensor& c) const {
   NoGrad no_grad;
-  Tensor turned = c.clone();
+  Tensor rotated = c.clone();
   for (const auto& [v, t] : reflections_) {
-    Tensor columns = end_rows(turned.t(), v).t();
+    Tensor columns = end_rows(rotated.t(), v).t();
     columns.addmm_(at::matmul(at::matmul(columns, v), t), v.t(), 1, -1);
   }
-  return turned;
+  return rotated;
 }
 
 // Block Cholesky of the band, B + λI = L Lᵀ, with blocks L_i on the diagonal and E_i below them,

@@ -12,8 +12,8 @@ namespace patina {
 
 namespace {
 
-// Columns converted and multiplied at a time: few enough that as doubles they stay in the cache.
-// The value for triangles was measured together with the smallest square below.
+// Columns converted and multiplied at a time: few enough to stay in the cache as doubles. The value
+// for triangles was tuned by measurement, together with the smallest square below.
 constexpr int64_t kTrianglePanel = 512, kProductPanel = 128;
 
 // Smaller squares are computed whole: splitting them costs more than their upper half.
@@ -118,8 +118,7 @@ Tensor orthogonal_rows(int64_t count, int64_t width, const Tensor& earlier, Rand
   // rounding error.
   const auto extend = [&](const Tensor& x) {
     Tensor rest = x;
-    for (int pass = 0; pass < 2; ++pass)  // the second pass removes the rounding errors of the
-                                          // first
+    for (int pass = 0; pass < 2; ++pass)  // twice, to remove rounding errors
       rest = rest - at::matmul(at::matmul(basis, rest), basis);
     const double length = at::linalg_vector_norm(rest).item<double>();
     if (length < 1e-6) return false;

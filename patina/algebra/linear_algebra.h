@@ -38,7 +38,7 @@ Tensor unpacked_lower(const Tensor& packed);
 
 /// `count` random unit rows of `width`, orthogonal to each other and to those of `earlier`
 /// [s,width] (undefined: none), which need not be orthogonal themselves: Gram-Schmidt. Rows beyond
-/// the dimension of the space are unit vectors only.
+/// the dimension of the space are unit vectors, but not orthogonal.
 Tensor orthogonal_rows(int64_t count, int64_t width, const Tensor& earlier, Random& random);
 
 /// The first `count` right singular vectors of w [n,m], those of the largest singular values first,

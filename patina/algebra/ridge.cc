@@ -27,9 +27,9 @@ Tensor grown(const Tensor& old, int64_t rows, int64_t columns, at::TensorOptions
 }
 
 // Hᵀ (HHᵀ + λI)⁻¹ Y by conjugate gradients on the samples in double, preconditioned by the Cholesky
-// factor of the float kernel. Every step gains as many digits as the kernel has right, so two or
-// three steps are enough. Nothing if the penalty is too small for that: the factor does not exist,
-// or kMostSteps steps have not reached kResidual. rows [n,M], kernel [n,n], outputs [n,K].
+// factor of the float kernel. Each step gains as many correct digits as the kernel has, so two or
+// three steps are enough. Returns nothing if the penalty is too small: the factor does not exist,
+// or kMostSteps steps do not reach kResidual. rows [n,M], kernel [n,n], outputs [n,K].
 std::optional<Tensor> refined_weights(const Tensor& rows, const Tensor& kernel,
                                       const Tensor& outputs, double penalty) {
   const std::optional<Cholesky> rough = Cholesky::of(kernel, penalty);

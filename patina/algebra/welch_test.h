@@ -1,4 +1,4 @@
-// Welch's t-test, for methods that compare two learning rates by the loss they gain.
+// Welch's t-test, for methods that compare two learning rates by how much they lower the loss.
 #pragma once
 
 #include <vector>

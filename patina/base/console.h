@@ -1,4 +1,4 @@
-// An observer that prints to the standard error output: what the program shows its user.
+// An observer that prints to standard error: what the program shows its user.
 #pragma once
 
 #include <mutex>
@@ -7,8 +7,8 @@
 
 namespace patina {
 
-/// One line that is written over on a terminal, plain lines elsewhere; warnings and notes a line
-/// each.
+/// Shows progress as one line that is overwritten on a terminal, and as separate lines elsewhere.
+/// Each warning and each note is a line of its own.
 class Console : public Observer {
  public:
   explicit Console(bool with_progress = true);

@@ -29,7 +29,7 @@ enum class ErrorKind {
 /// The name of a kind, as messages and logs write it.
 std::string_view name(ErrorKind kind);
 
-/// A user's mistake. `what()` reads outermost context first: "loading model: a.safetensors: ...".
+/// A user's mistake. `what()` has the outermost context first: "loading model: a.safetensors: ...".
 class Error : public std::exception {
  public:
   Error(ErrorKind kind, std::string message);
@@ -51,7 +51,7 @@ template <class... Args>
   throw Error(kind, fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// Runs `body`; an Error that leaves it carries `context` in front.
+/// Runs `body` and puts `context` in front of the message of any Error that leaves it.
 template <class Body>
 decltype(auto) with_context(std::string_view context, Body&& body) {
   try {
@@ -62,7 +62,8 @@ decltype(auto) with_context(std::string_view context, Body&& body) {
   }
 }
 
-/// The candidate nearest to `word` by edit distance, or "" when none is close enough to be meant.
+/// The candidate nearest to `word` by edit distance; "" if none is close enough to be a
+/// misspelling.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 /// ", did you mean "x"?" for the nearest candidate, or "".

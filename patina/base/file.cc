@@ -29,7 +29,7 @@ struct Opened {
   uint64_t size = 0;
 
   explicit Opened(const fs::path& path) {
-    // Without waiting: a pipe that nobody writes to would hold the program for ever.
+    // O_NONBLOCK: opening a pipe without a writer would block forever.
     descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) fail(ErrorKind::file, "{}: cannot open: {}", path.string(), reason());
     struct stat info {};
@@ -93,9 +93,9 @@ Bytes read_maybe_gzip(const fs::path& path, uint64_t limit) {
       fail(ErrorKind::format, "{}: inflates to more than {} bytes", path.string(), limit);
     if (status == Z_STREAM_END) {
       const auto rest = std::span(packed).subspan(fed - stream.avail_in);
-      // Zeros behind the last member pad it to a block of a tape or disk; gzip ignores them too.
+      // Zeros after the last member pad the file to a block of a tape or disk. gzip ignores them.
       if (std::ranges::all_of(rest, [](uint8_t byte) { return byte == 0; })) break;
-      if (inflateReset(&stream) != Z_OK) break;  // a further member: gzip files may be joined
+      if (inflateReset(&stream) != Z_OK) break;  // another member: gzip files may be concatenated
       continue;
     }
     if (status == Z_BUF_ERROR ||
@@ -123,7 +123,7 @@ MappedFile::~MappedFile() {
 
 namespace {
 
-// Where a link leads, whether or not a file is there.
+// Resolves links. The target need not exist.
 fs::path followed(fs::path path) {
   constexpr int kMostLinks = 40;  // as Linux
   for (int links = 0; fs::is_symlink(fs::symlink_status(path)); ++links) {
@@ -137,7 +137,7 @@ fs::path followed(fs::path path) {
 
 }  // namespace
 
-// A device or a pipe is written to as it is: renamed over, it would be gone.
+// Writes directly to a device or a pipe: renaming a file to its name would replace it.
 AtomicFile::AtomicFile(fs::path path) : path_(followed(std::move(path))) {
   const auto status = fs::status(path_);
   if (fs::is_directory(status)) fail(ErrorKind::file, "{}: it is a folder", path_.string());
@@ -185,7 +185,7 @@ void AtomicFile::commit() {
     ::unlink(temporary_.c_str());
     fail(ErrorKind::file, "{}: cannot rename into place: {}", path_.string(), why);
   }
-  // The rename itself reaches the disk with the folder.
+  // The rename is durable only after the folder is synced.
   const fs::path folder = path_.has_parent_path() ? path_.parent_path() : fs::path(".");
   const int handle = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (handle >= 0) {
@@ -194,7 +194,7 @@ void AtomicFile::commit() {
   }
 }
 
-// The kernel gives the lock back when its holder ends, however it ends.
+// The kernel releases the lock when its holder ends, for whatever reason.
 FolderLock::FolderLock(const fs::path& folder) {
   const fs::path path = folder / ".lock";
   descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -238,8 +238,7 @@ namespace {
 uint64_t rotate(uint64_t x, int by) {
   return (x << by) | (x >> (64 - by));
 }
-// The finaliser of SplitMix64 (Steele et al., OOPSLA 2014): every input bit reaches every output
-// bit.
+// The finaliser of SplitMix64 (Steele et al., OOPSLA 2014): each input bit affects each output bit.
 uint64_t mix(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
@@ -255,7 +254,7 @@ void ContentHash::block(uint64_t word) {
 void ContentHash::add(const void* data, size_t bytes) {
   auto* from = static_cast<const uint8_t*>(data);
   length_ += bytes;
-  block(bytes);  // so that two adds differ from their concatenation
+  block(bytes);  // the hash of two adds differs from that of their concatenation
   uint64_t word;
   for (; bytes >= 8; from += 8, bytes -= 8) {
     std::memcpy(&word, from, 8);

@@ -1,4 +1,4 @@
-// Files: whole reads with limits, memory maps, gzip, and writes that either happen or do not.
+// Files: whole reads with limits, memory maps, gzip, and atomic writes.
 #pragma once
 
 #include <array>
@@ -20,8 +20,8 @@ using Bytes = std::vector<uint8_t>;
 Bytes read_file(const fs::path& path, uint64_t limit = uint64_t{1} << 33);
 std::string read_text(const fs::path& path, uint64_t limit = uint64_t{1} << 28);
 
-/// The whole file, inflated when it starts with gzip's magic bytes. `limit` bounds the result.
-/// Throws Error(format) on a damaged or truncated stream.
+/// The whole file, decompressed if it starts with gzip's magic bytes. `limit` bounds the result's
+/// bytes. Throws Error(format) on a damaged or truncated stream.
 Bytes read_maybe_gzip(const fs::path& path, uint64_t limit = uint64_t{1} << 33);
 
 /// A read-only map of a file; the bytes stay valid while the object lives.
@@ -41,8 +41,9 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-/// A file that appears under its name only when complete: written to a temporary name in the same
-/// folder, synced, renamed. Destroyed without commit() it leaves nothing behind.
+/// A file that appears under its name only when it is complete: it is written under a temporary
+/// name in the same folder, synced and renamed by commit(). Without commit() the destructor deletes
+/// it.
 class AtomicFile {
  public:
   explicit AtomicFile(fs::path path);
@@ -59,8 +60,8 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
-/// Holds a folder for one process as long as it lives, also when that is killed. Throws
-/// Error(state) naming the other process when it is held already.
+/// Locks a folder for this process during its lifetime. The lock ends with the process, even if it
+/// is killed. Throws Error(state), which names the other process, if the folder is already locked.
 class FolderLock {
  public:
   explicit FolderLock(const fs::path& folder);
@@ -89,7 +90,7 @@ class ContentHash {
   uint64_t a_ = 0x9e3779b97f4a7c15u, b_ = 0xc2b2ae3d27d4eb4fu, length_ = 0;
 };
 
-/// Runs `free` when it leaves scope: for handles of C libraries.
+/// Runs `free` when it goes out of scope: for handles of C libraries.
 class Finally {
  public:
   explicit Finally(std::function<void()> free) : free_(std::move(free)) {}

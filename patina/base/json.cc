@@ -6,7 +6,7 @@ namespace patina {
 
 namespace {
 
-// Text that repeats parts of the input, which may be long and not UTF-8, made fit for a message.
+// Makes a text fit for a message: it may repeat input that is long or not UTF-8.
 std::string readable(std::string text) {
   constexpr size_t kLongest = 200;
   if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";

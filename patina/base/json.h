@@ -8,8 +8,8 @@
 
 namespace patina {
 
-/// Parses `text`. Throws Error(format) naming `origin`, the byte and the reason; nesting deeper
-/// than 100 levels, duplicate keys and invalid UTF-8 are errors too.
+/// Parses `text`. Throws Error(format), which names `origin`, the byte and the reason. Nesting
+/// deeper than 100 levels, duplicate keys and invalid UTF-8 are also errors.
 Json parse_json(std::string_view text, std::string_view origin);
 SortedJson parse_sorted_json(std::string_view text, std::string_view origin);
 

@@ -1,4 +1,5 @@
-// The name of JSON, for headers that only pass it on: json.h costs seconds in every source.
+// Forward declarations of JSON, for headers that only pass it on: json.h adds seconds to the
+// compile time of every source.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -6,7 +7,7 @@
 namespace patina {
 
 using Json = nlohmann::ordered_json;
-/// For objects with very many keys, which Json searches one by one; the order of keys is lost.
+/// For objects with very many keys, in which Json would search linearly. The order of keys is lost.
 using SortedJson = nlohmann::json;
 
 }  // namespace patina

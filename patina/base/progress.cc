@@ -55,7 +55,7 @@ std::string format_bytes(uint64_t bytes) {
   double value = double(bytes);
   const char* unit = "";
   for (const char* next : {"KB", "MB", "GB", "TB"}) {
-    if (value < 999.5) break;  // what would round to 1000 is one of the next unit
+    if (value < 999.5) break;  // a value that would be printed as 1000 gets the next unit
     value /= 1000;
     unit = next;
   }

@@ -1,4 +1,4 @@
-// Reports the progress of a part of the work to its observer; and formats numbers for people.
+// Progress of a part of the work, reported to its observer; and numbers formatted for people.
 #pragma once
 
 #include <chrono>

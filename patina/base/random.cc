@@ -10,8 +10,7 @@ namespace patina {
 
 namespace {
 
-// Philox4x32 with 10 rounds; counter words 0-1 are the position, 2-3 the high half of the key
-// space.
+// Philox4x32 with 10 rounds. Counter words 0 and 1 are the position; words 2 and 3 are zero.
 std::array<uint32_t, 4> philox(uint64_t counter, uint64_t key) {
   std::array<uint32_t, 4> c{uint32_t(counter), uint32_t(counter >> 32), 0, 0};
   uint32_t k0 = uint32_t(key), k1 = uint32_t(key >> 32);
@@ -54,7 +53,7 @@ double Random::normal() {
 
 uint64_t Random::below(uint64_t bound) {
   PATINA_REQUIRE(bound > 0, "no number is below 0");
-  // Reject the few values that would favour small results.
+  // Rejects the highest values, which would favour small results.
   const uint64_t limit = ~uint64_t{0} - (~uint64_t{0} % bound + 1) % bound;
   while (true) {
     const uint64_t high = bits(), low = bits();
@@ -88,8 +87,8 @@ Random Seeds::operator()(std::string_view name, uint64_t index) const {
   return {derive(derive(seed_, key), index), 0};
 }
 
-// RandomState seeds MT19937 with Knuth's recurrence and shuffles from the back, drawing each index
-// by masking 32 bits to the next power of two and rejecting what is too large.
+// RandomState seeds MT19937 with Knuth's recurrence and shuffles from the back. It draws each index
+// as 32 bits masked to the next power of two, and rejects values that are too large.
 std::vector<int64_t> numpy_permutation(uint32_t seed, int64_t n) {
   PATINA_REQUIRE(n >= 0 && n <= int64_t{0xffffffff}, "permutation of {}", n);
   std::array<uint32_t, 624> state;

@@ -1,7 +1,7 @@
 // Random numbers: counter-based, named, and the same on every machine.
 //
-// A generator is a pure function of (seed, name, counter): adding a draw in one place moves no
-// other place, and a generator's whole state is one counter, which a checkpoint stores.
+// A generator is a pure function of (seed, name, counter). Adding a draw in one place changes no
+// other place. The whole state of a generator is one counter, which a checkpoint stores.
 // Philox4x32-10: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
 #pragma once
 
@@ -26,7 +26,7 @@ class Random {
   uint64_t below(uint64_t bound);  // [0, bound), unbiased; bound > 0
   bool chance(double probability) { return uniform() < probability; }
 
-  /// Fisher-Yates.
+  /// Fisher-Yates shuffle.
   template <class T>
   void shuffle(std::span<T> items) {
     for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[below(i)]);
@@ -45,12 +45,12 @@ class Random {
 
  private:
   uint64_t key_ = 0;
-  uint64_t position_ = 0;  // 32-bit words handed out
+  uint64_t position_ = 0;  // 32-bit words drawn so far
   uint64_t cached_ = ~uint64_t{0};
   std::array<uint32_t, 4> block_{};
 };
 
-/// Hands out named generators of one seed.
+/// Creates the named generators of one seed.
 class Seeds {
  public:
   explicit Seeds(uint64_t seed = 0) : seed_(seed) {}
@@ -61,8 +61,8 @@ class Seeds {
   uint64_t seed_;
 };
 
-/// `numpy.random.RandomState(seed).permutation(n)`, bit for bit: the field's class orders (seed
-/// 1993) are defined by it. `seed` in [0, 2^32).
+/// `numpy.random.RandomState(seed).permutation(n)`, bit for bit: it defines the class orders used
+/// in the literature (seed 1993). `seed` in [0, 2^32).
 std::vector<int64_t> numpy_permutation(uint32_t seed, int64_t n);
 
 }  // namespace patina

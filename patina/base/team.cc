@@ -13,7 +13,7 @@ namespace patina {
 namespace {
 
 constexpr int kSpins = 200;    // a few microseconds
-constexpr int kYields = 2000;  // a millisecond, where nobody wants the core
+constexpr int kYields = 2000;  // a millisecond if no other thread wants the core
 
 void pause() {
 #if defined(__x86_64__)
@@ -21,7 +21,7 @@ void pause() {
 #endif
 }
 
-// Whether `ready` became true before patience ended.
+// Whether `ready` became true within kSpins and kYields attempts.
 template <class Ready>
 bool waited(const Ready& ready) {
   for (int i = 0; i < kSpins; ++i) {
@@ -35,14 +35,14 @@ bool waited(const Ready& ready) {
   return false;
 }
 
-thread_local bool working = false;  // this thread runs a piece of some team's loop
+thread_local bool working = false;  // this thread runs a team's loop: a nested loop runs here alone
 
 }  // namespace
 
 struct Team::State {
-  // What is left of a member's share: the loop's number above, pieces below. Whoever lowers it by
-  // one owns the piece that it counted, and as the loop cannot end before that piece is done, may
-  // read the loop's other members.
+  // A member's remaining pieces: the loop's number in the upper half, the count in the lower half.
+  // A thread that decrements the count owns one piece. The loop cannot end before that piece is
+  // done, so until then the thread may read the loop's other members.
   struct alignas(64) Share {
     std::atomic<uint64_t> left{0};
     int64_t first = 0;
@@ -71,7 +71,7 @@ struct Team::State {
     }
   }
 
-  // One's own share first, then what others have left.
+  // Runs the member's own share first, then pieces of the other shares.
   void take_part(size_t member, uint32_t number) {
     for (size_t i = 0; i < shares.size(); ++i) {
       Share& share = shares[(member + i) % shares.size()];

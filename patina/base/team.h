@@ -7,9 +7,9 @@
 
 namespace patina {
 
-/// Faster to start than a ThreadPool, and unlike OpenMP's teams it does not wait for threads that
-/// are not running: the caller works as well, and if a thread wakes up late because its core is
-/// busy, its share is already done. Idle threads yield their core, and sleep after a millisecond.
+/// Starts a loop faster than a ThreadPool. Unlike OpenMP's teams it does not wait for threads that
+/// are not running: the caller works as well and takes over the share of a thread that wakes up
+/// late. Idle threads yield their core and sleep after about a millisecond.
 class Team {
  public:
   /// `threads` >= 1, including the caller.
@@ -20,9 +20,9 @@ class Team {
 
   int threads() const;
 
-  /// Calls work(i) once for every i in [0, pieces), pieces < 2^31, and waits. Each thread gets
-  /// neighbouring pieces, the same in every loop of equal size, for its caches. Called inside work,
-  /// or while another thread's call is running, it uses the calling thread only. The first
+  /// Calls work(i) once for each i in [0, pieces), pieces < 2^31, and waits. For the sake of caches
+  /// a thread gets neighbouring pieces, the same in every loop of equal size. A call from inside
+  /// work, or while another thread's call is running, uses only the calling thread. The first
   /// exception is rethrown after all pieces are done.
   void run(int64_t pieces, const std::function<void(int64_t)>& work);
 

@@ -19,7 +19,7 @@ int usable_cores() {
   cpu_set_t cores;
   CPU_ZERO(&cores);
   if (::sched_getaffinity(0, sizeof cores, &cores) == 0) return std::max(1, CPU_COUNT(&cores));
-  return int(std::max(1u, std::thread::hardware_concurrency()));  // more than a set can name
+  return int(std::max(1u, std::thread::hardware_concurrency()));  // more cores than cpu_set_t holds
 }
 
 struct ThreadPool::State {
@@ -91,7 +91,8 @@ void ThreadPool::for_each(int64_t count, const std::function<void(int64_t)>& bod
         try {
           body(i);
         } catch (...) {
-          // Items below a failed one still run, so the lowest failure is the same every time.
+          // Items below a failed one still run, so the error of the lowest index is always the one
+          // reported.
           std::lock_guard lock(shared.mutex);
           if (shared.failed < 0 || i < shared.failed) {
             shared.failed = i;

@@ -1,4 +1,4 @@
-// A thread pool for decoding and resizing: plain tasks, results independent of the thread count.
+// A thread pool for decoding and resizing. Results do not depend on the number of threads.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,8 @@
 
 namespace patina {
 
-/// The cores that this process may run on: not all of a machine that others share. 1 or more.
+/// The number of cores that this process may run on, at least 1. It can be less than the machine
+/// has.
 int usable_cores();
 
 class ThreadPool {
@@ -20,8 +21,8 @@ class ThreadPool {
 
   int threads() const;
 
-  /// Calls body(i) for every i in [0, count) and waits. The exception of the lowest i is rethrown,
-  /// so the error a user sees does not depend on timing.
+  /// Calls body(i) for each i in [0, count) and waits. The exception of the lowest i is rethrown,
+  /// so the error does not depend on timing.
   void for_each(int64_t count, const std::function<void(int64_t)>& body);
 
   /// Queues one task. It must not throw.

@@ -1,5 +1,5 @@
-// A piece of work: its observer and its costs. Every call into the library that may take long has
-// one, on all its threads; there is no process-wide state.
+// A piece of work: its observer and its costs. Every call into the library that may take long
+// belongs to one, on all its threads. There is no process-wide state.
 #pragma once
 
 #include <atomic>
@@ -13,17 +13,17 @@ namespace patina {
 /// The progress of a part of the work.
 struct ProgressState {
   std::string_view label, unit, note;  // "task 2: training", "images", "loss 0.31"
-  int64_t done = 0, total = 0;         // in `unit`; a total of 0 is unknown
-  double seconds = 0;                  // since it began
-  bool last = false;                   // it has ended
+  int64_t done = 0, total = 0;         // in `unit`; total 0: unknown
+  double seconds = 0;                  // since the part began
+  bool last = false;                   // the part has ended
 };
 
 /// Receives events. Must be thread-safe if the work uses several threads.
 class Observer {
  public:
   virtual ~Observer() = default;
-  /// Called at most every `interval` seconds of a part of the work, given how long that has taken;
-  /// at its end only if it was called before.
+  /// Called at most once in `interval` seconds, where `interval` gets the elapsed seconds of the
+  /// part. Called at the part's end only if it was called before.
   virtual void progress(const ProgressState&) {}
   virtual double interval(double /*seconds*/) const { return 0.2; }
   /// A problem that does not stop the work.
@@ -36,7 +36,7 @@ struct Work {
   explicit Work(Observer* observer = nullptr) : observer(observer) {}
 
   Observer* observer;  // lent; null: none
-  /// Called between batches; true: the work is abandoned.
+  /// Called between batches; if it returns true, the work is abandoned.
   std::function<bool()> should_stop;
   std::atomic<int64_t> forward_flops{0}, backward_flops{0};
 };

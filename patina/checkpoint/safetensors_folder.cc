@@ -118,7 +118,7 @@ SafetensorsFile SafetensorsFile::open_shards(const fs::path& index, bool complet
         all.tensors_.insert(*at);
     }
     all.metadata_.merge(part.metadata_);
-    all.maps_.push_back(std::move(part.maps_.front()));
+    all.memory_.push_back(std::move(part.memory_.front()));
     all.files_.push_back(std::move(part.files_.front()));
   }
   if (!absent.empty())

@@ -264,7 +264,7 @@ TomlDocument::Split TomlDocument::split(const std::string& setting) {
   if (parts.front() == "base")
     fail(ErrorKind::usage, "{}: a base can only be named in a recipe", label);
   std::string text = toml_value(parts, value, label);
-  return {std::move(parts), std::move(text)};
+  return {std::move(parts), std::move(text), std::string(value)};
 }
 
 void TomlDocument::lay_over(const std::vector<std::string>& settings) {
@@ -272,6 +272,7 @@ void TomlDocument::lay_over(const std::vector<std::string>& settings) {
     const Split split = TomlDocument::split(setting);
     origins.push_back(label_of(setting));
     const std::string& label = origins.back();
+    values.push_back(split.typed);
     override_key(root, parse_override(split, label), split.key, 0, label, origins.front());
   }
 }

@@ -183,7 +183,7 @@ const std::vector<Metric>& metrics() {
       {"forward_transfer", "1/(T-1) sum_{j>=2} (R[j-1][j] - R[0][j])",
        "Lopez-Paz and Ranzato (GEM), NeurIPS 2017",
        "What earlier tasks did for one not yet learned, against the untouched model. Higher is "
-       "better. Undefined without row 0.",
+       "better. Undefined where either was not measured.",
        forward_transfer},
       {"learning_accuracy", "1/T sum_j R[j][j]", "Riemer et al. (MER), ICLR 2019",
        "Accuracy of each task just after learning it: plasticity alone. Higher is better.",
@@ -240,6 +240,11 @@ std::string metrics_markdown() {
       "task. `R[i][j]` is the accuracy on task `j`, 1 to `T`, after learning `i` tasks; row 0 is\n"
       "measured before any learning. Where tools of the field give one name to different numbers,\n"
       "each variant has its own name here.\n\n"
+      "Row 0 and `R[i][j]` of tasks not yet learned, `j > i`, are measured where the learner can\n"
+      "answer: where all tasks have the same classes (before learning, by a head as it was drawn), "
+      "and\n"
+      "where a learner knows classes by their names. Elsewhere they are undefined:\n"
+      "[which, and why](../design/decisions.md#what-a-learner-cannot-be-asked-is-undefined).\n\n"
       "A metric that needs an entry which was not measured is undefined: `null` in a record, `-` "
       "in\n"
       "a table, never 0. So are averages over earlier or later tasks in a stream of one task.\n";

@@ -21,6 +21,7 @@ constexpr NamedNormalization kNormalizations[] = {
     {"mnist", {{0.1307f, 0.1307f, 0.1307f}, {0.3081f, 0.3081f, 0.3081f}}},
     {"clip", {{0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}}},
     {"unit", {{0, 0, 0}, {1, 1, 1}}},
+    {"cifar100", {{0.5071f, 0.4867f, 0.4408f}, {0.2675f, 0.2565f, 0.2761f}}},
 };
 
 // ITU-R 601-2 luma in 16-bit fixed point, as Pillow's "L".
@@ -47,6 +48,18 @@ std::vector<std::string> normalization_names() {
   std::vector<std::string> names;
   for (const auto& known : kNormalizations) names.emplace_back(known.name);
   return names;
+}
+
+std::string normalization_name(const std::vector<double>& mean,
+                               const std::vector<double>& deviation) {
+  const auto near = [](const std::vector<double>& values, const std::array<float, 3>& known) {
+    return std::ranges::equal(values, known,
+                              [](double a, float b) { return std::abs(a - b) < 1e-4; });
+  };
+  for (const auto& known : kNormalizations)
+    if (near(mean, known.value.mean) && near(deviation, known.value.deviation))
+      return std::string(known.name);
+  return "";
 }
 
 void adjust_brightness(Image& image, double factor) {

@@ -22,9 +22,9 @@ struct Image {
   const uint8_t* row(int y) const { return pixels.data() + size_t(y) * width * 3; }
 };
 
-/// Larger widths and heights are refused before anything is allocated.
+/// Images with a larger width or height are refused before memory is allocated.
 inline constexpr int kLargestSide = 16384;
-/// So are images with more pixels.
+/// Images with more pixels are refused in the same way.
 inline constexpr int64_t kMostPixels = int64_t{1} << 27;
 
 /// Decodes JPEG or PNG, detected by the first bytes. Grey becomes RGB, alpha is dropped, 16-bit

@@ -6,9 +6,9 @@ namespace patina {
 namespace {
 
 // A full cache accepts no new image while its least recently used one was requested within the last
-// kPatience requests per entry. Plain LRU would miss every request in an epoch over more images
-// than fit; this way a part stays and is found every time. Images of a finished task are not
-// requested any more, and are evicted after a while.
+// kPatience requests per entry. Plain LRU would miss every request of an epoch over more images
+// than fit. With this rule some images stay and are always found. Images of a finished task are no
+// longer requested and are evicted after a while.
 constexpr uint64_t kPatience = 4;
 
 constexpr int64_t kEntryBytes = 160;  // list node, table entry and image, without pixels

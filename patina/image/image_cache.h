@@ -19,18 +19,18 @@ class ImageCache {
  public:
   using Key = std::array<uint64_t, 2>;  // a hash
 
-  /// Requests; each is counted once.
+  /// Each request is counted once, under one of these.
   struct Counts {
-    int64_t decoded = 0;       // decoded
+    int64_t decoded = 0;       // not in the cache
     int64_t cached = 0;        // found in the cache
-    int64_t never_needed = 0;  // pixels were never read
+    int64_t never_needed = 0;  // not in the cache and never read
   };
 
   explicit ImageCache(int64_t most_bytes) : most_bytes_(most_bytes) {}
 
   bool keeps() const { return most_bytes_ > 0; }
-  /// The image under `key`, or the result of `make`. Two threads that miss the same key both call
-  /// it.
+  /// The image under `key`; if there is none, the result of `make`. If two threads miss the same
+  /// key, both call `make`.
   std::shared_ptr<const Image> find(const Key& key, const std::function<Image()>& make);
   /// Counts images that were requested but whose pixels were never read.
   void never_needed(int64_t images);

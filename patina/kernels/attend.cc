@@ -85,13 +85,13 @@ struct AttendBack : public Backward {
       result = {at::empty({out.size(0), out.size(2), width}, out.scalar_type())};
       made = parts_of(result[0], within);
     }
-    const AttentionSlopes<T> slopes{strided<const T>(out), strided<const T>(dout),
-                                    data<float>(log_sums), strided<T>(made[0]),
-                                    strided<T>(made[1]),   strided<T>(made[2])};
+    const AttentionGradients<T> gradients{strided<const T>(out), strided<const T>(dout),
+                                          data<float>(log_sums), strided<T>(made[0]),
+                                          strided<T>(made[1]),   strided<T>(made[2])};
     const auto inputs = given.inputs();
     const auto shape = given.shape();
     in_team(shape.units(), 1, [&](int64_t from, int64_t end) {
-      attention_backward(shape, inputs, slopes, from, end);
+      attention_backward(shape, inputs, gradients, from, end);
     });
     return result;
   }

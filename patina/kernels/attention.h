@@ -55,18 +55,18 @@ void attention_forward(const AttentionShape& shape, const AttentionInputs<float>
                        const Instructions& set = instructions());
 
 template <class T>
-struct AttentionSlopes {
-  Strided<const T> out, out_slopes;  // [B,H,T,size]
-  const float* log_sums = nullptr;   // [B,H,T], written by the forward pass
-  Strided<T> q, k, v;                // gradients, shaped like the inputs
+struct AttentionGradients {
+  Strided<const T> out, dout;       // [B,H,T,size]
+  const float* log_sums = nullptr;  // [B,H,T], written by the forward pass
+  Strided<T> q, k, v;               // gradients, shaped like the inputs
 };
 
 /// The gradients of the inputs except the bias, for units [first, last).
 void attention_backward(const AttentionShape& shape, const AttentionInputs<bf16>& inputs,
-                        const AttentionSlopes<bf16>& slopes, int64_t first, int64_t last,
+                        const AttentionGradients<bf16>& gradients, int64_t first, int64_t last,
                         const Instructions& set = instructions());
 void attention_backward(const AttentionShape& shape, const AttentionInputs<float>& inputs,
-                        const AttentionSlopes<float>& slopes, int64_t first, int64_t last,
+                        const AttentionGradients<float>& gradients, int64_t first, int64_t last,
                         const Instructions& set = instructions());
 
 }  // namespace patina::kernels

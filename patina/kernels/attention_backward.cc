@@ -21,18 +21,18 @@ int64_t odd_lines(int64_t n) {
 class Backward {
  public:
   Backward(const AttentionShape& shape, const AttentionInputs<bf16>& inputs,
-           const AttentionSlopes<bf16>& slopes, const Instructions& set)
-      : shape_(shape), inputs_(inputs), slopes_(slopes), set_(set) {
-    for (auto* rows : {&q_rows_, &out_slope_rows_}) *rows = zeros(queries_padded_ * width_);
-    for (auto* tiles : {&q_tiles_, &q_columns_, &out_slope_tiles_, &out_slope_columns_})
+           const AttentionGradients<bf16>& gradients, const Instructions& set)
+      : shape_(shape), inputs_(inputs), gradients_(gradients), set_(set) {
+    for (auto* rows : {&q_rows_, &dout_rows_}) *rows = zeros(queries_padded_ * width_);
+    for (auto* tiles : {&q_tiles_, &q_columns_, &dout_tiles_, &dout_columns_})
       *tiles = aligned<bf16>(queries_padded_ * width_);
     for (auto* room : {&k_room_, &v_room_}) *room = zeros(kBlock * width_);
-    for (auto* matrix : {&p_, &score_slopes_}) *matrix = aligned<bf16>(kBlock * stride_);
+    for (auto* matrix : {&p_, &ds_}) *matrix = aligned<bf16>(kBlock * stride_);
     for (auto* lanes : {&log_sums_, &delta_}) *lanes = aligned<float>(queries_padded_);
     k_tiles_ = aligned<bf16>(tiles_size<bf16>(chunk_, shape.size));
     k_columns_ = aligned<bf16>(width_ * chunk_stride_);
-    chunk_slopes_ = aligned<bf16>(queries_padded_ * chunk_);
-    q_slopes_ = aligned<float>(queries_padded_ * width_);
+    chunk_ds_ = aligned<bf16>(queries_padded_ * chunk_);
+    dq_ = aligned<float>(queries_padded_ * width_);
     if (shape.causal) seen_ = std::make_unique<int32_t[]>(size_t(queries_padded_));
     if (inputs.bias.data) bias_at_ = std::make_unique<int64_t[]>(size_t(queries_padded_));
   }
@@ -43,7 +43,7 @@ class Backward {
     read_queries();
     for (int64_t first = 0; first < shape_.keys; first += chunk_)
       chunk(first, std::min(chunk_, shape_.keys - first));
-    write_q_slopes();
+    write_dq();
   }
 
  private:
@@ -77,13 +77,12 @@ class Backward {
 
   void read_queries() {
     pack_queries(inputs_.q, q_rows_.get(), q_tiles_.get(), q_columns_.get());
-    pack_queries(slopes_.out_slopes, out_slope_rows_.get(), out_slope_tiles_.get(),
-                 out_slope_columns_.get());
-    const auto out = query_rows(slopes_.out), out_slopes = query_rows(slopes_.out_slopes);
+    pack_queries(gradients_.dout, dout_rows_.get(), dout_tiles_.get(), dout_columns_.get());
+    const auto out = query_rows(gradients_.out), dout = query_rows(gradients_.dout);
     const int64_t head = sample_ * shape_.heads + key_head_ * group_;
-    std::copy_n(slopes_.log_sums + head * shape_.queries, queries_, log_sums_.get());
+    std::copy_n(gradients_.log_sums + head * shape_.queries, queries_, log_sums_.get());
     for (int64_t i = 0; i < queries_; ++i)
-      set_.rounded.attention.dots(out.at(i), out_slopes.at(i), 0, 1, shape_.size, &delta_[i]);
+      set_.rounded.attention.dots(out.at(i), dout.at(i), 0, 1, shape_.size, &delta_[i]);
     std::fill(&log_sums_[queries_], &log_sums_[queries_padded_], 0.0f);
     std::fill(&delta_[queries_], &delta_[queries_padded_], 0.0f);
     if (shape_.causal) count_seen();
@@ -113,9 +112,9 @@ class Backward {
     set_.rounded.unpack_transposed(k_tiles_.get(), keys, shape_.size, k_columns_.get(),
                                    chunk_stride_);
     for (int64_t key = 0; key < keys; key += kBlock)
-      key_block(first + key, std::min(kBlock, keys - key), chunk_slopes_.get() + key * kTileN,
+      key_block(first + key, std::min(kBlock, keys - key), chunk_ds_.get() + key * kTileN,
                 key_tiles);
-    add_q_slopes(first == 0, key_tiles);
+    add_dq(first == 0, key_tiles);
   }
 
   // Processes keys [first, first + keys) and writes their score gradients as tiles into `tiles`,
@@ -124,27 +123,26 @@ class Backward {
     const PaddedRows k = key_rows(inputs_.k).block(first, k_room_.get());
     const PaddedRows v = key_rows(inputs_.v).block(first, v_room_.get());
     for (int64_t query = 0; query < queries_padded_; query += kBlock) {
-      const Slopes<bf16> block =
-          slope_block(query, first, keys, tiles + query * key_tiles * kTileK, key_tiles);
+      const SoftmaxGradients<bf16> block =
+          score_block(query, first, keys, tiles + query * key_tiles * kTileK, key_tiles);
       if (nobody_sees(query, first)) {
         clear(block);
         continue;
       }
       const int64_t at = query * width_, right = at + kTileN * width_, steps = width_ / kTileK;
       set_.block(k.data, k.stride, &q_tiles_[at], &q_tiles_[right], steps, scores_, kBlock);
-      set_.block(v.data, v.stride, &out_slope_tiles_[at], &out_slope_tiles_[right], steps,
-                 p_slopes_, kBlock);
-      set_.rounded.attention.slopes(block);
+      set_.block(v.data, v.stride, &dout_tiles_[at], &dout_tiles_[right], steps, dp_, kBlock);
+      set_.rounded.attention.gradients(block);
     }
-    write(p_.get(), out_slope_columns_.get(), 1.0f, key_rows(slopes_.v), first, keys);
-    write(score_slopes_.get(), q_columns_.get(), shape_.scale, key_rows(slopes_.k), first, keys);
+    write(p_.get(), dout_columns_.get(), 1.0f, key_rows(gradients_.v), first, keys);
+    write(ds_.get(), q_columns_.get(), shape_.scale, key_rows(gradients_.k), first, keys);
   }
 
-  Slopes<bf16> slope_block(int64_t query, int64_t first, int64_t keys, bf16* tiles,
-                           int64_t key_tiles) {
-    Slopes<bf16> block;
+  SoftmaxGradients<bf16> score_block(int64_t query, int64_t first, int64_t keys, bf16* tiles,
+                                     int64_t key_tiles) {
+    SoftmaxGradients<bf16> block;
     block.scores = scores_;
-    block.p_slopes = p_slopes_;
+    block.dp = dp_;
     block.log_sums = &log_sums_[query];
     block.delta = &delta_[query];
     block.scale = shape_.scale;
@@ -155,7 +153,7 @@ class Backward {
     block.first_key = first;
     block.keys = keys;
     block.p = p_.get() + query;
-    block.slopes = score_slopes_.get() + query;
+    block.ds = ds_.get() + query;
     block.stride = stride_;
     block.left = tiles;
     block.right = tiles + key_tiles * kTile;
@@ -168,10 +166,10 @@ class Backward {
                        [&](int32_t seen) { return seen <= key; });
   }
 
-  static void clear(const Slopes<bf16>& block) {
+  static void clear(const SoftmaxGradients<bf16>& block) {
     for (int64_t i = 0; i < kBlock; ++i) {
       std::fill_n(block.p + i * block.stride, kBlock, bf16{0});
-      std::fill_n(block.slopes + i * block.stride, kBlock, bf16{0});
+      std::fill_n(block.ds + i * block.stride, kBlock, bf16{0});
     }
     std::fill_n(block.left, kTile, bf16{0});
     std::fill_n(block.right, kTile, bf16{0});
@@ -192,11 +190,11 @@ class Backward {
   }
 
   // Adds to the queries' gradients, stored as consecutive blocks [32 of size, 32 queries].
-  void add_q_slopes(bool first, int64_t key_tiles) {
-    float* block = q_slopes_.get();
+  void add_dq(bool first, int64_t key_tiles) {
+    float* block = dq_.get();
     for (int64_t query = 0; query < queries_padded_; query += kBlock)
       for (int64_t column = 0; column < width_; column += kBlock, block += kBlock * kBlock) {
-        const bf16* tiles = chunk_slopes_.get() + query * key_tiles * kTileK;
+        const bf16* tiles = chunk_ds_.get() + query * key_tiles * kTileK;
         float* sums = first ? block : sums_;
         set_.block(&k_columns_[column * chunk_stride_], chunk_stride_, tiles,
                    tiles + key_tiles * kTile, key_tiles, sums, kBlock);
@@ -205,9 +203,9 @@ class Backward {
       }
   }
 
-  void write_q_slopes() {
-    const auto to = query_rows(slopes_.q);
-    float* block = q_slopes_.get();
+  void write_dq() {
+    const auto to = query_rows(gradients_.q);
+    float* block = dq_.get();
     for (int64_t query = 0; query < queries_; query += kBlock)
       for (int64_t column = 0; column < width_; column += kBlock, block += kBlock * kBlock) {
         set_.rounded.transpose(block);
@@ -220,7 +218,7 @@ class Backward {
 
   const AttentionShape& shape_;
   const AttentionInputs<bf16>& inputs_;
-  const AttentionSlopes<bf16>& slopes_;
+  const AttentionGradients<bf16>& gradients_;
   const Instructions& set_;
   const int64_t group_ = shape_.heads / shape_.key_heads;
   const int64_t width_ = round_up(shape_.size, kTileK);
@@ -230,27 +228,27 @@ class Backward {
   const int64_t chunk_ = std::min(kChunk, round_up(shape_.keys, kBlock));
   const int64_t chunk_stride_ = odd_lines(chunk_);
   int64_t sample_ = 0, key_head_ = 0;
-  Aligned<bf16> q_rows_, out_slope_rows_;        // [queries, width], one group of heads
-  Aligned<bf16> q_tiles_, out_slope_tiles_;      // W [queries, size]
-  Aligned<bf16> q_columns_, out_slope_columns_;  // W [size, queries]
-  Aligned<bf16> k_tiles_, k_columns_;            // W [chunk, size]; [width, chunk]
-  Aligned<bf16> k_room_, v_room_;                // [32, width]
-  Aligned<bf16> p_, score_slopes_;               // [32 keys, queries]
-  Aligned<bf16> chunk_slopes_;                   // W [queries, chunk]
-  Aligned<float> log_sums_, delta_;              // [queries]
-  Aligned<float> q_slopes_;                      // blocks [32 of size, 32 queries]
-  std::unique_ptr<int32_t[]> seen_;              // [queries] number of keys that each sees
-  std::unique_ptr<int64_t[]> bias_at_;           // [queries] where the bias for its key 0 is
-  alignas(64) float scores_[kBlock * kBlock], p_slopes_[kBlock * kBlock], sums_[kBlock * kBlock];
+  Aligned<bf16> q_rows_, dout_rows_;        // [queries, width], one group of heads
+  Aligned<bf16> q_tiles_, dout_tiles_;      // W [queries, size]
+  Aligned<bf16> q_columns_, dout_columns_;  // W [size, queries]
+  Aligned<bf16> k_tiles_, k_columns_;       // W [chunk, size]; [width, chunk]
+  Aligned<bf16> k_room_, v_room_;           // [32, width]
+  Aligned<bf16> p_, ds_;                    // [32 keys, queries]
+  Aligned<bf16> chunk_ds_;                  // W [queries, chunk]
+  Aligned<float> log_sums_, delta_;         // [queries]
+  Aligned<float> dq_;                       // blocks [32 of size, 32 queries]
+  std::unique_ptr<int32_t[]> seen_;         // [queries] number of keys that each sees
+  std::unique_ptr<int64_t[]> bias_at_;      // [queries] where the bias for its key 0 is
+  alignas(64) float scores_[kBlock * kBlock], dp_[kBlock * kBlock], sums_[kBlock * kBlock];
 };
 
 }  // namespace
 
 void attention_backward(const AttentionShape& shape, const AttentionInputs<bf16>& inputs,
-                        const AttentionSlopes<bf16>& slopes, int64_t first, int64_t last,
+                        const AttentionGradients<bf16>& gradients, int64_t first, int64_t last,
                         const Instructions& set) {
   set.begin();
-  Backward backward(shape, inputs, slopes, set);
+  Backward backward(shape, inputs, gradients, set);
   for (int64_t unit = first; unit < last; ++unit) backward.run(unit);
 }
 

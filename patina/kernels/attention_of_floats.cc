@@ -169,12 +169,12 @@ class Forward : Unit {
 class Backward : Unit {
  public:
   Backward(const AttentionShape& shape, const AttentionInputs<float>& inputs,
-           const AttentionSlopes<float>& slopes, const Instructions& set)
-      : Unit(shape, inputs, set), slopes_(slopes) {
+           const AttentionGradients<float>& gradients, const Instructions& set)
+      : Unit(shape, inputs, set), gradients_(gradients) {
     for (auto* tiles : {&key_tiles_, &value_tiles_}) *tiles = aligned<float>(key_tiles_size_);
     key_columns_ = aligned<float>(column_tiles_size_);
     row_columns_ = aligned<float>(tiles_size<float>(shape.size, rows_));
-    for (auto* scores : {&p_, &p_slopes_}) *scores = aligned<float>(rows_ * stride_);
+    for (auto* scores : {&p_, &dp_}) *scores = aligned<float>(rows_ * stride_);
   }
 
   void run(int64_t unit) {
@@ -186,31 +186,30 @@ class Backward : Unit {
     bool first = true;
     each_queries([&](const Queries& some) {
       score(some, inputs_.q, key_tiles_.get(), p_.get());
-      score(some, slopes_.out_slopes, value_tiles_.get(), p_slopes_.get());
-      for (int64_t i = 0; i < some.count; ++i) slope(some.head, some.first + i, i * stride_);
-      mix(some, p_slopes_.get(), key_columns_.get(), slopes_.q);
-      add(some, p_.get(), slopes_.out_slopes, slopes_.v, first);
-      add(some, p_slopes_.get(), inputs_.q, slopes_.k, first);
+      score(some, gradients_.dout, value_tiles_.get(), dp_.get());
+      for (int64_t i = 0; i < some.count; ++i) gradient(some.head, some.first + i, i * stride_);
+      mix(some, dp_.get(), key_columns_.get(), gradients_.q);
+      add(some, p_.get(), gradients_.dout, gradients_.v, first);
+      add(some, dp_.get(), inputs_.q, gradients_.k, first);
       first = false;
     });
   }
 
  private:
   // In place, for one query: scores -> softmax, dL/dP -> dL/dS.
-  void slope(int64_t head, int64_t query, int64_t row) {
+  void gradient(int64_t head, int64_t query, int64_t row) {
     float delta = 0;
-    set_.floats.attention.dots(slopes_.out.at(sample_, head, query),
-                               slopes_.out_slopes.at(sample_, head, query), 0, 1, shape_.size,
-                               &delta);
-    set_.floats.attention.slopes({.scores = p_.get() + row,
-                                  .p_slopes = p_slopes_.get() + row,
-                                  .keys = seen(query),
-                                  .scale = shape_.scale,
-                                  .bias = bias(head, query),
-                                  .bias_step = inputs_.bias.key,
-                                  .log_sum = slopes_.log_sums[place(head, query)],
-                                  .delta = delta,
-                                  .width = stride_});
+    set_.floats.attention.dots(gradients_.out.at(sample_, head, query),
+                               gradients_.dout.at(sample_, head, query), 0, 1, shape_.size, &delta);
+    set_.floats.attention.gradients({.scores = p_.get() + row,
+                                     .dp = dp_.get() + row,
+                                     .keys = seen(query),
+                                     .scale = shape_.scale,
+                                     .bias = bias(head, query),
+                                     .bias_step = inputs_.bias.key,
+                                     .log_sum = gradients_.log_sums[place(head, query)],
+                                     .delta = delta,
+                                     .width = stride_});
   }
 
   // rows of `to` (+)= weightsᵀ · rows of `view`. weights [count, keys].
@@ -232,10 +231,10 @@ class Backward : Unit {
                          .c_stride = to.row});
   }
 
-  const AttentionSlopes<float>& slopes_;
+  const AttentionGradients<float>& gradients_;
   Aligned<float> key_tiles_, value_tiles_;    // W [keys, size]
   Aligned<float> key_columns_, row_columns_;  // W [size, keys], W [size, rows]
-  Aligned<float> p_, p_slopes_;               // [rows, keys]
+  Aligned<float> p_, dp_;                     // [rows, keys]
 };
 
 }  // namespace
@@ -248,9 +247,9 @@ void attention_forward(const AttentionShape& shape, const AttentionInputs<float>
 }
 
 void attention_backward(const AttentionShape& shape, const AttentionInputs<float>& inputs,
-                        const AttentionSlopes<float>& slopes, int64_t first, int64_t last,
+                        const AttentionGradients<float>& gradients, int64_t first, int64_t last,
                         const Instructions& set) {
-  Backward backward(shape, inputs, slopes, set);
+  Backward backward(shape, inputs, gradients, set);
   for (int64_t unit = first; unit < last; ++unit) backward.run(unit);
 }
 

@@ -30,13 +30,13 @@ struct SoftmaxRow {
 };
 
 template <class T>
-struct Slopes;
+struct SoftmaxGradients;
 
 /// bf16: from scores to score gradients for a block of 32 keys x 32 queries.
 template <>
-struct Slopes<bf16> {
+struct SoftmaxGradients<bf16> {
   float* scores = nullptr;           // [32,32] overwritten
-  const float* p_slopes = nullptr;   // [32,32] dL/dP
+  const float* dp = nullptr;         // [32,32] dL/dP
   const float* log_sums = nullptr;   // [32] log Σ exp of each query's scores
   const float* delta = nullptr;      // [32] Σ dL/dP P over each query's keys
   float scale = 1;                   // factor of the scores
@@ -47,17 +47,17 @@ struct Slopes<bf16> {
   int64_t bias_step = 0;
   int64_t first_key = 0, keys = 0;         // first key of the block, number of keys in it
   bf16* p = nullptr;                       // [32,32] out: probabilities
-  bf16* slopes = nullptr;                  // [32,32] out: dL/dS = P (dL/dP - delta)
-  int64_t stride = 0;                      // row stride of p and slopes
+  bf16* ds = nullptr;                      // [32,32] out: dL/dS = P (dL/dP - delta)
+  int64_t stride = 0;                      // row stride of p and ds
   bf16 *left = nullptr, *right = nullptr;  // out: dL/dS as two tiles [32 queries, 32 keys]
 };
 
 /// fp32: from scores to score gradients for one query.
 template <>
-struct Slopes<float> {
-  float* scores = nullptr;    // [keys rounded up to 16] out: probabilities
-  float* p_slopes = nullptr;  // dL/dP; out: scale P (dL/dP - delta)
-  int64_t keys = 0;           // number of keys that the query sees
+struct SoftmaxGradients<float> {
+  float* scores = nullptr;  // [keys rounded up to 16] out: probabilities
+  float* dp = nullptr;      // dL/dP; out: scale P (dL/dP - delta)
+  int64_t keys = 0;         // number of keys that the query sees
   float scale = 1;
   const float* bias = nullptr;  // null: none
   int64_t bias_step = 0;
@@ -69,7 +69,7 @@ struct Slopes<float> {
 template <class T>
 struct AttentionSteps {
   void (*softmax)(SoftmaxRow* rows, int64_t n);
-  void (*slopes)(const Slopes<T>& slopes);
+  void (*gradients)(const SoftmaxGradients<T>& gradients);
   /// to[i] = x · row i, for n rows of d numbers, `stride` apart.
   void (*dots)(const T* x, const T* rows, int64_t stride, int64_t n, int64_t d, float* to);
   /// to [d] = Σ weights[i] row i, for n rows of d numbers, `stride` apart.

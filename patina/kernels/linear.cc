@@ -79,9 +79,9 @@ struct LinearBack : public Backward {
   Tensor weight_gradient(const Tensor& g) const {
     constexpr int64_t kMostParts = 8, kSmall = 1 << 18;
     const int64_t m = rows_of(g), wide = x.size(-1), n = packed->n(), k = packed->k();
-    const Tensor slopes = g.view({m, -1}).slice(1, 0, n);
+    const Tensor dy = g.view({m, -1}).slice(1, 0, n);
     if constexpr (std::is_same_v<T, float>)
-      return at::mm(slopes.t(), x.view({m, k})).view(weight.sizes());
+      return at::mm(dy.t(), x.view({m, k})).view(weight.sizes());
     const int64_t least = n * k < kSmall ? 512 : 2048;  // each part has a sum of its own, which
                                                         // costs more if it is large
     const int64_t rows = std::max(least, (m + kMostParts - 1) / kMostParts);
@@ -91,8 +91,8 @@ struct LinearBack : public Backward {
       NoGrad no_grad;
       for (int64_t i = from; i < end; ++i) {
         const int64_t first = i * rows, count = std::min(rows, m - first);
-        const Tensor turned = rows_for<T>(slopes.slice(0, first, first + count).t());
-        multiply_rows<T>({}, turned, Tiles<T>::of(data<T>(x) + first * wide, 1, wide, k, count),
+        const Tensor transposed = rows_for<T>(dy.slice(0, first, first + count).t());
+        multiply_rows<T>({}, transposed, Tiles<T>::of(data<T>(x) + first * wide, 1, wide, k, count),
                          sums[i]);
       }
     });

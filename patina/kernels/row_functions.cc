@@ -8,9 +8,9 @@ struct NormBack : public Backward {
   Tensor weight, normal, scale;
   bool rms = false;
 
-  Tensors gradients(const Tensor& slopes) override {
+  Tensors gradients(const Tensor& incoming) override {
     Tensors out(3);
-    const Tensor dy = slopes.to(normal.scalar_type()).contiguous();
+    const Tensor dy = incoming.to(normal.scalar_type()).contiguous();
     by_type(normal, [&]<class T>() {
       if (wanted(0)) out[0] = rows_back<T>(dy);
       if (wanted(1) || wanted(2)) weights_back<T>(dy, out);
@@ -92,8 +92,8 @@ struct ActivationBack : public Backward {
   bool gated = false;
   Tensor x;
 
-  Tensors gradients(const Tensor& slopes) override {
-    const Tensor dy = slopes.to(x.scalar_type()).contiguous();
+  Tensors gradients(const Tensor& incoming) override {
+    const Tensor dy = incoming.to(x.scalar_type()).contiguous();
     const Tensor dx = at::empty_like(x);
     by_type(x, [&]<class T>() {
       const auto& rows = instructions().rows<T>();

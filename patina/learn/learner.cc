@@ -51,6 +51,10 @@ void Learner::forget(int64_t) {
        "out");
 }
 
+Classifier Learner::by_name(const std::vector<std::string>&) const {
+  return nullptr;
+}
+
 Json Learner::diagnostics() const {
   return nullptr;
 }

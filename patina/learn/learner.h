@@ -14,6 +14,9 @@
 
 namespace patina {
 
+/// Scores [B,K] of K classes.
+using Classifier = std::function<Tensor(const Question&)>;
+
 /// A continual-learning method.
 /// | Order of calls for each task: begin_task; fit, whose epochs call begin_epoch, and for every
 /// batch loss, after_backward and after_step, in the first epoch also remember; end_task; then
@@ -24,7 +27,6 @@ namespace patina {
 /// boundaries are unknown, begin_task and end_task are not called; begin_classes is called when a
 /// batch contains classes that are new. A learner that needs no boundaries grows its parameters
 /// there.
-/// for classes there.
 class Learner {
  public:
   virtual ~Learner() = default;
@@ -57,6 +59,14 @@ class Learner {
   virtual bool reads_features() const { return false; }
   /// Called before evaluation, for work such as training on the memory alone.
   virtual void before_scores(Trainer&) {}
+
+  /// Whether `scores` can be called once classes were announced (begin_task, begin_classes), before
+  /// a sample of them was learned: the head then has its initial weights. Otherwise scores need
+  /// learning.
+  virtual bool answers_untrained() const { return false; }
+  /// For a method that knows classes by their names: a classifier for `names`, seen or not, in its
+  /// current state. Empty if the method needs samples of a class.
+  virtual Classifier by_name(const std::vector<std::string>& names) const;
 
   /// Forgets a class as if it had never been learned; the numbers of the classes after it decrease
   /// by one. Throws Error(usage) if the method cannot remove what it knows of one class.

@@ -24,6 +24,7 @@ class NetworkLearner : public Learner {
   void begin_classes(int64_t fresh) override;
   Tensor loss(const Batch& batch, const Step& step) override;
   Tensor scores(const Question& asked) const override;
+  bool answers_untrained() const override { return true; }
   std::vector<ParamGroup> trainable() override;
   void state(Archive& a) override;
 

@@ -14,9 +14,9 @@ namespace patina {
 
 void TrainingOptions::bind(Fields& f) {
   f("epochs", epochs, "Passes over each task's samples.", at_least(1));
-  f("batch_size", batch_size, "Samples a step.", at_least(1));
+  f("batch_size", batch_size, "Samples per step.", at_least(1));
   f("updates_per_batch", updates_per_batch,
-    "Steps on every batch where samples come once; a schedule has no part there.", at_least(1));
+    "Steps on every batch of a single-pass stream, which uses no schedule.", at_least(1));
   optimizer.bind(f);
 }
 
@@ -31,19 +31,36 @@ Trainer::Trainer(TrainingOptions options, const Feed& train, const Feed& test, T
 
 Trainer::~Trainer() = default;
 
-void Trainer::learn(Learner& learner, const Task& task, const Grant& grant) {
+namespace {
+
+// Single-pass samples are only available batch by batch.
+Task without_samples(Task task, const Grant& grant) {
+  if (!grant.many_passes) task.train = nullptr;
+  return task;
+}
+
+}  // namespace
+
+void Trainer::begin(Learner& learner, const Task& task, const Grant& grant) {
+  if (in_task_) return;
   // Before the learner grows: the restored moments belong to the parameters at the time of the
-  // save. Inside a task of many passes nothing grows, and the epochs start it.
-  if (!restored_.empty() && !(grant.many_passes && in_task_)) start_optimizer(learner);
-  // Single-pass samples are only available batch by batch.
-  Task boundary = task;
-  if (!grant.many_passes) boundary.train = nullptr;
-  if (!std::exchange(in_task_, true) && grant.boundaries) learner.begin_task(boundary, *this);
-  if (grant.many_passes)
+  // save.
+  if (!restored_.empty()) start_optimizer(learner);
+  in_task_ = true;
+  if (grant.boundaries) learner.begin_task(without_samples(task, grant), *this);
+}
+
+void Trainer::learn(Learner& learner, const Task& task, const Grant& grant) {
+  begin(learner, task, grant);
+  if (grant.many_passes) {
     learner.fit(task, *this);
-  else
+  } else {
+    // A stretch that goes on may grow the learner; inside a task of many passes nothing grows, and
+    // the epochs start the optimizer.
+    if (!restored_.empty()) start_optimizer(learner);
     pass(learner, task, grant.boundaries);
-  if (grant.boundaries) learner.end_task(boundary, *this);
+  }
+  if (grant.boundaries) learner.end_task(without_samples(task, grant), *this);
   in_task_ = false;
 }
 
@@ -143,17 +160,26 @@ void Trainer::epochs_of_stream(Learner& learner, const Task& task) {
   run_epochs(learner, task, options_.epochs);
 }
 
+// A second training of a task has an order and augmentations of its own.
+Seeds Trainer::seeds_of_training(const Task& task) {
+  if (std::exchange(trained_task_, task.index) != task.index) trainings_ = 0;
+  Random random = seeds_("task", uint64_t(task.index));
+  if (trainings_ > 0) random = random.at(uint64_t(trainings_));
+  return Seeds(random.bits());
+}
+
 void Trainer::run_epochs(Learner& learner, const Task& task, int64_t epochs) {
-  Epochs shared(*task.train, epochs, Seeds(seeds_("task", uint64_t(task.index)).bits()),
+  Epochs shared(*task.train, epochs, seeds_of_training(task),
                 fmt::format("task {}", task.index + 1), train_);
   for (; epoch_ < epochs; ++epoch_, step_ = 0) {
     learner.begin_epoch(shared.step(options_.optimizer, epoch_, 0, 1));
     epoch(learner, shared, epoch_, step_, [&](const Batch& batch) {
       ++step_;
-      if (epoch_ == 0) learner.remember(batch);
+      if (trainings_ == 0 && epoch_ == 0) learner.remember(batch);
       if (between_steps_) between_steps_();
     });
   }
+  ++trainings_;
   // The last step's gradients take as much memory as the parameters trained; the next may be
   // others.
   optimizer_->zero_grad();
@@ -264,6 +290,8 @@ std::vector<int64_t> Trainer::recall(const Backbone& backbone, const Dataset& da
 void Trainer::state(Archive& a) {
   a("in_task", in_task_);
   a("most_trainable", most_trainable_);
+  a("trained_task", trained_task_);
+  a("trainings", trainings_);
   a("epoch", epoch_);
   a("step", step_);
   a("descents", descents_);

@@ -7,8 +7,8 @@
 
 namespace patina {
 
-// Greedy: each next sample is the one that brings the mean of those chosen nearest to the mean of
-// all.
+// Greedy: each step takes the sample that brings the mean of the chosen samples nearest to the mean
+// of all.
 std::vector<int64_t> herded(const Tensor& features, int64_t count) {
   NoGrad no_grad;
   const Tensor rows = normalized(features.to(at::kDouble));

@@ -25,8 +25,8 @@ std::optional<size_t> SampleMemory::offer(const SampleHandle& sample) {
   if (size_t(target) >= kept_.size())
     for (auto* counts : {&kept_, &met_, &full_}) counts->resize(size_t(target) + 1);
   ++met_[size_t(target)];
-  // Draws are numbered by samples offered, so this count is all a checkpoint needs of the
-  // randomness.
+  // Each draw is a function of the number of samples offered, so a checkpoint stores this count and
+  // no other random state.
   const auto slot = slot_for(target, random_.at(uint64_t(offered_++)));
   if (!slot) return slot;
   if (int64_t(*slot) == samples_.size()) {

@@ -1,4 +1,4 @@
-// A bounded memory of samples: which of the samples offered are kept, and which are drawn.
+// A bounded memory of samples: decides which offered samples are kept, and draws from them.
 #pragma once
 
 #include <functional>
@@ -16,17 +16,17 @@ namespace patina {
 class SampleMemory {
  public:
   /// What a full memory replaces.
-  /// reservoir: every sample of the stream is kept with equal probability (Vitter, 1985, algorithm
-  /// R)
-  /// balanced: a sample of the largest class; a class that was ever the largest is a reservoir of
-  /// its
-  /// own samples (CBRS: Chrysakis and Moens, ICML 2020)
-  /// greedy: a sample of a class below its share replaces a random one of the largest class, others
-  /// are not stored (GDumb: Prabhu et al., ECCV 2020)
-  /// ring: the oldest sample
+  ///   reservoir: a random sample or none, so that each sample of the stream is kept with the same
+  ///              probability (Vitter, 1985, algorithm R)
+  ///   balanced:  a random sample of the largest class; a class that was ever the largest is a
+  ///              reservoir of its own samples (CBRS: Chrysakis and Moens, ICML 2020)
+  ///   greedy:    a random sample of the largest class, if the new sample's class is below its
+  ///              share; other samples are not stored (GDumb: Prabhu et al., ECCV 2020)
+  ///   ring:      the oldest sample
   enum class Policy { reservoir, balanced, greedy, ring };
 
-  /// `random` draws what is replaced. The result depends on the stream only, not on interruptions.
+  /// `random` draws the samples to replace. The result depends only on the stream and `random`, not
+  /// on interruptions.
   SampleMemory(int64_t capacity, Policy policy, Random random);
 
   /// Offers a batch's samples in order; calls `stored`, if given, for each one that is stored.

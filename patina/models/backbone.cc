@@ -18,8 +18,8 @@ bool takes_gradient(const std::vector<nn::NamedTensor>& tensors) {
   return std::ranges::any_of(tensors, [](const auto& t) { return t.tensor.requires_grad(); });
 }
 
-// Number of parts of at least `at_once` tokens into which a batch is split: the same for each
-// thread.
+// The number of parts into which a batch is split: parts of about `at_once` tokens, and the same
+// number of parts for each thread.
 int64_t parts_of(int64_t batch, int64_t tokens, int64_t at_once) {
   const int64_t threads = tensor_threads();
   const int64_t parts = std::max<int64_t>(1, batch * tokens / at_once);
@@ -53,7 +53,7 @@ Tensor Backbone::features(const Input& input, const nn::Adaptations& adaptations
   }
   NoGrad no_grad;
   const auto device = place().device;
-  Tensor features = at::empty({input.size(), width()});  // on the host, as the cache has them
+  Tensor features = at::empty({input.size(), width()});  // on the host, like the cache
   const Tensor missing = tensor_of(cache_->find(*space, input.keys, features));
   if (missing.numel() == 0) return on(device, features);
   const bool all = missing.size(0) == input.size();

@@ -10,7 +10,7 @@
 namespace patina {
 
 void GenerateOptions::bind(Fields& f) {
-  f("max_tokens", max_tokens, "New tokens at most.", at_least(1));
+  f("max_tokens", max_tokens, "Largest number of new tokens.", at_least(1));
   f("temperature", temperature, "Divides the scores before a token is drawn; 0: the likeliest.",
     at_least(0));
   f("top_k", top_k, "Draw from the k likeliest tokens; 0: from all.", at_least(0));
@@ -18,8 +18,9 @@ void GenerateOptions::bind(Fields& f) {
     {.low = 0, .high = 1, .low_open = true});
   f("repetition_penalty", repetition_penalty,
     "Above 1: tokens that are in the text already become less likely.", above(0));
-  f("seed", seed, "Of the draws.", at_least(0));
-  f("cache", cache, "Keep keys and values of what was read; the ids are the same without.");
+  f("seed", seed, "Seed of the draws.", at_least(0));
+  f("cache", cache,
+    "Keep the keys and values of earlier tokens: faster, with the same tokens as without.");
 }
 
 namespace {

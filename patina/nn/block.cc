@@ -44,8 +44,8 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
   const auto normal = [&](const Norm& norm, Site site, const Tensor& t) {
     return adaptations.after(site, numbered, t, engine.norm(norm, t));
   };
-  // x + last({}), after adaptations, which read `in` (undefined: x), and layer scale have changed
-  // the term that is added.
+  // Returns x + last({}). Layer scale and adaptations change the second term before it is added;
+  // adaptations read `in` (undefined: x).
   const auto sum = [&](const auto& last, const LayerScale& scale, Site site, const Tensor& in) {
     if (!scale.gamma.defined() && !adaptations.act(site) &&
         !(site == Site::mlp && adaptations.act(Site::fc2)))

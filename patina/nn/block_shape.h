@@ -18,8 +18,7 @@ struct BlockShape {
   bool qkv_bias = true;
   bool proj_bias = true;
   bool mlp_bias = true;
-  bool layer_scale = false;  // a learned factor per channel on the output of each half (CaiT, DeiT
-                             // III)
+  bool layer_scale = false;  // learned factor per channel on each half's output (CaiT, DeiT III)
   bool post_norm = false;    // normalises after each sum (BERT) instead of before each half
   bool rms_norm = false;     // RMSNorm without bias instead of LayerNorm
   bool scaled = true;        // scores are divided by sqrt(d); not in T5

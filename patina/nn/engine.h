@@ -41,11 +41,11 @@ class Engine {
   /// Patch embedding with kernels [D,3,p,p] of images [B,3,H,W]: [B,T,D] float.
   virtual Tensor embed_patches(const Linear& patch, const Tensor& images) const = 0;
 
-  /// Whether to skip results that nobody reads, such as the last block's other tokens, and to split
+  /// Whether to skip results that are not read, such as most tokens of the last block, and to split
   /// batches among threads. The reference engine does neither.
   virtual bool frugal() const = 0;
-  /// Tokens per part of a batch: enough that weights are read seldom, few enough that activations
-  /// stay in a core's caches.
+  /// Tokens per part of a batch: enough to read the weights seldom, but few enough to keep the
+  /// activations in a core's caches.
   virtual int64_t tokens_at_once() const { return 768; }
   /// What results depend on, such as "plain" or "bf16 amx".
   virtual std::string text() const = 0;

@@ -14,7 +14,7 @@ Tensor cross_entropy(const Tensor& scores, const Tensor& target, double smoothin
 }
 
 Tensor symmetric_cross_entropy(const Tensor& scores, const Tensor& target, double a, double b) {
-  // -Σ_k p_k log q_k: the target's own term is 0, all others have the same logarithm.
+  // -Σ_k p_k log q_k: the target's term is 0; all other terms have the same logarithm.
   static const double kLogOfZero = std::log(1e-4);
   const Tensor p = at::softmax(scores, -1, at::kFloat);
   const Tensor elsewhere = 1 - (p * at::one_hot(target, scores.size(-1))).sum(-1);

@@ -95,7 +95,8 @@ std::unique_ptr<Module> copy_of(const Module& module) {
   return copy;
 }
 
-/// The tensor at a place, as frozen or not as it was; the tensor itself if it is there already.
+/// The tensor moved to a place; it requires gradients as the original does. Returns the tensor
+/// itself if it is already there.
 Tensor brought(const Tensor& tensor, const Place& place);
 
 /// Moves every tensor of a module to a place.

@@ -73,7 +73,7 @@ class PackedEngine : public Engine {
 
   Tensor mlp(const Linear& fc1, Activation activation, const Linear& fc2, const Tensor& x,
              const LinearEnd& end) const override {
-    // Without a graph, batches come in parts that fit the caches; then the hidden layer fits, too.
+    // Without a graph, batches come in parts that fit the caches, and so does the hidden layer.
     if (!at::GradMode::is_enabled() || !frozen(fc1) || !frozen(fc2))
       return Engine::mlp(fc1, activation, fc2, x, end);
     return kernels::mlp(x, {fc1.weight, packs_(fc1)}, {fc2.weight, packs_(fc2)}, activation, end);

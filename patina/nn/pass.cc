@@ -9,8 +9,8 @@ namespace patina::nn {
 
 namespace {
 
-// Mask [B|1,1,T|1,S] -> 0 where it is set, kHidden elsewhere: far below any score, yet finite, so
-// that a row that sees nothing stays finite (its result is not read).
+// Mask [B|1,1,T|1,S] -> 0 where it is set, kHidden elsewhere. kHidden is far below any score but
+// finite, so a row that attends to nothing stays finite (its result is not read).
 Tensor hide_others(const Tensor& seen) {
   return (seen.logical_not()).to(at::kFloat) * double(kernels::kHidden);
 }
@@ -120,8 +120,8 @@ Tensor Pass::rotate(const Tensor& t) {
     cos_ = at::cat({angles.cos(), angles.cos()}, -1).unsqueeze(1);
     sin_ = at::cat({angles.sin(), angles.sin()}, -1).unsqueeze(1);
   }
-  const Tensor turned = at::cat({-t.slice(-1, half), t.slice(-1, 0, half)}, -1);
-  return (t * cos_ + turned * sin_).to(t.dtype());
+  const Tensor rotated = at::cat({-t.slice(-1, half), t.slice(-1, 0, half)}, -1);
+  return (t * cos_ + rotated * sin_).to(t.dtype());
 }
 
 KeyValues::Layer* Pass::cached(int layer) {

@@ -61,7 +61,7 @@ Tensor minimum_of(const Tensor& p, const Tensor& c, const std::vector<int64_t>& 
   const auto inverse = Cholesky::of(part, 0);
   if (!inverse) fail_to_project();
   Tensor found = (*inverse)(wanted);
-  found = found + (*inverse)(wanted - part.mm(found));  // refines what rounding left
+  found = found + (*inverse)(wanted - part.mm(found));  // iterative refinement
   return at::zeros_like(c).index_copy_(0, at, found.squeeze(1));
 }
 
@@ -78,10 +78,10 @@ Tensor solve_bounded(const Tensor& p, const Tensor& q, double margin) {
   std::vector<int64_t> free;
   for (int64_t round = 0; round < 10 * n + 10; ++round) {
     // Frees the entry along which the value falls fastest.
-    Tensor slope = dense.mv(w) + c;
-    if (!free.empty()) slope.index_fill_(0, tensor_of(free), 0);
-    if (slope.min().item<double>() >= -kTolerance * scale) break;
-    free.push_back(slope.argmin().item<int64_t>());
+    Tensor gradient = dense.mv(w) + c;
+    if (!free.empty()) gradient.index_fill_(0, tensor_of(free), 0);
+    if (gradient.min().item<double>() >= -kTolerance * scale) break;
+    free.push_back(gradient.argmin().item<int64_t>());
     // Goes to the minimum over the free entries, and stops at every bound on the way.
     Tensor next = minimum_of(dense, c, free);
     while (true) {
@@ -103,8 +103,8 @@ Tensor solve_bounded(const Tensor& p, const Tensor& q, double margin) {
     w = next;
   }
   // At a bound the value may rise only, elsewhere it must be level.
-  const Tensor slope = dense.mv(w) + c;
-  const Tensor wrong = at::where(w > 0, at::abs(slope), (-slope).clamp_min(0));
+  const Tensor gradient = dense.mv(w) + c;
+  const Tensor wrong = at::where(w > 0, at::abs(gradient), (-gradient).clamp_min(0));
   if (wrong.max().item<double>() > kAllowed * scale) fail_to_project();
   return (w + margin).to(q.device());
 }

@@ -25,7 +25,8 @@ void OptimizerOptions::bind(Fields& f) {
     at_least(0));
   f("schedule", schedule, "How the learning rate falls over a task's epochs.",
     {"cosine", "step", "quarter_cosine", "constant"});
-  f("min_lr", min_lr, "Where the cosine ends, whatever a group's factor.", at_least(0));
+  f("min_lr", min_lr,
+    "Learning rate at the end of the cosine; the factors of groups do not scale it.", at_least(0));
   f("milestones", milestones, "Epochs at which the step schedule multiplies the rate by gamma.",
     at_least(0));
   f("gamma", gamma, "Factor of the step schedule.", above(0));
@@ -38,7 +39,7 @@ void OptimizerOptions::bind(Fields& f) {
 
 namespace {
 
-// What is left of the cosine: 1 when the warm-up ends, towards 0 at the end.
+// The factor of the cosine schedule: 1 at the end of the warm-up, near 0 at the end of training.
 double left_of_cosine(const OptimizerOptions& options, double epoch, int64_t epochs) {
   const double past = std::floor(epoch) - options.warmup_epochs;
   const double all = double(epochs) - options.warmup_epochs;
@@ -168,7 +169,7 @@ void Optimizer::regroup(std::vector<ParamGroup> groups) {
   for (size_t g = 0; g < state_->groups.size(); ++g)
     for (size_t i = 0; i < state_->moments[g].size(); ++i)
       known[state_->groups[g].tensors[i].unsafeGetTensorImpl()] = &state_->moments[g][i];
-  // Tensors that stay keep their state; this comes first, so that no other tensor inherits it.
+  // First, tensors that stay take their own state, so that no other tensor inherits it.
   std::set<const void*> stays;
   for (size_t g = 0; g < next.groups.size(); ++g)
     for (size_t i = 0; i < next.moments[g].size(); ++i)

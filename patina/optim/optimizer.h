@@ -51,13 +51,13 @@ class Optimizer {
   /// head, inherits that state, with zeros for the new rows.
   void regroup(std::vector<ParamGroup> groups);
 
-  /// Replaces the tensors, of which those that stay keep their state. Others begin without moments,
-  /// but count the steps of their group, as new rows of one table do.
+  /// Replaces the tensors. Those that stay keep their state. New ones begin without moments, but
+  /// with the step count of their group, as if they were new rows of one tensor.
   void replace(std::vector<ParamGroup> groups);
 
   void zero_grad();
-  /// Clips gradients, then takes a step at learning rate `lr` times each group's factor; the part
-  /// `unscaled` of `lr` is the same for every group.
+  /// Clips gradients, then takes a step. A group's learning rate is unscaled + (lr - unscaled)
+  /// times its factor.
   void step(double lr, double unscaled = 0);
 
   /// Momentum and moments, for checkpoints. `set_state` expects the same groups and throws

@@ -11,6 +11,7 @@
 #include "patina/data/sample_access.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
+#include "patina/place.h"
 #include "patina/session/feed.h"
 
 namespace patina {
@@ -46,7 +47,10 @@ void PretrainTraining::bind(Fields& f) {
     "(PatchDropout, Liu et al., WACV 2023).",
     {.low = 0, .high = 1, .low_open = true});
   f("full_epochs", full_epochs, "Epochs at the end that see every patch.", at_least(0));
-  f("precision", precision, "bf16: matrix products in bf16 with fp32 weights.", {"fp32", "bf16"});
+  f("precision", precision, "bf16: matrix products in bf16 with fp32 weights; on the CPU alone.",
+    {"fp32", "bf16"});
+  f("device", device,
+    "Where to compute: cpu, cuda, cuda:1 or auto, the first GPU, otherwise the CPU.");
   optimizer.bind(f);
 }
 
@@ -83,7 +87,7 @@ class TokenDrop : public nn::Adaptation {
     kept.resize(size_t(std::max<int64_t>(1, std::llround(keep_ * double(patches)))));
     for (auto& row : kept) ++row;
     kept.insert(kept.begin(), 0);
-    return x.index_select(1, tensor_of(kept));
+    return x.index_select(1, tensor_of(kept, x.device()));
   }
 
  private:
@@ -137,9 +141,9 @@ void inherit(ViT& vit, const ModelOptions& from) {
     if (!item.name.starts_with("head")) item.tensor.detach().copy_(source.at(item.name));
 }
 
-// The teacher's features of every training image, [N,D], kept in the run folder.
-Tensor teacher_features(const TeacherOptions& options, const Dataset& train, ThreadPool& pool,
-                        const fs::path& folder, bool bf16) {
+// The teacher's features of every training image, [N,D], kept in the run folder; on the host.
+Tensor teacher_features(const TeacherOptions& options, const Place& place, const Dataset& train,
+                        ThreadPool& pool, const fs::path& folder, bool bf16) {
   const fs::path file = folder / "teacher.safetensors";
   Tensor features;
   if (fs::exists(file)) {
@@ -148,6 +152,7 @@ Tensor teacher_features(const TeacherOptions& options, const Dataset& train, Thr
     if (features.size(0) == train.size()) return features;
   }
   const auto teacher = load_backbone(options.model);
+  teacher->to(place);
   const auto feed = make_feed(*teacher, SampleAccess::source(train));
   features = at::empty({train.size(), teacher->width()});
   Loader loader(train, *feed, pool, 128);
@@ -184,10 +189,14 @@ double test_accuracy(const ViT& vit, const Dataset& test, const Feed& feed, Thre
 double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
   const auto& how = options.training;
   const bool bf16 = how.precision == "bf16";
+  const Place place = place_of(how.device);
+  if (bf16 && !place.on_host())
+    fail(ErrorKind::recipe, "training.precision is bf16, but on {} LibTorch computes in fp32",
+         place.text());
   const fs::path state_file = folder / "state.safetensors";
   if (!resume && fs::exists(state_file))
     fail(ErrorKind::state,
-         "{} holds a run already: continue it with --resume or choose another --out",
+         "{} already contains a run: continue it with --resume or choose another --out",
          folder.string());
   make_folder(folder);
   write_text(folder / "recipe.toml", to_toml(options));
@@ -205,21 +214,23 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
                        .classes = int64_t(data.train->classes().size())};
   const Seeds seeds{uint64_t(options.seed)};
   Training training{.vit = ViT(shape, student.normalize)};
-  const auto train_feed =
-      make_feed(training.vit, *data.train, options.train_transform, {}, "train_transform");
-  const auto test_feed = make_feed(training.vit, *data.test, options.test_transform);
   Random weights = seeds("weights");
   training.vit.initialize(weights);
   if (student.inherit) inherit(training.vit, options.teacher.model);
   Tensor targets;  // [N,D] the teacher's features
   if (!options.teacher.model.name.empty() && options.teacher.weight > 0) {
-    targets = teacher_features(options.teacher, train, pool, folder, bf16);
+    targets = teacher_features(options.teacher, place, train, pool, folder, bf16);
     training.projection = nn::Linear(student.width, targets.size(1));
     nn::init_kaiming(training.projection.weight, weights);
   }
+  nn::bring(training, place);
+  const auto train_feed =
+      make_feed(training.vit, *data.train, options.train_transform, {}, "train_transform");
+  const auto test_feed = make_feed(training.vit, *data.test, options.test_transform);
   nn::freeze(training, false);
   if (resume && fs::exists(state_file)) {
     auto archive = Archive::read(state_file);
+    const Archive::MadeOn there(archive, place.device);
     training.state(archive);
     note(fmt::format("continuing after epoch {}", training.epoch));
   }
@@ -254,8 +265,9 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
         loss = nn::cross_entropy(training.vit.logits(features), batch->target, how.label_smoothing);
         if (targets.defined())
           loss = loss + options.teacher.weight *
-                            nn::cosine_distance(training.projection(features).to(at::kFloat),
-                                                targets.index_select(0, batch->sample()));
+                            nn::cosine_distance(
+                                training.projection(features).to(at::kFloat),
+                                on(place.device, targets.index_select(0, batch->sample())));
       }
       loss.backward();
       const double at = double(epoch) + double(step) / double(loader.batches());

@@ -35,6 +35,7 @@ struct PretrainTraining {
   double keep_tokens = 1;   // part of the patches a training step sees
   int64_t full_epochs = 0;  // last epochs, with every patch
   std::string precision = "fp32";
+  std::string device = "auto";
   OptimizerOptions optimizer;
   void bind(Fields& f);
 };

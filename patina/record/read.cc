@@ -1,4 +1,6 @@
 // Reads a record from JSON; every field is checked here.
+#include <algorithm>
+
 #include "patina/record/record.h"
 
 namespace patina {
@@ -25,10 +27,10 @@ class Reader final : public RecordFields {
   void check_schema() const {
     const Json& schema = member("schema");
     require_whole(schema, "schema", Whole::count);
-    if (schema.get<double>() != double(Record::kSchema))
+    if (!between(schema, 1, double(Record::kSchema)))
       fail(ErrorKind::format,
-           "{}: schema: this record has schema {}, this version of patina reads {}; report on it "
-           "with the version that wrote it",
+           "{}: schema: this record has schema {}, this version of patina reads 1 to {}; report on "
+           "it with the version that wrote it",
            origin_, schema.get<uint64_t>(), Record::kSchema);
   }
 
@@ -233,6 +235,23 @@ class Reader final : public RecordFields {
   std::vector<Open> open_;  // innermost last
 };
 
+// Schema 1 has 0 where nothing was measured: in row 0 and, unless all tasks have the same classes,
+// for tasks not yet learned. The metrics that read these entries have a value that is none.
+void undefine_unmeasured(Record& record) {
+  const bool classes_stay = record.scenario.name == "domain_incremental";
+  for (ScoreRows* rows : {&record.matrix, &record.top5_matrix})
+    for (size_t after = 0; after < rows->size(); ++after) {
+      auto& row = (*rows)[after];
+      for (size_t task = classes_stay && after > 0 ? row.size() : after; task < row.size(); ++task)
+        row[task].reset();
+    }
+  const AccuracyMatrix matrix = accuracy_matrix(record);
+  for (auto& [name, value] : record.metrics) {
+    const auto metric = std::ranges::find(metrics(), name, &Metric::name);
+    if (metric != metrics().end() && !metric->value(matrix)) value.reset();
+  }
+}
+
 }  // namespace
 
 Record parse_record(const Json& json, std::string_view origin) {
@@ -241,6 +260,8 @@ Record parse_record(const Json& json, std::string_view origin) {
   reader.check_schema();
   Record record;
   record.bind(reader);
+  if (record.schema < 2) undefine_unmeasured(record);
+  record.schema = Record::kSchema;
   return record;
 }
 

@@ -10,7 +10,7 @@ constexpr std::string_view kPerTask = "(one a task)";
 }  // namespace
 
 void Record::bind(RecordFields& f) {
-  f("schema", schema, Whole::count, "1");
+  f("schema", schema, Whole::count, std::to_string(kSchema));
   f("name", name, "the run's name");
   f("status", status, "whether it came to its end", {"complete", "interrupted"});
   f("evaluated_on", evaluated_on, Presence::optional,
@@ -35,9 +35,10 @@ void Record::bind(RecordFields& f) {
   const size_t count = tasks.size();
   const auto rows = exactly(count + 1, "(one before learning and one a task)", "T+1");
   const auto columns = exactly(count, kPerTask, "T");
-  f.matrix("matrix", matrix, rows, columns, Presence::required,
-           "accuracy on each task (column) before learning (row 0) and after each task; a row may "
-           "be `null` as a whole");
+  f.matrix(
+      "matrix", matrix, rows, columns, Presence::required,
+      "accuracy on each task (column) before learning (row 0) and after each task; `null` where "
+      "the learner could not be asked, or for a row as a whole");
   f.matrix("top5_matrix", top5_matrix, rows, columns, Presence::nullable,
            "the same for the five best classes; `null` where it has no meaning");
   f("accuracy_after_task", accuracy_after_task, columns,
@@ -54,6 +55,16 @@ void Record::bind(RecordFields& f) {
               "prompt methods `histogram`, how often each prompt was chosen, `entropy` of that "
               "choice in nats, and `entropy_part` of the largest possible");
   f.object("engine", engine, Presence::optional, "what computed it");
+}
+
+AccuracyMatrix accuracy_matrix(const Record& record) {
+  AccuracyMatrix matrix(int(record.tasks.size()));
+  for (const auto& task : record.tasks) matrix.samples.push_back(task.test_samples);
+  for (int after = 0; after <= matrix.tasks(); ++after) {
+    const auto& scores = record.matrix[size_t(after)];
+    for (size_t task = 0; task < scores.size(); ++task) matrix.set(after, int(task), scores[task]);
+  }
+  return matrix;
 }
 
 void Record::Learner::bind(RecordFields& f) {
@@ -96,7 +107,7 @@ void Record::Machine::bind(RecordFields& f) {
 }
 
 void Record::Seeds::bind(RecordFields& f) {
-  f("seed", seed, Whole::any, "of everything random except the class order");
+  f("seed", seed, Whole::any, "of everything random that has no seed of its own");
   f("class_order_seed", class_order_seed, Whole::any, "-1: the data set's own order");
 }
 

@@ -14,8 +14,8 @@
 namespace patina {
 
 struct Record {
-  /// The schema version that is written and read.
-  static constexpr int64_t kSchema = 1;
+  /// The schema version that is written; those from 1 on are read.
+  static constexpr int64_t kSchema = 2;
   static constexpr size_t kMostTasks = 1000;
 
   struct Learner {
@@ -142,8 +142,11 @@ struct Record {
 /// The content of record.json.
 Json to_json(Record record);
 
+/// The accuracy matrix with its test sample counts.
+AccuracyMatrix accuracy_matrix(const Record& record);
+
 /// Throws Error(format) with `origin` and the field if `json` is not a run record. Unknown fields
-/// are ignored.
+/// are ignored. A record of an older schema becomes what it would be today.
 Record parse_record(const Json& json, std::string_view origin);
 
 /// The reference page, docs/reference/record.md.

@@ -23,7 +23,10 @@ Rules for readers and writers:
 - `T` is the number of tasks of the stream, 1 to 1000. A file may be up to 64 MiB.
 - A run that was interrupted has `null` where it did not get to: rows at the end of a matrix, entries
   at the end of a list. Lists marked *up to T* may also be shorter.
-- A change that old readers would misread raises `schema`.
+- A change that old readers would misread, or that makes old records mean something else, raises
+  `schema`. Records of older schemas are read.
+- Schema 1 wrote 0 for entries of a matrix that were not measured: row 0, and tasks not yet learned
+  except in domain_incremental streams. They are read as `null`, and so are the metrics that need them.
 
 ## Fields
 

@@ -47,7 +47,8 @@ std::string heat_map(const RunRecord& run) {
   }
   return fmt::format(
       "<h3>Accuracy matrix</h3><p class=\"about\">Percent on each task's {} samples; a row per "
-      "stage of the stream, framed where a task was just learned.</p><div class=\"scroll\"><table "
+      "stage of the stream, framed where a task was just learned; a dash where the learner could "
+      "not be asked.</p><div class=\"scroll\"><table "
       "class=\"heat{}\"><thead><tr>{}</tr></thead><tbody>\n{}</tbody></table></div>",
       split_of(run.record), numbered ? "" : " dense", head, rows);
 }

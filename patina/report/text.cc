@@ -3,6 +3,7 @@
 
 #include "patina/report/comparison.h"
 #include "patina/report/report.h"
+#include "patina/report/seeds.h"
 #include "patina/report/table.h"
 
 namespace patina {
@@ -23,6 +24,7 @@ std::string report_text(const std::vector<RunRecord>& runs) {
   };
   if (std::any_of(cells.begin(), cells.end(), has_best)) text += "* the best of its column\n";
   for (const auto& sentence : cautions(runs)) text += "note: " + printable(sentence) + "\n";
+  if (over_seeds(seed_groups(runs))) text += "\nover seeds:\n" + summary_text(runs);
   return text;
 }
 

@@ -6,14 +6,14 @@ namespace patina {
 
 namespace {
 
-// The part of a run's recipe that is stored with what it learned.
+// The part of a run's recipe that is stored in its artefact.
 std::shared_ptr<SessionRecipe> session_recipe(Recipe& run) {
   auto recipe = completed(std::make_shared<SessionRecipe>(), "", {}, "the run's recipe");
   recipe->learner.name = run.learner.name;
   auto options = RecipeFile::parse(to_toml(run.learner), "the run's learner");
   options.bind(recipe->learner);
-  (void)to_toml(*recipe);  // binding sets the learner's default training options, which the run's
-                           // then replace
+  (void)to_toml(*recipe);  // binding sets the learner's default training options; the run's
+                           // replace them below
   recipe->seed = run.seed;
   recipe->training = run.training;
   recipe->train_transform = run.train_transform;

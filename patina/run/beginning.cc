@@ -85,12 +85,12 @@ void Beginning::state(Archive& a) {
   a("test", before.test_);
   if (before.recipe_ != recipe_)
     fail(ErrorKind::state,
-         "{} was begun with another recipe, and its recipe.toml no longer says which: change the "
-         "recipe back, or start anew with another --out",
+         "{} was begun with another recipe, which its recipe.toml no longer shows: change the "
+         "recipe back, or start a new run with another --out",
          folder_);
   if (const std::string what = difference(before); !what.empty())
     fail(ErrorKind::state,
-         "{}: the data are not those the run began with: {}; put them back, or start anew with "
+         "{}: the data have changed since the run began: {}; restore them, or start a new run with "
          "another --out",
          folder_, what);
 }
@@ -130,14 +130,14 @@ std::string Beginning::difference(std::string_view what, const Split& now,
     if (sample.domain != old.domain)
       return fmt::format("{} sample {}, {}, is of another domain", what, i, sample.name);
     if (sample.mark != old.mark)
-      return fmt::format("{} sample {}, {}, has another content", what, i, sample.name);
+      return fmt::format("{} sample {}, {}, has different content", what, i, sample.name);
   }
   return fmt::format("a {} sample's name or label differs", what);
 }
 
 std::optional<Json> finished_run(Recipe& recipe, const DataSplits& data, const RunFolder& folder,
                                  RunMode mode) {
-  const std::string text = to_toml(recipe);
+  const std::string text = folder.text_of(mode, to_toml(recipe));
   if (folder.continues(mode, text)) {
     Beginning beginning(folder.path.string(), text, data);
     folder.load()("beginning", beginning);

@@ -31,7 +31,7 @@ struct Times {
   void state(Archive& a);
 };
 
-/// The totals of a run, which are kept when it is resumed.
+/// The totals of a run. They continue when the run is resumed.
 class Costs {
  public:
   /// Adds the time since the last of these calls to the named part of the work.

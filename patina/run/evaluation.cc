@@ -8,6 +8,37 @@
 
 namespace patina {
 
+namespace {
+
+Classifier scores_of(const Learner& learner) {
+  return [&](const Question& asked) { return learner.scores(asked); };
+}
+
+// The first tensor of a learner's state that holds NaN or infinite values; nothing if none does.
+std::optional<std::string> ruined(Learner& learner) {
+  Archive archive;
+  learner.state(archive);
+  for (const auto& [name, tensor] : archive.tensors())
+    if (at::isFloatingType(tensor.scalar_type()) && !tensor.isfinite().all().item<bool>())
+      return name;
+  return {};
+}
+
+// A loss is looked at before its step, so weights that the last step ruined show in scores only,
+// and NaN would be ranked as a class like any other. `best` [B]: each sample's largest score.
+void require_finite(const Tensor& best, Learner& learner, const std::string& label) {
+  const Tensor finite = best.isfinite();
+  if (finite.all().item<bool>()) return;
+  const auto name = ruined(learner);
+  const double found = best.masked_select(~finite)[0].item<double>();
+  fail(ErrorKind::model, "{}: the scores became {}{}: {}", label, found,
+       name ? fmt::format("; the learner's {} is not finite", *name) : "",
+       learner.trainable().empty() ? "look for features that are not finite"
+                                   : "lower training.lr or set training.clip_norm");
+}
+
+}  // namespace
+
 Evaluation::Evaluation(const Scenario& scenario)
     : scenario_(scenario), matrix_(scenario.tasks()), top5_(scenario.tasks()) {
   for (int task = 0; task < scenario.tasks(); ++task) {
@@ -22,15 +53,17 @@ Tensor Evaluation::best_domain(const Tensor& scores) const {
   return scores.reshape({scores.size(0), -1, int64_t(scenario_.classes().size())}).amax(1);
 }
 
-void Evaluation::predict(Learner& learner, Trainer& trainer, const Dataset& test, int task,
-                         const std::string& label, const Tensor& among,
+void Evaluation::predict(Learner& learner, const Classifier& classifier, Trainer& trainer,
+                         const Dataset& test, int task, const std::string& label,
+                         const Tensor& among,
                          const std::function<void(const Batch&, const Tensor&)>& best) const {
   trainer.each_batch(test, label, [&](const Batch& batch) {
     Question asked = batch;
     if (scenario_.grant().task_id_at_test) asked.task = at::full({batch.size()}, task, at::kLong);
-    const Tensor scores = best_domain(on_host(learner.scores(asked))).index_select(1, among);
-    const Tensor places =
-        std::get<1>(at::topk(scores, std::min<int64_t>(5, scores.size(1)), -1));  // [B,5]
+    const Tensor scores = best_domain(on_host(classifier(asked))).index_select(1, among);
+    const auto [values, places] =
+        at::topk(scores, std::min<int64_t>(5, scores.size(1)), -1);  // [B,5]
+    require_finite(values.select(1, 0), learner, label);
     best(batch, among.index_select(0, places.flatten()).view_as(places));
   });
 }
@@ -39,15 +72,18 @@ void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
   PATINA_REQUIRE(after == rows_, "row {} measured after row {}", after, rows_ - 1);
   if (after > 0) learner.before_scores(trainer);
   NoGrad no_grad;
-  const int64_t seen = scenario_.seen_after(after);
+  const Classifier scores = scores_of(learner);
+  const Classifier by_name =
+      after < scenario_.tasks() ? learner.by_name(scenario_.classes()) : nullptr;
   std::vector<Tensor> predicted, in_top5;
   for (int task = 0; task < scenario_.tasks(); ++task) {
     const Dataset& test = scenario_.test(task);
     predicted.push_back(at::full({test.size()}, -1, at::kLong));
     in_top5.push_back(at::zeros({test.size()}, at::kByte));
-    if (std::ranges::none_of(scenario_.task_classes(task), [&](int64_t c) { return c < seen; }))
-      continue;
-    predict(learner, trainer, test, task, fmt::format("after task {}: test {}", after, task + 1),
+    const Classifier& classifier = met(learner, task, after) ? scores : by_name;
+    if (!classifier) continue;
+    const std::string when = after == 0 ? "before learning" : fmt::format("after task {}", after);
+    predict(learner, classifier, trainer, test, task, fmt::format("{}: test {}", when, task + 1),
             competing(task, after), [&](const Batch& batch, const Tensor& top) {
               predicted.back().index_copy_(0, batch.row, top.select(1, 0));
               in_top5.back().index_copy_(
@@ -72,7 +108,7 @@ void Evaluation::measure_now(Learner& learner, Trainer& trainer) {
     for (int64_t i = 0; i < test.size(); ++i)
       if (test.target(i) < met) of_met.push_back(i);
     if (of_met.empty()) continue;
-    predict(learner, trainer, test.select(of_met), task,
+    predict(learner, scores_of(learner), trainer, test.select(of_met), task,
             fmt::format("after {} samples: test {}", point.samples, task + 1), at::arange(met),
             [&](const Batch& batch, const Tensor& top) {
               const auto targets = items_of(batch.target), found = items_of(top.select(1, 0));
@@ -101,11 +137,22 @@ void Evaluation::end_curve(int64_t samples) {
   curve_.push_back(std::move(point));
 }
 
-// The classes that compete for a test sample of `task`: all seen, or, if the task is known at test
-// time, the task's.
+// Whether the learner has scores for classes of a task. Before learning it has them if all tasks
+// have the classes that were announced with the first, and its head answers as it was drawn.
+bool Evaluation::met(const Learner& learner, int task, int after) const {
+  const bool announced = after == 0 && scenario_.grant().boundaries && scenario_.classes_stay() &&
+                         learner.answers_untrained();
+  const int64_t seen = scenario_.seen_after(announced ? 1 : after);
+  return std::ranges::any_of(scenario_.task_classes(task), [&](int64_t c) { return c < seen; });
+}
+
+// The classes that compete for a test sample of `task`: if the task is known at test time, its own;
+// otherwise all seen, and before the task is learned those that will be seen then, so that the
+// entries of a column up to that one are comparable.
 Tensor Evaluation::competing(int task, int after) const {
   if (scenario_.grant().task_id_at_test) return tensor_of(scenario_.task_classes(task));
-  return at::arange(std::min(scenario_.seen_after(after), int64_t(scenario_.classes().size())));
+  return at::arange(std::min(scenario_.seen_after(std::max(after, task + 1)),
+                             int64_t(scenario_.classes().size())));
 }
 
 void Evaluation::fill(int after) {
@@ -115,6 +162,7 @@ void Evaluation::fill(int after) {
   size_t first = 0;
   for (int task = 0; task < scenario_.tasks(); ++task) {
     const auto& targets = scenario_.test(task).targets();
+    const bool asked = !targets.empty() && found[first] >= 0;
     int64_t right = 0, among = 0;
     for (size_t i = 0; i < targets.size(); ++i) {
       right += found[first + i] == targets[i];
@@ -122,7 +170,7 @@ void Evaluation::fill(int after) {
     }
     first += targets.size();
     const auto part = [&](int64_t hits) {
-      return targets.empty() ? Score() : Score(double(hits) / double(targets.size()));
+      return asked ? Score(double(hits) / double(targets.size())) : std::nullopt;
     };
     matrix_.set(after, task, part(right));
     top5_.set(after, task, part(among));

@@ -14,8 +14,9 @@ class Evaluation {
  public:
   explicit Evaluation(const Scenario& scenario);
 
-  /// Measures row `after` (0: before any learning). A task without any class seen so far is not
-  /// run: there are scores for seen classes only, so all its predictions count as wrong.
+  /// Measures row `after`; row 0 once the first task was announced to the learner, before it
+  /// learned. Entries of tasks that the learner has no scores for stay undefined: see `met`. Throws
+  /// Error(model) if scores are not finite.
   void measure(Learner& learner, Trainer& trainer, int after);
   /// Measures a point of a single-pass stream, on the classes seen so far.
   void measure_now(Learner& learner, Trainer& trainer);
@@ -36,16 +37,17 @@ class Evaluation {
 
  private:
   // The best classes in `among` (at most five, best first) for every test sample of a task.
-  void predict(Learner& learner, Trainer& trainer, const Dataset& test, int task,
-               const std::string& label, const Tensor& among,
+  void predict(Learner& learner, const Classifier& classifier, Trainer& trainer,
+               const Dataset& test, int task, const std::string& label, const Tensor& among,
                const std::function<void(const Batch&, const Tensor&)>& best) const;
   Tensor best_domain(const Tensor& scores) const;
+  bool met(const Learner& learner, int task, int after) const;
   Tensor competing(int task, int after) const;
   void fill(int after);  // computes a row of the matrices from its predictions
 
   const Scenario& scenario_;
   int rows_ = 0;
-  std::vector<Tensor> predicted_;  // one [N] per row, class or -1
+  std::vector<Tensor> predicted_;  // one [N] per row, class or -1: not asked
   std::vector<Tensor> in_top5_;    // one [N] per row, uint8
   AccuracyMatrix matrix_, top5_;
   AnytimeCurve curve_;

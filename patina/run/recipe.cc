@@ -17,20 +17,22 @@ void CheckpointOptions::bind(Fields& f) {
 
 void Recipe::bind(Fields& f) {
   folder_name(f, "name", name, "The run's name, and its folder under runs/; empty: the learner's.");
-  f("seed", seed, "Seed of everything random except the class order.", at_least(0));
+  f("seed", seed,
+    "Seed of everything random that has no seed of its own; `patina sweep --seeds` replaces it and "
+    "those.",
+    at_least(0));
   f.section("model", model, "The pre-trained backbone.");
   f.section("data", data, "The data set.");
   f.section("train_transform", train_transform, "From stored image to training input.");
   f.section("test_transform", test_transform, "From stored image to test input and features.");
-  f.section("text", text, "From stored text to input, where the data are texts.");
+  f.section("text", text, "From stored text to input; for data of texts only.");
   f.section("scenario", scenario, "How the data becomes a stream of tasks.");
   f.section("learner", learner, "The method and its options.");
   if (const LearnerRow* row = find_learner(learner.name); row && training_of_ != learner.name) {
     training = row->training;
     training_of_ = learner.name;
   }
-  f.section("training", training,
-            "How each task is trained, where the learner descends a gradient.");
+  f.section("training", training, "How each task is trained, for learners that use gradients.");
   f.section("evaluation", evaluation, "When the learner is tested, besides the end of a task.");
   f.section("run", run, "Checkpoints.");
   f.section("engine", engine,
@@ -42,7 +44,7 @@ void Recipe::bind(Fields& f) {
 
 void EvaluationOptions::bind(Fields& f) {
   f("every", every,
-    "Samples between two points of the anytime curve, where samples come once; 0: only at the end.",
+    "Samples between two points of the anytime curve of a single-pass stream; 0: only at the end.",
     at_least(0));
 }
 

@@ -20,8 +20,8 @@ struct RunControl {
   RunMode mode = RunMode::fresh;
   /// Called after every step and task; true: writes a checkpoint and throws Error(stopped).
   std::function<bool()> should_stop;
-  /// Whether should_stop is also called between the batches of closed forms and evaluations. What
-  /// is stopped there is repeated from the last checkpoint.
+  /// Whether should_stop is also called between the batches of closed forms and evaluations. Work
+  /// that is stopped there is repeated from the last checkpoint.
   bool stop_between_batches = false;
   int data_threads = 0;  // for decoding and transforms; 0: one per core. Does not change results.
   /// Whether to cache frozen features, in memory and in the folder set in `[engine]`, and decoded

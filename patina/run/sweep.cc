@@ -1,5 +1,6 @@
 #include "patina/run/sweep.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <set>
@@ -12,12 +13,59 @@
 
 namespace patina {
 
+namespace {
+
+// The keys of a recipe's seeds, except those that are -1.
+class SeedKeys : public Fields {
+ public:
+  std::vector<std::string> take() { return std::move(keys_); }
+
+ protected:
+  void visit(const FieldInfo& info, int64_t& value) override {
+    const bool seed = info.key == "seed" || info.key.ends_with("_seed");
+    if (!seed || value < 0) return;
+    std::string key;
+    for (const auto& section : sections_) key += section + ".";
+    keys_.push_back(key + std::string(info.key));
+  }
+  void visit(const FieldInfo&, bool&) override {}
+  void visit(const FieldInfo&, double&) override {}
+  void visit(const FieldInfo&, std::string&) override {}
+  void visit(const FieldInfo&, std::vector<int64_t>&) override {}
+  void visit(const FieldInfo&, std::vector<double>&) override {}
+  void visit(const FieldInfo&, std::vector<std::string>&) override {}
+  bool enter(std::string_view key, std::string_view) override {
+    sections_.emplace_back(key);
+    return true;
+  }
+  void leave() override { sections_.pop_back(); }
+
+ private:
+  std::vector<std::string> keys_, sections_;
+};
+
+// Every seed of the recipe as an override. The plan's own overrides come later, so that they win.
+std::vector<std::string> seeded(const fs::path& recipe, const std::vector<std::string>& overrides,
+                                int64_t seed) {
+  Recipe read = read_recipe(recipe, overrides);
+  SeedKeys keys;
+  read.bind(keys);
+  std::vector<std::string> all;
+  for (const auto& key : keys.take()) all.push_back(fmt::format("{}={}", key, seed));
+  all.insert(all.end(), overrides.begin(), overrides.end());
+  return all;
+}
+
+}  // namespace
+
 std::vector<PlannedRun> planned(const SweepPlan& plan) {
+  for (size_t i = 0; i < plan.seeds.size(); ++i)
+    if (std::count(plan.seeds.begin(), plan.seeds.begin() + std::ptrdiff_t(i), plan.seeds[i]) > 0)
+      fail(ErrorKind::usage, "--seeds: {} is given twice", plan.seeds[i]);
   std::vector<PlannedRun> runs;
   std::set<std::string> names;
   for (const auto& path : plan.recipes) {
-    const auto add = [&](const fs::path& below, std::vector<std::string> overrides) {
-      overrides.insert(overrides.begin(), plan.overrides.begin(), plan.overrides.end());
+    const auto add = [&](const fs::path& below, const std::vector<std::string>& overrides) {
       PlannedRun& run = runs.emplace_back();
       run.recipe = read_recipe(path, overrides);
       run.file = path;
@@ -26,12 +74,13 @@ std::vector<PlannedRun> planned(const SweepPlan& plan) {
       run.folder = plan.out / run.name;
       if (!below.empty()) run.folder /= below;
     };
-    if (plan.seeds.empty()) add({}, {});
+    if (plan.seeds.empty()) add({}, plan.overrides);
     for (const int64_t seed : plan.seeds)
-      add(fmt::format("seed_{}", seed),
-          {fmt::format("seed={}", seed), fmt::format("scenario.class_order_seed={}", seed)});
+      add(fmt::format("seed_{}", seed), seeded(path, plan.overrides, seed));
     if (!names.insert(runs.back().name).second)
-      fail(ErrorKind::recipe, "{}: a recipe before it is called \"{}\", too: give it another name",
+      fail(ErrorKind::recipe,
+           "{}: another recipe of this sweep has the same name, \"{}\": set a different `name` "
+           "in one of them",
            path.string(), runs.back().name);
   }
   return runs;
@@ -47,7 +96,8 @@ std::vector<SweptRun> sweep(std::vector<PlannedRun> runs, int jobs,
     result = {.name = planned.name, .folder = planned.folder};
     if (stopped) return;
     try {
-      result.kept = RunFolder{planned.folder}.complete(to_toml(planned.recipe));
+      const RunFolder folder{planned.folder};
+      result.kept = folder.complete(folder.text_of(RunMode::resume, to_toml(planned.recipe)));
       if (result.kept) return;
       note(fmt::format("run {} of {}: {}", i + 1, runs.size(), planned.folder.string()));
       run(planned);

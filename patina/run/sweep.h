@@ -13,8 +13,12 @@ namespace patina {
 struct SweepPlan {
   std::vector<fs::path> recipes;
   std::vector<std::string> overrides;  // for every recipe, as --set
-  std::vector<int64_t> seeds;  // for runs and class orders; empty: one run with the recipe's seeds
-  fs::path out;                // runs are in out/<name>, or out/<name>/seed_<seed> with seeds
+  /// Distinct; empty: one run with the recipe's own seeds. Otherwise each of them takes the place
+  /// of every seed of the recipe: of `seed` and all keys that end in `_seed`. A recipe's number is
+  /// one draw among others; what is pinned is a seed of -1, which asks for no draw of its own, and
+  /// what `overrides` set.
+  std::vector<int64_t> seeds;
+  fs::path out;  // runs are in out/<name>, or out/<name>/seed_<seed> with seeds
 };
 
 /// One run of a plan, in its order.
@@ -27,7 +31,7 @@ struct PlannedRun {
 };
 
 /// Reads all recipes before any run. Throws Error(recipe) for a faulty one, or two with the same
-/// name.
+/// name; Error(usage) for a seed that is given twice.
 std::vector<PlannedRun> planned(const SweepPlan& plan);
 
 struct SweptRun {
@@ -38,9 +42,9 @@ struct SweptRun {
 };
 
 /// Calls `run` for each run that is not complete, `jobs` at a time (in threads, if more than one).
-/// A run that fails with an Error does not stop the others, and is tried again by the next call;
-/// the same holds if its folder contains a run of another recipe, which is not changed. After an
-/// Error(stopped) no further run starts, and the error is rethrown.
+/// A run that fails with an Error does not stop the others, and the next call tries it again. A
+/// folder that contains a run of another recipe counts as such a failure and is not changed. After
+/// an Error(stopped) no further run starts, and the error is rethrown.
 std::vector<SweptRun> sweep(std::vector<PlannedRun> runs, int jobs,
                             const std::function<void(PlannedRun&)>& run);
 

@@ -1,6 +1,7 @@
-// Blurry streams without task boundaries, as in Si-Blurry's sampler. The original drops classes and
-// samples that do not divide evenly and moves the first samples of each stretch in file order; here
-// nothing is dropped and the moved samples are random. `compat = "original"` restores both.
+// Blurry streams without task boundaries. Si-Blurry's sampler drops classes and samples that do not
+// divide evenly, moves the first samples of each stretch in file order, and moves fewer where a
+// stretch has too few. Here nothing is dropped, the moved samples are random, and other stretches
+// give what one lacks. `compat = "original"` restores all three.
 #include <algorithm>
 #include <numeric>
 
@@ -50,20 +51,31 @@ void shuffle(Indices& items, Random random) {
   random.shuffle(std::span(items));
 }
 
-// Moves samples between the stretches: each gives up the front of its list into one pool, which is
-// shuffled, and takes back as many as `takes` says.
-void spill(std::vector<Indices>& blurry, const Indices& gives, const Indices& takes,
-           Random random) {
+// i-Blurry: each stretch gives M percent of its samples to a pool, and all take equally many from
+// it. In the original the remainder of that division stays in the pool.
+Spill even_spill(const Indices& has, double percent, bool original) {
+  const auto tasks = int64_t(has.size());
+  Spill moved;
+  for (const int64_t n : has) moved.gives.push_back(int64_t(double(n) * percent / 100));
+  const int64_t pool = std::accumulate(moved.gives.begin(), moved.gives.end(), int64_t{0});
+  for (int64_t t = 0; t < tasks; ++t)
+    moved.takes.push_back(original ? pool / tasks : pool * (t + 1) / tasks - pool * t / tasks);
+  return moved;
+}
+
+// Moves samples between the stretches: each gives the first samples of its list to a pool; the pool
+// is shuffled, and each takes samples from its front.
+void spill(std::vector<Indices>& blurry, const Spill& moved, Random random) {
   Indices pool;
   for (size_t t = 0; t < blurry.size(); ++t) {
-    pool.insert(pool.end(), blurry[t].begin(), blurry[t].begin() + gives[t]);
-    blurry[t].erase(blurry[t].begin(), blurry[t].begin() + gives[t]);
+    pool.insert(pool.end(), blurry[t].begin(), blurry[t].begin() + moved.gives[t]);
+    blurry[t].erase(blurry[t].begin(), blurry[t].begin() + moved.gives[t]);
   }
   shuffle(pool, random);
   auto next = pool.begin();
   for (size_t t = 0; t < blurry.size(); ++t) {
-    blurry[t].insert(blurry[t].end(), next, next + takes[t]);
-    next += takes[t];
+    blurry[t].insert(blurry[t].end(), next, next + moved.takes[t]);
+    next += moved.takes[t];
   }
 }
 
@@ -87,7 +99,7 @@ Scenario blurry(const ScenarioOptions& options, const DataSplits& data, const Sc
   const Indices blurry_borders = borders(size.blurry, "blurry");
 
   // Assigns every sample to its class's main stretch.
-  const auto place = numbers_of_classes(order, all_classes);  // by class: its place in the order
+  const auto place = numbers_of_classes(order, all_classes);  // by class: its index in the order
   std::vector<Indices> disjoint(static_cast<size_t>(tasks)), blurred(static_cast<size_t>(tasks));
   int64_t blurred_samples = 0;
   for (int64_t i = 0; i < data.train->size(); ++i) {
@@ -103,21 +115,17 @@ Scenario blurry(const ScenarioOptions& options, const DataSplits& data, const Sc
   if (!original)
     for (size_t t = 0; t < blurred.size(); ++t) shuffle(blurred[t], seeds("spilled", t));
 
-  Indices gives, takes;
+  Indices has;
+  for (const auto& part : blurred) has.push_back(int64_t(part.size()));
+  Spill moved;
   if (drawn) {
     const auto spilled = int64_t(double(blurred_samples) * options.blurry_percent / 100);
     const Indices cuts = drawn_borders(spilled, tasks, seeds("spill"));
-    for (size_t t = 0; t < blurred.size(); ++t)
-      gives.push_back(std::min(cuts[t + 1] - cuts[t], int64_t(blurred[t].size())));
-    takes = gives;
+    moved = original ? capped_spill(has, cuts) : full_spill(has, cuts);
   } else {
-    for (const auto& part : blurred)
-      gives.push_back(int64_t(double(part.size()) * options.blurry_percent / 100));
-    const int64_t pool = std::accumulate(gives.begin(), gives.end(), int64_t{0});
-    for (int64_t t = 0; t < tasks; ++t)
-      takes.push_back(original ? pool / tasks : pool * (t + 1) / tasks - pool * t / tasks);
+    moved = even_spill(has, options.blurry_percent, original);
   }
-  spill(blurred, gives, takes, seeds("pool"));
+  spill(blurred, moved, seeds("pool"));
 
   // Classes are numbered in order of appearance.
   std::vector<int64_t> number(size_t(all_classes), -1), class_order;
@@ -152,6 +160,41 @@ Scenario blurry(const ScenarioOptions& options, const DataSplits& data, const Sc
 }
 
 }  // namespace
+
+// Each stretch's part of the missing samples is a difference of rounded running sums over what is
+// left. So no stretch gives more than it has, and rounding loses no sample.
+Spill full_spill(const std::vector<int64_t>& has, const std::vector<int64_t>& cuts) {
+  Spill moved;
+  int64_t lacking = 0, all_left = 0;
+  for (size_t t = 0; t < has.size(); ++t) {
+    moved.takes.push_back(cuts[t + 1] - cuts[t]);
+    moved.gives.push_back(std::min(moved.takes[t], has[t]));
+    lacking += moved.takes[t] - moved.gives[t];
+    all_left += has[t] - moved.gives[t];
+  }
+  if (lacking == 0) return moved;
+  PATINA_CHECK(lacking <= all_left, "{} samples to spill, {} left", lacking, all_left);
+  for (int64_t t = 0, before = 0; t < int64_t(has.size()); ++t) {
+    const int64_t after = before + has[size_t(t)] - moved.gives[size_t(t)];
+    moved.gives[size_t(t)] += lacking * after / all_left - lacking * before / all_left;
+    before = after;
+  }
+  return moved;
+}
+
+Spill capped_spill(const std::vector<int64_t>& has, const std::vector<int64_t>& cuts) {
+  Spill moved;
+  int64_t pool = 0;
+  for (size_t t = 0; t < has.size(); ++t) {
+    moved.gives.push_back(std::min(cuts[t + 1] - cuts[t], has[t]));
+    pool += moved.gives[t];
+  }
+  for (size_t t = 0; t < has.size(); ++t) {
+    moved.takes.push_back(std::min(cuts[t + 1] - cuts[t], pool));
+    pool -= moved.takes[t];
+  }
+  return moved;
+}
 
 Scenario i_blurry(const ScenarioOptions& options, const DataSplits& data,
                   const ScenarioInfo& info) {

@@ -74,6 +74,8 @@ class Scenario {
   }
   /// The number of classes in the first `tasks` tasks.
   int64_t seen_after(int tasks) const;
+  /// Whether there are later tasks and all of them have exactly the classes of the first.
+  bool classes_stay() const { return tasks() > 1 && seen_after(1) == seen_after(tasks()); }
   /// Class names by the stream's numbers.
   const std::vector<std::string>& classes() const { return classes_; }
   /// Whether each domain's classes have numbers of their own: with K classes, class y of domain t

@@ -35,7 +35,7 @@ struct Artefact {
   std::string recipe;  // a SessionRecipe as TOML
   Grant grant;
   std::vector<std::string> classes;
-  std::vector<int64_t> class_of_column;  // the class of each score; a class's score is its best one
+  std::vector<int64_t> class_of_column;  // each score's class; the highest of a class counts
   std::vector<int64_t> task_of_class;
   int64_t tasks = 0, samples = 0;  // learned so far
   bool in_memory = false;          // the network was passed as an object, not loaded by its options
@@ -47,7 +47,7 @@ struct Artefact {
   void state(Archive& a);
 };
 
-/// The recipe with `text` and `settings` applied, checked; `origin` is used in messages.
+/// Applies `text` and `settings` to the recipe and checks it. `origin` is used in messages.
 std::shared_ptr<SessionRecipe> completed(std::shared_ptr<SessionRecipe> recipe,
                                          const std::string& text,
                                          const std::vector<std::string>& settings,

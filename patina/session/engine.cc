@@ -11,20 +11,19 @@ namespace patina {
 
 void EngineOptions::bind(Fields& f) {
   f("kind", kind,
-    "Who computes the blocks: patina's kernels with frozen weights packed once, or LibTorch "
-    "plainly, "
-    "as a reference.",
+    "What computes the network's blocks. packed: patina's kernels, with frozen weights packed "
+    "once. plain: LibTorch's operations, as a reference.",
     {"packed", "plain"});
   f("precision", precision,
-    "What products are computed in; sums, norms and weights in training are fp32. auto: bf16 where "
-    "that is faster, on processors with AMX and on AMD's with AVX512-BF16.",
+    "Number format of matrix products; sums, norms and weights in training are fp32. auto: bf16 "
+    "where that is faster, on processors with AMX and on AMD's with AVX512-BF16.",
     {"auto", "fp32", "bf16"});
   f("device", device,
     "The device of the network and its learner: auto (the first GPU of LibTorch, otherwise the "
     "CPU), cpu, cuda, or cuda:1 for the second GPU.");
   FeatureStoreOptions::bind(f);
   f("image_cache_bytes", image_cache_bytes,
-    "Memory for decoded images, resized as far as that is the same every time, in bytes; 0: each "
+    "Bytes of memory for decoded images, after the resizing steps that are not random. 0: an image "
     "is decoded whenever it is read.",
     at_least(0));
 }

@@ -21,8 +21,9 @@ std::unique_ptr<Feed> text_feed(const TextInput& takes, const Tokenizer* tokeniz
                                 TextOptions options, const std::string& about) {
   if (!tokenizer)
     fail(ErrorKind::model,
-         "{}: there is no tokenizer beside the weights: put the model's tokenizer.json, vocab.txt "
-         "or the like into their folder",
+         "{}: there is no tokenizer beside the weights: put the model's tokenizer files "
+         "(tokenizer.json, tokenizer.model or vocab.txt, for example) into the folder of the "
+         "weights",
          about);
   if (tokenizer->size() > takes.vocabulary)
     fail(ErrorKind::model, "{}: its tokenizer has {} tokens, the network knows {}", about,
@@ -50,8 +51,12 @@ std::unique_ptr<Feed> make_feed(const Backbone& backbone, const Source& source,
     feed->set_place(backbone.place());
     return feed;
   }
-  fail(ErrorKind::recipe, "the data are {}, but the model takes {} ({}): choose another of them",
-       source.is_text() ? "texts" : "images", texts ? "texts" : "images", backbone.about());
+  const char* kind = source.is_text() ? "texts" : "images";
+  const char* taken = texts ? "texts" : "images";
+  fail(ErrorKind::recipe,
+       "the data are {}, but the model takes {} ({}): choose data of {} (data.name) or a model of "
+       "{} (model.name)",
+       kind, taken, backbone.about(), taken, kind);
 }
 
 }  // namespace patina

@@ -11,7 +11,7 @@ namespace patina {
 /// Images pass `transform`, whose size and normalisation default to the backbone's; texts pass the
 /// backbone's tokenizer and are truncated to its limit. `table` is the transform's name in the
 /// recipe; decoded images are cached in `images`. The backbone is lent; batches go to its place.
-/// Throws Error(recipe) if the backbone does not accept such samples, or this size.
+/// Throws Error(recipe) if the backbone does not accept these samples or this image size.
 std::unique_ptr<Feed> make_feed(
     const Backbone& backbone, const Source& source, TransformOptions transform = {},
     const TextOptions& text = {}, const char* table = "test_transform",

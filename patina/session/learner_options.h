@@ -184,6 +184,25 @@ struct Foster {
   }
 };
 
+/// Balances the gradients of classes, and of old and fresh ones, in the head of a network that
+/// replays and repeats. `patina explain dgr` says what each option is.
+struct Dgr {
+  static constexpr const char* kLearner = "dgr";
+  int64_t memory = 2000;
+  int64_t memory_per_class = 0;
+  double distill = 0.7;
+  double temperature = 2;
+  double attenuation = 1;
+  std::string loss = "paper";
+
+  operator Settings() const {
+    return {
+        {"memory", memory},           {"memory_per_class", memory_per_class}, {"distill", distill},
+        {"temperature", temperature}, {"attenuation", attenuation},           {"loss", loss},
+    };
+  }
+};
+
 /// Adds a last block for every task to a network that is otherwise shared, and a head over the
 /// features of all. `patina explain memo` says what each option is.
 struct Memo {
@@ -277,7 +296,7 @@ struct Ewc {
   }
 };
 
-/// Holds each weight as hard as its way through training lowered earlier losses. `patina explain
+/// Holds each weight by how much its updates lowered the losses of earlier tasks. `patina explain
 /// si` says what each option is.
 struct Si {
   static constexpr const char* kLearner = "si";
@@ -307,8 +326,8 @@ struct Mas {
   }
 };
 
-/// Holds each weight by its running Fisher information and by what its path gained. `patina explain
-/// rwalk` says what each option is.
+/// Holds each weight by a running Fisher information and by how much its updates lowered the loss.
+/// `patina explain rwalk` says what each option is.
 struct Rwalk {
   static constexpr const char* kLearner = "rwalk";
   double strength = 0.1;
@@ -740,7 +759,7 @@ struct Ranpac {
 /// what each option is.
 struct Fecam {
   static constexpr const char* kLearner = "fecam";
-  std::string adaptation = "adapter";
+  std::string adaptation = "none";
   struct Adapter {
     int64_t bottleneck = 64;
     double scale = 0.1;
@@ -752,7 +771,9 @@ struct Fecam {
   struct Ssf {
     double deviation = 0.02;
   } ssf;
-  double shrinkage = 100;
+  double shrinkage = 1;
+  double off_diagonal_shrinkage = 0;
+  std::string compat = "paper";
 
   operator Settings() const {
     return {
@@ -765,6 +786,8 @@ struct Fecam {
         {"prompt_tokens", prompt_tokens},
         {"ssf.deviation", ssf.deviation},
         {"shrinkage", shrinkage},
+        {"off_diagonal_shrinkage", off_diagonal_shrinkage},
+        {"compat", compat},
     };
   }
 };

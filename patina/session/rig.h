@@ -28,9 +28,9 @@ void check_fits(const LearnerRow& row, const Backbone& backbone);
 
 class Rig {
  public:
-  /// Sources and backbone are lent; the learner may change the backbone's weights. Batches
-  /// go to the backbone's place. Throws Error if
-  /// they do not fit: Error(scenario) if the grant lacks what the method needs.
+  /// Sources and backbone are lent; the learner may change the backbone's weights. Batches go to
+  /// the backbone's place. Throws Error(recipe) if method, network and samples do not fit together,
+  /// and Error(scenario) if the grant lacks what the method needs.
   Rig(Backbone& backbone, const Source& train, const Source& test, const RigOptions& options);
   Rig(const Rig&) = delete;
   Rig& operator=(const Rig&) = delete;

@@ -138,7 +138,7 @@ class Call {
   WorkScope scope_;
 };
 
-// A network's file as bytes: written temporarily beside `path`.
+// A network's file as bytes. It is written to a temporary file beside `path` and read back.
 Tensor bytes_of(Backbone& backbone, const fs::path& path, bool bf16) {
   const fs::path beside = path.string() + ".weights.tmp";
   const Finally clean([&] {
@@ -199,7 +199,9 @@ Session Session::open(const fs::path& path, OpenOptions options) {
   const Call call(options.observer);
   Archive archive = Archive::read(path);
   if (!archive.tensors().contains("artefact.recipe"))
-    fail(ErrorKind::state, "{}: it is no artefact", path.string());
+    fail(ErrorKind::state,
+         "{}: not an artefact: name a run's model.patina or a file made by `patina learn`",
+         path.string());
   Artefact artefact;
   with_context(path.string(), [&] { archive("artefact", artefact); });
   auto state = std::make_unique<State>();
@@ -221,8 +223,8 @@ Session Session::open(const fs::path& path, OpenOptions options) {
   } else if (!backbone) {
     if (artefact.in_memory && options.weights.empty())
       fail(ErrorKind::state,
-           "{}: it was made on a network that was handed over in memory ({}): hand it over again, "
-           "or save with the backbone",
+           "{}: its backbone ({}) was passed in memory by a program: pass it again in "
+           "OpenOptions::backbone, or make the artefact with SaveOptions::with_backbone",
            path.string(), artefact.backbone);
     backbone = load_backbone(recipe.model);
   }
@@ -269,10 +271,11 @@ void Session::State::learn(const std::shared_ptr<const Source>& source) {
          row().name);
   if (before->class_of_column.size() != before->classes.size())
     fail(ErrorKind::usage,
-         "this was learned with the classes of every domain apart, and goes on in a run only");
+         "this artefact tells the classes of every domain apart, and a session cannot add to it: "
+         "learn more domains in a run");
   if (source->size() == 0) fail(ErrorKind::data, "there are no samples to learn from");
 
-  // For each of the source's classes with samples, the session's number.
+  // Numbers the source's classes that have samples: known ones keep the session's number.
   std::set<int64_t> met;
   for (int64_t i = 0; i < source->size(); ++i) met.insert(source->label(i));
   std::vector<std::string> classes = before->classes, fresh_names;
@@ -283,8 +286,8 @@ void Session::State::learn(const std::shared_ptr<const Source>& source) {
     if (number >= 0) {
       if (row().needs.new_classes)
         fail(ErrorKind::scenario,
-             "\"{}\" is known already, and {} learns all samples of a class at once: forget it "
-             "first, or give it another name",
+             "\"{}\" is already known, and {} learns all samples of a class in one task: forget "
+             "the class first and learn it with all its samples, or choose another name",
              name, row().name);
       continue;
     }
@@ -354,7 +357,7 @@ void Session::forget(const std::string& name) {
   state.publish(std::move(next));
 }
 
-// Scores per class for each sample: [K] each, the best of a class's columns.
+// For each sample, the scores of all classes [K]: the highest one of each class's columns.
 std::vector<Tensor> Session::State::scores(const Model& model, const Source& source,
                                            int64_t task) const {
   const Call call(observer);
@@ -365,10 +368,11 @@ std::vector<Tensor> Session::State::scores(const Model& model, const Source& sou
          model.samples->is_text() ? "texts" : "images", source.is_text() ? "texts" : "images");
   if (grant.task_id_at_test && (task < 0 || task >= model.tasks))
     fail(ErrorKind::usage,
-         "this was learned with the task told at test time: say which of its {} tasks, from 0",
-         model.tasks);
+         "the learner needs to know the task of the samples: set the task (--task, "
+         "PredictOptions::task) to a number from 0 to {}",
+         model.tasks - 1);
   if (!grant.task_id_at_test && task >= 0)
-    fail(ErrorKind::usage, "this was learned without being told the task at test time");
+    fail(ErrorKind::usage, "the learner predicts without the task of the samples: set no task");
   std::vector<Tensor> rows(size_t(source.size()));
   const Tensor column_of = tensor_of(model.class_of_column);
   const auto classes = int64_t(model.classes.size());
@@ -381,8 +385,10 @@ std::vector<Tensor> Session::State::scores(const Model& model, const Source& sou
     if (task >= 0) asked.task = at::full({asked.size()}, task, at::kLong);
     Tensor scores = on_host(model.rig->learner().scores(asked)).to(at::kFloat);
     if (scores.size(1) != column_of.size(0))
-      fail(ErrorKind::state, "the learner scores {} classes, and {} are named", scores.size(1),
-           column_of.size(0));
+      fail(ErrorKind::state,
+           "{}: the scores have {} columns, but {} classes were learned: scores() must return one "
+           "column per class",
+           row().name, scores.size(1), column_of.size(0));
     if (!one_each) {
       Tensor best = at::full({scores.size(0), classes}, -std::numeric_limits<float>::infinity());
       for (int64_t c = 0; c < scores.size(1); ++c) {
@@ -423,7 +429,8 @@ std::vector<std::vector<Prediction>> Session::predict(const Source& source,
 
 std::vector<Prediction> Session::predict(const Tensor& image, const PredictOptions& options) const {
   if (image.defined() && image.dim() == 4 && image.size(0) != 1)
-    fail(ErrorKind::usage, "predict takes one image, and there are {}: hand a Source over for more",
+    fail(ErrorKind::usage,
+         "this predict takes one image, but the tensor has {}: pass several images as a Source",
          image.size(0));
   const auto source = image_tensor(image, {0}, {"?"});
   return state_->predict(*source, options).front();

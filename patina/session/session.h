@@ -25,9 +25,8 @@ namespace patina {
 
 struct SessionOptions {
   std::string learner = "simplecil";
-  Settings options = {};   // of the learner: {"projection", 2000}; the others have the paper's
-                           // values
-  Settings training = {};  // {"epochs", 5}; the others have the learner's defaults
+  Settings options = {};   // of the learner: {"projection", 2000}; others have the paper's values
+  Settings training = {};  // {"epochs", 5}; others have the learner's defaults
   std::vector<std::string> overrides = {};  // further options in the syntax of `--set`:
                                             // "training.epochs=5"
   int64_t seed = 1993;
@@ -71,7 +70,7 @@ struct SaveOptions {
 
 struct OpenOptions {
   std::unique_ptr<Backbone> backbone = nullptr;  // null: the embedded one, or loaded as before
-  std::string weights;  // where its weights are now; empty: where they were
+  std::string weights;  // the weights' path; empty: the path stored in the artefact
   EngineOptions engine = {};
   bool cache = true;
   int data_threads = 0;

@@ -54,8 +54,8 @@ Tensor pixels_of(const Tensor& given) {
   constexpr double kSlack = 0.01;
   if (values.numel() > 0 && !(values.ge(-kSlack) & values.le(1 + kSlack)).all().item<bool>())
     fail(ErrorKind::data,
-         "float images hold pixels in [0, 1], and these hold others: give them as they are before "
-         "any normalisation");
+         "float images must have values in [0, 1], and these have others: pass uint8 images, or "
+         "divide values of 0 to 255 by 255 and do not normalise them");
   return (values.clamp(0, 1) * 255 + 0.5).to(at::kByte);
 }
 
@@ -140,7 +140,9 @@ const LearnedSources::Part& LearnedSources::part_of(int64_t i) const {
   PATINA_REQUIRE(i >= 0 && i < size(), "sample {} of {}", i, size());
   if (i < absent_)
     fail(ErrorKind::state,
-         "sample {} was learned before the artefact was opened, which does not hold it", i);
+         "sample {} is needed again, but it was learned before the artefact was saved, and an "
+         "artefact has no samples: learn all tasks in one session",
+         i);
   return *std::ranges::upper_bound(parts_, i, {}, &Part::end);
 }
 

@@ -25,9 +25,10 @@ std::shared_ptr<const Source> labelled_texts(std::vector<Text> texts, std::vecto
 /// All sources a session has learned from, concatenated, with the session's class numbers.
 class LearnedSources : public Source {
  public:
-  /// The first `absent` samples were learned elsewhere: they count, but cannot be read.
+  /// The first `absent` samples were learned before the session was opened: they count, but cannot
+  /// be read.
   explicit LearnedSources(bool is_text, int64_t absent = 0) : is_text_(is_text), absent_(absent) {}
-  /// These and another source, whose class c is `numbers[c]` of `classes`.
+  /// These sources and another one, whose class c is `numbers[c]` of `classes`.
   std::shared_ptr<const LearnedSources> with(std::shared_ptr<const Source> source,
                                              std::vector<int64_t> numbers,
                                              std::vector<std::string> classes) const;

@@ -58,7 +58,7 @@ std::optional<FeatureSegment> FeatureFolder::open(const fs::path& file, const st
   } catch (const std::exception& error) {
     std::error_code ignored;
     if (!fs::exists(file, ignored)) return std::nullopt;  // deleted by another process
-    warn(fmt::format("kept features left out, to be computed again: {}", error.what()));
+    warn(fmt::format("stored features cannot be used and are computed again: {}", error.what()));
     fs::remove(file, ignored);
     return std::nullopt;
   }

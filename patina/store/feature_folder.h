@@ -12,12 +12,12 @@ namespace patina {
 
 class FeatureFolder {
  public:
-  /// Nothing is read or written if `root` is empty or `most_bytes` is 0. The first later error of
-  /// the folder is reported on stderr, once.
+  /// Nothing is read or written if `root` is empty or `most_bytes` is 0. After the first error that
+  /// prevents writing, the folder is only read; a warning reports it once.
   FeatureFolder(fs::path root, int64_t most_bytes);
 
-  /// The files of a space that were not returned before, from any process. A damaged one is deleted
-  /// with a line on stderr.
+  /// The files of a space that were not returned before, of any process. A damaged file is deleted
+  /// with a warning.
   std::vector<FeatureSegment> fresh(const std::string& space, int64_t width);
   /// Writes a file, then deletes the oldest files of all spaces until the limit is met. Nothing if
   /// that fails.

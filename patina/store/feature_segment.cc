@@ -27,7 +27,7 @@ std::span<const uint8_t> bytes_of(std::span<const T> items) {
 }  // namespace
 
 FeatureSegment FeatureSegment::open(const fs::path& path, const std::string& space, int64_t width) {
-  // Opening a pipe would wait for its writer.
+  // Opening a pipe would block until it has a writer.
   if (!fs::is_regular_file(path)) fail(ErrorKind::file, "{}: not a regular file", path.string());
   FeatureSegment segment(SafetensorsFile::open(path));
   const auto& metadata = segment.file_.metadata();
@@ -42,9 +42,10 @@ FeatureSegment FeatureSegment::open(const fs::path& path, const std::string& spa
   const int64_t rows = keys.shape.empty() ? 0 : keys.shape[0];
   if (keys.dtype != DType::i64 || keys.shape != std::vector<int64_t>{rows, 2} ||
       features.dtype != DType::f32 || features.shape != std::vector<int64_t>{rows, width})
-    fail(ErrorKind::format, "{}: not {} features a sample", path.string(), width);
+    fail(ErrorKind::format, "{}: the file does not have {} features per sample", path.string(),
+         width);
   if (!says("checksum", checksum(space, keys.data, features.data)))
-    fail(ErrorKind::format, "{}: its checksum does not fit", path.string());
+    fail(ErrorKind::format, "{}: the file is damaged: its checksum does not match", path.string());
   segment.keys_ = keys.data.data();
   segment.features_ = features.data.data();
   segment.rows_ = rows;

@@ -26,9 +26,12 @@ void FeatureStoreOptions::bind(Fields& f) {
   f("cache_bytes", cache_bytes,
     "Memory for a frozen network's features before they go to disk, in bytes.", at_least(0));
   f("cache_folder", cache_folder,
-    "Where they are kept from run to run; empty: $XDG_CACHE_HOME/patina or ~/.cache/patina.");
+    "Folder that keeps these features from run to run; empty: $XDG_CACHE_HOME/patina or "
+    "~/.cache/patina.");
   f("cache_disk_bytes", cache_disk_bytes,
-    "Most bytes in that folder; the oldest go first. 0: nothing is kept on disk.", at_least(0));
+    "Largest size of cache_folder in bytes; beyond it the oldest files are deleted. 0: nothing "
+    "is kept on disk.",
+    at_least(0));
 }
 
 FeatureStore::FeatureStore(const FeatureStoreOptions& options)

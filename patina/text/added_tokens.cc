@@ -33,7 +33,7 @@ size_t stripped_end(std::string_view text, size_t end) {
 }  // namespace
 
 AddedTokens::AddedTokens(const std::vector<AddedToken>& tokens, std::string_view origin) {
-  constexpr size_t kLongest = 256;  // bounds the work at each place of a text
+  constexpr size_t kLongest = 256;  // bounds the work at each position of a text
   for (const auto& token : tokens) {
     const size_t length = token.text.size();
     if (length == 0 || length > kLongest)
@@ -57,7 +57,7 @@ const AddedToken* AddedTokens::longest_at(std::string_view text, size_t at) cons
 
 void AddedTokens::split(std::string_view text, const OnText& on_text,
                         const OnToken& on_token) const {
-  size_t from = 0;  // of the text not handed out yet
+  size_t from = 0;  // beginning of the text not yet handed out
   for (size_t at = 0; at < text.size() && !tokens_.empty(); ++at) {
     const AddedToken* token = longest_at(text, at);
     if (!token) continue;

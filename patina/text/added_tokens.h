@@ -1,4 +1,5 @@
-// Added tokens, which are matched in the text before anything splits it: "[MASK]", "<|endoftext|>".
+// Added tokens, such as "[MASK]" and "<|endoftext|>". They are matched in the text before it is
+// split.
 #pragma once
 
 #include <array>
@@ -21,7 +22,7 @@ struct AddedToken {
   bool single_word = false;  // matches only if no letter or digit is adjacent
 };
 
-/// Matches a set of tokens; of two that start at the same place, the longer one.
+/// Finds a set of tokens in a text. If two tokens start at the same place, the longer one matches.
 class AddedTokens {
  public:
   /// Throws Error(format) with `origin` if a token is empty or longer than 256 bytes.
@@ -38,7 +39,7 @@ class AddedTokens {
   const AddedToken* longest_at(std::string_view text, size_t at) const;
 
   std::unordered_map<std::string, AddedToken> tokens_;
-  std::array<std::vector<size_t>, 256> lengths_;  // of the tokens by first byte, longest first
+  std::array<std::vector<size_t>, 256> lengths_;  // of tokens by their first byte, longest first
 };
 
 }  // namespace patina

@@ -14,7 +14,7 @@ bool is_ideograph(char32_t c) {
          (c >= 0xf900 && c <= 0xfaff) || (c >= 0x2f800 && c <= 0x2fa1f);
 }
 
-// Each code point that `write(out, code point)` writes.
+// Calls `write(out, code point)` for each code point and returns `out`.
 template <class Write>
 std::string rewritten(const std::string& text, Write write) {
   std::string out;

@@ -1,4 +1,4 @@
-// Normalizers: what becomes of a text before it is split. Each takes and gives valid UTF-8.
+// Normalizers change a text before it is split. Input and output are valid UTF-8.
 #pragma once
 
 #include <functional>
@@ -11,20 +11,20 @@ namespace patina {
 
 using Normalizer = std::function<std::string(std::string)>;
 
-/// BERT's cleaning: control characters and U+FFFD go, all whitespace becomes a space.
+/// BERT's cleaning: removes control characters and U+FFFD, and turns all white space into spaces.
 std::string bert_cleaned(const std::string& text);
-/// A space on either side of each Chinese character (BERT's list of blocks).
+/// Puts a space on both sides of each Chinese character (BERT's list of Unicode blocks).
 std::string with_spaced_ideographs(std::string text);
-/// Leaves out the characters of a class.
+/// Removes the characters of a class.
 std::string without(const std::string& text, bool (*is)(char32_t));
-/// Leaves out the characters of a class at the ends asked for.
+/// Removes the characters of a class at the left end, the right end or both.
 std::string stripped(const std::string& text, bool (*is)(char32_t), bool left, bool right);
 
 Normalizer in_normal_form(NormalForm form);
 Normalizer in_lower_case(Sigma sigma);
 
-/// One after the other; null when there is none. Throws Error(format) when they make a text more
-/// than 64 times as long, which no tokenizer in use does.
+/// Applies the steps in order; null if there are none. Throws Error(format) if they make a text
+/// more than 64 times as long, which no published tokenizer does.
 Normalizer in_sequence(std::vector<Normalizer> steps);
 
 }  // namespace patina

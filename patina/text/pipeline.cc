@@ -85,7 +85,7 @@ class Pipeline final : public Tokenizer {
 
   TokenizerParts parts_;
   AddedTokens early_, late_;
-  std::unordered_set<int64_t> hidden_;  // what decode leaves out when it skips special tokens
+  std::unordered_set<int64_t> hidden_;  // ids that decode omits when it skips special tokens
 };
 
 }  // namespace

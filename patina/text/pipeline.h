@@ -1,6 +1,6 @@
-// The one tokenizer there is: added tokens are taken out of the text, the rest is normalized, split
-// and encoded by a model. The families differ in the parts (Hugging Face's tokenizers have the
-// same).
+// The only implementation of Tokenizer: finds added tokens, normalizes and splits the rest, and
+// encodes it by a model. The families differ only in these parts, which are the same as in Hugging
+// Face's tokenizers.
 #pragma once
 
 #include <memory>
@@ -21,16 +21,16 @@ struct TokenizerParts {
   std::shared_ptr<const Vocabulary> vocabulary;
   std::vector<AddedToken> added;
   Normalizer normalizer;       // null: none
-  PreTokenizer pre_tokenizer;  // null: a text is one piece
+  PreTokenizer pre_tokenizer;  // null: the text is one piece
   std::unique_ptr<TextModel> model;
   Decoder decoder;
-  std::vector<int64_t> control;  // ids that are special though no added token
+  std::vector<int64_t> control;  // ids that are special but not added tokens
   SpecialTokens special;
   Frame frame;
   std::string about;
 };
 
-/// Throws Error(format) naming `origin` when an added token is not in the vocabulary.
+/// Throws Error(format), which names `origin`, if an added token is not in the vocabulary.
 std::unique_ptr<Tokenizer> assemble(TokenizerParts parts, std::string_view origin);
 
 }  // namespace patina

@@ -1,4 +1,4 @@
-// Pre-tokenizers: what splits a text into the pieces that a model encodes one by one.
+// Pre-tokenizers split a text into the pieces that a model encodes one by one.
 #pragma once
 
 #include <functional>
@@ -10,25 +10,26 @@
 
 namespace patina {
 
-/// Takes one piece, not empty; `first` when nothing of the text comes before it. The bytes live
-/// until it returns.
+/// Receives one piece, which is not empty. `first`: the piece is at the beginning of the text. The
+/// bytes are valid until the call returns.
 using PieceSink = std::function<void(std::string_view piece, bool first)>;
 using PreTokenizer = std::function<void(std::string_view text, bool first, const PieceSink& sink)>;
 
-/// The pieces of a pattern.
+/// Splits by a pattern.
 PreTokenizer split_by(Pattern pattern);
-/// GPT-2's: a space in front where asked for and none is there, then the pattern, if any.
+/// As GPT-2: adds a space in front if `add_prefix_space` and there is none, then splits by the
+/// pattern, if any.
 PreTokenizer byte_level_split(bool add_prefix_space, Pattern pattern);
 
 enum class Prepend { always, first, never };
-/// SentencePiece's: spaces become `mark`, which also comes in front of the text, once; `split` ends
-/// a piece before each mark.
+/// As SentencePiece: replaces spaces by `mark`, and puts one mark in front of the text if there is
+/// none. `split` begins a new piece at each mark.
 PreTokenizer metaspace(const std::string& mark, Prepend prepend, bool split);
 
-/// Each one splits the pieces of the one before. None: the text is one piece.
+/// Each step splits the pieces of the previous one. Without steps the text is one piece.
 PreTokenizer in_sequence(std::vector<PreTokenizer> steps);
 
-/// `text` with `to` for every `from`, which is not empty.
+/// Replaces every `from`, which must not be empty, by `to`.
 std::string with_replaced(std::string_view text, std::string_view from, std::string_view to);
 
 }  // namespace patina

@@ -12,8 +12,8 @@ void append(std::vector<int64_t>& to, const std::vector<int64_t>& ids) {
   to.insert(to.end(), ids.begin(), ids.end());
 }
 
-// How many tokens of a pair stay when the longer loses one until `room` are left; of equal ones the
-// second loses.
+// How many tokens of each text remain if the longer one repeatedly loses a token until `room` are
+// left. If both are equally long, the second loses one.
 std::pair<size_t, size_t> cut_longest(size_t first, size_t second, size_t room) {
   if (first + second <= room) return {first, second};
   const size_t shorter = std::min(first, second);
@@ -57,13 +57,13 @@ std::string TokenStream::push(int64_t id) {
   constexpr std::string_view kUnfinished = "\xef\xbf\xbd";
   ids_.push_back(id);
   const std::string text = tokenizer_.decode(ids_);
-  // Bytes that begin a character decode as one U+FFFD at the end until the rest of it arrives.
+  // The first bytes of an incomplete character decode as one U+FFFD at the end.
   const bool whole = !text.ends_with(kUnfinished);
   const size_t settled = text.size() - (whole ? 0 : kUnfinished.size());
   std::string fresh = settled > given_ ? text.substr(given_, settled - given_) : "";
   given_ = std::max(given_, settled);
   if (!whole) return fresh;
-  // What comes next depends on the last token alone, if that has a text of its own.
+  // If the last token has a text of its own, the following text depends only on that token.
   const int64_t last[] = {id};
   if (const std::string alone = tokenizer_.decode(last); !alone.empty()) {
     ids_.assign(1, id);

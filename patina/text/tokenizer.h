@@ -22,8 +22,8 @@ struct Encoding {
   std::vector<int64_t> types;  // 0: the first text and its special tokens, 1: the second's
 };
 
-/// The special tokens around texts: `before` A `after`, or `before` A `between` B `after_pair`.
-/// BERT: [CLS] A [SEP], [CLS] A [SEP] B [SEP]. GPT-2: none.
+/// The special tokens around texts: `before` A `after`, or for a pair `before` A `between` B
+/// `after_pair`. BERT: [CLS] A [SEP] and [CLS] A [SEP] B [SEP]. GPT-2: none.
 struct Frame {
   std::vector<int64_t> before, after, between, after_pair;
   bool second_type = false;  // B and everything after it has type 1 (BERT); otherwise all are 0
@@ -62,8 +62,8 @@ class Tokenizer {
   Frame frame_;
 };
 
-/// Decodes ids one by one: returns the text that is complete. The result equals that of decoding
-/// all ids at once, even if a character is spread over several ids.
+/// Decodes ids one by one and returns the text that is complete. All results together equal the
+/// text of all ids, even if a character is spread over several ids.
 class TokenStream {
  public:
   explicit TokenStream(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
@@ -75,18 +75,20 @@ class TokenStream {
  private:
   const Tokenizer& tokenizer_;
   std::vector<int64_t> ids_;
-  size_t given_ = 0;  // bytes of the text handed out
+  size_t given_ = 0;  // bytes of the text already returned
 };
 
-/// Loads the tokenizer of a model folder (or of one of these files), by the files in it:
-/// `tokenizer.json`, BERT's `vocab.txt`, `vocab.json` with `merges.txt` (GPT-2, RoBERTa, Qwen2,
-/// CLIP), OpenAI's `encoder.json` with `vocab.bpe` and `bpe_simple_vocab_16e6.txt.gz`,
-/// SentencePiece's `tokenizer.model` or `spiece.model`, llama2.c's `tokenizer.bin` or `tok512.bin`;
-/// with the additions of `tokenizer_config.json`, `special_tokens_map.json` and
-/// `added_tokens.json`. `family` is the config's model_type ("bert", "roberta", "gpt2", "llama",
-/// "qwen2", "t5", "clip"...; "" if unknown): it determines special tokens that the files do not
-/// specify. Throws Error(file) if there is no tokenizer, Error(format) with the file and the
-/// problem.
+/// Loads the tokenizer of a model folder. `path` is the folder or one of these files in it:
+/// `tokenizer.json`; BERT's `vocab.txt`; `vocab.json` with `merges.txt` (GPT-2, RoBERTa, Qwen2,
+/// CLIP); OpenAI's `encoder.json` with `vocab.bpe`, and `bpe_simple_vocab_16e6.txt.gz`;
+/// SentencePiece's `tokenizer.model` or `spiece.model`; llama2.c's `tokenizer.bin` or `tok512.bin`.
+/// The settings in `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` are
+/// applied.
+///
+/// `family` is the config's model_type ("bert", "roberta", "gpt2", "llama", "qwen2", "t5",
+/// "clip"...; "" if unknown). It determines special tokens that the files do not specify. Throws
+/// Error(file) if there is no tokenizer, and Error(format), which names the file and the problem,
+/// if it is invalid.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path, const std::string& family = "");
 
 /// Whether the folder has files that load_tokenizer can use.

@@ -138,7 +138,7 @@ TEST(Cli, runs_reports_and_repeats_itself) {
   const Result changed = call(folder, {"run", "recipe.toml", "--out", "one", "--resume"});
   EXPECT_EQ(changed.code, 2);
   EXPECT_TRUE(has(changed.err,
-                  "one: the data are not those the run began with: the training data have 23 "
+                  "one: the data have changed since the run began: the training data have 23 "
                   "samples, the run began with 24; "))
       << changed.err;
   const Result outside = call(folder, {"run", "recipe.toml", "--set", "name=a/../../evil"});
@@ -162,6 +162,7 @@ TEST(Cli, takes_the_threads_that_openmp_is_told_of) {
   ::setenv("OMP_NUM_THREADS", "3", 1);
   EXPECT_EQ(threads("told", {}), 3);
   EXPECT_EQ(threads("asked", {"--threads", "1"}), 1);
+  EXPECT_EQ(threads("many", {"--threads", "4096"}), 4 * usable_cores());
   ::unsetenv("OMP_NUM_THREADS");
   EXPECT_EQ(threads("default", {}), usable_cores());
 }
@@ -195,7 +196,8 @@ TEST(Cli, a_second_run_computes_no_feature_and_no_cache_changes_nothing) {
   for (const auto& entry : fs::recursive_directory_iterator(folder / "cache/patina"))
     if (entry.is_regular_file()) fs::resize_file(entry.path(), entry.file_size() - 1);
   const Json again = run("again");
-  EXPECT_TRUE(has(read_text(folder / "err"), "kept features left out, to be computed again: "));
+  EXPECT_TRUE(
+      has(read_text(folder / "err"), "stored features cannot be used and are computed again: "));
   EXPECT_EQ(again["engine"]["cache"]["misses"], 36);
   for (const auto& [name, record] : {std::pair{"cold", cold}, {"warm", warm}, {"again", again}}) {
     EXPECT_EQ(record["matrix"], without["matrix"]) << name;

@@ -162,7 +162,8 @@ TEST(Tune, a_value_that_fails_can_be_left_out) {
   const Result failed = call(folder, diverges);
   EXPECT_EQ(failed.code, 2);
   EXPECT_TRUE(has(failed.err,
-                  "some runs failed; the same command tries them again, and "
+                  "some runs failed; when the cause is removed, the same command goes on "
+                  "with them, and "
                   "--skip-failed chooses without them:") &&
               has(failed.err, "lower training.lr"))
       << failed.err;

@@ -6,7 +6,10 @@
 
 #include "patina/base/json.h"
 #include "patina/models/generate.h"
+#include "patina/models/vision/vit.h"
+#include "patina/pretrain/pretrain.h"
 #include "patina/session/session.h"
+#include "tests/support/data_files.h"
 #include "tests/support/families.h"
 #include "tests/support/shared.h"
 #include "tests/support/test_device.h"
@@ -166,6 +169,42 @@ TEST(SessionOnTheDevice, PredictsAsOnTheHost) {
       EXPECT_NEAR(opened[i].front().score, scored[i].front().score, 1e-3);
     }
   }
+}
+
+// Pre-training with a teacher and dropped tokens, stopped after an epoch and continued.
+TEST(PretrainingOnTheDevice, TrainsTheWeightsOfTheHost) {
+  const fs::path folder = scratch_folder("pretraining-on-the-device");
+  for (const std::string name : {"dark", "bright"})
+    for (int i = 0; i < 12; ++i)
+      write(folder / "images" / name / fmt::format("{:02}.png", i),
+            encode_png(marked(uint8_t((name == "bright" ? 200 : 20) + i))));
+  const fs::path teacher = folder / "teacher.safetensors";
+  {
+    ViT vit({.image_size = 16, .patch_size = 4, .width = 24, .depth = 1, .heads = 2, .hidden = 48});
+    Random random = Seeds(3)("weights");
+    vit.initialize(random);
+    save_vit(vit, teacher, /*bf16=*/false, {});
+  }
+  std::map<std::string, std::map<std::string, Tensor>> weights;
+  for (const std::string device : {"cpu", "privateuseone"}) {
+    PretrainOptions options;
+    options.data = {.name = "folder", .path = (folder / "images").string()};
+    options.model = {.image_size = 16, .patch_size = 4, .width = 16, .depth = 2, .heads = 2};
+    options.teacher.model.name = teacher.string();
+    options.training.batch_size = 8;
+    options.training.keep_tokens = 0.5;
+    options.training.full_epochs = 1;
+    options.training.device = device;
+    for (const int64_t epochs : {1, 2}) {
+      options.training.epochs = epochs;
+      pretrain(options, folder / device, /*resume=*/epochs > 1);
+    }
+    auto state = Archive::read(folder / device / "state.safetensors");
+    for (const std::string name : {"blocks.1.attn.qkv.weight", "projection.weight"})
+      state(name, weights[device][name]);
+  }
+  for (const auto& [name, tensor] : weights["cpu"])
+    EXPECT_LT(difference(weights["privateuseone"].at(name), tensor), kTolerance) << name;
 }
 
 }  // namespace

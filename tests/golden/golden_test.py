@@ -7,12 +7,12 @@
 A golden run is one file: a recipe that ends in a comment as this one,
 
     # golden: within 3
-    # 0:   9.0  11.0
-    # 1:  97.0   0.0
+    # 0:     -     -
+    # 1:  97.0     -
     # 2:  12.0  95.0
 
-percent of each task (columns) before learning and after each task (rows). "within" is how
-far, in points, another processor or another LibTorch may move an entry; a learner without its method
+percent of each task (columns) before learning and after each task (rows), "-" where the learner
+could not be asked. "within" is how far, in points, another processor or another LibTorch may move an entry; a learner without its method
 moves further. A new file is a new golden run; --update fills it in.
 Exits with 77 where the data set is not installed.
 """
@@ -38,7 +38,8 @@ def expected(path):
     found = GOLDEN.search(path.read_text())
     if not found:
         sys.exit(f'{path}: no line "# golden: within POINTS"; write one, then run {pathlib.Path(__file__).name} --update')
-    rows = [[float(cell) for cell in line.partition(":")[2].split()] for line in found[2].splitlines()]
+    rows = [[None if cell == "-" else float(cell) for cell in line.partition(":")[2].split()]
+            for line in found[2].splitlines()]
     return float(found[1]), rows
 
 
@@ -56,11 +57,22 @@ def measured(program, path):
             sys.exit(f"{path}: the run failed\n{done.stderr}")
         matrix = json.loads((run / "record.json").read_text())["matrix"]
     seconds = after.children_user - before.children_user + after.children_system - before.children_system
-    return [[100 * cell for cell in row] for row in matrix], seconds
+    return [[None if cell is None else 100 * cell for cell in row] for row in matrix], seconds
+
+
+def text_of_cell(cell):
+    return "-" if cell is None else f"{cell:.1f}"
 
 
 def text_of(rows):
-    return "".join(f"# {after}: " + "".join(f"{cell:6.1f}" for cell in row) + "\n" for after, row in enumerate(rows))
+    return "".join(f"# {after}: " + "".join(f"{text_of_cell(cell):>6}" for cell in row) + "\n"
+                   for after, row in enumerate(rows))
+
+
+def alike(cell, wanted, tolerance):
+    if cell is None or wanted is None:
+        return cell is wanted
+    return abs(cell - wanted) <= tolerance + 0.051  # the file has one decimal
 
 
 def update(path, rows):
@@ -76,8 +88,9 @@ def differences(wanted, rows, tolerance):
         return
     for after, (row, wanted_row) in enumerate(zip(rows, wanted)):
         for task, (cell, wanted_cell) in enumerate(zip(row, wanted_row), 1):
-            if not abs(cell - wanted_cell) <= tolerance + 0.051:  # the file has one decimal
-                yield f"task {task} after {after} tasks: {cell:.1f} % instead of {wanted_cell:.1f} % (within {tolerance:g})"
+            if not alike(cell, wanted_cell, tolerance):
+                yield (f"task {task} after {after} tasks: {text_of_cell(cell)} % instead of "
+                       f"{text_of_cell(wanted_cell)} % (within {tolerance:g})")
 
 
 def main():

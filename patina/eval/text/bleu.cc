@@ -19,7 +19,7 @@ Tokens sacrebleu_tokens(std::string_view text, Case letters) {
                                             : std::string(text)));
 }
 
-/// For each n-gram its largest count in any reference.
+/// The largest count of each n-gram in any one reference.
 NgramCounts largest_counts(std::span<const Tokens> references, size_t n) {
   NgramCounts largest;
   for (const auto& reference : references)
@@ -66,10 +66,11 @@ double brevity_penalty(int64_t prediction_tokens, int64_t reference_tokens) {
                   static_cast<double>(reference_tokens) / static_cast<double>(prediction_tokens));
 }
 
-/// Precisions and score from the counts. `orders` of the score: all, or those that have n-grams.
+/// Computes precisions and score from the counts. The score averages over all orders, or, with
+/// `only_present_orders`, over those for which the prediction has n-grams.
 Bleu finished(Bleu bleu, bool only_present_orders) {
   bleu.brevity_penalty = brevity_penalty(bleu.prediction_tokens, bleu.reference_tokens);
-  if (bleu.counts[0] == 0) return bleu;  // no word, so no longer n-gram either
+  if (bleu.counts[0] == 0) return bleu;  // without a common word there is no longer n-gram either
   double smoothing = 1;
   const auto present = static_cast<size_t>(std::find(bleu.totals.begin(), bleu.totals.end(), 0) -
                                            bleu.totals.begin());

@@ -1,4 +1,4 @@
-// Ratios over edit distances; difflib's matching blocks.
+// Ratios of edit distances, and difflib's matching blocks.
 #include "patina/eval/text/edit_similarity.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace patina {
 namespace {
 
-// From this length on difflib leaves popular characters out.
+// From this length of `b` on, difflib ignores its most frequent characters.
 constexpr size_t kDifflibPopularFrom = 200;
 
 struct Stretch {
@@ -24,7 +24,7 @@ struct Window {
   size_t a_begin, a_end, b_begin, b_end;
 };
 
-/// difflib's SequenceMatcher(None, a, b), as far as its ratio needs it.
+/// The parts of difflib's SequenceMatcher(None, a, b) that its ratio needs.
 class MatchingBlocks {
  public:
   MatchingBlocks(std::u32string_view a, std::u32string_view b)
@@ -35,7 +35,7 @@ class MatchingBlocks {
     std::erase_if(positions_, [&](const auto& entry) { return entry.second.size() > limit; });
   }
 
-  /// Characters in all blocks.
+  /// The number of characters in all blocks.
   size_t characters() {
     size_t sum = 0;
     std::vector<Window> windows = {{0, a_.size(), 0, b_.size()}};
@@ -57,7 +57,7 @@ class MatchingBlocks {
  private:
   using Positions = std::vector<size_t>;
 
-  /// Where a[i] stands in the window's part of b, ascending.
+  /// The positions of the character a[i] in the window's part of b, ascending.
   std::pair<Positions::const_iterator, Positions::const_iterator> places(size_t i,
                                                                          const Window& window) {
     static const Positions kNone;
@@ -67,14 +67,14 @@ class MatchingBlocks {
     return {begin, std::lower_bound(begin, all.end(), window.b_end)};
   }
 
-  /// The longest stretch, of several the first in a and then in b, grown by whatever is equal
-  /// beside it.
+  /// The longest common stretch, the first in a and then in b if several are equally long, extended
+  /// by equal characters on both sides.
   Stretch longest(const Window& window) {
     Stretch best = {window.a_begin, window.b_begin, 0};
     for (size_t i = window.a_begin; i < window.a_end; ++i) {
       const auto [begin, end] = places(i, window);
       for (auto j = begin; j != end; ++j) {
-        // lengths_[j]: of the stretch that ends at a[i-1] and b[j-1]
+        // lengths_[j]: length of the stretch that ends at a[i-1] and b[j-1]
         const size_t length = next_lengths_[*j + 1] = lengths_[*j] + 1;
         if (length > best.length) best = {i + 1 - length, *j + 1 - length, length};
       }
@@ -104,12 +104,12 @@ class MatchingBlocks {
   std::vector<size_t> lengths_, next_lengths_;
 };
 
-// The default rounding mode is half to even, as Python's round().
+// The default rounding mode is half to even, as in Python's round().
 int rounded_percent(double ratio) {
   return static_cast<int>(std::nearbyint(100 * ratio));
 }
 
-/// 2 matched / all, the ratio of both families; 1 for two empty texts.
+/// 2 matched / all, the form of both ratios; 1 for two empty texts.
 double matched_ratio(size_t matched, size_t all) {
   return all == 0 ? 1 : 2 * static_cast<double>(matched) / static_cast<double>(all);
 }

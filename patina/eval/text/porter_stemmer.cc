@@ -9,7 +9,7 @@
 namespace patina {
 namespace {
 
-/// Which characters of a word are vowels; y is one after a consonant.
+/// Which characters are vowels. A y is a vowel after a consonant.
 std::vector<bool> vowels(std::string_view word) {
   std::vector<bool> vowel(word.size());
   for (size_t i = 0; i < word.size(); ++i)
@@ -18,7 +18,7 @@ std::vector<bool> vowels(std::string_view word) {
   return vowel;
 }
 
-/// Porter's m: how often a consonant follows a vowel.
+/// Porter's m: the number of vowels directly followed by a consonant.
 int measure(std::string_view stem) {
   const auto vowel = vowels(stem);
   int times = 0;
@@ -26,19 +26,19 @@ int measure(std::string_view stem) {
   return times;
 }
 
-/// Porter's *v*.
+/// Porter's *v*: the stem contains a vowel.
 bool has_vowel(std::string_view stem) {
   const auto vowel = vowels(stem);
   return std::find(vowel.begin(), vowel.end(), true) != vowel.end();
 }
 
-/// Porter's *d.
+/// Porter's *d: the word ends in a double consonant.
 bool ends_in_double_consonant(std::string_view word) {
   return word.size() >= 2 && word.back() == word[word.size() - 2] && !vowels(word).back();
 }
 
-/// Porter's *o: ends in consonant, vowel, consonant other than w, x and y. NLTK adds words that are
-/// one vowel and one consonant.
+/// Porter's *o: the word ends in consonant, vowel, consonant, and the last one is not w, x or y.
+/// NLTK adds words of one vowel and one consonant.
 bool ends_short(std::string_view word) {
   const auto vowel = vowels(word);
   const size_t n = word.size();
@@ -55,7 +55,7 @@ struct Rule {
   std::string_view suffix, replacement;
 };
 
-// The first rule whose suffix fits decides: its condition fails, the word stays.
+// Applies the first rule whose suffix fits. If its condition fails, the word stays unchanged.
 template <class Condition>
 std::string apply(std::span<const Rule> rules, const std::string& word, Condition condition) {
   for (const auto& [suffix, replacement] : rules) {
@@ -77,7 +77,7 @@ std::string step_1a(const std::string& word) {
   return apply(kRules, word, [](const std::string&, std::string_view) { return true; });
 }
 
-// What -ed and -ing leave behind gets its e back, or loses a doubled letter.
+// Repairs a stem after -ed or -ing was removed: restores its e, or removes a doubled letter.
 std::string mended(std::string stem) {
   if (stem.ends_with("at") || stem.ends_with("bl") || stem.ends_with("iz")) return stem + "e";
   if (ends_in_double_consonant(stem)) {
@@ -117,7 +117,7 @@ std::string step_2(const std::string& word) {
   if (word.ends_with("alli") && measure(without(word, "alli")) > 0)
     return step_2(without(word, "li"));
   return apply(kRules, word, [](const std::string& stem, std::string_view suffix) {
-    // The l of -logi counts as part of the stem, so that "geology" has a syllable before it.
+    // The l of -logi counts as part of the stem: otherwise m of "geology" would be 0.
     return measure(suffix == "logi" ? stem + "l" : stem) > 0;
   });
 }

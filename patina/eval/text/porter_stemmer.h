@@ -7,11 +7,12 @@
 
 namespace patina {
 
-/// The stem of a word in lower case. Beside Porter's rules, as in NLTK's extended mode: words of
-/// one or two letters stay; a short list of irregular forms ("dying" to "die"); -ies and -ied of
-/// four-letter words become -ie; -y becomes -i only after a consonant that does not begin the word;
-/// -bli, -fulli and -logi have rules of their own, and what -alli leaves is looked at again; two
-/// letters, a vowel and a consonant, also count as short. Bytes outside a-z are consonants.
+/// The stem of a lower-case word. Differences from Porter's rules, as in NLTK's extended mode:
+/// words of one or two letters stay unchanged; a short list has irregular forms ("dying" to "die");
+/// -ies and -ied of four-letter words become -ie; -y becomes -i only after a consonant that is not
+/// the first letter; -bli, -fulli and -logi have rules; after -alli is replaced, step 2 is applied
+/// once more; words of one vowel and one consonant count as short. Bytes outside a-z are
+/// consonants.
 std::string porter_stem(std::string_view word);
 
 }  // namespace patina

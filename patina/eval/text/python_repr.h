@@ -1,5 +1,5 @@
-// Python's str on Unicode text, beyond what patina/text/unicode/unicode.h has: what the field's
-// metric tools mean by words.
+// Functions of Python's str on Unicode text that patina/text/unicode/unicode.h does not have. The
+// published metric tools define words by them.
 #pragma once
 
 #include <string>
@@ -8,16 +8,16 @@
 
 #include "patina/text/unicode/unicode.h"
 
-/// Every function takes any bytes: what is not UTF-8 is read as U+FFFD.
+/// All functions accept any bytes; invalid UTF-8 is read as U+FFFD.
 namespace patina::python {
 
-/// \w of a regular expression: letters, numbers and the underscore.
+/// As \w in a Python regular expression: letters, numbers and the underscore.
 bool is_word(char32_t c);
 
-/// The stretches between separators that are not empty; by default str.split().
+/// The non-empty parts between separators. The default is str.split().
 std::vector<std::string> split(std::string_view text,
                                bool (*separates)(char32_t) = is_python_space);
-/// str.rstrip().
+/// As str.rstrip().
 std::string strip_right(std::string_view text);
 
 }  // namespace patina::python

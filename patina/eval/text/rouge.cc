@@ -1,4 +1,4 @@
-// ROUGE over tokens that are numbered, so that sequences of them compare quickly.
+// ROUGE over numbered tokens, so that sequences can be compared quickly.
 #include "patina/eval/text/rouge.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace patina {
 namespace {
 
-/// Texts as sequences of their tokens' numbers, equal where the tokens are.
+/// Converts texts to sequences of token numbers. Equal tokens have equal numbers.
 class TokenNumbers {
  public:
   std::u32string operator()(const Tokens& tokens) {
@@ -73,7 +73,7 @@ int64_t size_of(const Sentences& sentences) {
   return sum;
 }
 
-/// The positions of `sentence` that are in its longest common subsequence with one of `others`.
+/// The positions of `sentence` that belong to its longest common subsequence with one of `others`.
 std::set<size_t> union_positions(const std::u32string& sentence,
                                  const std::set<std::u32string>& others) {
   CommonSubsequence common(sentence);
@@ -83,8 +83,8 @@ std::set<size_t> union_positions(const std::u32string& sentence,
   return found;
 }
 
-// The rouge package splits the words of a sentence at single spaces after joining them with such,
-// so a sentence of white space holds one empty word.
+// The rouge package joins the words of a sentence with spaces and splits them there again. A
+// sentence of white space therefore contains one empty word.
 Sentences trace_sentences(std::string_view text, TokenNumbers& numbers) {
   Sentences sentences;
   for (const auto& sentence : pieces(text, '.')) {
@@ -138,8 +138,8 @@ Score trace_rouge_l_f(std::string_view prediction, std::string_view reference) {
   if (predicted.empty() || expected.empty()) return std::nullopt;
   const std::set<std::u32string> distinct(predicted.begin(), predicted.end());
   std::set<char32_t> hits;
-  // TRACE hands the reference over as what is evaluated; of several subsequences of the greatest
-  // length that settles which one counts.
+  // TRACE passes the reference in the place of the evaluated text. If several common subsequences
+  // have the greatest length, this decides which one counts.
   for (const auto& sentence : expected)
     for (const size_t at : union_positions(sentence, distinct)) hits.insert(sentence[at]);
   const auto shared = static_cast<double>(hits.size());

@@ -21,13 +21,13 @@ double f1(double precision, double recall) {
   return precision + recall > 0 ? 2 * precision * recall / (precision + recall) : 0;
 }
 
-/// 0/0 is 1: nothing to do, and nothing done.
+/// 0/0 is 1: there was nothing to do, and nothing was done.
 double fraction(double part, int64_t whole) {
   return whole == 0 ? 1 : part / static_cast<double>(whole);
 }
 
-/// The n-grams of source and prediction as often as if each stood beside every reference, and those
-/// of all references together.
+/// N-grams of source and prediction, with counts multiplied by the number of references, and the
+/// n-grams of all references together.
 struct Ngrams {
   NgramCounts source, prediction, references;
 };
@@ -38,7 +38,7 @@ NgramCounts times(NgramCounts counts, size_t factor) {
 }
 
 double keep_score(const Ngrams& ngrams) {
-  double shares = 0;  // for each kept n-gram, the part of it that references keep too
+  double shares = 0;  // sum over kept n-grams of the fraction that references also keep
   int64_t kept = 0, kept_rightly = 0, to_keep = 0;
   for (const auto& [ngram, in_source] : ngrams.source) {
     const int64_t keeps = std::min(in_source, count(ngrams.prediction, ngram));
@@ -53,7 +53,7 @@ double keep_score(const Ngrams& ngrams) {
 }
 
 double delete_score(const Ngrams& ngrams) {
-  double shares = 0;  // for each n-gram deleted, the part of it that references delete too
+  double shares = 0;  // sum over deleted n-grams of the fraction that references also delete
   int64_t deleted = 0;
   for (const auto& [ngram, in_source] : ngrams.source) {
     const int64_t deletes = in_source - count(ngrams.prediction, ngram);

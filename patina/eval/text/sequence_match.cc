@@ -1,4 +1,4 @@
-// Bit-parallel dynamic programs: one column of the table is a vector of differences of one bit.
+// Bit-parallel dynamic programs. A column of the table is stored as one-bit differences.
 #include "patina/eval/text/sequence_match.h"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ bool has_bit(const std::vector<uint64_t>& bits, size_t at) {
   return bits[at / kWordBits] >> at % kWordBits & 1;
 }
 
-/// The number of ones among the first `size` bits.
+/// The number of set bits among the first `size`.
 size_t ones(const std::vector<uint64_t>& bits, size_t size) {
   size_t sum = 0;
   for (size_t word = 0; word < size / kWordBits; ++word) sum += std::popcount(bits[word]);
@@ -44,8 +44,9 @@ void trim_common_ends(std::u32string_view& a, std::u32string_view& b) {
 
 SymbolPositions::SymbolPositions(std::u32string_view text) : scratch_(words_for(text.size())) {
   for (size_t i = 0; i < text.size(); ++i) places_[text[i]].positions.push_back(i);
-  // A symbol more frequent than there are words gets bits of its own, at most 64 symbols then; the
-  // others are written into the scratch words when asked for, which costs no more than reading.
+  // Symbols with more positions than there are words store their own bits; at most 64 symbols have
+  // that many. The bits of other symbols are written into the scratch words on request, which costs
+  // no more than reading them.
   for (auto& [symbol, places] : places_) {
     if (places.positions.size() <= words()) continue;
     places.bits.resize(words());
@@ -84,7 +85,7 @@ size_t CommonSubsequence::length(std::u32string_view other) {
 }
 
 std::vector<size_t> CommonSubsequence::positions(std::u32string_view other) {
-  // Only every stride-th column is kept; the way back computes those between them once more.
+  // Only every stride-th column is stored. The columns between them are recomputed on the way back.
   const auto stride = static_cast<size_t>(std::sqrt(static_cast<double>(other.size()))) + 1;
   std::vector<Column> kept;
   Column column(where_.words(), ~uint64_t{0});
@@ -123,11 +124,11 @@ size_t edit_distance(std::u32string_view a, std::u32string_view b) {
   trim_common_ends(a, b);
   if (a.empty() || b.empty()) return std::max(a.size(), b.size());
   SymbolPositions where(a);
-  // Where the distance grows and where it falls from a[i-1] to a[i] in the column of one symbol.
+  // Bits of one column: whether the distance grows, or falls, from row i-1 to row i.
   std::vector<uint64_t> grows(where.words(), ~uint64_t{0}), falls(where.words());
   for (const char32_t symbol : b) {
     const uint64_t* matches = where.bits(symbol);
-    uint64_t carry_grows = 1, carry_falls = 0;  // row 0 grows by one a symbol
+    uint64_t carry_grows = 1, carry_falls = 0;  // row 0 grows by one per symbol
     for (size_t word = 0; word < where.words(); ++word) {
       const uint64_t up = grows[word], down = falls[word];
       const uint64_t equal = matches[word] | carry_falls;

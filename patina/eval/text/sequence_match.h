@@ -1,5 +1,5 @@
-// Longest common subsequences and edit distances of sequences of symbols, 64 cells of the dynamic
-// program a step.
+// Longest common subsequences and edit distances of sequences of symbols. Each operation computes
+// 64 cells of the dynamic program.
 #pragma once
 
 #include <cstddef>
@@ -11,20 +11,20 @@
 
 namespace patina {
 
-/// Where each symbol of a text stands, as bits: bit i % 64 of word i / 64 for position i.
+/// The positions of each symbol in a text as bits: position i is bit i % 64 of word i / 64.
 class SymbolPositions {
  public:
   explicit SymbolPositions(std::u32string_view text);
 
-  /// Words of the bits of one symbol.
+  /// The number of words for the bits of one symbol.
   size_t words() const { return scratch_.size(); }
-  /// `words()` words, valid until the next call; all 0 for a symbol that does not occur.
+  /// `words()` words, valid until the next call; all 0 if the symbol does not occur.
   const uint64_t* bits(char32_t symbol);
 
  private:
   struct Places {
     std::vector<size_t> positions;
-    std::vector<uint64_t> bits;  // filled for the few frequent symbols only: see bits()
+    std::vector<uint64_t> bits;  // empty except for the few frequent symbols: see bits()
   };
 
   std::unordered_map<char32_t, Places> places_;
@@ -40,9 +40,9 @@ class CommonSubsequence {
 
   size_t length(std::u32string_view other);
 
-  /// The ascending positions in the text of one longest common subsequence. Of several, the one
-  /// found from the ends: equal symbols are taken; else the last symbol of the text is dropped
-  /// unless only dropping the other's keeps the length. Memory sqrt(|other|) |text| / 4 bytes.
+  /// The positions in the text, ascending, of one longest common subsequence. It is found from the
+  /// ends of both: equal symbols are taken; otherwise the text's last symbol is dropped if that
+  /// keeps the length, and the other's last symbol if not. Memory sqrt(|other|) |text| / 4 bytes.
   std::vector<size_t> positions(std::u32string_view other);
 
  private:
@@ -54,9 +54,10 @@ class CommonSubsequence {
   SymbolPositions where_;
 };
 
-/// Insertions, deletions and substitutions of one symbol that turn `a` into `b` (Levenshtein 1966),
-/// by Myers' bit vectors ("A fast bit-vector algorithm for approximate string matching", JACM 1999)
-/// with Hyyrö's blocks. Time |a| |b| / 64, but for what they begin and end with in common.
+/// The least number of insertions, deletions and substitutions of single symbols that change `a`
+/// into `b` (Levenshtein 1966), by Myers' bit vectors ("A fast bit-vector algorithm for approximate
+/// string matching", JACM 1999) with Hyyrö's blocks. Time |a| |b| / 64 without common beginning and
+/// end.
 size_t edit_distance(std::u32string_view a, std::u32string_view b);
 
 }  // namespace patina

@@ -1,4 +1,4 @@
-// The SQuAD v1.1 scores, written from their definition.
+// The SQuAD v1.1 scores, implemented from their definition.
 #include "patina/eval/text/text_match.h"
 
 #include <fmt/ranges.h>
@@ -16,7 +16,7 @@ bool is_punctuation(char32_t c) {
          !(c >= U'a' && c <= U'z');
 }
 
-/// A space in place of each a, an and the that stands alone: between characters of no word.
+/// Replaces each a, an and the by a space if it is a whole word.
 std::u32string without_articles(const std::u32string& text) {
   std::u32string result;
   auto at = text.begin();

@@ -1,5 +1,5 @@
-// The table of text metrics. A score of single samples becomes one of a test set by its mean; a
-// sample with several references has the best score over them unless the metric says otherwise.
+// The table of text metrics. The value for a test set is the mean over samples. A sample with
+// several references has the best score over them, unless the metric says otherwise.
 #include "patina/eval/text/text_metrics.h"
 
 #include "patina/eval/named_rows.h"
@@ -14,7 +14,7 @@ namespace {
 
 using Samples = std::span<const TextSample>;
 
-/// The mean of score(sample); undefined without samples or when one is undefined.
+/// The mean of score(sample). Undefined if there are no samples, or if one score is undefined.
 template <class SampleScore>
 Score mean(Samples samples, SampleScore score) {
   if (samples.empty()) return std::nullopt;
@@ -51,7 +51,7 @@ Score rouge_f(std::string_view prediction, std::string_view reference) {
   return rouge(prediction, reference, stemming).f;
 }
 
-// TRACE leaves samples without a score out of the sum but not out of the divisor.
+// TRACE leaves samples without a score out of the sum, but counts them in the divisor.
 Score trace_rouge(std::string_view prediction, std::string_view reference) {
   return trace_rouge_l_f(prediction, reference).value_or(0);
 }
@@ -105,8 +105,9 @@ std::vector<TextMetric> matches() {
        "Answers equal to a reference byte by byte. In [0, 1], higher is better.",
        mean_match<exact_match_raw>},
       {"token_f1", "mean of max_r 2PR / (P + R)", kSquad,
-       "Words shared with a reference in SQuAD v1.1's normal form, P of the answer's and R of the "
-       "reference's; 0 when none is, two empty answers included. In [0, 1], higher is better.",
+       "Words shared with a reference in SQuAD v1.1's normal form: P is their share of the "
+       "answer's words, R of the reference's. 0 if no word is shared, also if both are empty. In "
+       "[0, 1], higher is better.",
        mean_match<token_f1>},
   };
 }
@@ -125,8 +126,8 @@ std::vector<TextMetric> rouges() {
        mean_best<rouge_f<rouge_l, Stemming::none>>},
       {"rouge_l_sum", "mean of max_r 2PR / (P + R), hits: sum over sentences of the union of LCS",
        kRouge,
-       "rouge_l of summaries with a sentence a line: each sentence of the reference against all "
-       "of the prediction. In [0, 1], higher is better.",
+       "rouge_l of summaries with one sentence per line: each sentence of the reference is "
+       "compared with all sentences of the prediction. In [0, 1], higher is better.",
        mean_best<rouge_f<rouge_l_sum, Stemming::none>>},
       {"rouge_1_stemmed", "mean of max_r 2PR / (P + R)", kRouge,
        "rouge_1 with words over three letters stemmed (Porter, 1980, as NLTK extends it): "
@@ -145,8 +146,8 @@ std::vector<TextMetric> rouges() {
        mean_best<rouge_f<rouge_l_sum, Stemming::porter>>},
       {"trace_rouge_l", "mean of 2PR / (P + R + 1e-8)", kTrace,
        "ROUGE-L of the Python package rouge 1.0.1: sentences end at full stops, case and "
-       "punctuation are kept, a word counts once a text. A sample whose prediction or reference "
-       "is empty counts 0. In [0, 1], higher is better.",
+       "punctuation are kept, a repeated word counts once per text. A sample whose prediction or "
+       "reference is empty counts 0. In [0, 1], higher is better.",
        mean_best<trace_rouge>},
   };
 }
@@ -169,8 +170,8 @@ std::vector<TextMetric> bleus() {
        "higher is better.",
        mean_best<trace_bleu_n<1>>},
       {"trace_bleu_4", "mean of exp(min(0, 1 - r/c)) (prod_{n<=4} p_n)^(1/4)", kTrace,
-       "nltk's BLEU-4 without smoothing: an order without a match counts 2.2e-308, so such a "
-       "sample is next to nothing. In [0, 1], higher is better.",
+       "nltk's BLEU-4 without smoothing: the precision of an order without a match is 2.2e-308, "
+       "so the sample's score is almost 0. In [0, 1], higher is better.",
        mean_best<trace_bleu_n<4>>},
   };
 }

@@ -1,5 +1,5 @@
-// The table of text metrics: each by name, with its formula and source, over answers and references
-// or over a language model's losses.
+// The table of text metrics: name, formula and source of each, computed from answers and references
+// or from a language model's losses.
 #pragma once
 
 #include <span>
@@ -13,22 +13,22 @@
 
 namespace patina {
 
-/// A named text metric over a whole test set. Exactly one of the two functions is set.
+/// A named text metric over a test set. Exactly one of the two functions is set.
 struct TextMetric {
   std::string name;     // "token_f1"
   std::string formula;  // "2PR / (P + R)"
   std::string source;   // "Rajpurkar et al. (SQuAD), EMNLP 2016"
-  std::string about;    // what it tells, range and which direction is good
+  std::string about;    // meaning, range and whether higher is better
   Score (*of_samples)(std::span<const TextSample>) = nullptr;
   Score (*of_loss)(const TokenLoss&) = nullptr;
 };
 
-/// Every text metric, in the order of reports.
+/// All text metrics, in the order of reports.
 const std::vector<TextMetric>& text_metrics();
-/// The metric of that name; throws Error(usage) with "did you mean".
+/// The metric with this name. Throws Error(usage) with "did you mean".
 const TextMetric& text_metric(std::string_view name);
 
-/// Their part of docs/reference/metrics.md.
+/// The section on text metrics of docs/reference/metrics.md.
 std::string text_metrics_markdown();
 
 }  // namespace patina

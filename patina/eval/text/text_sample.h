@@ -1,4 +1,4 @@
-// What a text metric compares: one answer with what it should have been.
+// The input of a text metric: one answer and its references.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@ namespace patina {
 
 struct TextSample {
   std::string prediction;
-  std::vector<std::string> references;  // a metric of no references is undefined
-  std::string source;                   // what was to be rewritten; only SARI reads it
+  std::vector<std::string> references;  // if empty, metrics are undefined
+  std::string source;                   // the text to be rewritten; only SARI reads it
 };
 
 }  // namespace patina

@@ -1,4 +1,4 @@
-// Tokenisations written from their rules: mteval-v13a, rouge_score, TRACE.
+// Tokenisations implemented from their rules: mteval-v13a, rouge_score, TRACE.
 #include "patina/eval/text/text_tokens.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 namespace patina {
 namespace {
 
-// Words shorter than this are not stemmed by rouge_score.
+// rouge_score does not stem shorter words.
 constexpr size_t kShortestStemmed = 4;
 
 bool is_digit(char c) {
@@ -25,7 +25,7 @@ bool is_dash(char c) {
   return c == '-';
 }
 
-// ASCII's punctuation and space without ' , - and the full stop.
+// ASCII punctuation and space, except ' , - and the full stop.
 bool is_symbol(char c) {
   return (c >= ' ' && c <= '&') || (c >= '(' && c <= '+') || c == '/' || (c >= ':' && c <= '@') ||
          (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
@@ -42,9 +42,9 @@ std::string replaced(std::string_view text, std::string_view from, std::string_v
   }
 }
 
-// Puts spaces between the two characters of each pair and before or after it. Pairs do not
-// overlap: the search goes on behind the one found. Bytes do for characters here, as one of the
-// two is always ASCII and the other's neighbouring byte tells what is asked.
+// Separates the two characters of each pair by a space, and puts `before` and `after` around it.
+// The search continues after a pair, so pairs do not overlap. Working on bytes is correct here: one
+// character of a pair is ASCII, and a byte of any other character is neither a digit nor a symbol.
 std::string spaced_pairs(const std::string& line, bool (*first)(char), bool (*second)(char),
                          std::string_view before, std::string_view after) {
   std::string result;

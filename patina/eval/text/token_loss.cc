@@ -1,4 +1,4 @@
-// Perplexity and bits per byte of a running sum.
+// Perplexity and bits per byte from sums.
 #include "patina/eval/text/token_loss.h"
 
 #include <cmath>

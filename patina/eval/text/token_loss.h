@@ -1,4 +1,5 @@
-// Perplexity and bits per byte from summed losses, the same however a text was cut into batches.
+// Perplexity and bits per byte from summed losses. The result does not depend on how a text was
+// divided into batches.
 #pragma once
 
 #include <cstdint>
@@ -7,13 +8,13 @@
 
 namespace patina {
 
-/// Sums of -log p(token) in natural logarithms, and what they were summed over. Means are over all
-/// tokens, never over means of batches. Undefined while nothing is counted; a loss that is not
-/// finite makes the result not finite, it is not hidden.
+/// The sum of -log p(token) in nats, and the numbers of tokens and bytes. Means are over all
+/// tokens, never means of batches. Values are undefined while the counts are 0. A loss that is not
+/// finite makes the result not finite.
 class TokenLoss {
  public:
-  /// `nll_sum` over `tokens` scored tokens, which stand for `bytes` bytes of UTF-8 text (0 when
-  /// nobody asks for bits per byte). Neither count may be negative.
+  /// Adds the loss `nll_sum` of `tokens` tokens that represent `bytes` bytes of UTF-8 text. `bytes`
+  /// may be 0 if bits per byte are not needed. Neither count may be negative.
   void add(double nll_sum, int64_t tokens, int64_t bytes = 0);
   void merge(const TokenLoss& other);
 
@@ -23,7 +24,7 @@ class TokenLoss {
 
   /// nll_sum / tokens, in nats.
   Score mean() const;
-  /// exp(nll_sum / tokens) (Jelinek et al., 1977). Of different tokenisers not comparable.
+  /// exp(nll_sum / tokens) (Jelinek et al., 1977). Not comparable between tokenisers.
   Score perplexity() const;
   /// nll_sum / (ln 2 * bytes) (Gao et al., "The Pile", 2020). Comparable between tokenisers.
   Score bits_per_byte() const;

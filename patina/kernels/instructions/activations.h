@@ -63,14 +63,14 @@ constexpr float kGelu[] = {4.552638227e-11f,  -4.509976523e-09f, 1.981035735e-07
 }
 
 // d rough_gelu / dx - 1/2 = u Q(u²), also a minimax fit.
-constexpr float kGeluSlope[] = {
+constexpr float kGeluDerivative[] = {
     -3.426814263e-11f, 3.552499167e-09f,  -1.634923963e-07f, 4.432688309e-06f,  -7.936303006e-05f,
     9.965495015e-04f,  -9.040463633e-03f, 5.909255487e-02f,  -2.653926150e-01f, 7.977564368e-01f};
 
 // The derivative of x Φ(x) for results that are rounded to bf16: absolute error below 3e-4.
-[[gnu::always_inline]] inline Floats rough_gelu_slope(const Floats& x) {
+[[gnu::always_inline]] inline Floats rough_gelu_derivative(const Floats& x) {
   const Floats u = clamped(x, -kGeluEnd, kGeluEnd);
-  return u * polynomial(kGeluSlope, u * u) + 0.5f;
+  return u * polynomial(kGeluDerivative, u * u) + 0.5f;
 }
 
 [[gnu::always_inline]] inline Floats gelu_tanh_inner(const Floats& x) {
@@ -92,26 +92,27 @@ template <Activation activation, class T>
 }
 
 // The derivative of x σ(inner).
-[[gnu::always_inline]] inline Floats swish_slope(const Floats& x, const Floats& inner,
-                                                 const Floats& inner_slope) {
+[[gnu::always_inline]] inline Floats swish_derivative(const Floats& x, const Floats& inner,
+                                                      const Floats& inner_derivative) {
   const Floats s = sigmoid(inner);
-  return s + x * s * (1.0f - s) * inner_slope;
+  return s + x * s * (1.0f - s) * inner_derivative;
 }
 
 // d activated / dx.
 template <Activation activation, class T>
-[[gnu::always_inline]] inline Floats slope(const Floats& x) {
+[[gnu::always_inline]] inline Floats derivative(const Floats& x) {
   if constexpr (activation == Activation::gelu) {
-    if constexpr (sizeof(T) == sizeof(bf16)) return rough_gelu_slope(x);
+    if constexpr (sizeof(T) == sizeof(bf16)) return rough_gelu_derivative(x);
     const Floats bell = bell_of(x);
     return normal_cdf(x, bell) + x * 0.398942280f * bell;
   }
   if constexpr (activation == Activation::gelu_tanh)
-    return swish_slope(x, 2.0f * gelu_tanh_inner(x), 1.595769122f * (1.0f + 0.134145f * x * x));
+    return swish_derivative(x, 2.0f * gelu_tanh_inner(x),
+                            1.595769122f * (1.0f + 0.134145f * x * x));
   if constexpr (activation == Activation::quick_gelu)
-    return swish_slope(x, 1.702f * x, same(1.702f));
+    return swish_derivative(x, 1.702f * x, same(1.702f));
   if constexpr (activation == Activation::relu) return chosen_if(x > 0.0f, same(1.0f), Floats{});
-  if constexpr (activation == Activation::silu) return swish_slope(x, x, same(1.0f));
+  if constexpr (activation == Activation::silu) return swish_derivative(x, x, same(1.0f));
   if constexpr (activation == Activation::tanh) {
     const Floats t = fast_tanh(x);
     return 1.0f - t * t;

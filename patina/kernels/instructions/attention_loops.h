@@ -58,7 +58,7 @@ void softmax(SoftmaxRow* rows, int64_t n) {
 }
 
 // Scales the block's scores, adds the bias and hides keys that a query does not see.
-void place_scores(const Slopes<bf16>& block) {
+void place_scores(const SoftmaxGradients<bf16>& block) {
   for (int64_t i = 0; i < block.keys; ++i) {
     float* scores = block.scores + i * kBlock;
     const int64_t key = block.first_key + i;
@@ -71,7 +71,7 @@ void place_scores(const Slopes<bf16>& block) {
   }
 }
 
-inline void slopes(const Slopes<bf16>& block) {
+inline void gradients(const SoftmaxGradients<bf16>& block) {
   const bool placed = block.bias || block.seen;
   if (placed) place_scores(block);
   const float step = (placed ? 1.0f : block.scale) * kLog2E;
@@ -88,17 +88,17 @@ inline void slopes(const Slopes<bf16>& block) {
         if (pair + odd < block.keys) {
           const Floats weight = exp2_of<bf16>(load<Floats>(block.scores + at) * step - log_sum);
           p = rounded_words(weight);
-          both[odd] = rounded_words(weight * (load<Floats>(block.p_slopes + at) - delta));
+          both[odd] = rounded_words(weight * (load<Floats>(block.dp + at) - delta));
         }
         store(p, block.p + to);
-        store(both[odd], block.slopes + to);
+        store(both[odd], block.ds + to);
       }
-      store(woven(both[0], both[1]), tile + pair * kTileN);
+      store(interleaved(both[0], both[1]), tile + pair * kTileN);
     }
   }
 }
 
-inline void slopes(const Slopes<float>& row) {
+inline void gradients(const SoftmaxGradients<float>& row) {
   if (row.bias)
     for (int64_t j = 0; j < row.keys; ++j)
       row.scores[j] = row.scores[j] * row.scale + row.bias[j * row.bias_step];
@@ -106,20 +106,20 @@ inline void slopes(const Slopes<float>& row) {
   int64_t j = 0;
   const auto take = [&](const Floats& p) {
     store(p, row.scores + j);
-    store(p * (load<Floats>(row.p_slopes + j) - row.delta) * row.scale, row.p_slopes + j);
+    store(p * (load<Floats>(row.dp + j) - row.delta) * row.scale, row.dp + j);
   };
   const auto weights = [&] { return exp2_of<float>(load<Floats>(row.scores + j) * step - base); };
   for (; j + kLanes <= row.keys; j += kLanes) take(weights());
   if (j < row.keys) {
     const Ints inside = kLane < int32_t(row.keys - j);
-    const Floats slopes = load<Floats>(row.p_slopes + j);
-    store(chosen_if(inside, slopes, Floats{}), row.p_slopes + j);
+    const Floats gradients = load<Floats>(row.dp + j);
+    store(chosen_if(inside, gradients, Floats{}), row.dp + j);
     take(chosen_if(inside, weights(), Floats{}));
     j += kLanes;
   }
   for (; j < row.width; j += kLanes) {
     store(Floats{}, row.scores + j);
-    store(Floats{}, row.p_slopes + j);
+    store(Floats{}, row.dp + j);
   }
 }
 
@@ -179,6 +179,6 @@ inline void transpose_block(float* block) {
 }
 
 template <class T>
-constexpr AttentionSteps<T> kAttention = {softmax<T>, slopes, dots<T>, mix<T>, scale<T>};
+constexpr AttentionSteps<T> kAttention = {softmax<T>, gradients, dots<T>, mix<T>, scale<T>};
 
 }  // namespace

@@ -37,7 +37,7 @@ inline void pack_columns(const bf16* from, int64_t column, bf16* tile) {
   for (int64_t pair = 0; pair < kTileK / 2; ++pair) {
     const Words even = load<Words>(from + 2 * pair * column);
     const Words odd = load<Words>(from + (2 * pair + 1) * column);
-    store(woven(even, odd), tile + pair * kTileK);
+    store(interleaved(even, odd), tile + pair * kTileK);
   }
 }
 
@@ -72,8 +72,8 @@ void pack_matrix(const From* from, int64_t row, int64_t column, int64_t n, int64
 
 // Interleaves `count` rows of k floats: [k][16] with row stride `to_stride`, zeros behind the last
 // row.
-inline void weave(const float* from, int64_t stride, int64_t count, int64_t k, float* to,
-                  int64_t to_stride) {
+inline void interleave(const float* from, int64_t stride, int64_t count, int64_t k, float* to,
+                       int64_t to_stride) {
   const int64_t whole = k / kLanes * kLanes;
   for (int64_t j = 0; j < whole; j += kLanes) {
     Ints lines[kLanes];
@@ -92,8 +92,8 @@ inline void pack_strips(const float* from, int64_t row, int64_t column, int64_t 
   for (int64_t first = 0; first < n; first += kBlock, from += kBlock * row, tiles += kBlock * k) {
     const int64_t columns = std::min(kBlock, n - first);
     if (column == 1) {
-      weave(from, row, columns, k, tiles, kBlock);
-      weave(from + kLanes * row, row, columns - kLanes, k, tiles + kLanes, kBlock);
+      interleave(from, row, columns, k, tiles, kBlock);
+      interleave(from + kLanes * row, row, columns - kLanes, k, tiles + kLanes, kBlock);
       continue;
     }
     for (int64_t j = 0; j < k; ++j) {

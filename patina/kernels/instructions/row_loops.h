@@ -150,7 +150,7 @@ struct RowLoops {
 
   static void activate_back(Activation activation, int64_t n, const T* dy, const T* x, T* dx) {
     with_activation(activation, [&]<Activation a>() {
-      each_sixteen(n, [&](auto at, auto to) { to(at(dy) * slope<a, T>(at(x)), dx); });
+      each_sixteen(n, [&](auto at, auto to) { to(at(dy) * derivative<a, T>(at(x)), dx); });
     });
   }
 
@@ -168,7 +168,7 @@ struct RowLoops {
       for (int64_t row = 0; row < rows; ++row, dy += width, x += 2 * width, dx += 2 * width)
         each_sixteen(width, [&](auto at, auto to) {
           const Floats d = at(dy), g = at(x);
-          to(d * at(x + width) * slope<a, T>(g), dx);
+          to(d * at(x + width) * derivative<a, T>(g), dx);
           to(d * activated<a, T>(g), dx + width);
         });
     });

@@ -11,7 +11,7 @@ template <int lanes_, int rows_, int columns_, int64_t depth_, int64_t panel_>
 struct StripShape {
   static constexpr int lanes = lanes_, rows = rows_, columns = columns_;
   static constexpr int64_t depth = depth_, panel = panel_;
-  static constexpr bool woven = rows > 6;  // more streams than a processor prefetches
+  static constexpr bool interleaved = rows > 6;  // more streams than a processor prefetches
 
   // Columns that `count` rows take at a time: fewer rows take more columns, to have enough
   // independent sums.
@@ -27,13 +27,13 @@ struct Register {
 
 // Rows of A as strip_sums reads them: in place, or `kLanes` of them interleaved as [k][16], which
 // is one stream instead of many.
-template <bool woven>
+template <bool interleaved>
 struct StripRows {
   const float* a = nullptr;
   int64_t stride = 0, step = 1;
 
   [[gnu::always_inline]] inline float at(int64_t i, int64_t j) const {
-    return woven ? a[j * kLanes + i] : a[i * stride + j * step];
+    return interleaved ? a[j * kLanes + i] : a[i * stride + j * step];
   }
 };
 
@@ -46,8 +46,8 @@ struct StripEnd {
 
 // Adds `k` steps to sums [count,32] of `count` rows and the columns of a strip, or starts the sums.
 // Each sum is computed in the order of k, however many steps one call takes.
-template <class Shape, int count, bool woven>
-[[gnu::noinline]] inline void strip_sums(StripRows<woven> a, const float* strip, int64_t k,
+template <class Shape, int count, bool interleaved>
+[[gnu::noinline]] inline void strip_sums(StripRows<interleaved> a, const float* strip, int64_t k,
                                          bool begin, float* sums, const StripEnd& end) {
   using Vector = typename Register<Shape::lanes>::Type;
   constexpr int kAcross = Shape::across(count) / Shape::lanes;
@@ -95,9 +95,9 @@ template <class Shape, int count, bool woven>
 
 // `count` rows of the product from `row` on, interleaved.
 template <int count>
-inline void weave_rows(const Product<float>& p, int64_t row, float* to) {
+inline void interleave_rows(const Product<float>& p, int64_t row, float* to) {
   const float* from = p.a + row * p.a_stride;
-  if (p.a_step == 1) return weave(from, p.a_stride, count, p.k, to, kLanes);
+  if (p.a_step == 1) return interleave(from, p.a_stride, count, p.k, to, kLanes);
   for (int64_t j = 0; j < p.k; ++j, from += p.a_step, to += kLanes)
     if (p.a_stride == 1)
       std::memcpy(to, from, count * sizeof(float));
@@ -110,16 +110,16 @@ template <class Shape>
 struct Panel {
   const Product<float>& p;
   int64_t first, end;
-  float *woven, *sums;  // of all rows
+  float *interleaved, *sums;  // of all rows
 
-  // Calls take<count, woven>(row) for `rows` rows at a time, then for the remaining ones.
+  // Calls take<count, interleaved>(row) for `rows` rows at a time, then for the remaining ones.
   template <class Take>
   [[gnu::always_inline]] inline void each_rows(Take&& take) const {
     int64_t row = first;
-    const auto some = [&]<int count, bool is_woven>() {
-      for (; row + count <= end; row += count) take.template operator()<count, is_woven>(row);
+    const auto some = [&]<int count, bool is_interleaved>() {
+      for (; row + count <= end; row += count) take.template operator()<count, is_interleaved>(row);
     };
-    some.template operator()<Shape::rows, Shape::woven>();
+    some.template operator()<Shape::rows, Shape::interleaved>();
     if constexpr (Shape::rows > 8) some.template operator()<8, false>();
     if constexpr (Shape::rows > 8) some.template operator()<4, false>();
     if constexpr (Shape::rows > 3 && Shape::rows <= 8) some.template operator()<3, false>();
@@ -127,11 +127,13 @@ struct Panel {
     some.template operator()<1, false>();
   }
 
-  float* woven_at(int64_t row) const { return woven + (row - first) / Shape::rows * p.k * kLanes; }
+  float* interleaved_at(int64_t row) const {
+    return interleaved + (row - first) / Shape::rows * p.k * kLanes;
+  }
 
-  void weave() const {
-    for (int64_t row = first; Shape::woven && row + Shape::rows <= end; row += Shape::rows)
-      weave_rows<Shape::rows>(p, row, woven_at(row));
+  void interleave() const {
+    for (int64_t row = first; Shape::interleaved && row + Shape::rows <= end; row += Shape::rows)
+      interleave_rows<Shape::rows>(p, row, interleaved_at(row));
   }
 
   StripEnd end_at(int64_t row, int64_t column) const {
@@ -146,11 +148,11 @@ struct Panel {
   // are the last steps, so the results go to C.
   void add(const float* strip, int64_t column, int64_t from, int64_t k, bool ends) const {
     for (int64_t side = 0; side < kBlock; side += Shape::columns)
-      each_rows([&]<int count, bool is_woven>(int64_t row) {
+      each_rows([&]<int count, bool is_interleaved>(int64_t row) {
         if (side > 0 && Shape::across(count) == kBlock) return;  // done by the first side already
-        const float* a =
-            is_woven ? woven_at(row) + from * kLanes : p.a + row * p.a_stride + from * p.a_step;
-        strip_sums<Shape, count>(StripRows<is_woven>{a, p.a_stride, p.a_step},
+        const float* a = is_interleaved ? interleaved_at(row) + from * kLanes
+                                        : p.a + row * p.a_stride + from * p.a_step;
+        strip_sums<Shape, count>(StripRows<is_interleaved>{a, p.a_stride, p.a_step},
                                  strip + from * kBlock + side, k, from == 0,
                                  sums + (row - first) * kBlock + side,
                                  ends ? end_at(row, column + side) : StripEnd{});
@@ -160,7 +162,7 @@ struct Panel {
   void multiply() const {
     const auto finish = finish_rows(p);
     const bool plain = p.activation == Activation::none && !p.before;
-    weave();
+    interleave();
     for (int64_t column = 0; column < p.n; column += kBlock) {
       const float* strip = tiles_of(p, column);
       const bool straight = plain && column + kBlock <= p.n;
@@ -181,10 +183,11 @@ inline void product_of_floats(const Product<float>& p) {
   const int64_t fit = std::min(kMostRows, Shape::panel / std::max<int64_t>(p.k, 1));
   const int64_t some = std::max<int64_t>(1, fit / Shape::rows);
   const int64_t height = std::min(some, p.m / Shape::rows + 1) * Shape::rows;
-  const auto woven = aligned<float>(Shape::woven ? height / Shape::rows * p.k * kLanes : 0);
+  const auto interleaved =
+      aligned<float>(Shape::interleaved ? height / Shape::rows * p.k * kLanes : 0);
   const auto sums = aligned<float>(height * kBlock);
   for (int64_t panel = 0; panel < p.m; panel += height)
-    Panel<Shape>{p, panel, std::min(panel + height, p.m), woven.get(), sums.get()}.multiply();
+    Panel<Shape>{p, panel, std::min(panel + height, p.m), interleaved.get(), sums.get()}.multiply();
 }
 
 }  // namespace

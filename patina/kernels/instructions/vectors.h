@@ -75,7 +75,7 @@ template <class T>
 }
 
 // Interleaves: pairs of one bf16 from each.
-[[gnu::always_inline]] inline Ints woven(const Words& even, const Words& odd) {
+[[gnu::always_inline]] inline Ints interleaved(const Words& even, const Words& odd) {
   return wide(even) | wide(odd) << 16;
 }
 

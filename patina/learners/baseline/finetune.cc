@@ -49,6 +49,8 @@ class Finetune : public Learner {
     return head_(backbone_.features(asked.input));
   }
 
+  bool answers_untrained() const override { return true; }
+
   std::vector<ParamGroup> trainable() override {
     ParamGroup group = trainable_group(backbone_, head_);
     group.weight_decay_factor = decay_factor_;

@@ -44,6 +44,8 @@ class Joint : public Learner {
     return head_(backbone_.features(asked.input));
   }
 
+  bool answers_untrained() const override { return true; }
+
   std::vector<ParamGroup> trainable() override { return {trainable_group(backbone_, head_)}; }
 
   void state(Archive& a) override {

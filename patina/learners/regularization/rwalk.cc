@@ -104,7 +104,9 @@ class RWalk : public NetworkLearner {
 LearnerRow rwalk_learner() {
   return learner_row<RWalk>(
       {.paper = "Chaudhry et al., ECCV 2018",
-       .about = "Holds each weight by its running Fisher information and by what its path gained.",
+       .about =
+           "Holds each weight by a running Fisher information and by how much its updates lowered "
+           "the loss.",
        .stores = "The network, a head; a copy of both, their information and scores.",
        .differs =
            "The paper's memory of samples is left out; information and scores are divided by "

@@ -1,6 +1,9 @@
 // Zero-shot CLIP (Radford et al., ICML 2021, section 3.1.4): each class is the mean embedding of
 // sentences that contain its name; an image belongs to the class with the largest cosine. Learns
 // from no sample: the baseline for vision-language learners.
+#include <map>
+#include <mutex>
+
 #include "patina/base/error.h"
 #include "patina/data/class_names.h"
 #include "patina/data/feed.h"
@@ -35,26 +38,43 @@ class ZeroShotClip : public ClosedFormLearner {
       templates_ = read_templates(options.templates_file, options.templates_set);
   }
 
-  // Normalises each sentence's embedding, then their mean.
   void fit(const Task& task, Trainer&) override {
-    NoGrad no_grad;
-    std::vector<Tensor> rows;
-    if (classes_.defined()) rows.push_back(classes_);
-    for (const std::string& name : task.names) {
-      const Tensor sentences = clip_.features(sentences_of(name));
-      rows.push_back(normalized(normalized(sentences).mean(0, /*keepdim=*/true)));
-    }
-    classes_ = at::cat(rows);
+    const Tensor fresh = embedded(task.names);
+    classes_ = classes_.defined() ? at::cat({classes_, fresh}) : fresh;
   }
 
-  Tensor scores(const Question& asked) const override {
-    NoGrad no_grad;
-    return clip_.similarity(clip_.features(asked.input), classes_);
+  Tensor scores(const Question& asked) const override { return similarity(asked, classes_); }
+
+  Classifier by_name(const std::vector<std::string>& names) const override {
+    return [this, classes = embedded(names)](const Question& asked) {
+      return similarity(asked, classes);
+    };
   }
 
   void state(Archive& a) override { a("classes", classes_); }
 
  private:
+  Tensor similarity(const Question& asked, const Tensor& classes) const {  // [B,K]
+    NoGrad no_grad;
+    return clip_.similarity(clip_.features(asked.input), classes);
+  }
+
+  // Normalises each sentence's embedding, then their mean. Each name is embedded once. [K,E]
+  Tensor embedded(const std::vector<std::string>& names) const {
+    NoGrad no_grad;
+    const std::lock_guard lock(mutex_);
+    std::vector<Tensor> rows;
+    for (const std::string& name : names) {
+      Tensor& row = known_[name];
+      if (!row.defined()) {
+        const Tensor sentences = clip_.features(sentences_of(name));
+        row = normalized(normalized(sentences).mean(0, /*keepdim=*/true));
+      }
+      rows.push_back(row);
+    }
+    return at::cat(rows);
+  }
+
   // Data sets use identifiers as names: "aquarium_fish".
   Input sentences_of(std::string name) const {
     std::replace(name.begin(), name.end(), '_', ' ');
@@ -70,6 +90,8 @@ class ZeroShotClip : public ClosedFormLearner {
   const Backbone& clip_;
   std::vector<std::string> templates_;
   Tensor classes_;  // [K,E]
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, Tensor> known_;  // embeddings by name, [1,E]
 };
 
 LearnerRow zsclip_learner() {

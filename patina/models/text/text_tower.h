@@ -14,7 +14,7 @@ struct TextShape {
   int64_t vocabulary = 0;      // rows of the token embedding; 0: given for each pass (T5)
   int64_t positions = 0;       // learned positions; 0: rotary, relative or none
   int64_t position_start = 0;  // RoBERTa's first position, after the one for padding
-  int64_t pad = -1;            // RoBERTa: the padding id, which does not count for positions
+  int64_t pad = -1;            // RoBERTa's padding id, not counted for positions; -1: none
   int64_t types = 0;           // token types (BERT's segments)
   int64_t longest = 0;         // maximal number of tokens; 0: no limit
   int64_t relative_buckets = 0;

@@ -81,7 +81,7 @@ std::unique_ptr<Backbone> build(const Checkpoint& checkpoint, const ClipShape& s
   return model;
 }
 
-// Values that neither format contains.
+// The values that neither format stores.
 ClipShape clip_shape() {
   ClipShape shape;
   shape.image = {

@@ -23,8 +23,8 @@ bool Mlp::initialize(Random& random) {
   return true;
 }
 
-// Hidden layers call adaptations like the first linear layer of a block: an adaptation may act on
-// the units before the activation.
+// Hidden layers call adaptations at site fc1, like the first linear layer of a block's MLP, so an
+// adaptation may act on the units before the activation.
 Tensor Mlp::encode(const Input& input, const nn::Adaptations& adaptations) const {
   Tensor x = input.pixels();  // [B,3,H,W]
   x = (shape_.channels == 1 ? x.mean(1) : x).flatten(1);

@@ -1,4 +1,4 @@
-// A value of a tokenizer's JSON file with its place in it, so that a message can name both.
+// A value of a tokenizer's JSON file and its path in the file, so that messages can name both.
 #pragma once
 
 #include <cstdint>
@@ -13,20 +13,20 @@
 
 namespace patina {
 
-/// Every reading checks the type, and throws Error(format) with the place: "tokenizer.json:
-/// model.unk_token: ...". Lives no longer than the document.
+/// Every access checks the type and throws Error(format) with the path: "tokenizer.json:
+/// model.unk_token: ...". The document must outlive the node.
 class JsonNode {
  public:
   JsonNode(const SortedJson& value, std::string origin)
       : value_(&value), origin_(std::move(origin)) {}
 
-  /// "tokenizer.json: model.vocab"; the origin alone for the whole document.
+  /// "tokenizer.json: model.vocab"; for the whole document, only the file's name.
   std::string place() const { return path_.empty() ? origin_ : origin_ + ": " + path_; }
   const SortedJson& value() const { return *value_; }
   bool is_object() const;
   bool is_text() const;
 
-  /// The member, or nothing where it is absent or null.
+  /// The member; nullopt if it is absent or null.
   std::optional<JsonNode> find(std::string_view key) const;
   JsonNode at(std::string_view key) const;
   std::vector<JsonNode> elements() const;
@@ -39,7 +39,7 @@ class JsonNode {
   std::string text(std::string_view key, std::string_view otherwise) const;
   bool flag(std::string_view key, bool otherwise) const;
 
-  /// Refuses members that are none of these, or null: nothing in a file is passed over.
+  /// Throws if there is another member that is not null: no setting of a file is ignored silently.
   void allow_only(std::initializer_list<std::string_view> keys) const;
 
   template <class... Args>

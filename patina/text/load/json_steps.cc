@@ -12,7 +12,7 @@ namespace patina {
 
 namespace {
 
-// A row of a table of steps: its name, the settings it may have besides "type", how it is read.
+// One row of a table of step types: the name, the allowed settings besides "type", and the reader.
 template <class Step>
 struct StepReader {
   std::string_view type;
@@ -20,7 +20,7 @@ struct StepReader {
   Step (*read)(const JsonNode& node);
 };
 
-// Reads `node` by the row of its type.
+// Reads `node` with the reader of its type.
 template <class Step, size_t n>
 Step read_step(const JsonNode& node, const std::array<StepReader<Step>, n>& readers,
                std::string_view what) {
@@ -70,7 +70,7 @@ Normalizer bert_normalizer(const JsonNode& node) {
   return in_sequence(std::move(steps));
 }
 
-// Text that a step puts in; what is short cannot make a text grow without bounds.
+// Text that a step inserts. The limit bounds how much a text can grow.
 std::string read_insertion(const JsonNode& node) {
   constexpr size_t kLongest = 64;
   std::string text = node.text();
@@ -78,7 +78,7 @@ std::string read_insertion(const JsonNode& node) {
   return text;
 }
 
-// `text` with `to` for each run of at least `fewest` characters of a class.
+// Replaces each run of at least `fewest` characters of a class by `to`.
 std::string with_runs_replaced(const std::string& text, bool (*is)(char32_t), size_t fewest,
                                const std::string& to) {
   std::string out, run;
@@ -204,7 +204,7 @@ Normalizer form_normalizer(const JsonNode&) {
   return in_normal_form(form);
 }
 
-// A sequence in a sequence too is one list.
+// Nested sequences are flattened into one list.
 void add_elements(const JsonNode& node, std::string_view key, std::vector<JsonNode>& all) {
   constexpr size_t kMost = 32;
   if (all.size() >= kMost) node.refuse("a sequence of more than {} steps", kMost);
@@ -255,7 +255,8 @@ SplitSteps read_pre_tokenizer(const JsonNode& node) {
   add_elements(node, "pretokenizers", nodes);
   SplitSteps out;
   for (const auto& step : nodes) {
-    // ByteLevel respells its pieces; a step after it would see that spelling, not the text.
+    // ByteLevel changes the spelling of its pieces. A later step would see that spelling, not the
+    // text.
     if (out.byte_level) step.refuse("a pre-tokenizer after ByteLevel is not supported");
     out.steps.push_back(read_step(step, kReaders, "pre-tokenizer"));
     out.byte_level = step.at("type").text() == "ByteLevel";
@@ -265,7 +266,8 @@ SplitSteps read_pre_tokenizer(const JsonNode& node) {
 
 namespace {
 
-// The parts of LLaMA's decoder: a mark read as a space, bytes, one space less in front.
+// The parts of LLaMA's decoder: Replace turns a mark into a space, ByteFallback reads bytes, and
+// Strip removes one leading space.
 Decoder read_decoder_sequence(const std::vector<JsonNode>& steps) {
   std::string mark;
   bool byte_fallback = false, drop_first = false;

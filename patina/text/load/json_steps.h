@@ -1,5 +1,5 @@
-// The steps of a tokenizer.json around its model: normalizer, pre-tokenizer and decoder. A step
-// that is not known here is refused by name.
+// The steps of a tokenizer.json around its model: normalizer, pre-tokenizer and decoder. An unknown
+// step is refused with a message that names it.
 #pragma once
 
 #include "patina/text/decoder.h"
@@ -13,11 +13,11 @@ Normalizer read_normalizer(const JsonNode& node);
 
 struct SplitSteps {
   std::vector<PreTokenizer> steps;
-  bool byte_level = false;  // the vocabulary is in GPT-2's spelling
+  bool byte_level = false;  // the vocabulary uses GPT-2's spelling of bytes
 };
 SplitSteps read_pre_tokenizer(const JsonNode& node);
 
-/// `suffix`: what ends a word's last token in the model, if anything.
+/// `suffix`: what the model appends to the last token of a word; "": nothing.
 Decoder read_decoder(const JsonNode& node, const std::string& suffix);
 
 }  // namespace patina

@@ -26,7 +26,7 @@ constexpr std::array<RoleRow, kRoles> kRoleRows{{{"unk_token", &SpecialTokens::u
                                                  {"pad_token", &SpecialTokens::pad},
                                                  {"mask_token", &SpecialTokens::mask}}};
 
-// The special tokens that a family's own code assumes, in the order of Role; "": none.
+// The special tokens that a family's own code assumes, in the order of Role. "": none.
 struct FamilyRow {
   std::string_view family;
   std::array<const char*, kRoles> tokens;
@@ -59,7 +59,7 @@ std::optional<JsonNode> parse_settings(const fs::path& path, std::optional<Sorte
   return JsonNode(*document, path.string());
 }
 
-// A token as a text or as an object with its flags.
+// A token, given as a string or as an object with flags.
 AddedToken read_token(const JsonNode& node, int64_t id) {
   if (node.is_text()) return {.text = node.text(), .id = id};
   return {.text = node.at("content").text(),
@@ -87,7 +87,7 @@ int64_t read_id(const std::string& digits, const JsonNode& node) {
   int64_t id = -1;
   const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), id);
   if (read.ec != std::errc() || read.ptr != digits.data() + digits.size() || id < 0)
-    node.refuse("{} is no id", shown(digits));
+    node.refuse("the key {} must be a token id, a whole number from 0", shown(digits));
   return id;
 }
 
@@ -112,7 +112,7 @@ void read_tokenizer_config(const JsonNode& node, TokenizerSettings& settings) {
     }
   }
   if (settings.family.empty()) {
-    // "Qwen2TokenizerFast" names the family in front.
+    // "Qwen2TokenizerFast" begins with the family.
     std::string name = node.text("tokenizer_class", "");
     name.resize(std::min(name.find("Tokenizer"), name.size()));
     for (char& c : name) c = char(std::tolower(static_cast<unsigned char>(c)));
@@ -160,7 +160,7 @@ std::vector<AddedToken> special_and_added(const TokenizerSettings& settings,
   for (const auto& token : settings.added) ids.emplace(token.text, token.id);
   std::unordered_map<std::string, AddedToken> all;
   for (const auto& token : settings.added) all.insert_or_assign(token.text, token);
-  // The text's own id is used; tokens already listed keep their flags.
+  // The text determines the id. Tokens already listed keep their flags.
   const auto include = [&](AddedToken token, bool required) {
     const auto id = ids.find(token.text);
     if (id == ids.end() && required)
@@ -207,7 +207,7 @@ Frame family_frame(const TokenizerSettings& settings, const SpecialTokens& speci
   if (family == "roberta") return {cls, sep, twice(special.separator), sep};
   if (family == "t5") return {{}, end, end, end};
   if (family == "clip") return {begin, end, twice(special.end), end};
-  // Texts for language models: what begins or ends one does so for each of a pair.
+  // Language models: each text of a pair has its own begin and end tokens.
   const Ids before = settings.adds_begin.value_or(family == "llama") ? begin : Ids{};
   const Ids after = settings.adds_end.value_or(false) ? end : Ids{};
   Ids between = after;

@@ -1,5 +1,5 @@
-// Which tokens have a fixed meaning and what a model wants around its texts: the published habits
-// of each family, and the settings files of a model folder that change them.
+// The roles of special tokens and the tokens that a model expects around its texts: the published
+// conventions of each family, and the settings files of a model folder that override them.
 #pragma once
 
 #include <optional>
@@ -16,10 +16,10 @@ namespace patina {
 enum class Role { unknown, begin, end, separator, classifier, pad, mask };
 constexpr size_t kRoles = 7;
 
-/// What `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json` and `config.json`
-/// say, as far as a tokenizer needs it.
+/// The settings of `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json` and
+/// `config.json` that a tokenizer needs.
 struct TokenizerSettings {
-  std::string family;  // "" when unknown; relatives by the name of the one they behave as
+  std::string family;  // "" if unknown; a family that behaves as another has that one's name
   std::optional<bool> lower_case, strip_accents, spaced_ideographs, prefix_space, legacy;
   std::optional<bool> adds_begin, adds_end;
   std::optional<int64_t> extra_ids;
@@ -28,14 +28,14 @@ struct TokenizerSettings {
   std::optional<AddedToken> roles[kRoles];  // without ids
 };
 
-/// Reads what is there of the folder's files. `family` outweighs them. Throws Error(format).
+/// Reads those of the files that the folder has. `family` overrides theirs. Throws Error(format).
 TokenizerSettings read_settings(const fs::path& folder, const std::string& family);
 
-/// "distilbert" as "bert"; "" for a family that is not known here.
+/// The family that `family` behaves as: "bert" for "distilbert"; "" if it is unknown.
 std::string known_family(const std::string& family);
 
-/// The settings' added tokens and the special tokens of the family that `tokens` has, with their
-/// flags and ids. Throws Error(format) naming `origin` when the settings name one that has no id.
+/// The settings' added tokens, and the family's special tokens that are in `tokens`, with flags and
+/// ids. Throws Error(format), which names `origin`, if the settings name a token that has no id.
 std::vector<AddedToken> special_and_added(const TokenizerSettings& settings,
                                           const std::vector<NumberedToken>& tokens,
                                           std::string_view origin);

@@ -45,7 +45,7 @@ std::shared_ptr<const Vocabulary> make_vocabulary(std::vector<NumberedToken> tok
   return std::make_shared<const Vocabulary>(std::move(tokens), numbered(added), node.place());
 }
 
-// The id of a special token by its spelling, where the file names one.
+// The id of a special token that the file names by its text; nullopt if it names none.
 std::optional<int64_t> named_id(const JsonNode& model, std::string_view key,
                                 const Vocabulary& vocabulary) {
   const auto node = model.find(key);
@@ -104,7 +104,8 @@ void read_bpe(const JsonNode& model, bool byte_level, TokenizerParts& parts, std
                                       model.place());
 }
 
-// The pieces as a SentencePiece model, which is then given text that is normalized and split.
+// Reads the pieces as a SentencePiece model. Normalizing and splitting are left to the steps around
+// it.
 void read_unigram(const JsonNode& model, TokenizerParts& parts) {
   model.allow_only({"type", "unk_id", "vocab", "byte_fallback"});
   PieceModel pieces{.kind = PieceModel::Kind::unigram,
@@ -140,9 +141,9 @@ std::string model_type(const JsonNode& model) {
   return model.text("type", guess);
 }
 
-// One side of a TemplateProcessing: the ids before, between and after its sequences.
+// One template of a TemplateProcessing: the ids before, between and after its sequences.
 struct Template {
-  std::vector<std::vector<int64_t>> around;  // one more than there are sequences
+  std::vector<std::vector<int64_t>> around;  // one list more than there are sequences
   std::vector<int64_t> types;                // of the sequences
 };
 
@@ -231,7 +232,11 @@ void read_model(const JsonNode& model, bool byte_level, TokenizerParts& parts,
 std::unique_ptr<Tokenizer> parse_tokenizer_json(std::string_view text, std::string_view origin,
                                                 const TokenizerSettings& settings) {
   const SortedJson document = parse_sorted_json(text, origin);
-  const JsonNode root(document, std::string(origin));
+  return read_tokenizer_json(JsonNode(document, std::string(origin)), settings);
+}
+
+std::unique_ptr<Tokenizer> read_tokenizer_json(const JsonNode& root,
+                                               const TokenizerSettings& settings) {
   root.allow_only({"version", "truncation", "padding", "added_tokens", "normalizer",
                    "pre_tokenizer", "post_processor", "decoder", "model"});
   TokenizerParts parts;
@@ -251,7 +256,7 @@ std::unique_ptr<Tokenizer> parse_tokenizer_json(std::string_view text, std::stri
   if (post) read_post_processor(*post, frame);
   parts.frame = frame ? *frame : post ? Frame{} : family_frame(settings, parts.special);
   check_frame(parts.frame, root, *parts.vocabulary);
-  return assemble(std::move(parts), origin);
+  return assemble(std::move(parts), root.place());
 }
 
 }  // namespace patina

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "patina/text/load/json_node.h"
 #include "patina/text/load/special_roles.h"
 #include "patina/text/tokenizer.h"
 
@@ -15,5 +16,8 @@ namespace patina {
 /// Error(format) naming `origin`.
 std::unique_ptr<Tokenizer> parse_tokenizer_json(std::string_view text, std::string_view origin,
                                                 const TokenizerSettings& settings);
+/// The same for a document that is parsed already.
+std::unique_ptr<Tokenizer> read_tokenizer_json(const JsonNode& root,
+                                               const TokenizerSettings& settings);
 
 }  // namespace patina

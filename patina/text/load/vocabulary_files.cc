@@ -11,8 +11,8 @@ namespace patina {
 
 namespace {
 
-// Calls `use(line, number from 1)` without line ends; what follows the last one counts if it is
-// something.
+// Calls `use(line, number)` for each line, without its end; numbers begin at 1. An empty last line
+// is left out.
 template <class Use>
 void for_each_line(std::string_view text, std::string_view origin, Use use) {
   if (!is_utf8(text)) fail(ErrorKind::format, "{}: is not UTF-8 text", origin);

@@ -21,7 +21,7 @@ uint64_t pair_key(int32_t left, int32_t right) {
 
 }  // namespace
 
-// One of a word's parts, in a doubly linked list that joining shortens.
+// One part of a word, in a doubly linked list. Each merge removes one entry.
 struct Bpe::Symbol {
   int32_t id;
   int32_t previous, next;  // kNone at the ends
@@ -61,7 +61,7 @@ Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary, const std::vector<Merge>&
 }
 
 void Bpe::encode(std::string_view piece, std::vector<int64_t>& ids) const {
-  // Places are 32 bits wide; a word this long is none.
+  // Positions are 32 bits wide. No word is this long, so cutting the piece is harmless.
   constexpr size_t kLongestPiece = size_t{1} << 30;
   for (; piece.size() > kLongestPiece; piece.remove_prefix(kLongestPiece))
     encode(piece.substr(0, kLongestPiece), ids);
@@ -124,12 +124,13 @@ const Bpe::Joined* Bpe::joined(int32_t left, int32_t right) const {
   return at == merges_.end() ? nullptr : &at->second;
 }
 
-// The earliest merge first, the leftmost of equal ones: a queue of candidates, each checked when it
-// comes up, for its neighbours may have been joined since.
+// Applies the merge of the lowest rank first, the leftmost if ranks are equal. A priority queue
+// holds the candidates. Each one is checked when it is taken, because its parts may have been
+// merged since.
 void Bpe::join(std::vector<Symbol>& symbols) const {
   struct Candidate {
-    int32_t rank, at, id;  // symbols[at] and the one behind it become `id`
-    int32_t left, right;   // what they were
+    int32_t rank, at, id;  // symbols[at] and the next symbol become `id`
+    int32_t left, right;   // the ids of both when the candidate was queued
     bool operator<(const Candidate& other) const {
       return std::tie(other.rank, other.at) < std::tie(rank, at);
     }

@@ -25,13 +25,13 @@ struct BpeOptions {
   std::vector<std::string> whole;  // words that are always one token
 };
 
-/// Time is n log n in the length of a piece.
+/// The time is O(n log n) in the length of a piece.
 class Bpe final : public TextModel {
  public:
   using Merge = std::pair<std::string, std::string>;
 
-  /// `merges` in order of priority. Throws Error(format) with `origin` and the merge if its parts
-  /// or its result are not in the vocabulary.
+  /// `merges` are in order of priority. Throws Error(format), which names `origin` and the merge,
+  /// if a merge's parts or its result are not in the vocabulary.
   Bpe(std::shared_ptr<const Vocabulary> vocabulary, const std::vector<Merge>& merges,
       BpeOptions options, std::string_view origin);
   void encode(std::string_view piece, std::vector<int64_t>& ids) const override;

@@ -11,12 +11,12 @@ namespace patina {
 
 namespace {
 
-// A unit is a node or a leaf. A node: the byte that leads to it in bits 0 to 7, whether a leaf
-// hangs from it in bit 8, and in bits 9 to 31 how far its children are. A leaf: bit 31, and its
-// value.
+// A unit of the trie is a node or a leaf. Node: bits 0 to 7 are the byte that leads to it, bit 8
+// tells whether it has a leaf, and bits 9 to 31 encode the distance to its children. Leaf: bit 31
+// is set, the other bits are its value.
 constexpr uint32_t kLeaf = 1u << 31;
 
-// Bytes; Unicode's own longest is 33.
+// In bytes. The longest replacement in Unicode has 33.
 constexpr size_t kLongestReplacement = 256;
 
 uint32_t distance(uint32_t unit) {
@@ -27,12 +27,12 @@ bool has_leaf(uint32_t unit) {
   return (unit >> 8 & 1) == 1;
 }
 
-// A byte that differs from a leaf's mark never equals a label.
+// Includes bit 31, so that the label of a leaf never equals a byte.
 uint32_t label(uint32_t unit) {
   return unit & (kLeaf | 0xff);
 }
 
-// Where the grapheme that begins at `at` ends.
+// The end of the grapheme that begins at `at`.
 size_t grapheme_end(std::string_view text, size_t at) {
   int32_t state = 0;
   char32_t before = next_code_point(text, at);
@@ -64,7 +64,7 @@ CharsMap::CharsMap(std::string_view bytes, std::string_view origin) {
   for (size_t i = 0; i < units_.size(); ++i) {
     if (units_[i] & kLeaf) continue;
     const size_t children = i ^ distance(units_[i]);
-    // The array is whole blocks of 256 units, so with one child's place all are inside.
+    // The array consists of whole blocks of 256 units, so if one child is inside, all are.
     if (children >= units_.size()) refuse("a node's children are outside the trie");
     if (!has_leaf(units_[i])) continue;
     const size_t value = units_[children] & ~kLeaf;

@@ -1,6 +1,6 @@
-// SentencePiece's precompiled map of characters: a trie of what is replaced and the text in its
-// place. Format: a uint32 of the trie's bytes; the trie, units of a double array
-// (https://github.com/s-yata/darts-clone); the replacements, each ended by a zero byte.
+// SentencePiece's precompiled character map: a trie of character sequences, and their replacements.
+// Format: the trie's size in bytes as a uint32; the trie as the units of a double array
+// (https://github.com/s-yata/darts-clone); the replacements, each with a zero byte at its end.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +14,14 @@ namespace patina {
 
 class CharsMap {
  public:
-  /// Checks everything that looking up relies on. Throws Error(format) naming `origin`.
+  /// Checks everything that the lookup relies on. Throws Error(format), which names `origin`.
   CharsMap(std::string_view bytes, std::string_view origin);
 
-  /// `text` normalized as Hugging Face's tokenizers do: by grapheme where the map has a beginning
-  /// of one (of at most five bytes), else by character.
+  /// Normalizes as Hugging Face's tokenizers do: replaces a grapheme of at most five bytes as a
+  /// whole if the map has a prefix of it; otherwise each character by itself.
   std::string normalized(std::string_view text) const;
-  /// The replacement of the longest beginning of `text` that the map has, and that beginning's
-  /// bytes: SentencePiece's own way.
+  /// Finds the longest prefix of `text` in the map, as SentencePiece does. Returns its replacement
+  /// and the prefix's length in bytes.
   std::optional<std::pair<std::string_view, size_t>> longest_prefix(std::string_view text) const;
 
  private:

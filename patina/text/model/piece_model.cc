@@ -15,7 +15,7 @@ namespace patina {
 
 namespace {
 
-// One field of a message. Only one of `number` and `bytes` has a meaning, by the field's wire type.
+// One field of a message. The field's wire type decides whether `number` or `bytes` is set.
 struct Field {
   uint32_t id = 0;
   uint64_t number = 0;
@@ -157,9 +157,8 @@ PieceModel parse_llama2c_vocabulary(std::span<const uint8_t> bytes, std::string_
   const auto take = [&](size_t count, std::string_view what) {
     if (count > rest.size())
       fail(ErrorKind::format,
-           "{}: ends inside {} {}; the file is cut short, or no llama2.c "
-           "vocabulary",
-           origin, what, model.pieces.size());
+           "{}: ends inside {} {}; the file is cut short or not a llama2.c vocabulary", origin,
+           what, model.pieces.size());
     const auto taken = rest.substr(0, count);
     rest.remove_prefix(count);
     return taken;
@@ -169,13 +168,13 @@ PieceModel parse_llama2c_vocabulary(std::span<const uint8_t> bytes, std::string_
     std::memcpy(&value, take(sizeof value, what).data(), sizeof value);
     return value;
   };
-  number("the head before token");
+  number("the header before token");
   while (!rest.empty()) {
     const size_t id = model.pieces.size();
     const float score = as_float(uint32_t(number("token")));
     const int32_t length = number("token");
     if (length <= 0 || size_t(length) > kLongestToken || id >= size_t(kMostTokens))
-      fail(ErrorKind::format, "{}: token {} has {} bytes; the file is no llama2.c vocabulary",
+      fail(ErrorKind::format, "{}: token {} has {} bytes; the file is not a llama2.c vocabulary",
            origin, id, length);
     Piece piece{with_replaced(take(size_t(length), "token"), " ", "▁"), score};
     if (id == 0) piece = {"<unk>", 0, PieceType::unknown};
@@ -200,19 +199,20 @@ void check_piece_model(const PieceModel& model, std::string_view origin) {
     if (piece.text.size() > kLongestToken) refuse("is too long");
     if (piece.text.find('\0') != std::string::npos) refuse("holds a zero byte");
     if (!is_utf8(piece.text)) refuse("is not UTF-8");
-    if (!std::isfinite(piece.score)) refuse("has a score that is no number");
-    if (!seen.insert(piece.text).second) refuse("is there twice");
+    if (!std::isfinite(piece.score)) refuse("has a score that is not finite");
+    if (!seen.insert(piece.text).second) refuse("occurs twice");
     unknown += piece.type == PieceType::unknown;
     if (piece.type == PieceType::byte) {
       ++bytes;
       const bool spelled = piece.text.size() == 6 && piece.text.starts_with("<0x") &&
                            piece.text.ends_with('>') &&
                            piece.text.find_first_not_of("0123456789ABCDEF", 3) == 5;
-      if (!spelled) refuse("is no byte: those are <0x00> to <0xFF>");
+      if (!spelled) refuse("is of type byte, but is not spelled <0x00> to <0xFF>");
     }
   }
   if (unknown != 1)
-    fail(ErrorKind::format, "{}: {} pieces stand for what is unknown, not one", origin, unknown);
+    fail(ErrorKind::format, "{}: {} pieces are of type unknown; exactly one is needed", origin,
+         unknown);
   if (bytes != (model.byte_fallback ? 256 : 0))
     fail(ErrorKind::format, "{}: {} pieces are bytes, not {}", origin, bytes,
          model.byte_fallback ? 256 : 0);

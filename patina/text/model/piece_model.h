@@ -1,6 +1,6 @@
-// What a SentencePiece model holds, read from its file (a protocol buffer), from llama2.c's binary
-// vocabulary, or put together from a tokenizer.json; and written again.
-// The fields: https://github.com/google/sentencepiece, src/sentencepiece_model.proto.
+// The contents of a SentencePiece model. Read from its file (a protocol buffer) or from llama2.c's
+// binary vocabulary, or made from a tokenizer.json; can be written as a file again. Fields:
+// https://github.com/google/sentencepiece, src/sentencepiece_model.proto.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace patina {
 
-/// Numbered as in the file.
+/// The numbers are those of the file.
 enum class PieceType {
   normal = 1,
   unknown = 2,
@@ -33,27 +33,27 @@ struct PieceModel {
   std::vector<Piece> pieces;  // by id
   Kind kind = Kind::unigram;
   bool byte_fallback = false;
-  bool whitespace_suffix = false;  // a word's mark stands behind it
+  bool whitespace_suffix = false;  // the mark of a space stands after a word, not before it
   std::string charsmap;            // see charsmap.h; "": none
-  bool dummy_prefix = true;        // a space before the text
+  bool dummy_prefix = true;        // puts a space before the text
   bool remove_extra_whitespaces = true;
-  bool escape_whitespaces = true;  // spaces are "▁"
+  bool escape_whitespaces = true;  // writes spaces as "▁"
 };
 
-/// Reads a `tokenizer.model` or `spiece.model`. Throws Error(format) naming `origin`; what it
-/// returns has passed check_piece_model.
+/// Reads a `tokenizer.model` or `spiece.model`. Throws Error(format), which names `origin`. The
+/// result has passed check_piece_model.
 PieceModel parse_piece_model(std::span<const uint8_t> bytes, std::string_view origin);
 
-/// Reads llama2.c's `tokenizer.bin`: an int32 of the longest token's bytes, then for each token a
-/// float32 score, an int32 length and its bytes; ids 0, 1, 2 are unknown, begin and end, then come
-/// the 256 bytes. Throws Error(format) naming `origin`.
+/// Reads llama2.c's `tokenizer.bin`: the longest token's bytes as an int32, then for each token a
+/// float32 score, an int32 length and the token's bytes. Ids 0, 1 and 2 are unknown, begin and end;
+/// the 256 bytes follow. Throws Error(format), which names `origin`.
 PieceModel parse_llama2c_vocabulary(std::span<const uint8_t> bytes, std::string_view origin);
 
-/// Refuses with Error(format) what no model may have: empty or doubled pieces, scores
-/// that are no numbers, a damaged character map, more or less than one unknown piece.
+/// Throws Error(format) if the model is invalid: empty or duplicate pieces, scores that are not
+/// numbers, a damaged character map, or not exactly one unknown piece.
 void check_piece_model(const PieceModel& model, std::string_view origin);
 
-/// The file of a model, as the authors' library reads it.
+/// The model as a file that the authors' library can read.
 std::string serialized(const PieceModel& model);
 
 }  // namespace patina

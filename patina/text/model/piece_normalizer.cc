@@ -13,7 +13,7 @@ PieceNormalizer::PieceNormalizer(const PieceModel& model, PieceTrie kept)
   if (!model.charsmap.empty()) map_.emplace(model.charsmap, "the model");
 }
 
-// What the text begins with, in its normal form.
+// The normal form of the beginning of the text, and how many bytes it replaces.
 PieceNormalizer::Step PieceNormalizer::step(std::string_view text) const {
   size_t longest = 0;
   kept_.each_prefix(text, [&](size_t length, int32_t) { longest = length; });

@@ -1,4 +1,4 @@
-// How a SentencePiece model changes a text before it is cut into pieces.
+// How a SentencePiece model normalizes a text before it is split into pieces.
 #pragma once
 
 #include <optional>
@@ -10,12 +10,12 @@
 
 namespace patina {
 
-/// Characters are replaced by the model's map, the longest match first; spaces at the ends go and
-/// those in a row become one, a space is put in front, and spaces are written "▁": each as far as
-/// the model says so. What the user defined stays as it is.
+/// Replaces characters by the model's map, the longest match first. Depending on the model's
+/// settings it also strips and merges spaces, puts a space in front of the text, and writes spaces
+/// as "▁". User-defined pieces stay unchanged.
 class PieceNormalizer {
  public:
-  /// `kept`: the pieces that the user defined.
+  /// `kept`: the user-defined pieces.
   PieceNormalizer(const PieceModel& model, PieceTrie kept);
   std::string operator()(std::string_view text) const;
 

@@ -17,8 +17,8 @@ PieceTrie::PieceTrie(std::vector<std::pair<std::string_view, int32_t>> pieces) {
   }
 }
 
-// The node of pieces that share their first `depth` bytes. A piece of 64 KiB is the longest, and
-// where only one is left its rest needs no recursion: the depth is that of what pieces share.
+// Builds the node of all pieces that share their first `depth` bytes. Pieces have at most 64 KiB,
+// which bounds the depth of the recursion.
 int32_t PieceTrie::build(std::span<const std::pair<std::string_view, int32_t>> pieces,
                          size_t depth) {
   const auto node = int32_t(nodes_.size());

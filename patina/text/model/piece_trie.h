@@ -1,4 +1,4 @@
-// Pieces by their beginnings: which of a model's pieces a text starts with.
+// A trie of a model's pieces: finds those that a text begins with.
 #pragma once
 
 #include <array>
@@ -13,10 +13,10 @@ namespace patina {
 class PieceTrie {
  public:
   PieceTrie() = default;
-  /// Distinct texts that are not empty, each with its id.
+  /// `pieces`: texts and their ids. The texts are distinct and not empty.
   explicit PieceTrie(std::vector<std::pair<std::string_view, int32_t>> pieces);
 
-  /// Calls found(length, id) for every piece that `text` begins with, the shortest first.
+  /// Calls found(length, id) for each piece that `text` begins with, the shortest first.
   template <class Found>
   void each_prefix(std::string_view text, Found found) const {
     int32_t node = text.empty() ? kNone : first_[uint8_t(text[0])];

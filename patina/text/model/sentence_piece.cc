@@ -19,19 +19,19 @@ namespace {
 constexpr int32_t kNone = -1;
 constexpr std::string_view kSpace = "\u2581";
 
-// A part of a text and its piece.
+// A part of a text and the id of its piece.
 struct Part {
   std::string_view text;
   int32_t id;
 };
 
-// The pieces of a model, as both ways of cutting need them.
+// A model's pieces, prepared for both algorithms.
 struct Pieces {
   explicit Pieces(const PieceModel& model) : model(model) {
     for (size_t id = 0; id < this->model.pieces.size(); ++id) {
       const Piece& piece = this->model.pieces[id];
       if (piece.type == PieceType::unknown) unknown = int32_t(id);
-      // The other types are never found in a text.
+      // Pieces of other types never match text.
       if (piece.type == PieceType::normal || piece.type == PieceType::user_defined ||
           piece.type == PieceType::unused)
         in_text.emplace_back(piece.text, int32_t(id));
@@ -57,11 +57,13 @@ class Cutter {
   virtual void cut(std::string_view text, std::vector<Part>& parts) const = 0;
 };
 
-// Viterbi: the cut with the largest sum of scores (Kudo, "Subword Regularization", ACL 2018).
+// Viterbi: the segmentation with the largest sum of scores (Kudo, "Subword Regularization", ACL
+// 2018).
 class Unigram : public Cutter {
  public:
   explicit Unigram(const Pieces& pieces) : pieces_(pieces), trie_(pieces.in_text) {
-    // The library's highest score begins above 0, so what the user defined costs 0.1 in all.
+    // As in the library, the search for the highest score begins above 0. If all scores are
+    // negative, the score of a user-defined piece is then about -0.1, whatever its length.
     float lowest = std::numeric_limits<float>::max();
     highest_ = std::numeric_limits<float>::min();
     for (const Piece& piece : pieces.model.pieces) {
@@ -83,7 +85,7 @@ class Unigram : public Cutter {
       bool whole = false;  // the character itself is a piece
       trie_.each_prefix(text.substr(at), [&](size_t length, int32_t id) {
         if (pieces_.unused(id)) return;
-        // What the user defined wins over anything of its length.
+        // A user-defined piece wins over other segmentations of the same text.
         const double score = pieces_[id].type == PieceType::user_defined
                                  ? double(float(length) * highest_) - 0.1
                                  : double(pieces_[id].score);
@@ -103,11 +105,12 @@ class Unigram : public Cutter {
  private:
   static constexpr float kUnknownPenalty = 10;
   struct End {
-    int64_t from = kNone;  // where the best last part begins
+    int64_t from = kNone;  // beginning of the last part of the best segmentation
     float score = 0;
     int32_t id = kNone;
   };
-  // Sums are kept in single and compared in double precision: ties are then the library's.
+  // As in the library, sums are stored in single precision and compared in double, so that ties are
+  // resolved in the same way.
   static void offer(End& end, double sum, size_t from, int32_t id) {
     if (end.from == kNone || sum > double(end.score)) end = {int64_t(from), float(sum), id};
   }
@@ -117,8 +120,8 @@ class Unigram : public Cutter {
   float highest_ = 0, unknown_score_ = 0;
 };
 
-// Joins the neighbours that make the piece of the highest score, the leftmost of equals, as long as
-// there are any.
+// Joins neighbours to the piece of the highest score, the leftmost if scores are equal, until no
+// two neighbours form a piece.
 class PairwisePieces : public Cutter {
  public:
   explicit PairwisePieces(const Pieces& pieces) : pieces_(pieces), defined_(pieces.defined) {
@@ -132,7 +135,7 @@ class PairwisePieces : public Cutter {
   void cut(std::string_view text, std::vector<Part>& parts) const override {
     std::vector<Symbol> symbols = letters(text);
     std::priority_queue<Candidate> queue;
-    std::unordered_map<std::string_view, size_t> halves;  // of unused pieces: the left one's length
+    std::unordered_map<std::string_view, size_t> halves;  // unused pieces: the left half's length
     const auto offer = [&](int32_t left, int32_t right) {
       if (left == kNone || right == kNone) return;
       const Symbol &a = symbols[size_t(left)], &b = symbols[size_t(right)];
@@ -165,7 +168,7 @@ class PairwisePieces : public Cutter {
  private:
   struct Symbol {
     std::string_view text;
-    bool whole;  // the user's: never joined
+    bool whole;  // user-defined: never joined
     int32_t previous, next;
   };
   struct Candidate {
@@ -192,7 +195,7 @@ class PairwisePieces : public Cutter {
     return symbols;
   }
 
-  // A piece that is not to be used falls apart into what it was joined from.
+  // An unused piece is split again into the parts that it was joined from.
   void add(std::string_view text, const std::unordered_map<std::string_view, size_t>& halves,
            std::vector<Part>& parts) const {
     const auto found = ids_.find(text);
@@ -243,14 +246,14 @@ class SentencePiece final : public TextModel {
   }
 
  private:
-  // Spaces, then what is no space.
+  // The end of the first word: spaces, then characters that are not spaces.
   static size_t word_end(std::string_view text) {
     size_t at = 0;
     while (text.substr(at).starts_with(kSpace)) at += kSpace.size();
     return std::min(text.find(kSpace, at), text.size());
   }
 
-  // Whether no joining crosses the ends of words, so that each may be looked up by itself.
+  // Whether pieces never cross the ends of words. If so, words can be cached one by one.
   static bool joins_within_words(const PieceModel& model) {
     return model.kind == PieceModel::Kind::bpe && model.byte_fallback &&
            std::all_of(model.pieces.begin(), model.pieces.end(), [](const Piece& piece) {
@@ -268,7 +271,7 @@ class SentencePiece final : public TextModel {
       const bool unknown = id == pieces_.unknown;
       if (unknown && pieces_.model.byte_fallback)
         for (const char byte : part) ids.push_back(pieces_.bytes[uint8_t(byte)]);
-      else if (!unknown || !after_unknown)  // unknown parts in a row are one
+      else if (!unknown || !after_unknown)  // consecutive unknown parts become one token
         ids.push_back(id);
       after_unknown = unknown;
     }

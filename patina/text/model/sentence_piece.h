@@ -1,6 +1,7 @@
 // SentencePiece models (Kudo and Richardson, "SentencePiece: A simple and language independent
-// subword tokenizer", 2018): texts are normalized as a whole and cut into the pieces of the best
-// sum of scores (unigram), or joined pair by pair (BPE). The ids are those of the authors' library.
+// subword tokenizer", 2018). A text is normalized as a whole; then it is split into the pieces with
+// the largest sum of scores (unigram), or joined pair by pair (BPE). The ids equal those of the
+// authors' library.
 #pragma once
 
 #include <memory>
@@ -11,8 +12,8 @@
 
 namespace patina {
 
-/// The model must have passed check_piece_model. Throws Error(format) naming `origin` when it is of
-/// another kind than unigram and BPE.
+/// The model must have passed check_piece_model. Throws Error(format), which names `origin`, if its
+/// kind is neither unigram nor BPE.
 std::unique_ptr<TextModel> sentence_piece(const PieceModel& model, std::string_view origin);
 
 }  // namespace patina

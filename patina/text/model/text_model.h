@@ -1,4 +1,5 @@
-// What turns a piece of text (a word, or a whole text where a model does not split first) into ids.
+// Converts a piece of text to ids. A piece is a word, or the whole text if the model does not split
+// it.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,7 @@
 
 namespace patina {
 
-/// encode() may be called from any thread, with any UTF-8 text that is not empty.
+/// encode() is thread-safe and accepts any UTF-8 text that is not empty.
 class TextModel {
  public:
   virtual ~TextModel() = default;

@@ -65,7 +65,7 @@ void Vocabulary::place(NumberedToken token, std::string_view origin) {
     fail(ErrorKind::format, "{}: tokens {} and {} have the same id, {}", origin, shown(slot),
          shown(token.text), token.id);
   if (const auto other = id(token.text))
-    fail(ErrorKind::format, "{}: token {} is there twice, with ids {} and {}", origin,
+    fail(ErrorKind::format, "{}: token {} occurs twice, with ids {} and {}", origin,
          shown(token.text), *other, token.id);
   slot = std::move(token.text);
   ids_.emplace(slot, int32_t(token.id));

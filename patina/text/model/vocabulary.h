@@ -10,7 +10,7 @@
 
 namespace patina {
 
-/// Limits on a tokenizer's files, far above any in use.
+/// Limits for a tokenizer's files, far above those of any published tokenizer.
 constexpr uint64_t kLargestTokenizerFile = uint64_t{64} << 20;  // bytes
 constexpr int64_t kMostTokens = 4'000'000;
 constexpr size_t kLongestToken = 65'536;  // bytes
@@ -45,7 +45,7 @@ class Vocabulary {
  private:
   void place(NumberedToken token, std::string_view origin);
 
-  std::vector<std::string> tokens_;                    // "" where an id is unused
+  std::vector<std::string> tokens_;                    // "" if the id is unused
   std::unordered_map<std::string_view, int32_t> ids_;  // views of tokens_, which never grows
 };
 

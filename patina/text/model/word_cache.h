@@ -1,4 +1,4 @@
-// A cache of the ids of recent words. Words repeat, and a look-up is faster than splitting.
+// A cache of the ids of recent words. Words repeat, and a lookup is faster than encoding.
 #pragma once
 
 #include <array>
@@ -11,7 +11,8 @@
 
 namespace patina {
 
-/// A fixed number of short words with few ids; new ones replace old ones. Thread-safe.
+/// Holds a fixed number of short words with few ids. A new word replaces the one in its slot.
+/// Thread-safe.
 class WordCache {
  public:
   /// Appends the ids of `word` if they are cached.
@@ -26,7 +27,7 @@ class WordCache {
     return true;
   }
 
-  /// Stores that `word` has the ids from `ids[from]` on.
+  /// Stores the ids of `word`: those from `ids[from]` on.
   void keep(std::string_view word, const std::vector<int64_t>& ids, size_t from) {
     const size_t count = ids.size() - from;
     if (word.empty() || word.size() > kLongestWord || count > kMostIds) return;

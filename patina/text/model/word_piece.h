@@ -1,5 +1,6 @@
-// WordPiece: a word is the longest token that begins it, then the longest that continues it
-// (Wu et al., "Google's Neural Machine Translation System", 2016; BERT's vocabularies).
+// WordPiece: takes the longest token that a word begins with, then repeatedly the longest token
+// that continues it (Wu et al., "Google's Neural Machine Translation System", 2016; BERT's
+// vocabularies).
 #pragma once
 
 #include <memory>
@@ -12,7 +13,7 @@
 namespace patina {
 
 struct WordPieceOptions {
-  int64_t unknown = 0;            // the id of a word that cannot be spelled, or is too long
+  int64_t unknown = 0;            // the id of a word that no tokens compose or that is too long
   std::string continuing = "##";  // begins tokens that continue a word
   size_t longest_word = 100;      // characters
 };

@@ -1,6 +1,6 @@
-// GPT-2's spelling of bytes as printable characters, in which byte-level vocabularies are written:
-// a space is "Ġ", a line's end "Ċ" (Radford et al., "Language Models are Unsupervised Multitask
-// Learners", 2019).
+// GPT-2's spelling of bytes as printable characters, used by byte-level vocabularies: a space is
+// "Ġ", a line feed is "Ċ" (Radford et al., "Language Models are Unsupervised Multitask Learners",
+// 2019).
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,15 @@
 
 namespace patina {
 
-/// The character of a byte: itself where it is printable Latin-1, else U+0100 and on, in order.
+/// The character of a byte. Printable Latin-1 bytes spell themselves; the others, in order, are the
+/// characters from U+0100 on.
 char32_t letter_of(uint8_t byte);
 std::optional<uint8_t> byte_of(char32_t letter);
 
-/// Bytes as a vocabulary spells them.
+/// The bytes in the vocabulary's spelling.
 std::string spelled(std::string_view bytes);
-/// Appends the bytes that `token` spells, or `token` itself when it has a foreign character.
+/// Appends the bytes that `token` spells; appends `token` itself if it has a character that spells
+/// no byte.
 void append_spelled_bytes(std::string_view token, std::string& out);
 
 }  // namespace patina

@@ -14,7 +14,7 @@ namespace {
 
 using Entities = std::unordered_map<std::string, std::string>;
 
-// Names as they are written, most of them with a semicolon at the end.
+// The names of the table as they are written in a text, most of them with a final semicolon.
 Entities read_entities() {
   Entities entities;
   const std::string_view table = html_entity_table();
@@ -37,13 +37,14 @@ Entities read_entities() {
   return entities;
 }
 
-// What browsers read numbers 0x80 to 0x9f as: Windows-1252, itself where that has no character.
+// Browsers read the numbers 0x80 to 0x9f as Windows-1252. Numbers without a character there stand
+// for themselves.
 constexpr std::array<char16_t, 32> kWindows1252{
     0x20ac, 0x81,   0x201a, 0x192,  0x201e, 0x2026, 0x2020, 0x2021, 0x2c6,  0x2030, 0x160,
     0x2039, 0x152,  0x8d,   0x17d,  0x8f,   0x90,   0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
     0x2013, 0x2014, 0x2dc,  0x2122, 0x161,  0x203a, 0x153,  0x9d,   0x17e,  0x178};
 
-// Control characters and noncharacters, which a reference may not name.
+// Control characters and noncharacters: a reference to them is invalid.
 bool is_forbidden(uint32_t c) {
   return (c >= 0x1 && c <= 0x8) || c == 0xb || (c >= 0xe && c <= 0x1f) || c == 0x7f ||
          (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe;
@@ -62,13 +63,13 @@ std::string numbered(std::string_view digits, int base) {
   return out;
 }
 
-// How many bytes of `text` are digits of the base.
+// The number of leading bytes that are digits of the base.
 size_t count_digits(std::string_view text, int base) {
   const size_t end = text.find_first_not_of(base == 16 ? "0123456789abcdefABCDEF" : "0123456789");
   return end == std::string_view::npos ? text.size() : end;
 }
 
-// The longest run that may be a name: 32 characters, then perhaps a semicolon.
+// The longest text that can be a name: 32 characters, then an optional semicolon.
 std::string_view name_at(std::string_view text) {
   constexpr int kLongest = 32;
   size_t at = 0;
@@ -80,7 +81,8 @@ std::string_view name_at(std::string_view text) {
   return text.substr(0, at);
 }
 
-// The name's characters; else those of its longest beginning that is a name, and the rest.
+// The characters of a name. If it is unknown: those of its longest prefix that is a name, then the
+// rest of the text; if no prefix is one, the unchanged text.
 std::string named(std::string_view name) {
   static const Entities entities = read_entities();
   for (size_t length = name.size(); length > 1; --length)

@@ -1,5 +1,5 @@
-// HTML character references in text ("&amp;", "&#39;", "&hearts;") read as the characters they
-// stand for, by the rules of a browser's text (and of Python's html.unescape).
+// Replaces HTML character references ("&amp;", "&#39;", "&hearts;") by their characters, by the
+// rules of browsers (and of Python's html.unescape).
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace patina {
 
-/// `text` must be UTF-8. What is no reference stays as it is.
+/// `text` must be UTF-8. Text that is no reference stays unchanged.
 std::string unescape_html(std::string_view text);
 
 /// "name=HEX name*=HEX+HEX ...": see html_entities.cc.

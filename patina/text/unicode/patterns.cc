@@ -20,7 +20,7 @@ bool is_newline(char32_t c) {
   return c == '\r' || c == '\n';
 }
 
-// The end of at most `most` characters from `at` on for which `is` holds.
+// The end of the run at `at` of at most `most` characters for which `is` holds.
 template <class Is>
 size_t run_end(std::string_view text, size_t at, Is is, size_t most = kUnlimited) {
   for (size_t next = at; at < text.size() && most > 0; at = next, --most)
@@ -33,13 +33,13 @@ bool begins_with(std::string_view text, size_t at, std::string_view word, bool a
     if (at >= text.size()) return false;
     char32_t c = next_code_point(text, at);
     if (any_case && c >= 'A' && c <= 'Z') c |= 0x20;
-    if (any_case && c == 0x17f) c = 's';  // the long s is an s to a pattern that ignores case
+    if (any_case && c == 0x17f) c = 's';  // the long s (U+017F) is an s if case is ignored
     if (c != char32_t(letter)) return false;
   }
   return true;
 }
 
-// The end of an English contraction at `at`, or `at`.
+// The end of the English contraction that begins at `at`; `at` if there is none.
 size_t contraction_end(std::string_view text, size_t at, bool any_case) {
   if (text[at] != '\'') return at;
   for (const std::string_view word : {"s", "t", "re", "ve", "m", "ll", "d"})
@@ -49,7 +49,8 @@ size_t contraction_end(std::string_view text, size_t at, bool any_case) {
   return at;
 }
 
-// \s+(?!\S)|\s+ : all of it at the end of the text or alone, else all but the last.
+// \s+(?!\S)|\s+ : the whole run if it ends the text or is one space; otherwise all but its last
+// space.
 size_t spaces_end(std::string_view text, size_t at) {
   const size_t end = run_end(text, at, is_space);
   if (end == text.size()) return end;
@@ -60,7 +61,7 @@ size_t spaces_end(std::string_view text, size_t at) {
   return last > at ? last : end;
 }
 
-// The end of a run for which `is` holds, after a space where there is one; `at` when there is none.
+// The end of a run for which `is` holds, with an optional space before it; `at` if there is no run.
 template <class Is>
 size_t spaced_run_end(std::string_view text, size_t at, Is is) {
   const size_t start = text[at] == ' ' ? at + 1 : at;

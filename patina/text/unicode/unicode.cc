@@ -33,7 +33,8 @@ bool in_ranges(char32_t c, std::span<const Range> ranges) {
                      [c](const Range& range) { return c >= range.first && c <= range.last; });
 }
 
-// How many bytes a character has by its first byte, and what its second byte may be.
+// The length in bytes of a character with a given first byte, and the range of its second byte. A
+// length of 0: no character begins with this byte.
 struct Lead {
   int length;
   uint8_t lowest, highest;
@@ -48,7 +49,7 @@ Lead lead(uint8_t byte) {
   return {4, uint8_t(byte == 0xf0 ? 0x90 : 0x80), uint8_t(byte == 0xf4 ? 0x8f : 0xbf)};
 }
 
-// As next_code_point; `good` tells whether the bytes were UTF-8.
+// As next_code_point. `good`: whether the bytes were valid UTF-8.
 char32_t decode(std::string_view text, size_t& at, bool& good) {
   const auto byte = [&](size_t i) { return uint8_t(text[i]); };
   const Lead first = lead(byte(at));
@@ -173,7 +174,7 @@ bool is_python_space(char32_t c) {
 
 bool is_word(char32_t c) {
   if (c < 0x80) return is_letter(c) || is_number(c) || c == '_';
-  // Join_Control, and the symbols that are Alphabetic: circled and squared letters.
+  // Join_Control, and the symbols with the property Alphabetic: circled and squared letters.
   static constexpr Range kExtra[] = {{0x200c, 0x200d},
                                      {0x24b6, 0x24e9},
                                      {0x1f130, 0x1f149},
@@ -186,7 +187,7 @@ bool is_word(char32_t c) {
 
 namespace {
 
-// The property Cased: letters with case, and Other_Lowercase and Other_Uppercase.
+// The property Cased: letters with case, Other_Lowercase and Other_Uppercase.
 bool is_cased(char32_t c) {
   static constexpr Range kOther[] = {
       {0xaa, 0xaa},       {0xba, 0xba},       {0x2b0, 0x2b8},     {0x2c0, 0x2c1},
@@ -217,8 +218,8 @@ bool is_case_ignorable(char32_t c) {
 
 constexpr char32_t kCapitalSigma = 0x3a3, kSmallSigma = 0x3c3, kFinalSigma = 0x3c2;
 
-// Final_Sigma of the Unicode standard, section 3.13, in one pass: whether a cased letter comes
-// before and none after, leaving out what is case-ignorable.
+// Final_Sigma of the Unicode standard, section 3.13, in one pass. A capital sigma becomes a final
+// sigma if a cased letter precedes it and none follows; case-ignorable characters do not count.
 void end_words_with_final_sigma(std::u32string_view text, std::u32string& lower,
                                 const std::vector<size_t>& where) {
   std::vector<bool> cased_before(where.size()), cased_after(where.size());
@@ -246,7 +247,7 @@ namespace {
 
 void append_lower(std::u32string& out, char32_t c) {
   if (c == 0x130)
-    out += U"i\u0307";  // utf8proc has the simple mapping only
+    out += U"i\u0307";  // utf8proc has only the simple mapping
   else
     out += char32_t(utf8proc_tolower(utf8proc_int32_t(c)));
 }
@@ -290,7 +291,7 @@ std::string lower_case(std::string text, Sigma sigma) {
 
 namespace {
 
-// Each code point's full decomposition, with the marks of every character in canonical order.
+// The full decomposition of all code points, with marks in canonical order.
 std::vector<utf8proc_int32_t> decomposed(std::string_view text, bool compatibility) {
   const int options = UTF8PROC_DECOMPOSE | (compatibility ? UTF8PROC_COMPAT : 0);
   std::vector<utf8proc_int32_t> out;
@@ -317,7 +318,7 @@ std::vector<utf8proc_int32_t> decomposed(std::string_view text, bool compatibili
   return out;
 }
 
-// Below U+0300 nothing composes with what comes before it, and below U+0080 nothing decomposes.
+// Below U+0300, no character composes with the one before it (NFC). Below U+0080, none decomposes.
 bool may_change(char c, NormalForm form) {
   return uint8_t(c) >= (form == NormalForm::nfc ? 0xcc : 0x80);
 }
@@ -326,7 +327,7 @@ std::string normalized_stretch(std::string_view text, NormalForm form) {
   const bool compatibility = form == NormalForm::nfkc || form == NormalForm::nfkd;
   std::vector<utf8proc_int32_t> points = decomposed(text, compatibility);
   if (form == NormalForm::nfc || form == NormalForm::nfkc) {
-    // STABLE keeps characters that the standard excludes from composition decomposed.
+    // STABLE: characters that the standard excludes from composition stay decomposed.
     const auto length =
         utf8proc_normalize_utf32(points.data(), utf8proc_ssize_t(points.size()),
                                  utf8proc_option_t(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
@@ -339,8 +340,8 @@ std::string normalized_stretch(std::string_view text, NormalForm form) {
 
 }  // namespace
 
-// Only stretches from the last ASCII character before one that may change to the next are worked
-// on: ASCII characters begin a stretch's composition, and end it.
+// Normalizes only the parts that may change. A part begins at the last ASCII character before a
+// byte that may change and ends at the next ASCII character. No composition crosses these limits.
 std::string normalized(std::string text, NormalForm form) {
   const auto changes = [form](char c) { return may_change(c, form); };
   std::string out;

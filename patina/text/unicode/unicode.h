@@ -1,5 +1,5 @@
-// Unicode: UTF-8, the classes of characters, lower case and the normal forms, as tokenizers need
-// them. Characters are those of the installed utf8proc (Debian 12: Unicode 15).
+// Unicode as tokenizers need it: UTF-8, character classes, lower case and normal forms. The
+// character data is that of the installed utf8proc (Debian 12: Unicode 15).
 #pragma once
 
 #include <cstddef>
@@ -10,17 +10,17 @@ namespace patina {
 
 constexpr char32_t kReplacement = 0xfffd;
 
-/// The code point at byte `at`, which must be inside `text`; moves `at` behind it. Bytes that are
-/// no UTF-8 read as U+FFFD, one for each maximal part of a character (Unicode, section 3.9; what
-/// Python's and Rust's decoders do).
+/// Returns the code point at byte `at`, which must be inside `text`, and moves `at` after it.
+/// Invalid UTF-8 reads as U+FFFD, one for each maximal part of a character (Unicode, section 3.9,
+/// and the decoders of Python and Rust).
 char32_t next_code_point(std::string_view text, size_t& at);
-/// The code point that ends before byte `at` > 0 of valid UTF-8.
+/// The code point that ends before byte `at` > 0. `text` must be valid UTF-8.
 char32_t code_point_before(std::string_view text, size_t at);
 void append_utf8(std::string& out, char32_t c);
 
 bool is_ascii(std::string_view text);
 bool is_utf8(std::string_view text);
-/// The text with U+FFFD in place of what is not UTF-8.
+/// The text with U+FFFD for invalid UTF-8.
 std::string repaired_utf8(std::string_view text);
 
 std::u32string to_utf32(std::string_view text);
@@ -33,16 +33,16 @@ bool is_mark(char32_t c);                 // M*
 bool is_nonspacing_mark(char32_t c);      // Mn
 bool is_other(char32_t c);                // C*: control, format, surrogate, private, unassigned
 bool is_unicode_punctuation(char32_t c);  // P*
-bool is_space(char32_t c);                // White_Space, a regular expression's \s
+bool is_space(char32_t c);                // White_Space, as \s in a regular expression
 bool is_space_separator(char32_t c);      // Zs
-bool is_word(char32_t c);                 // a regular expression's \w (Unicode TR 18, annex C)
-bool is_python_space(char32_t c);         // Python's str.isspace()
+bool is_word(char32_t c);                 // as \w in a regular expression (Unicode TR 18, annex C)
+bool is_python_space(char32_t c);         // as Python's str.isspace()
 
-/// What becomes of a capital sigma at the end of a word: Python's str.lower() writes a final sigma,
-/// lower-casing each character by itself (Hugging Face's tokenizers) does not.
+/// How to lower-case a capital sigma at the end of a word. Python's str.lower() writes a final
+/// sigma. Hugging Face's tokenizers lower-case each character by itself and do not.
 enum class Sigma { by_word, by_character };
 
-/// Lower case, in full: U+0130 becomes two code points.
+/// Full lower case: U+0130 becomes two code points.
 std::string lower_case(std::string text, Sigma sigma);
 
 enum class NormalForm { nfc, nfd, nfkc, nfkd };

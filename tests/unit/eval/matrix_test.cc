@@ -1,4 +1,4 @@
-// The accuracy matrix and its metrics against a matrix worked by hand.
+// The accuracy matrix and its metrics, compared with a matrix worked out by hand.
 #include "patina/eval/matrix.h"
 
 #include <gtest/gtest.h>
@@ -177,6 +177,58 @@ TEST(Metrics, AMissingEntryMakesItsMetricsUndefined) {
   for (const auto* name : {"last_accuracy", "average_accuracy", "backward_transfer",
                            "forward_transfer", "learning_accuracy", "zero_shot_transfer"})
     EXPECT_TRUE(value(matrix, name)) << name;
+}
+
+// A class-incremental run: row 0 and tasks not yet learned were not measured.
+TEST(Metrics, WhatReadsTasksNotYetLearnedIsUndefinedWithoutThem) {
+  AccuracyMatrix matrix(3);
+  const auto full = worked_example();
+  for (int i = 1; i <= 3; ++i)
+    for (int j = 0; j < i; ++j) matrix.set(i, j, full.at(i, j));
+  const std::set<std::string> undefined = {"forward_transfer", "forward_transfer_no_baseline",
+                                           "zero_shot_transfer", "mtil_average"};
+  for (const auto& each : metrics()) {
+    const bool defined = undefined.count(each.name) == 0;
+    EXPECT_EQ(each.value(matrix).has_value(), defined) << each.name;
+    if (defined) {
+      expect_metric(matrix, each.name, *each.value(full));
+    }
+  }
+}
+
+// For each entry the metrics that cannot be computed without it, read off their formulas.
+TEST(Metrics, EachHoleMakesThoseUndefinedThatReadIt) {
+  const std::set<std::string> last = {"last_accuracy", "average_accuracy"};
+  const std::set<std::string> seen = {"average_incremental_accuracy",
+                                      "average_incremental_accuracy_macro", "mtil_average"};
+  const std::set<std::string> peak = {"forgetting", "forgetting_any_row"};
+  const std::set<std::string> change = {"backward_transfer", "backward_transfer_trace",
+                                        "backward_transfer_all_pairs", "forgetting_diagonal"};
+  const std::set<std::string> ahead = {"forward_transfer_no_baseline", "zero_shot_transfer",
+                                       "mtil_average"};
+  const auto joined = [](std::initializer_list<std::set<std::string>> sets) {
+    std::set<std::string> all;
+    for (const auto& set : sets) all.insert(set.begin(), set.end());
+    return all;
+  };
+  // Rows 0 to 3, tasks 1 to 3.
+  const std::vector<std::vector<std::set<std::string>>> holes = {
+      {{}, {"forward_transfer"}, {"forward_transfer"}},
+      {joined({seen, peak, change, {"learning_accuracy"}}), joined({ahead, {"forward_transfer"}}),
+       ahead},
+      {joined({seen, peak, {"backward_transfer_all_pairs"}}),
+       joined({seen, peak, change, {"learning_accuracy"}}), joined({ahead, {"forward_transfer"}})},
+      {joined({last, seen, peak, change}), joined({last, seen, peak, change}),
+       joined({last, seen, {"learning_accuracy", "backward_transfer_trace"}})},
+  };
+  for (int i = 0; i <= 3; ++i)
+    for (int j = 0; j < 3; ++j) {
+      auto matrix = worked_example();
+      matrix.set(i, j, std::nullopt);
+      for (const auto& each : metrics())
+        EXPECT_EQ(each.value(matrix).has_value(), holes[size_t(i)][size_t(j)].count(each.name) == 0)
+            << each.name << " without R[" << i << "][" << j + 1 << "]";
+    }
 }
 
 TEST(TaskForgetting, IsDefinedOnceALaterTaskIsLearned) {

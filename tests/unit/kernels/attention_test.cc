@@ -1,4 +1,5 @@
-// Attention against its definition in fp64 on the same inputs: results, slopes, views, masks.
+// Attention, compared with its definition in fp64 on the same inputs: results, gradients, views,
+// masks.
 #include "patina/kernels/attention.h"
 
 #include <gtest/gtest.h>
@@ -13,9 +14,9 @@
 namespace patina::kernels {
 namespace {
 
-// Differences as parts of the whole, both as lengths of vectors. A rounding to bf16 is off by
-// 2^-9 at most; forward has two of them in a row, backward four. Scores of hundreds in floats are
-// off by some 2^-16, and so are their probabilities.
+// Limits of the relative error, a quotient of vector lengths. Rounding to bf16 has an error of at
+// most 2^-9; forward rounds twice in a row, backward four times. Scores of hundreds in float have
+// errors of some 2^-16, and so have their probabilities.
 template <class T>
 constexpr double kForwardError = std::is_same_v<T, bf16> ? 1.0 / 256 : 1.0 / (1 << 15);
 template <class T>
@@ -53,7 +54,7 @@ struct Tensor {
 template <class T>
 struct Trial {
   Case c;
-  Tensor<T> q, k, v, out, out_slopes, dq, dk, dv;
+  Tensor<T> q, k, v, out, dout, dq, dk, dv;
   std::vector<float> bias, log_sums;
 
   Tensor<T> queries() const {
@@ -72,13 +73,13 @@ struct Trial {
         k(keys(0)),
         v(keys(1)),
         out(queries()),
-        out_slopes(queries()),
+        dout(queries()),
         dq(queries()),
         dk(keys(0)),
         dv(keys(1)) {
     std::mt19937 random(seed);
     std::normal_distribution<float> normal;
-    for (auto* tensor : {&q, &k, &v, &out_slopes})
+    for (auto* tensor : {&q, &k, &v, &dout})
       for (T& x : tensor->data) x = rounded<T>(float(c.spread) * normal(random));
     const auto& s = c.shape;
     log_sums.assign(size_t(s.batch * s.heads * s.queries), 0.0f);
@@ -90,12 +91,12 @@ struct Trial {
   }
 
   AttentionInputs<T> inputs() const { return {q.read(), k.read(), v.read(), c.bias}; }
-  AttentionSlopes<T> slopes() const {
-    return {out.read(), out_slopes.read(), log_sums.data(), dq.view, dk.view, dv.view};
+  AttentionGradients<T> gradients() const {
+    return {out.read(), dout.read(), log_sums.data(), dq.view, dk.view, dv.view};
   }
   void run(const Instructions& set) {
     attention_forward(c.shape, inputs(), out.view, log_sums.data(), 0, c.shape.units(), set);
-    attention_backward(c.shape, inputs(), slopes(), 0, c.shape.units(), set);
+    attention_backward(c.shape, inputs(), gradients(), 0, c.shape.units(), set);
   }
 };
 
@@ -142,7 +143,7 @@ struct Reference {
         dk(k),
         dv(k) {
     forward();
-    backward(of_queries(trial.out_slopes));
+    backward(of_queries(trial.dout));
   }
 
   Dense of_queries(const Tensor<T>& x) const {
@@ -193,19 +194,19 @@ struct Reference {
     });
   }
 
-  void backward(Dense slopes) {
+  void backward(Dense gradients) {
     for (Dense* x : {&dq, &dk, &dv}) std::fill(x->data.begin(), x->data.end(), 0);
     each_query([&](int64_t b, int64_t h, int64_t key_head, int64_t t) {
       double log_sum = 0, delta = 0;
       const auto p = probabilities(b, h, key_head, t, log_sum);
-      const double* slope = slopes.at(b, h, t);
-      for (int64_t i = 0; i < shape.size; ++i) delta += slope[i] * out.at(b, h, t)[i];
+      const double* gradient = gradients.at(b, h, t);
+      for (int64_t i = 0; i < shape.size; ++i) delta += gradient[i] * out.at(b, h, t)[i];
       for (int64_t s = 0; s < shape.keys; ++s) {
         double dp = 0;
-        for (int64_t i = 0; i < shape.size; ++i) dp += slope[i] * v.at(b, key_head, s)[i];
+        for (int64_t i = 0; i < shape.size; ++i) dp += gradient[i] * v.at(b, key_head, s)[i];
         const double ds = p[size_t(s)] * (dp - delta) * shape.scale;
         for (int64_t i = 0; i < shape.size; ++i) {
-          dv.at(b, key_head, s)[i] += p[size_t(s)] * slope[i];
+          dv.at(b, key_head, s)[i] += p[size_t(s)] * gradient[i];
           dk.at(b, key_head, s)[i] += ds * q.at(b, h, t)[i];
           dq.at(b, h, t)[i] += ds * k.at(b, key_head, s)[i];
         }
@@ -302,7 +303,7 @@ TYPED_TEST(Attention, StaysExactForLargeScores) {
   expect_like_definition<TypeParam>(c, "scores up to hundreds");
 }
 
-// Queries 3 and 4 see nothing, the others every second key.
+// Queries 3 and 4 see no key, the others every second one.
 TYPED_TEST(Attention, GivesZerosToAQueryThatSeesNothing) {
   for (const float hidden : {kHidden, -std::numeric_limits<float>::infinity()}) {
     const auto shape = shape_of(1, 2, 1, 37, 50, 32);
@@ -334,7 +335,7 @@ TYPED_TEST(Attention, LetsWhatIsNotANumberBeSeen) {
   }
 }
 
-// Bit for bit, and nothing beside the views is touched: both trials began with the same bits.
+// Bit for bit. Memory beside the views is unchanged: both trials began with the same bits.
 TYPED_TEST(Attention, DependsOnNeitherRangesNorNeighbours) {
   for (const auto& [name, set] : instruction_sets())
     for (const bool causal : {false, true}) {
@@ -345,8 +346,8 @@ TYPED_TEST(Attention, DependsOnNeitherRangesNorNeighbours) {
       for (const int64_t unit : {4, 2, 0, 5, 3, 1})
         attention_forward(shape, parts.inputs(), parts.out.view, parts.log_sums.data(), unit,
                           unit + 1, *set);
-      attention_backward(shape, parts.inputs(), parts.slopes(), 4, 6, *set);
-      attention_backward(shape, parts.inputs(), parts.slopes(), 0, 4, *set);
+      attention_backward(shape, parts.inputs(), parts.gradients(), 4, 6, *set);
+      attention_backward(shape, parts.inputs(), parts.gradients(), 0, 4, *set);
       EXPECT_EQ(whole.out.data, parts.out.data);
       EXPECT_EQ(whole.log_sums, parts.log_sums);
       EXPECT_EQ(whole.dq.data, parts.dq.data);
@@ -372,26 +373,26 @@ TYPED_TEST(Attention, WritesNothingBesideItsViews) {
   }
 }
 
-// The slopes that the other tests compare with, by differences.
-TYPED_TEST(Attention, DefinitionOfSlopesIsItsDerivative) {
+// The gradients that the other tests compare with, checked by differences.
+TYPED_TEST(Attention, DefinitionsGradientsAreItsDifferences) {
   static const float some = 0;
   Trial<TypeParam> trial({shape_of(1, 2, 1, 3, 4, 5, true), {&some, 0, 12, 4, 1}});
   Reference<TypeParam> reference(trial);
-  const Dense weights = reference.of_queries(trial.out_slopes);
+  const Dense weights = reference.of_queries(trial.dout);
   const auto loss = [&] {
     reference.forward();
     double sum = 0;
     for (size_t i = 0; i < weights.data.size(); ++i) sum += weights.data[i] * reference.out.data[i];
     return sum;
   };
-  const auto check = [&](Dense& input, const Dense& slopes) {
+  const auto check = [&](Dense& input, const Dense& gradients) {
     constexpr double kStep = 1e-5;
     for (size_t i = 0; i < input.data.size(); ++i) {
       const double x = input.data[i];
       input.data[i] = x + kStep;
       const double above = loss();
       input.data[i] = x - kStep;
-      EXPECT_NEAR((above - loss()) / (2 * kStep), slopes.data[i], 1e-7);
+      EXPECT_NEAR((above - loss()) / (2 * kStep), gradients.data[i], 1e-7);
       input.data[i] = x;
     }
   };

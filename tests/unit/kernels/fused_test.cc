@@ -1,5 +1,5 @@
-// Operations that the kernels do in one piece against the same in several: bit for bit, forward and
-// backward, in both types.
+// Operations that the kernels do in one piece, compared with the same in several: equal bits,
+// forward and backward, in both types.
 #include <gtest/gtest.h>
 
 #include "patina/base/random.h"
@@ -33,7 +33,7 @@ TEST_P(FusedKernel, MlpIsTwoLinearLayers) {
       };
       const FrozenLinear first = layer(hidden, width), second = layer(width, hidden);
       const Tensor given = normal({rows, width}), more = normal({rows, width}),
-                   slopes = normal({rows, width});
+                   gradients = normal({rows, width});
       const auto run = [&](bool fused) {
         Tensor x = given.to(GetParam()).detach().requires_grad_(),
                add = more.clone().requires_grad_();
@@ -42,8 +42,8 @@ TEST_P(FusedKernel, MlpIsTwoLinearLayers) {
                              ? mlp(x, first, second, Activation::gelu, end)
                              : linear(linear(x, first.weight, {}, {Activation::gelu}, first.packed),
                                       second.weight, {}, end, second.packed);
-        y.backward(slopes);
-        return std::array{y.detach(), x.grad(), adds ? add.grad() : slopes};
+        y.backward(gradients);
+        return std::array{y.detach(), x.grad(), adds ? add.grad() : gradients};
       };
       const auto one = run(true), two = run(false);
       for (size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], two[i])) << i;
@@ -60,7 +60,7 @@ TEST_P(FusedKernel, AttentionWithinOneTensorIsThatOfItsParts) {
   const int64_t batch = 3, tokens = 37, width = (heads.queries + 2 * heads.keys) * heads.size;
   const Tensor given = normal({batch, tokens, width}).to(GetParam()),
                bias = normal({batch, 1, 1, tokens}),
-               slopes = normal({batch, tokens, heads.queries * heads.size}).to(GetParam());
+               gradients = normal({batch, tokens, heads.queries * heads.size}).to(GetParam());
   const auto run = [&](bool within) {
     Tensor mixed = given.detach().clone().requires_grad_();
     const auto part = [&](int64_t from, int64_t count) {
@@ -70,7 +70,7 @@ TEST_P(FusedKernel, AttentionWithinOneTensorIsThatOfItsParts) {
     };
     const Tensor y = within ? attend_within(mixed, heads, bias, 0.3, GetParam())
                             : attend(part(0, 4), part(4, 2), part(6, 2), bias, 0.3, GetParam());
-    y.backward(slopes);
+    y.backward(gradients);
     return std::pair{y.detach(), mixed.grad()};
   };
   const auto [one, one_gradient] = run(true);

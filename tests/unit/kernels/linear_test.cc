@@ -1,5 +1,5 @@
-// kernels::linear against LibTorch, forward and backward, in both types: sizes whose rows or
-// columns threads share, and those that one thread takes.
+// kernels::linear, compared with LibTorch, forward and backward, in both types: sizes whose rows or
+// columns are shared among threads, and sizes that one thread takes.
 #include <gtest/gtest.h>
 
 #include "patina/base/random.h"
@@ -28,7 +28,7 @@ TEST_P(LinearKernel, IsLibTorchsInBothTypes) {
     return t;
   };
   const Tensor weight = normal({n, k}) * (1 / std::sqrt(double(k))), bias = normal({n}),
-               rows = normal({m, k}), more = normal({m, n}), slopes = normal({m, n});
+               rows = normal({m, k}), more = normal({m, n}), gradients = normal({m, n});
   for (const auto activation : {Activation::none, Activation::gelu})
     for (const bool adds : {false, true})
       for (const auto type : {at::kFloat, at::kBFloat16}) {
@@ -40,20 +40,20 @@ TEST_P(LinearKernel, IsLibTorchsInBothTypes) {
         const auto packed = std::make_shared<const PackedWeight>(weight, bias, type);
         const LinearEnd end{activation, adds ? add : Tensor(), true};
         const Tensor y = linear(x, weight, bias, end, packed);
-        y.backward(slopes);
+        y.backward(gradients);
 
         auto [plain_x, plain_add] = inputs();
         Tensor expected = at::linear(plain_x, weight, bias);
         if (activation == Activation::gelu) expected = at::gelu(expected);
         if (adds) expected = expected + plain_add;
-        expected.backward(slopes);
+        expected.backward(gradients);
 
         EXPECT_LT(distance(y.detach(), expected.detach()), error);
         EXPECT_LT(distance(x.grad(), plain_x.grad()), error);
         if (adds) {
-          EXPECT_TRUE(at::equal(add.grad(), slopes));
+          EXPECT_TRUE(at::equal(add.grad(), gradients));
         }
-        // A row alone, bit for bit.
+        // A single row has the same bits as in the batch.
         NoGrad no_grad;
         const LinearEnd alone{activation, adds ? more.slice(0, m - 1) : Tensor(), true};
         EXPECT_TRUE(at::equal(linear(rows.slice(0, m - 1), weight, bias, alone, packed),
@@ -69,12 +69,12 @@ TEST(WeightGradient, IsLibTorchs) {
     return t;
   };
   for (const auto& [m, n, k] : {Size{1, 3, 5}, Size{70, 14, 32}, Size{2500, 45, 67}}) {
-    const Tensor x = normal({m, k}), slopes = normal({m, n});
+    const Tensor x = normal({m, k}), gradients = normal({m, n});
     Tensor weight = normal({n, k}).requires_grad_(), bias = normal({n}).requires_grad_();
     const auto packed = std::make_shared<const PackedWeight>(weight, bias, at::kFloat);
-    linear(x, weight, bias, {}, packed).backward(slopes);
-    EXPECT_LT(distance(weight.grad(), slopes.t().matmul(x)), 2e-6);
-    EXPECT_LT(distance(bias.grad(), slopes.sum(0)), 2e-6);
+    linear(x, weight, bias, {}, packed).backward(gradients);
+    EXPECT_LT(distance(weight.grad(), gradients.t().matmul(x)), 2e-6);
+    EXPECT_LT(distance(bias.grad(), gradients.sum(0)), 2e-6);
   }
 }
 

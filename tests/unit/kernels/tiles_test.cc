@@ -1,4 +1,4 @@
-// Products and packing for every instruction set, against their definitions.
+// Products and packing for every instruction set, compared with their definitions.
 #include "patina/kernels/tiles.h"
 
 #include <gtest/gtest.h>
@@ -101,7 +101,7 @@ double activated_exactly(Activation activation, double x) {
   return x;
 }
 
-// One product with everything that may follow it, and what it should give.
+// One product with everything that may follow it, and the expected result.
 template <class T>
 struct Trial {
   int64_t m, n, k;
@@ -262,7 +262,7 @@ TYPED_TEST(Products, AreRightInParts) {
   expect_right(Of{261, 33, 100, true, true, false, false, Activation::silu});
 }
 
-// Each activation, as it ends a product and alone, and its slope; numbers behind the last vector
+// Each activation, as it ends a product and alone, and its gradient; numbers behind the last vector
 // too.
 TYPED_TEST(Products, ActivateLikeTheDefinitions) {
   constexpr bool kRough = std::is_same_v<TypeParam, bf16>;
@@ -275,18 +275,18 @@ TYPED_TEST(Products, ActivateLikeTheDefinitions) {
          {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::quick_gelu,
           Activation::relu, Activation::silu, Activation::tanh}) {
       const auto& rows = set->template rows<TypeParam>();
-      std::vector<TypeParam> y(x.size()), slopes(x.size());
+      std::vector<TypeParam> y(x.size()), gradients(x.size());
       rows.activate(activation, int64_t(x.size()), x.data(), y.data());
-      rows.activate_back(activation, int64_t(x.size()), one.data(), x.data(), slopes.data());
+      rows.activate_back(activation, int64_t(x.size()), one.data(), x.data(), gradients.data());
       for (size_t i = 0; i < x.size(); ++i) {
         SCOPED_TRACE(name + " " + std::to_string(int(activation)) + " at " +
                      std::to_string(to_float(x[i])));
         const double at = to_float(x[i]), y_at = activated_exactly(activation, at);
         const double up = activated_exactly(activation, at + 1e-5),
-                     down = activated_exactly(activation, at - 1e-5), slope = (up - down) / 2e-5;
+                     down = activated_exactly(activation, at - 1e-5), gradient = (up - down) / 2e-5;
         EXPECT_NEAR(to_float(y[i]), y_at, off * std::max(1.0, std::fabs(y_at)));
         if (activation != Activation::relu || at != 0) {
-          EXPECT_NEAR(to_float(slopes[i]), slope, off * std::max(1.0, std::fabs(slope)));
+          EXPECT_NEAR(to_float(gradients[i]), gradient, off * std::max(1.0, std::fabs(gradient)));
         }
         TypeParam alone;
         rows.activate(activation, 1, &x[i], &alone);
@@ -304,13 +304,13 @@ TEST(ProductsOfFloats, ReadRowsThatLieAsColumns) {
       trial.prepare();
       run(*set, trial.product());
       const int64_t step = trial.m * apart + 2;
-      std::vector<float> turned(size_t(trial.k * step));
+      std::vector<float> transposed(size_t(trial.k * step));
       for (int64_t i = 0; i < trial.m; ++i)
         for (int64_t j = 0; j < trial.k; ++j)
-          turned[size_t(i * apart + j * step)] = trial.a[size_t(i * trial.width + j)];
+          transposed[size_t(i * apart + j * step)] = trial.a[size_t(i * trial.width + j)];
       auto other = trial;
       auto p = other.product();
-      p.a = turned.data();
+      p.a = transposed.data();
       p.a_stride = apart;
       p.a_step = step;
       run(*set, p);

@@ -49,9 +49,9 @@ TEST(Place, BringsAModuleAndKeepsWhatIsFrozen) {
 TEST(HostValues, AreOfContiguousTensors) {
   Tensor t = at::zeros({2, 3});
   EXPECT_EQ(host_values(t).size(), 6u);
-  Tensor turned = t.t();
+  Tensor transposed = t.t();
   EXPECT_EQ(
-      error_of([&] { host_values(turned); }),
+      error_of([&] { host_values(transposed); }),
       "cannot read the values of a tensor [3, 2] on cpu: it must be contiguous and on the host");
 }
 

@@ -127,9 +127,10 @@ TEST(Record, NamesTheListOfTheWrongLength) {
 
 TEST(Record, AnotherSchemaSaysWhichVersionReadsIt) {
   EXPECT_EQ(
-      said_with("/schema", 2),
-      "r.json: schema: this record has schema 2, this version of patina reads 1; report on it "
+      said_with("/schema", 3),
+      "r.json: schema: this record has schema 3, this version of patina reads 1 to 2; report on it "
       "with the version that wrote it");
+  EXPECT_NE(said_with("/schema", 0), "");
   EXPECT_EQ(error_of(ErrorKind::format, [] { parse_record(Json::array(), "r.json"); }),
             "r.json: not a run record");
 }
@@ -163,7 +164,7 @@ Record small_record() {
   record.class_order = {1, 0};
   record.class_names = {"cow", "dog"};
   record.tasks = {{{"cow"}, 12, 4}, {{"dog"}, 12, 4}};
-  record.matrix = {{0.0, 0.0}, {1.0, 0.0}, {0.5, std::nullopt}};
+  record.matrix = {{std::nullopt, std::nullopt}, {1.0, std::nullopt}, {0.5, 0.0}};
   record.accuracy_after_task = {1.0, 0.25};
   record.metrics = {{"last_accuracy", 0.25}, {"forgetting", std::nullopt}};
   record.metric_formulas = {{"last_accuracy", "R"}};
@@ -184,9 +185,9 @@ Record small_record() {
   return record;
 }
 
-// The bytes that schema 1 stands for: keys, their order, and what is null or left out.
+// The bytes that schema 2 stands for: keys, their order, and what is null or left out.
 constexpr std::string_view kSmall =
-    R"({"schema":1,"name":"small","status":"complete","evaluated_on":"test",)"
+    R"({"schema":2,"name":"small","status":"complete","evaluated_on":"test",)"
     R"("learner":{"name":"ranpac","family":"representation","paper":"McDonnell et al."},)"
     R"("model":{"name":"starter","about":"ViT 12x384","hash":"3f1c","image_size":32},)"
     R"("data":{"name":"toy","train_samples":24,"test_samples":8,"skipped":1},)"
@@ -196,7 +197,7 @@ constexpr std::string_view kSmall =
     R"("seeds":{"seed":1,"class_order_seed":-1},"class_order":[1,0],"class_names":["cow","dog"],)"
     R"("tasks":[{"classes":["cow"],"train_samples":12,"test_samples":4},)"
     R"({"classes":["dog"],"train_samples":12,"test_samples":4}],)"
-    R"("matrix":[[0.0,0.0],[1.0,0.0],[0.5,null]],"top5_matrix":null,)"
+    R"("matrix":[[null,null],[1.0,null],[0.5,0.0]],"top5_matrix":null,)"
     R"("accuracy_after_task":[1.0,0.25],"metrics":{"last_accuracy":0.25,"forgetting":null},)"
     R"("metric_formulas":{"last_accuracy":"R"},)"
     R"("anytime":[{"samples":10,"classes":2,"accuracy":0.5}],)"
@@ -219,6 +220,56 @@ TEST(Record, IsWrittenInTheOrderOfItsFieldsAndReadBack) {
   for (const char* key : {"anytime", "diagnostics_after_task", "engine"})
     EXPECT_FALSE(without.contains(key)) << key;
   EXPECT_EQ(without.size(), 23u);
+}
+
+// Schema 1 wrote 0 where nothing was measured.
+Json record_of_schema_1(const std::string& scenario) {
+  Record record = small_record();
+  record.scenario.name = scenario;
+  record.matrix = record.top5_matrix = {{0.0, 0.0}, {1.0, 0.25}, {0.5, 0.0}};
+  record.metrics = {{"last_accuracy", 0.25},      {"forward_transfer", 0.25},
+                    {"zero_shot_transfer", 0.25}, {"mtil_average", 0.5},
+                    {"forgetting", 0.5},          {"ours", 0.5}};
+  Json json = to_json(record);
+  json["schema"] = 1;
+  return json;
+}
+
+TEST(Record, ReadsSchema1WithoutTheZerosThatNobodyMeasured) {
+  const Score none;
+  for (const char* scenario : {"class_incremental", "task_incremental", "si_blurry"}) {
+    const Record record = parse_record(record_of_schema_1(scenario), "old");
+    EXPECT_EQ(record.schema, 2);
+    EXPECT_EQ(record.matrix, (ScoreRows{{none, none}, {1.0, none}, {0.5, 0.0}})) << scenario;
+    EXPECT_EQ(record.top5_matrix, record.matrix);
+    EXPECT_EQ(record.metrics, (NamedScores{{"last_accuracy", 0.25},
+                                           {"forward_transfer", none},
+                                           {"zero_shot_transfer", none},
+                                           {"mtil_average", none},
+                                           {"forgetting", 0.5},
+                                           {"ours", 0.5}}));
+  }
+}
+
+TEST(Record, ReadsWhatSchema1MeasuredOfDomainsToCome) {
+  const Score none;
+  const Record record = parse_record(record_of_schema_1("domain_incremental"), "old");
+  EXPECT_EQ(record.matrix, (ScoreRows{{none, none}, {1.0, 0.25}, {0.5, 0.0}}));
+  EXPECT_EQ(record.metrics, (NamedScores{{"last_accuracy", 0.25},
+                                         {"forward_transfer", none},
+                                         {"zero_shot_transfer", 0.25},
+                                         {"mtil_average", 0.5},
+                                         {"forgetting", 0.5},
+                                         {"ours", 0.5}}));
+}
+
+TEST(Record, ReadsARunOfSchema1InProgress) {
+  Json json = record_of_schema_1("class_incremental");
+  json["matrix"][2] = nullptr;
+  json["top5_matrix"] = nullptr;
+  const Record record = parse_record(json, "old");
+  EXPECT_EQ(record.matrix, (ScoreRows{{Score(), Score()}, {1.0, Score()}, {}}));
+  EXPECT_TRUE(record.top5_matrix.empty());
 }
 
 TEST(Record, ReferencePageIsUpToDate) {

@@ -1,4 +1,4 @@
-// Records of runs that never happened.
+// Records of runs that never took place.
 #include "fake_record.h"
 
 #include <cmath>
@@ -32,11 +32,11 @@ const std::map<std::string, Manner> kManners = {
       .957, .988, -.006, 187.5, 20.3, 2145000000, 1190400, 102190400}},
 };
 
-double accuracy_at(const Manner& manner, int after, int task) {
-  if (after <= task) return 0;
+Score accuracy_at(const Manner& manner, int after, int task) {
+  if (after <= task) return std::nullopt;
   double accuracy = manner.learned + manner.per_task * task;
   for (int later = task + 1; later < after; ++later) accuracy *= manner.decay;
-  return std::round(accuracy * 2000) / 2000;  // 2000 test samples a task
+  return std::round(accuracy * 2000) / 2000;  // 2000 test samples per task
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ double accuracy_at(const Manner& manner, int after, int task) {
 Json fake_record(const std::string& learner) {
   const Manner& manner = kManners.at(learner);
   Json record = {
-      {"schema", 1},
+      {"schema", Record::kSchema},
       {"name", "cifar100-" + learner},
       {"status", "complete"},
       {"learner", {{"name", learner}, {"family", manner.family}, {"paper", manner.paper}}},
@@ -85,10 +85,10 @@ Json fake_record(const std::string& learner) {
     Json row = Json::array();
     double sum = 0;
     for (int task = 0; task < kTasks; ++task) {
-      const double accuracy = accuracy_at(manner, after, task);
+      const Score accuracy = accuracy_at(manner, after, task);
       matrix.set(after, task, accuracy);
-      row.push_back(accuracy);
-      sum += accuracy;
+      row.push_back(accuracy ? Json(*accuracy) : Json(nullptr));
+      sum += accuracy.value_or(0);
     }
     rows.push_back(row);
     if (after == 0) continue;

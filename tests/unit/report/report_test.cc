@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <regex>
 
@@ -192,6 +193,49 @@ TEST(ReportHtml, DrawsTheAnytimeCurveOfStreamsThatComeOnce) {
   EXPECT_TRUE(contains(page, "<td>2,500</td><td>-</td>"));
 }
 
+// The numbers that the page's script draws.
+Json drawn(const std::string& html) {
+  const std::string open = "id=\"report-data\">";
+  const size_t from = html.find(open) + open.size();
+  return parse_json(html.substr(from, html.find("</script", from) - from), "the charts' data");
+}
+
+TEST(ReportHtml, AveragesTheSeedsOfARecipe) {
+  auto runs = three_runs();
+  runs.push_back(runs[2]);
+  runs[3].label = "ranpac seed_2";
+  runs[3].record.accuracy_after_task[4] = *runs[2].record.accuracy_after_task[4] + 0.02;
+  metric_in(runs[3], "last_accuracy") = *metric_of(runs[2], "last_accuracy") + 0.02;
+  runs[2].record.anytime = runs[3].record.anytime = {{.samples = 10, .accuracy = 0.4}};
+  runs[2].record.anytime.push_back({.samples = 20, .accuracy = 0.5});
+  runs[3].record.anytime[0].accuracy = 0.6;
+  runs[3].record.anytime.push_back({.samples = 25, .accuracy = 0.7});
+  runs[0].record.status = "interrupted";
+  const std::string html = report_html(runs), row = "<th scope=\"row\">cifar100-ranpac</th>";
+  EXPECT_TRUE(contains(html, row + "<td>2</td><td>93.2 ± 1.4</td>"));
+  EXPECT_EQ(count_of(html, "href=\"#run-"), 4u) << "a row for each run";
+
+  const Json data = drawn(html);
+  ASSERT_EQ(data["series"].size(), 3u);
+  const Json& ranpac = data["series"][1];
+  EXPECT_EQ(ranpac["label"], "cifar100-ranpac, 2 seeds");
+  const double last = *runs[2].record.accuracy_after_task[4];
+  EXPECT_NEAR(ranpac["accuracy"]["mean"][4].get<double>(), last + 0.01, 1e-12);
+  EXPECT_NEAR(ranpac["accuracy"]["deviation"][4].get<double>(), 0.01 * std::sqrt(2), 1e-12);
+  EXPECT_EQ(ranpac["accuracy"]["deviation"][3], 0);
+  EXPECT_EQ(ranpac["anytime"]["samples"], Json({10})) << "the curves part there";
+  EXPECT_NEAR(ranpac["anytime"]["mean"][0].get<double>(), 0.5, 1e-12);
+  EXPECT_EQ(data["series"][0]["label"], "cifar100-simplecil");
+  EXPECT_EQ(data["series"][0]["accuracy"]["deviation"][0], nullptr);
+  EXPECT_EQ(data["series"][2]["label"], "finetune") << "interrupted";
+  EXPECT_EQ(data["series_of_run"], Json({2, 0, 1, 1}));
+
+  EXPECT_FALSE(contains(report_html(three_runs()), "Over seeds"));
+  EXPECT_EQ(drawn(report_html(three_runs()))["series_of_run"], Json({0, 1, 2}));
+  const std::string text = report_text(runs);
+  EXPECT_TRUE(contains(text, "over seeds:\n") && contains(text, "93.2 ± 1.4")) << text;
+}
+
 TEST(ReportHtml, LoadsNothing) {
   const std::string html = report_html(three_runs());
   EXPECT_FALSE(std::regex_search(html, std::regex("<link|<iframe|<img|<object|@import|url\\(")));
@@ -240,8 +284,10 @@ TEST(ReportHtml, ShowsUndefinedAsADashAndInterruptedRuns) {
   run.record.parameters.stored_bytes_after_task.clear();
   const std::string html = report_html({run});
   EXPECT_TRUE(contains(html, "was interrupted after 2 of 5 tasks."));
-  EXPECT_EQ(count_of(html, " none\" style"), 15u);
+  EXPECT_EQ(count_of(html, " none\" style"), 15u + 5 + 4 + 3) << "rows 3 to 5, and tasks to come";
   EXPECT_TRUE(contains(html, "title=\"task 1 after task 5: -\">-</td>"));
+  EXPECT_TRUE(contains(html, "title=\"task 2 before learning: -\">-</td>"));
+  EXPECT_TRUE(contains(html, "title=\"task 3 after task 2: -\">-</td>"));
   EXPECT_FALSE(contains(html, "nan"));
 }
 

@@ -1,5 +1,4 @@
-// What a caller of a session may get wrong: each mistake is an Error that names it, and changes
-// nothing.
+// Mistakes in the use of a session: each is an Error that names it, and changes nothing.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -87,7 +86,7 @@ TEST(SessionMisuse, OfLearning) {
   EXPECT_EQ(session.tasks(), 0);
 
   session.learn(pictures(4, 20), {0, 0, 1, 1}, {"cat", "dog"});
-  EXPECT_REFUSED(learn(pictures(2), {0, 0}, {"cat"}), "\"cat\" is known already");
+  EXPECT_REFUSED(learn(pictures(2), {0, 0}, {"cat"}), "\"cat\" is already known");
   EXPECT_REFUSED(session.forget("kat"), "did you mean \"cat\"?");
   EXPECT_EQ(session.classes(), (std::vector<std::string>{"cat", "dog"}));
   auto slda = fresh("slda");
@@ -115,7 +114,7 @@ TEST(SessionMisuse, OfArtefacts) {
   session.save(path);
   EXPECT_REFUSED(session.save(folder / "no such folder" / "x.patina"), "no such folder");
   EXPECT_REFUSED(Session::open(folder / "nothing.patina"), "nothing.patina");
-  EXPECT_REFUSED(Session::open(path), "handed over in memory");
+  EXPECT_REFUSED(Session::open(path), "passed in memory");
   EXPECT_REFUSED(Session::open(path, {.backbone = random_vit(kTinyViT, 99)}),
                  "made on another network");
   write_text(folder / "text.patina", "not an artefact");
@@ -140,7 +139,7 @@ TEST(SessionMisuse, OfArtefacts) {
   }
 }
 
-// What replays needs its samples, which no artefact holds.
+// Replay needs samples of earlier tasks, which an artefact does not have.
 TEST(SessionMisuse, OfReplayFromAFile) {
   auto session = fresh("er");
   session.learn(pictures(4), {0, 0, 1, 1}, {"cat", "dog"});

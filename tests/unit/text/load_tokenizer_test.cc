@@ -1,5 +1,5 @@
-// Folders of every kind, written by the test: what is found, the families' habits, the settings
-// files, and damaged files by their messages.
+// Folders of every kind, written by the test: which files are found, the families' conventions, the
+// settings files, and the errors for damaged files.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -9,6 +9,7 @@
 #include "patina/base/json.h"
 #include "patina/text/load/vocabulary_files.h"
 #include "patina/text/model/piece_model.h"
+#include "patina/text/token_list.h"
 #include "patina/text/tokenizer.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
@@ -30,7 +31,7 @@ std::unique_ptr<Tokenizer> load(const Files& files, const std::string& family = 
   return load_tokenizer(folder_of(files).string(), family);
 }
 
-// The message without the folder in front.
+// The error message without the folder.
 std::string refusal(const Files& files, const std::string& family = "") {
   const std::string folder = folder_of(files).string();
   std::string text = error_of([&] { load_tokenizer(folder, family); });
@@ -113,6 +114,61 @@ TEST(LoadPieces, LlamaBeginsTextsAndHonoursTheSettings) {
   EXPECT_EQ(load(modern)->encode_framed("a</s>a").ids, (Ids{3, 1, 5, 1}));
 }
 
+// A GGUF file's lists give the tokenizer of the files that they were made from.
+TEST(TokenLists, OfPiecesAreTheirModel) {
+  auto model = piece_model(PieceModel::Kind::bpe, {"<s>", "</s>"});
+  model.remove_extra_whitespaces = false;
+  const auto wanted = load({{"tokenizer.model", serialized(model)}});
+  TokenList list{.model = "llama", .unknown = 2, .begin = 0, .end = 1};
+  for (const auto& piece : model.pieces) {
+    list.tokens.push_back(piece.text);
+    list.types.push_back(piece.type);
+    list.scores.push_back(piece.score);
+  }
+  const auto tokenizer = tokenizer_of(list, "f");
+  for (const char* text : {"a b", " ab", "a</s>a", "<s>", "ba  a", ""}) {
+    EXPECT_EQ(tokenizer->encode_framed(text).ids, wanted->encode_framed(text).ids) << text;
+    EXPECT_EQ(tokenizer->decode(tokenizer->encode(text)), wanted->decode(wanted->encode(text)));
+  }
+  list.adds_begin = false;
+  EXPECT_EQ(tokenizer_of(list, "f")->encode_framed("a").ids, (Ids{3}));
+  list.space_before = false;
+  EXPECT_EQ(tokenizer_of(list, "f")->encode("a"), (Ids{5}));
+}
+
+TEST(TokenLists, ThatDoNotFitAreRefused) {
+  const auto of = [](auto change) {
+    TokenList list{.model = "gpt2", .split = "gpt-2", .tokens = {"a", "b"}, .types = {}};
+    list.types.assign(2, PieceType::normal);
+    change(list);
+    return error_of([&] { tokenizer_of(list, "f"); });
+  };
+  EXPECT_EQ(of([](auto& l) { l.model = "plamo"; }),
+            "f: a tokenizer of the kind \"plamo\", known are gpt2 and llama");
+  EXPECT_EQ(of([](auto& l) { l.types.pop_back(); }), "f: 1 types for 2 tokens");
+  EXPECT_EQ(of([](auto& l) { l.end = 2; }), "f: a special token has the id 2 of 2 tokens");
+  EXPECT_EQ(of([](auto& l) { l.tokens[1] = "a"; }), "f: the token \"a\" is there twice");
+  EXPECT_TRUE(contains(of([](auto& l) { l.split = "tekken"; }),
+                       "texts are split as \"tekken\" before BPE, known are default, gpt-2"));
+  EXPECT_EQ(of([](auto& l) { l.model = "llama"; }), "f: 0 scores for 2 tokens");
+}
+
+// Digits stand alone in SmolLM's texts, up to three together in LLaMA 3's.
+TEST(TokenLists, SplitAsTheirNameSays) {
+  const auto ids = [](const std::string& split) {
+    TokenList list{.model = "gpt2", .split = split};
+    for (const char* token : {"1", "2", "3", "4", "12", "123", "1234"})
+      list.tokens.emplace_back(token);
+    list.types.assign(list.tokens.size(), PieceType::normal);
+    list.merges = {"1 2", "12 3", "123 4"};
+    return tokenizer_of(list, "f")->encode("1234");
+  };
+  EXPECT_EQ(ids("gpt-2"), (Ids{6}));
+  EXPECT_EQ(ids("smollm"), (Ids{0, 1, 2, 3}));
+  EXPECT_EQ(ids("qwen2"), (Ids{0, 1, 2, 3}));
+  EXPECT_EQ(ids("llama-bpe"), (Ids{5, 3}));
+}
+
 TEST(LoadPieces, ModelsAreWrittenAndReadTheSame) {
   const auto model = piece_model(PieceModel::Kind::bpe, {"<s>"});
   const std::string bytes = serialized(model);
@@ -129,13 +185,13 @@ TEST(LoadPieces, DamagedModelsAreRefused) {
     return refusal({{"tokenizer.model", serialized(model)}});
   };
   EXPECT_EQ(of([](auto& m) { m.pieces[1].text = "b"; }),
-            "/tokenizer.model: piece 4 (\"b\") is there twice");
+            "/tokenizer.model: piece 4 (\"b\") occurs twice");
   EXPECT_EQ(of([](auto& m) { m.pieces[1].text = ""; }),
             "/tokenizer.model: piece 1 (\"\") is empty");
   EXPECT_EQ(of([](auto& m) { m.pieces[1].score = NAN; }),
-            "/tokenizer.model: piece 1 (\"▁a\") has a score that is no number");
+            "/tokenizer.model: piece 1 (\"▁a\") has a score that is not finite");
   EXPECT_EQ(of([](auto& m) { m.pieces[0].type = PieceType::normal; }),
-            "/tokenizer.model: 0 pieces stand for what is unknown, not one");
+            "/tokenizer.model: 0 pieces are of type unknown; exactly one is needed");
   EXPECT_EQ(of([](auto& m) { m.byte_fallback = true; }),
             "/tokenizer.model: 0 pieces are bytes, not 256");
   EXPECT_TRUE(contains(of([](auto& m) { m.charsmap = "abc"; }), "character map is damaged"));
@@ -175,10 +231,10 @@ TEST(LoadLlama2c, ReadsItsBinaryAndRefusesDamage) {
 
 TEST(LoadTokenizer, SaysWhatIsMissingOrWrong) {
   EXPECT_TRUE(
-      contains(refusal({}), ": no tokenizer there; a tokenizer is one of tokenizer.json, vo"));
-  EXPECT_TRUE(contains(refusal({{"vocab.json", "{}"}}), "no tokenizer there"));
+      contains(refusal({}), ": no tokenizer found; a tokenizer is one of tokenizer.json, vo"));
+  EXPECT_TRUE(contains(refusal({{"vocab.json", "{}"}}), "no tokenizer found"));
   EXPECT_EQ(refusal({{"vocab.txt", "[UNK]\na\na\n"}}),
-            "/vocab.txt: token \"a\" is there twice, with ids 1 and 2");
+            "/vocab.txt: token \"a\" occurs twice, with ids 1 and 2");
   EXPECT_EQ(refusal({{"vocab.txt", "[UNK]\n\na\n"}}),
             "/vocab.txt:2: the line is empty, not a token");
   EXPECT_EQ(refusal({{"vocab.txt", "[UNK]\n\xff\n"}}), "/vocab.txt: is not UTF-8 text");

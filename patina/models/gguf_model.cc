@@ -1,0 +1,245 @@
+// Names and layouts: llama.cpp's gguf-py (constants.py, tensor_mapping.py) and its converter.
+#include "patina/models/gguf_model.h"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+
+#include "patina/base/error.h"
+#include "patina/base/json.h"
+#include "patina/text/token_list.h"
+
+namespace patina {
+
+namespace {
+
+struct Architecture {
+  const char* name;
+  const char* model_type;
+  bool interleaves;  // rows of queries and keys stand in the order of LLaMA's own rotary positions
+};
+constexpr std::array<Architecture, 2> kArchitectures{
+    {{"llama", "llama", true}, {"qwen2", "qwen2", false}}};
+
+const Architecture& architecture_of(const GgufFile& file) {
+  const std::string name = file.text("general.architecture");
+  const auto row = std::ranges::find(kArchitectures, name, &Architecture::name);
+  if (row != kArchitectures.end()) return *row;
+  fail(ErrorKind::model, "{}: the architecture {} is not read from GGUF files; llama and qwen2 are",
+       file.origin(), name);
+}
+
+// Settings of the architecture and the keys of config.json that say the same.
+struct SizeRow {
+  const char *setting, *key;
+};
+constexpr std::array<SizeRow, 6> kSizes{{
+    {"block_count", "num_hidden_layers"},
+    {"context_length", "max_position_embeddings"},
+    {"embedding_length", "hidden_size"},
+    {"feed_forward_length", "intermediate_size"},
+    {"attention.head_count", "num_attention_heads"},
+    {"attention.head_count_kv", "num_key_value_heads"},
+}};
+
+// Settings that do not change the network, or that are compared with others below.
+constexpr std::array<const char*, 8> kRead{
+    {"attention.layer_norm_rms_epsilon", "attention.key_length", "attention.value_length",
+     "rope.freq_base", "rope.dimension_count", "rope.scaling.type", "vocab_size",
+     "tensor_data_layout"}};
+
+class Converter {
+ public:
+  explicit Converter(const GgufFile& file) : file_(file), architecture_(architecture_of(file)) {}
+
+  Checkpoint checkpoint() {
+    Checkpoint checkpoint{.origin = file_.origin()};
+    checkpoint.config.emplace(config(), file_.origin());
+    checkpoint.weights = weights();
+    return checkpoint;
+  }
+
+ private:
+  template <class... Args>
+  [[noreturn]] void refuse(fmt::format_string<Args...> text, Args&&... args) const {
+    fail(ErrorKind::model, "{}: {}", file_.origin(),
+         fmt::format(text, std::forward<Args>(args)...));
+  }
+
+  std::string key(std::string_view setting) const {
+    return fmt::format("{}.{}", architecture_.name, setting);
+  }
+
+  Json config() {
+    check_settings();
+    Json config;
+    config["model_type"] = architecture_.model_type;
+    for (const auto& [setting, name] : kSizes)
+      if (file_.sets(key(setting))) config[name] = file_.whole(key(setting));
+    heads_ = file_.whole(key("attention.head_count"));
+    key_heads_ = file_.sets(key("attention.head_count_kv"))
+                     ? file_.whole(key("attention.head_count_kv"))
+                     : heads_;
+    const int64_t width = file_.whole(key("embedding_length"));
+    if (heads_ < 1 || key_heads_ < 1 || width < 1 || width % heads_ != 0)
+      refuse("{} channels, {} heads and {} key heads do not go together", width, heads_,
+             key_heads_);
+    head_size_ = file_.sets(key("attention.key_length")) ? file_.whole(key("attention.key_length"))
+                                                         : width / heads_;
+    if (head_size_ < 2 || head_size_ % 2 != 0) refuse("heads of {} channels", head_size_);
+    config["head_dim"] = head_size_;
+    for (const char* same : {"attention.value_length", "rope.dimension_count"})
+      if (file_.sets(key(same)) && file_.whole(key(same)) != head_size_)
+        refuse("{} is {}, but heads have {} channels, which is not supported", key(same),
+               file_.whole(key(same)), head_size_);
+    config["rms_norm_eps"] = file_.number(key("attention.layer_norm_rms_epsilon"));
+    if (file_.sets(key("rope.freq_base")))
+      config["rope_theta"] = file_.number(key("rope.freq_base"));
+    config["vocab_size"] = file_.at("token_embd.weight").shape.front();
+    config["hidden_act"] = "silu";
+    config["tie_word_embeddings"] = !file_.has("output.weight");
+    if (architecture_.name == std::string_view("llama"))
+      config["attention_bias"] = file_.has("blk.0.attn_q.bias");
+    return config;
+  }
+
+  // A setting that is not known may change the network, unless it is switched off.
+  void check_settings() const {
+    const std::string prefix = key("");
+    for (const auto& [name, value] : file_.settings()) {
+      if (!name.starts_with(prefix)) continue;
+      const std::string setting = name.substr(prefix.size());
+      const bool known = std::ranges::count(kRead, setting) > 0 ||
+                         std::ranges::count(kSizes, setting, &SizeRow::setting) > 0;
+      if (!known && value.text() != "0" && value.text() != "false")
+        refuse("the setting {} = {} is not supported", name, value.text());
+    }
+    if (file_.sets(key("rope.scaling.type")) && file_.text(key("rope.scaling.type")) != "none")
+      refuse("scaled rotary positions ({}) are not supported",
+             file_.text(key("rope.scaling.type")));
+    if (file_.has("rope_freqs.weight"))
+      refuse("scaled rotary positions (rope_freqs.weight) are not supported");
+  }
+
+  static std::string name_of(const std::string& name) {
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kWhole{
+        {{"token_embd", "model.embed_tokens"},
+         {"output_norm", "model.norm"},
+         {"output", "lm_head"}}};
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kOfBlock{
+        {{"attn_norm", "input_layernorm"},
+         {"attn_q", "self_attn.q_proj"},
+         {"attn_k", "self_attn.k_proj"},
+         {"attn_v", "self_attn.v_proj"},
+         {"attn_output", "self_attn.o_proj"},
+         {"ffn_norm", "post_attention_layernorm"},
+         {"ffn_gate", "mlp.gate_proj"},
+         {"ffn_up", "mlp.up_proj"},
+         {"ffn_down", "mlp.down_proj"}}};
+    const size_t dot = name.rfind('.');
+    if (dot == std::string::npos) return "";
+    const std::string_view kind = std::string_view(name).substr(dot),
+                           stem = std::string_view(name).substr(0, dot);
+    if (kind != ".weight" && kind != ".bias") return "";
+    for (const auto& [from, to] : kWhole)
+      if (stem == from) return fmt::format("{}{}", to, kind);
+    if (!stem.starts_with("blk.")) return "";
+    const size_t end = stem.find('.', 4);
+    if (end == std::string_view::npos) return "";
+    for (const auto& [from, to] : kOfBlock)
+      if (stem.substr(end + 1) == from)
+        return fmt::format("model.layers.{}.{}{}", stem.substr(4, end - 4), to, kind);
+    return "";
+  }
+
+  SafetensorsFile weights() const {
+    auto memory = std::make_shared<std::vector<std::vector<float>>>();
+    std::map<std::string, StoredTensor> tensors;
+    for (const auto& [name, tensor] : file_.tensors()) {
+      const std::string to = name_of(name);
+      if (to.empty()) refuse("the tensor {} is not known", name);
+      const int64_t heads = name.find(".attn_q.") != std::string::npos   ? heads_
+                            : name.find(".attn_k.") != std::string::npos ? key_heads_
+                                                                         : 0;
+      auto& numbers = memory->emplace_back(size_t(tensor.count()));
+      if (heads > 0 && architecture_.interleaves)
+        write_rows_by_halves(name, tensor, heads, numbers);
+      else if (!numbers.empty())
+        dequantize_rows(tensor, 0, tensor.count() / tensor.shape.back(), numbers);
+      tensors[to] = {DType::f32,
+                     tensor.shape,
+                     {reinterpret_cast<const uint8_t*>(numbers.data()), numbers.size() * 4}};
+    }
+    return SafetensorsFile::of(std::move(tensors), std::move(memory));
+  }
+
+  // LLaMA's own rotary positions turn neighbours of a head, Hugging Face's the two halves: row
+  // 2 i + j of the file is row j size / 2 + i.
+  void write_rows_by_halves(const std::string& name, const GgufTensor& tensor, int64_t heads,
+                            std::vector<float>& numbers) const {
+    const bool vector = tensor.shape.size() == 1;
+    const int64_t rows = tensor.shape.front(), width = vector ? 1 : tensor.shape.back(),
+                  half = head_size_ / 2;
+    if (rows != heads * head_size_ || tensor.shape.size() > 2)
+      refuse("{} has {} rows, not {} heads of {}", name, rows, heads, head_size_);
+    std::vector<float> stored(numbers.size());
+    dequantize_rows(tensor, 0, vector ? 1 : rows, stored);
+    for (int64_t row = 0; row < rows; ++row) {
+      const int64_t within = row % head_size_, to = row - within + within % 2 * half + within / 2;
+      std::copy_n(&stored[size_t(row * width)], width, &numbers[size_t(to * width)]);
+    }
+  }
+
+  const GgufFile& file_;
+  const Architecture& architecture_;
+  int64_t heads_ = 0, key_heads_ = 0, head_size_ = 0;
+};
+
+}  // namespace
+
+Checkpoint gguf_checkpoint(const GgufFile& file) {
+  return Converter(file).checkpoint();
+}
+
+std::unique_ptr<Tokenizer> gguf_tokenizer(const GgufFile& file) {
+  const std::string prefix = "tokenizer.ggml.";
+  TokenList list{.model = file.text(prefix + "model"), .tokens = file.texts(prefix + "tokens")};
+  list.split = file.sets(prefix + "pre") ? file.text(prefix + "pre") : "default";
+  list.types.assign(list.tokens.size(), PieceType::normal);
+  if (file.sets(prefix + "token_type")) {
+    list.types.clear();
+    for (const double type : file.numbers(prefix + "token_type")) {
+      if (!(type >= double(PieceType::normal) && type <= double(PieceType::byte)))
+        fail(ErrorKind::format, "{}: {}token_type has {}, not 1 to 6", file.origin(), prefix, type);
+      list.types.push_back(PieceType(int(type)));
+    }
+  }
+  if (file.sets(prefix + "scores"))
+    for (const double score : file.numbers(prefix + "scores")) list.scores.push_back(float(score));
+  if (file.sets(prefix + "merges")) list.merges = file.texts(prefix + "merges");
+  const auto id = [&](const char* name, int64_t& to) {
+    if (file.sets(prefix + name)) to = file.whole(prefix + name);
+  };
+  id("unknown_token_id", list.unknown);
+  id("bos_token_id", list.begin);
+  id("eos_token_id", list.end);
+  id("padding_token_id", list.pad);
+  const auto flag = [&](const char* name) -> std::optional<bool> {
+    if (!file.sets(prefix + name)) return std::nullopt;
+    return file.flag(prefix + name);
+  };
+  list.adds_begin = flag("add_bos_token");
+  list.adds_end = flag("add_eos_token");
+  list.space_before = flag("add_space_prefix").value_or(true);
+  return tokenizer_of(list, file.origin());
+}
+
+bool is_gguf(const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return false;
+  std::array<char, 4> start{};
+  std::ifstream(path, std::ios::binary).read(start.data(), start.size());
+  return GgufFile::is_one({reinterpret_cast<const uint8_t*>(start.data()), start.size()});
+}
+
+}  // namespace patina

@@ -159,10 +159,11 @@ void add_tune(Command& program) {
       .option("--random", arguments->plan.random,
               "Run so many combinations, drawn with the recipe's seed, instead of all")
       .range(1, 1000);
-  command.option(
-      "--seeds", arguments->plan.seeds,
-      "Run each combination, and the chosen one, with each of these seeds, for the class "
-      "order and everything else; the metric is averaged over them");
+  command
+      .option("--seeds", arguments->plan.seeds,
+              "Run each combination, and the chosen one, with each of these seeds, which draw "
+              "everything random; the metric is averaged over them")
+      .range(0, 4294967295.0);
   command
       .option("--jobs", arguments->jobs,
               "Number of runs at a time, each in a process with its share of --threads and a log "

@@ -30,8 +30,13 @@ constexpr size_t kMostMistakes = 20;  // printed
 
 // What decides on which samples and how a run is measured, or what its seeds are: runs that differ
 // in it do not compare, and choosing among them is choosing the easiest.
-constexpr const char* kNotTuned[] = {"name", "seed",   "data",   "scenario",  "evaluation",
-                                     "run",  "engine", "chosen", "model.seed"};
+constexpr const char* kNotTuned[] = {"name", "data",   "scenario", "evaluation",
+                                     "run",  "engine", "chosen"};
+
+bool is_seed(std::string_view key) {
+  const auto last = key.substr(key.rfind('.') + 1);
+  return last == "seed" || last.ends_with("_seed");
+}
 
 // The values of "a,[1,2],b": a comma inside brackets or quotes belongs to a value.
 std::vector<std::string> split_values(std::string_view text) {
@@ -121,6 +126,7 @@ Score metric_of(const Record& record, const std::string& name) {
 }  // namespace
 
 Tuning::Tuning(TunePlan plan) : plan_(std::move(plan)) {
+  check_seeds(plan_.seeds);
   Recipe recipe = read_recipe(plan_.recipe, plan_.overrides);
   holds_out_itself_ = recipe.data.validation_percent > 0;
   validation_percent_ = plan_.validation_percent > 0 ? plan_.validation_percent
@@ -173,12 +179,13 @@ void Tuning::read_keys() {
     const Override first = split_override(candidate);
     Key key;
     key.name = first.section.empty() ? first.key : first.section + "." + first.key;
-    for (const std::string fixed : kNotTuned)
-      if (key.name == fixed || key.name.starts_with(fixed + "."))
-        fail(ErrorKind::usage,
-             "{}: {} is not tuned, since runs that differ in it do not compare; tune [learner], "
-             "[training], [model] and the transforms, and set the rest with --set",
-             key.name, fixed);
+    const std::string section = key.name.substr(0, key.name.find('.'));
+    const bool fixed = std::ranges::find(kNotTuned, section) != std::end(kNotTuned);
+    if (fixed || is_seed(key.name))
+      fail(ErrorKind::usage,
+           "{}: {} is not tuned, since runs that differ in it do not compare; tune [learner], "
+           "[training], [model] and the transforms, and set the rest with --set",
+           key.name, fixed ? section : key.name);
     if (set.contains(key.name))
       fail(ErrorKind::usage, "{}: it is tuned and given by --set; leave out one", key.name);
     if (std::ranges::find(keys_, key.name, &Key::name) != keys_.end())
@@ -257,15 +264,19 @@ void Tuning::read_trials(const std::vector<std::vector<std::string>>& combinatio
   mistakes.check();
 }
 
-std::vector<Tuning::Seeded> Tuning::seeded(const fs::path& folder,
-                                           std::vector<std::string> overrides) const {
-  if (plan_.seeds.empty()) return {{folder, std::move(overrides)}};
+std::vector<fs::path> Tuning::folders(const fs::path& folder) const {
+  if (plan_.seeds.empty()) return {folder};
+  std::vector<fs::path> all;
+  for (const int64_t seed : plan_.seeds) all.push_back(folder / fmt::format("seed_{}", seed));
+  return all;
+}
+
+std::vector<Tuning::Seeded> Tuning::seeded(const fs::path& recipe, const fs::path& folder,
+                                           const std::vector<std::string>& overrides) const {
   std::vector<Seeded> all;
-  for (const int64_t seed : plan_.seeds) {
-    all.push_back({folder / fmt::format("seed_{}", seed), overrides});
-    for (const char* key : {"seed", "scenario.class_order_seed"})
-      all.back().overrides.push_back(fmt::format("{}={}", key, seed));
-  }
+  for (const auto& one : folders(folder)) all.push_back({one, overrides});
+  for (size_t i = 0; i < plan_.seeds.size(); ++i)
+    all[i].overrides = with_seed(recipe, overrides, plan_.seeds[i]);
   return all;
 }
 
@@ -273,7 +284,7 @@ std::vector<Tuning::Seeded> Tuning::seeded(const std::vector<std::string>& value
   auto overrides = plan_.overrides;
   overrides.push_back("data.validation_percent=" + toml_number(validation_percent_));
   overrides.insert(overrides.end(), values.begin(), values.end());
-  return seeded(plan_.out / "validation" / folder_name_of(values), std::move(overrides));
+  return seeded(plan_.recipe, plan_.out / "validation" / folder_name_of(values), overrides);
 }
 
 std::vector<PlannedRun> Tuning::validation_runs() const {
@@ -290,7 +301,7 @@ Score Tuning::score(const Trial& trial) const {
   double sum = 0;
   for (size_t i = 0; i < trial.folders.size(); ++i) {
     const RunFolder folder{trial.folders[i]};
-    if (!folder.complete(trial.recipes[i])) return {};
+    if (!folder.complete(folder.text_of(RunMode::resume, trial.recipes[i]))) return {};
     const std::string file = folder.record().string();
     const Score score = metric_of(parse_record(parse_json(read_text(file), file), file), plan_.by);
     if (!score) return {};
@@ -349,8 +360,10 @@ fs::path Tuning::write_recipe(const Trial& trial, double score) const {
 }
 
 std::vector<PlannedRun> Tuning::final_runs() const {
+  auto overrides = plan_.overrides;  // seeds that they set stay as they are
+  overrides.emplace_back("data.validation_percent=0");
   std::vector<PlannedRun> runs;
-  for (auto& run : seeded(plan_.out / "final", {})) {
+  for (auto& run : seeded(chosen_recipe(), plan_.out / "final", overrides)) {
     Recipe recipe = read_recipe(chosen_recipe(), run.overrides);
     runs.push_back({recipe.name, run.folder, std::move(recipe), chosen_recipe(), run.overrides});
   }
@@ -358,20 +371,20 @@ std::vector<PlannedRun> Tuning::final_runs() const {
 }
 
 void Tuning::check_final_runs() const {
-  for (const auto& run : seeded(plan_.out / "final", {})) {
-    const RunFolder folder{run.folder};
+  for (const auto& path : folders(plan_.out / "final")) {
+    const RunFolder folder{path};
     if (!fs::exists(folder.recipe())) continue;
     const ChosenValues before = read_recipe(folder.recipe(), {}).chosen;
     if (before.candidates.empty())
       fail(ErrorKind::state,
            "{} has a run whose values were not chosen: move it away, or use another --out",
-           run.folder.string());
+           path.string());
     if (before.candidates != plan_.candidates || before.by != plan_.by ||
         before.combinations != int64_t(trials_.size()) ||
         before.validation_percent != validation_percent_)
       fail(ErrorKind::state,
            "{} was chosen of other candidates ({}, by {}): move it away, or use another --out",
-           run.folder.string(), fmt::join(before.candidates, "; "), before.by);
+           path.string(), fmt::join(before.candidates, "; "), before.by);
   }
 }
 

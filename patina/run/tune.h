@@ -74,7 +74,9 @@ class Tuning {
   std::vector<std::vector<std::string>> combinations(int64_t seed) const;
   Trial read_trial(const std::vector<std::string>& values) const;
   void read_trials(const std::vector<std::vector<std::string>>& combinations);
-  std::vector<Seeded> seeded(const fs::path& folder, std::vector<std::string> overrides) const;
+  std::vector<fs::path> folders(const fs::path& folder) const;
+  std::vector<Seeded> seeded(const fs::path& recipe, const fs::path& folder,
+                             const std::vector<std::string>& overrides) const;
   std::vector<Seeded> seeded(const std::vector<std::string>& values) const;
   fs::path chosen_recipe() const { return plan_.out / "chosen.toml"; }
 

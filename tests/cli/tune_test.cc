@@ -146,12 +146,11 @@ TEST(Tune, several_at_once_and_seeds_are_the_same_runs) {
   EXPECT_EQ(record_of(folder / "results/final/seed_2")["seeds"]["seed"], 2);
   const Json summary = parse_json(read_text(folder / "results/summary.json"), "summary");
   EXPECT_EQ(summary["trials"][0]["metrics"]["last_accuracy"].size(), 2u);
-  const Result apart =
-      call(folder, {"run", "recipe.toml", "--out", "apart", "--threads", "1", "--set",
-                    "learner.name=finetune", "--set", "training.lr=0.01", "--set", "seed=2",
-                    "--set", "scenario.class_order_seed=2", "--set", "data.validation_percent=10"});
+  const Result apart = call(folder, {"sweep", "recipe.toml", "--seeds", "2", "--out", "apart",
+                                     "--threads", "1", "--set", "learner.name=finetune", "--set",
+                                     "training.lr=0.01", "--set", "data.validation_percent=10"});
   ASSERT_EQ(apart.code, 0) << apart.err;
-  EXPECT_EQ(record_of(folder / "apart")["matrix"],
+  EXPECT_EQ(record_of(folder / "apart/toy/seed_2")["matrix"],
             record_of(folder / "results/validation/training.lr=0.01/seed_2")["matrix"]);
 }
 

@@ -93,7 +93,8 @@ struct TuneArguments {
 
 void choose(const Tuning& tuning, const TuneArguments& arguments) {
   const auto swept = run_planned(tuning.validation_runs(), arguments.jobs, arguments.no_cache);
-  if (!arguments.skip_failed) check_failures(swept, ", and --skip-failed chooses without them");
+  if (!arguments.skip_failed || complete_folders(swept).empty())
+    check_failures(swept, ", and --skip-failed chooses without them");
   std::vector<Score> scores;
   for (const auto& trial : tuning.trials()) scores.push_back(tuning.score(trial));
   const size_t best = tuning.best(scores);
@@ -158,10 +159,11 @@ void add_tune(Command& program) {
       .option("--random", arguments->plan.random,
               "Run so many combinations, drawn with the recipe's seed, instead of all")
       .range(1, 1000);
-  command.option(
-      "--seeds", arguments->plan.seeds,
-      "Run each combination, and the chosen one, with each of these seeds, which draw everything "
-      "random, as those of `patina sweep` do; the metric is averaged over them");
+  command
+      .option("--seeds", arguments->plan.seeds,
+              "Run each combination, and the chosen one, with each of these seeds, which draw "
+              "everything random; the metric is averaged over them")
+      .range(0, 4294967295.0);
   command
       .option("--jobs", arguments->jobs,
               "Number of runs at a time, each in a process with its share of --threads and a log "

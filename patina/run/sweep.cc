@@ -57,10 +57,14 @@ std::vector<std::string> with_seed(const fs::path& recipe,
   return all;
 }
 
+void check_seeds(const std::vector<int64_t>& seeds) {
+  for (size_t i = 0; i < seeds.size(); ++i)
+    if (std::count(seeds.begin(), seeds.begin() + std::ptrdiff_t(i), seeds[i]) > 0)
+      fail(ErrorKind::usage, "--seeds: {} is given twice", seeds[i]);
+}
+
 std::vector<PlannedRun> planned(const SweepPlan& plan) {
-  for (size_t i = 0; i < plan.seeds.size(); ++i)
-    if (std::count(plan.seeds.begin(), plan.seeds.begin() + std::ptrdiff_t(i), plan.seeds[i]) > 0)
-      fail(ErrorKind::usage, "--seeds: {} is given twice", plan.seeds[i]);
+  check_seeds(plan.seeds);
   std::vector<PlannedRun> runs;
   std::set<std::string> names;
   for (const auto& path : plan.recipes) {

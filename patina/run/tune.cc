@@ -30,8 +30,13 @@ constexpr size_t kMostMistakes = 20;  // printed
 
 // What decides on which samples and how a run is measured, or what its seeds are: runs that differ
 // in it do not compare, and choosing among them is choosing the easiest.
-constexpr const char* kNotTuned[] = {"name", "seed",   "data",   "scenario",  "evaluation",
-                                     "run",  "engine", "chosen", "model.seed"};
+constexpr const char* kNotTuned[] = {"name", "data",   "scenario", "evaluation",
+                                     "run",  "engine", "chosen"};
+
+bool is_seed(std::string_view key) {
+  const auto last = key.substr(key.rfind('.') + 1);
+  return last == "seed" || last.ends_with("_seed");
+}
 
 // The values of "a,[1,2],b": a comma inside brackets or quotes belongs to a value.
 std::vector<std::string> split_values(std::string_view text) {
@@ -54,11 +59,6 @@ std::vector<std::string> split_values(std::string_view text) {
     values.back() += c;
   }
   return values;
-}
-
-// Of a run with one of several seeds.
-fs::path folder_of(const fs::path& folder, int64_t seed) {
-  return folder / fmt::format("seed_{}", seed);
 }
 
 // A folder's name for a combination. Characters that a folder's name should not have, and what is
@@ -126,6 +126,7 @@ Score metric_of(const Record& record, const std::string& name) {
 }  // namespace
 
 Tuning::Tuning(TunePlan plan) : plan_(std::move(plan)) {
+  check_seeds(plan_.seeds);
   Recipe recipe = read_recipe(plan_.recipe, plan_.overrides);
   holds_out_itself_ = recipe.data.validation_percent > 0;
   validation_percent_ = plan_.validation_percent > 0 ? plan_.validation_percent
@@ -178,12 +179,13 @@ void Tuning::read_keys() {
     const Override first = split_override(candidate);
     Key key;
     key.name = first.section.empty() ? first.key : first.section + "." + first.key;
-    for (const std::string fixed : kNotTuned)
-      if (key.name == fixed || key.name.starts_with(fixed + "."))
-        fail(ErrorKind::usage,
-             "{}: {} is not tuned, since runs that differ in it do not compare; tune [learner], "
-             "[training], [model] and the transforms, and set the rest with --set",
-             key.name, fixed);
+    const std::string section = key.name.substr(0, key.name.find('.'));
+    const bool fixed = std::ranges::find(kNotTuned, section) != std::end(kNotTuned);
+    if (fixed || is_seed(key.name))
+      fail(ErrorKind::usage,
+           "{}: {} is not tuned, since runs that differ in it do not compare; tune [learner], "
+           "[training], [model] and the transforms, and set the rest with --set",
+           key.name, fixed ? section : key.name);
     if (set.contains(key.name))
       fail(ErrorKind::usage, "{}: it is tuned and given by --set; leave out one", key.name);
     if (std::ranges::find(keys_, key.name, &Key::name) != keys_.end())
@@ -262,12 +264,19 @@ void Tuning::read_trials(const std::vector<std::vector<std::string>>& combinatio
   mistakes.check();
 }
 
-std::vector<Tuning::Seeded> Tuning::seeded(const fs::path& folder, const fs::path& recipe,
+std::vector<fs::path> Tuning::folders(const fs::path& folder) const {
+  if (plan_.seeds.empty()) return {folder};
+  std::vector<fs::path> all;
+  for (const int64_t seed : plan_.seeds) all.push_back(folder / fmt::format("seed_{}", seed));
+  return all;
+}
+
+std::vector<Tuning::Seeded> Tuning::seeded(const fs::path& recipe, const fs::path& folder,
                                            const std::vector<std::string>& overrides) const {
-  if (plan_.seeds.empty()) return {{folder, overrides}};
   std::vector<Seeded> all;
-  for (const int64_t seed : plan_.seeds)
-    all.push_back({folder_of(folder, seed), with_seed(recipe, overrides, seed)});
+  for (const auto& one : folders(folder)) all.push_back({one, overrides});
+  for (size_t i = 0; i < plan_.seeds.size(); ++i)
+    all[i].overrides = with_seed(recipe, overrides, plan_.seeds[i]);
   return all;
 }
 
@@ -275,7 +284,7 @@ std::vector<Tuning::Seeded> Tuning::seeded(const std::vector<std::string>& value
   auto overrides = plan_.overrides;
   overrides.push_back("data.validation_percent=" + toml_number(validation_percent_));
   overrides.insert(overrides.end(), values.begin(), values.end());
-  return seeded(plan_.out / "validation" / folder_name_of(values), plan_.recipe, overrides);
+  return seeded(plan_.recipe, plan_.out / "validation" / folder_name_of(values), overrides);
 }
 
 std::vector<PlannedRun> Tuning::validation_runs() const {
@@ -292,7 +301,7 @@ Score Tuning::score(const Trial& trial) const {
   double sum = 0;
   for (size_t i = 0; i < trial.folders.size(); ++i) {
     const RunFolder folder{trial.folders[i]};
-    if (!folder.complete(trial.recipes[i])) return {};
+    if (!folder.complete(folder.text_of(RunMode::resume, trial.recipes[i]))) return {};
     const std::string file = folder.record().string();
     const Score score = metric_of(parse_record(parse_json(read_text(file), file), file), plan_.by);
     if (!score) return {};
@@ -351,30 +360,18 @@ fs::path Tuning::write_recipe(const Trial& trial, double score) const {
 }
 
 std::vector<PlannedRun> Tuning::final_runs() const {
+  auto overrides = plan_.overrides;  // seeds that they set stay as they are
+  overrides.emplace_back("data.validation_percent=0");
   std::vector<PlannedRun> runs;
-  // The chosen recipe has the plan's overrides; seeds among them win over the plan's seeds.
-  std::vector<std::string> pinned;
-  for (const auto& setting : plan_.overrides)
-    if (const auto key = std::string_view(setting).substr(0, setting.find('='));
-        key == "seed" || key.ends_with("_seed") || key.ends_with(".seed"))
-      pinned.push_back(setting);
-  for (auto& run : seeded(plan_.out / "final", chosen_recipe(), pinned)) {
+  for (auto& run : seeded(chosen_recipe(), plan_.out / "final", overrides)) {
     Recipe recipe = read_recipe(chosen_recipe(), run.overrides);
     runs.push_back({recipe.name, run.folder, std::move(recipe), chosen_recipe(), run.overrides});
   }
   return runs;
 }
 
-std::vector<fs::path> Tuning::final_folders() const {
-  const fs::path folder = plan_.out / "final";
-  if (plan_.seeds.empty()) return {folder};
-  std::vector<fs::path> all;
-  for (const int64_t seed : plan_.seeds) all.push_back(folder_of(folder, seed));
-  return all;
-}
-
 void Tuning::check_final_runs() const {
-  for (const auto& path : final_folders()) {
+  for (const auto& path : folders(plan_.out / "final")) {
     const RunFolder folder{path};
     if (!fs::exists(folder.recipe())) continue;
     const ChosenValues before = read_recipe(folder.recipe(), {}).chosen;

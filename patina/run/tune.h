@@ -74,11 +74,11 @@ class Tuning {
   std::vector<std::vector<std::string>> combinations(int64_t seed) const;
   Trial read_trial(const std::vector<std::string>& values) const;
   void read_trials(const std::vector<std::vector<std::string>>& combinations);
-  std::vector<Seeded> seeded(const fs::path& folder, const fs::path& recipe,
+  std::vector<fs::path> folders(const fs::path& folder) const;
+  std::vector<Seeded> seeded(const fs::path& recipe, const fs::path& folder,
                              const std::vector<std::string>& overrides) const;
   std::vector<Seeded> seeded(const std::vector<std::string>& values) const;
   fs::path chosen_recipe() const { return plan_.out / "chosen.toml"; }
-  std::vector<fs::path> final_folders() const;
 
   TunePlan plan_;
   std::vector<Key> keys_;

@@ -11,7 +11,7 @@
 namespace patina {
 namespace {
 
-constexpr const char* kTuned = "[training]\nepochs = 1\n";
+constexpr const char* kTuned = "[training]\nepochs = 3\nbatch_size = 4\n";
 
 Json record_of(const fs::path& run) {
   return parse_json(read_text(run / "record.json"), run.string());
@@ -27,13 +27,13 @@ fs::path prepared(const char* name, int train = 10) {
 std::vector<std::string> tune(std::vector<std::string> more) {
   std::vector<std::string> words = {"tune",
                                     "recipe.toml",
-                                    "training.lr=0.000001,0.05",
+                                    "training.lr=0.000001,0.01",
                                     "--set",
                                     "learner.name=finetune",
                                     "--threads",
                                     "1",
                                     "--out",
-                                    "out"};
+                                    "results"};
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }
@@ -52,72 +52,75 @@ TEST(Tune, chooses_without_the_test_split_and_tests_once) {
                   "20 percent of each class's training samples; the test split was "
                   "not read"))
       << chosen.out;
-  EXPECT_TRUE(has(chosen.out, "* chosen by average_incremental_accuracy: training.lr=0.05"))
+  EXPECT_TRUE(has(chosen.out, "* chosen by average_incremental_accuracy: training.lr=0.01"))
       << chosen.out;
-  EXPECT_FALSE(fs::exists(folder / "out/final"));
-  const Json trial = record_of(folder / "out/validation/training.lr=0.05");
+  EXPECT_FALSE(fs::exists(folder / "results/final"));
+  const Json trial = record_of(folder / "results/validation/training.lr=0.01");
   EXPECT_EQ(trial["evaluated_on"], "validation");
   EXPECT_EQ(trial["data"]["train_samples"], 32);
   EXPECT_EQ(trial["data"]["test_samples"], 8);
   const Result resumed =
-      call(folder, {"run", "recipe.toml", "--out", "out/validation/training.lr=0.05", "--resume",
-                    "--set", "learner.name=finetune", "--set", "training.lr=0.05"});
+      call(folder, {"run", "recipe.toml", "--out", "results/validation/training.lr=0.01",
+                    "--resume", "--set", "learner.name=finetune", "--set", "training.lr=0.01"});
   EXPECT_EQ(resumed.code, 2);
   EXPECT_TRUE(has(resumed.err,
                   "says `validation_percent = 20.0`, now it is `validation_percent = "
                   "0.0`"))
       << resumed.err;
-  const Json summary = parse_json(read_text(folder / "out/summary.json"), "summary");
-  EXPECT_EQ(summary["chosen"], Json({"training.lr=0.05"}));
+  const Json summary = parse_json(read_text(folder / "results/summary.json"), "summary");
+  EXPECT_EQ(summary["chosen"], Json({"training.lr=0.01"}));
   ASSERT_EQ(summary["trials"].size(), 2u);
   EXPECT_EQ(summary["trials"][1]["score"], trial["metrics"]["average_incremental_accuracy"]);
   EXPECT_GT(summary["trials"][1]["score"], summary["trials"][0]["score"]);
 
   fs::remove_all(folder / "images/test");
   fs::rename(folder / "kept", folder / "images/test");
-  const auto written = fs::last_write_time(folder / "out/validation/training.lr=0.05/record.json");
+  const auto written =
+      fs::last_write_time(folder / "results/validation/training.lr=0.01/record.json");
   const Result tested = call(folder, tune({"--validation-percent", "20"}));
   ASSERT_EQ(tested.code, 0) << tested.err;
-  EXPECT_EQ(fs::last_write_time(folder / "out/validation/training.lr=0.05/record.json"), written);
+  EXPECT_EQ(fs::last_write_time(folder / "results/validation/training.lr=0.01/record.json"),
+            written);
   EXPECT_TRUE(has(tested.out, "On the test split, trained on all training samples:"));
-  EXPECT_TRUE(has(tested.out, "training.lr=0.05 chosen of training.lr=0.000001,0.05 by"))
+  EXPECT_TRUE(has(tested.out, "training.lr=0.01 chosen of training.lr=0.000001,0.01 by"))
       << tested.out;
-  const Json final_run = record_of(folder / "out/final");
+  const Json final_run = record_of(folder / "results/final");
   EXPECT_EQ(final_run["evaluated_on"], "test");
   EXPECT_EQ(final_run["data"]["train_samples"], 40);
   EXPECT_EQ(final_run["data"]["test_samples"], 12);
-  EXPECT_EQ(final_run["chosen"]["values"], Json({"training.lr=0.05"}));
-  EXPECT_EQ(final_run["chosen"]["candidates"], Json({"training.lr=0.000001,0.05"}));
+  EXPECT_EQ(final_run["chosen"]["values"], Json({"training.lr=0.01"}));
+  EXPECT_EQ(final_run["chosen"]["candidates"], Json({"training.lr=0.000001,0.01"}));
   EXPECT_EQ(final_run["chosen"]["validation_percent"], 20.0);
 
-  const Result again = call(folder, {"run", "out/chosen.toml", "--out", "again"});
+  const Result again = call(folder, {"run", "results/chosen.toml", "--out", "again"});
   ASSERT_EQ(again.code, 0) << again.err;
   EXPECT_EQ(record_of(folder / "again")["matrix"], final_run["matrix"]);
   EXPECT_EQ(record_of(folder / "again")["chosen"], final_run["chosen"]);
   const Result other =
-      call(folder, {"run", "out/chosen.toml", "--out", "other", "--set", "training.lr=0.01"});
+      call(folder, {"run", "results/chosen.toml", "--out", "other", "--set", "training.lr=0.03"});
   EXPECT_EQ(other.code, 0);
   EXPECT_TRUE(has(other.err, "it no longer has the values that [chosen] names")) << other.err;
   EXPECT_FALSE(record_of(folder / "other").contains("chosen"));
 
-  const Result report = call(folder, {"report", "out/validation/training.lr=0.05", "out/final"});
+  const Result report =
+      call(folder, {"report", "results/validation/training.lr=0.01", "results/final"});
   EXPECT_TRUE(has(report.out, "(validation)") && has(report.out, "do not compare")) << report.out;
 }
 
 TEST(Tune, a_killed_one_goes_on_where_it_was) {
-  const auto folder = prepared("cli-tune-kill", 40);
-  const auto first = folder / "out/validation/training.lr=0.000001/record.json";
+  const auto folder = prepared("cli-tune-kill", 20);
+  const auto first = folder / "results/validation/training.lr=0.000001/record.json";
   const auto more = {std::string("--no-final"), std::string("--set"),
-                     std::string("training.epochs=3")};
+                     std::string("training.epochs=4")};
   const pid_t child = start(folder, tune(more));
-  const auto second = folder / "out/validation/training.lr=0.05/recipe.toml";
-  for (int wait = 0; wait < 1200 && !fs::exists(second); ++wait)
+  const auto second = folder / "results/validation/training.lr=0.01/recipe.toml";
+  for (int wait = 0; wait < 4800 && !fs::exists(second); ++wait)
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   kill(child, SIGKILL);
   finish(folder, child);
   ASSERT_TRUE(fs::exists(first));
   const auto written = fs::last_write_time(first);
-  ASSERT_FALSE(fs::exists(folder / "out/chosen.toml"));
+  ASSERT_FALSE(fs::exists(folder / "results/chosen.toml"));
 
   const Result result = call(folder, tune(more));
   ASSERT_EQ(result.code, 0) << result.err;
@@ -125,9 +128,9 @@ TEST(Tune, a_killed_one_goes_on_where_it_was) {
   auto words = tune(more);
   words[words.size() - 4] = "whole";
   ASSERT_EQ(call(folder, words).code, 0);
-  EXPECT_EQ(read_text(folder / "out/chosen.toml"), read_text(folder / "whole/chosen.toml"));
-  for (const char* run : {"training.lr=0.000001", "training.lr=0.05"})
-    EXPECT_EQ(record_of(folder / "out/validation" / run)["matrix"],
+  EXPECT_EQ(read_text(folder / "results/chosen.toml"), read_text(folder / "whole/chosen.toml"));
+  for (const char* run : {"training.lr=0.000001", "training.lr=0.01"})
+    EXPECT_EQ(record_of(folder / "results/validation" / run)["matrix"],
               record_of(folder / "whole/validation" / run)["matrix"])
         << run;
 }
@@ -138,31 +141,23 @@ TEST(Tune, several_at_once_and_seeds_are_the_same_runs) {
       call(folder, tune({"--seeds", "1", "2", "--jobs", "2", "--by", "last_accuracy"}));
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_TRUE(has(result.out, " ± ")) << result.out;
-  for (const char* run : {"out/validation/training.lr=0.05/seed_2", "out/final/seed_1"})
+  for (const char* run : {"results/validation/training.lr=0.01/seed_2", "results/final/seed_1"})
     EXPECT_TRUE(has(read_text(folder / (std::string(run) + ".log")), "last acc")) << run;
-  EXPECT_EQ(record_of(folder / "out/final/seed_2")["seeds"]["seed"], 2);
-  const Json summary = parse_json(read_text(folder / "out/summary.json"), "summary");
+  EXPECT_EQ(record_of(folder / "results/final/seed_2")["seeds"]["seed"], 2);
+  const Json summary = parse_json(read_text(folder / "results/summary.json"), "summary");
   EXPECT_EQ(summary["trials"][0]["metrics"]["last_accuracy"].size(), 2u);
-  const Result apart = call(folder, {"run",       "recipe.toml",
-                                     "--out",     "apart",
-                                     "--threads", "1",
-                                     "--set",     "learner.name=finetune",
-                                     "--set",     "training.lr=0.05",
-                                     "--set",     "seed=2",
-                                     "--set",     "scenario.class_order_seed=2",
-                                     "--set",     "scenario.stream_seed=2",
-                                     "--set",     "data.domain_seed=2",
-                                     "--set",     "data.split_seed=2",
-                                     "--set",     "data.validation_percent=10"});
+  const Result apart = call(folder, {"sweep", "recipe.toml", "--seeds", "2", "--out", "apart",
+                                     "--threads", "1", "--set", "learner.name=finetune", "--set",
+                                     "training.lr=0.01", "--set", "data.validation_percent=10"});
   ASSERT_EQ(apart.code, 0) << apart.err;
-  EXPECT_EQ(record_of(folder / "apart")["matrix"],
-            record_of(folder / "out/validation/training.lr=0.05/seed_2")["matrix"]);
+  EXPECT_EQ(record_of(folder / "apart/toy/seed_2")["matrix"],
+            record_of(folder / "results/validation/training.lr=0.01/seed_2")["matrix"]);
 }
 
 TEST(Tune, a_value_that_fails_can_be_left_out) {
   const auto folder = prepared("cli-tune-failed");
   auto diverges = tune({"--no-final", "--set", "training.optimizer=sgd"});
-  diverges[2] = "training.lr=0.05,1e30";
+  diverges[2] = "training.lr=0.01,1e30";
   const Result failed = call(folder, diverges);
   EXPECT_EQ(failed.code, 2);
   EXPECT_TRUE(has(failed.err,
@@ -171,11 +166,11 @@ TEST(Tune, a_value_that_fails_can_be_left_out) {
                   "--skip-failed chooses without them:") &&
               has(failed.err, "lower training.lr"))
       << failed.err;
-  EXPECT_FALSE(fs::exists(folder / "out/chosen.toml"));
+  EXPECT_FALSE(fs::exists(folder / "results/chosen.toml"));
   diverges.emplace_back("--skip-failed");
   const Result chosen = call(folder, diverges);
   EXPECT_EQ(chosen.code, 0) << chosen.err;
-  EXPECT_TRUE(has(chosen.out, "training.lr=0.05\n")) << chosen.out;
+  EXPECT_TRUE(has(chosen.out, "training.lr=0.01\n")) << chosen.out;
 }
 
 TEST(Tune, mistakes_stop_it_before_anything_runs) {

@@ -111,7 +111,7 @@ COMMANDS = {
     "patina sweep recipes/fashion_mnist/simplecil.toml recipes/fashion_mnist/ranpac.toml --jobs 2 --out runs/sweep": Run(*SMALL),
     "patina tune my.toml training.lr=0.01,0.1 training.epochs=1,2 --set learner.name=finetune --by last_accuracy --no-final": Run(),
     "patina tune recipes/fashion_mnist/ranpac.toml learner.projection=500,1000 --out runs/projection": Run(*SMALL),
-    "patina tune recipes/permuted_mnist/ewc.toml learner.strength=1,10,100,1000 --set data.domain_count=5 --set data.train_per_class=500 --out runs/ewc": Run(*SMALL),
+    "patina tune recipes/permuted_mnist/ewc.toml learner.strength=1,10,100,1000 --set data.domain_count=5 --set data.train_per_class=500 --set learner.fisher_samples=500 --out runs/ewc": Run(*SMALL),
     "PATINA_TORCH=~/torch PATINA_BUILD=build/second ./test": Parse(BUILDS),
     "PATINA_TORCH=~/torch PATINA_BUILD=build/second tools/package": Parse(BUILDS),
     "PATINA_TORCH=~/torch ./demo": Parse(BUILDS),

@@ -94,7 +94,11 @@ TEST_F(Tuned, HoldsOutTheSameSamplesForEveryValue) {
     EXPECT_EQ(origins.size(), 10u);
     held.insert(origins);
   }
-  EXPECT_EQ(held.size(), 1u);
+  EXPECT_EQ(held.size(), 2u) << "one for each seed";
+  asked.overrides = {"data.split_seed=1993"};
+  EXPECT_EQ(Tuning(asked).validation_runs()[1].recipe.data.split_seed, 1993) << "it is pinned";
+  asked.seeds = {1, 2, 1};
+  EXPECT_EQ(said_of(asked), "--seeds: 1 is given twice");
 }
 
 TEST_F(Tuned, TakesThePercentageOfThePlanThenOfTheRecipe) {

@@ -21,10 +21,6 @@ struct SweepPlan {
   fs::path out;  // runs are in out/<name>, or out/<name>/seed_<seed> with seeds
 };
 
-/// `overrides`, and before them, so that they win, the seed for every seed of the recipe with them.
-std::vector<std::string> with_seed(const fs::path& recipe,
-                                   const std::vector<std::string>& overrides, int64_t seed);
-
 /// One run of a plan, in its order.
 struct PlannedRun {
   std::string name;  // the recipe's

@@ -80,8 +80,8 @@ void KernelProducts<T>::run(int64_t samples, T* from, T* to) const {
   for (const auto& [product, tiles] : steps_) {
     const auto [m, n, k, times, shared] = product;
     const int64_t wide = kernels::round_up(k, kernels::kStep<T>);
-    // A weight is multiplied by the rows of all samples at once, a head's keys by those of one
-    // head.
+    // A product with a weight multiplies the rows of all samples at once; a product with a head's
+    // keys multiplies the rows of that head.
     const int64_t calls = shared ? 1 : samples * times, rows = shared ? samples * m : m;
     for (int64_t i = 0; i < calls; ++i)
       kernels::multiply(kernels::Product<T>{.a = from + i * rows * wide,

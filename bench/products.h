@@ -20,7 +20,7 @@ struct MatrixProduct {
 std::vector<MatrixProduct> products_of(const ViTShape& shape);
 int64_t flops_of(const std::vector<MatrixProduct>& products);  // of one sample
 
-/// With patina's kernels in T, bf16 or float: right sides are packed before, and each thread takes
+/// With patina's kernels in T, bf16 or float. Right sides are packed in advance. Each thread takes
 /// its samples through all products, a few at a time, so that rows stay in its caches.
 template <class T>
 class KernelProducts {

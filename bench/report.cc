@@ -78,7 +78,7 @@ Json json_of(const Scenario& scenario, const std::vector<Case>& cases, bool quic
 std::string text_of(const Case& one, bool quick) {
   std::string lines = fmt::format("  {}\n", one.name);
   for (size_t i = 0; i < one.values.size();) {
-    const std::string& name = one.values[i].name;  // of a time and the rates it gives
+    const std::string& name = one.values[i].name;  // of a time, and of rates computed from it
     std::vector<std::string> texts;
     for (; i < one.values.size() && one.values[i].name == name; ++i)
       texts.push_back(text_of(one.values[i]));

@@ -1,6 +1,6 @@
-// Scenarios: what `patina bench` measures. Each computes the same thing in patina's way and in
-// plain ways, alternating in one process, so that results are ratios and the machine's noise
-// affects all ways.
+// Scenarios: what `patina bench` measures. Each measures the same computation in patina and in
+// plain implementations. They alternate in one process, so that noise of the machine affects all of
+// them; results are ratios.
 #pragma once
 
 #include <functional>
@@ -10,14 +10,14 @@
 
 namespace patina::bench {
 
-/// The time of one way: a median.
+/// A measurement of one implementation: a median.
 struct Value {
   std::string name;
   double value = 0;
   std::string unit;  // "s", "bytes", "images/s"
 };
 
-/// The ratio of two ways, and the bar it must reach.
+/// The ratio of two implementations, and the bar that it must reach.
 struct Ratio {
   std::string name;
   double value = 0;

@@ -1,6 +1,7 @@
 #include "patina/tensor.h"
 
 #include "patina/base/error.h"
+#include "patina/base/thread_pool.h"
 #include "patina/base/work.h"
 
 #include <ATen/Parallel.h>
@@ -11,6 +12,7 @@
 #include <omp.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -80,6 +82,10 @@ MixedPrecision::~MixedPrecision() {
 #endif
 }
 
+namespace {
+constexpr int kMostThreadsPerCore = 4;
+}
+
 void prepare_cpu(int threads) {
 #if PATINA_CAP_ONEDNN
   // Debian's oneDNN 2.6 picks AMX kernels for LibTorch's bf16 products and dies of an illegal
@@ -95,7 +101,12 @@ void prepare_cpu(int threads) {
 #endif
   // OpenMP's own count heeds OMP_NUM_THREADS and the cores that the process may use; LibTorch's
   // default may be one.
-  at::set_num_threads(threads > 0 ? threads : omp_get_max_threads());
+  const int asked = threads > 0 ? threads : omp_get_max_threads();
+  const int most = kMostThreadsPerCore * usable_cores();
+  if (asked > most)
+    warn(fmt::format("{} threads on {} cores would mostly wait for each other: {} are used", asked,
+                     usable_cores(), most));
+  at::set_num_threads(std::min(asked, most));
 }
 int tensor_threads() {
   return at::get_num_threads();

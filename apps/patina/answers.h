@@ -12,12 +12,12 @@ namespace patina::cli {
 
 using Arguments = std::vector<std::string>;
 
-/// All answers in one text, each as a line with its arguments, its length, and itself. `render`
-/// returns what the program prints for given arguments.
+/// All answers in one text: for each a line with its arguments and its length, then the answer
+/// itself. `render` returns what the program prints for given arguments.
 std::string write_answers(const std::vector<Arguments>& asked,
                           const std::function<std::string(const Arguments&)>& render);
 
-/// The answer to `arguments` in such a text; nothing if there is none.
+/// The answer to `arguments` in a text made by write_answers; nothing if there is none.
 std::optional<std::string_view> answer_to(std::string_view answers, const Arguments& arguments);
 
 }  // namespace patina::cli

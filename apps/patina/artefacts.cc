@@ -5,22 +5,17 @@
 #include "patina/base/error.h"
 #include "patina/data/files.h"
 #include "patina/data/formats/texts.h"
+#include "patina/data/image_folder.h"
 #include "patina/session/sources.h"
 
 namespace patina::cli {
 
 namespace {
 
-std::vector<fs::path> images_in(const fs::path& path) {
+std::vector<fs::path> images_in(const fs::path& path, UnreadImages& unread) {
   if (!fs::exists(path))
     fail(ErrorKind::file, "{}: there is no such file or folder", path.string());
-  if (!fs::is_directory(path)) return {path};
-  std::vector<fs::path> found;
-  for (const auto& entry : fs::recursive_directory_iterator(path))
-    if (entry.is_regular_file() && is_image_name(entry.path())) found.push_back(entry.path());
-  if (found.empty()) fail(ErrorKind::data, "{}: no .jpg or .png files in it", path.string());
-  std::ranges::sort(found);
-  return found;
+  return fs::is_directory(path) ? images_below(path, unread) : std::vector{path};
 }
 
 }  // namespace
@@ -47,10 +42,12 @@ Session open_artefact(const ArtefactArguments& arguments) {
 std::shared_ptr<const Source> images_of_class(const std::string& name,
                                               const std::vector<std::string>& paths) {
   std::vector<fs::path> files;
+  UnreadImages unread;
   for (const auto& path : paths) {
-    const auto found = images_in(path);
+    const auto found = images_in(path, unread);
     files.insert(files.end(), found.begin(), found.end());
   }
+  unread.tell(name);
   std::vector<int64_t> labels(files.size(), 0);
   return image_files(std::move(files), std::move(labels), {name});
 }
@@ -59,24 +56,20 @@ std::shared_ptr<const Source> images_by_class(const std::string& folder, const s
   fs::path root = folder;
   if (!fs::is_directory(root)) fail(ErrorKind::file, "{}: there is no such folder", folder);
   if (fs::is_directory(root / split)) root /= split;
-  std::vector<fs::path> classes;
-  for (const auto& entry : fs::directory_iterator(root))
-    if (entry.is_directory()) classes.push_back(entry.path());
-  std::ranges::sort(classes);
+  const std::vector<std::string> classes = folders_in(root);
   if (classes.empty())
     fail(ErrorKind::data, "{}: it holds no folders; one folder of images a class is expected",
          root.string());
   std::vector<fs::path> files;
   std::vector<int64_t> labels;
-  std::vector<std::string> names;
-  for (const auto& of_class : classes) {
-    for (const auto& file : images_in(of_class)) {
-      files.push_back(file);
-      labels.push_back(int64_t(names.size()));
+  UnreadImages unread;
+  for (size_t c = 0; c < classes.size(); ++c)
+    for (const auto& file : class_images(root / classes[c], unread)) {
+      files.push_back(root / classes[c] / file);
+      labels.push_back(int64_t(c));
     }
-    names.push_back(of_class.filename().string());
-  }
-  return image_files(std::move(files), std::move(labels), std::move(names));
+  unread.tell(root.string());
+  return image_files(std::move(files), std::move(labels), classes);
 }
 
 std::shared_ptr<const Source> texts_by_class(const std::string& file, const std::string& text,

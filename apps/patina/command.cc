@@ -1,6 +1,9 @@
 #include "apps/patina/command.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "patina/base/error.h"
 
 namespace patina::cli {
 
@@ -112,7 +115,25 @@ std::vector<std::string> CommandLine::commands() const {
   return names;
 }
 
+// The first word that is neither an option nor an option's value is the command. The library would
+// only say that one is required, or with --help print the program's help.
+void CommandLine::check_command(int argc, const char* const* argv) const {
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word.starts_with('-')) {
+      const auto* option = app_->get_option_no_throw(word);
+      if (option && option->get_items_expected_max() > 0) ++i;
+      continue;
+    }
+    const auto known = commands();
+    if (std::ranges::find(known, word) != known.end()) return;
+    fail(ErrorKind::usage, "no command is called \"{}\"{}; see `patina --help`", word,
+         did_you_mean(word, known));
+  }
+}
+
 int CommandLine::run(int argc, const char* const* argv) {
+  check_command(argc, argv);
   try {
     app_->parse(argc, argv);
   } catch (const CLI::ParseError& error) {

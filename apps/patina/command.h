@@ -79,11 +79,13 @@ class CommandLine {
   void when_parsed(std::function<void()> action);
   std::vector<std::string> commands() const;
   /// Parses the arguments and runs the subcommand. Returns the exit status: 0 after a subcommand,
-  /// otherwise that of --help, --version or a mistake, which are printed. Rethrows a subcommand's
-  /// exceptions.
+  /// otherwise that of --help, --version or a mistake, which are printed. Throws Error(usage) for a
+  /// command that does not exist, and a subcommand's exceptions.
   int run(int argc, const char* const* argv);
 
  private:
+  void check_command(int argc, const char* const* argv) const;
+
   std::unique_ptr<CLI::App> app_;
 };
 

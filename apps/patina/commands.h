@@ -10,6 +10,7 @@ namespace patina::cli {
 
 void add_run(Command& program);
 void add_sweep(Command& program);
+void add_tune(Command& program);
 void add_predict(Command& program);
 void add_learn(Command& program);
 void add_forget(Command& program);

@@ -4,14 +4,17 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <new>
 #include <optional>
+#include <stdexcept>
 
 #include "apps/patina/answers.h"
 #include "apps/patina/blas.h"
 #include "apps/patina/commands.h"
-#include "apps/patina/option_structs.h"
+#include "apps/patina/options/option_structs.h"
 #include "patina/base/console.h"
 #include "patina/base/error.h"
 #include "patina/base/file.h"
@@ -21,6 +24,34 @@
 namespace patina::cli {
 
 namespace {
+
+// A mistake of the user: the exit status.
+int refused(const std::string& message) {
+  std::fprintf(stderr, "patina: %s\n", message.c_str());
+  return 2;
+}
+
+int out_of_memory(std::string_view allocator = "") {
+  // LibTorch's allocator says how much was asked for.
+  constexpr std::string_view kTried = "tried to allocate ";
+  const size_t at = allocator.find(kTried);
+  const std::string size =
+      at == allocator.npos
+          ? ""
+          : fmt::format(" for {} bytes at once", std::atoll(allocator.data() + at + kTried.size()));
+  return refused(fmt::format(
+      "not enough memory{}: a size in the options is too large for this machine (batch_size, "
+      "memory, sizes of the learner, model.hidden)",
+      size));
+}
+
+// Whether an exception of LibTorch's is about memory.
+bool about_memory(std::string_view text) {
+  for (const char* part :
+       {"can't allocate memory", "Storage size calculation overflowed", "out of memory"})
+    if (text.find(part) != text.npos) return true;
+  return false;
+}
 
 struct Program {
   CommandLine line{"patina: continual learning on pre-trained models",
@@ -39,13 +70,13 @@ struct Program {
         .range(0, 4096);
     program.flag("--quiet", quiet, "No progress lines");
     line.when_parsed([this] {
-      prepare_cpu(threads);
       console.emplace(!quiet);
       work.observer = &*console;
+      prepare_cpu(threads);
     });
     for (const auto add :
-         {add_run, add_sweep, add_report, add_learn, add_predict, add_eval, add_forget, add_list,
-          add_features, add_generate, add_inspect, add_pretrain, add_bench})
+         {add_run, add_sweep, add_tune, add_report, add_learn, add_predict, add_eval, add_forget,
+          add_list, add_features, add_generate, add_inspect, add_pretrain, add_bench})
       add(program);
   }
 };
@@ -55,9 +86,16 @@ int run(int argc, const char* const* argv) {
   try {
     return program.line.run(argc, argv);
   } catch (const Error& error) {
-    std::fprintf(stderr, "patina: %s\n", error.what());
-    return error.kind() == ErrorKind::stopped ? 128 + stopped_by() : 2;
+    const int status = refused(error.what());
+    return error.kind() == ErrorKind::stopped ? 128 + stopped_by() : status;
+  } catch (const fs::filesystem_error& error) {
+    return refused(fmt::format("{}: {}", error.path1().string(), error.code().message()));
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
+  } catch (const std::length_error&) {
+    return out_of_memory();
   } catch (const std::exception& error) {
+    if (about_memory(error.what())) return out_of_memory(error.what());
     std::fprintf(stderr, "patina: internal error: %s\nThis is a bug in patina. Please report it.\n",
                  error.what());
     return 1;

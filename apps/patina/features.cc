@@ -154,6 +154,7 @@ StoredInput stored_input(const std::string& path) {
   StoredInput input;
   int64_t rows = -1;
   const auto same_rows = [&](const std::string& name, const Tensor& t) {
+    if (t.size(0) == 0) fail(ErrorKind::data, "{}: {} has no rows", path, name);
     if (rows >= 0 && t.size(0) != rows)
       fail(ErrorKind::data, "{}: {} has {} rows, another input {}", path, name, t.size(0), rows);
     rows = t.size(0);
@@ -233,10 +234,20 @@ void collect(const Backbone& backbone, const Arguments& arguments, Collector& co
   }
 }
 
+// A file of another format by its name.
+std::string not_safetensors(const std::string& path) {
+  static const std::vector<std::string> others = {".csv",  ".tsv", ".json", ".jsonl",  ".txt",
+                                                  ".npy",  ".npz", ".pt",   ".pth",    ".bin",
+                                                  ".hdf5", ".h5",  ".pkl",  ".parquet"};
+  const std::string extension = fs::path(path).extension().string();
+  if (std::ranges::find(others, extension) == others.end()) return "";
+  return fmt::format("{}: features are written as safetensors; name the file .safetensors", path);
+}
+
 void features(Arguments& arguments) {
   NoGrad no_grad;
-  if (fs::exists(arguments.model) || arguments.options.path.empty())
-    arguments.options.name = arguments.model;
+  arguments.options.name = arguments.model;
+  arguments.options.normalize = arguments.transform.normalize;
   const auto& paths = arguments.input.paths;
   std::optional<StoredInput> input;
   if (paths.front().ends_with(".safetensors")) {
@@ -278,7 +289,9 @@ void add_features(Command& program) {
           "`input_ids` [N,T] with `attention_mask`, `token_type_ids`, and for T5 "
           "`decoder_input_ids`")
       .required();
-  command.option("-o,--out", arguments->out, "Path of the .safetensors file to write").required();
+  command.option("-o,--out", arguments->out, "Path of the .safetensors file to write")
+      .required()
+      .check(not_safetensors);
   command.flag("--all", arguments->all,
                "Also `embedded`, `block0`..., `tokens`, `logits`, `pooled` and `word_scores` "
                "where the model "

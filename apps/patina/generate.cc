@@ -5,7 +5,7 @@
 #include <iterator>
 
 #include "apps/patina/commands.h"
-#include "apps/patina/option_fields.h"
+#include "apps/patina/options/option_fields.h"
 #include "patina/base/error.h"
 #include "patina/models/catalog.h"
 #include "patina/models/generate.h"

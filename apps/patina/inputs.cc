@@ -1,6 +1,6 @@
 #include "apps/patina/inputs.h"
 
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -8,6 +8,7 @@
 #include "patina/data/catalog.h"
 #include "patina/data/files.h"
 #include "patina/data/formats/texts.h"
+#include "patina/data/image_folder.h"
 #include "patina/data/views.h"
 
 namespace patina::cli {
@@ -36,6 +37,7 @@ bool is_named_set(const std::string& name) {
 
 std::vector<fs::path> image_files(const std::vector<std::string>& inputs) {
   std::vector<fs::path> files;
+  UnreadImages unread;
   for (const auto& input : inputs) {
     if (!fs::exists(input))
       fail(ErrorKind::file, "{}: neither a file, a folder nor a data set of `patina list datasets`",
@@ -44,13 +46,10 @@ std::vector<fs::path> image_files(const std::vector<std::string>& inputs) {
       files.emplace_back(input);
       continue;
     }
-    std::vector<fs::path> found;
-    for (const auto& entry : fs::recursive_directory_iterator(input))
-      if (entry.is_regular_file() && is_image_name(entry.path())) found.push_back(entry.path());
-    if (found.empty()) fail(ErrorKind::data, "{}: no .jpg or .png files in it", input);
-    std::sort(found.begin(), found.end());
+    const auto found = images_below(input, unread);
     files.insert(files.end(), found.begin(), found.end());
   }
+  unread.tell(fmt::format("{}", fmt::join(inputs, ", ")));
   return files;
 }
 

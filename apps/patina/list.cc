@@ -174,12 +174,15 @@ void add_list(Command& program) {
   const auto list =
       program.command("list", "List learners, models, datasets, scenarios or metrics");
   list.option("what", *what, "learners, models, datasets, scenarios or metrics")
-      .required()
       .one_of(list_names());
   auto json = std::make_shared<bool>(false);
   list.flag("--json", *json, "Print JSON with all details");
   list.footer("example: patina list learners");
-  list.action([what, json] { (*json ? print_json : print)(rows_of(*what)); });
+  list.action([what, json] {
+    if (what->empty())
+      fail(ErrorKind::usage, "list what? One of {}", fmt::join(list_names(), ", "));
+    (*json ? print_json : print)(rows_of(*what));
+  });
 
   auto name = std::make_shared<std::string>();
   const auto command = program.command(

@@ -15,9 +15,13 @@ void add_report(Command& program) {
   auto arguments = std::make_shared<Arguments>();
   const auto command =
       program.command("report", "Compare runs: a table, and one HTML page that opens offline");
-  command.option("runs", arguments->runs, "Run folders, or their record.json").required();
+  command.option("runs", arguments->runs, "Folders of runs or of sweeps, or a record.json")
+      .required();
   command.option("-o,--out", arguments->out, "Path of the page");
-  command.footer("example: patina report runs/mine -o report.html");
+  command.footer(
+      "Where a recipe was run with several seeds, charts and a second table show means and "
+      "deviations.\n"
+      "example: patina report runs/mine -o report.html");
   command.action([arguments] {
     const auto runs = read_records({arguments->runs.begin(), arguments->runs.end()});
     fmt::print("{}", report_text(runs));

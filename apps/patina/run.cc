@@ -8,7 +8,9 @@
 #include <string_view>
 
 #include "apps/patina/commands.h"
+#include "patina/base/work.h"
 #include "patina/report/report.h"
+#include "patina/run/run_folder.h"
 
 namespace patina::cli {
 
@@ -58,6 +60,8 @@ void add_run(Command& program) {
     Recipe recipe = read_recipe(arguments->recipe, arguments->overrides);
     const fs::path folder =
         arguments->out.empty() ? fs::path("runs") / recipe.name : fs::path(arguments->out);
+    if (arguments->resume && !RunFolder{folder}.used())
+      note(fmt::format("{}: no run to resume here; it begins now", folder.string()));
     stop_on_signals();
     run(recipe, folder,
         {.mode = arguments->resume      ? RunMode::resume

@@ -3,9 +3,8 @@
 
 #include <fmt/core.h>
 
-#include "apps/patina/child.h"
 #include "apps/patina/commands.h"
-#include "patina/base/error.h"
+#include "apps/patina/planned_runs.h"
 #include "patina/report/report.h"
 #include "patina/report/seeds.h"
 
@@ -13,39 +12,16 @@ namespace patina::cli {
 
 namespace {
 
-// `patina run` in a separate process, which resumes an interrupted run.
-void run_apart(const PlannedRun& planned, int threads, bool no_cache) {
-  std::vector<std::string> words = {"run",
-                                    planned.file.string(),
-                                    "--out",
-                                    planned.folder.string(),
-                                    "--resume",
-                                    "--threads",
-                                    std::to_string(std::max(1, threads))};
-  for (const auto& change : planned.overrides) words.insert(words.end(), {"--set", change});
-  if (no_cache) words.push_back("--no-cache");
-  run_child(words, fs::path(planned.folder.string() + ".log"));
-}
-
 // Writes summary.json and report.html beside the runs, and prints the table.
 void show(const std::vector<SweptRun>& swept, const fs::path& out) {
-  std::vector<fs::path> folders;
-  std::string failures;
-  for (const auto& run : swept) {
-    if (run.failure.empty())
-      folders.push_back(run.folder);
-    else
-      failures += fmt::format("\n  {}: {}", run.folder.string(), run.failure);
-  }
-  if (!folders.empty()) {
+  if (const auto folders = complete_folders(swept); !folders.empty()) {
     const auto runs = read_records(folders);
     write_text(out / "summary.json", summary(runs).dump(1) + "\n");
     write_text(out / "report.html", report_html(runs));
     fmt::print("{}\nsummary: {}\nreport: {}\n", summary_text(runs), (out / "summary.json").string(),
                (out / "report.html").string());
   }
-  if (!failures.empty())
-    fail(ErrorKind::state, "some runs failed; the same command tries them again:{}", failures);
+  check_failures(swept);
 }
 
 }  // namespace
@@ -95,17 +71,7 @@ void add_sweep(Command& program) {
     plan.recipes.assign(arguments->recipes.begin(), arguments->recipes.end());
     plan.out = arguments->out;
     stop_on_signals();
-    show(sweep(planned(plan), arguments->jobs,
-               [&](PlannedRun& one) {
-                 if (arguments->jobs > 1)
-                   run_apart(one, tensor_threads() / arguments->jobs, arguments->no_cache);
-                 else
-                   run(one.recipe, one.folder,
-                       {.mode = RunMode::resume,
-                        .should_stop = [] { return stopped_by() != 0; },
-                        .cache = !arguments->no_cache});
-               }),
-         plan.out);
+    show(run_planned(planned(plan), arguments->jobs, arguments->no_cache), plan.out);
   });
 }
 

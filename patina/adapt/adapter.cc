@@ -1,18 +1,19 @@
 #include "patina/adapt/adapter.h"
 
 #include "patina/adapt/layers.h"
+#include "patina/config/sizes.h"
 #include "patina/nn/dropout.h"
 #include "patina/ops.h"
 
 namespace patina::adapt {
 
 void AdapterOptions::bind(Fields& f) {
-  f("bottleneck", bottleneck, "Width between the two projections.", at_least(1));
+  f("bottleneck", bottleneck, "Width between the two projections.", sized(1));
   f("scale", scale, "Factor s on what an adapter adds.", above(0));
   f("placement", placement,
-    "Beside the MLP (parallel), behind it (sequential), or beside attention (attention).",
+    "Parallel to the MLP (parallel), after it (sequential), or parallel to attention (attention).",
     {"parallel", "sequential", "attention"});
-  f("activation", activation, "Between the two projections.", {"relu", "gelu"});
+  f("activation", activation, "Activation between the two projections.", {"relu", "gelu"});
   f("dropout", dropout, "Part of the hidden units that a training step drops.",
     {.low = 0, .high = 1, .high_open = true});
 }

@@ -1,13 +1,14 @@
 #include "patina/adapt/lora.h"
 
 #include "patina/adapt/layers.h"
+#include "patina/config/sizes.h"
 #include "patina/nn/layers.h"
 #include "patina/ops.h"
 
 namespace patina::adapt {
 
 void LoraOptions::bind(Fields& f) {
-  f("rank", rank, "Rank r of each change.", at_least(1));
+  f("rank", rank, "Rank r of each change.", sized(1));
   f("alpha", alpha, "A change is scaled by alpha / rank.", above(0));
   f("parts", parts, "Which projections change: queries, keys, values.",
     {"q", "k", "v", "qk", "qv", "kv", "qkv"});

@@ -1,13 +1,14 @@
 #include "patina/adapt/prefix.h"
 
 #include "patina/base/error.h"
+#include "patina/config/sizes.h"
 #include "patina/nn/layers.h"
 #include "patina/ops.h"
 
 namespace patina::adapt {
 
 void PrefixOptions::bind(Fields& f) {
-  f("length", length, "Keys, and as many values, a block.", at_least(1));
+  f("length", length, "Number of keys, and of values, in each block.", sized(1));
   f("layers", layers, "Blocks with a prefix, counted from 0.", at_least(0));
 }
 
@@ -16,7 +17,7 @@ Prefix::Prefix(const PrefixOptions& options, const nn::BlockShape& shape, int64_
     : compensated_(options.compensated), parts_(size_t(depth)) {
   for (const int64_t layer : options.layers) {
     if (layer < 0 || layer >= depth)
-      fail(ErrorKind::recipe, "prefix.layers: there is no block {}: the network's are 0 to {}",
+      fail(ErrorKind::recipe, "prefix.layers: the network has no block {}; its blocks are 0 to {}",
            layer, depth - 1);
     Part& part = parts_[size_t(layer)];
     for (Tensor* tensor : {&part.keys, &part.values}) {

@@ -2,13 +2,14 @@
 
 #include <cmath>
 
+#include "patina/config/sizes.h"
 #include "patina/nn/layers.h"
 #include "patina/ops.h"
 
 namespace patina::adapt {
 
 void PromptOptions::bind(Fields& f) {
-  f("tokens", tokens, "Prompt tokens a block.", at_least(1));
+  f("tokens", tokens, "Prompt tokens a block.", sized(1));
   f("deep", deep, "Own tokens for every block; false: only before the first.");
 }
 

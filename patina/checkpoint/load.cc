@@ -56,12 +56,8 @@ at::IntArrayRef core(at::IntArrayRef shape) {
 // Reads a file's tensors for a network, and keeps what is wrong with them.
 class Fitting {
  public:
-  Fitting(const SafetensorsFile& file, const NameTable& names) : file_(file), names_(names) {
-    const auto prefixed = [&](const auto& item) { return item.first.starts_with(names.prefix); };
-    if (std::any_of(file.tensors().begin(), file.tensors().end(), prefixed) ||
-        std::any_of(file.absent().begin(), file.absent().end(), prefixed))
-      prefix_ = names.prefix;
-  }
+  Fitting(const SafetensorsFile& file, const NameTable& names)
+      : file_(file), names_(names), prefix_(prefix_in(file, names)) {}
 
   // The value of one of our tensors; undefined when something is wrong.
   Tensor read(const nn::NamedTensor& target) {
@@ -95,10 +91,12 @@ class Fitting {
       if (!wanted_.count(name)) unread.push_back(name);
     for (auto& [at, name] : missing_) problems_[at] += did_you_mean(name, unread);
     note_unread();
-    if (problems_.empty()) return;
-    std::string text;
-    for (const auto& problem : problems_) text += "\n  " + problem;
-    fail(ErrorKind::model, "{}: the weights do not fit the network:{}", origin, text);
+    if (!problems_.empty())
+      fail(ErrorKind::model, "{}: the weights do not fit the network:{}", origin, lines(problems_));
+    if (!not_finite_.empty())
+      fail(ErrorKind::model,
+           "{}: weights are not finite; the file is damaged, or its training diverged:{}", origin,
+           lines(not_finite_));
   }
 
  private:
@@ -110,7 +108,8 @@ class Fitting {
       if (!file_.has(spelling)) continue;
       wanted_.insert(spelling);
       const Tensor value = to_tensor(file_.at(spelling));
-      if (at::isFloatingType(value.scalar_type())) return value.to(target.tensor.scalar_type());
+      if (at::isFloatingType(value.scalar_type()))
+        return finite(spelling, value.to(target.tensor.scalar_type()));
       problems_.push_back(fmt::format("wrong type: {} is {}, the network needs floating point",
                                       name, patina::name(file_.at(spelling).dtype)));
       return {};
@@ -126,6 +125,22 @@ class Fitting {
               : fmt::format("missing: {} {}", name, shape_text(expected(target, found))));
     }
     return {};
+  }
+
+  // Notes a tensor with NaN or infinite values: with it every score is NaN, and a table of
+  // accuracies would not show it.
+  Tensor finite(const std::string& name, const Tensor& value) {
+    const int64_t bad = value.numel() - value.isfinite().sum().item<int64_t>();
+    if (bad > 0)
+      not_finite_.push_back(
+          fmt::format("{}: {} of {} values are nan or inf", name, bad, value.numel()));
+    return value;
+  }
+
+  static std::string lines(const std::vector<std::string>& items) {
+    std::string text;
+    for (const auto& item : items) text += "\n  " + item;
+    return text;
   }
 
   // TensorFlow's names of a norm's tensors, in BERT's older files.
@@ -151,11 +166,19 @@ class Fitting {
   const NameTable& names_;
   std::string prefix_;
   std::set<std::string> wanted_, parts_;  // names asked for, and their first words
-  std::vector<std::string> problems_;
+  std::vector<std::string> problems_, not_finite_;
   std::vector<std::pair<size_t, std::string>> missing_;  // which problem, which name
 };
 
 }  // namespace
+
+std::string prefix_in(const SafetensorsFile& file, const NameTable& names) {
+  const auto prefixed = [&](const auto& item) { return item.first.starts_with(names.prefix); };
+  return std::ranges::any_of(file.tensors(), prefixed) ||
+                 std::ranges::any_of(file.absent(), prefixed)
+             ? names.prefix
+             : "";
+}
 
 void load_tensors(const std::vector<nn::NamedTensor>& targets, const SafetensorsFile& file,
                   const std::string& origin, const NameTable& names) {

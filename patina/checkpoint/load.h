@@ -20,9 +20,13 @@ StoredTensor to_stored(const Tensor& tensor);
 /// Copies the file's tensors into `targets`, under the names a table gives them; floating types
 /// convert, and leading dimensions of one may be absent. Throws Error(model) listing all that are
 /// missing, of another shape or type, or in the file under a part of the network that is read
-/// without being known; nothing is loaded then. Heads the network does not have stay unread.
+/// without being known, or all that hold NaN or infinite values; nothing is loaded then. Heads the
+/// network does not have stay unread.
 void load_tensors(const std::vector<nn::NamedTensor>& targets, const SafetensorsFile& file,
                   const std::string& origin, const NameTable& names = {});
+
+/// What `@` stands for in a file: the table's prefix if any name begins with it.
+std::string prefix_in(const SafetensorsFile& file, const NameTable& names);
 
 /// A hash of names, shapes and values.
 std::string content_hash(const std::vector<nn::NamedTensor>& tensors);

@@ -69,7 +69,18 @@ std::string guess(std::span<const uint8_t> bytes) {
   constexpr const char* convert =
       "; convert it with Python: safetensors.torch.save_file(torch.load(file), "
       "\"model.safetensors\")";
-  if (text.starts_with("PK\x03\x04")) return fmt::format("this is a PyTorch (zip) file{}", convert);
+  if (text.starts_with("PK\x03\x04")) {
+    // A zip's first entry: its name begins at byte 30.
+    const std::string_view first = text.substr(std::min<size_t>(30, text.size()), 256);
+    if (const auto end = first.find(".npy"); end != first.npos && first.find("PK") > end)
+      return "this is a NumPy archive (.npz); load it with the library that it was made for, and "
+             "save its state with safetensors";
+    return fmt::format("this is a PyTorch (zip) file{}", convert);
+  }
+  if (text.starts_with("GGUF"))
+    return "this is a GGUF file; name it itself, not in a folder, where a model is asked for";
+  if (text.starts_with("\x89HDF\r\n\x1a\n"))
+    return "this is an HDF5 file (Keras); save the same weights with PyTorch and safetensors";
   if (text.size() > 1 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5)
     return fmt::format("this is a PyTorch pickle{}", convert);
   if (text.starts_with("version https://git-lfs"))
@@ -226,6 +237,24 @@ SafetensorsFile SafetensorsFile::of(std::map<std::string, StoredTensor> tensors,
   SafetensorsFile file;
   file.tensors_ = std::move(tensors);
   file.memory_.push_back(std::move(memory));
+  return file;
+}
+
+bool SafetensorsFile::all_under(const std::string& prefix) const {
+  const auto is_under = [&](const auto& item) {
+    return item.first.starts_with(prefix) && item.first.size() > prefix.size();
+  };
+  return tensors_.size() + absent_.size() > 0 && std::ranges::all_of(tensors_, is_under) &&
+         std::ranges::all_of(absent_, is_under);
+}
+
+SafetensorsFile SafetensorsFile::without_prefix(const std::string& prefix) const {
+  PATINA_REQUIRE(all_under(prefix), "not every name begins with \"{}\"", prefix);
+  SafetensorsFile file = *this;
+  file.tensors_.clear();
+  file.absent_.clear();
+  for (const auto& [name, tensor] : tensors_) file.tensors_[name.substr(prefix.size())] = tensor;
+  for (const auto& [name, shard] : absent_) file.absent_[name.substr(prefix.size())] = shard;
   return file;
 }
 

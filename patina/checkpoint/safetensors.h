@@ -41,9 +41,9 @@ class SafetensorsFile {
   /// header not UTF-8 or not a JSON object, a duplicate key, an unknown dtype, a negative or
   /// overflowing shape, offsets out of range, overlapping, leaving holes, or not of the size that
   /// shape and dtype need, trailing bytes; for an index: a missing shard, a tensor that its shard
-  /// does not hold, a shard path that leaves the folder. A text file or a PyTorch pickle is
-  /// recognised and said so. In a folder, the index is looked for first, then model.safetensors,
-  /// then the only .safetensors file there is.
+  /// does not hold, a shard path that leaves the folder. A text file and other formats of weights
+  /// (PyTorch's, GGUF, HDF5, NumPy's) are recognised and said so. In a folder, the index is looked
+  /// for first, then model.safetensors, then the only .safetensors file there is.
   static SafetensorsFile open(const fs::path& path);
   /// The same, but shards that are not there only leave their tensors `absent`.
   static SafetensorsFile open_what_is_there(const fs::path& path);
@@ -60,6 +60,10 @@ class SafetensorsFile {
     const auto at = tensors_.lower_bound(prefix);
     return at != tensors_.end() && at->first.starts_with(prefix);
   }
+  /// True when every name begins with `prefix` and goes on after it; absent tensors count.
+  bool all_under(const std::string& prefix) const;
+  /// The same tensors under names without `prefix`, with which every name begins.
+  SafetensorsFile without_prefix(const std::string& prefix) const;
   /// Throws Error(format) with "did you mean" when there is no such tensor.
   const StoredTensor& at(const std::string& name) const;
 

@@ -71,6 +71,12 @@ class Fields {
     leave();
   }
 
+  /// A table that a printed recipe leaves out unless it is `given`.
+  template <class Options>
+  void section(std::string_view key, Options& options, std::string_view help, bool given) {
+    if (given || !leaves_out()) section(key, options, help);
+  }
+
   /// A rule across fields, checked where the values are known: `f.require(a <= b, "a", "...")`.
   /// `message` completes "key: ...". A visitor that does not parse ignores it.
   virtual void require(bool holds, std::string_view key, std::string_view message);
@@ -86,6 +92,7 @@ class Fields {
   virtual void visit(const FieldInfo& info, std::vector<std::string>& value) = 0;
   virtual bool enter(std::string_view key, std::string_view help) = 0;  // false: skip the section
   virtual void leave() = 0;
+  virtual bool leaves_out() const { return false; }  // sections that are not given
 };
 
 }  // namespace patina

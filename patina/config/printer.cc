@@ -212,6 +212,11 @@ struct Printer::State final : Fields {
     PATINA_CHECK(open.size() > 1, "leave() without enter()");
     open.pop_back();
   }
+
+  // A reference page has every section, a recipe only what it says.
+  bool leaves_out() const override {
+    return style == Style::toml || style == Style::commented_toml;
+  }
 };
 
 Printer::Printer(Style style) : state_(std::make_unique<State>()) {

@@ -18,6 +18,7 @@
 
 #include "patina/base/error.h"
 #include "patina/base/file.h"
+#include "patina/config/override.h"
 #include "patina/config/toml_document.h"
 #include "patina/config/toml_text.h"
 
@@ -166,13 +167,24 @@ struct RecipeFile::State final : Fields {
     if (!node.is_number()) return wrong_type(node, path, expected, kind(node));
     const double number = *node.value<double>();
     if (std::isnan(number)) return wrong_type(node, path, expected, "nan");
+    // A bounded number is a rate or a weight, which tensors hold as floats.
+    constexpr double kLargest = std::numeric_limits<float>::max();
+    if (!info.range.text().empty() && std::isfinite(number) && std::abs(number) > kLargest) {
+      report(place(&node), path, fmt::format("must be at most {:.3g}, is {}", kLargest, number));
+      return false;
+    }
     return store(node, path, info.range, number, value);
   }
 
   bool convert(const toml::node& node, const std::string& path, const FieldInfo& info,
                std::string& value) {
     if (!node.is_string()) return wrong_type(node, path, "a string", kind(node));
-    const std::string& text = node.as_string()->get();
+    return choose(node, path, info, node.as_string()->get(), value);
+  }
+
+  // Stores a text that is one of the choices, if there are any.
+  bool choose(const toml::node& node, const std::string& path, const FieldInfo& info,
+              const std::string& text, std::string& value) {
     const auto& choices = info.choices;
     if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
       std::vector<std::string> quoted;
@@ -215,7 +227,17 @@ struct RecipeFile::State final : Fields {
   void visit(const FieldInfo& info, bool& value) override { read(info, value); }
   void visit(const FieldInfo& info, int64_t& value) override { read(info, value); }
   void visit(const FieldInfo& info, double& value) override { read(info, value); }
-  void visit(const FieldInfo& info, std::string& value) override { read(info, value); }
+  void visit(const FieldInfo& info, std::string& value) override {
+    const auto* node = find(info.key);
+    if (!node) return;
+    const std::string path = join(frames.back().path, info.key);
+    // `--set data.path=2024` needs no quotes, though TOML takes 2024 for a number.
+    if (const size_t source = document.source(*node);
+        document.is_override(source) && node->is_value() && !node->is_string())
+      choose(*node, path, info, document.typed(source), value);
+    else
+      convert(*node, path, info, value);
+  }
   void visit(const FieldInfo& info, std::vector<int64_t>& value) override {
     read_list(info, value);
   }
@@ -320,6 +342,13 @@ RecipeFile RecipeFile::parse(std::string_view text, std::string_view origin,
     fail(ErrorKind::recipe, "{}: only a recipe that is a file can have a base", base->place);
   document.lay_over(overrides);
   return RecipeFile(std::make_unique<State>(std::move(document)));
+}
+
+Override split_override(const std::string& text) {
+  auto split = TomlDocument::split(text);
+  const std::string key = std::move(split.key.back());
+  split.key.pop_back();
+  return {fmt::format("{}", fmt::join(split.key, ".")), key, std::move(split.value)};
 }
 
 Fields& RecipeFile::fields() {

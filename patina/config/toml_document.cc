@@ -2,6 +2,8 @@
 // tables a dotted key makes, so keys are counted before it sees them.
 #include "patina/config/toml_document.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <functional>
 #include <utility>
@@ -161,25 +163,33 @@ bool is_only_key(const toml::table& table, const std::vector<std::string>& parts
   return true;
 }
 
+std::string label_of(const std::string& setting) {
+  return "--set " + shortened(setting, 120);
+}
+
 // The override as a document of its own, so that its nodes know where they came from.
-toml::table parse_override(std::string_view key, const std::string& label,
-                           const std::vector<std::string>& parts, std::string_view value) {
-  const auto document = [&](std::string_view text) {
-    return toml::parse(fmt::format("{} = {}", key, text), label);
-  };
+toml::table parse_override(const TomlDocument::Split& setting, const std::string& label) {
+  return toml::parse(fmt::format("{} = {}", fmt::join(setting.key, "."), setting.value), label);
+}
+
+// `value` in TOML's syntax: as it is, or as a string where it is no TOML value.
+std::string toml_value(const std::vector<std::string>& key, std::string_view value,
+                       const std::string& label) {
   if (find_trouble(value).line == 0) {
     try {
-      toml::table table = document(value);
-      if (is_only_key(table, parts)) return table;
+      const std::string text(value);
+      if (is_only_key(parse_override({key, text}, label), key)) return text;
     } catch (const toml::parse_error&) {  // not a TOML value: a string, below
     } catch (const TomlAssertion&) {
     }
   }
+  const std::string text = toml_string(value);
   try {
-    return document(toml_string(value));
+    static_cast<void>(parse_override({key, text}, label));
   } catch (const toml::parse_error&) {
     fail(ErrorKind::usage, "{}: the value is not valid UTF-8", label);
   }
+  return text;
 }
 
 // Stores a copy of `node` that came from elsewhere, whatever its type.
@@ -238,24 +248,32 @@ void TomlDocument::lay_under(std::string_view text, std::string origin) {
   fill(root, parse_toml(text, origins.back()));
 }
 
+TomlDocument::Split TomlDocument::split(const std::string& setting) {
+  const std::string label = label_of(setting);
+  const size_t equals = setting.find('=');
+  if (equals == std::string::npos) fail(ErrorKind::usage, "{}: expected key=value", label);
+  const std::string_view key = trimmed(std::string_view(setting).substr(0, equals));
+  const std::string_view value = trimmed(std::string_view(setting).substr(equals + 1));
+  auto parts = split_key(key);
+  if (!std::all_of(parts.begin(), parts.end(), is_bare_key))
+    fail(ErrorKind::usage,
+         "{}: \"{}\" is not a key; write section.key=value, with letters, digits, _ and -", label,
+         shortened(key, 120));
+  if (parts.size() > size_t(kDeepestKey))
+    fail(ErrorKind::usage, "{}: a key of too many parts", label);
+  if (parts.front() == "base")
+    fail(ErrorKind::usage, "{}: a base can only be named in a recipe", label);
+  std::string text = toml_value(parts, value, label);
+  return {std::move(parts), std::move(text), std::string(value)};
+}
+
 void TomlDocument::lay_over(const std::vector<std::string>& settings) {
   for (const auto& setting : settings) {
-    origins.push_back("--set " + shortened(setting, 120));
+    const Split split = TomlDocument::split(setting);
+    origins.push_back(label_of(setting));
     const std::string& label = origins.back();
-    const size_t equals = setting.find('=');
-    if (equals == std::string::npos) fail(ErrorKind::usage, "{}: expected key=value", label);
-    const std::string_view key = trimmed(std::string_view(setting).substr(0, equals));
-    const std::string_view value = trimmed(std::string_view(setting).substr(equals + 1));
-    const auto parts = split_key(key);
-    if (!std::all_of(parts.begin(), parts.end(), is_bare_key))
-      fail(ErrorKind::usage,
-           "{}: \"{}\" is not a key; write section.key=value, with letters, digits, _ and -", label,
-           shortened(key, 120));
-    if (parts.size() > size_t(kDeepestKey))
-      fail(ErrorKind::usage, "{}: a key of too many parts", label);
-    if (parts.front() == "base")
-      fail(ErrorKind::usage, "{}: a base can only be named in a recipe", label);
-    override_key(root, parse_override(key, label, parts, value), parts, 0, label, origins.front());
+    values.push_back(split.typed);
+    override_key(root, parse_override(split, label), split.key, 0, label, origins.front());
   }
 }
 

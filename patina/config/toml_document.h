@@ -60,12 +60,23 @@ struct TomlDocument {
   /// value, or one that reaches into something that is not a section. Comes last.
   void lay_over(const std::vector<std::string>& settings);
 
+  /// One such setting: the key's parts, the value in TOML and as it was typed. Throws like
+  /// lay_over.
+  struct Split {
+    std::vector<std::string> key;
+    std::string value, typed = {};
+  };
+  static Split split(const std::string& setting);
+
   /// Which text a node of `root` came from, as an index into `origins`.
   size_t source(const toml::node& node) const;
   bool is_override(size_t source) const { return source >= files; }
+  /// An override's value as it was typed.
+  const std::string& typed(size_t source) const { return values[source - files]; }
 
   // As messages write them: the recipe, its base, that one's base; then "--set key=value".
   std::vector<std::string> origins;
+  std::vector<std::string> values;  // of the overrides, as typed
   size_t files = 1;
   toml::table root;
 };

@@ -8,7 +8,6 @@
 #include <set>
 
 #include "patina/base/error.h"
-#include "patina/data/class_names.h"
 #include "patina/data/domains.h"
 #include "patina/data/files.h"
 #include "patina/data/formats/cifar.h"
@@ -17,6 +16,7 @@
 #include "patina/data/formats/table.h"
 #include "patina/data/formats/text_sets.h"
 #include "patina/data/formats/texts.h"
+#include "patina/data/prepared.h"
 #include "patina/data/views.h"
 
 namespace patina {
@@ -129,14 +129,13 @@ const std::vector<DataSet>& known() {
        "",
        open_omniglot},
       {{"cifar10", "photographs, 32x32 colour, 10 classes, 50000 / 10000",
-        "data_batch_1.bin to data_batch_5.bin, test_batch.bin, batches.meta.txt",
+        "data_batch_1.bin to data_batch_5.bin, test_batch.bin",
         "the binary version of https://www.cs.toronto.edu/~kriz/cifar.html", 10},
        "data_batch_1.bin",
        "cifar-10-batches-bin",
        "",
        open_cifar10},
-      {{"cifar100", "photographs, 32x32 colour, 100 classes, 50000 / 10000",
-        "train.bin, test.bin, fine_label_names.txt",
+      {{"cifar100", "photographs, 32x32 colour, 100 classes, 50000 / 10000", "train.bin, test.bin",
         "the binary version of https://www.cs.toronto.edu/~kriz/cifar.html", 100},
        "train.bin",
        "cifar-100-binary",
@@ -268,11 +267,6 @@ fs::path find_folder(const DataSet& set, const std::string& path, bool is_joined
        is_joined ? "the folder that holds it" : "its folder", set.shelf());
 }
 
-void check_splits(const DataSplits& data) {
-  check_every_class(*data.train, data.name + ", train split");
-  check_every_class(*data.test, data.name + ", test split");
-}
-
 DataSplits open_named(const DataOptions& options) {
   if (options.name == "folder") {
     if (options.path.empty())
@@ -294,7 +288,7 @@ DataSplits open_named(const DataOptions& options) {
     parts.push_back(set->open(find_folder(*set, options.path, sets.size() > 1)));
     parts.back().name = name;
     // Checked before joining: a class without samples might have the name of another set's class.
-    if (sets.size() > 1) check_splits(parts.back());
+    if (sets.size() > 1) check_splits(parts.back(), options);
   }
   return parts.size() > 1 ? joined(std::move(parts), options.shared_classes)
                           : std::move(parts.front());
@@ -321,7 +315,12 @@ void DataOptions::bind(Fields& f) {
     "Part of each class that becomes the test split, for image folders without train/ and test/ "
     "and for texts in one file.",
     {.low = 0, .high = 1, .low_open = true, .high_open = true});
-  f("split_seed", split_seed, "Seed of that split.", at_least(0));
+  f("split_seed", split_seed, "Seed of that split, and of the samples held out for validation.",
+    at_least(0));
+  f("validation_percent", validation_percent,
+    "Hold out this part of each class's training samples, and evaluate on it in place of the test "
+    "split, which is then not read: for choosing hyper-parameters. 0: train on all, and test.",
+    {.low = 0, .high = 100, .high_open = true});
   f("class_names", class_names,
     "A JSON file of class names, in the order of the data's classes, instead of the data set's "
     "own.");
@@ -394,28 +393,7 @@ DataSplits open_data(const DataOptions& options) {
     if (mistake) fail(ErrorKind::data, "data.{}: {}", mistake->key, mistake->message);
   DataSplits splits = open_named(options);
   splits.name = options.name;
-  // Only a folder's files can fail to decode: other formats are checked when they are opened.
-  if (options.skip_bad_images && options.name == "folder")
-    for (auto* split : {&splits.train, &splits.test})
-      *split = without_bad_images(std::move(*split));
-  check_splits(splits);
-  splits.train = first_of_each(std::move(splits.train), options.train_per_class);
-  splits.test = first_of_each(std::move(splits.test), options.test_per_class);
-  splits.train = long_tail(std::move(splits.train), options.imbalance);
-  if (options.domains == "permuted" || options.domains == "rotated")
-    splits = varied(std::move(splits), options);
-  if (options.train_per_domain > 0) {
-    splits.train = drawn_of_each_domain(std::move(splits.train), options.train_per_domain,
-                                        options.domain_seed);
-    check_every_class(*splits.train, fmt::format("{}, train split, of which data.train_per_domain "
-                                                 "draws {} samples a domain",
-                                                 options.name, options.train_per_domain));
-  }
-  if (!options.class_names.empty()) {
-    const auto names = read_class_names(options.class_names, options.class_names_set);
-    for (auto* split : {&splits.train, &splits.test}) *split = renamed(std::move(*split), names);
-  }
-  return splits;
+  return prepared(std::move(splits), options);
 }
 
 }  // namespace patina

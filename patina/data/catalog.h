@@ -9,10 +9,9 @@
 
 namespace patina {
 
-/// Opens a data set, or several joined. Subsets are taken in this order: the first of each class,
-/// the long tail, then (after domains are made) the random samples of each domain. Throws
-/// Error(data): names the file and the remedy if something is missing, truncated, corrupt or empty,
-/// or a class has no samples; names the option if options contradict each other.
+/// Opens a data set, or several joined, as `prepared` by the options. Throws Error(data): names the
+/// file and the remedy if something is missing, truncated, corrupt or empty, or a class has no
+/// samples; names the option if options contradict each other.
 DataSplits open_data(const DataOptions& options);
 
 /// One row of `patina list datasets`.

@@ -199,7 +199,7 @@ class Loader::Pending {
 
   size_t size() const { return begun_.size(); }
 
-  // Without its input except for the keys.
+  // The batch without its input, except for the keys.
   const Batch& batch() {
     keys_.finish();
     return batch_;
@@ -277,7 +277,7 @@ Loader::Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool,
 Loader::Loader(const Dataset& dataset, const Feed& feed, ThreadPool& pool, int64_t batch_size)
     : Loader(dataset, feed, pool, costliest_first(costs(feed, dataset)), batch_size, Random()) {}
 
-// Inputs that are read after this start only their own work.
+// Prepared batches are dropped: an input that is read after this prepares only its own batch.
 Loader::~Loader() {
   ahead_->pending.clear();
 }

@@ -102,9 +102,9 @@ struct Question {
   Tensor task;  // [B] the task of each sample if the scenario gives it at test time; otherwise
                 // undefined
 
-  Question(Input asked, Tensor of_task = {})  // NOLINT: an input is a question
+  Question(Input asked, Tensor of_task = {})  // NOLINT: implicit on purpose
       : input(std::move(asked)), task(std::move(of_task)) {}
-  Question(const Batch& batch) : input(batch.input) {}  // NOLINT: and so is a batch
+  Question(const Batch& batch) : input(batch.input) {}  // NOLINT: implicit on purpose
   int64_t size() const { return input.size(); }
   Question slice(int64_t from, int64_t to) const {
     return {input.slice(from, to), task.defined() ? task.slice(0, from, to) : task};

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <numbers>
+#include <numeric>
 #include <utility>
 
 #include "patina/base/error.h"
@@ -251,8 +252,8 @@ DataSplits varied(DataSplits data, const DataOptions& options) {
          options.domains, data.name, data.train->domains().size());
   const auto variants = std::make_shared<const std::vector<Variant>>(
       options.domains == "permuted" ? permutations(*data.train, options) : rotations(options));
-  data.train = std::make_unique<Variants>(std::move(data.train), variants);
-  data.test = std::make_unique<Variants>(std::move(data.test), variants);
+  for (auto* split : {&data.train, &data.test})
+    if (*split) *split = std::make_unique<Variants>(std::move(*split), variants);
   return data;
 }
 
@@ -284,12 +285,15 @@ Image rotated(const Image& image, double degrees) {
   return result;
 }
 
-std::unique_ptr<Source> drawn_of_each_domain(std::unique_ptr<Source> source, int64_t count,
-                                             int64_t seed) {
-  if (count == 0) return source;
-  std::vector<std::vector<int64_t>> members(source->domains().size());
-  for (int64_t i = 0; i < source->size(); ++i) members[size_t(source->domain(i))].push_back(i);
+std::vector<int64_t> drawn_of_each_domain(const Source& source, int64_t count, int64_t seed) {
   std::vector<int64_t> kept;
+  if (count == 0) {
+    kept.resize(size_t(source.size()));
+    std::iota(kept.begin(), kept.end(), int64_t{0});
+    return kept;
+  }
+  std::vector<std::vector<int64_t>> members(source.domains().size());
+  for (int64_t i = 0; i < source.size(); ++i) members[size_t(source.domain(i))].push_back(i);
   for (size_t d = 0; d < members.size(); ++d) {
     Random random = Seeds(uint64_t(seed))("train_per_domain", d);
     random.shuffle(std::span<int64_t>(members[d]));
@@ -297,7 +301,7 @@ std::unique_ptr<Source> drawn_of_each_domain(std::unique_ptr<Source> source, int
     kept.insert(kept.end(), members[d].begin(), members[d].begin() + ptrdiff_t(drawn));
   }
   std::ranges::sort(kept);
-  return std::make_unique<Selection>(std::move(source), std::move(kept));
+  return kept;
 }
 
 }  // namespace patina

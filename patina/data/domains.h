@@ -17,7 +17,7 @@ namespace patina {
 DataSplits joined(std::vector<DataSplits> parts, bool shared_classes);
 
 /// Repeats every image in each domain of options.domains: sample i + d * size of the result is
-/// sample i of `data` in domain d. Both splits have the same domains.
+/// sample i of `data` in domain d. Both splits have the same domains; one that is null stays so.
 ///
 /// "permuted": domain 0 is unchanged; each other domain applies one random pixel permutation to all
 /// its images, drawn with options.domain_seed, the same for all channels (Goodfellow et al., "An
@@ -33,10 +33,9 @@ DataSplits varied(DataSplits data, const DataOptions& options);
 /// the image. Exact at multiples of 90 degrees.
 Image rotated(const Image& image, double degrees);
 
-/// `count` samples of each domain, drawn with `seed` without replacement, independent of classes
-/// and different per domain; in the source's order. All samples of a domain that has no more, or if
+/// Positions of `count` samples of each domain, drawn with `seed` without replacement, independent
+/// of classes and different per domain; ascending. All samples of a domain that has no more, or if
 /// `count` is 0.
-std::unique_ptr<Source> drawn_of_each_domain(std::unique_ptr<Source> source, int64_t count,
-                                             int64_t seed);
+std::vector<int64_t> drawn_of_each_domain(const Source& source, int64_t count, int64_t seed);
 
 }  // namespace patina

@@ -18,9 +18,10 @@ struct DataOptions {
   double imbalance = 1;        // ratio of training samples, smallest class to largest
   double test_fraction = 0.2;  // for image folders without train/ and test/, and texts in one file
   int64_t split_seed = 1993;
-  std::string class_names;       // a JSON file of names instead of the data set's own
-  std::string class_names_set;   // which of the file's sets
-  bool skip_bad_images = false;  // skip and count images that cannot be decoded
+  double validation_percent = 0;  // of each class's training samples, in place of the test split
+  std::string class_names;        // a JSON file of names instead of the data set's own
+  std::string class_names_set;    // which of the file's sets
+  bool skip_bad_images = false;   // skip and count images that cannot be decoded
 
   // For "text": columns or fields by name, or by number from 0 if there is no header.
   std::string text = "text";

@@ -64,6 +64,8 @@ Fingerprint sample_key(ContentHash made_by, const Source& source, int64_t sample
 struct DataSplits {
   std::string name;
   std::unique_ptr<Source> train, test;  // with the same classes
+  // "validation": samples held out of the training split are in the place of the test split
+  std::string evaluated_on = "test";
 };
 
 }  // namespace patina

@@ -94,6 +94,26 @@ std::vector<char> drawn_for_test(const DataOptions& options, const std::string& 
   return drawn;
 }
 
+std::vector<char> drawn_for_validation(const DataOptions& options, const Source& train) {
+  std::vector<std::vector<int64_t>> members(cells(train, 0).size());
+  for (int64_t i = 0; i < train.size(); ++i) members[cell(train, i)].push_back(i);
+  const Seeds seeds(uint64_t(options.split_seed));
+  std::vector<char> drawn(size_t(train.size()), false);
+  for (size_t at = 0; at < members.size(); ++at) {
+    const auto count = int64_t(members[at].size());
+    if (count < 2) continue;
+    const int64_t held =
+        std::clamp(int64_t(std::llround(double(count) * options.validation_percent / 100)),
+                   int64_t{1}, count - 1);
+    const size_t classes = train.classes().size();
+    const auto order = seeds(fmt::format("validation/{}/{}", train.domains()[at / classes],
+                                         train.classes()[at % classes]))
+                           .permutation(count);
+    for (int64_t i = 0; i < held; ++i) drawn[size_t(members[at][size_t(order[size_t(i)])])] = true;
+  }
+  return drawn;
+}
+
 void check_every_class(const Source& source, std::string_view what) {
   std::vector<char> met(source.classes().size());
   for (int64_t i = 0; i < source.size(); ++i) met[source.label(i)] = true;

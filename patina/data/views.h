@@ -55,6 +55,11 @@ std::unique_ptr<Source> without_bad_images(std::unique_ptr<Source> source);
 std::vector<char> drawn_for_test(const DataOptions& options, const std::string& name,
                                  int64_t count);
 
+/// Which samples are held out for validation: options.validation_percent of each class in each
+/// domain, rounded, at least one and never all; none of a class with one sample there. Drawn with
+/// the names of class and domain, so that it depends on nothing else in the recipe.
+std::vector<char> drawn_for_validation(const DataOptions& options, const Source& train);
+
 /// Throws Error(data) if a class has no sample. `what` names the split in the message.
 void check_every_class(const Source& source, std::string_view what);
 

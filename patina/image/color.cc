@@ -50,6 +50,18 @@ std::vector<std::string> normalization_names() {
   return names;
 }
 
+std::string normalization_name(const std::vector<double>& mean,
+                               const std::vector<double>& deviation) {
+  const auto near = [](const std::vector<double>& values, const std::array<float, 3>& known) {
+    return std::ranges::equal(values, known,
+                              [](double a, float b) { return std::abs(a - b) < 1e-4; });
+  };
+  for (const auto& known : kNormalizations)
+    if (near(mean, known.value.mean) && near(deviation, known.value.deviation))
+      return std::string(known.name);
+  return "";
+}
+
 void adjust_brightness(Image& image, double factor) {
   for (uint8_t& value : image.pixels) value = blend(0, value, float(factor));
 }

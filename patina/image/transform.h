@@ -57,6 +57,9 @@ struct Normalization {
 /// other names.
 Normalization normalization(std::string_view name);
 std::vector<std::string> normalization_names();
+/// The name of these values, to four digits; "" if they have none.
+std::string normalization_name(const std::vector<double>& mean,
+                               const std::vector<double>& deviation);
 
 /// How a stored image is transformed to network input.
 struct TransformOptions {

@@ -32,7 +32,7 @@ constexpr std::array<BlockFormat, 13> kBlocks{{
     {BlockType::bf16, "BF16", 1, 2},
 }};
 
-// Types that exist and are not known here.
+// Types that exist but are not supported.
 constexpr std::array<std::pair<uint32_t, std::string_view>, 20> kOthers{{
     {9, "Q8_1"},   {15, "Q8_K"},   {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"},
     {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"},   {22, "IQ2_S"},  {23, "IQ4_XS"},

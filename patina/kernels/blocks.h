@@ -38,9 +38,9 @@ struct BlockFormat {
 /// The format of a type; null if it is not known.
 const BlockFormat* block_format(uint32_t type);
 const BlockFormat& block_format(BlockType type);
-/// The name of a type, known or only heard of, for messages; otherwise "number 99".
+/// The name of a type, supported or not, for messages; "number 99" if it is unknown.
 std::string block_type_name(uint32_t type);
-/// "F32, F16, Q4_0, ...": all that are known.
+/// "F32, F16, Q4_0, ...": all supported types.
 std::string block_type_names();
 
 /// Writes the numbers of whole blocks as floats, bit for bit those of gguf-py's `dequantize`.

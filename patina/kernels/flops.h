@@ -8,7 +8,7 @@ namespace patina {
 
 struct Flops {
   int64_t forward = 0;
-  int64_t backward = 0;  // of the graphs that were built, whether or not backward ran
+  int64_t backward = 0;  // backward passes of the graphs that were built, whether or not they ran
 
   Flops& operator+=(const Flops& more) {
     forward += more.forward;

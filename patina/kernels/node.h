@@ -60,7 +60,7 @@ void by_type(const Tensor& t, Work&& work) {
     work.template operator()<float>();
 }
 
-// Rows below which another thread does not pay.
+// The fewest rows per thread. With less work a further thread costs more than it saves.
 inline constexpr int64_t kRowsAThread = 64;
 
 inline int64_t rows_of(const Tensor& x) {

@@ -67,7 +67,7 @@ inline Product<T> part_of(Product<T> p, const Part& part, int64_t bytes) {
 template <class T>
 inline void multiply_rows(Product<T> product, const Tensor& a, const Tiles<T>& tiles,
                           const Tensor& c) {
-  constexpr int64_t kWeights = 1 << 19;  // below this many another thread does not pay
+  constexpr int64_t kWeights = 1 << 19;  // fewest per thread; a thread with less does not pay
   const int64_t rows = rows_of(a);
   product.a = data<T>(a);
   product.tiles = tiles.memory.get();

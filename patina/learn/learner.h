@@ -60,11 +60,12 @@ class Learner {
   /// Called before evaluation, for work such as training on the memory alone.
   virtual void before_scores(Trainer&) {}
 
-  /// Whether `scores` answers once classes were announced (begin_task, begin_classes), before a
-  /// sample of them was learned: by a head as it was drawn. Otherwise scores begin with learning.
+  /// Whether `scores` can be called once classes were announced (begin_task, begin_classes), before
+  /// a sample of them was learned: the head then has its initial weights. Otherwise scores need
+  /// learning.
   virtual bool answers_untrained() const { return false; }
-  /// For a method that knows classes by their names: a classifier among `names`, met or not, as of
-  /// now. Empty: the method needs samples of a class.
+  /// For a method that knows classes by their names: a classifier for `names`, seen or not, in its
+  /// current state. Empty if the method needs samples of a class.
   virtual Classifier by_name(const std::vector<std::string>& names) const;
 
   /// Forgets a class as if it had never been learned; the numbers of the classes after it decrease

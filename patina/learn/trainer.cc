@@ -14,9 +14,9 @@ namespace patina {
 
 void TrainingOptions::bind(Fields& f) {
   f("epochs", epochs, "Passes over each task's samples.", at_least(1));
-  f("batch_size", batch_size, "Samples a step.", at_least(1));
+  f("batch_size", batch_size, "Samples per step.", at_least(1));
   f("updates_per_batch", updates_per_batch,
-    "Steps on every batch where samples come once; a schedule has no part there.", at_least(1));
+    "Steps on every batch of a single-pass stream, which uses no schedule.", at_least(1));
   optimizer.bind(f);
 }
 
@@ -160,17 +160,26 @@ void Trainer::epochs_of_stream(Learner& learner, const Task& task) {
   run_epochs(learner, task, options_.epochs);
 }
 
+// A second training of a task has an order and augmentations of its own.
+Seeds Trainer::seeds_of_training(const Task& task) {
+  if (std::exchange(trained_task_, task.index) != task.index) trainings_ = 0;
+  Random random = seeds_("task", uint64_t(task.index));
+  if (trainings_ > 0) random = random.at(uint64_t(trainings_));
+  return Seeds(random.bits());
+}
+
 void Trainer::run_epochs(Learner& learner, const Task& task, int64_t epochs) {
-  Epochs shared(*task.train, epochs, Seeds(seeds_("task", uint64_t(task.index)).bits()),
+  Epochs shared(*task.train, epochs, seeds_of_training(task),
                 fmt::format("task {}", task.index + 1), train_);
   for (; epoch_ < epochs; ++epoch_, step_ = 0) {
     learner.begin_epoch(shared.step(options_.optimizer, epoch_, 0, 1));
     epoch(learner, shared, epoch_, step_, [&](const Batch& batch) {
       ++step_;
-      if (epoch_ == 0) learner.remember(batch);
+      if (trainings_ == 0 && epoch_ == 0) learner.remember(batch);
       if (between_steps_) between_steps_();
     });
   }
+  ++trainings_;
   // The last step's gradients take as much memory as the parameters trained; the next may be
   // others.
   optimizer_->zero_grad();
@@ -281,6 +290,8 @@ std::vector<int64_t> Trainer::recall(const Backbone& backbone, const Dataset& da
 void Trainer::state(Archive& a) {
   a("in_task", in_task_);
   a("most_trainable", most_trainable_);
+  a("trained_task", trained_task_);
+  a("trainings", trainings_);
   a("epoch", epoch_);
   a("step", step_);
   a("descents", descents_);

@@ -48,7 +48,7 @@ class Trainer {
   /// Minimises learner.loss for the configured number of epochs, continuing from a restored state.
   void epochs(Learner& learner, const Task& task) { epochs(learner, task, options_.epochs); }
   /// The same for another number of epochs. A fit that calls this several times must save which
-  /// call it is in.
+  /// call it is in; each call has its own order and augmentations, and the first alone remembers.
   void epochs(Learner& learner, const Task& task, int64_t epochs);
 
   /// The configured number of epochs with one optimizer for the whole stream: its moments survive
@@ -99,6 +99,7 @@ class Trainer {
   std::vector<ParamGroup> groups_of(Learner& learner);
   void start_optimizer(Learner& learner);  // with the restored state, if any
   void run_epochs(Learner& learner, const Task& task, int64_t epochs);
+  Seeds seeds_of_training(const Task& task);
   // `where` locates a loss that is not finite: "of task 1 in epoch 2".
   double descend(Learner& learner, const Batch& batch, Step step,
                  const std::function<std::string()>& where);
@@ -109,6 +110,8 @@ class Trainer {
 
   bool in_task_ = false;
   int64_t most_trainable_ = 0;
+  int64_t trained_task_ = -1;       // the last that was trained in epochs
+  int64_t trainings_ = 0;           // complete ones of that task: calls of epochs()
   int64_t epoch_ = 0, step_ = 0;    // steps done within the epoch or the stretch
   int64_t descents_ = 0;            // gradient steps of the whole run
   int64_t observed_ = 0, met_ = 0;  // samples and classes of a single-pass stream

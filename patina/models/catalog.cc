@@ -1,5 +1,7 @@
 #include "patina/models/catalog.h"
 
+#include <algorithm>
+
 #include "patina/base/error.h"
 #include "patina/config/recipe_file.h"
 #include "patina/image/transform.h"
@@ -14,12 +16,19 @@ extern const unsigned char patina_starter_end[];
 
 namespace patina {
 
+namespace {
+constexpr double kMostHeads = 1024;
+}
+
 void ModelOptions::bind(Fields& f) {
   f("name", name, "A name of `patina list models`, or a .safetensors file or a folder with one.");
   f("path", path, "The weights of a named model that patina does not carry.");
   f("image_size", image_size, "Side of the input in pixels; 0: the size it was trained at.",
     at_least(0));
-  f("heads", heads, "Attention heads; 0: from the file, else one per 64 channels.", at_least(0));
+  f("heads", heads,
+    "Attention heads; 0: the model's own, which the file or the name tells, else one per 64 "
+    "channels.",
+    between(0, kMostHeads));
   std::vector<std::string> choices = normalization_names();
   choices.insert(choices.begin(), "");
   f("normalize", normalize, "Pixel normalisation; empty: the model's own.", choices);
@@ -143,11 +152,49 @@ std::optional<ConfigJson> config_beside(const fs::path& path) {
 constexpr const char* kVitMark = "patch_embed.proj.weight";
 constexpr const char* kOpenAiClipMark = "visual.conv1.weight";
 
-// Detects the family: by the tensors' names if they are unique, otherwise by config.json.
-std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOptions& options) {
+// Wrappers put a prefix before every name: DataParallel, torch.compile, DeepSpeed, LoRA's. A ViT's
+// names have no prefix of their own, so that any is a wrapper's ("backbone.", "model.").
+SafetensorsFile unwrapped(SafetensorsFile file, const std::string& origin) {
+  for (bool wrapped = true; wrapped;) {
+    wrapped = false;
+    for (const char* prefix : {"module.", "_orig_mod.", "_forward_module.", "base_model.model."}) {
+      if (!file.all_under(prefix)) continue;
+      file = file.without_prefix(prefix);
+      wrapped = true;
+    }
+  }
+  for (const auto& [name, tensor] : file.tensors()) {
+    if (!name.ends_with(std::string(".") + kVitMark)) continue;
+    const std::string prefix = name.substr(0, name.size() - std::string_view(kVitMark).size());
+    if (file.all_under(prefix)) return file.without_prefix(prefix);
+    const auto other = std::ranges::find_if(
+        file.tensors(), [&](const auto& item) { return !item.first.starts_with(prefix); });
+    fail(ErrorKind::model,
+         "{}: a ViT's names are behind the prefix \"{}\", beside others such as {}: save the ViT's "
+         "tensors alone, under timm's names",
+         origin, prefix, other->first);
+  }
+  return file;
+}
+
+SafetensorsFile read_weights(const std::string& path) {
+  SafetensorsFile file = unwrapped(SafetensorsFile::open_what_is_there(path), path);
+  for (const auto& [name, tensor] : file.tensors())
+    if (name.find("lora_A.") != std::string::npos)
+      fail(
+          ErrorKind::model,
+          "{}: these are the weights of a LoRA adapter ({}), not of a model: merge them into their "
+          "model (merge_and_unload of peft) and save that",
+          path, name);
+  return file;
+}
+
+// Detects the family: by the tensors' names if they are unique, otherwise by config.json. `usual`
+// is what a named ViT is known to have.
+std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOptions& options,
+                                         const ViTFacts& usual = {}) {
   if (checkpoint.has(kVitMark))
-    return open_vit(checkpoint, options.heads,
-                    options.normalize.empty() ? "imagenet" : options.normalize);
+    return open_vit(checkpoint, {options.heads, options.normalize}, usual);
   if (checkpoint.has(kOpenAiClipMark)) return open_openai_clip(checkpoint);
   if (!checkpoint.config)
     fail(ErrorKind::model,
@@ -172,10 +219,41 @@ bool is_model(const std::string& name) {
   if (name == "starter" || is_gguf(name)) return true;
   if (config_beside(name)) return true;
   const auto file = SafetensorsFile::open_what_is_there(name);
-  return file.has(kVitMark) || file.has(kOpenAiClipMark);
+  return std::ranges::any_of(file.tensors(), [](const auto& item) {
+    return item.first.ends_with(kVitMark) || item.first == kOpenAiClipMark;
+  });
 }
 
 namespace {
+
+// Throws unless a file has the network of the named model; input size and head may differ.
+void check_named(const ModelInfo& named, const ModelOptions& options, const Backbone& backbone,
+                 const std::string& origin) {
+  const auto* vit = dynamic_cast<const ViT*>(&backbone);
+  const auto same = [&](const ViTShape& one, const ViTShape& other) {
+    return one.width == other.width && one.depth == other.depth && one.hidden == other.hidden &&
+           one.patch_size == other.patch_size && (options.heads > 0 || one.heads == other.heads);
+  };
+  if (vit && same(vit->shape(), named.shape)) return;
+  fail(ErrorKind::model,
+       "{}: these are the weights of {}, but {} is {}: name the model that they belong to, or set "
+       "model.name to the file and leave model.path empty",
+       origin, backbone.about(), named.name, named.shape.text());
+}
+
+// Throws unless model.path goes with model.name.
+void check_path(const ModelOptions& options, const ModelInfo* named,
+                const std::vector<std::string>& names) {
+  if (options.path.empty() || (named && !named->untrained)) return;
+  if (named)
+    fail(ErrorKind::recipe,
+         "model.path is {}, but the model \"{}\" starts untrained: leave it empty", options.path,
+         options.name);
+  fail(ErrorKind::recipe,
+       "model.path ({}) has the weights of a named model, and \"{}\" is none{} (see `patina list "
+       "models`); a file or folder by itself is model.name",
+       options.path, options.name, did_you_mean(options.name, names));
+}
 
 std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
   const ModelInfo* known = nullptr;
@@ -186,36 +264,36 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
   }
   Checkpoint checkpoint{.origin = known && !options.path.empty() ? options.path : options.name};
   std::unique_ptr<Tokenizer> tokenizer;  // of the weights' own file
-  ModelOptions resolved = options;
-  if (known && resolved.normalize.empty()) resolved.normalize = known->normalize;
+  check_path(options, known, names);
+  ViTFacts usual;
+  if (known) usual = {known->shape.heads, known->normalize};
   if (options.name != "mlp" && (options.dropout > 0 || options.input_dropout > 0))
     fail(ErrorKind::recipe,
          "model.dropout and model.input_dropout are of the model \"mlp\", not of {}", options.name);
-  if (known && known->untrained && options.path.empty()) return known->untrained(resolved);
-  if (known && resolved.heads == 0) resolved.heads = known->shape.heads;
+  if (known && known->untrained) {
+    ModelOptions resolved = options;
+    if (resolved.normalize.empty()) resolved.normalize = known->normalize;
+    return known->untrained(resolved);
+  }
   if (options.name == "starter" && options.path.empty()) {
     checkpoint.weights = starter_weights();
   } else if (known && options.path.empty()) {
     fail(ErrorKind::model, "{}: patina does not carry these weights: {}", known->name, known->how);
   } else if (!known && !fs::exists(options.name)) {
-    fail(ErrorKind::model, "{}: neither a file nor a known model{} (see `patina list models`)",
+    fail(ErrorKind::model,
+         "{}: neither a file, nor a folder, nor a known model{} (see `patina list models`)",
          options.name, did_you_mean(options.name, names));
   } else if (is_gguf(checkpoint.origin)) {
     const GgufFile file = GgufFile::open(checkpoint.origin);
     checkpoint = gguf_checkpoint(file);
     if (file.sets("tokenizer.ggml.model")) tokenizer = gguf_tokenizer(file);
   } else {
-    checkpoint.weights = SafetensorsFile::open_what_is_there(checkpoint.origin);
-    if (!known) checkpoint.config = config_beside(checkpoint.origin);
+    checkpoint.weights = read_weights(checkpoint.origin);
+    checkpoint.config = config_beside(checkpoint.origin);
   }
-  const auto& metadata = checkpoint.weights.metadata();
-  if (const auto at = metadata.find("normalize");
-      resolved.normalize.empty() && at != metadata.end())
-    resolved.normalize = at->second;
-  if (!resolved.normalize.empty())
-    with_context(checkpoint.origin, [&] { normalization(resolved.normalize); });
 
-  auto backbone = open_by_family(checkpoint, resolved);
+  auto backbone = open_by_family(checkpoint, options, usual);
+  if (known) check_named(*known, options, *backbone, checkpoint.origin);
   if (tokenizer) {
     backbone->set_tokenizer(std::move(tokenizer));
   } else if (const std::string folder = folder_of(checkpoint.origin).string();
@@ -264,11 +342,7 @@ void save_model(Backbone& backbone, const fs::path& path, bool bf16) {
 std::unique_ptr<Backbone> open_model(std::span<const uint8_t> bytes, const std::string& origin) {
   Checkpoint checkpoint{.origin = origin};
   checkpoint.weights = SafetensorsFile::parse(bytes, origin);
-  const auto& metadata = checkpoint.weights.metadata();
-  ModelOptions options;
-  if (const auto at = metadata.find("normalize"); at != metadata.end())
-    options.normalize = at->second;
-  return open_by_family(checkpoint, options);
+  return open_by_family(checkpoint, {});
 }
 
 }  // namespace patina

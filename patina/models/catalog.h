@@ -18,8 +18,8 @@ struct ModelOptions {
   std::string name = "starter";  // a name from `patina list models`, or a model's file or folder
   std::string path;              // the weights of a named model that is not built in
   int64_t image_size = 0;        // 0: the size it was trained at
-  int64_t heads = 0;             // 0: from the file's metadata, otherwise one per 64 channels
-  std::string normalize;         // "": from the file, otherwise imagenet
+  int64_t heads = 0;             // 0: the model's own
+  std::string normalize;         // "": the model's own
   std::vector<int64_t> hidden = {100, 100};  // units of an MLP's layers
   double dropout = 0, input_dropout = 0;     // dropout of an MLP's hidden units, and of its input
   int64_t seed = -1;                         // for networks with untrained weights; -1: the run's
@@ -43,14 +43,22 @@ const std::vector<ModelInfo>& model_list();
 /// The built-in weights.
 SafetensorsFile starter_weights();
 
-/// Derives a ViT's shape from its tensors and metadata (image_size or img_size, patch_size, heads,
-/// normalize). Throws Error(model) if the tensors are not those of a ViT.
+/// Derives a ViT's shape from its tensors; heads 0: one per 64 channels. Throws Error(model) if the
+/// tensors are not those of a ViT that patina has, or if ViTs of its width are known with another
+/// number of heads.
 ViTShape vit_shape(const SafetensorsFile& file, const std::string& origin, int64_t heads = 0);
 
-/// A frozen ViT with timm's names. heads 0: from the file's metadata, otherwise one per 64
-/// channels.
-std::unique_ptr<ViT> open_vit(const Checkpoint& checkpoint, int64_t heads,
-                              const std::string& normalize);
+/// What a ViT's tensors do not tell.
+struct ViTFacts {
+  int64_t heads = 0;      // 0: not told
+  std::string normalize;  // "": not told
+};
+
+/// A frozen ViT with timm's names. Heads and normalisation are those of `asked`, otherwise those
+/// that the file tells (its metadata, or timm's config.json beside it), otherwise the `usual` ones;
+/// without any, one head per 64 channels, and ImageNet's normalisation with a warning.
+std::unique_ptr<ViT> open_vit(const Checkpoint& checkpoint, const ViTFacts& asked = {},
+                              const ViTFacts& usual = {});
 
 /// Whether a file holds a network and not just tensors: by a family's tensor names or a
 /// config.json.

@@ -1,5 +1,6 @@
 #include "patina/models/config_json.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "patina/base/error.h"
@@ -117,6 +118,18 @@ double ConfigJson::number(const std::string& key, double standard) {
     fail(ErrorKind::model, "{}: {} = {} is not a number above 0", origin_, key,
          value->dump().substr(0, 100));
   return number;
+}
+
+std::vector<double> ConfigJson::numbers(const std::string& key) {
+  const Json* value = find(key);
+  if (!value) return {};
+  const auto is_number = [](const Json& item) {
+    return item.is_number() && std::isfinite(item.get<double>());
+  };
+  if (!value->is_array() || !std::all_of(value->begin(), value->end(), is_number))
+    fail(ErrorKind::model, "{}: {} = {} is not a list of numbers", origin_, key,
+         value->dump().substr(0, 100));
+  return value->get<std::vector<double>>();
 }
 
 bool ConfigJson::flag(const std::string& key, bool standard) {

@@ -32,6 +32,8 @@ class ConfigJson {
   bool flag(const std::string& key, bool standard);
   std::string word(const std::string& key, const std::string& standard);
   int64_t id(const std::string& key, int64_t standard);
+  /// A list of finite numbers; empty if absent.
+  std::vector<double> numbers(const std::string& key);
   nn::Activation activation(const std::string& key, const std::string& standard);
   /// The activation named `name`, the value of `key`.
   nn::Activation activation_called(const std::string& name, const std::string& key) const;

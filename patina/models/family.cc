@@ -1,6 +1,11 @@
 #include "patina/models/family.h"
 
+#include <algorithm>
+
 #include "patina/base/error.h"
+#include "patina/base/work.h"
+#include "patina/checkpoint/load.h"
+#include "patina/ops.h"
 
 namespace patina {
 
@@ -8,6 +13,21 @@ int64_t Checkpoint::rows(const std::string& name) const {
   if (!weights.has(name)) return 0;
   const auto& shape = weights.at(name).shape;
   return shape.size() == 2 ? shape[0] : 0;
+}
+
+bool has_own_head(const Checkpoint& checkpoint, const std::string& head,
+                  const std::string& embedding) {
+  if (!checkpoint.weights.has(head) || !checkpoint.weights.has(embedding)) return false;
+  const StoredTensor &one = checkpoint.weights.at(head), &other = checkpoint.weights.at(embedding);
+  if (one.shape == other.shape) {
+    if (one.dtype == other.dtype && std::ranges::equal(one.data, other.data)) return false;
+    if (at::equal(to_tensor(one).to(at::kFloat), to_tensor(other).to(at::kFloat))) return false;
+  }
+  warn(
+      fmt::format("{}: config.json says that the word head is the token embedding "
+                  "(tie_word_embeddings), but {} is not {}: the file's own head is used",
+                  checkpoint.origin, head, embedding));
+  return true;
 }
 
 const std::vector<Family>& families() {

@@ -45,6 +45,12 @@ std::unique_ptr<Backbone> open_clip(Checkpoint& checkpoint);
 /// (vision_heads, text_heads) or one per 64 channels, as in OpenAI's code.
 std::unique_ptr<Backbone> open_openai_clip(Checkpoint& checkpoint);
 
+/// Whether the file has another word head than its token embedding. config.json may call such a
+/// head tied all the same (`tie_word_embeddings`); then the file's head is the one to use, and a
+/// warning says so.
+bool has_own_head(const Checkpoint& checkpoint, const std::string& head,
+                  const std::string& embedding);
+
 /// Throws Error(model) unless the heads divide the width and the key heads the heads.
 void check_block(const nn::BlockShape& shape, const std::string& origin);
 /// Throws Error(model) if the file is too small for a network of `weights` numbers, so that no

@@ -196,7 +196,7 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
   const fs::path state_file = folder / "state.safetensors";
   if (!resume && fs::exists(state_file))
     fail(ErrorKind::state,
-         "{} holds a run already: continue it with --resume or choose another --out",
+         "{} already contains a run: continue it with --resume or choose another --out",
          folder.string());
   make_folder(folder);
   write_text(folder / "recipe.toml", to_toml(options));

@@ -10,8 +10,8 @@ void RecordFields::operator()(std::string_view key, std::string& value, std::str
   visit({.key = key, .help = help, .choices = std::move(choices)}, value);
 }
 void RecordFields::operator()(std::string_view key, std::string& value, Presence presence,
-                              std::string_view help) {
-  visit({.key = key, .help = help, .presence = presence}, value);
+                              std::string_view help, std::vector<std::string> choices) {
+  visit({.key = key, .help = help, .presence = presence, .choices = std::move(choices)}, value);
 }
 void RecordFields::operator()(std::string_view key, int64_t& value, Whole whole,
                               std::string_view help) {

@@ -83,8 +83,9 @@ class RecordFields {
 
   void operator()(std::string_view key, std::string& value, std::string_view help = "",
                   std::vector<std::string> choices = {});
+  /// "" is written as well; where the field is missing, the first choice is read.
   void operator()(std::string_view key, std::string& value, Presence presence,
-                  std::string_view help);  // "" is written as well
+                  std::string_view help, std::vector<std::string> choices = {});
   void operator()(std::string_view key, int64_t& value, Whole whole, std::string_view help = "");
   void seconds(std::string_view key, double& value, std::string_view help = "");
   void operator()(std::string_view key, Score& value, Scale scale, std::string_view help);

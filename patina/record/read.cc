@@ -119,7 +119,10 @@ class Reader final : public RecordFields {
 
   void visit(const RecordField& field, std::string& value) override {
     const Json* found = find(field);
-    if (!found) return value.clear();
+    if (!found) {
+      value = field.choices.empty() ? "" : field.choices.front();
+      return;
+    }
     require_text(*found, path(field.key));
     value = found->get<std::string>();
     if (field.choices.empty()) return;

@@ -13,11 +13,17 @@ void Record::bind(RecordFields& f) {
   f("schema", schema, Whole::count, std::to_string(kSchema));
   f("name", name, "the run's name");
   f("status", status, "whether it came to its end", {"complete", "interrupted"});
+  f("evaluated_on", evaluated_on, Presence::optional,
+    "the split of every score below and of `test_samples`: `validation` where samples were held "
+    "out of the training split and the test split was not read; `test` where it is missing",
+    {"test", "validation"});
   f.object("learner", learner, "the method");
   f.object("model", model, "the backbone");
   f.object("data", data, "the data set");
   f.object("scenario", scenario, "how the data became a stream");
   f("recipe", recipe, "the resolved recipe, as TOML: defaults and `--set` included");
+  f.object("chosen", chosen, Presence::optional,
+           "values of the recipe that `patina tune` chose on a validation split");
   f.object("versions", versions, "what it was made with");
   f.object("machine", machine, "what it ran on");
   f.object("seeds", seeds);
@@ -162,6 +168,16 @@ void Record::Images::bind(RecordFields& f) {
   f("cached", cached, Whole::count, "decoded before and kept");
   f("never_needed", never_needed, Whole::count,
     "its features were known, so nobody read its pixels");
+}
+
+void Record::Chosen::bind(RecordFields& f) {
+  f("values", values, {}, "what was chosen, as `key=value`");
+  f("candidates", candidates, {}, "what each was chosen of, as `key=value,value`");
+  f("combinations", combinations, Whole::count, "tried");
+  f("by", by, "the metric that was compared");
+  f("score", score, Scale::number, "its value for the chosen combination, on the validation split");
+  f("validation_percent", validation_percent, Scale::number,
+    "the part of each class's training samples that was the validation split");
 }
 
 void Record::Engine::bind(RecordFields& f) {

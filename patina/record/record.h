@@ -91,6 +91,13 @@ struct Record {
     int64_t decoded = 0, cached = 0, never_needed = 0;
     void bind(RecordFields& f);
   };
+  struct Chosen {
+    std::vector<std::string> values, candidates;
+    int64_t combinations = 0;
+    std::string by;
+    Score score, validation_percent;
+    void bind(RecordFields& f);
+  };
   struct Engine {
     std::string kind;
     std::optional<Flops> flops;
@@ -102,11 +109,13 @@ struct Record {
   int64_t schema = kSchema;
   std::string name;
   std::string status = "interrupted";
+  std::string evaluated_on = "test";
   Learner learner;
   Model model;
   Data data;
   Scenario scenario;
   std::string recipe;
+  std::optional<Chosen> chosen;
   Versions versions;
   Machine machine;
   Seeds seeds;
@@ -125,6 +134,7 @@ struct Record {
   std::optional<Engine> engine;
 
   bool complete() const { return status == "complete"; }
+  bool is_validation() const { return evaluated_on == "validation"; }
 
   void bind(RecordFields& f);
 };

@@ -31,16 +31,32 @@ bool same(const std::vector<RunRecord>& runs, Value value) {
 
 bool same_stream(const std::vector<RunRecord>& runs) {
   return same(runs, [](const Record& run) {
-    return std::tuple(run.data.name, run.data.test_samples, run.scenario.name, run.tasks.size());
+    return std::tuple(run.data.name, run.evaluated_on, run.data.test_samples, run.scenario.name,
+                      run.tasks.size());
   });
+}
+
+// What was chosen, and on what: nobody should take a tuned value for a default.
+std::string choice_of(const RunRecord& run) {
+  const Record::Chosen& chosen = *run.record.chosen;
+  const auto joined = [](const std::vector<std::string>& items, const char* between) {
+    std::string all;
+    for (const auto& item : items) all += (all.empty() ? "" : between) + item;
+    return all;
+  };
+  return fmt::format(
+      "{}: {} chosen of {} by {} on a validation split of {:g} percent of the training samples.",
+      run.label, joined(chosen.values, ", "), joined(chosen.candidates, "; "), chosen.by,
+      chosen.validation_percent.value_or(0));
 }
 
 }  // namespace
 
 const std::vector<ComparisonColumn>& comparison_columns() {
   static const std::vector<ComparisonColumn> columns = {
-      {"Last accuracy", "last acc", "Over the test samples of all classes after the last task.",
-       true, [](const RunRecord& run) { return metric_of(run, "last_accuracy"); }, percent_text},
+      {"Last accuracy", "last acc",
+       "Over the evaluated samples of all classes after the last task.", true,
+       [](const RunRecord& run) { return metric_of(run, "last_accuracy"); }, percent_text},
       {"Average incremental accuracy", "avg inc acc",
        "Accuracy over the classes seen, averaged over the tasks.", true,
        [](const RunRecord& run) { return metric_of(run, "average_incremental_accuracy"); },
@@ -61,6 +77,11 @@ const std::vector<ComparisonColumn>& comparison_columns() {
        [](const RunRecord& run) { return Score(run.record.parameters.stored); }, count_text},
   };
   return columns;
+}
+
+std::string evaluated_split(const std::vector<RunRecord>& runs) {
+  if (!same(runs, [](const Record& run) { return run.is_validation(); })) return "evaluated";
+  return !runs.empty() && runs[0].record.is_validation() ? "validation" : "test";
 }
 
 std::string percent(Score score, int decimals) {
@@ -97,7 +118,18 @@ std::vector<std::string> cautions(const std::vector<RunRecord>& runs) {
     if (interrupted(run))
       sentences.push_back(fmt::format("{} was interrupted after {} of {} tasks.", run.label,
                                       tasks_learned(run), task_count(run)));
-  if (!same_stream(runs))
+  const std::string split = evaluated_split(runs);
+  if (split == "validation")
+    sentences.push_back(
+        "Evaluated on a validation split, which was held out of the training samples: numbers to "
+        "choose by, not to report.");
+  if (split == "evaluated")
+    sentences.push_back(
+        "Some runs were evaluated on a validation split, others on the test split: their numbers "
+        "do not compare.");
+  for (const auto& run : runs)
+    if (run.record.chosen) sentences.push_back(choice_of(run));
+  if (split != "evaluated" && !same_stream(runs))
     sentences.push_back(
         "The runs differ in data, scenario or number of tasks: their numbers do not compare.");
   else if (!same(runs, [](const Record& run) { return run.class_order; }))

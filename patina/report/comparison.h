@@ -31,6 +31,9 @@ std::vector<std::vector<ComparisonCell>> compare(const std::vector<RunRecord>& r
 /// Sentences that a reader of the comparison must know: runs on different data, interrupted runs.
 std::vector<std::string> cautions(const std::vector<RunRecord>& runs);
 
+/// The split that the runs were evaluated on: "test" or "validation"; "evaluated" where it differs.
+std::string evaluated_split(const std::vector<RunRecord>& runs);
+
 /// "86.4" of 0.8637: the number of a percentage, never "-0.0"; "-" where undefined.
 std::string percent(Score score, int decimals = 1);
 

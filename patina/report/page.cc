@@ -10,6 +10,7 @@
 #include "patina/base/progress.h"
 #include "patina/report/comparison.h"
 #include "patina/report/report.h"
+#include "patina/report/seeds.h"
 
 extern "C" {
 extern const unsigned char patina_chart_js[], patina_chart_js_end[];
@@ -44,6 +45,13 @@ std::string escape(std::string_view text) {
     }
   }
   return safe;
+}
+
+std::string badges(const RunRecord& run) {
+  std::string all;
+  if (interrupted(run)) all += " <span class=\"badge\">interrupted</span>";
+  if (run.record.is_validation()) all += " <span class=\"badge\">validation</span>";
+  return all;
 }
 
 std::string cell(std::string_view html, std::string_view classes) {
@@ -89,39 +97,98 @@ double other_seconds(const Record::Seconds& seconds) {
   return std::max(rest, 0.0);
 }
 
-Json number_or_null(Score score) {
-  return score ? Json(*score) : Json(nullptr);
+// What a chart draws as one line or bar: a run, or the runs of a recipe with several seeds.
+struct Series {
+  std::string label;
+  std::vector<const RunRecord*> runs;
+};
+
+std::vector<Series> series_of(const std::vector<RunRecord>& runs) {
+  std::vector<Series> all;
+  const auto groups = seed_groups(runs);
+  const bool averaged = over_seeds(groups);
+  if (averaged)
+    for (const auto& group : groups)
+      all.push_back({group.runs.size() > 1
+                         ? fmt::format("{}, {} seeds", group.name, group.runs.size())
+                         : group.name,
+                     group.runs});
+  for (const auto& run : runs)
+    if (!averaged || interrupted(run)) all.push_back({run.label, {&run}});
+  return all;
 }
 
-Json numbers_or_null(const std::vector<Score>& scores) {
-  Json list = Json::array();
-  for (const Score score : scores) list.push_back(number_or_null(score));
-  return list;
-}
-
-Json anytime(const Record& run) {
-  Json points = Json::array();
-  for (const auto& point : run.anytime)
-    points.push_back({{"samples", point.samples}, {"accuracy", number_or_null(point.accuracy)}});
-  return points;
-}
-
-Json chart_data(const std::vector<RunRecord>& runs) {
-  Json data = {{"runs", Json::array()}};
-  for (const auto& run : runs) {
-    const AccuracyMatrix matrix = accuracy_matrix(run);
-    Json forgetting = Json::array();
-    for (int task = 0; task < matrix.tasks(); ++task)
-      forgetting.push_back(number_or_null(task_forgetting(matrix, tasks_learned(run), task)));
-    Json seconds = Json::array();
-    for (const auto phase : kPhases) seconds.push_back(run.record.seconds.*phase);
-    seconds.push_back(other_seconds(run.record.seconds));
-    data["runs"].push_back({{"label", run.label},
-                            {"accuracy", numbers_or_null(run.record.accuracy_after_task)},
-                            {"anytime", anytime(run.record)},
-                            {"forgetting", forgetting},
-                            {"seconds", seconds}});
+// Means of a value with an index, as many as every run has; with deviations, if there are several
+// runs.
+template <class Values>
+Json means(const Series& series, Values values) {
+  std::vector<std::vector<Score>> of_runs;
+  size_t count = SIZE_MAX;
+  for (const auto* run : series.runs) {
+    of_runs.push_back(values(*run));
+    count = std::min(count, of_runs.back().size());
   }
+  Json mean = Json::array(), deviation = Json::array();
+  for (size_t i = 0; i < count; ++i) {
+    std::vector<Score> scores;
+    for (const auto& list : of_runs) scores.push_back(list[i]);
+    const auto all = spread(scores);
+    mean.push_back(all ? Json(all->mean) : Json(nullptr));
+    deviation.push_back(all && all->runs > 1 ? Json(all->deviation) : Json(nullptr));
+  }
+  return {{"mean", mean}, {"deviation", deviation}};
+}
+
+// By the samples seen, as far as all runs were tested after the same ones.
+Json anytime(const Series& series) {
+  std::vector<int64_t> samples;
+  for (const auto& point : series.runs[0]->record.anytime) samples.push_back(point.samples);
+  for (const auto* run : series.runs) {
+    const auto& points = run->record.anytime;
+    size_t same = 0;
+    while (same < std::min(samples.size(), points.size()) && samples[same] == points[same].samples)
+      ++same;
+    samples.resize(same);
+  }
+  Json json = means(series, [&](const RunRecord& run) {
+    std::vector<Score> scores;
+    for (size_t i = 0; i < samples.size(); ++i) scores.push_back(run.record.anytime[i].accuracy);
+    return scores;
+  });
+  json["samples"] = samples;
+  return json;
+}
+
+std::vector<Score> forgetting_of_tasks(const RunRecord& run) {
+  const AccuracyMatrix matrix = accuracy_matrix(run);
+  std::vector<Score> forgetting;
+  for (int task = 0; task < matrix.tasks(); ++task)
+    forgetting.push_back(task_forgetting(matrix, tasks_learned(run), task));
+  return forgetting;
+}
+
+std::vector<Score> seconds_of_phases(const RunRecord& run) {
+  std::vector<Score> seconds;
+  for (const auto phase : kPhases) seconds.emplace_back(run.record.seconds.*phase);
+  seconds.emplace_back(other_seconds(run.record.seconds));
+  return seconds;
+}
+
+// Also, for each run, in which series it is.
+Json chart_data(const std::vector<RunRecord>& runs) {
+  Json data = {{"series", Json::array()}, {"series_of_run", Json::array()}};
+  const auto all = series_of(runs);
+  for (const auto& series : all)
+    data["series"].push_back(
+        {{"label", series.label},
+         {"accuracy",
+          means(series, [](const RunRecord& run) { return run.record.accuracy_after_task; })},
+         {"anytime", anytime(series)},
+         {"forgetting", means(series, forgetting_of_tasks)},
+         {"seconds", means(series, seconds_of_phases)}});
+  for (const auto& run : runs)
+    for (size_t i = 0; i < all.size(); ++i)
+      if (std::ranges::count(all[i].runs, &run) > 0) data["series_of_run"].push_back(i);
   return data;
 }
 
@@ -169,9 +236,7 @@ std::string comparison(const std::vector<RunRecord>& runs) {
     rows += fmt::format(
         "<tr><th scope=\"row\"><a href=\"#run-{0}\"><span class=\"swatch\" data-run=\"{0}\"></span>"
         "{1}</a>{2}<small>{3}</small></th>",
-        i, escape(runs[i].label),
-        interrupted(runs[i]) ? " <span class=\"badge\">interrupted</span>" : "",
-        escape(runs[i].record.learner.family));
+        i, escape(runs[i].label), page::badges(runs[i]), escape(runs[i].record.learner.family));
     for (const auto& value : table[i]) {
       marked |= value.best;
       rows += value.best ? cell(fmt::format("<strong>{}</strong><span role=\"img\" class=\"mark\" "
@@ -191,6 +256,28 @@ std::string comparison(const std::vector<RunRecord>& runs) {
       "<p class=\"legend\">Arrows show the better direction{}.</p></section>\n",
       notes, head, rows,
       marked ? "; <span class=\"mark\">&#9679;</span> is the best of its column" : "");
+}
+
+// Means and deviations, where a recipe was run with several seeds.
+std::string seeds_section(const std::vector<RunRecord>& runs) {
+  const auto groups = seed_groups(runs);
+  if (!over_seeds(groups)) return "";
+  std::string rows;
+  for (const auto& group : groups) {
+    rows += fmt::format("<tr><th scope=\"row\">{}</th>{}", escape(group.name),
+                        cell(std::to_string(group.runs.size())));
+    for (const char* metric :
+         {"last_accuracy", "average_incremental_accuracy", "forgetting", "backward_transfer"})
+      rows += cell(percent_text(spread(group.scores(metric))));
+    rows += cell(format_seconds(group.seconds().value_or(Spread{}).mean)) + "</tr>\n";
+  }
+  return "<section id=\"seeds\"><h2>Over seeds</h2><p class=\"about\">Mean and standard deviation "
+         "of a recipe's complete runs, in percent or percentage points.</p><div class=\"scroll\">"
+         "<table class=\"numbers\"><thead><tr><th scope=\"col\">Recipe</th><th scope=\"col\">Runs"
+         "</th><th scope=\"col\">Last accuracy</th><th scope=\"col\">Average incremental accuracy"
+         "</th><th scope=\"col\">Forgetting</th><th scope=\"col\">Backward transfer</th>"
+         "<th scope=\"col\">Mean time</th></tr></thead><tbody>\n" +
+         rows + "</tbody></table></div></section>\n";
 }
 
 std::string figure(std::string_view id, std::string_view title, std::string_view about,
@@ -232,7 +319,9 @@ std::string anytime_figure(const std::vector<RunRecord>& runs) {
                           cell(format_count(point.samples)), cell(percent(point.accuracy)));
   if (rows.empty()) return "";
   return figure("anytime", "Accuracy while the stream flows",
-                "Over the test samples of all classes met so far, in percent, by the samples seen.",
+                fmt::format("Over the {} samples of all classes met so far, in percent, by the "
+                            "samples seen.",
+                            evaluated_split(runs)),
                 folded_numbers("<th scope=\"col\">Learner</th><th scope=\"col\">Samples</th>"
                                "<th scope=\"col\">Accuracy</th>",
                                rows));
@@ -270,18 +359,22 @@ std::string report_html(const std::vector<RunRecord>& runs) {
       "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n"
       "<title>{} - patina report</title>\n<style>\n{}</style>\n</head>\n<body>\n",
       escape(heading(runs)), embedded(patina_page_css, patina_page_css_end));
-  html += masthead(runs) + "<main>\n" + comparison(runs);
+  html += masthead(runs) + "<main>\n" + comparison(runs) + seeds_section(runs);
   html +=
       "<noscript><p class=\"about\">The charts need JavaScript; every number is in the tables."
       "</p></noscript>\n";
-  html +=
-      figure("accuracy", "Accuracy after each task",
-             "Over the test samples of all classes seen so far, in percent.", accuracy_table(runs));
+  const std::string averaged = over_seeds(seed_groups(runs)) ? " Means over seeds." : "";
+  const std::string bands =
+      averaged.empty() ? "" : " Bands are one standard deviation wide to each side.";
+  html += figure("accuracy", "Accuracy after each task",
+                 fmt::format("Over the {} samples of all classes seen so far, in percent.{}{}",
+                             evaluated_split(runs), averaged, bands),
+                 accuracy_table(runs));
   html += anytime_figure(runs);
   html += "<div class=\"pair\">";
   html += figure("forgetting", "Forgetting of each task",
-                 "Percentage points lost from a task's best to the end of the run.");
-  html += figure("time", "Where the time goes", "Wall time of each run.");
+                 "Percentage points lost from a task's best to the end of the run." + averaged);
+  html += figure("time", "Where the time goes", "Wall time of each run." + averaged);
   html +=
       "</div>\n<section id=\"cost\"><h2>Time and memory</h2>" + cost_table(runs) + "</section>\n";
   for (size_t i = 0; i < runs.size(); ++i) html += page::run_section(runs[i], i);

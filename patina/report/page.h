@@ -15,6 +15,9 @@ std::string escape(std::string_view text);
 /// A table cell; `classes` may be empty. `html` is already escaped.
 std::string cell(std::string_view html, std::string_view classes = "");
 
+/// What must be seen beside a run's name: that it was interrupted, that it was not tested.
+std::string badges(const RunRecord& run);
+
 /// The section of one run: heat map, tasks, metrics, recipe, machine.
 std::string run_section(const RunRecord& run, size_t number);
 

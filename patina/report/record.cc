@@ -15,6 +15,35 @@ fs::path without_trailing_slash(const fs::path& path) {
   return clean.has_filename() ? clean : clean.parent_path();
 }
 
+bool is_run(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::exists(folder / "record.json", ignored);
+}
+
+// Adds the runs that lie up to `depth` folders below.
+void add_runs_below(const fs::path& folder, int depth, std::vector<fs::path>& runs) {
+  std::vector<fs::path> inside;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    if (entry.is_directory(ignored)) inside.push_back(entry.path());
+  std::ranges::sort(inside);
+  for (const auto& path : inside)
+    if (is_run(path))
+      runs.push_back(path);
+    else if (depth > 1)
+      add_runs_below(path, depth - 1, runs);
+}
+
+// The runs that a path of the command line stands for.
+std::vector<fs::path> runs_of(const fs::path& path) {
+  constexpr int kRecipeAndSeed = 2;  // sweep/recipe/seed_1993
+  std::vector<fs::path> runs;
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored) && !is_run(path)) add_runs_below(path, kRecipeAndSeed, runs);
+  if (runs.empty()) runs.push_back(path);  // read_record says what is wrong with it
+  return runs;
+}
+
 }  // namespace
 
 RunRecord read_record(const fs::path& folder) {
@@ -22,7 +51,8 @@ RunRecord read_record(const fs::path& folder) {
   const bool is_folder = fs::is_directory(folder, ignored);
   const fs::path file = is_folder ? folder / "record.json" : folder;
   if (is_folder && !fs::exists(file, ignored))
-    fail(ErrorKind::file, "{}: no record.json in this folder; give the folder of a run",
+    fail(ErrorKind::file,
+         "{}: no record.json in this folder; give the folder of a run or of a sweep",
          folder.string());
   RunRecord run;
   run.record =
@@ -36,10 +66,11 @@ RunRecord read_record(const fs::path& folder) {
 std::vector<RunRecord> read_records(const std::vector<fs::path>& folders) {
   std::vector<RunRecord> runs;
   std::map<std::string, int> learners;
-  for (const auto& folder : folders) {
-    runs.push_back(read_record(folder));
-    ++learners[runs.back().label];
-  }
+  for (const auto& given : folders)
+    for (const auto& folder : runs_of(given)) {
+      runs.push_back(read_record(folder));
+      ++learners[runs.back().label];
+    }
   std::set<std::string> taken;
   for (auto& run : runs) {
     const std::string learner = run.label;

@@ -19,7 +19,8 @@ struct RunRecord {
 /// Reads `folder/record.json` (or the file itself). Throws Error(file) when it cannot be read or is
 /// larger than 64 MiB, Error(format) naming the file and the field when it is not a record.
 RunRecord read_record(const fs::path& folder);
-/// Reads several and makes their labels unique.
+/// Reads several and makes their labels unique. A folder without a record stands for the runs in
+/// it and in its folders, by name: that of a sweep.
 std::vector<RunRecord> read_records(const std::vector<fs::path>& folders);
 
 /// The tasks of the stream, and those learned so far.

@@ -9,10 +9,12 @@
 
 namespace patina {
 
-/// One HTML page that opens offline: styles, script and chart library are inside.
+/// One HTML page that opens offline: styles, script and chart library are inside. Where a recipe
+/// was run with several seeds, charts show means of its complete runs, with their deviation.
 std::string report_html(const std::vector<RunRecord>& runs);
 
-/// The same comparison as a table for a terminal. Ends in a newline.
+/// The same comparison as a table for a terminal, and one over seeds if there are several. Ends in
+/// a newline.
 std::string report_text(const std::vector<RunRecord>& runs);
 
 }  // namespace patina

@@ -24,6 +24,11 @@ std::string heat_cell(Score score, int after, int task, bool numbered) {
                      text, numbered ? text : "");
 }
 
+// The split of the run's scores.
+const char* split_of(const Record& run) {
+  return run.is_validation() ? "validation" : "test";
+}
+
 std::string heat_map(const RunRecord& run) {
   const AccuracyMatrix matrix = accuracy_matrix(run);
   const bool words = matrix.tasks() <= kMostTasksBesideMetrics;
@@ -41,11 +46,11 @@ std::string heat_map(const RunRecord& run) {
     rows += "</tr>\n";
   }
   return fmt::format(
-      "<h3>Accuracy matrix</h3><p class=\"about\">Percent on each task's test samples; a row per "
+      "<h3>Accuracy matrix</h3><p class=\"about\">Percent on each task's {} samples; a row per "
       "stage of the stream, framed where a task was just learned; a dash where the learner could "
       "not be asked.</p><div class=\"scroll\"><table "
       "class=\"heat{}\"><thead><tr>{}</tr></thead><tbody>\n{}</tbody></table></div>",
-      numbered ? "" : " dense", head, rows);
+      split_of(run.record), numbered ? "" : " dense", head, rows);
 }
 
 std::string metrics_table(const Record& run) {
@@ -95,7 +100,9 @@ std::string task_table(const RunRecord& run) {
   }
   return "<h3>Tasks</h3><div class=\"scroll\"><table class=\"numbers\"><thead><tr>"
          "<th scope=\"col\">Task</th><th scope=\"col\">Classes</th><th scope=\"col\">Train samples"
-         "</th><th scope=\"col\">Test samples</th><th scope=\"col\">Accuracy, seen classes</th>"
+         "</th><th scope=\"col\">" +
+         std::string(record.is_validation() ? "Validation" : "Test") +
+         " samples</th><th scope=\"col\">Accuracy, seen classes</th>"
          "<th scope=\"col\">Forgetting at the end</th><th scope=\"col\">Train</th>"
          "<th scope=\"col\">Evaluate</th><th scope=\"col\">Stored</th>"
          "<th scope=\"col\" class=\"names\">Class names</th></tr></thead><tbody>\n" +
@@ -123,9 +130,15 @@ std::string circumstances(const Record& run) {
   facts += fact("Compiler", escape(run.versions.compiler));
   facts += fact("Model", escape(run.model.name) + " <code>" + escape(run.model.hash) + "</code>");
   facts += fact("Image size", format_count(run.model.image_size));
-  facts += fact("Data", fmt::format("{}: {} train, {} test, {} skipped", escape(name),
+  facts += fact("Data", fmt::format("{}: {} train, {} {}, {} skipped", escape(name),
                                     format_count(train_samples), format_count(test_samples),
-                                    format_count(skipped)));
+                                    split_of(run), format_count(skipped)));
+  if (run.chosen)
+    facts +=
+        fact("Chosen on a validation split",
+             fmt::format("{} of {}, {} combinations, by {}: {}", join_names(run.chosen->values),
+                         join_names(run.chosen->candidates), run.chosen->combinations,
+                         escape(run.chosen->by), percent(run.chosen->score, 2)));
   facts += fact("Scenario grants", join_names(run.scenario.granted));
   facts += fact("Parameters",
                 fmt::format("{} total, {} trainable, {} stored", format_count(parameters.total),
@@ -143,9 +156,8 @@ std::string run_section(const RunRecord& run, size_t number) {
   std::string html = fmt::format(
       "<section class=\"run\" id=\"run-{0}\"><h2><span class=\"swatch\" data-run=\"{0}\"></span>{1}"
       "{2}</h2><p class=\"about\">{3}; {4}</p>\n",
-      number, escape(run.label),
-      interrupted(run) ? " <span class=\"badge\">interrupted</span>" : "",
-      escape(record.learner.family), escape(record.learner.paper));
+      number, escape(run.label), badges(run), escape(record.learner.family),
+      escape(record.learner.paper));
   html += task_count(run) > kMostTasksBesideMetrics ? "<div><div>" : "<div class=\"pair\"><div>";
   html += heat_map(run) + "</div><div>" + metrics_table(record) + "</div></div>\n" +
           task_table(run) + "\n";

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
+#include <tuple>
 
 #include "patina/base/progress.h"
 #include "patina/report/comparison.h"
@@ -11,32 +13,15 @@ namespace patina {
 
 namespace {
 
-struct Group {
-  std::string name;
-  std::vector<const RunRecord*> runs;  // complete ones
-
-  std::vector<Score> scores(const char* metric) const {
-    std::vector<Score> scores;
-    for (const auto* run : runs) scores.push_back(metric_of(*run, metric));
-    return scores;
+// A recipe without its seeds; a record has it as patina writes it, one key a line.
+std::string but_seeds(const std::string& recipe) {
+  std::string rest;
+  std::istringstream lines(recipe);
+  for (std::string line; std::getline(lines, line);) {
+    const std::string_view key = std::string_view(line).substr(0, line.find(" = "));
+    if (key != "seed" && !key.ends_with("_seed")) rest += line + '\n';
   }
-  std::optional<Spread> seconds() const {
-    std::vector<Score> seconds;
-    for (const auto* run : runs) seconds.push_back(Score(run->record.seconds.total));
-    return spread(seconds);
-  }
-};
-
-std::vector<Group> groups(const std::vector<RunRecord>& runs) {
-  std::vector<Group> groups;
-  for (const auto& run : runs) {
-    if (interrupted(run)) continue;
-    const std::string& name = run.record.name;
-    auto group = std::ranges::find(groups, name, &Group::name);
-    if (group == groups.end()) group = groups.insert(group, {name, {}});
-    group->runs.push_back(&run);
-  }
-  return groups;
+  return rest;
 }
 
 Json to_json(const std::optional<Spread>& spread) {
@@ -44,14 +29,45 @@ Json to_json(const std::optional<Spread>& spread) {
   return {{"runs", spread->runs}, {"mean", spread->mean}, {"deviation", spread->deviation}};
 }
 
-// "86.4" of one run, "86.4 ± 0.3" of several.
-std::string text(const std::optional<Spread>& spread) {
+}  // namespace
+
+std::vector<Score> SeedGroup::scores(const char* metric) const {
+  std::vector<Score> scores;
+  for (const auto* run : runs) scores.push_back(metric_of(*run, metric));
+  return scores;
+}
+
+std::optional<Spread> SeedGroup::seconds() const {
+  std::vector<Score> seconds;
+  for (const auto* run : runs) seconds.push_back(Score(run->record.seconds.total));
+  return spread(seconds);
+}
+
+std::vector<SeedGroup> seed_groups(const std::vector<RunRecord>& runs) {
+  std::vector<SeedGroup> groups;
+  std::vector<std::tuple<std::string, std::string, bool>> keys;
+  for (const auto& run : runs) {
+    if (interrupted(run)) continue;
+    const std::tuple key(run.record.name, but_seeds(run.record.recipe), run.record.is_validation());
+    const auto at = std::ranges::find(keys, key) - keys.begin();
+    if (at == std::ssize(keys)) {
+      keys.push_back(key);
+      groups.push_back({run.record.name, {}});
+    }
+    groups[size_t(at)].runs.push_back(&run);
+  }
+  return groups;
+}
+
+bool over_seeds(const std::vector<SeedGroup>& groups) {
+  return std::ranges::any_of(groups, [](const SeedGroup& group) { return group.runs.size() > 1; });
+}
+
+std::string percent_text(const std::optional<Spread>& spread) {
   if (!spread) return "-";
   return spread->runs == 1 ? percent(spread->mean)
                            : percent(spread->mean) + " ± " + percent(spread->deviation);
 }
-
-}  // namespace
 
 std::optional<Spread> spread(const std::vector<Score>& scores) {
   Spread spread;
@@ -68,11 +84,12 @@ std::optional<Spread> spread(const std::vector<Score>& scores) {
 
 Json summary(const std::vector<RunRecord>& runs) {
   Json all = Json::array();
-  for (const auto& group : groups(runs)) {
+  for (const auto& group : seed_groups(runs)) {
     const Record& first = group.runs[0]->record;
     Json entry = {{"name", group.name},
                   {"learner", first.learner.name},
                   {"family", first.learner.family},
+                  {"evaluated_on", first.is_validation() ? "validation" : "test"},
                   {"seconds", to_json(group.seconds())},
                   {"metrics", Json::object()}};
     for (const auto& [metric, value] : first.metrics)
@@ -86,12 +103,15 @@ Json summary(const std::vector<RunRecord>& runs) {
 std::string summary_text(const std::vector<RunRecord>& runs) {
   std::vector<std::vector<std::string>> rows = {
       {"recipe", "runs", "last acc %", "avg inc acc %", "forgetting", "time a run"}};
-  for (const auto& group : groups(runs))
-    rows.push_back({printable(group.name), std::to_string(group.runs.size()),
-                    text(spread(group.scores("last_accuracy"))),
-                    text(spread(group.scores("average_incremental_accuracy"))),
-                    text(spread(group.scores("forgetting"))),
+  for (const auto& group : seed_groups(runs)) {
+    const bool validation = group.runs[0]->record.is_validation();
+    rows.push_back({printable(group.name) + (validation ? " (validation)" : ""),
+                    std::to_string(group.runs.size()),
+                    percent_text(spread(group.scores("last_accuracy"))),
+                    percent_text(spread(group.scores("average_incremental_accuracy"))),
+                    percent_text(spread(group.scores("forgetting"))),
                     format_seconds(group.seconds().value_or(Spread{}).mean)});
+  }
   return table(rows);
 }
 

@@ -1,6 +1,7 @@
 // Runs of one recipe with several seeds, as mean and deviation.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,27 @@ struct Spread {
   double deviation = 0;  // divided by n-1; 0 for one run
 };
 
+/// "86.4" of one run, "86.4 ± 0.3" of several; "-" for nothing. In percent.
+std::string percent_text(const std::optional<Spread>& spread);
+
 /// Of the defined ones; nothing where there are none.
 std::optional<Spread> spread(const std::vector<Score>& scores);
 
-/// The complete runs of each name, and their metrics' spreads, in the order of first appearance.
+/// Complete runs that differ in seeds only: of one name, one recipe and one split.
+struct SeedGroup {
+  std::string name;                    // the recipe's
+  std::vector<const RunRecord*> runs;  // lent
+
+  std::vector<Score> scores(const char* metric) const;
+  std::optional<Spread> seconds() const;
+};
+
+/// In the order of first appearance.
+std::vector<SeedGroup> seed_groups(const std::vector<RunRecord>& runs);
+/// Whether a group has several runs.
+bool over_seeds(const std::vector<SeedGroup>& groups);
+
+/// The groups and their metrics' spreads.
 Json summary(const std::vector<RunRecord>& runs);
 /// The same as a table: last and average incremental accuracy, forgetting, mean time.
 std::string summary_text(const std::vector<RunRecord>& runs);

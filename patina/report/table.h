@@ -11,7 +11,7 @@ namespace patina {
 /// between them.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
-/// Text from a record without what a terminal would obey.
+/// Text from a record without control characters, which a terminal would execute.
 std::string printable(std::string_view text);
 
 }  // namespace patina

@@ -3,6 +3,7 @@
 
 #include "patina/report/comparison.h"
 #include "patina/report/report.h"
+#include "patina/report/seeds.h"
 #include "patina/report/table.h"
 
 namespace patina {
@@ -12,6 +13,7 @@ std::string report_text(const std::vector<RunRecord>& runs) {
   const auto cells = compare(runs);
   for (size_t i = 0; i < runs.size(); ++i) {
     rows.push_back({printable(runs[i].label)});
+    if (runs[i].record.is_validation()) rows.back().front() += " (validation)";
     for (const auto& cell : cells[i]) rows.back().push_back(cell.text + (cell.best ? "*" : " "));
   }
   for (size_t k = 1; k < rows[0].size(); ++k) rows[0][k] += " ";  // above the marks
@@ -22,6 +24,7 @@ std::string report_text(const std::vector<RunRecord>& runs) {
   };
   if (std::any_of(cells.begin(), cells.end(), has_best)) text += "* the best of its column\n";
   for (const auto& sentence : cautions(runs)) text += "note: " + printable(sentence) + "\n";
+  if (over_seeds(seed_groups(runs))) text += "\nover seeds:\n" + summary_text(runs);
   return text;
 }
 

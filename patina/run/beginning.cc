@@ -69,7 +69,11 @@ void Beginning::Split::state(Archive& a) {
 }
 
 Beginning::Beginning(std::string folder, std::string_view recipe, const DataSplits& data)
-    : folder_(std::move(folder)), recipe_(hash_of(recipe)), train_(*data.train), test_(*data.test) {
+    : folder_(std::move(folder)),
+      recipe_(hash_of(recipe)),
+      evaluated_on_(data.evaluated_on),
+      train_(*data.train),
+      test_(*data.test) {
   for (const auto& name : data.train->classes()) (classes_ += name) += '\0';
 }
 
@@ -81,12 +85,12 @@ void Beginning::state(Archive& a) {
   a("test", before.test_);
   if (before.recipe_ != recipe_)
     fail(ErrorKind::state,
-         "{} was begun with another recipe, and its recipe.toml no longer says which: change the "
-         "recipe back, or start anew with another --out",
+         "{} was begun with another recipe, which its recipe.toml no longer shows: change the "
+         "recipe back, or start a new run with another --out",
          folder_);
   if (const std::string what = difference(before); !what.empty())
     fail(ErrorKind::state,
-         "{}: the data are not those the run began with: {}; put them back, or start anew with "
+         "{}: the data have changed since the run began: {}; restore them, or start a new run with "
          "another --out",
          folder_, what);
 }
@@ -99,7 +103,7 @@ std::string Beginning::difference(const Beginning& before) const {
                              before.size);
   };
   if (auto what = sizes("training", train_, before.train_); !what.empty()) return what;
-  if (auto what = sizes("test", test_, before.test_); !what.empty()) return what;
+  if (auto what = sizes(evaluated_on_, test_, before.test_); !what.empty()) return what;
   const auto classes = items(classes_), classes_before = items(before.classes_);
   if (classes.size() != classes_before.size())
     return fmt::format("they have {} classes, the run began with {}", classes.size(),
@@ -108,7 +112,7 @@ std::string Beginning::difference(const Beginning& before) const {
     if (classes[c] != classes_before[c])
       return fmt::format("class {} is \"{}\", and was \"{}\"", c, classes[c], classes_before[c]);
   if (auto what = difference("training", train_, before.train_); !what.empty()) return what;
-  return difference("test", test_, before.test_);
+  return difference(evaluated_on_, test_, before.test_);
 }
 
 std::string Beginning::difference(std::string_view what, const Split& now,
@@ -126,14 +130,14 @@ std::string Beginning::difference(std::string_view what, const Split& now,
     if (sample.domain != old.domain)
       return fmt::format("{} sample {}, {}, is of another domain", what, i, sample.name);
     if (sample.mark != old.mark)
-      return fmt::format("{} sample {}, {}, has another content", what, i, sample.name);
+      return fmt::format("{} sample {}, {}, has different content", what, i, sample.name);
   }
   return fmt::format("a {} sample's name or label differs", what);
 }
 
 std::optional<Json> finished_run(Recipe& recipe, const DataSplits& data, const RunFolder& folder,
                                  RunMode mode) {
-  const std::string text = to_toml(recipe);
+  const std::string text = folder.text_of(mode, to_toml(recipe));
   if (folder.continues(mode, text)) {
     Beginning beginning(folder.path.string(), text, data);
     folder.load()("beginning", beginning);

@@ -34,6 +34,7 @@ class Beginning {
   std::string difference(std::string_view what, const Split& now, const Split& before) const;
 
   std::string folder_, recipe_;  // the recipe's hash
+  std::string evaluated_on_;     // what `test_` is called in messages
   std::string classes_;          // each closed by a NUL
   Split train_, test_;
 };

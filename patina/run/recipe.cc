@@ -1,6 +1,9 @@
 #include "patina/run/recipe.h"
 
+#include <fmt/ranges.h>
+
 #include "patina/base/error.h"
+#include "patina/base/work.h"
 #include "patina/config/folder_name.h"
 #include "patina/config/recipe_file.h"
 
@@ -22,34 +25,65 @@ void Recipe::bind(Fields& f) {
   f.section("data", data, "The data set.");
   f.section("train_transform", train_transform, "From stored image to training input.");
   f.section("test_transform", test_transform, "From stored image to test input and features.");
-  f.section("text", text, "From stored text to input, where the data are texts.");
+  f.section("text", text, "From stored text to input; for data of texts only.");
   f.section("scenario", scenario, "How the data becomes a stream of tasks.");
   f.section("learner", learner, "The method and its options.");
   if (const LearnerRow* row = find_learner(learner.name); row && training_of_ != learner.name) {
     training = row->training;
     training_of_ = learner.name;
   }
-  f.section("training", training,
-            "How each task is trained, where the learner descends a gradient.");
+  f.section("training", training, "How each task is trained, for learners that use gradients.");
   f.section("evaluation", evaluation, "When the learner is tested, besides the end of a task.");
   f.section("run", run, "Checkpoints.");
   f.section("engine", engine,
             "What is kept and used again: features of frozen networks, decoded images.");
+  f.section("chosen", chosen,
+            "Which values were chosen on a validation split, and how; written by patina tune.",
+            !chosen.values.empty());
 }
 
 void EvaluationOptions::bind(Fields& f) {
   f("every", every,
-    "Samples between two points of the anytime curve, where samples come once; 0: only at the end.",
+    "Samples between two points of the anytime curve of a single-pass stream; 0: only at the end.",
     at_least(0));
 }
 
-Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
+void ChosenValues::bind(Fields& f) {
+  f("values", values, "The values that were chosen, as key=value.");
+  f("candidates", candidates, "The values that each was chosen of, as key=value,value.");
+  f("combinations", combinations, "How many combinations of them were tried.", at_least(0));
+  f("by", by, "The metric that was compared.");
+  f("score", score, "Its value for the chosen combination, on the validation split.");
+  f("validation_percent", validation_percent,
+    "The part of each class's training samples that was the validation split.", between(0, 100));
+}
+
+namespace {
+
+Recipe recipe_of(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
   Recipe recipe;
   auto file = RecipeFile::read(path, overrides);
   file.bind(recipe);
   file.finish();
   if (recipe.data.name.empty()) fail(ErrorKind::recipe, "{}: data.name is missing", path.string());
   if (recipe.name.empty()) recipe.name = recipe.learner.name;
+  return recipe;
+}
+
+}  // namespace
+
+Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
+  Recipe recipe = recipe_of(path, overrides);
+  if (recipe.chosen.values.empty()) return recipe;
+  auto with_chosen = overrides;
+  with_chosen.insert(with_chosen.end(), recipe.chosen.values.begin(), recipe.chosen.values.end());
+  Recipe chosen = recipe_of(path, with_chosen);
+  if (to_toml(chosen) == to_toml(recipe)) return recipe;
+  warn(
+      fmt::format("{}: it no longer has the values that [chosen] names ({}), so the run is "
+                  "recorded without them",
+                  path.string(), fmt::join(recipe.chosen.values, ", ")));
+  recipe.chosen = {};
   return recipe;
 }
 

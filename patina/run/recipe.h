@@ -29,6 +29,18 @@ struct EvaluationOptions {
   void bind(Fields& f);
 };
 
+/// `[chosen]`: which of the recipe's values `patina tune` chose, and on what. Written by it.
+struct ChosenValues {
+  std::vector<std::string> values;      // "training.lr=0.1"; empty: none was chosen so
+  std::vector<std::string> candidates;  // "training.lr=0.01,0.1,1": what each was chosen of
+  int64_t combinations = 0;             // tried
+  std::string by;                       // the metric
+  double score = 0;                     // of the chosen ones, on the validation split
+  double validation_percent = 0;
+
+  void bind(Fields& f);
+};
+
 struct Recipe {
   std::string name;  // "": the learner's name
   int64_t seed = 1993;
@@ -42,6 +54,7 @@ struct Recipe {
   EvaluationOptions evaluation;
   CheckpointOptions run;
   EngineOptions engine;
+  ChosenValues chosen;
 
   void bind(Fields& f);
 
@@ -50,7 +63,8 @@ struct Recipe {
 };
 
 /// Reads a recipe, applies the `--set` overrides, and checks it; the name defaults to the
-/// learner's. Throws Error(recipe) with all mistakes.
+/// learner's. A recipe that no longer has the values of its `[chosen]` loses that section, with a
+/// warning. Throws Error(recipe) with all mistakes.
 Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::string>& overrides);
 
 }  // namespace patina

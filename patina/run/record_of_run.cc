@@ -39,6 +39,7 @@ Record record_of_start(Recipe& recipe, const DataSplits& data, const Backbone& b
   const Machine machine = this_machine();
   Record record;
   record.name = recipe.name.empty() ? row.name : recipe.name;
+  record.evaluated_on = data.evaluated_on;
   record.learner = {row.name, row.family, row.paper};
   record.model = {.name = recipe.model.name,
                   .about = backbone.about(),
@@ -50,6 +51,13 @@ Record record_of_start(Recipe& recipe, const DataSplits& data, const Backbone& b
                  .skipped = data.train->skipped() + data.test->skipped()};
   record.scenario = {scenario.name(), scenario.grant().names()};
   record.recipe = to_toml(recipe);
+  if (const ChosenValues& chosen = recipe.chosen; !chosen.values.empty())
+    record.chosen = Record::Chosen{.values = chosen.values,
+                                   .candidates = chosen.candidates,
+                                   .combinations = chosen.combinations,
+                                   .by = chosen.by,
+                                   .score = chosen.score,
+                                   .validation_percent = chosen.validation_percent};
   record.versions = {kVersion, libtorch_version(), compiler_version()};
   record.machine = {.cpu = machine.cpu,
                     .cores = machine.cores,

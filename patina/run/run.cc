@@ -25,7 +25,8 @@ class Execution {
         data_(data),
         folder_(std::move(folder)),
         control_(control),
-        beginning_(folder_.path.string(), to_toml(recipe), data),
+        recipe_text_(folder_.text_of(control.mode, to_toml(recipe))),
+        beginning_(folder_.path.string(), recipe_text_, data),
         row_(recipe.learner.row()),
         images_(std::make_shared<ImageCache>(control.cache ? recipe.engine.image_cache_bytes : 0)) {
   }
@@ -50,11 +51,12 @@ class Execution {
 
     make_folder(folder_.path);
     const FolderLock lock(folder_.path);
-    const bool resuming = folder_.open(control_.mode, to_toml(recipe_));
+    const bool resuming = folder_.open(control_.mode, recipe_text_);
     folder_.tidy();
     stream_.emplace(scenario_->stream());
     evaluation_ = std::make_unique<Evaluation>(*scenario_);
     about_ = record_of_start(recipe_, data_, backbone, model_hash_, *scenario_);
+    about_.recipe = recipe_text_;
     if (resuming) {
       auto archive = folder_.load();
       state(archive);
@@ -173,12 +175,14 @@ class Execution {
     std::string model = model_hash_;
     a("model", model);
     if (model != model_hash_)
-      fail(ErrorKind::state, "{}: the backbone's weights are not those the run began with",
+      fail(ErrorKind::state,
+           "{}: the backbone's weights have changed since the run began: restore them, or start a "
+           "new run with another --out",
            folder_.path.string());
     std::string began = engine_;
     a("engine", began);
     if (began != engine_)
-      warn(fmt::format("{}: began with the engine \"{}\", goes on with \"{}\"",
+      warn(fmt::format("{}: the run began with the engine \"{}\" and continues with \"{}\"",
                        folder_.path.string(), began, engine_));
     a("stream", *stream_);
     rig_->learner_state(a);
@@ -211,6 +215,7 @@ class Execution {
   const DataSplits& data_;
   RunFolder folder_;
   const RunControl& control_;
+  std::string recipe_text_;
   Beginning beginning_;
   const LearnerRow& row_;
   std::shared_ptr<ImageCache> images_;

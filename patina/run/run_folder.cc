@@ -5,6 +5,7 @@
 #include "patina/base/error.h"
 #include "patina/base/json.h"
 #include "patina/base/work.h"
+#include "patina/config/recipe_file.h"
 
 namespace patina {
 
@@ -15,6 +16,18 @@ void RunFolder::tidy() const {
 
 bool RunFolder::used() const {
   return fs::exists(recipe()) || fs::exists(checkpoint()) || fs::exists(previous());
+}
+
+std::string RunFolder::text_of(RunMode mode, const std::string& recipe_text) const {
+  if (mode != RunMode::resume || !fs::exists(recipe())) return recipe_text;
+  const std::string before = read_text(recipe());
+  if (before == recipe_text) return before;
+  try {
+    Recipe today = read_recipe(recipe(), {});
+    return to_toml(today) == recipe_text ? before : recipe_text;
+  } catch (const Error&) {  // keys that no longer exist: another recipe
+    return recipe_text;
+  }
 }
 
 bool RunFolder::complete(const std::string& recipe_text) const {
@@ -28,7 +41,7 @@ bool RunFolder::continues(RunMode mode, const std::string& recipe_text) const {
   if (!used()) return false;
   if (mode == RunMode::fresh)
     fail(ErrorKind::state,
-         "{} holds a run already: continue it with --resume, replace it with --overwrite, or "
+         "{} already contains a run: continue it with --resume, replace it with --overwrite, or "
          "choose another --out",
          path.string());
   if (mode == RunMode::overwrite) return false;
@@ -57,7 +70,7 @@ void RunFolder::compare(std::string_view before, std::string_view now) const {
   };
   fail(ErrorKind::state,
        "{} was begun with another recipe: line {} of its recipe.toml says `{}`, now it is `{}`; "
-       "change it back, or start anew with another --out",
+       "change it back, or start a new run with another --out",
        path.string(), line, rest(before), rest(now));
 }
 

@@ -20,6 +20,12 @@ struct RunFolder {
   fs::path checkpoint() const { return path / "checkpoint.safetensors"; }
   fs::path previous() const { return path / "checkpoint.previous.safetensors"; }
 
+  /// Whether a run has begun in it.
+  bool used() const;
+  /// The text of the recipe to go on with: in a resumed run that of its recipe.toml, if it means
+  /// what `recipe_text` says. An older patina wrote fewer keys, and a key that is missing there has
+  /// today's default.
+  std::string text_of(RunMode mode, const std::string& recipe_text) const;
   /// Deletes temporary files of a process that was killed while writing.
   void tidy() const;
   /// Whether it contains a complete run of this recipe.
@@ -35,7 +41,6 @@ struct RunFolder {
   void save(const Archive& archive) const;
 
  private:
-  bool used() const;
   void compare(std::string_view before, std::string_view now) const;
 };
 

@@ -44,9 +44,10 @@ class SeedKeys : public Fields {
   std::vector<std::string> keys_, sections_;
 };
 
-// Every seed of the recipe as an override. The plan's own overrides come later, so that they win.
-std::vector<std::string> seeded(const fs::path& recipe, const std::vector<std::string>& overrides,
-                                int64_t seed) {
+}  // namespace
+
+std::vector<std::string> with_seed(const fs::path& recipe,
+                                   const std::vector<std::string>& overrides, int64_t seed) {
   Recipe read = read_recipe(recipe, overrides);
   SeedKeys keys;
   read.bind(keys);
@@ -56,12 +57,14 @@ std::vector<std::string> seeded(const fs::path& recipe, const std::vector<std::s
   return all;
 }
 
-}  // namespace
+void check_seeds(const std::vector<int64_t>& seeds) {
+  for (size_t i = 0; i < seeds.size(); ++i)
+    if (std::count(seeds.begin(), seeds.begin() + std::ptrdiff_t(i), seeds[i]) > 0)
+      fail(ErrorKind::usage, "--seeds: {} is given twice", seeds[i]);
+}
 
 std::vector<PlannedRun> planned(const SweepPlan& plan) {
-  for (size_t i = 0; i < plan.seeds.size(); ++i)
-    if (std::count(plan.seeds.begin(), plan.seeds.begin() + std::ptrdiff_t(i), plan.seeds[i]) > 0)
-      fail(ErrorKind::usage, "--seeds: {} is given twice", plan.seeds[i]);
+  check_seeds(plan.seeds);
   std::vector<PlannedRun> runs;
   std::set<std::string> names;
   for (const auto& path : plan.recipes) {
@@ -76,9 +79,11 @@ std::vector<PlannedRun> planned(const SweepPlan& plan) {
     };
     if (plan.seeds.empty()) add({}, plan.overrides);
     for (const int64_t seed : plan.seeds)
-      add(fmt::format("seed_{}", seed), seeded(path, plan.overrides, seed));
+      add(fmt::format("seed_{}", seed), with_seed(path, plan.overrides, seed));
     if (!names.insert(runs.back().name).second)
-      fail(ErrorKind::recipe, "{}: a recipe before it is called \"{}\", too: give it another name",
+      fail(ErrorKind::recipe,
+           "{}: another recipe of this sweep has the same name, \"{}\": set a different `name` "
+           "in one of them",
            path.string(), runs.back().name);
   }
   return runs;
@@ -94,7 +99,8 @@ std::vector<SweptRun> sweep(std::vector<PlannedRun> runs, int jobs,
     result = {.name = planned.name, .folder = planned.folder};
     if (stopped) return;
     try {
-      result.kept = RunFolder{planned.folder}.complete(to_toml(planned.recipe));
+      const RunFolder folder{planned.folder};
+      result.kept = folder.complete(folder.text_of(RunMode::resume, to_toml(planned.recipe)));
       if (result.kept) return;
       note(fmt::format("run {} of {}: {}", i + 1, runs.size(), planned.folder.string()));
       run(planned);

@@ -34,6 +34,13 @@ struct PlannedRun {
 /// name; Error(usage) for a seed that is given twice.
 std::vector<PlannedRun> planned(const SweepPlan& plan);
 
+/// Overrides that put `seed` in the place of every seed of the recipe, as SweepPlan says, followed
+/// by `overrides`, which win.
+std::vector<std::string> with_seed(const fs::path& recipe,
+                                   const std::vector<std::string>& overrides, int64_t seed);
+/// Throws Error(usage) if a seed is given twice.
+void check_seeds(const std::vector<int64_t>& seeds);
+
 struct SweptRun {
   std::string name;
   fs::path folder;

@@ -1,7 +1,7 @@
-// Blurry streams without task boundaries, as in Si-Blurry's sampler. The original drops classes and
-// samples that do not divide evenly, moves the first samples of each stretch in file order, and
-// fewer of them where a stretch has too few; here nothing is dropped, the moved samples are random,
-// and others give what a stretch lacks. `compat = "original"` restores all three.
+// Blurry streams without task boundaries. Si-Blurry's sampler drops classes and samples that do not
+// divide evenly, moves the first samples of each stretch in file order, and moves fewer where a
+// stretch has too few. Here nothing is dropped, the moved samples are random, and other stretches
+// give what one lacks. `compat = "original"` restores all three.
 #include <algorithm>
 #include <numeric>
 
@@ -51,8 +51,8 @@ void shuffle(Indices& items, Random random) {
   random.shuffle(std::span(items));
 }
 
-// i-Blurry's: each stretch gives M percent of its samples, and all take equally many. In the
-// original the remainder of that division is left in the pool.
+// i-Blurry: each stretch gives M percent of its samples to a pool, and all take equally many from
+// it. In the original the remainder of that division stays in the pool.
 Spill even_spill(const Indices& has, double percent, bool original) {
   const auto tasks = int64_t(has.size());
   Spill moved;
@@ -63,8 +63,8 @@ Spill even_spill(const Indices& has, double percent, bool original) {
   return moved;
 }
 
-// Moves samples between the stretches: each gives up the front of its list into one pool, which is
-// shuffled, and takes from its front.
+// Moves samples between the stretches: each gives the first samples of its list to a pool; the pool
+// is shuffled, and each takes samples from its front.
 void spill(std::vector<Indices>& blurry, const Spill& moved, Random random) {
   Indices pool;
   for (size_t t = 0; t < blurry.size(); ++t) {
@@ -99,7 +99,7 @@ Scenario blurry(const ScenarioOptions& options, const DataSplits& data, const Sc
   const Indices blurry_borders = borders(size.blurry, "blurry");
 
   // Assigns every sample to its class's main stretch.
-  const auto place = numbers_of_classes(order, all_classes);  // by class: its place in the order
+  const auto place = numbers_of_classes(order, all_classes);  // by class: its index in the order
   std::vector<Indices> disjoint(static_cast<size_t>(tasks)), blurred(static_cast<size_t>(tasks));
   int64_t blurred_samples = 0;
   for (int64_t i = 0; i < data.train->size(); ++i) {
@@ -161,8 +161,8 @@ Scenario blurry(const ScenarioOptions& options, const DataSplits& data, const Sc
 
 }  // namespace
 
-// What is lacking in all is divided by the running sum of what is left, so that no stretch is asked
-// for more than it has and no sample is lost to rounding.
+// Each stretch's part of the missing samples is a difference of rounded running sums over what is
+// left. So no stretch gives more than it has, and rounding loses no sample.
 Spill full_spill(const std::vector<int64_t>& has, const std::vector<int64_t>& cuts) {
   Spill moved;
   int64_t lacking = 0, all_left = 0;

@@ -38,17 +38,18 @@ void check_order(const std::vector<int64_t>& order, int64_t count, const char* o
 /// For each of the source's classes its number in the stream; -1: omitted.
 std::vector<int64_t> numbers_of_classes(const std::vector<int64_t>& order, int64_t count);
 
-/// How many of its blurry samples each stretch gives into one pool, and how many it takes from it.
+/// How many blurry samples each stretch gives to a common pool, and how many it takes from it.
 struct Spill {
   std::vector<int64_t> gives, takes;
 };
 
-/// Si-Blurry's, of the samples that each stretch `has`: stretch t takes cuts[t+1] - cuts[t], and
-/// gives as many. If it has fewer, the others give the rest, in proportion to what they have left;
-/// so cuts.back() samples spill, which must not be more than there are.
+/// Si-Blurry's numbers; `has`: the blurry samples of each stretch. Stretch t takes cuts[t+1] -
+/// cuts[t] samples and gives as many. If it has fewer, the other stretches give the rest, in
+/// proportion to what they have left. So cuts.back() samples move, which must not be more than
+/// there are.
 Spill full_spill(const std::vector<int64_t>& has, const std::vector<int64_t>& cuts);
-/// The same as the authors' sampler has it: nobody gives that rest, and stretches take while the
-/// pool lasts.
+/// The same in the authors' sampler: no stretch gives that rest, and stretches take in order until
+/// the pool is empty.
 Spill capped_spill(const std::vector<int64_t>& has, const std::vector<int64_t>& cuts);
 
 /// The samples of one stretch while a scenario is built.

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "patina/base/error.h"
+#include "patina/record/record.h"
 #include "patina/scenario/rules.h"
 
 namespace patina {
@@ -83,6 +84,10 @@ Task Stream::current() {
   return task;
 }
 
+namespace {
+constexpr int kMostTasks = Record::kMostTasks;
+}
+
 void ScenarioOptions::bind(Fields& f) {
   std::vector<std::string> names;
   for (const auto& info : scenario_list()) names.push_back(info.name);
@@ -107,7 +112,7 @@ void ScenarioOptions::bind(Fields& f) {
     "is how methods that give every task new classes learn domains.",
     {"shared", "apart"});
   f("blurry_tasks", blurry_tasks, "Of i_blurry and si_blurry: stretches of the stream.",
-    at_least(1));
+    between(1, kMostTasks));
   f("disjoint_percent", disjoint_percent,
     "Of the blurry scenarios, their N: how many of a hundred classes appear in one stretch only.",
     between(0, 100));
@@ -174,7 +179,13 @@ Scenario make_scenario(const ScenarioOptions& options, const DataSplits& data, b
   PATINA_REQUIRE(info != scenario_list().end(), "scenario {}", options.name);
   ScenarioInfo asked = *info;
   asked.grant.past_data = past_data;
-  return info->make(options, data, asked);
+  Scenario scenario = info->make(options, data, asked);
+  if (scenario.tasks() > kMostTasks)
+    fail(
+        ErrorKind::scenario,
+        "a stream of {} tasks; the record of a run has {} at most: raise scenario.classes_per_task",
+        scenario.tasks(), kMostTasks);
+  return scenario;
 }
 
 }  // namespace patina

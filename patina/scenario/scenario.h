@@ -74,7 +74,7 @@ class Scenario {
   }
   /// The number of classes in the first `tasks` tasks.
   int64_t seen_after(int tasks) const;
-  /// Whether later tasks, of which there are some, have the classes of the first and no others.
+  /// Whether there are later tasks and all of them have exactly the classes of the first.
   bool classes_stay() const { return tasks() > 1 && seen_after(1) == seen_after(tasks()); }
   /// Class names by the stream's numbers.
   const std::vector<std::string>& classes() const { return classes_; }

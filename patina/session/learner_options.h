@@ -296,7 +296,7 @@ struct Ewc {
   }
 };
 
-/// Holds each weight as hard as its way through training lowered earlier losses. `patina explain
+/// Holds each weight by how much its updates lowered the losses of earlier tasks. `patina explain
 /// si` says what each option is.
 struct Si {
   static constexpr const char* kLearner = "si";
@@ -326,8 +326,8 @@ struct Mas {
   }
 };
 
-/// Holds each weight by its running Fisher information and by what its path gained. `patina explain
-/// rwalk` says what each option is.
+/// Holds each weight by a running Fisher information and by how much its updates lowered the loss.
+/// `patina explain rwalk` says what each option is.
 struct Rwalk {
   static constexpr const char* kLearner = "rwalk";
   double strength = 0.1;

@@ -18,8 +18,8 @@ TEST(Cli, help_teaches_and_mistakes_exit_with_2) {
   const auto folder = scratch_folder("cli-help");
   const Result help = call(folder, {"--help"});
   EXPECT_EQ(help.code, 0);
-  for (const char* word :
-       {"run", "sweep", "report", "list", "explain", "features", "inspect", "pretrain", "bench"})
+  for (const char* word : {"run", "sweep", "tune", "report", "list", "explain", "features",
+                           "inspect", "pretrain", "bench"})
     EXPECT_TRUE(has(help.out, word)) << word;
   EXPECT_EQ(call(folder, {"run", "--help"}).code, 0);
   EXPECT_EQ(call(folder, {}).code, 2);
@@ -138,7 +138,7 @@ TEST(Cli, runs_reports_and_repeats_itself) {
   const Result changed = call(folder, {"run", "recipe.toml", "--out", "one", "--resume"});
   EXPECT_EQ(changed.code, 2);
   EXPECT_TRUE(has(changed.err,
-                  "one: the data are not those the run began with: the training data have 23 "
+                  "one: the data have changed since the run began: the training data have 23 "
                   "samples, the run began with 24; "))
       << changed.err;
   const Result outside = call(folder, {"run", "recipe.toml", "--set", "name=a/../../evil"});
@@ -162,6 +162,7 @@ TEST(Cli, takes_the_threads_that_openmp_is_told_of) {
   ::setenv("OMP_NUM_THREADS", "3", 1);
   EXPECT_EQ(threads("told", {}), 3);
   EXPECT_EQ(threads("asked", {"--threads", "1"}), 1);
+  EXPECT_EQ(threads("many", {"--threads", "4096"}), 4 * usable_cores());
   ::unsetenv("OMP_NUM_THREADS");
   EXPECT_EQ(threads("default", {}), usable_cores());
 }

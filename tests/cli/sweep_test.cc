@@ -41,6 +41,10 @@ TEST(Sweep, runs_what_is_missing_and_compares_all) {
     return parse_json(read_text(folder / "results/one" / run / "record.json"), run)["class_order"];
   };
   EXPECT_NE(order("seed_1"), order("seed_2"));
+  const Result report = call(folder, {"report", "results", "-o", "page.html"});
+  EXPECT_EQ(report.code, 0) << report.err;
+  EXPECT_TRUE(has(report.out, "simplecil seed_2") && has(report.out, "over seeds:")) << report.out;
+  EXPECT_TRUE(has(read_text(folder / "page.html"), "one, 2 seeds"));
 }
 
 TEST(Sweep, several_at_once_are_the_same_runs) {

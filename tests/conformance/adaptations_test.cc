@@ -1,5 +1,6 @@
-// What every adaptation promises in every family: it changes what the network computes and not its
-// shape, gradients reach all of it and none of the weights, and it trains.
+// Guarantees of every adaptation in every family: it changes the network's output but not its
+// shape, gradients reach all of its tensors and none of the network's weights, and it can be
+// trained.
 #include <gtest/gtest.h>
 
 #include "patina/checkpoint/load.h"
@@ -101,7 +102,7 @@ TEST_P(Adapted, IsDrawnFromItsGeneratorAlone) {
   EXPECT_EQ(content_hash(nn::tensors(*make())), content_hash(nn::tensors(*make())));
 }
 
-// A text's tokens do not depend on how far it is padded, whatever is added to them.
+// A text's tokens do not depend on the amount of padding, with any adaptation.
 TEST_P(Adapted, PaddingChangesNothing) {
   if (!family_.input.is_text()) GTEST_SKIP() << "images have no padding";
   const auto adaptation = make_stirred();
@@ -111,7 +112,7 @@ TEST_P(Adapted, PaddingChangesNothing) {
   EXPECT_LT(relative_error(padded.slice(0, 1, 2).slice(1, 0, 5), alone), 1e-5);
 }
 
-// A token is read once with a cache and every time without: the scores are the same.
+// With a cache each token is read once, without one at every step: the scores are equal.
 TEST_P(Adapted, GeneratesTheSameWithAndWithoutACache) {
   const auto adaptation = make_stirred();
   auto cached = family_.network->begin(family_.input, {adaptation.get()}, true);

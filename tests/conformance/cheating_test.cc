@@ -1,5 +1,5 @@
-// Learners that try to know more than a scenario grants, by what a program can do while it runs.
-// What types forbid already is in tests/must_not_compile.
+// Learners that try to find out more than a scenario grants, by means available at run time. What
+// types already prevent is tested in tests/must_not_compile.
 #include <gtest/gtest.h>
 
 #include "patina/ops.h"
@@ -10,7 +10,7 @@
 namespace patina {
 namespace {
 
-/// Keeps what it is shown, as a learner that behaves.
+/// Keeps the samples that it is given, as an honest learner does.
 class Honest : public ClosedFormLearner {
  public:
   struct Options : LearnerOptions {};
@@ -25,7 +25,7 @@ class Honest : public ClosedFormLearner {
   const SampleLoader* samples_;
 };
 
-/// Writes numbers into a state of its own and reads them back as handles.
+/// Writes numbers into a state of its own and reads them back as sample handles.
 class Forger : public Honest {
  public:
   using Honest::Honest;
@@ -42,7 +42,7 @@ class Forger : public Honest {
   }
 };
 
-/// Asks for the samples of a single pass at its boundaries.
+/// Requests the samples of a single-pass stream when a task begins and ends.
 class Peeker : public Honest {
  public:
   using Honest::Honest;

@@ -1,5 +1,5 @@
-// The packed engine computes what the plain one does, in every family, under every adaptation,
-// forward and backward: to fp32's rounding, or to bf16's.
+// The packed engine computes the same as the plain one, in every family, with every adaptation,
+// forward and backward, up to the rounding of fp32 or of bf16.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -22,15 +22,15 @@ std::vector<Kind> kinds_and_none() {
   return all;
 }
 
-// The lower instruction set that this process was asked to compute with; "": the best there is.
+// The lower instruction set that this process was asked to use; "": the best there is.
 std::string_view lower_set() {
   const char* asked = std::getenv("PATINA_ISA");
   return asked ? asked : "";
 }
 
-// A set differs from another in its kernels alone. Of kinds that ask them for the same operations
-// in the same shapes, one is enough there: prompts of the first block and of each, the parts of
-// queries, keys and values that LoRA changes, adapters beside the MLP and behind it.
+// Instruction sets differ in their kernels only. Of several kinds that need the same operations in
+// the same shapes, one is enough: prompts of the first block and of each block, the parts of
+// queries, keys and values that LoRA changes, adapters parallel to the MLP and after it.
 bool asks_for_the_same_as_another(const std::string& kind) {
   return std::set<std::string>{"shallow_prompt", "lora_qv", "lora_kv_of_one_block",
                                "parallel_adapter"}
@@ -87,8 +87,8 @@ TEST_P(Engines, InFp32TheyAgreeToRounding) {
   }
 }
 
-// Random networks this small round worse than real ones do: single gradients are held to their
-// direction, all of an adaptation's together to little error.
+// Random networks this small have larger rounding errors than real ones. So a single gradient is
+// held to its direction, and all of an adaptation's gradients together to a small error.
 TEST_P(Engines, InBf16TheyAgreeInDirection) {
   const Seen plain = compute(nn::plain_engine());
   const Seen packed = compute(nn::packed_engine(nn::Precision::bf16));
@@ -127,14 +127,14 @@ TEST_P(Engines, GradientsReachTheWeightsOfATrainedBackbone) {
     ASSERT_EQ(bf16[i].tensor.defined(), plain[i].tensor.defined()) << plain[i].name;
     if (!plain[i].tensor.defined()) continue;
     EXPECT_LT(relative_error(fp32[i].tensor, plain[i].tensor), 1e-4) << plain[i].name;
-    // What softmax takes no notice of, as the bias of keys, has a gradient of rounding only.
+    // What softmax ignores, such as the keys' bias, has a gradient of rounding errors only.
     if (plain[i].tensor.abs().max().item<float>() < 1e-4) continue;
     EXPECT_GT(cosine(bf16[i].tensor, plain[i].tensor), 0.95) << plain[i].name;
   }
 }
 
 TEST_P(Engines, ASamplesFeaturesDoNotDependOnItsBatch) {
-  // CLIP's projection behind its towers is LibTorch's.
+  // CLIP's projection after its towers is computed by LibTorch.
   if (std::get<1>(GetParam()) != "none" || family_.name.starts_with("clip")) return;
   family_.network->set_engine(nn::packed_engine(nn::Precision::bf16));
   const Tensor together = family_.network->features(family_.input);

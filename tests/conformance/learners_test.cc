@@ -1,6 +1,6 @@
-// What every learner promises, checked over the registry on a tiny ViT and a three-task toy stream.
-// No code per method: a new line in learners.def is a new row of every test here. How well they
-// learn is asked in learning_test.cc.
+// Guarantees of every learner, checked over the registry on a tiny ViT and a toy stream of three
+// tasks. There is no code per method: a new line in learners.def is a new row of every test here.
+// How well methods learn is tested in learning_test.cc.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -20,8 +20,8 @@ namespace patina {
 namespace {
 
 constexpr int64_t kEpochs = 4;
-// Of a run that is stopped after every step: it has first, middle and last steps of a first and of
-// a last epoch, and of every task, as a longer one has.
+// For a run that is stopped after every step: like a longer one it has first, middle and last steps
+// of a first and of a last epoch, and of every task.
 constexpr int64_t kFewEpochs = 2;
 
 Json run_toy(const std::string& learner, const fs::path& where, const RunControl& control = {},
@@ -41,7 +41,7 @@ fs::path fresh_folder(const std::string& learner, const std::string& what) {
   return scratch_folder("conformance-" + learner) / what;
 }
 
-// A learner's run that nothing disturbs, made once and compared with others by several tests.
+// A learner's undisturbed run, made once and compared with others by several tests.
 struct Undisturbed : WholeRun {
   fs::path folder;
 };
@@ -60,7 +60,7 @@ class Conformance : public testing::TestWithParam<std::string> {
   const LearnerRow& row() const { return *find_learner(GetParam()); }
   bool knows_names() const { return row().network == Network::clip; }
 
-  // Tasks that were not learned yet can be asked about by their classes' names only.
+  // Tasks that were not learned yet can be evaluated by their classes' names only.
   void expect_entries(const Json& matrix) const {
     for (int after = 0; after <= ToyWorld::kTasks; ++after)
       for (int task = 0; task < ToyWorld::kTasks; ++task)
@@ -110,7 +110,7 @@ TEST_P(Conformance, refuses_a_folder_that_holds_another_run) {
   EXPECT_EQ(learned(taken), undisturbed(GetParam()).learned);
 }
 
-// A source that remembers which samples were decoded.
+// A source that records which samples were decoded.
 class Watched : public ToySource {
  public:
   using ToySource::ToySource;
@@ -126,7 +126,7 @@ class Watched : public ToySource {
   mutable std::array<std::atomic<bool>, 1024> touched{};
 };
 
-// Which tensors an optimizer is handed, and which of them and of the network a loss reaches.
+// The tensors that an optimizer is given, and which of them and of the network's a loss reaches.
 class GradientWatch {
  public:
   void look(Learner& learner, Backbone& network) {
@@ -161,8 +161,8 @@ class GradientWatch {
   std::set<std::string> unread_;
 };
 
-// One pass over the stream, looked at after every step and task. Of earlier tasks, a learner with a
-// memory reads as many samples as it may keep: one a class.
+// One pass over the stream, inspected after every step and task. Of earlier tasks, a learner with a
+// memory reads as many samples as it may store: one per class.
 TEST_P(Conformance, reads_trains_and_scores_only_what_it_may) {
   constexpr int64_t kMemory = ToyWorld::kClasses;
   std::function<void()> look;

@@ -1,5 +1,5 @@
-// Whether methods learn: every one of them must remember clearly more than plain fine-tuning does,
-// on the same network, samples, epochs and rate, where its kind is known to.
+// Whether methods learn: each must remember clearly more than plain fine-tuning does, with the same
+// network, samples, epochs and rate, in a setting for which methods of its kind are known to work.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -10,22 +10,23 @@
 namespace patina {
 namespace {
 
-// Streams are drawn anew by each number from here on.
+// The seed of the first stream; each further stream has the next number.
 constexpr int64_t kSeed = 7;
 constexpr double kMargin = 0.1;
 
-// A stream on which fine-tuning forgets most of what it learned, and how long it is learned.
+// A stream on which fine-tuning forgets most of what it learned, and how it is trained.
 struct Course {
   std::string scenario = "class_incremental";
   int64_t classes = 10, per_task = 2, samples = 12;
-  enum { others, same, none } taught = others;  // classes that the network has met before
+  enum { others, same, none } taught = others;  // classes that the network was trained on
   int64_t epochs = 8, batch_size = 8, updates = 1, memory = 0;
-  double sgd = 0.01, momentum = 0.9, adam = 0.003;  // rates
-  int64_t streams = 1;                              // of which the mean is taken
+  double sgd = 0.01, momentum = 0.9, adam = 0.003;  // learning rates
+  int64_t streams = 1;                              // averaged
 };
 
 const Course kSeen;
-// Prompts move a network little: it has to know such images, and they need a larger rate.
+// Prompts change a network little, so it must have been trained on such images, and they need a
+// larger rate.
 const Course kPrompted{.taught = Course::same, .adam = 0.01, .streams = 3};
 const Course kOnce{.scenario = "online_hard",
                    .samples = 24,
@@ -57,7 +58,8 @@ const Course kToldTransformer{.scenario = "task_incremental",
                               .adam = 0.03,
                               .streams = 2};
 
-// How a learner is tried: `optimizer` empty: its own kind.
+// How a learner is tested. An empty `optimizer` means SGD if the registry row has it, otherwise
+// Adam.
 struct Trial {
   const Course* course = &kSeen;
   std::string optimizer;
@@ -74,7 +76,7 @@ Trial trial_of(const std::string& learner) {
       {"cba", {&kOnce}},
       {"clib", {&kOnce, "", {"learner.importance_every=4"}}},
       {"flyprompt", {&kOnce}},
-      // Scores alone, without labels, and anchors: where tasks do not compete.
+      // Replay of scores without labels, and penalties, work where tasks do not compete.
       {"der_logits", {&kTold, "", {"learner.alpha=0.3"}}},
       {"ewc", {&kTold, "", {"learner.strength=1e5"}}},
       {"si", {&kTold, "", {"learner.strength=10"}}},
@@ -174,8 +176,8 @@ Learnt learn(const std::string& learner, const Trial& trial, Network kind) {
   return learnt;
 }
 
-// Fine-tuning's last accuracy there, whichever classes compete while it learns. A course is learned
-// once.
+// Fine-tuning's last accuracy on that course, the better of two choices of competing classes. Each
+// course is trained once.
 double fine_tuned(const std::string& of) {
   static std::map<std::string, double> known;
   Trial trial = trial_of(of);
@@ -191,7 +193,7 @@ double fine_tuned(const std::string& of) {
   return known[key] = best;
 }
 
-// Methods that do nothing about forgetting, or not here.
+// Methods that do nothing against forgetting, at least not on these courses.
 const std::map<std::string, std::string>& no_better() {
   static const std::map<std::string, std::string> reasons = {
       {"finetune", "it is what the others are compared with"},
@@ -213,7 +215,8 @@ TEST_P(Learning, beats_fine_tuning) {
   for (size_t task = 0; task < learnt.accuracy.size(); ++task) {
     const int64_t compete = told ? course.per_task : course.per_task * int64_t(task + 1);
     EXPECT_GT(learnt.accuracy[task], 1.2 / double(compete)) << "task " << task + 1;
-    // Among themselves: some published methods let later classes lose against earlier ones.
+    // Only among the task's own classes: in some published methods later classes lose against
+    // earlier ones.
     EXPECT_GT(learnt.fresh[task], 1.2 / double(course.per_task)) << "task " << task + 1;
   }
   if (!no_better().contains(GetParam())) {

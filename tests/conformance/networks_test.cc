@@ -1,6 +1,6 @@
-// Every method on networks of other kinds than the one it is tried on elsewhere: a residual network
-// of images, a tiny BERT and a tiny GPT of texts. It learns there, leaves alone what is frozen and
-// goes on after stops with the same bits, or is refused with a sentence.
+// Every method on other kinds of networks: a residual network for images, a tiny BERT and a tiny
+// GPT for texts. It learns there, does not change what is frozen and continues after stops with the
+// same bits, or it is refused with a sentence.
 #include <gtest/gtest.h>
 
 #include "patina/base/json.h"
@@ -12,7 +12,7 @@
 namespace patina {
 namespace {
 
-// How the sentence ends with which a method is refused; nothing where it must run.
+// The end of the sentence with which a method is refused; nothing if it must run.
 std::optional<std::string> refusal(const LearnerRow& row, const ToyWorld& world) {
   if (row.network == Network::clip) return " reads class names: it needs a CLIP, and the model is ";
   if (row.network == Network::mlp)
@@ -27,7 +27,7 @@ std::optional<std::string> refusal(const LearnerRow& row, const ToyWorld& world)
 void try_on(const ToyWorld& world, const std::string& learner) {
   const fs::path folder = scratch_folder(world.name + "-" + learner);
   const auto run_on = [&](Backbone& network, const fs::path& where, const RunControl& control) {
-    // Each of ESN's stages begins from nothing, and a prompt alone moves a tiny network slowly.
+    // Each stage of ESN is trained from scratch, and a prompt alone changes a tiny network slowly.
     const int64_t epochs = learner == "esn" ? 60 : learner == "vpt" ? 12 : 3;
     Recipe recipe = toy_recipe(learner, epochs);
     const DataSplits data = world.data();
@@ -49,8 +49,8 @@ void try_on(const ToyWorld& world, const std::string& learner) {
         return false;
       }});
   EXPECT_EQ(whole.record["status"], "complete");
-  // Later tasks may cost the first one all of it, and a few epochs may be too few for the first:
-  // what is asked here is that something is learned.
+  // Later tasks may make the first one forgotten, and a few epochs may be too few for the first: it
+  // is enough if something is learned.
   const double first = whole.record["accuracy_after_task"][0].get<double>();
   const double last = whole.record["metrics"]["last_accuracy"].get<double>();
   EXPECT_TRUE(first > 0.6 || last > 1.5 / ToyWorld::kClasses) << first << ", then " << last;

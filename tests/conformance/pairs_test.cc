@@ -1,5 +1,5 @@
-// Every method on every scenario that grants what it needs, and refused on the others: on a toy
-// stream it learns, and a run that is stopped again and again ends as one that was not.
+// Every method on every scenario. If the scenario grants what the method needs, it learns on a toy
+// stream, and a run that is stopped repeatedly ends like one that was not. Otherwise it is refused.
 #include <gtest/gtest.h>
 
 #include "patina/base/json.h"
@@ -73,8 +73,8 @@ class Pairs : public testing::TestWithParam<Pair> {
  protected:
   void SetUp() override { scratch_ = scratch_folder("pairs-" + GetParam().name()); }
 
-  // Before learning, a head as it was drawn can be asked about classes that stay, and a learner
-  // that knows names about any.
+  // Before learning, a head with initial weights can be evaluated on classes that stay the same,
+  // and a learner that knows names on any classes.
   static void expect_row_zero(const Json& record) {
     const Pair& pair = GetParam();
     const bool stay = pair.scenario == "domain_incremental" && !pair.apart;
@@ -104,8 +104,8 @@ TEST_P(Pairs, learns_and_resumes_to_the_same_bits) {
     EXPECT_EQ(points.size(), 4u) << "every 40 of 144 samples, and the end";
     EXPECT_EQ(points.back()["accuracy"], whole["metrics"]["last_accuracy"]);
   }
-  // Two stops, in the midst of things: that a learner can be stopped after any step is shown on
-  // the class-incremental stream.
+  // Two stops inside tasks: that a learner can be stopped after any step is tested on the
+  // class-incremental stream.
   const auto [pieces, stops] =
       run_in_pieces(run_in(scratch_ / "stopped"), std::max(1, asks * 2 / 5));
   EXPECT_GE(stops, 1);
@@ -121,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(, Pairs, testing::ValuesIn(pairs(true)), pair_name);
 
 class Refused : public testing::TestWithParam<Pair> {};
 
-// What a method lacks there, in the words of the sentence that says so.
+// What a method lacks there, in the words of the error.
 std::string lacking(const Grant& needs, const Grant& granted) {
   const std::pair<bool Grant::*, const char*> words[] = {
       {&Grant::task_id_at_train, "the task's identity while training"},

@@ -3,6 +3,8 @@
 // losses, and the weights after training with them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "patina/config/recipe_file.h"
 #include "patina/learners/registry.h"
 #include "patina/models/vision/mlp.h"

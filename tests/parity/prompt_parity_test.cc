@@ -120,7 +120,8 @@ INSTANTIATE_TEST_SUITE_P(
         Method{"coda_prompt",
                "coda_prompt",
                {"learner.components=3", "learner.length=4", "learner.orthogonality=0.1"}},
-        Method{"l2p_deep", "l2p_deep", {"learner.pool=5", "learner.length=4", "learner.chosen=2"}}),
+        Method{"l2p_deep", "l2p_deep", {"learner.pool=5", "learner.length=4", "learner.chosen=2"}},
+        Method{"dap", "dap", {"learner.length=3", "learner.embedding=4", "learner.pull=0.5"}}),
     testing::PrintToStringParamName());
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Data sets written by tests, as their publishers' files are.
+// Data sets written by tests, in their publishers' layouts.
 #pragma once
 
 #include <zlib.h>
@@ -32,7 +32,7 @@ inline Bytes idx(uint8_t type, const std::vector<uint32_t>& sizes, const Bytes& 
   return bytes;
 }
 
-// A picture whose first pixel tells which one it is.
+// An image whose first pixel identifies it.
 inline Image marked(uint8_t mark) {
   Image image(6, 5);
   std::ranges::fill(image.pixels, mark);
@@ -50,7 +50,7 @@ inline std::vector<int64_t> count_labels(const Source& source) {
   return counts;
 }
 
-// How many samples each class of each domain has.
+// The number of samples of each class in each domain.
 inline std::vector<std::vector<int64_t>> count_domains(const Source& source) {
   std::vector<std::vector<int64_t>> counts(source.domains().size(),
                                            std::vector<int64_t>(source.classes().size()));

@@ -1,4 +1,4 @@
-// What a test asks of an error: its text, and the words in it.
+// Errors in tests: their text, and the words in it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 
 namespace patina {
 
-/// The text of the Error that `body` throws; "" when it throws none. Anything else escapes.
+/// The text of the Error that `body` throws; "" if it throws none. Other exceptions are not caught.
 template <class Body>
 std::string error_of(Body body) {
   try {
@@ -21,7 +21,7 @@ std::string error_of(Body body) {
   return "";
 }
 
-/// The same, of an Error that must be of this kind.
+/// The same; the test fails if the Error has another kind.
 template <class Body>
 std::string error_of(ErrorKind kind, Body body) {
   return error_of([&] {

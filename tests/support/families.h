@@ -1,4 +1,4 @@
-// A tiny network of every family, with random weights, and what to feed it.
+// A tiny network of every family, with random weights, and input for it.
 #pragma once
 
 #include <functional>
@@ -10,14 +10,14 @@
 
 namespace patina {
 
-/// One family's tower as adaptations meet it.
+/// One family's tower, as an adaptation sees it.
 struct TinyFamily {
   std::string name;
   std::shared_ptr<Backbone> network;  // frozen
   nn::BlockShape block;
   int64_t layers = 0, prompt_layers = 0;
   Input input;
-  /// Every token that comes out, [B,T,D], through all the blocks there are.
+  /// All tokens after all blocks: [B,T,D].
   std::function<Tensor(const nn::Adaptations&)> forward;
 };
 

@@ -1,6 +1,8 @@
 // The images and targets of a reference file, as a source.
 #pragma once
 
+#include <algorithm>
+
 #include "patina/data/source.h"
 #include "tests/support/parity.h"
 

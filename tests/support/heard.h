@@ -1,4 +1,4 @@
-// What an observer is told while a test's scope lasts.
+// Records what an observer is told while a test's scope lasts.
 #pragma once
 
 #include <mutex>
@@ -8,7 +8,7 @@
 
 namespace patina {
 
-/// Keeps warnings and notes, a line each.
+/// Keeps warnings and notes, one per line.
 class Heard : public Observer {
  public:
   void warning(std::string_view text) override { add(text); }

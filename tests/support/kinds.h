@@ -1,4 +1,4 @@
-// Every adaptation there is, made for any tiny family.
+// Every kind of adaptation, made for any tiny family.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -68,7 +68,7 @@ inline std::vector<Kind> kinds() {
        }}};
 }
 
-/// One of them with every tensor moved off its initial value.
+/// An adaptation in which every tensor is changed from its initial value.
 inline Made make_stirred(const Kind& kind, const TinyFamily& family) {
   Random random = Seeds(7)("adapt");
   Made made = kind.make(family, random);
@@ -79,7 +79,7 @@ inline Made make_stirred(const Kind& kind, const TinyFamily& family) {
   return made;
 }
 
-/// A case is a family's name and a kind's.
+/// A test case: the name of a family and the name of a kind.
 using Case = std::tuple<std::string, std::string>;
 
 inline auto in_every_family(const std::vector<Kind>& kinds) {

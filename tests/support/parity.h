@@ -9,13 +9,13 @@
 
 namespace patina {
 
-/// Largest difference over the largest expected magnitude.
+/// The largest difference divided by the largest expected magnitude.
 inline double error_of_largest(const Tensor& actual, const Tensor& expected) {
   if (actual.sizes() != expected.sizes()) return std::numeric_limits<double>::infinity();
   return ((actual - expected).abs().max() / expected.abs().max()).item<double>();
 }
 
-/// Keeps what passes between the blocks of each stack: "embeddings", "layer0"..., "norm".
+/// Records the tokens between the blocks of each stack: "embeddings", "layer0"..., "norm".
 class Stages : public nn::Adaptation {
  public:
   /// Only of the blocks numbered from `first` to `first + depth`.
@@ -51,14 +51,15 @@ class Reference {
   SafetensorsFile file_;
 };
 
-/// Gradients of a network against those in a file of the same names: the largest relative error.
+/// The largest relative error of a network's gradients, compared with those of the same names in a
+/// file.
 inline double gradient_error(Backbone& network, const std::filesystem::path& file) {
   const auto expected = load_backbone({.name = file.string()});
   std::map<std::string, Tensor> theirs;
   for (const auto& item : nn::tensors(*expected)) theirs[item.name] = item.tensor;
   double worst = 0;
   for (const auto& item : nn::tensors(network)) {
-    // What the loss does not reach, a head of another task for one, has the gradient zero.
+    // Tensors that the loss does not reach, such as another task's head, have the gradient zero.
     const Tensor none = at::zeros_like(item.tensor), gradient = item.tensor.grad();
     const auto wanted = theirs.extract(item.name);
     worst = std::max(worst, relative_error(gradient.defined() ? gradient : none,

@@ -1,4 +1,4 @@
-// Runs that are stopped again and again, and what they leave.
+// Runs that are stopped repeatedly, and what they leave.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 
 namespace patina {
 
-/// The learner's part of a run's final checkpoint: its tensors and its other values.
+/// A hash of the learner's part of a run's final checkpoint: its tensors and its other values.
 inline std::string learned(const fs::path& run_folder) {
   const fs::path path = run_folder / "checkpoint.safetensors";
   const auto archive = Archive::read(path);
@@ -33,7 +33,8 @@ inline std::string learned(const fs::path& run_folder) {
   return hash.hex();
 }
 
-/// A run from start to end, and how often it asked whether to stop: after every step and task.
+/// A run from start to end, and how often it asked whether to stop, which it does after every step
+/// and task.
 struct WholeRun {
   Json record;
   std::string learned;
@@ -57,7 +58,7 @@ struct Pieces {
   int stops = 0;
 };
 
-/// Stops a run after every `steps` steps or tasks until it is through. `run` goes on with it.
+/// Stops a run after every `steps` steps or tasks until it is complete. `run` continues it.
 inline Pieces run_in_pieces(const std::function<Json(const RunControl&)>& run, int steps) {
   Pieces pieces;
   for (; pieces.stops < 1000; ++pieces.stops) {
@@ -73,8 +74,9 @@ inline Pieces run_in_pieces(const std::function<Json(const RunControl&)>& run, i
   return pieces;
 }
 
-/// Stops a run that asks `asks` times near its middle and again a little later, cuts the newest
-/// checkpoint in half as a full disk would, and goes on to the end from the one before.
+/// Stops a run, which asks `asks` times in all, near its middle and again a little later. Truncates
+/// the newest checkpoint to half, as on a full disk. Then continues to the end from the previous
+/// checkpoint.
 inline Json run_over_damage(const std::function<Json(const RunControl&)>& run,
                             const fs::path& run_folder, int asks) {
   for (int left : {std::max(1, asks / 2 - 2), asks / 8 + 1}) {

@@ -1,4 +1,4 @@
-// Small tensors with known contents, and how far two are apart.
+// Small tensors with known contents, and the distance between two.
 #pragma once
 
 #include <limits>
@@ -45,7 +45,7 @@ inline constexpr ViTShape kTinyViT{.image_size = 16,
                                    .hidden = 40,
                                    .classes = 0};
 
-/// A frozen ViT in which no weight is at a special value, so that no mistake hides behind a zero.
+/// A frozen ViT without weights of special values, so that no mistake is hidden by a zero.
 inline std::unique_ptr<ViT> random_vit(const ViTShape& shape = kTinyViT, uint64_t seed = 1) {
   auto vit = std::make_unique<ViT>(shape);
   Random random = Seeds(seed)("vit");

@@ -1,4 +1,4 @@
-// Tokenizers of every kind, small enough to be written down: for tests that need no files.
+// Tokenizers of every kind, small enough to be written in code: for tests without files.
 #pragma once
 
 #include <fmt/format.h>
@@ -106,7 +106,7 @@ inline Json unigram_json() {
           {"model", {{"type", "Unigram"}, {"unk_id", 2}, {"vocab", vocabulary}}}};
 }
 
-/// One of each.
+/// One of each kind.
 inline std::vector<Json> tiny_tokenizers() {
   return {word_piece_json(), byte_level_json(), byte_fallback_json(), unigram_json()};
 }

@@ -1,4 +1,4 @@
-// A CLIP small enough to be trained in a test: toy images against sentences with their class names.
+// A CLIP small enough to be trained in a test, on toy images and sentences with their class names.
 #pragma once
 
 #include "patina/data/dataset.h"
@@ -11,14 +11,14 @@
 
 namespace patina {
 
-/// Words by their hash, and an end with the highest id, as CLIP's vocabulary has it.
+/// Words become ids by their hash. The end token has the highest id, as in CLIP's vocabulary.
 class ClipWords : public WordTokenizer {
  public:
   static constexpr int64_t kBegin = kSize, kEnd = kSize + 1;
   ClipWords() : WordTokenizer(false, kSize + 2) { frame_ = {.before = {kBegin}, .after = {kEnd}}; }
 };
 
-/// Trained until it tells the classes of `source` by their names; the same each time.
+/// Trained until it classifies the images of `source` by class names; the same each time.
 inline std::unique_ptr<Clip> toy_clip(const Source& source) {
   ClipShape shape = tiny_clip();
   shape.text.vocabulary = ClipWords().size();

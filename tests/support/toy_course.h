@@ -1,4 +1,4 @@
-// A learner on a stream of any scenario, task by task.
+// A learner on a stream of any scenario, one task at a time.
 #pragma once
 
 #include <map>
@@ -52,7 +52,8 @@ struct ToyCourse {
   Batch batch(const Dataset& part) {
     return *Loader(part, rig.test_feed(), rig.pool(), 1024).next();
   }
-  /// Scores of `part`, which is of a task; it is told where the scenario tells it.
+  /// Scores of `part`, the samples of one task. The learner is told the task if the scenario grants
+  /// it.
   Tensor scores(const Dataset& part, int of_task) {
     Question asked = batch(part);
     if (scenario.grant().task_id_at_test) asked.task = at::full({asked.size()}, of_task, at::kLong);

@@ -8,8 +8,8 @@
 
 namespace patina {
 
-/// Of a family ("bert", "gpt2"), trained until it tells the classes of `source` apart, frozen; the
-/// same each time.
+/// Of a family ("bert", "gpt2"): trained until it separates the classes of `source`, then frozen;
+/// the same each time.
 inline std::unique_ptr<Backbone> toy_language(const std::string& family, const Source& source) {
   LanguageShape shape = tiny_language(family);
   shape.text.vocabulary = WordTokenizer::kSize;

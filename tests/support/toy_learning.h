@@ -1,5 +1,5 @@
-// A learner on a toy stream over a tiny random ViT, driven one call at a time, so that a test can
-// look at it between any two of them.
+// A learner on a toy stream with a tiny random ViT. A test makes each call and can inspect the
+// learner between any two of them.
 #pragma once
 
 #include <map>
@@ -19,7 +19,7 @@ namespace patina {
 struct ToyLearning {
   static constexpr int64_t kClasses = 6;
 
-  /// `options`: the method's own, as TOML.
+  /// `options`: the options of the method, as TOML.
   explicit ToyLearning(const std::string& name, const std::string& options = "",
                        TrainingOptions training = {.epochs = 2, .batch_size = 8},
                        const ScenarioOptions& tasks = {.classes_per_task = 2})
@@ -56,7 +56,7 @@ struct ToyLearning {
     end();
   }
 
-  /// Copies of all tensors of its state, by key.
+  /// Copies of all tensors of the learner's state, by key.
   std::map<std::string, Tensor> state() {
     Archive archive;
     learner->state(archive);
@@ -70,7 +70,7 @@ struct ToyLearning {
                          [&](const Batch& batch) { rows.push_back(learner->scores(batch)); });
     return at::cat(rows);
   }
-  /// What the backbone, as it now is, makes of the same samples.
+  /// Features of the same samples under the backbone in its current state.
   Tensor features(const nn::Adaptations& adaptations = {}) {
     std::vector<Tensor> rows;
     for (int t = 0; t <= task->index; ++t)

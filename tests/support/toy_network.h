@@ -1,4 +1,4 @@
-// The network a learner is tried on.
+// The network that a learner is tested on.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,8 @@
 
 namespace patina {
 
-/// A tiny trained ViT, a CLIP where class names are read, or an MLP where units are masked; the
-/// same each time. They know the toy classes.
+/// A tiny ViT; a CLIP if the learner reads class names; an MLP if it masks units. The same each
+/// time. ViT and CLIP are trained on the toy classes.
 inline std::unique_ptr<Backbone> toy_network(const std::string& learner, int64_t classes) {
   const Network kind = find_learner(learner)->network;
   if (kind == Network::mlp) return toy_mlp(ToySource::kSide);

@@ -1,5 +1,5 @@
-// A small world for learners: images of 16 px whose classes differ in colour and pattern, made in
-// memory. Everything depends on (seed, sample) alone, so every run of every test sees the same
+// Toy data for learners: images of 16 px whose classes differ in colour and pattern, made in
+// memory. Everything depends on (seed, sample) only, so every run of every test sees the same
 // pixels.
 #pragma once
 
@@ -12,10 +12,10 @@
 
 namespace patina {
 
-/// `per_class` samples of each class, the classes in turn: sample i is of class i % classes. A
-/// class is a colour and one of three patterns (plain, stripes, checks), 18 in all, of which those
-/// from `first` on are the ones here; a sample shifts the pattern, varies the brightness and adds
-/// pixel noise.
+/// `per_class` samples of each class; the classes alternate: sample i is of class i % classes. A
+/// class is a colour with one of three patterns (plain, stripes, checks). There are 18, of which
+/// the source has those from `first` on. A sample shifts the pattern, varies the brightness and
+/// adds pixel noise.
 class ToySource : public Source {
  public:
   static constexpr int kSide = 16;
@@ -30,7 +30,7 @@ class ToySource : public Source {
   std::string origin(int64_t i) const override { return fmt::format("toy[{}]", i); }
   const std::vector<std::string>& classes() const override { return classes_; }
 
-  /// From here on, decoding sample i fails as a damaged file does.
+  /// From now on, decoding sample i fails like a damaged file.
   void damage(int64_t i) { damaged_.push_back(i); }
 
   Image image(int64_t i) const override {

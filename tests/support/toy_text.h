@@ -1,5 +1,5 @@
-// A small world of texts: sentences whose classes differ in their words, a tokenizer that knows
-// words alone, and a network that averages them. Everything depends on (seed, sample) alone.
+// Toy texts for learners: sentences whose classes differ in their words, a tokenizer of whole
+// words, and a network that averages them. Everything depends on (seed, sample) only.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +14,8 @@
 
 namespace patina {
 
-/// `per_class` texts of each class, the classes in turn. A text is 2 to 13 words, about half of
-/// them of its class ("c3w1"), the others of no class ("w7").
+/// `per_class` texts of each class; the classes alternate. A text has 2 to 13 words. About half of
+/// them belong to its class ("c3w1"), the others to no class ("w7").
 class ToyTexts : public Source {
  public:
   ToyTexts(int64_t classes, int64_t per_class, uint64_t seed = 0)
@@ -49,8 +49,8 @@ inline DataSplits toy_texts(int64_t classes, int64_t train_per_class, int64_t te
           std::make_unique<ToyTexts>(classes, test_per_class, 2)};
 }
 
-/// Words between spaces, each an id by its hash; [CLS] A [SEP] and [CLS] A [SEP] B [SEP] around
-/// them.
+/// Splits at spaces; a word's id is its hash. Adds [CLS] A [SEP], or [CLS] A [SEP] B [SEP] for two
+/// texts.
 class WordTokenizer : public Tokenizer {
  public:
   static constexpr int64_t kSize = 512, kPad = 5, kClassifier = 1, kSeparator = 2;
@@ -84,7 +84,7 @@ class WordTokenizer : public Tokenizer {
   int64_t size_;
 };
 
-/// The mean of the tokens' vectors, the padding left out, through one layer.
+/// The mean of the tokens' vectors, without padding, through one layer.
 class MeanOfWords : public Backbone {
  public:
   static constexpr int64_t kWidth = 24;

@@ -1,5 +1,5 @@
-// A tiny ViT that was trained, since learners build on networks whose features tell images apart;
-// and an MLP that was not.
+// A tiny trained ViT, because learners need a network whose features separate images; and an
+// untrained MLP.
 #pragma once
 
 #include "patina/data/dataset.h"
@@ -13,8 +13,7 @@
 
 namespace patina {
 
-/// Trains a network until it tells the classes of `source` apart, and freezes it; the same each
-/// time.
+/// Trains a network until it separates the classes of `source`, and freezes it; the same each time.
 inline void teach(Backbone& network, const Source& source, const Feed& feed, int steps = 60) {
   nn::freeze(network, false);
   nn::LinearHead head;
@@ -39,7 +38,7 @@ inline std::unique_ptr<ViT> toy_vit(const Source& source) {
   return vit;
 }
 
-/// A small MLP that was never trained; the same each time.
+/// A small untrained MLP; the same each time.
 inline std::unique_ptr<Mlp> toy_mlp(int64_t side) {
   auto mlp = std::make_unique<Mlp>(MlpShape{.image_size = side, .hidden = {48, 48}, .channels = 3},
                                    "imagenet");

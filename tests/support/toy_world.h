@@ -1,4 +1,4 @@
-// Where a learner is tried: a toy data set, and a network that has met such data.
+// What a learner is tested on: a toy data set, and a network that was trained on such data.
 #pragma once
 
 #include "patina/config/recipe_file.h"
@@ -43,7 +43,7 @@ inline const ToyWorld kResNet{
       return trained->clone();
     }};
 
-/// Texts on a transformer that reads all of them at once, or word after word.
+/// Texts on a transformer that reads all tokens at once (BERT) or one after the other (GPT-2).
 inline ToyWorld on_texts(const std::string& family) {
   return {family, true, [family](const std::string&) {
             static std::map<std::string, std::unique_ptr<Backbone>> trained;
@@ -54,8 +54,8 @@ inline ToyWorld on_texts(const std::string& family) {
 }
 
 /// Three tasks of two classes in a few large steps instead of a paper's many small ones. `memory`:
-/// samples that the learner may keep, where it keeps any; 0: as many as it would. `settings`: of
-/// the recipe, as on the command line.
+/// the number of samples that a learner with a memory may keep; 0: its default. `settings`:
+/// settings of the recipe, as on the command line.
 inline Recipe toy_recipe(const std::string& learner, int64_t epochs, int64_t memory = 0,
                          std::vector<std::string> settings = {}) {
   const LearnerRow& row = *find_learner(learner);
@@ -90,7 +90,7 @@ name = "{}"
   return recipe;
 }
 
-/// A learner with everything it is driven with, piece by piece.
+/// A learner and everything that is needed to train it step by step.
 struct ToyDrive {
   /// `between_steps` is called after every step. `network` is lent.
   ToyDrive(const std::string& name, Recipe with, DataSplits on, Backbone& network,
@@ -116,13 +116,14 @@ struct ToyDrive {
   Batch test_batch(int task) {
     return *Loader(scenario.test(task), rig.test_feed(), rig.pool(), 1024).next();
   }
-  /// What is asked about samples of a task, which is told where the scenario tells it.
+  /// The question for samples of a task, with the task if the scenario grants it at test time.
   Question question(const Batch& batch, int task) const {
     Question asked = batch;
     if (scenario.grant().task_id_at_test) asked.task = at::full({batch.size()}, task, at::kLong);
     return asked;
   }
-  /// The best of the classes from `first` on for each sample; where the task is told, of its own.
+  /// The best class of each sample, among those from `first` on; if the task is told, among its own
+  /// classes.
   Tensor found(const Batch& batch, int task, int64_t first = 0) {
     NoGrad no_grad;
     const Tensor scores = learner->scores(question(batch, task));
@@ -141,17 +142,17 @@ struct ToyDrive {
   Learner* const learner = &rig.learner();
 };
 
-/// Watches which of a network's weights may have changed: those that took gradients at some time; a
-/// method may freeze what it has trained. A norm's running statistics follow its weight.
+/// Checks which of a network's weights change. Only weights that required gradients at some time
+/// may: a method may freeze what it has trained. A norm's running statistics follow its weight.
 class FrozenWatch {
  public:
   explicit FrozenWatch(Backbone& network) : network_(network), before_(network.clone()) { note(); }
-  /// Call it after every step.
+  /// To be called after every step.
   void note() {
     for (const auto& item : nn::tensors(network_))
       if (item.tensor.requires_grad()) trained_.insert(item.name);
   }
-  /// Names of frozen weights that are other bits than they were, or were given a gradient.
+  /// Names of frozen weights whose bits changed or that were given a gradient.
   std::vector<std::string> broken() {
     note();
     std::vector<std::string> names;

@@ -2,6 +2,7 @@
 #include "patina/data/formats/folder.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <mutex>
 #include <set>
@@ -10,45 +11,17 @@
 #include "patina/base/error.h"
 #include "patina/data/domains.h"
 #include "patina/data/files.h"
+#include "patina/data/image_folder.h"
 #include "patina/data/views.h"
+#include "patina/text/unicode/unicode.h"
 
 namespace patina {
 
 namespace {
 
-// The non-hidden names in a folder that `wanted` accepts, sorted bytewise.
-template <class Wanted>
-std::vector<std::string> names_in(const fs::path& folder, Wanted wanted) {
-  std::vector<std::string> names;
-  std::error_code error;
-  fs::directory_iterator entries(folder, error);
-  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-    std::string name = entries->path().filename().string();
-    if (!name.starts_with('.') && wanted(*entries)) names.push_back(std::move(name));
-  }
-  if (error)
-    fail(ErrorKind::file, "{}: cannot list the folder: {}", folder.string(), error.message());
-  std::ranges::sort(names);
-  return names;
-}
-
 bool is_folder(const fs::path& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);
-}
-
-std::vector<std::string> folders_in(const fs::path& folder) {
-  return names_in(folder, [](const fs::directory_entry& entry) { return is_folder(entry.path()); });
-}
-
-std::vector<std::string> images_in(const fs::path& folder) {
-  auto names = names_in(folder, [](const fs::directory_entry& entry) {
-    return is_image_name(entry.path()) && !is_folder(entry.path());
-  });
-  if (names.empty())
-    fail(ErrorKind::data, "{}: a class folder without JPEG or PNG images; fill it or remove it",
-         folder.string());
-  return names;
 }
 
 // The files of one split, by class.
@@ -136,10 +109,11 @@ std::vector<std::string> class_folders(const fs::path& root) {
 }
 
 std::unique_ptr<Source> list_split(const fs::path& split, const std::vector<std::string>& folders,
-                                   const std::vector<std::string>& classes) {
+                                   const std::vector<std::string>& classes, UnreadImages& unread) {
   auto source = std::make_unique<FolderSource>(split, folders, classes);
   for (size_t c = 0; c < folders.size(); ++c)
-    for (auto& file : images_in(split / folders[c])) source->add(int64_t(c), std::move(file));
+    for (auto& file : class_images(split / folders[c], unread))
+      source->add(int64_t(c), std::move(file));
   return source;
 }
 
@@ -149,35 +123,69 @@ struct Splits {
   fs::path test;  // "": there is no test folder, train is to be split
 };
 
+constexpr std::array kTestNames = {"test", "val", "valid", "validation"};
+
+// A folder that is meant as a split and is called otherwise ("Train", "testing"); "" if there is
+// none. A class may be called "train": a split contains folders, a class contains images.
+std::string misnamed_split(const fs::path& root, std::initializer_list<std::string_view> names) {
+  for (const auto& folder : folders_in(root)) {
+    std::string name = folder;
+    std::ranges::transform(name, name.begin(),
+                           [](unsigned char c) { return char(std::tolower(c)); });
+    if (std::ranges::find(names, name) != names.end() && !folders_in(root / folder).empty() &&
+        !holds_images(root / folder))
+      return folder;
+  }
+  return "";
+}
+
 Splits find_splits(const fs::path& root) {
   const fs::path train = root / "train";
-  // A class may be called "train": a split contains folders, a class contains images.
-  if (!is_folder(train) || folders_in(train).empty()) return {root, {}};
-  for (const char* name : {"test", "val", "valid"})
+  if (!is_folder(train) || folders_in(train).empty()) {
+    const std::string meant = misnamed_split(root, {"train", "training"});
+    if (!meant.empty())
+      fail(ErrorKind::data,
+           "{}: holds {}/ with folders in it: a split is called train/ and test/ (or val/, valid/, "
+           "validation/), in lower case; rename it",
+           root.string(), meant);
+    return {root, {}};
+  }
+  for (const char* name : kTestNames)
     if (is_folder(root / name)) return {train, root / name};
-  fail(ErrorKind::data, "{}: has train/ but no test/, val/ or valid/ beside it", root.string());
+  const std::string meant = misnamed_split(root, {"test", "testing", "val", "valid", "validation"});
+  fail(ErrorKind::data, "{}: has train/ but no test/, val/, valid/ or validation/ beside it{}",
+       root.string(), meant.empty() ? "" : fmt::format("; rename {}/", meant));
 }
 
 // Throws unless both folders have the same class folders.
 void check_same_classes(const fs::path& one, const fs::path& other) {
   const auto ones = class_folders(one), others = class_folders(other);
+  check_class_names(ones, one.string());
+  check_class_names(others, other.string());
   const auto need_each = [](const auto& these, const fs::path& where, const auto& those,
                             const fs::path& missing) {
-    for (const auto& name : these)
-      if (!std::ranges::binary_search(those, name))
-        fail(ErrorKind::data, "{}: class \"{}\" is missing; it is in {}", missing.string(), name,
-             where.string());
+    const auto composed = [](const std::string& name) { return normalized(name, NormalForm::nfc); };
+    for (const auto& name : these) {
+      if (std::ranges::binary_search(those, name)) continue;
+      const bool looks_alike = std::ranges::find(those, composed(name), composed) != those.end();
+      fail(ErrorKind::data, "{}: class \"{}\" is missing; it is in {}{}", missing.string(), name,
+           where.string(),
+           looks_alike ? "; its name here looks the same, but is written with other characters "
+                         "(Unicode's composed and decomposed forms): rename one of them"
+                       : "");
+    }
   };
   need_each(ones, one, others, other);
   need_each(others, other, ones, one);
 }
 
 DataSplits split_classes(const fs::path& root, const std::vector<std::string>& folders,
-                         const std::vector<std::string>& classes, const DataOptions& options) {
+                         const std::vector<std::string>& classes, const DataOptions& options,
+                         UnreadImages& unread) {
   auto train = std::make_unique<FolderSource>(root, folders, classes);
   auto test = std::make_unique<FolderSource>(root, folders, classes);
   for (size_t c = 0; c < folders.size(); ++c) {
-    auto files = images_in(root / folders[c]);
+    auto files = class_images(root / folders[c], unread);
     const int64_t count = int64_t(files.size());
     if (count < 2)
       fail(ErrorKind::data,
@@ -192,16 +200,17 @@ DataSplits split_classes(const fs::path& root, const std::vector<std::string>& f
 }
 
 // `root` may contain the table of readable names.
-DataSplits open_splits(const Splits& splits, const fs::path& root, const DataOptions& options) {
+DataSplits open_splits(const Splits& splits, const fs::path& root, const DataOptions& options,
+                       UnreadImages& unread) {
   if (!splits.test.empty()) check_same_classes(splits.train, splits.test);
   const auto folders = class_folders(splits.train);
   const auto classes = readable_names(root, folders);
-  if (splits.test.empty()) return split_classes(splits.train, folders, classes, options);
-  return {"folder", list_split(splits.train, folders, classes),
-          list_split(splits.test, folders, classes)};
+  if (splits.test.empty()) return split_classes(splits.train, folders, classes, options, unread);
+  return {"folder", list_split(splits.train, folders, classes, unread),
+          list_split(splits.test, folders, classes, unread)};
 }
 
-DataSplits open_domains(const fs::path& root, const DataOptions& options) {
+DataSplits open_domains(const fs::path& root, const DataOptions& options, UnreadImages& unread) {
   for (const char* split : {"train", "test"})
     if (is_folder(root / split))
       fail(ErrorKind::data,
@@ -223,7 +232,7 @@ DataSplits open_domains(const fs::path& root, const DataOptions& options) {
     }
     std::vector<DataSplits> parts;
     for (size_t d = 0; d < domains.size(); ++d) {
-      parts.push_back(open_splits(found[d], root, options));
+      parts.push_back(open_splits(found[d], root, options, unread));
       parts.back().name = domains[d];
     }
     return joined(std::move(parts), true);
@@ -234,8 +243,12 @@ DataSplits open_domains(const fs::path& root, const DataOptions& options) {
 
 DataSplits open_image_folder(const fs::path& root, const DataOptions& options) {
   if (!is_folder(root)) fail(ErrorKind::data, "{}: no such folder", root.string());
-  if (options.domains == "folders") return open_domains(root, options);
-  return open_splits(find_splits(root), root, options);
+  UnreadImages unread;
+  DataSplits splits = options.domains == "folders"
+                          ? open_domains(root, options, unread)
+                          : open_splits(find_splits(root), root, options, unread);
+  unread.tell(root.string());
+  return splits;
 }
 
 }  // namespace patina

@@ -167,16 +167,21 @@ bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n\v\f") == kNone;
 }
 
-void add(TextTable& table, TextRecord record) {
+// `labelled`: whether the fields name a label.
+void add(TextTable& table, TextRecord record, bool labelled) {
   table.records.push_back(std::move(record));
+  const auto place = [&] { return table.place(table.records.size() - 1); };
   if (is_blank(table.records.back().text.first))
-    refuse(table.place(table.records.size() - 1), "an empty text; fill it or remove it");
+    refuse(place(), "an empty text; fill it or remove it");
+  if (labelled && is_blank(table.records.back().label))
+    refuse(place(), "a text without a label; fill it in or remove the text");
 }
 
 // A label of a JSON record as text, as in a table.
 std::string label_text(const SortedJson& value, const std::string& place) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_integer() || value.is_boolean()) return value.dump();
+  if (value.is_null()) refuse(place, "a text without a label; fill it in or remove the text");
   refuse(place, "the label is neither a string nor a whole number");
 }
 
@@ -221,7 +226,8 @@ TextTable json_list(const SortedJson& list, const TextFields& fields, const std:
   if (!list.is_array()) refuse(origin, "a list of records is expected here");
   TextTable table{.origin = origin, .by_line = false};
   for (size_t i = 0; i < list.size(); ++i)
-    add(table, from_json(list[i], fields, int64_t(i), fmt::format("{}[{}]", origin, i)));
+    add(table, from_json(list[i], fields, int64_t(i), fmt::format("{}[{}]", origin, i)),
+        !fields.label.empty());
   return table;
 }
 
@@ -250,7 +256,8 @@ TextTable parse_csv(std::string_view text, char separator, const TextFields& fie
       refuse(place(), fmt::format("{} cells, but the first row has {}; a cell with a separator in "
                                   "it must be quoted",
                                   rows.cells().size(), width));
-    add(table, {{cell(columns.text), cell(columns.pair)}, cell(columns.label), rows.line()});
+    add(table, {{cell(columns.text), cell(columns.pair)}, cell(columns.label), rows.line()},
+        columns.label != kNone);
   }
   return table;
 }
@@ -260,7 +267,8 @@ TextTable parse_jsonl(std::string_view text, const TextFields& fields, const std
   each_line(checked_utf8(text, origin), origin, [&](std::string_view line, int64_t number) {
     if (is_blank(line)) return;
     const std::string place = fmt::format("{}:{}", origin, number);
-    add(table, from_json(parse_sorted_json(line, place), fields, number, place));
+    add(table, from_json(parse_sorted_json(line, place), fields, number, place),
+        !fields.label.empty());
   });
   return table;
 }
@@ -281,7 +289,7 @@ TextSplits parse_json_texts(std::string_view text, const TextFields& fields,
 TextTable parse_lines(std::string_view text, const std::string& origin) {
   TextTable table{.origin = origin};
   each_line(checked_utf8(text, origin), origin, [&](std::string_view line, int64_t number) {
-    add(table, {{std::string(line), ""}, "", number});
+    add(table, {{std::string(line), ""}, "", number}, false);
   });
   return table;
 }

@@ -102,7 +102,8 @@ void product_with(const Product<bf16>& p) {
   Finish::rows(p, before.row, before.row + before.rows, before.column, grown);
 }
 
-// The most frequent ends are known at compile time; each takes time to compile.
+// The most frequent combinations are compiled separately, which makes them faster. The others use
+// the general version, because each combination adds compile time.
 void product(const Product<bf16>& p) {
   if (p.activation == Activation::none && !p.before) {
     if (p.add && !p.rounds)

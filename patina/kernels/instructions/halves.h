@@ -54,7 +54,8 @@ struct Halves {
   [[gnu::always_inline]] Halves& operator+=(const Halves& b) { return *this = *this + b; }
 };
 
-// In halves, because the compiler makes one instruction only of a load or store of one register.
+// Each half is loaded and stored separately: the compiler emits a single instruction only for a
+// value that fits one register.
 template <class Vector, class T>
 requires requires {
   typename Vector::Mask;

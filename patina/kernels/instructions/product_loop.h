@@ -7,7 +7,8 @@ namespace {
 
 alignas(64) inline constexpr float kNoBias[kBlock] = {};
 
-// What a product's end does besides the activation, if known at compile time.
+// What a product needs besides bias and activation, as a compile-time constant; `asked`: decided at
+// run time.
 enum class Beside { asked, nothing, add, before };
 
 // Turns the sums of a product of T into its results.

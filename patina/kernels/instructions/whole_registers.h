@@ -17,7 +17,7 @@ constexpr Ints kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   return (Floats)x;
 }
 
-// The masked intrinsics: with the others g++ 12 warns about its own headers.
+// Masked intrinsics, because g++ 12 warns about its own headers for the unmasked ones.
 constexpr __mmask16 kAll = 0xffff;
 
 [[gnu::always_inline]] inline Ints wide(const Words& x) {

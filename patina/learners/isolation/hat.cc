@@ -165,6 +165,8 @@ LearnerRow hat_learner() {
       {.paper = "Serra et al., ICML 2018",
        .about = "Learns which units a task uses, and keeps the weights between used units.",
        .stores = "The network, a head, a mask of the units for every task.",
+       .differs = "The rate is constant for 50 epochs; the authors divide it by three where the "
+                  "loss of validation samples stands still, and stop after some such steps.",
        .needs = {.task_id_at_train = true,
                  .task_id_at_test = true,
                  .boundaries = true,

@@ -100,8 +100,8 @@ class Piggyback : public NetworkLearner {
 
   Options options_;
   Weights whole_;               // the pre-trained weights
-  std::vector<Tensor> values_;  // of the current task's masks, before the threshold
-  std::vector<Tensor> masks_;   // of every task's weights, uint8
+  std::vector<Tensor> values_;  // of the current task's masks, before the threshold is applied
+  std::vector<Tensor> masks_;   // of every task's weight tensors, task after task; uint8
 };
 
 LearnerRow piggyback_learner() {

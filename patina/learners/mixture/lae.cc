@@ -106,7 +106,8 @@ class Lae : public Learner {
     Random random = seeds_("adaptation");
     const auto layers = blocks_within(backbone_, options_.layers);
     if (layers.empty())
-      fail(ErrorKind::recipe, "learner.layers: none of them is a block: the network's are 0 to {}",
+      fail(ErrorKind::recipe,
+           "learner.layers: the network has none of these blocks; its blocks are 0 to {}",
            backbone_.layers() - 1);
     const auto size = [&](int64_t paper) { return options_.size > 0 ? options_.size : paper; };
     if (options_.adaptation == "adapter")

@@ -46,8 +46,8 @@ class Soup : public SequentialLearner {
 
  private:
   Options options_;
-  Weights trained_;  // start of the next task's training
-  Weights mean_;     // of the backbones so far, while a task is trained
+  Weights trained_;  // weights from which the next task is trained
+  Weights mean_;     // mean of the backbones so far, while a task is trained
 };
 
 LearnerRow soup_learner() {

@@ -1,5 +1,5 @@
 // CLIB's learning rate: blocks of steps at a higher and a lower rate alternate, and Welch's test
-// decides by which of them the loss falls faster.
+// decides at which rate the loss falls faster.
 #pragma once
 
 #include <optional>
@@ -11,15 +11,17 @@ namespace patina {
 
 class AdaptiveRate {
  public:
-  /// `block`: looks at the loss in a block; `step`: the lower rate over the higher.
+  /// `block`: evaluations of the loss per block; `step`: the ratio of the lower rate to the higher.
   AdaptiveRate(int64_t block, double step) : block_(block), step_(step) {}
 
-  /// The rate of the next step, as a factor of the first.
+  /// The rate of the next step, as a factor of the initial rate.
   double factor() const { return high_ * (low_ ? step_ : 1); }
-  /// Counts a look; whether it ends a block. Then `end_block` must be called.
+  /// Counts an evaluation of the loss. Returns whether it ends a block; then `end_block` must be
+  /// called.
   bool looked() { return ++looks_ % block_ == 0; }
-  /// Ends a block over which the mean loss fell by `fall`, if known. The falls of the first looks
-  /// are not used. Once the last ten falls at each rate are known, the test follows every block.
+  /// Ends a block in which the mean loss fell by `fall`, if that is known. Blocks that end within
+  /// the first twenty evaluations do not count. Once there are ten falls at each rate, the test
+  /// follows every block.
   void end_block(std::optional<double> fall);
 
   void state(Archive& a) {
@@ -35,15 +37,16 @@ class AdaptiveRate {
   double step_, high_ = 1;
   bool low_ = false;  // the current block has the lower rate
   int64_t looks_ = 0;
-  std::vector<double> high_falls_, low_falls_;  // of the last blocks
+  std::vector<double> high_falls_, low_falls_;  // of the last blocks at each rate
 };
 
-/// The mean change of the losses of samples in slots from one look to the next.
+/// The mean change of the losses of samples in numbered slots from one evaluation to the next.
 class LossTrace {
  public:
-  /// A new sample is in `slot`: its loss is unknown until the next look.
+  /// A new sample is in `slot`: its loss is unknown until the next evaluation.
   void renew(size_t slot);
-  /// The mean of now - before over the slots whose loss was known, if any. `now`: of every slot.
+  /// The mean of now - before over the slots whose loss was known; nothing if there is none. `now`:
+  /// the losses of all slots.
   std::optional<double> change(const std::vector<double>& now);
   void state(Archive& a) {
     a("losses", before_);
@@ -52,7 +55,7 @@ class LossTrace {
 
  private:
   std::vector<double> before_;
-  std::vector<int64_t> fresh_;  // 1: its loss is not known yet
+  std::vector<int64_t> fresh_;  // 1: the loss is not yet known
 };
 
 }  // namespace patina

@@ -2,6 +2,7 @@
 // samples. It is trained so that the step the network takes with it lowers the loss on the memory,
 // and is not used at test time. Wang et al., "CBA: Improving Online Continual Learning via
 // Continual Bias Adaptor", ICCV 2023.
+#include "patina/config/sizes.h"
 #include "patina/learners/online/bias_adaptor.h"
 #include "patina/learners/replay/replay_learner.h"
 #include "patina/nn/losses.h"
@@ -17,7 +18,7 @@ class Cba : public ReplayLearner {
     double adaptor_lr_factor = 0.1;
     void bind(Fields& f) override {
       ReplayOptions::bind(f);
-      f("hidden", hidden, "Units of the adaptor.", at_least(1));
+      f("hidden", hidden, "Units of the adaptor.", sized(1));
       f("adaptor_lr_factor", adaptor_lr_factor, "Learning rate of the adaptor over the network's.",
         above(0));
     }

@@ -40,7 +40,7 @@ class Clib : public NetworkLearner {
         memory_(options.memory),
         rate_(options.rate_every, options.rate_step) {}
 
-  // Where samples may be read again, each is still observed once, in random order.
+  // Even if samples may be read several times, each is observed once, in random order.
   void fit(const Task& task, Trainer& trainer) override {
     Random random = seeds()("order", uint64_t(task.index));
     const Dataset shuffled = task.train->select(random.permutation(task.train->size()));
@@ -85,7 +85,7 @@ class Clib : public NetworkLearner {
     if (++steps_ % options_.importance_every == 0) look(trainer);
   }
 
-  // The change of the mean loss is credited to all samples trained on since the last look.
+  // Credits the change of the mean loss to all samples trained on since the last evaluation.
   void look(Trainer& trainer) {
     const auto losses = losses_now(trainer);
     if (const auto change = since_look_.change(losses))
@@ -96,7 +96,7 @@ class Clib : public NetworkLearner {
     rate_.end_block(change ? std::optional(-*change) : std::nullopt);
   }
 
-  // Of every sample of the memory, without augmentation.
+  // The loss of every sample of the memory, without augmentation.
   std::vector<double> losses_now(Trainer& trainer) const {
     const Dataset kept = samples_.dataset(memory_.samples());
     Tensor losses = at::empty({kept.size()}, at::kDouble);
@@ -114,7 +114,7 @@ class Clib : public NetworkLearner {
   ImportanceMemory memory_;
   AdaptiveRate rate_;
   LossTrace since_look_, since_block_;
-  std::vector<int64_t> trained_;  // slots of every step since the last look
+  std::vector<int64_t> trained_;  // slots trained on since the last evaluation
   int64_t steps_ = 0;
 };
 

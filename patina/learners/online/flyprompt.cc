@@ -6,6 +6,7 @@
 #include "patina/algebra/random_projection.h"
 #include "patina/algebra/ridge.h"
 #include "patina/base/json.h"
+#include "patina/config/sizes.h"
 #include "patina/learn/adapted.h"
 #include "patina/learn/learner.h"
 #include "patina/learners/prompt/key_query.h"
@@ -25,12 +26,12 @@ class FlyPrompt : public Learner {
     double penalty = 100;
     std::vector<double> averages = {0.9, 0.99};
     void bind(Fields& f) override {
-      f("length", length, "Keys, and as many values, of an expert in a block.", at_least(1));
-      f("layers", layers, "Blocks with those, of those there are.", at_least(0));
+      f("length", length, "Number of keys, and of values, of each expert in a block.", sized(1));
+      f("layers", layers, "Blocks with experts; the network need not have all.", at_least(0));
       f("samples_per_expert", samples_per_expert,
         "Samples after which the next expert begins, where the stream does not tell its tasks.",
         at_least(1));
-      f("projection", projection, "Random features ReLU(f R) that choose the expert.", at_least(1));
+      f("projection", projection, "Random features ReLU(f R) that choose the expert.", sized(1));
       f("penalty", penalty, "The λ of that ridge regression.", above(0));
       f("averages", averages, "What each moving average of a head keeps of itself at every step.",
         between(0, 1));

@@ -1,4 +1,5 @@
-// CLIB's memory: samples with the amount by which training on them lowers the loss of the others.
+// CLIB's memory: samples with an importance, the amount by which training on a sample lowers the
+// loss of the others.
 #pragma once
 
 #include <optional>
@@ -13,15 +14,15 @@ class ImportanceMemory {
  public:
   explicit ImportanceMemory(int64_t capacity) : capacity_(capacity) {}
 
-  /// Stores a sample and returns its slot. A full memory replaces the least important sample of the
-  /// class with most samples, where the new one counts; nothing if that class has no other sample.
-  /// A new sample is as important as its class is in the mean, or as all samples are if it is the
-  /// first of its class. Importances grow while losses fall, so with 0 it would be the next to be
-  /// replaced.
+  /// Stores a sample and returns its slot. A full memory replaces the least important sample of its
+  /// largest class, where the new sample counts too; if that class has no stored sample, the new
+  /// one is dropped. A new sample starts with the mean importance of its class, or of all samples
+  /// if it is the first of its class. Importances grow while losses fall, so a sample that started
+  /// with 0 would be replaced next.
   std::optional<size_t> add(const SampleHandle& sample);
 
-  /// H ← H - (1 - keep) (change - mean(H) / n) for the samples in `trained`, the n slots of the
-  /// steps since the last call; `change` is that of the mean loss.
+  /// H ← H - (1 - keep) (change - mean(H) / n) for the samples in `trained`, the n slots that were
+  /// trained on since the last call. `change`: how much the mean loss changed.
   void credit(const std::vector<size_t>& trained, double change, double keep);
 
   const SampleHandles& samples() const { return samples_; }

@@ -4,6 +4,7 @@
 // Learning on Stochastic Blurry Task Boundary via Mask and Visual Prompt Tuning", ICCV 2023.
 #include "patina/adapt/per_sample.h"
 #include "patina/base/json.h"
+#include "patina/config/sizes.h"
 #include "patina/learn/adapted.h"
 #include "patina/learners/prompt/key_query.h"
 #include "patina/learners/prompt/prompt_learner.h"
@@ -20,13 +21,15 @@ class Mvp : public Learner {
     double ignored = 0.5, focus = 2, margin = 0.5;
     bool spread = true;
     void bind(Fields& f) override {
-      f("pool", pool, "Experts: the paper has as many as the stream has tasks.", at_least(1));
-      f("general_length", general_length, "Keys, and as many values, shared by all in a block.",
-        at_least(1));
-      f("general_layers", general_layers, "Blocks with those, of those there are.", at_least(0));
-      f("expert_length", expert_length, "Keys, and as many values, of an expert in a block.",
-        at_least(1));
-      f("expert_layers", expert_layers, "Blocks with those, of those there are.", at_least(0));
+      f("pool", pool, "Experts: the paper has as many as the stream has tasks.", sized(1));
+      f("general_length", general_length,
+        "Number of keys, and of values, that all samples share in a block.", sized(1));
+      f("general_layers", general_layers,
+        "Blocks with shared prefixes; the network need not have all.", at_least(0));
+      f("expert_length", expert_length, "Number of keys, and of values, of each expert in a block.",
+        sized(1));
+      f("expert_layers", expert_layers, "Blocks with experts; the network need not have all.",
+        at_least(0));
       f("ignored", ignored,
         "Part of the loss that counts samples by how far their gradient is from the batch's (α); "
         "0: none.",

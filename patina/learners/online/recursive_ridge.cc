@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "patina/algebra/random_projection.h"
+#include "patina/config/sizes.h"
 #include "patina/learn/learner.h"
 #include "patina/ops.h"
 
@@ -17,7 +18,7 @@ class RecursiveRidge : public StreamingLearner {
     double penalty = 100;
     void bind(Fields& f) override {
       f("projection", projection, "Random features ReLU(f P); 0: the features themselves.",
-        at_least(0));
+        sized(0));
       f("penalty", penalty, "The ridge's λ.", above(0));
     }
   };

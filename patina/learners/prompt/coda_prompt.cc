@@ -4,6 +4,7 @@
 // them.
 #include "patina/adapt/per_sample.h"
 #include "patina/algebra/linear_algebra.h"
+#include "patina/config/sizes.h"
 #include "patina/learners/prompt/prompt_learner.h"
 #include "patina/ops.h"
 
@@ -18,8 +19,8 @@ class CodaPrompt : public PromptLearner {
     double orthogonality = 0;
     void bind(Fields& f) override {
       f("components", components, "New components a task in a block; the paper: 100 in all.",
-        at_least(1));
-      f("length", length, "Rows of a prompt: half of them keys, half values.", at_least(2));
+        sized(1));
+      f("length", length, "Rows of a prompt: half of them keys, half values.", sized(2));
       f("layers", layers, "Blocks with prompts, of those the network has.", at_least(0));
       f("orthogonality", orthogonality,
         "Weight of the penalty on components, keys and attentions that are not orthogonal.",

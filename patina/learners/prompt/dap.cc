@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "patina/base/error.h"
+#include "patina/config/sizes.h"
 #include "patina/learners/prompt/prompt_learner.h"
 #include "patina/ops.h"
 
@@ -104,8 +105,8 @@ class Dap : public PromptLearner {
     bool one_optimizer = true;
     std::string compat = "paper";
     void bind(Fields& f) override {
-      f("length", length, "Prompts made before a block.", at_least(1));
-      f("embedding", embedding, "Width of a task's embedding.", at_least(1));
+      f("length", length, "Prompts made before a block.", sized(1));
+      f("embedding", embedding, "Width of a task's embedding.", sized(1));
       f("pull", pull, "Weight of the similarity of queries with their task's key.", at_least(0));
       f("bare_blocks", bare_blocks, "Last blocks without prompts; the paper's ImageNet-R: 1.",
         at_least(0));

@@ -3,6 +3,7 @@
 // expert and pulls its key towards the task's queries; at test time a sample uses the expert whose
 // key is nearest to its query.
 #include "patina/adapt/per_sample.h"
+#include "patina/config/sizes.h"
 #include "patina/learners/prompt/prompt_learner.h"
 #include "patina/ops.h"
 
@@ -16,14 +17,14 @@ class DualPrompt : public PromptLearner {
     double pull = 1;
     std::string compat = "paper";
     void bind(Fields& f) override {
-      f("general_length", general_length, "Keys, and as many values, all tasks share in a block.",
-        at_least(1));
-      f("expert_length", expert_length, "Keys, and as many values, of a task in a block.",
-        at_least(1));
-      f("general_layers", general_layers, "Blocks with shared prefixes, of those there are.",
-        at_least(0));
-      f("expert_layers", expert_layers, "Blocks with a task's prefixes, of those there are.",
-        at_least(0));
+      f("general_length", general_length,
+        "Number of keys, and of values, that all tasks share in a block.", sized(1));
+      f("expert_length", expert_length, "Number of keys, and of values, of each task in a block.",
+        sized(1));
+      f("general_layers", general_layers,
+        "Blocks with shared prefixes; the network need not have all.", at_least(0));
+      f("expert_layers", expert_layers,
+        "Blocks with a task's prefixes; the network need not have all.", at_least(0));
       f("pull", pull, "Weight of the similarity of queries with their task's key.", at_least(0));
       f("compat", compat,
         "\"pilot\": at test the whole batch takes the expert it chose most often, keys and values "

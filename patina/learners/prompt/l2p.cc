@@ -2,6 +2,7 @@
 // are nearest to its query, its feature under the frozen network, so that similar tasks share
 // prompts. The prompts enter as tokens, and the head reads the mean of their outputs.
 #include "patina/adapt/per_sample.h"
+#include "patina/config/sizes.h"
 #include "patina/learners/prompt/prompt_learner.h"
 #include "patina/ops.h"
 
@@ -16,9 +17,9 @@ class L2p : public PromptLearner {
     double pull = 1;
     std::string compat = "paper";
     void bind(Fields& f) override {
-      f("pool", pool, "Prompts in the pool.", at_least(1));
-      f("length", length, "Tokens of a prompt.", at_least(1));
-      f("chosen", chosen, "Prompts a sample takes.", at_least(1));
+      f("pool", pool, "Prompts in the pool.", sized(1));
+      f("length", length, "Tokens of a prompt.", sized(1));
+      f("chosen", chosen, "Prompts a sample takes.", sized(1));
       f("pull", pull, "Weight of the similarity of queries with the keys they chose.", at_least(0));
       f("compat", compat,
         "\"pilot\": the whole batch takes the prompts it chose most often, prompts get the class "

@@ -2,6 +2,7 @@
 // blocks have a pool of prefixes with keys of their own. Every sample uses the prefixes with the
 // nearest keys, in training and at test time, and the head reads the class token.
 #include "patina/adapt/per_sample.h"
+#include "patina/config/sizes.h"
 #include "patina/learners/prompt/prompt_learner.h"
 #include "patina/ops.h"
 
@@ -15,9 +16,9 @@ class L2pDeep : public PromptLearner {
     int64_t chosen = 5;
     std::vector<int64_t> layers = {0, 1, 2, 3, 4};
     void bind(Fields& f) override {
-      f("pool", pool, "Prefixes in a block's pool.", at_least(1));
-      f("length", length, "Rows of a prefix: half of them keys, half values.", at_least(2));
-      f("chosen", chosen, "Prefixes a sample takes in a block.", at_least(1));
+      f("pool", pool, "Prefixes in a block's pool.", sized(1));
+      f("length", length, "Rows of a prefix: half of them keys, half values.", sized(2));
+      f("chosen", chosen, "Prefixes a sample takes in a block.", sized(1));
       f("layers", layers,
         "Blocks with a pool, of those the network has; [0] is L2P++, without \"deep\".",
         at_least(0));

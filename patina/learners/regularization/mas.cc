@@ -29,7 +29,7 @@ class Mas : public NetworkLearner {
   void after_backward(const Step&) override { anchor_.pull(learned(), 2 * options_.strength); }
 
   // Ω: the mean over samples of |d ‖f(x)‖² / dθ|, each alone (equations 2 and 3 of the paper). If
-  // the task is known at test time, f is its own head: the others' outputs are never asked for new
+  // the task is known at test time, f is the output of its own head: other heads never score these
   // samples.
   void end_task(const Task& task, Trainer& trainer) override {
     const auto weights = learned();
@@ -51,7 +51,7 @@ class Mas : public NetworkLearner {
   }
 
  private:
-  // The outputs of a sample, with zeros for those that do not compete.
+  // The outputs of a sample; those of classes that do not compete with its own are zero.
   Tensor own(const Batch& batch) {
     const Tensor f = competing(outputs(batch.input), batch.target);
     return f.masked_fill(f == -std::numeric_limits<double>::infinity(), 0);

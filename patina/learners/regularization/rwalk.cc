@@ -104,13 +104,16 @@ class RWalk : public NetworkLearner {
 LearnerRow rwalk_learner() {
   return learner_row<RWalk>(
       {.paper = "Chaudhry et al., ECCV 2018",
-       .about = "Holds each weight by its running Fisher information and by what its path gained.",
+       .about =
+           "Holds each weight by a running Fisher information and by how much its updates lowered "
+           "the loss.",
        .stores = "The network, a head; a copy of both, their information and scores.",
        .differs =
            "The paper's memory of samples is left out; information and scores are divided by "
            "their largest, so that λ does not depend on the loss's scale. The information is "
            "updated every step and keeps 0.9 of what it was; the authors' code averages over an "
-           "interval and keeps 0.1, for about the same window. It also adds the mean of old and "
+           "interval and keeps 0.1, for about the same window; it begins with the first gradient's "
+           "square, here with 0, and its score has no ½. It also adds the mean of old and "
            "new scores to the old ones, where here, as in the paper, the mean replaces them.",
        .needs = {.boundaries = true},
        .network = Network::any,

@@ -65,7 +65,7 @@ class Si : public NetworkLearner {
 LearnerRow si_learner() {
   return learner_row<Si>(
       {.paper = "Zenke et al., ICML 2017",
-       .about = "Holds each weight as hard as its way through training lowered earlier losses.",
+       .about = "Holds each weight by how much its updates lowered the losses of earlier tasks.",
        .stores = "The network, a head; a copy of both, the importances and, within a task, the "
                  "path's sum.",
        .differs = "The path's sum uses the task's own gradient and the step really made; Avalanche "

@@ -177,8 +177,10 @@ LearnerRow coil_learner() {
        .about = "Carries classifiers between classes by optimal transport: forwards to begin new "
                 "ones, backwards to keep old ones.",
        .stores = "The network, a head, the memory's samples; within a task a copy of the network.",
-       .differs = "Fresh classes' means are taken when their task begins: the authors' code and "
-                  "LAMDA-PILOT read the next task's samples before it has come.",
+       .differs =
+           "Fresh classes' means are taken when their task begins: the authors' code and "
+           "LAMDA-PILOT read the next task's samples before it has come. The rate and epochs "
+           "of the latter, for pre-trained networks, are the defaults.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .keeps_samples = true,

@@ -123,7 +123,9 @@ LearnerRow der_learner() {
       {.paper = "Yan et al., CVPR 2021",
        .about = "Adds a network for every task, and a head over the features of all.",
        .stores = "A network for every task, a head, the memory's samples.",
-       .differs = "Nothing is pruned, as in LAMDA-PILOT.",
+       .differs = "Nothing is pruned, as in LAMDA-PILOT, whose rate and epochs for pre-trained "
+                  "networks are the defaults. Old classes begin without weights for the new "
+                  "features; LAMDA-PILOT draws them.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .keeps_samples = true,

@@ -24,6 +24,8 @@ class DerPlusPlus : public ReplayLearner {
   void stored(size_t slot, const Batch& batch, int64_t row) override;
 
  private:
+  /// Warns of a learning rate that is too high for a pre-trained transformer.
+  void check_rate(const Step& step) const;
   Tensor dark_loss(const Replayed& past) const;
 
   Options options_;

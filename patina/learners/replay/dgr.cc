@@ -173,7 +173,7 @@ class Dgr : public NetworkLearner {
     return counts;
   }
 
-  // What depends on the numbers of training samples, those of the memory included.
+  // Computes what depends on the numbers of training samples, including those of the memory.
   void weigh(const std::vector<int64_t>& targets) {
     const auto counts = counted(targets);
     const auto fresh = counts.begin() + known();
@@ -199,11 +199,11 @@ class Dgr : public NetworkLearner {
   std::vector<int64_t> learned_;  // training samples of each class of earlier tasks
   Tensor cumulated_;              // Φ of the task, [K]
 
-  // While a task is fitted.
+  // Used only while a task is fitted.
   Tensor log_share_;  // log π, [K]
   double attenuation_ = 1, repeat_weight_ = 0;
   dgr::Lost lost_;
-  dgr::HeadGradient classifying_, repeating_;  // of the batch
+  dgr::HeadGradient classifying_, repeating_;  // of the current batch
 };
 
 LearnerRow dgr_learner() {

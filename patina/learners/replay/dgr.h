@@ -1,5 +1,5 @@
-// What DGR computes: factors for the rows of a head's gradient, and a distillation that knows which
-// samples were lost. See dgr.cc.
+// What DGR computes: factors for the rows of a head's gradient, and a distillation loss that
+// depends on how many samples of each class were lost. See dgr.cc.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ struct HeadGradient {
   Tensor weight, bias;
 };
 
-/// The gradient of `loss` in the head that made `scores` [B,K] from `features` [B,D]. The network
-/// takes none.
+/// The gradient of `loss` with respect to the head that made `scores` [B,K] from `features` [B,D].
+/// The network gets no gradient.
 HeadGradient gradient_in_head(const std::function<Tensor(const Tensor& scores)>& loss,
                               const Tensor& scores, const Tensor& features);
 
@@ -29,14 +29,14 @@ Tensor lengths(const HeadGradient& gradient);
 /// classes, r = min(1, attenuation · fresh / known) for fresh ones; 1 if no class is known.
 Tensor factors(const Tensor& cumulated, int64_t known, double attenuation);
 
-/// Rows α_c r_c ∂L_clf/∂w_c + ρ ∂L_kd/∂w_c, where ρ gives the lengths of the second gradient's rows
-/// the joint norm of those of the first, reweighted one. `repeating` has zero rows for fresh
-/// classes, or is undefined in a first task. ρ is at most 1e4, so that rounding is not enlarged to
-/// a gradient where a network still equals its teacher.
+/// Rows α_c r_c ∂L_clf/∂w_c + ρ ∂L_kd/∂w_c. ρ scales the second gradient so that the norm of its
+/// rows' lengths equals that of the first, reweighted one. `repeating` has zero rows for fresh
+/// classes, or is undefined in a first task. ρ is at most 1e4: while the network still equals its
+/// teacher, the second gradient is only rounding error, which must not be scaled up.
 HeadGradient reweighted(const HeadGradient& classifying, const HeadGradient& repeating,
                         const Tensor& factors);
 
-/// How many samples each known class lost when it went into the memory.
+/// The number of samples that each known class lost when the memory was filled.
 struct Lost {
   Tensor share;         // [known], of length one
   double evenness = 1;  // entropy of the counts / log(known): 1 where every class lost the same

@@ -192,7 +192,8 @@ LearnerRow foster_learner() {
        .stores = "The two networks and their heads, the one they were distilled into, the memory's "
                  "samples.",
        .differs = "Predicts by the distilled network; LAMDA-PILOT reports the boosted two: "
-                  "`predict = \"boosted\"`.",
+                  "`predict = \"boosted\"`. Its rate and epochs for pre-trained networks are the "
+                  "defaults.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .keeps_samples = true,

@@ -111,6 +111,9 @@ LearnerRow gdumb_learner() {
       {.paper = "Prabhu et al., ECCV 2020",
        .about = "Fills a balanced memory and trains a fresh network on it whenever it is asked.",
        .stores = "The memory's samples; the network it trained last.",
+       .differs = "One cosine over 30 epochs. The authors train for 64 to 256, restart the cosine "
+                  "after 1, 2, 4, ... epochs, begin with one at a tenth of the rate, and clip "
+                  "gradients at a norm of 10.",
        .keeps_samples = true,
        .network = Network::any,
        .training = {

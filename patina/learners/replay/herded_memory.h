@@ -20,8 +20,8 @@ class HerdedMemory {
 
   /// A task's samples, then all memory samples.
   Dataset beside(const Task& task) const;
-  /// Trains on those, by default for the configured number of epochs. Throws Error(recipe) if the
-  /// memory cannot hold a sample of every class.
+  /// Trains on the samples of `beside`, by default for the configured number of epochs. Throws
+  /// Error(recipe) if the memory cannot hold a sample of every class.
   void train_beside(Learner& learner, const Task& task, Trainer& trainer) const {
     train_beside(learner, task, trainer, trainer.options().epochs);
   }
@@ -34,7 +34,7 @@ class HerdedMemory {
   void state(Archive& a) { memory_.state(a); }
 
  private:
-  int64_t share(const Task& task) const;  // of each class after the task
+  int64_t share(const Task& task) const;  // samples of each class after the task
 
   HerdedMemoryOptions options_;
   const SampleLoader& samples_;

@@ -97,7 +97,9 @@ LearnerRow icarl_learner() {
        .stores =
            "The network, a head, the memory's samples and their classes' means; within a task "
            "a copy of the network.",
-       .differs = "LAMDA-PILOT's loss is `loss = \"pilot\"`.",
+       .differs = "LAMDA-PILOT's loss is `loss = \"pilot\"`. Its rate and epochs for pre-trained "
+                  "networks are the defaults; the paper trains from nothing for 70 epochs, at a "
+                  "rate of 2 for the loss's mean over classes, which is here its sum.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .keeps_samples = true,

@@ -77,7 +77,8 @@ LearnerRow memo_learner() {
            "over the features of all.",
        .stores = "The network, its last block and norm once more for every task, a head, the "
                  "memory's samples.",
-       .differs = "LAMDA-PILOT trains the first task for 10 epochs and later ones for 20.",
+       .differs = "LAMDA-PILOT, whose rate for pre-trained networks is the default, trains the "
+                  "first task for 10 epochs and later ones for 20.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .keeps_samples = true,

@@ -43,7 +43,8 @@ class FeCam : public FirstSessionLearner {
     return -classes_.squared_distances(normalized(adapted(asked.input)));
   }
 
-  // Without an adaptation nothing that a class left behind is shared with another.
+  // A class can be forgotten only without an adaptation, which depends on all classes of the first
+  // task.
   void forget(int64_t target) override {
     if (adapts()) return FirstSessionLearner::forget(target);
     classes_.remove(target);

@@ -7,6 +7,7 @@
 #include "patina/algebra/linear_algebra.h"
 #include "patina/algebra/random_projection.h"
 #include "patina/algebra/ridge.h"
+#include "patina/config/sizes.h"
 #include "patina/learners/representation/first_session.h"
 #include "patina/ops.h"
 
@@ -23,7 +24,7 @@ class RanPac : public FirstSessionLearner {
     void bind(Fields& f) override {
       FirstSessionOptions::bind(f);
       f("projection", projection,
-        "Width M of the random projection; 0: none, ridge on the features.", at_least(0));
+        "Width M of the random projection; 0: none, ridge on the features.", sized(0));
       f("grid_low", grid_low, "Smallest penalty tried, as a power of ten.", between(-12, 12));
       f("grid_high", grid_high, "Largest penalty tried, as a power of ten.", between(-12, 12));
       f("held_out", held_out, "Part of a task's samples that chooses the penalty.",

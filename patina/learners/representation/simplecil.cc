@@ -25,7 +25,7 @@ class SimpleCil : public ClosedFormLearner {
     return cosine_scores(backbone_.features(asked.input), prototypes_);
   }
 
-  // A prototype is of its class's samples alone.
+  // A prototype depends on the samples of its own class only, so no trace of the class remains.
   void forget(int64_t target) override { prototypes_ = without_row(prototypes_, target); }
 
   void state(Archive& a) override { a("prototypes", prototypes_); }

@@ -38,7 +38,8 @@ class Slca : public SequentialLearner {
   /// Trains all heads on features sampled from the Gaussians.
   virtual void align_heads(Random random);
 
-  /// Calls `align` with these options; the loss reads the sampled features [B,D] after `change`.
+  /// Calls `align` with the options. The loss is computed on sampled features [B,D] as `change`
+  /// returns them.
   void align_on(Random random, std::span<const double> scales,
                 const std::function<Tensor(const Tensor& drawn, const Tensor& targets)>& change);
   /// The backbone's tensors, then weight and bias of each task's head, so that a task appends only.

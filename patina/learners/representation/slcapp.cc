@@ -82,7 +82,7 @@ class SlcaPlusPlus : public Slca {
   }
 
  private:
-  // The k-th weight of such a name is that of block k: the tower that adaptations see comes first.
+  // The k-th weight whose name ends so belongs to block k, because the adapted tower comes first.
   void begin_at_singular_vectors() {
     const std::pair<nn::Site, std::string_view> sites[] = {{nn::Site::qkv, ".attn.qkv.weight"},
                                                            {nn::Site::fc1, ".mlp.fc1.weight"},

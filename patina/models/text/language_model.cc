@@ -76,9 +76,15 @@ void LanguageModel::walk(nn::Walk& w) {
   w("next_sentence", next_sentence_);
 }
 
-std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint,
-                                              const LanguageShape& shape, const NameTable& names) {
+std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint, LanguageShape shape,
+                                              const NameTable& names) {
   const TextShape& text = shape.text;
+  if (shape.words && shape.word_head.tied) {
+    const std::string prefix = prefix_in(checkpoint.weights, names);
+    const auto theirs = [&](const char* ours) { return names.find(ours, prefix).theirs.front(); };
+    shape.word_head.tied =
+        !has_own_head(checkpoint, theirs("word_head.decoder.weight"), theirs("text.embed.weight"));
+  }
   check_block(text.block, checkpoint.origin);
   check_size(checkpoint, block_weights(text.block, text.depth) +
                              double(text.block.width) * double(text.vocabulary + text.positions));

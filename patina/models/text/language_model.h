@@ -66,8 +66,9 @@ class LanguageModel : public Backbone {
   WordHead word_head_;
 };
 
-/// A frozen model with a checkpoint's weights.
-std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint,
-                                              const LanguageShape& shape, const NameTable& names);
+/// A frozen model with a checkpoint's weights. A tied word head that the checkpoint has of its own
+/// is not tied.
+std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint, LanguageShape shape,
+                                              const NameTable& names);
 
 }  // namespace patina

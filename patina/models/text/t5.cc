@@ -123,7 +123,9 @@ std::unique_ptr<Backbone> open_t5(Checkpoint& checkpoint) {
   // Newer files mark every head as tied, and have another key for the old meaning.
   const bool tied = config.flag("tie_word_embeddings", true);
   const bool scaled = config.flag("scale_decoder_outputs", tied);
-  shape.word_head.tied = tied && (scaled || !checkpoint.has("lm_head.weight"));
+  shape.word_head.tied =
+      tied && (scaled ? !has_own_head(checkpoint, "lm_head.weight", "shared.weight")
+                      : !checkpoint.has("lm_head.weight"));
   if (scaled) shape.word_head.scale = 1 / std::sqrt(double(encoder.block.width));
   config.must_be("is_encoder_decoder", true);
   config.must_be("is_gated_act", gated);

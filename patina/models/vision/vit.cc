@@ -18,6 +18,11 @@ nn::BlockShape ViTShape::block() const {
           .eps = eps};
 }
 
+std::string ViTShape::text() const {
+  return fmt::format("ViT {}x{}, {} heads, patch {} at {} px", depth, width, heads, patch_size,
+                     image_size);
+}
+
 ViT::ViT(ViTShape shape, std::string normalize) : shape_(shape), normalize_(std::move(normalize)) {
   patch_.weight = at::empty({shape.width, 3, shape.patch_size, shape.patch_size});
   if (shape.patch_bias) patch_.bias = at::zeros({shape.width});
@@ -77,11 +82,6 @@ Tensor ViT::encode(const Input& input, const nn::Adaptations& adaptations) const
 
 Tensor ViT::logits(const Tensor& features) const {
   return head_.weight.defined() ? head_(features) : Tensor();
-}
-
-std::string ViT::about() const {
-  return fmt::format("ViT {}x{}, {} heads, patch {} at {} px", shape_.depth, shape_.width,
-                     shape_.heads, shape_.patch_size, shape_.image_size);
 }
 
 void ViT::walk(nn::Walk& w) {

@@ -27,6 +27,7 @@ struct ViTShape {
   int64_t grid() const { return image_size / patch_size; }
   int64_t tokens() const { return grid() * grid() + class_token; }
   nn::BlockShape block() const;
+  std::string text() const;  // "ViT 12x192, 3 heads, patch 16 at 224 px"
 };
 
 class ViT : public Backbone {
@@ -47,7 +48,7 @@ class ViT : public Backbone {
   std::optional<ImageInput> image_input() const override {
     return ImageInput{shape_.image_size, shape_.patch_size, normalize_};
   }
-  std::string about() const override;
+  std::string about() const override { return shape_.text(); }
   void walk(nn::Walk& w) override;
   std::unique_ptr<Backbone> clone() const override;
 

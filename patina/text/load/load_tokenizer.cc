@@ -215,7 +215,7 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path, const std::st
   const Kind* kind = file ? kind_of_file(given) : kind_in(given);
   if (!kind)
     fail(ErrorKind::file, "{}: {}; a tokenizer is one of {}", path,
-         file ? "not a tokenizer's file by its name" : "no tokenizer there", file_names());
+         file ? "its name is not that of a tokenizer file" : "no tokenizer found", file_names());
   const fs::path folder = file ? given.parent_path() : given;
   // A companion stands for the file that it belongs to.
   const bool other_name = file && given.filename() != kind->companion;

@@ -1,5 +1,5 @@
-// Adaptations: what each computes, against the same computed another way; gradients into every
-// tensor of theirs and none into the backbone.
+// Adaptations: results are compared with another way of computing the same; gradients reach every
+// tensor of the adaptation and none of the backbone.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -32,14 +32,14 @@ std::map<std::string, Tensor> named(Part& part) {
   return found;
 }
 
-/// Moves every tensor of a fresh adaptation off its initial value.
+/// Changes every tensor of a fresh adaptation from its initial value.
 void stir(nn::Adaptation& adaptation, uint64_t index) {
   NoGrad no_grad;
   for (auto& item : nn::tensors(adaptation))
     item.tensor.add_(random_tensor(item.tensor.sizes().vec(), ++index, 0.1));
 }
 
-/// Keeps what enters each block, and what leaves the final norm.
+/// Records the input of each block.
 struct Recorder : nn::Adaptation {
   std::vector<Tensor> entering;
   Tensor tokens(int, Tensor x) override {
@@ -52,7 +52,7 @@ Tensor input() {
   return random_tensor({2, 3, 16, 16}, 99);
 }
 
-// Tokens that were kept before a block stand for all that came before it.
+// Tokens that were kept before a block replace the computation of all blocks before it.
 TEST(FromTokens, BeginsWhereTheyWereKept) {
   const auto vit = random_vit();
   KeptTokens kept(1);
@@ -96,7 +96,7 @@ TEST(Adapter, AddsItsBottleneck) {
   }
 }
 
-/// Keeps what is shown at two sites of the second block.
+/// Records the input at two sites of the second block.
 struct Sites : nn::Adaptation {
   Tensor read, at_attention;
   Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override {
@@ -180,7 +180,7 @@ TEST(Lora, ChangesQueriesKeysAndValuesByOneProduct) {
   EXPECT_EQ(change.at("blocks.1.qkv.b").sizes(), at::IntArrayRef({3 * kWidth, 2}));
   const Tensor rows = random_tensor({2, kWidth}, 9);
   lora.begin_at(1, nn::Site::qkv, rows);
-  lora.begin_at(1, nn::Site::fc1, rows);  // no such product
+  lora.begin_at(1, nn::Site::fc1, rows);  // there is no such product
   EXPECT_TRUE(at::equal(named(lora).at("blocks.1.qkv.a"), rows));
   EXPECT_TRUE(named(lora).at("blocks.1.qkv.a").requires_grad());
   stir(lora, 1);
@@ -393,7 +393,7 @@ TEST(Prefix, NamesABlockThatIsNotThere) {
   EXPECT_EQ(error_of([&] {
               Prefix({5, {0, 2}}, kTinyViT.block(), kDepth, random);
             }),
-            "prefix.layers: there is no block 2: the network's are 0 to 1");
+            "prefix.layers: the network has no block 2; its blocks are 0 to 1");
 }
 
 TEST(SamplePrompt, EqualsAPromptOfEachSamplesOwn) {
@@ -454,7 +454,7 @@ TEST(Adaptations, Compose) {
   EXPECT_TRUE(at::equal(values[1].slice(0, 2), named(other).at("blocks.0.values")));
   EXPECT_FALSE((nn::Adaptations{&prefix, &other}.prefix(1, 2).first.defined()));
 
-  // Two parallel adapters add up; the second sees the first one's output as `out`.
+  // The outputs of two parallel adapters add up; the second sees the first one's output as `out`.
   stir(adapter, 1), stir(twin, 30);
   const Tensor in = random_tensor({1, 2, kWidth}, 4), out = random_tensor({1, 2, kWidth}, 5);
   const Tensor both = nn::Adaptations{&adapter, &twin}.after(nn::Site::mlp, 0, in, out);

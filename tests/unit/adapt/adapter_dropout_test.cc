@@ -1,4 +1,4 @@
-// Dropout in adapters: where it acts, when, and what it is on average.
+// Dropout in adapters: where and when it acts, and its mean.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -14,7 +14,8 @@ namespace {
 
 constexpr int64_t kWidth = kTinyViT.width, kDepth = kTinyViT.depth;
 
-/// What a stirred adapter with this dropout makes of the same numbers.
+/// The output of an adapter with this dropout, changed from its initial weights, for the same
+/// input.
 struct Dropped {
   Tensor in = random_tensor({2, 3, kWidth}, 1), out = random_tensor({2, 3, kWidth}, 2);
   Adapter adapter;
@@ -40,7 +41,7 @@ struct Dropped {
 TEST(Adapter, DropsHiddenUnitsBehindTheActivation) {
   Dropped half(0.5);
   const auto& t = half.tensors;
-  // The mask that the seed gives: a unit stays where its number is at least the rate.
+  // The mask drawn from the seed: a unit is kept if its number is at least the rate.
   Random random = Seeds(11)("mask");
   Tensor drawn = at::empty({2, 3, 4});
   nn::init_uniform(drawn, random, 0, 1);

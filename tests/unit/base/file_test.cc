@@ -137,7 +137,7 @@ TEST(AtomicFile, FollowsALinkAndLeavesDevicesAndPipesWhatTheyAre) {
   EXPECT_EQ(::read(reader, got, sizeof got), 7);
   ::close(reader);
   EXPECT_TRUE(fs::is_fifo(pipe));
-  // Nobody reads, or writes: neither waits.
+  // The pipe has no reader and no writer; neither call may wait for one.
   EXPECT_NE(error_of([&] { write_text(pipe, "x"); }), "");
   EXPECT_TRUE(contains(error_of([&] { read_file(pipe); }), "not a regular file"));
   EXPECT_TRUE(contains(error_of([&] { write_text(folder, "x"); }), "it is a folder"));

@@ -36,6 +36,7 @@ TEST(Random, IsAFunctionOfKeyAndPosition) {
   EXPECT_EQ(Random(kKey, 3).bits(), words[3]);
   Random real(kKey, 0);
   EXPECT_EQ(real.uniform(), 0.719972742882952);
+  EXPECT_EQ(Random(kKey, 0).below(uint64_t{1} << 40), 0x2ec58cb04bu) << "the first word is high";
 }
 
 TEST(Random, NamesAndItemsHaveTheirOwnStreams) {

@@ -1,4 +1,4 @@
-// What people read: error context and suggestions, JSON's limits, numbers in progress lines.
+// Texts for people: error context and suggestions, JSON's limits, numbers in progress lines.
 #include <gtest/gtest.h>
 
 #include "patina/base/json.h"

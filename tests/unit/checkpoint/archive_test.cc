@@ -1,4 +1,4 @@
-// Archives: everything comes back as it was, and damage never comes back at all.
+// Archives: contents are restored exactly, and a damaged archive is always refused.
 #include "patina/checkpoint/archive.h"
 
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// One of everything an archive holds.
+// One value of every kind that an archive holds.
 struct Everything {
   bool flag = false;
   int small = 0;
@@ -208,7 +208,7 @@ TEST(Archive, NoticesAFlippedByteAnywhere) {
       bad[at] ^= mask;
       std::ofstream(damaged, std::ios::binary)
           .write(reinterpret_cast<const char*>(bad.data()), std::streamsize(bad.size()));
-      // Only a change that means nothing (white space in the header) may pass.
+      // Only a change without meaning (white space in the header) may be accepted.
       const std::string text =
           error_of([&] { EXPECT_EQ(Archive::read(damaged).hash(), hash) << at; });
       refused += !text.empty();
@@ -243,7 +243,7 @@ TEST(Archive, LeavesTheOldFileWhenItCannotWrite) {
   EXPECT_EQ(bytes, fs::file_size(folder / "state"));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
 
-  // A folder in the place of the temporary file.
+  // A folder at the path of the temporary file.
   const auto obstacle = folder / fmt::format("state.{}.tmp", ::getpid());
   fs::create_directories(obstacle);
   Archive later;

@@ -1,9 +1,10 @@
-// Stored tensors into modules: types, and one message for everything that does not fit.
+// Loading stored tensors into modules: types, and one message for everything that does not match.
 #include "patina/checkpoint/load.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "patina/checkpoint/safetensors.h"
 #include "patina/nn/layers.h"
@@ -53,7 +54,24 @@ TEST(LoadTensors, NamesEverythingThatDoesNotFitAtOnce) {
             "  wrong shape: second.weight is [3, 4], the network needs [4, 3]\n"
             "  missing: second.bias [4]\n"
             "  unexpected: first.bais [3]");
-  EXPECT_EQ(pair.first.weight[0][0].item<float>(), 7);  // nothing is half loaded
+  EXPECT_EQ(pair.first.weight[0][0].item<float>(), 7);  // nothing is loaded in part
+}
+
+TEST(LoadTensors, RefusesValuesThatAreNotFinite) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  Tensor weight = at::ones({3, 2}), bias = at::ones({3}, at::kDouble);
+  weight[1][0] = nan;
+  weight[2][1] = -std::numeric_limits<float>::infinity();
+  bias[2] = 1e300;  // finite, but not as a float
+  const auto file = file_of("load_nan", {{"weight", weight}, {"bias", bias}});
+  nn::Linear linear(2, 3);
+  linear.weight.fill_(7);
+  EXPECT_EQ(error_of([&] { load_tensors(nn::tensors(linear), file, "net.safetensors"); }),
+            "net.safetensors: weights are not finite; the file is damaged, or its training "
+            "diverged:\n"
+            "  weight: 2 of 6 values are nan or inf\n"
+            "  bias: 1 of 3 values are nan or inf");
+  EXPECT_EQ(linear.weight[0][0].item<float>(), 7);
 }
 
 TEST(ToTensor, RoundTripsEveryType) {

@@ -1,4 +1,4 @@
-// Shards and folders: which file is opened, and what is said when it cannot be.
+// Shards and folders: which file is opened, and the error if it cannot be.
 #include <gtest/gtest.h>
 
 #include "patina/base/error.h"

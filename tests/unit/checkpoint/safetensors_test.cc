@@ -1,4 +1,5 @@
-// One safetensors file: every refusal, the writer's bytes, and files that other programs wrote.
+// One safetensors file: everything that is refused, the writer's bytes, and files that other
+// programs wrote.
 #include "patina/checkpoint/safetensors.h"
 
 #include <gtest/gtest.h>
@@ -89,6 +90,12 @@ TEST(Safetensors, RefusesBrokenFrames) {
 TEST(Safetensors, RecognisesOtherFiles) {
   EXPECT_NE(refusal(raw("PK\x03\x04 and a pickle inside")).find("PyTorch (zip) file; convert it"),
             std::string::npos);
+  EXPECT_NE(refusal(raw("PK\x03\x04 and then, from byte 30 on: cls.npy, data, PK"))
+                .find("NumPy archive (.npz)"),
+            std::string::npos);
+  EXPECT_NE(refusal(raw("GGUF\x03 and more")).find("this is a GGUF file"), std::string::npos);
+  EXPECT_NE(refusal(raw("\x89HDF\r\n\x1a\n and more")).find("this is an HDF5 file"),
+            std::string::npos);
   EXPECT_NE(refusal(raw("\x80\x02}q\x01(more than eight bytes")).find("PyTorch pickle; convert it"),
             std::string::npos);
   EXPECT_NE(refusal(raw("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"))
@@ -166,7 +173,7 @@ TEST(Safetensors, RefusesDataThatIsNotCoveredOnce) {
   EXPECT_EQ(refusal(two("[0,2]", "[3,5]"), 5), "f: 1 unused bytes before tensor \"b\"");
   EXPECT_EQ(refusal(two("[0,2]", "[2,4]"), 7), "f: 3 bytes after the last tensor");
   EXPECT_EQ(refusal("{}", 1), "f: 1 bytes after the last tensor");
-  // A tensor without elements may not stand inside another.
+  // A tensor without elements must not lie inside another.
   EXPECT_EQ(refusal(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)"
                     R"("b":{"dtype":"U8","shape":[0],"data_offsets":[1,1]}})",
                     2),

@@ -255,5 +255,25 @@ TEST(Printer, AKeyBoundTwiceIsPrintedOnce) {
   EXPECT_EQ(to_toml(twice), "[sgd]\nlr = 1.0\nschedule = \"cosine\"\n");
 }
 
+struct Given {
+  Inner inner;
+  bool there = false;
+  void bind(Fields& f) { f.section("inner", inner, "Sometimes.", there); }
+};
+
+TEST(Printer, ARecipeLeavesOutASectionThatIsNotGiven) {
+  Given options;
+  EXPECT_EQ(to_toml(options), "");
+  EXPECT_NE(reference_text(options).find("[inner] Sometimes."), std::string::npos);
+  EXPECT_NE(reference_markdown(options).find("`[inner]`"), std::string::npos);
+  options.there = true;
+  EXPECT_EQ(to_toml(options), "[inner]\nreal = 0.5\ntext = \"x\"\n");
+  options.there = false;
+  auto file = RecipeFile::parse("[inner]\nreal = 2", "r.toml");
+  file.bind(options);
+  file.finish();
+  EXPECT_EQ(options.inner.real, 2) << "it is read all the same";
+}
+
 }  // namespace
 }  // namespace patina

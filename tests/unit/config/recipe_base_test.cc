@@ -1,4 +1,5 @@
-// Recipes over other recipes: what is merged, where mistakes are placed, and where a chain ends.
+// Recipes based on other recipes: what is merged, where errors are located, and where a chain of
+// bases ends.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -48,7 +49,7 @@ class RecipeBase : public testing::Test {
     return options;
   }
 
-  // What reading throws, with the scratch folder's path taken out.
+  // The error that reading throws, without the scratch folder's path.
   std::string mistakes(const std::string& name, const std::vector<std::string>& overrides = {},
                        ErrorKind kind = ErrorKind::recipe) {
     try {
@@ -97,7 +98,7 @@ TEST_F(RecipeBase, MistakesNameTheirOwnFileAndLine) {
             "streams/small.toml:4: model.image_sise: unknown key, did you mean \"image_size\"?\n"
             "streams/small.toml:5: model.name: expected a string, found a number\n"
             "--set seeed=1: seeed: unknown key, did you mean \"seed\"?");
-  // What the recipe says instead of a base's mistake is all that counts.
+  // A mistake in a base does not count if the recipe replaces the value.
   write("cifar/b.toml", "base = '../streams/small.toml'\nmodel = 1\n");
   EXPECT_EQ(mistakes("cifar/b.toml"), "cifar/b.toml:2: model: expected a section, found a number");
   write("unlucky.toml", "[model]\nimage_size = 13\n");

@@ -7,6 +7,8 @@
 #include <fstream>
 
 #include "patina/base/error.h"
+#include "patina/config/override.h"
+#include "tests/support/errors.h"
 #include "tests/support/shared.h"
 
 namespace patina {
@@ -167,9 +169,28 @@ TEST(RecipeFile, WrongTypes) {
             "bad.toml:1: seed: expected a whole number, found a section");
 }
 
+TEST(RecipeFile, AnOverridesTextNeedsNoQuotes) {
+  for (const std::string text : {"2024", "1e3", "true", "2020-01-01", "-0x1f"})
+    EXPECT_EQ(mistakes("", {"learner.name=" + text}),
+              "--set learner.name=" + text +
+                  ": learner.name: must be one of \"replay\", "
+                  "\"ranpac\", is \"" +
+                  text + "\"");
+  struct Place {
+    std::string path;
+    void bind(Fields& f) { f("path", path, "Where."); }
+  } place;
+  RecipeFile file = RecipeFile::parse("", "place.toml", {"path= 2024 "});
+  file.bind(place);
+  file.finish();
+  EXPECT_EQ(place.path, "2024");
+}
+
 TEST(RecipeFile, Ranges) {
   EXPECT_EQ(mistakes("[trainer]\nlr = -1"), "bad.toml:2: trainer.lr: must be > 0, is -1");
   EXPECT_EQ(mistakes("[trainer]\nlr = 0"), "bad.toml:2: trainer.lr: must be > 0, is 0");
+  EXPECT_EQ(mistakes("[trainer]\nlr = 1e39"),
+            "bad.toml:2: trainer.lr: must be at most 3.4e+38, is 1e+39");
   EXPECT_EQ(mistakes("[trainer]\nepochs = 0"), "bad.toml:2: trainer.epochs: must be >= 1, is 0");
   EXPECT_EQ(mistakes("[learner]\nalpha = 1.5"),
             "bad.toml:2: learner.alpha: must be in [0, 1], is 1.5");
@@ -423,6 +444,20 @@ TEST(RecipeFile, Files) {
     EXPECT_EQ(error.kind(), ErrorKind::recipe);
     EXPECT_NE(std::string(error.what()).find("absent.toml: cannot open"), std::string::npos);
   }
+}
+
+TEST(Override, IsSplitIntoSectionKeyAndTomlValue) {
+  const auto split = [](const std::string& text) {
+    const Override setting = split_override(text);
+    return fmt::format("{}|{}|{}", setting.section, setting.key, setting.value);
+  };
+  EXPECT_EQ(split("training.lr = 0.1"), "training|lr|0.1");
+  EXPECT_EQ(split("seed=3"), "|seed|3");
+  EXPECT_EQ(split("learner.name=ranpac"), "learner|name|\"ranpac\"");
+  EXPECT_EQ(split("a.b.c=[1, 2]"), "a.b|c|[1, 2]");
+  EXPECT_EQ(split("a.b=1\nc = 2"), "a|b|\"1\\nc = 2\"") << "not two keys";
+  EXPECT_EQ(error_of([] { split_override("training.lr"); }),
+            "--set training.lr: expected key=value");
 }
 
 }  // namespace

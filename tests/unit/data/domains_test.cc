@@ -352,7 +352,8 @@ TEST(LongTail, CutsEachDomain) {
 TEST(TrainPerDomain, DrawsOtherSamplesOfEachDomain) {
   auto data = varied(toy_data(4, 25, 5), permuted(3));
   const auto draw = [&](int64_t count, int64_t seed) {
-    return drawn_of_each_domain(varied(toy_data(4, 25, 5), permuted(3)).train, count, seed);
+    const std::shared_ptr<const Source> all = varied(toy_data(4, 25, 5), permuted(3)).train;
+    return std::make_unique<Selection>(all, drawn_of_each_domain(*all, count, seed));
   };
   const auto members = [](const Source& source, int64_t domain) {
     Counts numbers;  // in the domain's own 100 samples

@@ -1,5 +1,5 @@
 // Opening data of several domains: sets joined by name, folders of domains, the options that make
-// and cut domains, and every way to be wrong.
+// and cut domains, and every error.
 #include <set>
 
 #include "patina/config/recipe_file.h"
@@ -150,7 +150,7 @@ TEST(DomainOptions, ImbalanceLeavesTestingAlone) {
 }
 
 TEST(DomainOptions, FingerprintsDoNotDecode) {
-  // A file's fingerprint is of its bytes, so a damaged one has one too.
+  // A file's fingerprint is computed from its bytes, so a damaged file has one too.
   const auto root = scratch_folder("fingerprints");
   for (const char* name : {"train/a", "train/b", "test/a", "test/b"}) write_images(root / name, 1);
   DataOptions options;

@@ -1,4 +1,4 @@
-// Orders of samples: nothing lost, like costs together, chance where it should be.
+// Orders of samples: none is lost, similar costs are in one batch, and the rest is random.
 #include "patina/data/order.h"
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ Order order_of(int64_t count, uint64_t seed = 1) {
   return Seeds(seed)("order").permutation(count);
 }
 
-// The places that padding each batch to its costliest sample adds.
+// The number of padding positions if each batch is padded to its costliest sample.
 int64_t padding(const Order& order, const Order& cost, int64_t batch) {
   int64_t added = 0;
   for (size_t first = 0; first < order.size(); first += size_t(batch)) {
@@ -50,7 +50,7 @@ TEST(Bucketed, PutsLikeCostsTogether) {
   const Order cost = random_costs(2000), order = order_of(2000);
   const Order sorted = bucketed(order, cost, 8, Seeds(1)("batches"));
   EXPECT_LT(padding(sorted, cost, 8), padding(order, cost, 8) / 10);
-  // The batches do not come by cost: about half the steps from one to the next go up.
+  // Batches are not ordered by cost: about half of the steps from one to the next go up.
   int rises = 0;
   for (size_t i = 8; i < sorted.size(); i += 8)
     rises += cost[size_t(sorted[i])] > cost[size_t(sorted[i - 8])];
@@ -59,7 +59,7 @@ TEST(Bucketed, PutsLikeCostsTogether) {
 }
 
 TEST(Bucketed, SortsWithinAWindowOnly) {
-  // Two windows of 50 batches of 2: every batch holds samples of one half of the order.
+  // Two windows of 50 batches of 2 samples: every batch has samples of one half of the order.
   const Order order = order_of(200), cost = random_costs(200);
   const Order sorted = bucketed(order, cost, 2, Seeds(1)("batches"));
   const auto half = [&](int64_t sample) {

@@ -1,5 +1,4 @@
-// Opening data sets: small ones written here, the real ones where they are, and every way to be
-// wrong.
+// Opening data sets: small ones written here, the real ones if they are present, and every error.
 #include "patina/data/catalog.h"
 
 #include <set>
@@ -8,8 +7,10 @@
 #include "patina/base/error.h"
 #include "patina/config/recipe_file.h"
 #include "patina/data/formats/idx.h"
+#include "patina/data/image_folder.h"
 #include "tests/support/data_files.h"
 #include "tests/support/errors.h"
+#include "tests/support/heard.h"
 #include "tests/support/shared.h"
 
 namespace patina {
@@ -217,7 +218,7 @@ TEST(Folder, IsReadByManyThreads) {
   const auto source = open_data({.name = "folder", .path = root.string()}).train;
   std::vector<Fingerprint> alone;
   for (int64_t i = 0; i < source->size(); ++i) alone.push_back(source->fingerprint(i));
-  // A source of its own, so that nobody has read its files yet.
+  // A new source, whose files nobody has read yet.
   const auto shared = open_data({.name = "folder", .path = root.string()}).train;
   std::vector<std::vector<Fingerprint>> found(4);
   std::vector<std::thread> threads;
@@ -281,6 +282,77 @@ TEST(Folder, BadImagesRaiseOrAreSkipped) {
   write_text(root / "test/b/000.png", "garbage");
   EXPECT_TRUE(
       contains(error_of([&] { open_data(options); }), "test split: class \"b\" has no images"));
+}
+
+TEST(Folder, ImagesThatAreNotReadAreTold) {
+  const auto root = scratch_folder("folder");
+  for (const std::string split : {"train", "test"})
+    for (const std::string name : {"a", "b"}) write_images(root / split / name, 2);
+  const auto open = [&] { return open_data({.name = "folder", .path = root.string()}); };
+  {
+    const Heard heard;
+    write_text(root / "train/a/.DS_Store", "");
+    write_text(root / "train/a/._000.png", "not an image");
+    write_text(root / "train/a/Thumbs.db", "");
+    write_images(root / "train/a/.ipynb_checkpoints", 1);
+    write_images(root / "train/__MACOSX", 1);
+    EXPECT_EQ(open().train->size(), 4);
+    EXPECT_EQ(heard.text(), "");
+  }
+  write_text(root / "train/a/1.webp", "");
+  write_text(root / "train/a/2.WEBP", "");
+  write_text(root / "test/b/1.bmp", "");
+  write_images(root / "train/b/more/of them", 3);
+  write_images(root / "elsewhere/c", 2);
+  fs::create_directory_symlink(root / "elsewhere/c", root / "train/c");
+  fs::create_directory_symlink(root / "elsewhere/c", root / "test/c");
+  const Heard heard;
+  const auto data = open();
+  EXPECT_EQ(count_labels(*data.train), (std::vector<int64_t>{2, 2, 2}));
+  EXPECT_EQ(heard.text(), fmt::format("{0}: not used: 1 .bmp and 2 .webp files (patina reads JPEG "
+                                      "and PNG) and 3 images in folders inside class folders "
+                                      "({0}/train/b/more)\n",
+                                      root.string()));
+}
+
+TEST(Folder, ALinkThatLeadsBackEnds) {
+  const auto root = scratch_folder("folder");
+  write_images(root / "a", 2);
+  fs::create_directory_symlink(root, root / "a/back");
+  UnreadImages unread;
+  EXPECT_TRUE(contains(error_of([&] { images_below(root, unread); }), "does a link lead back?"));
+}
+
+TEST(Folder, SplitsOfOtherNamesAreRecognised) {
+  const auto open = [](const fs::path& root) {
+    return error_of([&] { open_data({.name = "folder", .path = root.string()}); });
+  };
+  for (const std::string name : {"Train", "TRAIN", "training"}) {
+    const auto root = scratch_folder("folder");
+    write_images(root / name / "a", 2);
+    write_images(root / "Test/a", 2);
+    EXPECT_TRUE(contains(open(root), "holds " + name +
+                                         "/ with folders in it: a split is called "
+                                         "train/ and test/"));
+    fs::rename(root / name, root / "train");
+    EXPECT_TRUE(
+        contains(open(root), "no test/, val/, valid/ or validation/ beside it; rename Test/"));
+    fs::rename(root / "Test", root / "validation");
+    EXPECT_EQ(open(root), "");
+  }
+  const auto root = scratch_folder("folder");
+  write_images(root / "all/a", 2);
+  EXPECT_TRUE(contains(open(root),
+                       "all: a class folder without JPEG or PNG images, but with 2 "
+                       "images in folders inside class folders"));
+}
+
+TEST(Folder, ANameInTwoNormalFormsIsTold) {
+  const auto root = scratch_folder("folder");
+  write_images(root / "train/caf\u00e9", 1);
+  write_images(root / "test/cafe\u0301", 1);
+  EXPECT_TRUE(contains(error_of([&] { open_data({.name = "folder", .path = root.string()}); }),
+                       "looks the same, but is written with other characters"));
 }
 
 TEST(Folder, ErrorsSayWhatIsMissing) {

@@ -1,4 +1,4 @@
-// Texts in files: every way to write them, and every way to be wrong.
+// Texts in files: every way to write them, and every error.
 #include "patina/data/formats/table.h"
 
 #include <gtest/gtest.h>
@@ -81,6 +81,7 @@ TEST(Csv, ErrorsNameTheLine) {
   EXPECT_TRUE(contains(csv_error(head + "a, b,c\n"), "t.csv:2: 3 cells"));
   EXPECT_EQ(csv_error(head + "a,b\n \t,c\n"), "t.csv:3: an empty text; fill it or remove it");
   EXPECT_TRUE(contains(csv_error(head + "a,b\n\xff,b\n"), "t.csv:3: not UTF-8"));
+  EXPECT_TRUE(contains(csv_error("text,label\na,b\nc,\n"), "t.csv:3: a text without a label"));
   EXPECT_TRUE(contains(csv_error("query,label\na,b\n"),
                        "t.csv:1: no column is called \"text\"; set data.text"));
   EXPECT_TRUE(contains(csv_error("text,labels\n"), "did you mean \"labels\"?; set data.label"));
@@ -127,7 +128,10 @@ TEST(Jsonl, ErrorsNameTheLine) {
             "t.jsonl:2: the record has no \"text\", did you mean \"txt\"?");
   EXPECT_TRUE(contains(error(good + "{\"text\": 5, \"label\": 1}"), "the text is not a string"));
   EXPECT_TRUE(contains(error(good + "{\"text\": \"a\", \"label\": 1.5}"), "neither a string nor"));
-  EXPECT_TRUE(contains(error(good + "{\"text\": \"a\", \"label\": null}"), "neither a string nor"));
+  for (const char* none : {"null", "\"\"", "\" \""})
+    EXPECT_TRUE(contains(error(good + "{\"text\": \"a\", \"label\": " + none + "}"),
+                         "t.jsonl:2: a text without a label"))
+        << none;
   EXPECT_TRUE(contains(error(good + "[\"a\"]"), "a list of 1 values; number 1 is wanted"));
   EXPECT_TRUE(contains(error(good + "7"), "t.jsonl:2: a record is an object, or a list"));
   EXPECT_TRUE(

@@ -247,7 +247,7 @@ INSTANTIATE_TEST_SUITE_P(
         Known{"yelp", "five_textcls", 5, 4047, 953, "very negative", "Text: Pretty good"}),
     [](const auto& info) { return std::string(info.param.name); });
 
-// The publishers' layouts in small, so that what opens them is tested without the files.
+// The publishers' layouts with few samples, so that reading is tested without the published files.
 TEST(KnownTexts, OpenFromTheirPublishersLayouts) {
   const auto root = scratch_folder("known-texts");
   const auto put = [&](const fs::path& path, const std::string& text) {

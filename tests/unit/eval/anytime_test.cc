@@ -1,4 +1,4 @@
-// Metrics of streams that come once, on a curve small enough to count by hand.
+// Metrics of single-pass streams, on a curve that is small enough to compute by hand.
 #include "patina/eval/anytime.h"
 
 #include <gtest/gtest.h>
@@ -6,7 +6,7 @@
 namespace patina {
 namespace {
 
-// Two classes of ten test samples; the second is met between the first two points.
+// Two classes of ten test samples; the second appears between the first two points.
 AnytimeCurve curve() {
   return {{.samples = 100, .right = {8}, .tested = {10}},
           {.samples = 200, .right = {6, 4}, .tested = {10, 10}},
@@ -30,7 +30,7 @@ TEST(Anytime, IsTheMeanOfPointsAsFarApartAsOneAnother) {
 TEST(Anytime, IsUndefinedWhereNothingWasMeasured) {
   for (const auto& metric : anytime_metrics()) EXPECT_EQ(metric.value({}), std::nullopt);
   EXPECT_EQ(anytime_metric("class_forgetting").value({curve()[0]}), std::nullopt);
-  // A class that was never right is not forgotten.
+  // A class that was never predicted correctly cannot be forgotten.
   auto never = curve();
   never[0].right = {0};
   never[1].right = {0, 4};

@@ -70,16 +70,16 @@ TEST(Tokens13a, SplitsAsMteval) {
 
 TEST(Bleu, WorkedCases) {
   const Texts reference = {"a b c d e f"};
-  // precisions 5/5, 3/4, 1/3, smoothed 1/4 of 1/2; five tokens for six
+  // Precisions 5/5, 3/4, 1/3, and 1/4 of 1/2 after smoothing; five tokens for six.
   const auto bleu = sentence_bleu("a b c e f", reference).value();
   EXPECT_EQ(bleu.counts, (std::array<int64_t, 4>{5, 3, 1, 0}));
   EXPECT_EQ(bleu.totals, (std::array<int64_t, 4>{5, 4, 3, 2}));
   EXPECT_DOUBLE_EQ(bleu.precisions[3], 100.0 / (2 * 2));
   EXPECT_DOUBLE_EQ(bleu.brevity_penalty, std::exp(1 - 6.0 / 5));
   expect_close(bleu.score, 100 * std::exp(1 - 6.0 / 5) * std::pow(.75 / 3 / 4, .25), "a b c e f");
-  // lengths 2 and 4 are as near to 3; the shorter counts
+  // The lengths 2 and 4 are equally near to 3; the shorter one counts.
   EXPECT_EQ(sentence_bleu("x y z", Texts{"x y z z", "x y"})->reference_tokens, 2);
-  // each word at most as often as in the reference that has most of it
+  // Each word counts at most as often as in the reference that has it most often.
   EXPECT_EQ(sentence_bleu("x x x y y", Texts{"x x y", "x y y y"})->counts[0], 4);
 }
 

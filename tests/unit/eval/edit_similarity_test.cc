@@ -29,7 +29,8 @@ TEST(EditSimilarity, EqualsPythonLevenshteinAndDifflib) {
 
 using Table = std::vector<std::vector<size_t>>;
 
-/// cell(i, j) from the cells above and left, for every prefix of both.
+/// A dynamic program over all prefixes of both texts: cell(i, j) is computed from the cells above
+/// and to the left.
 template <class Cell>
 Table fill(const std::u32string& a, const std::u32string& b, Cell cell) {
   Table table(a.size() + 1, std::vector<size_t>(b.size() + 1));
@@ -75,7 +76,8 @@ TEST(Alignment, EqualsThePlainDynamicPrograms) {
   };
   for (int round = 0; round < 600; ++round) {
     const unsigned symbols = 1 + round % 2 * 3 + round % 7 * 12;
-    // Lengths around the ends of words of 64 bits come often.
+    // Lengths around multiples of 64 occur often, because the distance is computed in words of 64
+    // bits.
     const auto size = [&] { return random() % 3 == 0 ? 63 + random() % 3 : random() % 200; };
     const std::u32string a = text(size(), symbols), b = text(size(), symbols);
     ASSERT_EQ(edit_distance(a, b), plain_distance(a, b)) << round;
@@ -95,7 +97,8 @@ TEST(EditSimilarity, RoundsHalfToEven) {
 }
 
 TEST(EditSimilarity, DifflibLeavesPopularCharactersOut) {
-  // In 200 characters each x comes too often to start a stretch; beside a rare one they count.
+  // In a text of 200 characters x is too frequent to start a matching block; next to a rare
+  // character it counts.
   const std::string many(199, 'x');
   EXPECT_EQ(fuzz_ratio_difflib("y" + many, many + "z"), 0);
   EXPECT_EQ(fuzz_ratio_difflib("y" + many.substr(1), many.substr(1) + "z"), 99);
@@ -121,7 +124,7 @@ TEST(EditSimilarity, CharactersAreCodePoints) {
   EXPECT_EQ(levenshtein_distance("é", "e\u0301"), 2u);
   EXPECT_EQ(levenshtein_distance("😀", "😁"), 1u);
   EXPECT_EQ(levenshtein_distance("a\r\nb", "a\nb"), 1u);
-  EXPECT_EQ(levenshtein_distance("\xE6\x97", "x"), 1u);  // two bytes of a character cut short
+  EXPECT_EQ(levenshtein_distance("\xE6\x97", "x"), 1u);  // two bytes of an incomplete character
 }
 
 TEST(EditSimilarity, IsSymmetricButForDifflib) {

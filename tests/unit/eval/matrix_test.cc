@@ -1,4 +1,4 @@
-// The accuracy matrix and its metrics against a matrix worked by hand.
+// The accuracy matrix and its metrics, compared with a matrix worked out by hand.
 #include "patina/eval/matrix.h"
 
 #include <gtest/gtest.h>

@@ -21,7 +21,7 @@ inline Json read_cases(const std::filesystem::path& path) {
   return parse_json(read_text(path), path.string());
 }
 
-/// Within 1e-9 of the expected value's size; 0 is exact.
+/// Within 1e-9 of the expected value, relative to its size; 0 must be exact.
 inline void expect_close(double actual, double expected, const std::string& what) {
   EXPECT_LE(std::abs(actual - expected), kMetricTolerance * std::abs(expected))
       << what << ": " << actual << " instead of " << expected;

@@ -125,7 +125,7 @@ TEST(PorterStemmer, TakesAnyWord) {
 }
 
 TEST(Rouge, WorkedCases) {
-  // bigrams a-b and b-a; of the prediction's two b-a one is expected
+  // Bigrams a-b and b-a. The prediction has b-a twice, of which one is expected.
   expect_rouge(rouge_n("a b a b a", "a b a", 2), 2.0 / 4, 1, 2.0 / 3);
   expect_rouge(rouge_n("a", "a", 2), 0, 0, 0);
   expect_rouge(rouge_n("a b c d", "a b c d", 4), 1, 1, 1);

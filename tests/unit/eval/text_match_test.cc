@@ -29,8 +29,8 @@ TEST(TextMatch, NormalFormRemovesPunctuationArticlesAndSpace) {
   EXPECT_EQ(normalised_answer(" The  U.S.A.,\tan Apple\r\n"), "usa apple");
   EXPECT_EQ(normalised_answer(" The  U.S.A.,\tan Apple\r\n", Articles::kept), "the usa an apple");
   EXPECT_EQ(normalised_answer("theory a_b another"), "theory ab another");
-  EXPECT_EQ(normalised_answer("«a» b—the—c"), "« » b— —c");     // only ASCII punctuation goes
-  EXPECT_EQ(normalised_answer("a\u0301 b"), "\u0301 b");        // a mark is no part of a word
+  EXPECT_EQ(normalised_answer("«a» b—the—c"), "« » b— —c");  // only ASCII punctuation is removed
+  EXPECT_EQ(normalised_answer("a\u0301 b"), "\u0301 b");  // a combining mark is not part of a word
   EXPECT_EQ(normalised_answer("\u00A0x\u2003y\u3000"), "x y");  // white space of other scripts
   EXPECT_EQ(normalised_answer("a\u200Bb"), "\u200Bb");          // but not a zero width space
 }

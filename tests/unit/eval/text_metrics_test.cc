@@ -49,7 +49,7 @@ TEST(TextMetrics, AreMeansOverSamples) {
       {"token_f1", 1.0 / 3},
       {"rouge_1", (1.0 / 2 + 2.0 / 3) / 3},
       {"rouge_l", (1.0 / 2 + 2.0 / 3) / 3},
-      {"trace_rouge_l", (1.0 / 2 + 2.0 / 3) / 3},  // the empty one stays in the divisor
+      {"trace_rouge_l", (1.0 / 2 + 2.0 / 3) / 3},  // the empty one still counts in the divisor
       {"trace_bleu_1", (1.0 / 2 + 1.0 / 2) / 3},
       {"edit_similarity", (2.0 / 3 + 3.0 / 7) / 3},
       {"fuzz_ratio", (67 + 60) / 3.0},

@@ -1,4 +1,4 @@
-// The cache of decoded images: what it keeps, what it counts, and what goes when memory ends.
+// The cache of decoded images: what it keeps and counts, and what it drops when memory is full.
 #include "patina/image/image_cache.h"
 
 #include <gtest/gtest.h>
@@ -10,9 +10,9 @@
 namespace patina {
 namespace {
 
-constexpr int64_t kOne = 3 * 100 * 100;  // bytes of the pixels of one image
+constexpr int64_t kOne = 3 * 100 * 100;  // bytes of one image's pixels
 
-// An image that shows which it is.
+// An image that contains its number.
 Image numbered(uint64_t i) {
   Image image(100, 100);
   image.pixels[0] = uint8_t(i);
@@ -32,7 +32,7 @@ TEST(ImageCache, MakesAnImageOnce) {
   EXPECT_EQ(cache.counts().cached, 8);
   EXPECT_GE(cache.bytes(), 4 * kOne);
   EXPECT_LT(cache.bytes(), 5 * kOne);
-  // Both halves of a key count.
+  // Both halves of a key are compared.
   EXPECT_EQ(cache.find({3, 1}, [] { return numbered(77); })->pixels[0], 77);
 }
 
@@ -48,7 +48,7 @@ TEST(ImageCache, OfNoBytesOnlyCounts) {
 }
 
 TEST(ImageCache, AFullOneStillServesAPartOfAScan) {
-  ImageCache cache(5 * kOne);  // of four images and what they cost beside their pixels
+  ImageCache cache(5 * kOne);  // four images and their overhead besides the pixels
   for (int round = 0; round < 10; ++round)
     for (uint64_t i = 0; i < 8; ++i) EXPECT_EQ(ask(cache, i), i);
   EXPECT_EQ(cache.counts().cached, 9 * 4) << "the same four in every round but the first";

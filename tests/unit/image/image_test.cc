@@ -1,4 +1,4 @@
-// Decoding against the pixels Pillow gives, and what damaged and hostile files are answered with.
+// Decoding: pixels are compared with Pillow's; damaged and hostile files are errors.
 #include "patina/image/image.h"
 
 #include "tests/support/shared.h"
@@ -39,7 +39,7 @@ TEST(Image, DamageInTheDataIsAnError) {
   png[png.size() / 2] ^= 0x55;
   EXPECT_NE(error_of([&] { decode_image(png, "a.png"); }).find("damaged PNG"), std::string::npos);
 
-  // An end marker in the middle of the scan: libjpeg warns, and makes up the rest.
+  // An end marker in the middle of the scan: libjpeg warns, and fills in the rest.
   Bytes jpeg = read_file(fixture("yuv444.jpg"));
   jpeg[jpeg.size() - 200] = 0xff;
   jpeg[jpeg.size() - 199] = 0xd9;

@@ -6,7 +6,7 @@
 namespace patina {
 namespace {
 
-// Tensors of a safetensors file: a length, a JSON header of names and places, the data.
+// Tensors of a safetensors file: a length, a JSON header with names and offsets, the data.
 class Tensors {
  public:
   explicit Tensors(const fs::path& path) : bytes_(read_file(path)) {
@@ -36,7 +36,7 @@ Image as_image(std::span<const uint8_t> pixels, int height, int width) {
   return image;
 }
 
-// A picture without symmetry, of any size.
+// An image without symmetry, of any size.
 Image pattern(int height, int width) {
   Image image(height, width);
   for (int y = 0; y < height; ++y)

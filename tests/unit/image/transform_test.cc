@@ -1,4 +1,4 @@
-// Transforms: exact pixels where nothing is random, and what the random parts must keep.
+// Transforms: exact pixels where nothing is random, and the properties that random parts preserve.
 #include "patina/image/transform.h"
 
 #include <functional>
@@ -30,7 +30,7 @@ Image input() {
   return read_ppm(fixture("input.ppm"));
 }
 
-// [3,S,S] floats of the "unit" normalisation, back to bytes.
+// [3,S,S] floats of the "unit" normalisation, converted back to bytes.
 Image to_image(const std::vector<float>& values, int side) {
   Image image(side, side);
   const size_t area = size_t(side) * side;
@@ -86,7 +86,7 @@ TEST(Transform, GeometryWithoutChance) {
   EXPECT_EQ(to_image(apply(plain(16), exact), 16).pixels, exact.pixels);
 }
 
-// A sliver would be four million pixels long before its crop.
+// If it were resized as a whole, the thin image would be four million pixels long before its crop.
 TEST(Transform, ASliverCostsOnlyItsCrop) {
   TransformOptions options = plain(224);
   options.resize = 4096;
@@ -114,7 +114,7 @@ TEST(Transform, ItsBeginningDrawsNothing) {
   padded.resize = 20;
   EXPECT_EQ(Transform(padded).fixed(image).pixels, image.pixels);
 
-  // Only what changes the beginning is in its line.
+  // fixed_text contains only the options that change the deterministic start.
   EXPECT_EQ(Transform(boxes).fixed_text(), Transform(padded).fixed_text());
   TransformOptions other = cropped;
   other.normalize = "clip";
@@ -201,7 +201,7 @@ TEST(Transform, PaddedCropMovesTheImageByAtMostThePadding) {
   EXPECT_EQ(moves.size(), 25u);
 }
 
-// With scale and ratio pinned, torchvision's box is one size, and only its place is random.
+// With a fixed scale and ratio, torchvision's box has one size, and only its position is random.
 TEST(Transform, RandomBoxKeepsScaleAndRatio) {
   TransformOptions options = plain(10);
   options.random_resized_crop = true;

@@ -1,4 +1,5 @@
-// Attention against its definition in fp64 on the same inputs: results, gradients, views, masks.
+// Attention, compared with its definition in fp64 on the same inputs: results, gradients, views,
+// masks.
 #include "patina/kernels/attention.h"
 
 #include <gtest/gtest.h>
@@ -13,9 +14,9 @@
 namespace patina::kernels {
 namespace {
 
-// Differences as parts of the whole, both as lengths of vectors. A rounding to bf16 is off by
-// 2^-9 at most; forward has two of them in a row, backward four. Scores of hundreds in floats are
-// off by some 2^-16, and so are their probabilities.
+// Limits of the relative error, a quotient of vector lengths. Rounding to bf16 has an error of at
+// most 2^-9; forward rounds twice in a row, backward four times. Scores of hundreds in float have
+// errors of some 2^-16, and so have their probabilities.
 template <class T>
 constexpr double kForwardError = std::is_same_v<T, bf16> ? 1.0 / 256 : 1.0 / (1 << 15);
 template <class T>
@@ -302,7 +303,7 @@ TYPED_TEST(Attention, StaysExactForLargeScores) {
   expect_like_definition<TypeParam>(c, "scores up to hundreds");
 }
 
-// Queries 3 and 4 see nothing, the others every second key.
+// Queries 3 and 4 see no key, the others every second one.
 TYPED_TEST(Attention, GivesZerosToAQueryThatSeesNothing) {
   for (const float hidden : {kHidden, -std::numeric_limits<float>::infinity()}) {
     const auto shape = shape_of(1, 2, 1, 37, 50, 32);
@@ -334,7 +335,7 @@ TYPED_TEST(Attention, LetsWhatIsNotANumberBeSeen) {
   }
 }
 
-// Bit for bit, and nothing beside the views is touched: both trials began with the same bits.
+// Bit for bit. Memory beside the views is unchanged: both trials began with the same bits.
 TYPED_TEST(Attention, DependsOnNeitherRangesNorNeighbours) {
   for (const auto& [name, set] : instruction_sets())
     for (const bool causal : {false, true}) {
@@ -372,7 +373,7 @@ TYPED_TEST(Attention, WritesNothingBesideItsViews) {
   }
 }
 
-// The gradients that the other tests compare with, by differences.
+// The gradients that the other tests compare with, checked by differences.
 TYPED_TEST(Attention, DefinitionsGradientsAreItsDifferences) {
   static const float some = 0;
   Trial<TypeParam> trial({shape_of(1, 2, 1, 3, 4, 5, true), {&some, 0, 12, 4, 1}});

@@ -1,5 +1,5 @@
-// Operations that the kernels do in one piece against the same in several: bit for bit, forward and
-// backward, in both types.
+// Operations that the kernels do in one piece, compared with the same in several: equal bits,
+// forward and backward, in both types.
 #include <gtest/gtest.h>
 
 #include "patina/base/random.h"

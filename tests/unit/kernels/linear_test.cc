@@ -1,5 +1,5 @@
-// kernels::linear against LibTorch, forward and backward, in both types: sizes whose rows or
-// columns threads share, and those that one thread takes.
+// kernels::linear, compared with LibTorch, forward and backward, in both types: sizes whose rows or
+// columns are shared among threads, and sizes that one thread takes.
 #include <gtest/gtest.h>
 
 #include "patina/base/random.h"
@@ -53,7 +53,7 @@ TEST_P(LinearKernel, IsLibTorchsInBothTypes) {
         if (adds) {
           EXPECT_TRUE(at::equal(add.grad(), gradients));
         }
-        // A row alone, bit for bit.
+        // A single row has the same bits as in the batch.
         NoGrad no_grad;
         const LinearEnd alone{activation, adds ? more.slice(0, m - 1) : Tensor(), true};
         EXPECT_TRUE(at::equal(linear(rows.slice(0, m - 1), weight, bias, alone, packed),

@@ -1,5 +1,5 @@
 // What the kernels share among threads: the table of instructions, packed weights, the count of
-// arithmetic. Also what the thread sanitizer is shown.
+// arithmetic. These tests also run under the thread sanitizer.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -55,7 +55,7 @@ TEST(KernelThreads, MakeTheSameBitsTogether) {
 }
 
 TEST(KernelThreads, CountEveryOperation) {
-  // Two pieces of work at a time, on three threads each.
+  // Two pieces of work at a time, with three threads each.
   std::array<Work, 2> works;
   std::vector<std::thread> threads;
   for (auto& work : works)

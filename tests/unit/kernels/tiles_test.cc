@@ -1,4 +1,4 @@
-// Products and packing for every instruction set, against their definitions.
+// Products and packing for every instruction set, compared with their definitions.
 #include "patina/kernels/tiles.h"
 
 #include <gtest/gtest.h>
@@ -101,7 +101,7 @@ double activated_exactly(Activation activation, double x) {
   return x;
 }
 
-// One product with everything that may follow it, and what it should give.
+// One product with everything that may follow it, and the expected result.
 template <class T>
 struct Trial {
   int64_t m, n, k;

@@ -1,5 +1,5 @@
-// The band form against plain products and solutions in double, at sizes on both sides of its
-// blocks.
+// The band form, compared with plain products and solutions in double, at sizes below and above its
+// block size.
 #include "patina/algebra/band_form.h"
 
 #include <gtest/gtest.h>
@@ -62,7 +62,7 @@ TEST(BandForm, ComputesInFloat) {
   EXPECT_LT(relative_error(x, solution(BandForm(s), 0.1, b)), 1e-4);
 }
 
-// Nothing to annihilate: reflections that are the identity.
+// Nothing has to be eliminated: the reflections are the identity.
 TEST(BandForm, TakesMatricesThatAreDiagonalAlready) {
   const Tensor b = random_double({300, 2}, 1), diagonal = at::arange(300).to(at::kDouble);
   EXPECT_LT(relative_error(solution(BandForm(at::zeros({300, 300}, at::kDouble)), 0.5, b), b * 2),

@@ -49,7 +49,7 @@ batch_size = 16
   shape.text.vocabulary = 30522;
   shape.text.block.width = 48;
   shape.pooling = Pooling::mean;
-  // Words as random directions, hardly mixed: a text is the set of its words.
+  // Word vectors are random and hardly mixed, so a text is nearly the set of its words.
   const auto bert = std::make_unique<LanguageModel>(shape);
   Random random = Seeds(1)("bert");
   for (auto& item : nn::tensors(*bert))

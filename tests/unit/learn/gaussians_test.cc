@@ -1,4 +1,4 @@
-// Moments, distances and draws of a Gaussian a class against plain formulas.
+// Moments, distances and samples of one Gaussian per class, compared with plain formulas.
 #include "patina/algebra/gaussians.h"
 
 #include <gtest/gtest.h>
@@ -45,7 +45,7 @@ TEST(Moments, OfOneRowHaveNoCovariance) {
   EXPECT_TRUE(at::equal(m.covariance, at::zeros({3, 3}, at::kDouble)));
 }
 
-// Widths on both sides of the blocks in which the triangle is multiplied.
+// Widths below and above the block size of the triangle's product.
 TEST(Mahalanobis, EqualsTheSolveWithTheCovariance) {
   for (const int64_t dims : {1, 24, 256, 300}) {
     Mahalanobis classes;
@@ -66,7 +66,7 @@ TEST(Mahalanobis, EqualsTheSolveWithTheCovariance) {
   }
 }
 
-// Widths on both sides of the blocks, against a class at a time in double.
+// Widths below and above the block size, compared with one class at a time in double.
 TEST(Gaussians, DrawMeansPlusFactorTimesNoise) {
   const std::vector<int64_t> counts = {2, 0, 3};
   for (const int64_t dims : {1, 5, 256, 300}) {

@@ -1,5 +1,5 @@
-// Gradients as vectors: the dual of GEM by its conditions of optimality, projections by what they
-// promise, and an optimizer whose tensors grow.
+// Gradients as vectors: GEM's dual problem by its optimality conditions, projections by their
+// guarantees, and an optimizer whose tensors grow.
 #include "patina/optim/gradients.h"
 
 #include <gtest/gtest.h>
@@ -36,7 +36,7 @@ TEST(SolveBounded, MeetsTheConditionsOfOptimality) {
     }
 }
 
-// Tasks whose gradients are nearly the same: condition numbers beyond 1e6.
+// Tasks whose gradients are nearly equal: condition numbers above 1e6.
 TEST(SolveBounded, MeetsThemForNearlyEqualRows) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
     const Tensor one = normal({1, 60}, seed).to(at::kDouble) * 4;
@@ -67,12 +67,12 @@ TEST(ProjectGem, GoesAgainstNoEarlierTask) {
       EXPECT_TRUE(at::equal(projected, g));
       continue;
     }
-    // The small diagonal lets v's own share through.
+    // The tolerance covers the small diagonal that is added to the dual problem.
     EXPECT_GE(least, -0.02);
-    // Nearer than any mixture of the two that obeys as well.
+    // The projection is nearer to g than zero is, which also satisfies the constraints.
     EXPECT_LT((projected - g).norm().item<double>(), g.norm().item<double>());
   }
-  // Two gradients that say the opposite, one earlier task: what is left is orthogonal to it.
+  // One earlier task with a nearly opposite gradient: the projection is orthogonal to that task's.
   const Tensor past = normal({1, 40}, 7);
   const Tensor left = project_gem(-past[0] + normal({40}, 8) * 0.1, past, 0);
   EXPECT_NEAR((past.mv(left) / past.square().sum()).item<double>(), 0, 1e-3);
@@ -99,7 +99,7 @@ TEST(Gradients, OfALossLeaveThoseHeldAlone) {
   EXPECT_TRUE(at::equal(flat_gradients(tensors), flat));
 }
 
-// A head that grows in the middle of training: its old rows move as those of one that never did.
+// A head that grows during training: its old rows change like those of a head that never grew.
 TEST(Optimizer, KeepsWhatItKnowsOfATensorThatGrows) {
   for (const char* kind : {"sgd", "adam", "adamw"}) {
     const OptimizerOptions options{.optimizer = kind, .amsgrad = true, .weight_decay = 0.01};
@@ -133,7 +133,7 @@ TEST(Optimizer, KeepsWhatItKnowsOfATensorThatGrows) {
   }
 }
 
-// What is learned of a tensor says nothing about another one in its place.
+// The state of a tensor is not used for another tensor that takes its place.
 TEST(Optimizer, BeginsAnewWithATensorOfTheSameShape) {
   const Tensor first = normal({3, 2}, 1).requires_grad_(true);
   const Tensor fresh = normal({3, 2}, 2).requires_grad_(true);

@@ -336,6 +336,76 @@ TEST(Trainer, DropsTheSameUnitsWhereAStepIsDoneAgain) {
   for (size_t i = 0; i < 5; ++i) EXPECT_TRUE(at::equal(back.dropped[i], whole.dropped[7 + i]));
 }
 
+// Notes the samples of every step, their pixels, and what it was to remember.
+class Notes : public Learner {
+ public:
+  Tensor loss(const Batch& batch, const Step&) override {
+    order.push_back(batch.row);
+    pixels.push_back(batch.input.pixels());
+    return weight_ * double(batch.size());
+  }
+  Tensor scores(const Question&) const override { return {}; }
+  std::vector<ParamGroup> trainable() override { return {{.tensors = {weight_}}}; }
+  void state(Archive&) override {}
+  void remember(const Batch& batch) override { remembered.push_back(batch.row); }
+
+  std::vector<Tensor> order, pixels, remembered;
+
+ private:
+  Tensor weight_ = at::zeros({}).requires_grad_(true);
+};
+
+Tensor part(const std::vector<Tensor>& list, size_t from, size_t count) {
+  const auto first = list.begin() + std::ptrdiff_t(from);
+  return at::cat(std::vector<Tensor>(first, first + std::ptrdiff_t(count)));
+}
+
+// As pruning and training again, or compression after boosting.
+TEST(Trainer, GivesEachTrainingOfATaskItsOwnOrderAndAugmentations) {
+  const Snapshot snapshot{scratch_folder("trainings") / "state"};
+  World world;
+  auto stream = world.scenario.stream();
+  const Task first = *stream.next(), second = *stream.next();
+  Notes whole, once;
+  int steps = 0;
+  std::optional<Trainer> trainer;
+  trainer.emplace(kTraining, world.train, world.test, world.pool, world.seeds, [&] {
+    if (++steps == 18) snapshot.take(whole, *trainer);
+  });
+  for (const Task& task : {first, first, second}) trainer->epochs(whole, task);
+  ASSERT_EQ(whole.order.size(), 36u) << "three epochs of four steps each";
+  for (const size_t epoch : {0, 4, 8}) {
+    const Tensor before = part(whole.order, epoch, 4), again = part(whole.order, 12 + epoch, 4);
+    EXPECT_FALSE(at::equal(before, again));
+    // The same samples, of which half are flipped; not the same half.
+    const auto sorted = [&](size_t from) {
+      return part(whole.pixels, from, 4).index_select(0, part(whole.order, from, 4).argsort());
+    };
+    EXPECT_FALSE(at::equal(sorted(epoch), sorted(12 + epoch)));
+  }
+  ASSERT_EQ(whole.remembered.size(), 8u) << "a sample is remembered once";
+  EXPECT_TRUE(at::equal(part(whole.remembered, 4, 4), part(whole.order, 24, 4)));
+
+  // A first training is the same after one training of the task before or several.
+  Trainer other = world.trainer(kTraining);
+  for (const Task& task : {first, second}) other.epochs(once, task);
+  for (size_t i = 0; i < 12; ++i) {
+    EXPECT_TRUE(at::equal(once.order[i], whole.order[i]));
+    EXPECT_TRUE(at::equal(once.pixels[12 + i], whole.pixels[24 + i]));
+  }
+
+  // Resumed within the second training.
+  Notes back;
+  Trainer resumed = world.trainer(kTraining);
+  snapshot.restore(back, resumed);
+  resumed.epochs(back, first);
+  ASSERT_EQ(back.order.size(), 6u);
+  for (size_t i = 0; i < 6; ++i) {
+    EXPECT_TRUE(at::equal(back.order[i], whole.order[18 + i]));
+    EXPECT_TRUE(at::equal(back.pixels[i], whole.pixels[18 + i]));
+  }
+}
+
 TEST(Trainer, NamesALossThatIsNotFinite) {
   World world;
   const auto learner = world.make("finetune");

@@ -1,5 +1,5 @@
-// Products of lower triangles and shifted solutions against the plain products, at sizes on both
-// sides of every block.
+// Products of lower triangles and shifted solutions, compared with plain products, at sizes below
+// and above every block size.
 #include "patina/algebra/linear_algebra.h"
 
 #include <gtest/gtest.h>
@@ -46,7 +46,8 @@ TEST(LowerProduct, OfTwoFactorsWhoseProductIsSymmetric) {
   }
 }
 
-// Sums of float cost half as much; the bound is float's rounding of sums of 1100 products.
+// Float sums are used because they cost half as much; the bound is the rounding of sums of 1100
+// float products.
 TEST(LowerProduct, OfFloatsStaysWithinTheirRounding) {
   const Tensor a = random_tensor({700, 1100}, 1).abs();
   const Tensor sum = symmetric_product(a, at::kFloat), wanted = plain(a, a);
@@ -114,7 +115,7 @@ TEST(ShiftedInverse, SolvesFromTheLowerTriangle) {
   EXPECT_LT(relative_error(at::matmul(s, x) + 0.1 * x, b), 1e-11);
 }
 
-// An eigenvalue of -1: Cholesky refuses, and the fallback takes it as zero.
+// An eigenvalue of -1: Cholesky fails, and the fallback treats it as zero.
 TEST(ShiftedInverse, TakesNegativeEigenvaluesAsZero) {
   const Tensor s = at::eye(3, at::kDouble) * 3;
   s[1][1] = -1;

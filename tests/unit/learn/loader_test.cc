@@ -1,4 +1,4 @@
-// The loader: what a batch holds depends on its order and its generator, not on threads or timing.
+// The loader: a batch depends on its order and its generator, not on threads or timing.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -39,7 +39,7 @@ bool same(const std::vector<Batch>& a, const std::vector<Batch>& b) {
   });
 }
 
-// Counts what is decoded. Larger than the transforms' results, and not square.
+// Counts decoded images, which are larger than the transforms' results and not square.
 struct Counted : ToySource {
   using ToySource::ToySource;
   mutable std::atomic<int64_t> decoded = 0;
@@ -131,7 +131,8 @@ TEST(Loader, MayBeDroppedAtAnyTime) {
   }
 }
 
-// A pool of one thread works in turn, so what was begun is done when an empty task is.
+// A pool of one thread works in order, so an empty task ends only after everything that was started
+// before it.
 struct LazyRig {
   Counted source{3, 40};  // six batches of 20
   Dataset data = whole(source);
@@ -179,7 +180,7 @@ TEST(Loader, DecodesAheadWhileBatchesAreRead) {
     EXPECT_EQ(rig.decoded(), 3 * kBatch) << "once made, pixels stay";
     batch = loader.next();
     EXPECT_EQ(rig.decoded(), 4 * kBatch);
-    batch = loader.next();  // the second was not read: no more are begun
+    batch = loader.next();  // the second was not read, so no more are started
     batch = loader.next();
     EXPECT_EQ(rig.decoded(), 4 * kBatch);
     batch = loader.next();
@@ -228,7 +229,7 @@ TEST(Loader, ABatchMayOutliveIt) {
   EXPECT_EQ(rig.decoded(), kBatch);
 }
 
-// Every beginning a transform can have, and two feeds that share a cache.
+// Every kind of deterministic start that a transform can have, and two feeds that share a cache.
 TEST(Loader, CachedImagesGiveTheSameBits) {
   const TransformOptions resized{.size = 16, .normalize = "clip"};
   std::vector<TransformOptions> all(6, resized);

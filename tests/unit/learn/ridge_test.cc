@@ -1,5 +1,5 @@
-// Ridge regression: the primal form, the dual form and the path of penalties against plain Gaussian
-// elimination in double.
+// Ridge regression: the primal form, the dual form and the path of penalties, compared with plain
+// Gaussian elimination in double.
 #include "patina/algebra/ridge.h"
 
 #include <gtest/gtest.h>
@@ -89,7 +89,7 @@ TEST(RidgeStatistics, EqualsTheNaiveSolutionInBothForms) {
   }
 }
 
-// Classes arrive two at a time; the third addition takes the samples past the dimensions.
+// Classes arrive two at a time. With the third addition the samples outnumber the dimensions.
 TEST(RidgeStatistics, SumsOverTasksAcrossTheChangeOfForm) {
   RidgeStatistics ridge;
   std::vector<Tensor> features, targets;
@@ -106,19 +106,19 @@ TEST(RidgeStatistics, SumsOverTasksAcrossTheChangeOfForm) {
   EXPECT_EQ(ridge.samples(), 30);
 }
 
-// ReLU features of the shape RanPAC has them in: positive, with one large eigenvalue.
+// ReLU features as in RanPAC: positive, with one large eigenvalue.
 Tensor relu_features(int64_t samples, int64_t dims) {
   return at::matmul(random_tensor({samples, 40}, 1), random_tensor({40, dims}, 2)).relu_();
 }
 
-// The dual weights in double throughout, by elimination on the samples' products.
+// The dual weights entirely in double, by elimination on the products between samples.
 Tensor exact_dual(const Tensor& features, const Tensor& outputs, double penalty) {
   const Tensor h = features.to(at::kDouble);
   const Tensor gram = at::matmul(h, h.t()) + penalty * at::eye(h.size(0), at::kDouble);
   return at::matmul(h.t(), tensor(eliminated(matrix(gram), matrix(outputs))));
 }
 
-// The kernel is float; the weights are right to more digits than it has.
+// The kernel is float; the weights have more correct digits than it.
 TEST(RidgeStatistics, RefinesTheDualWeightsBeyondItsKernel) {
   const Tensor h = relu_features(120, 600), y = targets_of(120, 5);
   RidgeStatistics ridge;
@@ -132,8 +132,8 @@ TEST(RidgeStatistics, RefinesTheDualWeightsBeyondItsKernel) {
   }
 }
 
-// Equal samples under a tiny penalty: the float kernel has no Cholesky factor, or one that leads
-// nowhere, and the solution in double is taken.
+// Equal samples and a tiny penalty: the float kernel has no Cholesky factor, or a useless one, so
+// the solution in double is used.
 TEST(RidgeStatistics, SolvesDualFormsThatFloatCannot) {
   const Tensor h = relu_features(40, 300), y = targets_of(40, 2);
   const Tensor twice = at::cat({h, h, h}), labels = at::cat({y, y, y});
@@ -182,7 +182,7 @@ Toy toy(int64_t samples, int64_t dims, uint64_t seed) {
   return {h, y};
 }
 
-// The order in which tasks arrive moves neither the weights nor the moment the form changes.
+// The order in which tasks arrive changes neither the weights nor when the form changes.
 TEST(RidgeStatistics, GivesTheSameWeightsForTasksInAnyOrder) {
   for (const int64_t dims : {10, 24, 25, 40}) {
     std::vector<Toy> tasks;
@@ -245,7 +245,7 @@ TEST(RidgeTrial, PredictsAsTheDirectSolutionAtEveryPenaltyInBothForms) {
   }
 }
 
-// The penalty that seventeen direct solutions choose, and how they rank every other.
+// The penalty that seventeen direct solutions select, and how they rank the others.
 void expect_the_naive_choice(const Tensor& h, const Tensor& y, int64_t fitted) {
   const RidgeTrial dual = dual_trial(h, y, fitted), primal = RidgeTrial::primal(h, y, fitted);
   const RidgeTrial& cheaper = fitted < h.size(1) ? dual : primal;
@@ -282,8 +282,8 @@ TEST(ChoosePenalty, EqualsSeventeenNaiveSolutionsWithDuplicatesAndAClassOfOne) {
   }
 }
 
-// What RanPAC chooses from its float kernel is what double chooses, and no error of the grid is
-// further from double's than this.
+// RanPAC selects the same penalty with its float kernel as in double, and no error of the grid
+// differs from double's by more than this.
 TEST(ChoosePenalty, FromAFloatKernelEqualsDouble) {
   std::vector<double> chosen;
   for (const double noise : {0.01, 3.}) {

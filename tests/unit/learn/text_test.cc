@@ -1,4 +1,5 @@
-// Texts through the feed, the loader, the trainer and the learners that know nothing of them.
+// Texts through the feed, the loader, the trainer and learners that do not depend on the kind of
+// input.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -16,7 +17,7 @@
 namespace patina {
 namespace {
 
-// Texts as they are given.
+// A source of the given texts.
 class FewTexts : public ToyTexts {
  public:
   explicit FewTexts(std::vector<Text> texts)
@@ -180,7 +181,7 @@ Json run_texts(const std::string& learner, const fs::path& folder, const RunCont
   return run(recipe, data, words, folder, control);
 }
 
-// What a record has, without what it says.
+// The keys of a record, without values.
 void shape(const Json& json, const std::string& path, std::set<std::string>& paths) {
   paths.insert(path);
   if (json.is_object())

@@ -1,4 +1,4 @@
-// Welch's test where the distribution has a closed form, and what must hold everywhere.
+// Welch's test where the distribution has a closed form, and properties that hold for all inputs.
 #include "patina/algebra/welch_test.h"
 
 #include <gtest/gtest.h>

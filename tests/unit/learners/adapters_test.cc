@@ -1,5 +1,5 @@
-// EASE, SSIAT, MOS and TUNA against their papers' formulas, computed plainly from what the learners
-// keep: sample by sample and class by class.
+// EASE, SSIAT, MOS and TUNA, compared with their papers' formulas, which are computed from the
+// learners' state sample by sample and class by class.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -45,7 +45,7 @@ Tensor doubles(const Tensor& t) {
   return t.to(at::kDouble);
 }
 
-/// Training features of every task, in double, under `adaptations`; for a task, its 16 samples.
+/// Training features of every task under `adaptations`, in double; a task has 16 samples.
 std::vector<FeatureSet> training_features(ToyLearning& toy, const nn::Adaptations& adaptations) {
   std::vector<FeatureSet> sets;
   auto stream = toy.scenario.stream();
@@ -78,7 +78,7 @@ TEST(Ease, ScoresAreWeightedCosinesInEverySubspace) {
       means.push_back(class_means_of(toy, {adapter.get()}));
       features.push_back(doubles(toy.features({adapter.get()})));
     }
-    // Subspace j has no samples of classes before task j.
+    // Subspace j has no samples of classes from before task j.
     for (int64_t j = 1; j < kTasks; ++j)
       for (int64_t c = 0; c < 2 * j; ++c) {
         const int64_t own = c / 2, end = recompute ? kClasses : 2 * j + 2;
@@ -112,8 +112,8 @@ std::shared_ptr<FeatureStore> store_for(ToyLearning& toy) {
   return store;
 }
 
-// All of AdaptFormer's adapters are trained with a tenth of their hidden units dropped, and do the
-// same again from the same seed. FeCAM adapts the network only where it is asked to.
+// AdaptFormer's adapters are all trained with a tenth of their hidden units dropped; the same seed
+// gives the same result. FeCAM adapts the network only if the option says so.
 TEST(AdapterDropout, IsPartOfTraining) {
   for (const std::string name : {"aper", "ranpac", "fecam", "ease", "ssiat", "mos", "tuna"}) {
     const std::string adapted = name == "fecam" ? "adaptation = \"adapter\"\n" : "",
@@ -207,7 +207,8 @@ TEST(Ssiat, AMarginMakesItsLossHarder) {
   EXPECT_NEAR(with.learner->loss(batch, {}).item<double>(), lowered, 1e-4);
 }
 
-/// MOS's scores of the samples so far, one at a time; and which adapters saw which sample.
+/// MOS's scores of the samples so far, one sample at a time, and under which adapters each was
+/// scored.
 struct PlainMos {
   Tensor scores;
   std::set<std::pair<int64_t, int64_t>> seen;  // (adapter, sample)
@@ -265,8 +266,9 @@ TEST(Mos, RefinesEachSampleAndRunsAnAdapterOnlyWhereItIsAsked) {
   EXPECT_GT(switches, 0);
 }
 
-// With a learning rate of nothing, A after n steps is mean + 0.9^n (A before - mean); three pulls a
-// step, one for each block and one more, as the authors' release and LAMDA-PILOT's, make it 0.9^3n.
+// With a learning rate of zero, A after n steps is mean + 0.9^n (A before - mean). With three pulls
+// per step, one for each block and one more, as in the authors' release and LAMDA-PILOT, it is
+// 0.9^3n.
 TEST(Mos, PullsOnceAStepAndNeverOtherwise) {
   for (const std::string compat : {"paper", "authors", "pilot"}) {
     ToyLearning toy("mos", fmt::format("compat = '{}'\n{}", compat, kQuick), kTraining);
@@ -322,7 +324,7 @@ TEST(Mos, KeepsSamplesApartFromEachOtherAndFromClassMeans) {
   EXPECT_NEAR(toy.learner->loss(batch, {}).item<double>(), own + 0.5 * apart, 1e-4);
 }
 
-// Of each element the largest magnitude among those with the sign of the sum, by loops.
+// For each element the largest magnitude among those with the sum's sign, computed by loops.
 Made merged(const std::vector<Made>& adapters, const State& state) {
   auto result = adapter_of(state, "universal", 16);
   const auto to = nn::tensors(*result);

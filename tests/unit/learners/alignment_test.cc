@@ -1,5 +1,5 @@
 // Classifier alignment: class Gaussians, drift, scores normalised by task, and the training itself,
-// against hand-made numbers.
+// compared with numbers computed by hand.
 #include "patina/learners/representation/alignment.h"
 
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ TEST(NormalizedByTask, DividesByTheMeanOfTheTasksNorms) {
 }
 
 TEST(NormalizedByTask, LetsGradientsFlowThroughTheNorm) {
-  // Of one class, s / |s| does not change with s; it would, if the norm were a constant.
+  // For a single class, s / |s| does not change with s. It would if the norm were a constant.
   const Tensor score = float_tensor({3}).unsqueeze(0).requires_grad_(true);
   normalized_by_task(score, std::vector<int64_t>{1}, 0.1).sum().backward();
   EXPECT_NEAR(score.grad().item<double>(), 0, 1e-5);
@@ -39,7 +39,8 @@ TEST(DriftScales, RiseToOneForTheNewestTask) {
 }
 
 TEST(ClassGaussians, HaveTheUnbiasedCovarianceAndTheShrinkage) {
-  // Class 7: 1 and 3 in the first dimension, always 5 in the second. Class 2 is another.
+  // Class 7 has 1 and 3 in the first dimension and always 5 in the second; class 2 is another
+  // class.
   const FeatureSet set{
       at::stack({float_tensor({1, 5}), float_tensor({100, 100}), float_tensor({3, 5})}),
       tensor_of(std::vector<int64_t>{7, 2, 7})};
@@ -62,7 +63,7 @@ struct TwoClasses {
     gaussians.add(float_tensor({2, 0}), spread);
     gaussians.add(float_tensor({-2, 0}), spread);
   }
-  // Of fresh draws, how many the weights get right.
+  // The number of fresh samples that the weights classify correctly.
   double accuracy(const Tensor& weight) const {
     Random random = Seeds(9)("fresh");
     const Tensor drawn = gaussians.sample(std::vector<int64_t>{500, 500}, random);
@@ -71,7 +72,7 @@ struct TwoClasses {
     return (found == targets).to(at::kDouble).mean().item<double>();
   }
   Gaussians gaussians;
-  // The first class's row points to the second class and the other way round.
+  // The first class's row points to the second class and vice versa.
   Tensor weight =
       at::stack({float_tensor({-1, 0.5}), float_tensor({1, -0.5})}).requires_grad_(true);
   Tensor bias = at::zeros({2}).requires_grad_(true);
@@ -87,7 +88,7 @@ TEST(Align, SeparatesTheClassesAndMovesOnlyWhatItIsGiven) {
           EXPECT_EQ(features.sizes(), at::IntArrayRef({32, 2}));
           return nn::cross_entropy(at::linear(features, two.weight, two.bias), targets);
         });
-  EXPECT_EQ(steps, 40);  // as many batches an epoch as classes
+  EXPECT_EQ(steps, 40);  // as many batches per epoch as classes
   EXPECT_GT(two.accuracy(two.weight), 0.99);
   EXPECT_TRUE(at::equal(two.bias, at::zeros({2})));
 }

@@ -1,4 +1,4 @@
-// The classical methods against what their papers say, on a small MLP and a toy stream.
+// The classical methods, compared with their papers, on a small MLP and a toy stream.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -34,7 +34,7 @@ TEST(Ewc, MeasuresTheInformationOfALinearHeadExactly) {
 TEST(Ewc, MeasuresTheSameWhateverTheBatch) {
   std::vector<Tensor> measured;
   for (const int64_t batch : {1, 64}) {
-    // Nothing moves, so only the measuring differs.
+    // No weight changes, so only the batch size of the measurement differs.
     ToyCourse toy("ewc", {"fisher=labels"}, "class_incremental",
                   {.epochs = 1, .batch_size = batch});
     toy.task = *toy.stream.next();
@@ -46,7 +46,8 @@ TEST(Ewc, MeasuresTheSameWhateverTheBatch) {
   EXPECT_LT(relative_error(measured[0], measured[1]), 1e-6);
 }
 
-// Energy of the springs after the second task, as the first task's information weighs it.
+// The first task's penalty after the second task: squared distances weighted by the first task's
+// information.
 class EwcBy : public testing::TestWithParam<const char*> {};
 TEST_P(EwcBy, HoldsTheWeightsTheMoreTheStrongerItIs) {
   std::vector<double> energy;
@@ -85,8 +86,8 @@ TEST(Si, AddsUpWhatEveryStepGained) {
   EXPECT_LT(relative_error(toy.state().at("path.0"), g.square() * 0.05), 1e-3);
 }
 
-// Mean over samples of |d ‖f‖² / dθ|: of the head's bias it is 2 |score|.
-// As steep and as late as here, λ is 0 for all steps: what Adam learned is forgotten at once.
+// The annealing is so steep and late that λ is 0 in all steps: the pull undoes Adam's updates at
+// once.
 TEST(RecAdam, RecallsBeforeItLearns) {
   ToyCourse toy("recadam", {"strength=20", "middle=100000"}, "class_incremental");
   const auto before = copied(nn::tensors(*toy.network));
@@ -106,6 +107,7 @@ TEST(RecAdam, IsPlainTrainingWhereNothingIsRecalled) {
   for (size_t i = 0; i < a.size(); ++i) EXPECT_LT(relative_error(a[i], b[i]), 1e-5);
 }
 
+// The mean over samples of |d ‖f‖² / dθ|: for the head's bias it is 2 |score|.
 TEST(Mas, MeasuresHowTheOutputMoves) {
   ToyCourse toy("mas", {}, "class_incremental");
   toy.learn();
@@ -129,7 +131,7 @@ TEST(Lwf, RepeatsWhatItSaidOfEarlierClasses) {
   EXPECT_LT(kept[1], 0.5 * kept[0]);
 }
 
-// A wider head may be summed in another order.
+// The sums of a wider head may be in another order.
 bool unchanged(const Tensor& now, const Tensor& before) {
   return (now - before).abs().max().item<float>() < 1e-6;
 }
@@ -143,7 +145,7 @@ TEST(PackNet, LeavesEarlierTasksUntouched) {
   toy.learn();
   EXPECT_TRUE(unchanged(toy.scores(0).slice(1, 0, 2), first));
   EXPECT_TRUE(unchanged(toy.scores(1).slice(1, 2, 4), second));
-  // Half of what was free is given back each time.
+  // Half of the free weights stay free after each task.
   EXPECT_NEAR(toy.learner->diagnostics()["free_weights"].get<double>(), 0.125, 0.01);
 }
 
@@ -157,7 +159,7 @@ TEST(Piggyback, LeavesEarlierTasksAndTheNetworkUntouched) {
   EXPECT_TRUE(at::equal(nn::tensors(*toy.network)[0].tensor, weight));
 }
 
-// Where every unit is in use, no weight's gradient is left.
+// When every unit is in use, no weight has a gradient.
 TEST(Hat, StopsTheGradientsOfUnitsInUse) {
   ToyCourse toy("hat");
   toy.learn();
@@ -168,7 +170,7 @@ TEST(Hat, StopsTheGradientsOfUnitsInUse) {
   auto full = Archive::read(path);
   toy.task = *toy.stream.next();
   toy.learner->begin_task(*toy.task, toy.trainer);
-  // A mask of ones in place of the learned ones.
+  // Replaces the learned masks by ones.
   Archive now;
   toy.learner->state(now);
   now.write(path);
@@ -193,7 +195,7 @@ TEST(Hat, LeavesEarlierTasksNearlyUntouched) {
             0.05);
 }
 
-// Recursive least squares is the joint solution, whatever the order and the batches.
+// Recursive least squares gives the joint solution, for any order and any batches.
 TEST(RecursiveRidge, IsTheJointSolutionWhateverTheOrder) {
   const std::vector<std::string> settings = {"projection=40", "penalty=3"};
   ToyCourse toy("recursive_ridge", settings, "online_hard", {.epochs = 1, .batch_size = 8});
@@ -219,7 +221,7 @@ TEST(RecursiveRidge, IsTheJointSolutionWhateverTheOrder) {
   EXPECT_LT(relative_error(other.state().at("weight"), state.at("weight")), 1e-8);
 }
 
-// Against the sums written out one sample after another.
+// The result is compared with sums written out one sample after another.
 TEST(Slda, KeepsRunningMeansAndCovariance) {
   ToyCourse toy("slda", {}, "online_hard", {.epochs = 1, .batch_size = 5});
   const int64_t width = toy.network->width();

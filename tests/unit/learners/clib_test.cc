@@ -1,4 +1,4 @@
-// CLIB against its paper and its authors' code.
+// CLIB, compared with its paper and its authors' code.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -20,7 +20,7 @@ const TrainingOptions kOnce{
     .batch_size = 4,
     .optimizer = {.optimizer = "adam", .lr = 0.003, .schedule = "constant"}};
 
-// What its state tells of the memory.
+// What the learner's state contains about the memory.
 struct Kept {
   std::vector<int64_t> positions;
   std::vector<double> importance;
@@ -76,19 +76,20 @@ TEST(ImportanceMemory, TakesANewSampleForAsImportantAsItsClass) {
   // From 0, a credit of one slot with keep 0 gives minus the change.
   const double start[] = {1, 2, 3, 8};
   for (size_t slot = 0; slot < 4; ++slot) memory.credit({slot}, -start[slot], 0);
-  // Class 0 is the largest: its least important gives way, and the new one is as the other two.
+  // Class 0 is the largest: its least important sample is replaced, and the new one starts with the
+  // mean of the other two.
   EXPECT_EQ(memory.add(data.handle(9)), 0u);
   EXPECT_EQ(memory.importance(0), 2.5);
   EXPECT_EQ(memory.add(data.handle(12)), 1u) << "not the newest";
   EXPECT_EQ(memory.importance(1), 2.75);
-  // The first of class 2: the mean of all.
+  // The first sample of class 2 starts with the mean of all.
   EXPECT_EQ(memory.add(data.handle(2)), 0u);
   EXPECT_EQ(memory.importance(0), (2.5 + 2.75 + 3 + 8) / 4);
   EXPECT_EQ(memory.samples()[0].target(), 2);
 }
 
-// A new sample that begins at 0 is the least important of its class, whose losses fall, and the
-// next one takes its place.
+// If a new sample started at 0, it would be the least important of its class, whose losses fall,
+// and the next sample would replace it.
 TEST(Clib, ReplacesMoreThanOneSampleOfALargeClass) {
   ToyCourse toy("clib", {"memory=4", "memory_batch=2", "adapt_rate=false"}, "online_hard", kOnce);
   toy.task = *toy.stream.next();
@@ -155,7 +156,8 @@ TEST(Clib, LooksAtLossesWithoutAugmentation) {
     EXPECT_NEAR(state.losses[slot], loss_of.at(state.memory.positions[slot]), 1e-4) << slot;
 }
 
-// Not in the first twenty looks, then after ten blocks of ten looks at each rate.
+// No change during the first twenty evaluations; then one after ten blocks of ten evaluations at
+// each rate.
 TEST(AdaptiveRate, DecidesAfterTenBlocksAtEachRate) {
   for (const bool lower_is_better : {true, false}) {
     AdaptiveRate rate(10, 0.5);
@@ -171,7 +173,7 @@ TEST(AdaptiveRate, DecidesAfterTenBlocksAtEachRate) {
   }
 }
 
-// The losses of single looks are noise about one value.
+// The losses of single evaluations are noise around one value.
 TEST(AdaptiveRate, SeldomFollowsNoise) {
   constexpr int kStreams = 20;
   int64_t changes = 0;

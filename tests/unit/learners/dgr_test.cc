@@ -1,5 +1,5 @@
-// DGR: its factors and losses on numbers worked out by hand, and whole tasks against the paper's
-// equations written out.
+// DGR: its factors and losses on numbers computed by hand, and whole tasks, compared with the
+// paper's equations.
 #include "patina/learners/replay/dgr.h"
 
 #include <gtest/gtest.h>
@@ -103,13 +103,13 @@ TEST(Dgr, DistillsAwareOfWhatWasLost) {
   EXPECT_NEAR(dgr::distillation(student, teacher, 2, {}).item<double>(), plain, 1e-6);
 }
 
-// Trains as the paper says, in full batches and with plain gradient descent: every task's samples,
-// and from the second task on those before as well.
+// Trains as the paper describes, in full batches and with plain gradient descent: on every task's
+// samples, and from the second task on also on those of earlier tasks.
 class Written {
  public:
   Written(ToyCourse& toy, const std::string& loss) : toy_(toy), loss_(loss) {}
 
-  // Begins with the weights in which `state` left the course.
+  // Starts with the weights in `state`, at the start of a task.
   void begin(const std::map<std::string, Tensor>& state) {
     const Tensor w = state.at("head.weight"), b = state.at("head.bias");
     teacher_ = known_ > 0 ? network_of(state) : nullptr;
@@ -170,7 +170,7 @@ class Written {
     return copy;
   }
 
-  // Class by class, as the paper's algorithm goes.
+  // Class by class, like the paper's algorithm.
   void descend_head(const Tensor& f, const Tensor& clf, const Tensor& kd, double rate) {
     const int64_t classes = weight_.size(0);
     const auto row = [&](const Tensor& by_scores, int64_t c) {

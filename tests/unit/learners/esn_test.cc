@@ -1,5 +1,5 @@
-// ESN's stage against class attention written out for one sample; its loss; what a later task
-// moves; how votes become scores.
+// ESN: the stage, compared with class attention written out for one sample; its loss; which tensors
+// a later task changes; how votes become scores.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -27,7 +27,7 @@ Tensor linear(const Tensor& x, const State& state, const std::string& name) {
   return at::matmul(x, state.at(name + ".weight").t()) + state.at(name + ".bias");
 }
 
-/// Keeps what leaves the last block.
+/// Records the output of the last block.
 struct Last : nn::Adaptation {
   Tensor rows;
   Tensor after(nn::Site site, int, const Tensor& in, Tensor out) override {

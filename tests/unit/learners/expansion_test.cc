@@ -1,4 +1,4 @@
-// Methods that add networks, or parts of one, for every task, against what their papers say.
+// Methods that add networks, or parts of one, for every task, compared with their papers.
 #include <gtest/gtest.h>
 
 #include "patina/ops.h"
@@ -29,7 +29,7 @@ TEST(Foster, BeginsATaskWithWhatTheLastWasDistilledInto) {
     ++tensors;
   }
   EXPECT_EQ(tensors, 4) << "of an MLP of two layers";
-  // Old rows know nothing of the new network's features yet.
+  // In rows of earlier classes the new network's features have weight zero.
   const Tensor head = now.at("head.weight");
   const int64_t width = toy.network->width();
   EXPECT_TRUE(at::equal(head.slice(0, 0, 4).slice(1, 0, width), before.at("student_head.weight")));
@@ -95,7 +95,7 @@ TEST(Memo, SharesAllButTheLastBlock) {
   EXPECT_GT(moved, 10);
 }
 
-// In training the shared blocks are passed once; asked for scores, every network is passed whole.
+// In training the shared blocks are computed once; for scores every network is computed as a whole.
 TEST(Memo, TrainsOnWhatItScores) {
   ToyCourse toy("memo", {"auxiliary=0"}, kClasses, kShort);
   for (int i = 0; i < 3; ++i) toy.learn();

@@ -1,4 +1,4 @@
-// Choosing by keys, counting what was chosen, and voting by energies: hand-made numbers.
+// Selection by keys, counts of selections and voting by energies, on numbers made by hand.
 #include "patina/learners/prompt/key_query.h"
 
 #include <gtest/gtest.h>
@@ -60,13 +60,13 @@ TEST(Usage, ShowsWhetherTheSelectionCollapses) {
   usage.reset();
   EXPECT_TRUE(usage.json().is_null());
   usage.add(whole({2, 2}, {2}), 3);
-  EXPECT_EQ(usage.json()["entropy"], 0.0);  // all at one point
+  EXPECT_EQ(usage.json()["entropy"], 0.0);  // all at one entry
   EXPECT_EQ(usage.json()["entropy_part"], 0.0);
   usage.add(whole({0, 0, 1, 1}, {4}), 3);
   EXPECT_NEAR(usage.json()["entropy_part"].get<double>(), 1, 1e-12);  // evenly spread
 
   usage.reset();
-  usage.add(whole({0}, {1}), 1);  // with one entry there is nothing to choose
+  usage.add(whole({0}, {1}), 1);  // one entry leaves no choice
   EXPECT_TRUE(usage.json()["entropy_part"].is_null());
 }
 
@@ -86,8 +86,8 @@ TEST(TaskRows, KeepsEarlierRowsThroughTrainingWithWeightDecay) {
   EXPECT_LT(rows.newest().max().item<float>(), 1.5);
 }
 
-// One strong score at stage 1, three mild ones at stage 0: hot, many mild ones weigh more; cold,
-// the largest decides.
+// One high score at stage 1, three moderate ones at stage 0: at a high temperature the three weigh
+// more, at a low one the largest decides.
 const std::vector<Tensor> kHotAndCold = {float_tensor({2, 2, 2}).unsqueeze(0),
                                          float_tensor({2.5f, 0, 0}).unsqueeze(0)};
 
@@ -101,7 +101,7 @@ TEST(StageVote, EnergiesAreLogSums) {
 TEST(StageVote, ChoosesTheTemperatureThatSeparatesBest) {
   EXPECT_EQ(separating_temperature(kHotAndCold, 1, std::array{1.0, 0.1}), 0.1);
   EXPECT_EQ(separating_temperature(kHotAndCold, 0, std::array{0.1, 1.0}), 1.0);
-  // Both right, or both wrong: the first.
+  // Both are right, or both are wrong: the first is returned.
   EXPECT_EQ(separating_temperature(kHotAndCold, 1, std::array{0.1, 0.01}), 0.1);
   EXPECT_EQ(separating_temperature(kHotAndCold, 1, std::array{1.0, 2.0}), 1.0);
 }
@@ -115,7 +115,7 @@ TEST(StageVote, TakesTheModeAndOnTiesTheSmallest) {
   EXPECT_EQ(vote({1, 0.1, 0.01}), 1);
   EXPECT_EQ(vote({1, 0.1}), 0);
   EXPECT_EQ(vote({0.1, 1}), 0);
-  // Of several samples each for itself.
+  // Each of several samples is decided by itself.
   const std::vector<Tensor> two = {at::cat({kHotAndCold[0], kHotAndCold[1]}),
                                    at::cat({kHotAndCold[1], kHotAndCold[0]})};
   EXPECT_TRUE(at::equal(voted_stage(two, std::array{0.1}), whole({1, 0}, {2})));

@@ -1,4 +1,4 @@
-// LAE: when its parts learn and follow, and what they say together.
+// LAE: when its parts are trained and averaged, and how they are combined into scores.
 #include <gtest/gtest.h>
 
 #include "patina/adapt/adapter.h"
@@ -12,14 +12,14 @@ namespace {
 
 using State = std::map<std::string, Tensor>;
 
-// 16 samples a task in batches of 8: two steps an epoch.
+// 16 samples per task in batches of 8: two steps per epoch.
 const TrainingOptions kTraining{
     .epochs = 3,
     .batch_size = 8,
     .optimizer = {.optimizer = "adam", .lr = 0.01, .schedule = "constant"}};
 const std::string kOptions = "frozen_epochs = 1\nkeep = 0.75\n";
 
-/// The states before the first step of the next task and after every one.
+/// The states before the first step of the next task and after each of its steps.
 std::vector<State> steps_of(ToyLearning& toy) {
   toy.begin();
   std::vector<State> states = {toy.state()};
@@ -49,14 +49,14 @@ TEST(Lae, TheOfflineCopyIsMadeWithTheSecondTaskAndFollows) {
   ToyLearning toy("lae", kOptions, kTraining);
   const auto first = steps_of(toy);
   ASSERT_EQ(first.size(), 7u);
-  EXPECT_FALSE(same(first[0], first[1], "online."));      // nothing is held back in the first task
-  EXPECT_TRUE(same(first[0], first.back(), "offline."));  // and nothing follows
+  EXPECT_FALSE(same(first[0], first[1], "online."));      // trained from the first step
+  EXPECT_TRUE(same(first[0], first.back(), "offline."));  // and there is no average
   const auto second = steps_of(toy);
   for (const auto& [key, tensor] : second[0])
     if (key.starts_with("offline.")) {
       EXPECT_TRUE(at::equal(tensor, first.back().at("online." + key.substr(8)))) << key;
     }
-  EXPECT_TRUE(same(second[0], second[2], "online."));  // the first epoch is the head's
+  EXPECT_TRUE(same(second[0], second[2], "online."));  // only heads train in this epoch
   EXPECT_FALSE(same(second[0], second[1], "heads."));
   EXPECT_FALSE(same(second[2], second[3], "online."));
   EXPECT_TRUE(same(second[0], second.back(), "heads.weights.0"));
@@ -133,7 +133,7 @@ TEST(Lae, EveryAdaptationLearnsAndComesBack) {
 
 TEST(Lae, NamesBlocksThatAreNotThere) {
   EXPECT_PRED2(contains, error_of([] { ToyLearning("lae", "layers = [2, 7]"); }),
-               "learner.layers: none of them is a block: the network's are 0 to 1");
+               "learner.layers: the network has none of these blocks; its blocks are 0 to 1");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The losses and predictions of replay, distillation and masks, against their papers' formulas on
-// scores of a small MLP.
+// The losses and predictions of replay, distillation and masks, compared with their papers'
+// formulas on the scores of a small MLP.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,6 +8,7 @@
 #include "patina/nn/heads.h"
 #include "patina/ops.h"
 #include "tests/support/errors.h"
+#include "tests/support/heard.h"
 #include "tests/support/tensors.h"
 #include "tests/support/toy_course.h"
 
@@ -22,7 +23,7 @@ double cross_entropy_of(const Tensor& scores, const Tensor& target, int64_t from
   return -log_p.gather(1, (target - from).unsqueeze(1)).mean().item<double>();
 }
 
-// Moves all weights a little, so that the network says other things than before.
+// Changes all weights a little, so that the scores differ from before.
 void stir(Learner& learner) {
   NoGrad no_grad;
   uint64_t seed = 0;
@@ -31,7 +32,7 @@ void stir(Learner& learner) {
       tensor.add_(random_tensor(tensor.sizes().vec(), ++seed, 0.1));
 }
 
-// A task of two classes has begun, and its samples; `one` of them is in the memory.
+// A task of two classes after begin_task, and its samples; `one` of them is in the memory.
 struct OneRemembered {
   OneRemembered(const std::string& name, std::vector<std::string> settings, int64_t updates = 1)
       : toy(name, with_memory(std::move(settings)), "online_hard",
@@ -51,7 +52,8 @@ struct OneRemembered {
   ToyCourse toy;
 };
 
-// CE(x, y) + α mean((f(x') - z')²) + β CE(x', y'), where z' is of before the sample's first step.
+// CE(x, y) + α mean((f(x') - z')²) + β CE(x', y'), where z' are the scores before the sample's
+// first step.
 class DerppAfter : public testing::TestWithParam<int64_t> {};
 TEST_P(DerppAfter, RepeatsTheScoresBeforeTheFirstStep) {
   OneRemembered world("derpp", {"alpha=0.3", "beta=0.5"}, GetParam());
@@ -67,6 +69,37 @@ TEST_P(DerppAfter, RepeatsTheScoresBeforeTheFirstStep) {
   EXPECT_NEAR(world.toy.learner->loss(now, {}).item<double>(), expected, 1e-4 * expected);
 }
 INSTANTIATE_TEST_SUITE_P(Updates, DerppAfter, testing::Values(1, 3));
+
+// The warning at the first step of a network with a learning rate.
+std::string said_at(Backbone& network, double rate, const std::vector<std::string>& settings = {}) {
+  const DataSplits data = toy_data(2, 4, 1);
+  const auto options = ToyCourse::bound("derpp", settings);
+  const Scenario scenario =
+      make_scenario({.name = "class_incremental", .classes_per_task = 2}, data);
+  Rig rig(network, *data.train, *data.test,
+          {.row = find_learner("derpp"),
+           .learner = options.get(),
+           .training = kOneByOne,
+           .seeds = Seeds(5),
+           .grant = scenario.grant(),
+           .train_transform = {.size = 16, .normalize = "imagenet"},
+           .test_transform = {.size = 16, .normalize = "imagenet"},
+           .data_threads = 1});
+  Stream stream = scenario.stream();
+  const Task task = *stream.next();
+  rig.learner().begin_task(task, rig.trainer());
+  const Heard heard;
+  rig.learner().loss(*Loader(*task.train, rig.test_feed(), rig.pool(), 4).next(), {.rate = rate});
+  return heard.text();
+}
+
+TEST(Derpp, WarnsOfARateThatIsForSmallUntrainedNetworks) {
+  const auto vit = random_vit();
+  EXPECT_TRUE(contains(said_at(*vit, 0.03), "training.lr is 0.03: with replayed scores a"));
+  EXPECT_EQ(said_at(*vit, 0.003), "");
+  EXPECT_EQ(said_at(*vit, 0.03, {"alpha=0"}), "");
+  EXPECT_EQ(said_at(*toy_mlp(ToySource::kSide), 0.03), "");
+}
 
 // New samples compete among the classes of their batch, memory samples among all.
 TEST(ErAce, MasksNewSamplesOnly) {

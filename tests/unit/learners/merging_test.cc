@@ -1,5 +1,5 @@
-// Weights of one network from several, Fisher information and optimal transport, against hand-made
-// numbers and the definitions.
+// Weights of one network from several, Fisher information and optimal transport, compared with
+// numbers made by hand and with the definitions.
 #include "patina/nn/merging.h"
 
 #include <gtest/gtest.h>
@@ -47,7 +47,7 @@ TEST(Merging, WeighsByFisherInformation) {
   expect_near(
       fisher_mixed(one({1, 1, 1, 1}), one({2, 0, 3, 0}), one({5, 5, 5, 5}), one({1, 7, 0, 0}), 0.4),
       {2, 5, 1, 2.6f});
-  // The smallest informations still count.
+  // Even the smallest informations count.
   expect_near(fisher_mixed(one({1}), one({1e-30f}), one({3}), one({1e-30f}), 0.5), {2});
 }
 

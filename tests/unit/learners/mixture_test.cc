@@ -1,4 +1,5 @@
-// Merging baselines and DUCT: which networks are merged, and where the next task begins.
+// Merging baselines and DUCT: which networks are merged, and from which weights the next task
+// starts.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -71,7 +72,7 @@ TEST(WiseFt, InterpolatesWithThePreviousNetwork) {
     EXPECT_TRUE(at::equal(toy.state().at(key), heads.at(key))) << key;
 }
 
-// Before any training, a fresh head's classes are ordered by the distance to their means.
+// Before any training, a fresh head ranks classes by the distance to their means.
 TEST(SequentialLearner, BeginsAtTheNearestMean) {
   ToyLearning toy("soup");
   toy.begin();
@@ -123,7 +124,8 @@ TEST(Duct, SumsWhatEachTaskChanges) {
   EXPECT_EQ(error(weights(*toy.vit), initial), 0) << "a task begins with the pre-trained network";
   toy.fit();
   const Weights second = weights(*toy.vit);
-  // After the merge the backbone is not trained any more, and its sum goes on.
+  // After the merge the backbone is not trained further, and the sum of changes continues over the
+  // tasks.
   const auto state = toy.state();
   for (size_t i = 0; i < initial.size(); ++i) {
     const Tensor changes = state.at("changes." + std::to_string(i));
@@ -142,7 +144,7 @@ TEST(Duct, WeighsAChangeByHowAlikeTheClassMeansStayed) {
   std::unique_ptr<Backbone> trained;
   int64_t steps = 0;
   Trainer watched(large, toy.train, toy.test, toy.pool, toy.seeds, [&] {
-    if (++steps == 4) trained = toy.vit->clone();  // two epochs of sixteen samples by eights
+    if (++steps == 4) trained = toy.vit->clone();  // 2 epochs of 16 samples, 8 per batch
   });
   toy.task = *toy.stream.next();
   toy.learner->begin_task(*toy.task, watched);
@@ -209,7 +211,7 @@ TEST(Duct, WithoutTrainingIsSimpleCil) {
   EXPECT_TRUE(at::equal(scores.argmax(1), expected.argmax(1)));
 }
 
-// What is merged and what is transported is all that reaches beyond a task's own head.
+// Without merging and transport a task changes nothing but its own head.
 TEST(Duct, WithoutMergingTrainsHeadsOfThePreTrainedNetwork) {
   ToyLearning toy("duct", "merged = 0.0\ntransported = 0.0\nbackbone_lr_factor = 1.0", kTraining);
   const Weights initial = weights(*toy.vit);
@@ -221,7 +223,7 @@ TEST(Duct, WithoutMergingTrainsHeadsOfThePreTrainedNetwork) {
 }
 
 TEST(Duct, TurnsItsHeadAwayFromTheMeans) {
-  // A few epochs, and as many as a head of this network needs.
+  // Few epochs, and as many as a head of this network needs.
   for (const auto& [retrain, lr, least] : {std::tuple{5, 0.1, 10}, {100, 0.3, 30}}) {
     TrainingOptions training = kTraining;
     training.optimizer.lr = lr;
@@ -241,7 +243,8 @@ TEST(Duct, TurnsItsHeadAwayFromTheMeans) {
   }
 }
 
-// Costs of transport are of features as long as they are: their regularization goes with them.
+// Transport costs are computed from features at their own length, so the regularization must scale
+// with them.
 TEST(Duct, LearnsNoSlowerFromLongerFeatures) {
   Tensor scores[2];
   for (const int large : {0, 1}) {

@@ -1,4 +1,4 @@
-// Methods for streams that come once, with a pre-trained network, against what their papers say.
+// Methods for single-pass streams with a pre-trained network, compared with their papers.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,8 +17,8 @@ namespace {
 
 const TrainingOptions kOnce{.epochs = 1, .batch_size = 8};
 
-// Of one sample alone the batch's gradient is its own: nothing is ignored, and all that counts by
-// ignorance vanishes.
+// If the batch has one sample, its gradient is the sample's own: nothing is ignored, and terms
+// weighted by ignorance are zero.
 TEST(Mvp, CountsSamplesThatTheBatchForgets) {
   const auto loss_of = [](double ignored, int64_t samples) {
     ToyCourse toy("mvp", {fmt::format("ignored={}", ignored), "pool=2"}, "class_incremental",
@@ -35,8 +35,9 @@ TEST(Mvp, CountsSamplesThatTheBatchForgets) {
   EXPECT_GT(std::abs(loss_of(1, 12) - loss_of(0, 12)), 1e-3);
 }
 
-// How often training chose each expert: who was chosen often seems farther, so that every expert
-// gets its share; otherwise whichever is nearest once comes nearer with every step.
+// How often training chose each expert. The distance to experts that were chosen often is
+// increased, so that all are trained. Otherwise the expert that is nearest once comes nearer with
+// every step.
 TEST(Mvp, SpreadsItsExperts) {
   const auto chosen = [](const std::string& spread) {
     ToyCourse toy("mvp", {"pool=3", "spread=" + spread}, "online_hard", kOnce);
@@ -84,7 +85,7 @@ TEST(BiasAdaptor, PullsGradientsBackAsAutogradDoes) {
   const Tensor z = random_tensor({6, 5}, 4).requires_grad_(true), d = random_tensor({6, 5}, 5);
   (adaptor(z) * d).sum().backward();
   EXPECT_LT(relative_error(adaptor.pulled_back(z.detach(), d), z.grad()), 1e-5);
-  // It depends on the adaptor: what it is trained through.
+  // The result is differentiable by the adaptor's parameters: this is how the adaptor is trained.
   adaptor.pulled_back(z.detach(), d).square().sum().backward();
   EXPECT_GT(adaptor.tensors()[2].grad().abs().max().item<float>(), 0);
 }
@@ -134,7 +135,7 @@ TEST(FlyPrompt, CountsSamplesWhereTasksAreNotTold) {
   EXPECT_FALSE(state.contains("expert_3.head.weight"));
 }
 
-// Features of a class lie together here, so that samples find the expert that learned them.
+// Features of a class are close to each other here, so samples find the expert that learned them.
 TEST(FlyPrompt, SendsSamplesToTheirExpert) {
   ToyCourse toy("flyprompt", {"projection=200", "penalty=1"}, "online_hard", kOnce);
   for (int i = 0; i < 3; ++i) toy.learn();

@@ -1,4 +1,4 @@
-// PackNet as its row has it, on a transformer.
+// PackNet with the options of its registry row, on a transformer.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -18,7 +18,7 @@ TrainingOptions own_training(const std::string& optimizer) {
   training.epochs = 2;
   training.batch_size = 8;
   training.optimizer.optimizer = optimizer;
-  // Larger, so that decay shows.
+  // Larger than usual, so that decay is visible.
   training.optimizer.lr = 0.01;
   training.optimizer.weight_decay = 0.1;
   return training;
@@ -66,7 +66,7 @@ TEST(PackNet, PrunesLayersAlone) {
     EXPECT_TRUE(at::equal(toy.state().at(key), first.at(key))) << key << " is the first task's";
 }
 
-// Every matrix of a family's network that is no weight of a layer.
+// Every matrix of a family's network that is not the weight of a layer.
 TEST(LayerWeights, AreNotTheTablesOfAnyFamily) {
   std::set<std::string> tables;
   for (const auto& family : tiny_families()) {

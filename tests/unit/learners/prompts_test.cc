@@ -1,5 +1,5 @@
-// The prompt methods against their papers' formulas, computed sample by sample from the learner's
-// stored state; what a task may and may not move; what the compat options do.
+// The prompt methods, compared with their papers' formulas, which are computed sample by sample
+// from the learner's state; which tensors a task may change; the effects of the compat options.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -40,7 +40,7 @@ Batch test_batch(ToyLearning& toy) {
   return SampleAccess::batch(at::cat(pixels), all, at::arange(all.size(0)));
 }
 
-/// The rows of a list in the state, "keys.parts" and the like, one under the other.
+/// The rows of a list in the state ("keys.parts" and the like), concatenated.
 Tensor joined(const State& state, const std::string& list) {
   std::vector<Tensor> parts;
   for (int i = 0; state.contains(fmt::format("{}.{}", list, i)); ++i)
@@ -54,7 +54,7 @@ double cosine(const Tensor& a, const Tensor& b) {
          std::sqrt(x.square().sum().item<double>() * y.square().sum().item<double>());
 }
 
-/// The `count` keys of largest cosine, best first.
+/// The `count` keys with the largest cosines, best first.
 std::vector<int64_t> best_keys(const Tensor& query, const Tensor& keys, int64_t count) {
   std::vector<int64_t> order(size_t(keys.size(0)));
   std::iota(order.begin(), order.end(), 0);
@@ -149,7 +149,7 @@ TEST(L2p, ReadsTheMeanOfTheChosenPromptsOutputs) {
   EXPECT_LT(relative_error(toy.learner->scores(test_batch(toy)), expected), 1e-5);
 }
 
-// Blocks that pass on what they read: the final norm is of the very rows that entered the first.
+// Blocks that return their input: the final norm reads the rows that entered the first block.
 TEST(L2p, AddsPositionsToPromptsOnlyWhenAskedTo) {
   for (const std::string compat : {"paper", "pilot"}) {
     ToyLearning toy("l2p", "pool = 2\nlength = 3\nchosen = 2\ncompat = \"" + compat + "\"");
@@ -250,7 +250,7 @@ TEST(DualPrompt, GivesEachSampleItsExpertsKeysAndValues) {
 }
 
 // The defect that the compat option reproduces: in a batch of one task, samples of the first half
-// find the expert's keys in the place of both, those of the second half its values.
+// use the expert's keys as keys and values, those of the second half its values.
 TEST(DualPrompt, MixesKeysAndValuesUpOnlyWhenAskedTo) {
   ToyLearning toy("dualprompt", kDual + "compat = \"pilot\"", kTraining);
   toy.learn();
@@ -281,7 +281,7 @@ TEST(CodaPrompt, AddsComponentsOrthogonalToAllBefore) {
                    fresh = state.at(fmt::format("{}.{}.parts.1", block, part));
       EXPECT_EQ(fresh.size(0), 5);
       EXPECT_LT(relative_error(at::matmul(fresh, fresh.t()), at::eye(5)), 1e-5);
-      // Training has moved the earlier ones: they are orthogonal to each other no more.
+      // Training has changed the earlier ones, so they are no longer orthogonal to each other.
       EXPECT_GT(relative_error(at::matmul(before, before.t()), at::eye(5)), 1e-2);
       EXPECT_LT(at::matmul(fresh, before.t()).abs().max().item<double>(), 1e-5);
       EXPECT_FALSE(state.contains(fmt::format("{}.{}.parts.2", block, part)));
@@ -331,7 +331,7 @@ TEST(L2pDeep, TakesTheNearestPrefixesOfEachBlock) {
   });
   const Batch batch = test_batch(toy);
   EXPECT_LT(relative_error(toy.learner->scores(batch), expected), 1e-5);
-  // The key loss, in what a batch of the newest task costs beyond its cross-entropy.
+  // The key loss: the loss of a batch of the newest task minus its cross-entropy.
   double distance = 0;
   const Batch fresh = batch.slice(8, 16);
   const Tensor queries = toy.vit->features(fresh.input);
@@ -348,7 +348,7 @@ TEST(L2pDeep, TakesTheNearestPrefixesOfEachBlock) {
 
 // ---- DAP
 
-// Fresh, W_down is zero: prompts are β at length one, which deep prompts can be set to.
+// A fresh W_down is zero: prompts are β at length one, and deep prompts can be set to that.
 TEST(Dap, BeginsWithTheOffsetAlone) {
   ToyLearning toy("dap", "length = 3");
   toy.begin();
@@ -387,8 +387,8 @@ TEST(Dap, TrainsItsDownsamplingOnTheFirstTaskOnly) {
   }
 }
 
-// The authors make one optimizer for the stream: what AMSGrad knows of the first task slows the
-// second, and a run that is stopped between them goes on to the same bits.
+// The authors use one optimizer for the whole stream: AMSGrad's maxima of the first task slow down
+// the second. A run that is stopped between them continues with the same bits.
 TEST(Dap, KeepsItsOptimizerForTheStream) {
   const TrainingOptions training{
       .epochs = 3,

@@ -1,5 +1,5 @@
-// The frame of SLCA, SLCA++, CoFiMA and CoMA: what trains, what is aligned, what comes back; and
-// what each of them does on its own.
+// What SLCA, SLCA++, CoFiMA and CoMA share: what is trained, aligned and restored; and what is
+// specific to each of them.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -16,7 +16,7 @@ bool same(const State& a, const State& b, const std::string& key) {
   return at::equal(a.at(key), b.at(key));
 }
 
-// Weight decay strong enough to be seen in a few steps.
+// Weight decay strong enough to be visible in a few steps.
 const TrainingOptions kTraining{
     .epochs = 2, .batch_size = 8, .optimizer = {.lr = 0.01, .weight_decay = 0.1}};
 
@@ -32,7 +32,7 @@ TEST(SlowLearner, RestoresTheTrainedHeadsWhenTheNextTaskBegins) {
   const State aligned = toy.state();
   for (const char* key : {"heads.weights.0", "heads.weights.1", "heads.biases.0", "heads.biases.1"})
     EXPECT_FALSE(same(aligned, trained, key)) << key << " was not aligned";
-  // Between the two the aligned heads score.
+  // Between two tasks the aligned heads are used for scores.
   const Tensor features = toy.features();
   const Tensor wanted =
       at::cat({at::linear(features, aligned.at("heads.weights.0"), aligned.at("heads.biases.0")),
@@ -73,7 +73,7 @@ TEST(SlowLearner, TrainsTheBackboneSlowlyAndTheNewestHead) {
   EXPECT_EQ(groups[1].lr_factor, 1);
   ASSERT_EQ(groups[1].tensors.size(), 2u);
   EXPECT_TRUE(at::equal(groups[1].tensors[0], toy.state().at("heads.weights.1")));
-  // Only the task's classes compete: the head of the first task gets no gradient.
+  // Only the task's classes compete, so the first task's head gets no gradient.
   Batch batch;
   toy.trainer.each_batch(*toy.task->train, "batch", [&](const Batch& b) { batch = b; });
   toy.learner->loss(batch, {}).backward();
@@ -133,7 +133,7 @@ TEST(SlcaPlusPlus, ItsLoraBeginsAtTheWeightsSingularVectors) {
       largest = sigma;
       all += sigma;
     }
-    // No other direction does more: the squares of all singular values add up to |W|².
+    // No other directions explain more: the squares of all singular values sum to |W|².
     const Tensor rest = w - at::matmul(at::matmul(w, a.t()), a);
     for (uint64_t seed = 1; seed < 20; ++seed) {
       Tensor other =

@@ -1,4 +1,4 @@
-// The penalties of EWC, MAS and RWalk, and what they are weighted by, against their papers.
+// The penalties of EWC, MAS and RWalk and their weights, compared with the papers.
 #include <gtest/gtest.h>
 
 #include "patina/nn/merging.h"
@@ -10,7 +10,7 @@
 namespace patina {
 namespace {
 
-// Against a/2 (x - 1)², with an information of 1 at 0: the sum is least at a / (a + λ).
+// The loss a/2 (x - 1)² with a penalty of information 1 at 0: the sum is smallest at a / (a + λ).
 class EwcMomentum : public testing::TestWithParam<double> {};
 TEST_P(EwcMomentum, BalancesGradientAndPenalty) {
   constexpr double kSteepness = 2, kStrength = 3, kRate = 0.02;
@@ -40,7 +40,7 @@ TEST_P(EwcMomentum, BalancesGradientAndPenalty) {
 
 INSTANTIATE_TEST_SUITE_P(Momenta, EwcMomentum, testing::Values(0, 0.5, 0.9));
 
-// The first layer's weight and its gradient where the network now is.
+// The first layer's weight and its gradient at the network's current weights.
 Tensor first_layer(ToyCourse& toy) {
   return nn::tensors(*toy.network)[0].tensor.detach().clone();
 }
@@ -50,7 +50,7 @@ Tensor first_gradient(ToyCourse& toy) {
   return nn::tensors(*toy.network)[0].tensor.grad().clone();
 }
 
-// s <- s + max(0, -g Δθ) / (F Δθ² / 2 + ε) with ε = 1e-3 (equation 8), a step at a time.
+// s <- s + max(0, -g Δθ) / (F Δθ² / 2 + ε) with ε = 1e-3 (equation 8), one step at a time.
 TEST(RWalk, AddsUpScoresPerDistance) {
   ToyCourse toy("rwalk", {"interval=1"}, "class_incremental", {.epochs = 1, .batch_size = 1024});
   toy.task = *toy.stream.next();
@@ -82,7 +82,7 @@ TEST(RWalk, AveragesScoresFromTheSecondTaskOn) {
   }
 }
 
-// What is not asked for in a task says nothing about it.
+// Outputs that a task does not use get no importance from it.
 TEST(Mas, MeasuresTheTasksOwnHeadWhereItIsTold) {
   ToyCourse toy("mas", {"strength=0.01"}, "task_incremental");
   toy.learn();

@@ -1,5 +1,5 @@
-// What learners with one adapter a task share: the list of adapters, and the ways to choose among
-// them or to judge classes whose samples are gone, on numbers small enough to check by hand.
+// What learners with one adapter per task share: the list of adapters, the ways to choose among
+// them, and estimates for classes whose samples are gone, on numbers small enough to check by hand.
 #include "patina/learners/representation/task_adapters.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ Tensor rows_of(std::initializer_list<float> items, int64_t width) {
   return float_tensor(items).reshape({-1, width});
 }
 
-/// Moves every tensor of an adapter.
+/// Changes every tensor of an adapter.
 void stir(adapt::Adapter& adapter, uint64_t seed) {
   NoGrad no_grad;
   for (auto& item : nn::tensors(adapter))
@@ -83,8 +83,8 @@ TEST(TaskAdapters, ComeBackFromAnArchive) {
   EXPECT_EQ(nn::trainable(back[1]).size(), 8u);
 }
 
-// Classes 0 and 1 are of task 0, class 2 is of task 1, class 3 of task 2. The best class of a
-// sample under a task's adapter is in a table, of which sample 1's goes round in a circle.
+// Classes 0 and 1 are of task 0, class 2 is of task 1, class 3 of task 2. A table gives the best
+// class of a sample under a task's adapter; sample 1 alternates between two adapters.
 TEST(Refined, FollowsTheBestClassUntilItStaysOrTheRoundsAreOver) {
   const std::vector<std::vector<int64_t>> best = {{0, 2, 3}, {2, 0, 1}, {3, 2, 2}};
   const Tensor task_of = tensor_of(std::vector<int64_t>{0, 0, 1, 2});
@@ -132,7 +132,7 @@ TEST(Shifted, FollowsTheSamplesNearby) {
   EXPECT_LT(relative_error(shifted(float_tensor({0, 0}), before, after, 4),
                            float_tensor({0.880791f, 0.238419f})),
             1e-5);
-  // From far away all samples weigh alike.
+  // From far away all samples have the same weight.
   EXPECT_LT(relative_error(shifted(float_tensor({0, 1000}), before, after, 4),
                            float_tensor({0.5f, 1001})),
             1e-6);

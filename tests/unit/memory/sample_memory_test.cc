@@ -1,4 +1,4 @@
-// Which samples a memory keeps: by policy, however often it is stopped, as evenly as it promises.
+// Which samples a memory keeps: by its policy, unchanged by interruptions, and evenly distributed.
 #include "patina/memory/sample_memory.h"
 
 #include <gtest/gtest.h>
@@ -85,7 +85,7 @@ TEST(SampleMemory, SharesItsRoomAmongClassesWherePromised) {
     for (int64_t i = 900; i < 940; ++i) memory.offer(SampleAccess::handle(i, 1));
     for (int64_t i = 940; i < 1000; ++i) memory.offer(SampleAccess::handle(i, 2));
     for (const auto& [c, count] : by_class(memory)) EXPECT_NEAR(count, 10, 1) << "class " << c;
-    // A class of which there are few keeps all of them.
+    // A class with few samples keeps all of them.
     memory.offer(SampleAccess::handle(1000, 3));
     EXPECT_EQ(by_class(memory)[3], 1);
   }
@@ -111,7 +111,7 @@ TEST(SampleMemory, DrawsWithoutReplacement) {
   EXPECT_EQ(memory.draw(50, Seeds(2)("draw")).size(), 20u);
 }
 
-// Against the definition: of all that are left the one that brings the mean nearest.
+// By definition: of all remaining samples the one that brings the mean nearest.
 TEST(Herding, FollowsTheMeanAndAShorterListIsAPrefix) {
   Random random = Seeds(3)("features");
   Tensor features = at::empty({12, 5});

@@ -1,4 +1,4 @@
-// Model folders: what a user's broken one is told, and that families are found by their files.
+// Model folders: the errors for broken ones, and that families are recognised by their files.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -9,6 +9,7 @@
 #include "patina/models/catalog.h"
 #include "tests/support/errors.h"
 #include "tests/support/families.h"
+#include "tests/support/heard.h"
 #include "tests/support/shared.h"
 
 namespace patina {
@@ -120,6 +121,28 @@ TEST(ModelFolder, RefusesWhatItCannotRun) {
   fs::remove(folder / "config.json");
   EXPECT_TRUE(contains(error_of([&] { load_backbone({.name = folder.string()}); }),
                        "no config.json beside it"));
+}
+
+// GPT-2's head is its token embedding, unless the file has another one: a fine-tuned head of its
+// own under a config.json that still calls it tied.
+TEST(ModelFolder, AHeadOfItsOwnIsUsedAndSaid) {
+  const auto folder = scratch_folder("gpt2_head");
+  write(folder / "config.json", kConfig);
+  const auto scores = [&](const std::map<std::string, Tensor>& tensors) {
+    write_weights(folder / "model.safetensors", tensors);
+    const auto model = load_backbone({.name = folder.string()});
+    return model->word_scores(random_tensor({1, 2, 8}, 5));
+  };
+  auto tensors = gpt2_tensors();
+  const Tensor tied = scores(tensors);
+  const Heard heard;
+  tensors["lm_head.weight"] = tensors.at("transformer.wte.weight").clone();
+  EXPECT_TRUE(at::equal(scores(tensors), tied));
+  EXPECT_EQ(heard.text(), "");
+  tensors["lm_head.weight"] = tensors.at("transformer.wte.weight") * 2;
+  EXPECT_LT(relative_error(scores(tensors), tied * 2), 1e-6);
+  EXPECT_PRED2(contains, heard.text(),
+               "lm_head.weight is not transformer.wte.weight: the file's own head is used");
 }
 
 TEST(ModelFolder, IntegersAreNotWeights) {

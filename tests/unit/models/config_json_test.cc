@@ -1,4 +1,4 @@
-// config.json: what is read, what is refused, and that nothing is passed over.
+// config.json: what is read, what is refused, and that no setting is ignored.
 #include "patina/models/config_json.h"
 
 #include <gtest/gtest.h>

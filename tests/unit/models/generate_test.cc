@@ -1,4 +1,4 @@
-// Choosing tokens, and the loop around it.
+// The choice of tokens, and the loop around it.
 #include "patina/models/generate.h"
 
 #include <gtest/gtest.h>
@@ -42,7 +42,7 @@ TEST(Choose, TopKLeavesTheRest) {
   EXPECT_NEAR(counts[4], 0.5, 0.02);
 }
 
-// Two tokens of 0.34 each reach 0.5; the one that crosses the line is kept.
+// Two tokens with 0.34 each reach 0.5; the one that crosses the limit is kept.
 TEST(Choose, TopPKeepsTheNucleus) {
   const auto counts = shares({.temperature = 1, .top_p = 0.5});
   EXPECT_NEAR(counts[1] + counts[4], 1, 1e-9);
@@ -81,7 +81,7 @@ TEST(Generate, RowsGoOnAsEachAlone) {
     EXPECT_EQ(both[1], generate(*family.network, ids.slice(0, 1, 2).slice(1, 0, 5), {}, greedy)[0])
         << name;
     EXPECT_EQ(both[0].size(), 9u);
-    // Sampled ids, too, are those of a cacheless pass.
+    // Sampled ids, too, are the same as without a cache.
     GenerateOptions sampled{.max_tokens = 9,
                             .temperature = 1.5,
                             .top_k = 12,

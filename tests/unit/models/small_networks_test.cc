@@ -1,4 +1,4 @@
-// The small networks that start untrained: what they compute, and what their batch norms keep.
+// The small networks that start untrained: their results, and the statistics of their batch norms.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -112,7 +112,7 @@ TEST(ResNet, FollowsItsBatchesOnlyWhileItLearns) {
   }
   network->features(images(4, 16));
   EXPECT_FALSE(at::equal(statistic(), begin));
-  // A copy keeps what it copied.
+  // A copy does not share its statistics with the original.
   const auto copy = network->clone();
   const Tensor now = statistic();
   network->features(images(4, 16, 9));

@@ -1,5 +1,5 @@
-// The ViT and its files: every variant comes back as it was saved, and a file that is not one of
-// them is refused with a sentence.
+// The ViT and its files: every variant is restored as it was saved, and a file of another network
+// is refused with a sentence.
 #include "patina/models/vision/vit.h"
 
 #include <gtest/gtest.h>
@@ -8,6 +8,7 @@
 #include "patina/checkpoint/safetensors.h"
 #include "patina/models/catalog.h"
 #include "tests/support/errors.h"
+#include "tests/support/heard.h"
 #include "tests/support/shared.h"
 #include "tests/support/tensors.h"
 
@@ -127,6 +128,95 @@ TEST(LoadBackbone, TakesHeadsFromOptionsThenTheFileThenTheWidth) {
                "3 heads do not divide the width 128: set model.heads");
 }
 
+// A folder as timm publishes it: tensors without metadata, and its own config.json.
+fs::path timm_folder(const std::string& name, const ViTShape& shape, const std::string& config) {
+  const auto folder = scratch_folder(name);
+  std::map<std::string, StoredTensor> stored;
+  const auto vit = random_vit(shape);
+  for (const auto& item : nn::tensors(*vit)) stored[item.name] = to_stored(item.tensor);
+  write_safetensors(folder / "model.safetensors", stored);
+  if (!config.empty()) write_text(folder / "config.json", config);
+  return folder;
+}
+
+ViTShape narrow_patches(int64_t width) {
+  return variant([&](ViTShape& s) {
+    s.width = width, s.depth = 1, s.heads = 16, s.hidden = 8, s.patch_size = 4, s.image_size = 8;
+  });
+}
+
+TEST(LoadBackbone, TakesHeadsAndNormalisationFromTimmsConfig) {
+  const auto folder = timm_folder("timm_huge", narrow_patches(1280),
+                                  R"({"architecture": "vit_huge_patch14_224", "num_classes": 0,
+      "pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}})");
+  const Heard heard;
+  const auto vit = load_backbone({.name = folder.string()});
+  EXPECT_EQ(vit->block().heads, 16);
+  EXPECT_EQ(vit->image_input()->normalize, "inception");
+  EXPECT_EQ(load_backbone({.name = folder.string(), .heads = 20})->block().heads, 20);
+  EXPECT_EQ(load_backbone({.name = folder.string(), .normalize = "clip"})->image_input()->normalize,
+            "clip");
+  EXPECT_EQ(heard.text(), "");
+  // In the form of older versions of timm, with arguments.
+  write_text(folder / "config.json", R"({"architecture": "vit_huge_patch14_224",
+      "model_args": {"num_heads": 10}, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]})");
+  const auto older = load_backbone({.name = folder.string()});
+  EXPECT_EQ(older->block().heads, 10);
+  EXPECT_EQ(older->image_input()->normalize, "imagenet");
+}
+
+TEST(LoadBackbone, AsksForHeadsAndTellsWhatItAssumes) {
+  const auto folder = timm_folder("timm_bare", narrow_patches(1280), "");
+  EXPECT_PRED2(contains, error_of([&] { load_backbone({.name = folder.string()}); }),
+               "ViT-H of this width 1280 has 16, not one per 64 channels: set model.heads");
+  const Heard heard;
+  load_backbone({.name = folder.string(), .heads = 16});
+  EXPECT_PRED2(contains, heard.text(), "ImageNet's mean and deviation are assumed");
+  const auto strange = timm_folder("timm_strange", kTinyViT, R"({"architecture": "vit_tiny_patch8",
+      "pretrained_cfg": {"mean": [0.1, 0.2, 0.3], "std": [1, 1, 1]}})");
+  EXPECT_PRED2(contains, error_of([&] { load_backbone({.name = strange.string()}); }),
+               "mean = [0.1, 0.2, 0.3] and std = [1, 1, 1] are not a normalisation");
+  const auto mean = timm_folder("timm_mean", kTinyViT,
+                                R"({"architecture": "vit_tiny_patch8", "global_pool": "avg"})");
+  EXPECT_PRED2(contains, error_of([&] { load_backbone({.name = mean.string()}); }),
+               "global_pool = \"avg\" without an fc_norm");
+}
+
+TEST(LoadBackbone, ANameAndItsWeightsBelongTogether) {
+  const auto folder = scratch_folder("vit_named");
+  const auto small = ViTShape{
+      .image_size = 32, .patch_size = 4, .width = 192, .depth = 6, .heads = 3, .hidden = 768};
+  const auto path = (folder / "vit.safetensors").string();
+  const auto named = [&](const std::string& name) {
+    return error_of([&] { load_backbone({.name = name, .path = path}); });
+  };
+  save_vit(*random_vit(small), path, false);
+  EXPECT_EQ(named("starter"), "");
+  EXPECT_PRED2(contains, named("vit_small_patch16_224"),
+               "these are the weights of ViT 6x192, 3 heads, patch 4 at 32 px, but "
+               "vit_small_patch16_224 is ViT 12x384, 6 heads, patch 16 at 224 px");
+  EXPECT_PRED2(contains, named("no_such_model"), "\"no_such_model\" is none");
+  EXPECT_PRED2(contains, named("mlp"), "starts untrained");
+  EXPECT_PRED2(contains, named(path), "a file or folder by itself is model.name");
+  // Other heads in the file's metadata are another network, unless the options ask for them.
+  auto other = small;
+  other.heads = 6;
+  save_vit(*random_vit(other), path, false);
+  EXPECT_PRED2(contains, named("starter"), "6 heads, patch 4 at 32 px, but starter is");
+  EXPECT_EQ(load_backbone({.name = "starter", .path = path, .heads = 6})->block().heads, 6);
+}
+
+TEST(LoadBackbone, TakesANamesHeadsAndNormalisationWhereTheFileTellsNone) {
+  auto shape = model_list()[3].shape;  // vit_tiny_patch16_224
+  ASSERT_EQ(model_list()[3].name, "vit_tiny_patch16_224");
+  const auto folder = timm_folder("vit_named_bare", shape, "");
+  const Heard heard;
+  const auto vit = load_backbone({.name = "vit_tiny_patch16_224", .path = folder.string()});
+  EXPECT_EQ(vit->block().heads, 3);
+  EXPECT_EQ(vit->image_input()->normalize, "inception");
+  EXPECT_EQ(heard.text(), "");
+}
+
 TEST(LoadBackbone, SaysWhatToDo) {
   EXPECT_PRED2(contains, error_of([] { load_backbone({.name = "deit_tiny_patch16_22"}); }),
                "did you mean \"deit_tiny_patch16_224\"?");
@@ -146,7 +236,7 @@ TEST(LoadBackbone, SaysWhatToDo) {
 
 using Tensors = std::map<std::string, Tensor>;
 
-// What reading a file with these changes to a ViT's tensors says.
+// The error of reading a file with these changes to a ViT's tensors.
 std::string message(const std::function<void(Tensors&)>& change) {
   const auto path = scratch_folder("vit_hostile") / "vit.safetensors";
   Tensors tensors;
@@ -198,6 +288,61 @@ TEST(VitShape, RefusesWhatIsNotAViT) {
                  t["head.weight"] = at::ones({300000, 1});
                }),
                "wrong shape: head.weight is [300000, 1], the network needs [300000, 24]");
+}
+
+// The file of a ViT whose names were changed by `rename`.
+std::string renamed_file(const std::function<std::string(const std::string&)>& rename,
+                         const Tensors& more = {}) {
+  const auto path = scratch_folder("vit_prefix") / "vit.safetensors";
+  Tensors tensors = more;
+  for (const auto& item : nn::tensors(*random_vit())) tensors[rename(item.name)] = item.tensor;
+  std::map<std::string, StoredTensor> stored;
+  for (const auto& [name, tensor] : tensors) stored[name] = to_stored(tensor);
+  write_safetensors(path, stored, {{"heads", "3"}, {"normalize", "imagenet"}});
+  return path.string();
+}
+
+TEST(VitNames, AWrappersPrefixIsTakenOff) {
+  const std::string hash = content_hash(nn::tensors(*random_vit()));
+  for (const std::string prefix :
+       {"module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "backbone.",
+        "base_model.model.", "model.encoder."}) {
+    const auto path = renamed_file([&](const std::string& name) { return prefix + name; });
+    EXPECT_TRUE(is_model(path)) << prefix;
+    EXPECT_EQ(content_hash(nn::tensors(*load_backbone({.name = path}))), hash) << prefix;
+  }
+  const auto two = renamed_file([](const std::string& name) { return "visual.trunk." + name; },
+                                {{"text.positional_embedding", at::ones({2, 2})}});
+  EXPECT_PRED2(contains, error_of([&] { load_backbone({.name = two}); }),
+               "behind the prefix \"visual.trunk.\", beside others such as "
+               "text.positional_embedding");
+}
+
+TEST(VitNames, PartsOfPreTrainingAreLeftAndUnknownPartsNamed) {
+  EXPECT_EQ(message([](Tensors& t) {
+              t["mask_token"] = at::ones({1, 24});
+              t["decoder_blocks.0.norm1.weight"] = at::ones({8});
+              t["decoder_pos_embed"] = at::ones({1, 5, 8});
+            }),
+            "");
+  EXPECT_PRED2(contains, message([](Tensors& t) {
+                 t["dist_token"] = at::ones({1, 1, 24});
+                 t["pos_embed"] = at::ones({1, 6, 24});
+               }),
+               "a distilled ViT, with a second class token (dist_token) is not supported");
+  EXPECT_PRED2(contains, message([](Tensors& t) {
+                 t["reg_token"] = at::ones({1, 4, 24});
+               }),
+               "a ViT with register tokens (reg_token) is not supported");
+  EXPECT_PRED2(contains, message([](Tensors& t) {
+                 t["pre_logits.fc.weight"] = at::ones({24, 24});
+               }),
+               "unexpected: pre_logits.fc.weight");
+  EXPECT_PRED2(contains, message([](Tensors& t) {
+                 t.clear();
+                 t["base_model.model.q_proj.lora_A.weight"] = at::ones({2, 24});
+               }),
+               "the weights of a LoRA adapter");
 }
 
 TEST(VitShape, StopsBeforeAGiantIsAllocated) {

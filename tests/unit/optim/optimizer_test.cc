@@ -1,5 +1,5 @@
-// Optimizers against their formulas in double; schedules against closed forms; state that continues
-// to the same bits.
+// Optimizers compared with their formulas in double, schedules with closed forms; a restored state
+// continues with the same bits.
 #include "patina/optim/optimizer.h"
 
 #include <gtest/gtest.h>
@@ -46,7 +46,7 @@ TEST(Sgd, FollowsItsFormula) {
     double p = 1, v = 0;
     for (const double gradient : kGradients) {
       const double g = gradient + 0.1 * p;
-      v = 0.9 * v + g;  // the first step takes g itself, which 0.9 * 0 + g is
+      v = 0.9 * v + g;  // the first step uses g itself, not 0.9 * 0 + g
       p -= 0.1 * (nesterov ? g + 0.9 * v : v);
       expected.push_back(p);
     }
@@ -89,11 +89,12 @@ TEST(Adam, DividesByTheLargestMomentSoFar) {
     expected.push_back(p);
   }
   expect_near(steps({.optimizer = "adam", .beta2 = 0.5, .amsgrad = true}), expected);
-  EXPECT_LT(v, largest);  // the last gradient is small: plain Adam would go further
+  EXPECT_LT(v, largest);  // the last gradient is small: plain Adam would make a larger step
 }
 
-// A tensor that stays goes on; one in the place of another begins without moments, but the group's
-// steps count for its bias correction: as rows of one table of which each task trains its own.
+// A tensor that stays continues. A tensor in the place of another begins without moments, but with
+// the group's step count for bias correction, like rows of one table of which each task trains its
+// own.
 TEST(Optimizer, ReplacesTensorsByThoseWithoutMoments) {
   const OptimizerOptions adam{.optimizer = "adam", .beta2 = 0.5, .amsgrad = true};
   Tensor stays = at::ones({1}).requires_grad_(true), table = at::ones({2}).requires_grad_(true);
@@ -178,7 +179,7 @@ TEST(Schedule, WarmsUp) {
   EXPECT_DOUBLE_EQ(learning_rate(options, 4, 10), 2);
 }
 
-// VPT's schedule: 2, then half way down after three of the six epochs that follow the warm-up.
+// VPT's schedule: 2, then half of it after three of the six epochs that follow the warm-up.
 TEST(Schedule, CosineBeginsWhenTheWarmUpEnds) {
   const OptimizerOptions options{.lr = 2, .schedule = "cosine", .warmup_epochs = 4};
   EXPECT_DOUBLE_EQ(learning_rate(options, 2, 10), 1);

@@ -44,6 +44,26 @@ TEST(Record, AcceptsARunInProgress) {
   EXPECT_EQ(said_with("/metrics/forgetting", nullptr), "");
 }
 
+TEST(Record, SaysWhatItWasEvaluatedOn) {
+  Json json = fake_record("ranpac");
+  EXPECT_FALSE(parse_record(json, "r.json").is_validation()) << "an older record";
+  json["evaluated_on"] = "validation";
+  json["chosen"] = {{"values", {"training.lr=0.1"}},
+                    {"candidates", {"training.lr=0.1,1"}},
+                    {"combinations", 2},
+                    {"by", "last_accuracy"},
+                    {"score", 0.5},
+                    {"validation_percent", 10}};
+  const Record record = parse_record(json, "r.json");
+  EXPECT_TRUE(record.is_validation());
+  ASSERT_TRUE(record.chosen);
+  EXPECT_EQ(record.chosen->values, std::vector<std::string>{"training.lr=0.1"});
+  EXPECT_EQ(to_json(record)["evaluated_on"], "validation");
+  EXPECT_EQ(to_json(record)["chosen"], json["chosen"]);
+  EXPECT_EQ(said_with("/evaluated_on", "train"),
+            "r.json: evaluated_on: must be \"test\" or \"validation\"" + kSee);
+}
+
 TEST(Record, EveryFieldIsRequired) {
   const Json record = fake_record("ranpac");
   for (const auto& [key, value] : record.items()) {
@@ -167,7 +187,7 @@ Record small_record() {
 
 // The bytes that schema 2 stands for: keys, their order, and what is null or left out.
 constexpr std::string_view kSmall =
-    R"({"schema":2,"name":"small","status":"complete",)"
+    R"({"schema":2,"name":"small","status":"complete","evaluated_on":"test",)"
     R"("learner":{"name":"ranpac","family":"representation","paper":"McDonnell et al."},)"
     R"("model":{"name":"starter","about":"ViT 12x384","hash":"3f1c","image_size":32},)"
     R"("data":{"name":"toy","train_samples":24,"test_samples":8,"skipped":1},)"
@@ -199,7 +219,7 @@ TEST(Record, IsWrittenInTheOrderOfItsFieldsAndReadBack) {
   const Json without = to_json(record);
   for (const char* key : {"anytime", "diagnostics_after_task", "engine"})
     EXPECT_FALSE(without.contains(key)) << key;
-  EXPECT_EQ(without.size(), 22u);
+  EXPECT_EQ(without.size(), 23u);
 }
 
 // Schema 1 wrote 0 where nothing was measured.

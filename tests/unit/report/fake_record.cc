@@ -1,4 +1,4 @@
-// Records of runs that never happened.
+// Records of runs that never took place.
 #include "fake_record.h"
 
 #include <cmath>
@@ -36,7 +36,7 @@ Score accuracy_at(const Manner& manner, int after, int task) {
   if (after <= task) return std::nullopt;
   double accuracy = manner.learned + manner.per_task * task;
   for (int later = task + 1; later < after; ++later) accuracy *= manner.decay;
-  return std::round(accuracy * 2000) / 2000;  // 2000 test samples a task
+  return std::round(accuracy * 2000) / 2000;  // 2000 test samples per task
 }
 
 }  // namespace

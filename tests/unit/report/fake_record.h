@@ -1,5 +1,4 @@
-// Records of runs that never happened, as the report's tests need them: three learners on five
-// tasks.
+// Records of runs that never took place, for the report's tests: three learners on five tasks.
 #pragma once
 
 #include "patina/base/json.h"
@@ -7,14 +6,14 @@
 
 namespace patina {
 
-/// A complete, valid record: CIFAR-100 in five tasks of 20 classes, a matrix of the learner's
-/// manner. Knows "finetune" (forgets), "simplecil" (does not learn) and "ranpac" (does neither).
+/// A complete, valid record: CIFAR-100 in five tasks of 20 classes, with a matrix typical of the
+/// learner. Accepts "finetune" (forgets), "simplecil" (does not learn) and "ranpac" (does neither).
 Json fake_record(const std::string& learner);
 
 /// The same as read from a folder of that name.
 RunRecord fake_run(const std::string& learner);
 
-/// A metric's value in a record that has it, to be changed.
+/// The value of a metric that the record has, for tests to change.
 Score& metric_in(RunRecord& run, const std::string& name);
 
 }  // namespace patina

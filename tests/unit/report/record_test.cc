@@ -63,9 +63,25 @@ TEST_F(RecordFiles, LabelsAreUnique) {
   EXPECT_EQ(same[2].label, same[1].label + " (2)");
 }
 
+TEST_F(RecordFiles, TheFolderOfASweepStandsForItsRuns) {
+  const fs::path one = write("sweep/one/seed_1", "ranpac"),
+                 two = write("sweep/one/seed_2", "ranpac"), alone = write("sweep/two", "finetune");
+  fs::create_directories(scratch_ / "sweep/failed");
+  write("sweep/two/older", "finetune");  // belongs to a run, not to the sweep
+  write_text(scratch_ / "sweep/summary.json", "[]");
+  const auto runs = read_records({scratch_ / "sweep"});
+  ASSERT_EQ(runs.size(), 3u);
+  EXPECT_EQ(runs[0].folder, one);
+  EXPECT_EQ(runs[1].folder, two);
+  EXPECT_EQ(runs[2].folder, alone);
+  EXPECT_EQ(runs[0].label, "ranpac seed_1");
+  EXPECT_EQ(read_records({alone, scratch_ / "sweep/one"}).size(), 3u);
+}
+
 TEST_F(RecordFiles, ErrorsNameTheFile) {
   EXPECT_EQ(error_of(ErrorKind::file, [&] { read_record(scratch_); }),
-            scratch_.string() + ": no record.json in this folder; give the folder of a run");
+            scratch_.string() +
+                ": no record.json in this folder; give the folder of a run or of a sweep");
   EXPECT_NE(error_of(ErrorKind::file, [&] { read_record(scratch_ / "nowhere"); }).find("nowhere"),
             std::string::npos);
   const fs::path file = write("bad", "ranpac") / "record.json";

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <regex>
 
@@ -103,6 +104,45 @@ TEST(Comparison, CautionsSayWhyNumbersMayNotCompare) {
             "The runs differ in data, scenario or number of tasks: their numbers do not compare.");
 }
 
+TEST(Comparison, AValidationSplitIsNamedAsOne) {
+  auto runs = three_runs();
+  runs[1].record.evaluated_on = "validation";
+  EXPECT_EQ(cautions(runs),
+            (std::vector<std::string>{"Some runs were evaluated on a validation split, others on "
+                                      "the test split: their numbers do not compare."}));
+  for (const auto& row : compare(runs))
+    for (const auto& cell : row) EXPECT_FALSE(cell.best);
+  EXPECT_TRUE(contains(report_text(runs), "\nsimplecil (validation)  "));
+  EXPECT_FALSE(contains(report_text(runs), "\nranpac (validation)"));
+  for (auto& run : runs) run.record.evaluated_on = "validation";
+  EXPECT_EQ(cautions(runs),
+            (std::vector<std::string>{
+                "Evaluated on a validation split, which was held out of the training samples: "
+                "numbers to choose by, not to report."}));
+  const std::string html = report_html(runs);
+  EXPECT_TRUE(contains(html, "<span class=\"badge\">validation</span>"));
+  EXPECT_TRUE(contains(html, "Percent on each task's validation samples"));
+  EXPECT_TRUE(contains(html, ">Validation samples</th>"));
+  EXPECT_FALSE(contains(html, "test samples"));
+}
+
+TEST(Comparison, SaysWhichValuesWereChosen) {
+  auto runs = three_runs();
+  runs[2].record.chosen =
+      Record::Chosen{.values = {"learner.projection=2000", "training.lr=0.1"},
+                     .candidates = {"learner.projection=1000,2000", "training.lr=0.1,1"},
+                     .combinations = 4,
+                     .by = "last_accuracy",
+                     .score = 0.5,
+                     .validation_percent = 10};
+  EXPECT_EQ(cautions(runs),
+            (std::vector<std::string>{
+                "ranpac: learner.projection=2000, training.lr=0.1 chosen of "
+                "learner.projection=1000,2000; training.lr=0.1,1 by last_accuracy on a validation "
+                "split of 10 percent of the training samples."}));
+  EXPECT_TRUE(contains(report_html(runs), "Chosen on a validation split"));
+}
+
 TEST(Comparison, PercentHasNoNegativeZeroAndNoUndefinedNumber) {
   EXPECT_EQ(percent(.86349), "86.3");
   EXPECT_EQ(percent(-.175, 2), "-17.50");
@@ -153,6 +193,49 @@ TEST(ReportHtml, DrawsTheAnytimeCurveOfStreamsThatComeOnce) {
   EXPECT_TRUE(contains(page, "<td>2,500</td><td>-</td>"));
 }
 
+// The numbers that the page's script draws.
+Json drawn(const std::string& html) {
+  const std::string open = "id=\"report-data\">";
+  const size_t from = html.find(open) + open.size();
+  return parse_json(html.substr(from, html.find("</script", from) - from), "the charts' data");
+}
+
+TEST(ReportHtml, AveragesTheSeedsOfARecipe) {
+  auto runs = three_runs();
+  runs.push_back(runs[2]);
+  runs[3].label = "ranpac seed_2";
+  runs[3].record.accuracy_after_task[4] = *runs[2].record.accuracy_after_task[4] + 0.02;
+  metric_in(runs[3], "last_accuracy") = *metric_of(runs[2], "last_accuracy") + 0.02;
+  runs[2].record.anytime = runs[3].record.anytime = {{.samples = 10, .accuracy = 0.4}};
+  runs[2].record.anytime.push_back({.samples = 20, .accuracy = 0.5});
+  runs[3].record.anytime[0].accuracy = 0.6;
+  runs[3].record.anytime.push_back({.samples = 25, .accuracy = 0.7});
+  runs[0].record.status = "interrupted";
+  const std::string html = report_html(runs), row = "<th scope=\"row\">cifar100-ranpac</th>";
+  EXPECT_TRUE(contains(html, row + "<td>2</td><td>93.2 ± 1.4</td>"));
+  EXPECT_EQ(count_of(html, "href=\"#run-"), 4u) << "a row for each run";
+
+  const Json data = drawn(html);
+  ASSERT_EQ(data["series"].size(), 3u);
+  const Json& ranpac = data["series"][1];
+  EXPECT_EQ(ranpac["label"], "cifar100-ranpac, 2 seeds");
+  const double last = *runs[2].record.accuracy_after_task[4];
+  EXPECT_NEAR(ranpac["accuracy"]["mean"][4].get<double>(), last + 0.01, 1e-12);
+  EXPECT_NEAR(ranpac["accuracy"]["deviation"][4].get<double>(), 0.01 * std::sqrt(2), 1e-12);
+  EXPECT_EQ(ranpac["accuracy"]["deviation"][3], 0);
+  EXPECT_EQ(ranpac["anytime"]["samples"], Json({10})) << "the curves part there";
+  EXPECT_NEAR(ranpac["anytime"]["mean"][0].get<double>(), 0.5, 1e-12);
+  EXPECT_EQ(data["series"][0]["label"], "cifar100-simplecil");
+  EXPECT_EQ(data["series"][0]["accuracy"]["deviation"][0], nullptr);
+  EXPECT_EQ(data["series"][2]["label"], "finetune") << "interrupted";
+  EXPECT_EQ(data["series_of_run"], Json({2, 0, 1, 1}));
+
+  EXPECT_FALSE(contains(report_html(three_runs()), "Over seeds"));
+  EXPECT_EQ(drawn(report_html(three_runs()))["series_of_run"], Json({0, 1, 2}));
+  const std::string text = report_text(runs);
+  EXPECT_TRUE(contains(text, "over seeds:\n") && contains(text, "93.2 ± 1.4")) << text;
+}
+
 TEST(ReportHtml, LoadsNothing) {
   const std::string html = report_html(three_runs());
   EXPECT_FALSE(std::regex_search(html, std::regex("<link|<iframe|<img|<object|@import|url\\(")));
@@ -179,6 +262,7 @@ TEST(ReportHtml, EscapesEveryString) {
   json["metrics"][markup] = .5;
   json["metric_formulas"][markup] = markup;
   json["status"] = "interrupted";
+  json["evaluated_on"] = "validation";
   run.record = parse_record(json, "poisoned");
   run.label = markup;
   const std::string html = report_html({run});

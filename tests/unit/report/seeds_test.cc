@@ -41,6 +41,30 @@ TEST(Seeds, RunsOfOneNameAreOneRow) {
   EXPECT_NEAR(all[0]["metrics"]["last_accuracy"]["mean"].get<double>(), 0.82, 1e-12);
 }
 
+TEST(Seeds, RunsOfOneNameAndOtherOptionsAreApart) {
+  RunRecord first = with_accuracy("a", 0.8), seed = first, option = first;
+  first.record.recipe = "name = \"a\"\nseed = 1\n\n[scenario]\nclass_order_seed = 1\n";
+  seed.record.recipe = "name = \"a\"\nseed = 2\n\n[scenario]\nclass_order_seed = 2\n";
+  option.record.recipe = first.record.recipe + "classes_per_task = 5\n";
+  const std::vector<RunRecord> runs = {first, option, seed};
+  const auto groups = seed_groups(runs);
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[0].runs, (std::vector<const RunRecord*>{&runs[0], &runs[2]}));
+  EXPECT_TRUE(over_seeds(groups));
+  EXPECT_FALSE(over_seeds(seed_groups({first, option})));
+}
+
+TEST(Seeds, ValidationIsARowOfItsOwn) {
+  RunRecord held_out = with_accuracy("a", 0.1);
+  held_out.record.evaluated_on = "validation";
+  const std::vector<RunRecord> runs = {with_accuracy("a", 0.8), held_out};
+  const Json all = summary(runs);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0]["evaluated_on"], "test");
+  EXPECT_EQ(all[1]["evaluated_on"], "validation");
+  EXPECT_NE(summary_text(runs).find("a (validation)"), std::string::npos);
+}
+
 TEST(Seeds, AnInterruptedRunCountsForNothing) {
   RunRecord stopped = with_accuracy("a", 0.1);
   stopped.record.status = "interrupted";

@@ -1,4 +1,4 @@
-// Features through a cache: what a key and a space stand for, when nothing may be kept, and that
+// Features through a cache: what keys and spaces identify, when nothing may be stored, and that
 // runs with and without a cache end with the same bits.
 #include <gtest/gtest.h>
 
@@ -175,7 +175,8 @@ TEST(CachedFeatures, AdaptationsArePartOfTheSpaceOnceFrozen) {
   EXPECT_EQ(rig.misses(), 18);
 }
 
-// The same tensors may be used in another way: an option is part of it as well.
+// An adaptation's options are part of the space: with other options the same tensors give other
+// features.
 TEST(CachedFeatures, AnAdaptationsOptionsCount) {
   Rig rig;
   const auto lora = [](double alpha) {
@@ -253,7 +254,7 @@ TEST(CachedFeatures, TextsAreKeptByTheirWordsAndTheirLength) {
   EXPECT_EQ(rig.misses(), 2 * misses);
 }
 
-// What runs with a cache must leave behind: the matrix and the predictions of those without.
+// Runs with a cache must give the same matrix and predictions as runs without.
 struct Runs {
   fs::path folder;
   DataSplits data = toy_data(6, 20, 10);
@@ -267,7 +268,8 @@ struct Runs {
     std::string predictions;
   };
   Outcome run(const std::string& learner, const std::string& out, bool cache) {
-    // The frozen network as it is: what the first task adapts is trained, and never known before.
+    // Without an adaptation to the first task: adapted networks are trained first, so their
+    // features are never in the cache.
     const bool adapts = learner == "ranpac" || learner == "fecam";
     auto file = RecipeFile::parse(fmt::format("data.name = \"mnist\"\n[learner]\nname = \"{}\"\n{}"
                                               "[scenario]\nclasses_per_task = 2\n"
@@ -331,7 +333,7 @@ TEST(CachedRuns, WhatIsTrainedIsNeverKept) {
   EXPECT_EQ(runs.last["misses"], 0);
   EXPECT_EQ(runs.last["encoded"], 120 + 20 + 40 + 60);
   EXPECT_FALSE(fs::exists(runs.folder / "cache"));
-  // Every image has to pass through the network, but is decoded once.
+  // Every image has to pass through the network, but is decoded only once.
   EXPECT_EQ(runs.last_images, Runs::images(120 + 60, 20 + 40, 0));
   runs.engine.image_cache_bytes = 0;
   EXPECT_EQ(runs.run("finetune", "uncached", true).record["engine"]["images"],

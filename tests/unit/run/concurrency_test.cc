@@ -1,6 +1,6 @@
-// What may be asked from several threads at once: a shared network's features, with and without a
-// cache, and the scores of learners that build on one network, each asked from one thread. They are
-// the bits that one thread gets.
+// What may be called from several threads at once: a shared network's features, with and without a
+// cache, and the scores of learners on one network, one thread per learner. Results have the same
+// bits as with one thread.
 #include <gtest/gtest.h>
 
 #include <latch>
@@ -45,8 +45,8 @@ std::shared_ptr<FeatureStore> store_of(int64_t bytes) {
       FeatureStoreOptions{.cache_bytes = bytes, .cache_folder = "", .cache_disk_bytes = 0});
 }
 
-// Every thread asks for every batch, each beginning with another, so that a network's weights are
-// packed, its hash made and a batch added to the cache by several at once.
+// Every thread computes every batch, each starting with another, so that several pack a network's
+// weights, compute its hash and add a batch to the cache at once.
 void expect_same_bits(const TinyFamily& family, const nn::Adaptations& adaptations,
                       const std::shared_ptr<const nn::Engine>& engine,
                       const std::shared_ptr<FeatureStore>& store) {
@@ -93,7 +93,7 @@ TEST_P(Concurrent, FeaturesThroughACacheAreThemToo) {
   const auto all = store_of(1 << 20);
   expect_same_bits(family_, {}, engine, all);
   EXPECT_GT(all->counts().hits, 0);
-  expect_same_bits(family_, {}, engine, store_of(700));  // forgets all the time
+  expect_same_bits(family_, {}, engine, store_of(700));  // drops features all the time
 }
 
 TEST_P(Concurrent, SharedAdaptationsAreThemToo) {
@@ -109,7 +109,7 @@ TEST_P(Concurrent, SharedAdaptationsAreThemToo) {
 INSTANTIATE_TEST_SUITE_P(Families, Concurrent, testing::ValuesIn(tiny_families()),
                          [](const auto& info) { return info.param; });
 
-// Of every family of methods that leaves the network alone.
+// One learner of every family of methods that does not change the network.
 TEST(ConcurrentLearners, ScoreAsTheyDoOneAfterAnother) {
   const std::vector<std::string> names = {
       "simplecil", "aper", "ranpac",     "fecam",       "ease", "ssiat", "slda", "recursive_ridge",

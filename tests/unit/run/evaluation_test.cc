@@ -1,4 +1,4 @@
-// What an evaluation lets compete: all classes seen, or a task's own where the task is told.
+// Which classes compete in an evaluation: all classes seen, or a task's own if the task is known.
 #include "patina/run/evaluation.h"
 
 #include "patina/base/json.h"
@@ -103,7 +103,7 @@ TEST(Evaluation, PredictsOnlyClassesOfTheTaskThatIsTold) {
 // the second.
 class SecondDomainKnows : public Learner {
  public:
-  /// Knows the class of each of these samples by what a feed makes of it.
+  /// Recognises the class of each of these samples by the output of a feed.
   SecondDomainKnows(const Scenario& scenario, const Feed& feed, ThreadPool& pool) {
     for (int task = 0; task < scenario.tasks(); ++task) {
       const Dataset& test = scenario.test(task);
@@ -238,8 +238,8 @@ TEST(Evaluation, TransferIsUndefinedWhereEveryTaskBringsClasses) {
   }
 }
 
-// Tasks to come are asked about by their classes' names, among the classes that compete once the
-// task is learned.
+// Tasks that were not learned yet are evaluated by their classes' names, among the classes that
+// compete once the task is learned.
 TEST(Evaluation, AsksALearnerThatKnowsNamesAboutTasksToCome) {
   const DataSplits data = toy_data(6, 12, 6);
   const auto clip = toy_network("zsclip", 6);
@@ -282,7 +282,7 @@ TEST(Evaluation, AsksALearnerThatKnowsNamesAboutTasksToCome) {
   }
 }
 
-// The last step of the last task is followed by no loss that would show what it did.
+// No loss follows the last step of the last task that would show its effect.
 TEST(Evaluation, StopsARunWhoseScoresAreNotFinite) {
   for (const auto& [learner, scenario] :
        {std::pair{"finetune", "class_incremental"}, std::pair{"er", "domain_incremental"}}) {

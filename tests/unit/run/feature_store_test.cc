@@ -42,7 +42,7 @@ void add(FeatureStore& store, const std::string& space, int64_t seed) {
   store.add(space, keys_of(seed), features_of(seed));
 }
 
-/// True when all of `seed` are there with their very bits, false when none is.
+/// True if all features of `seed` are stored with the same bits, false if none is.
 bool knows(FeatureStore& store, const std::string& space, int64_t seed) {
   Tensor found = at::zeros({kRows, kWidth});
   const auto missing = store.find(space, keys_of(seed), found);
@@ -82,7 +82,7 @@ TEST(FeatureStore, AnswersRowByRowAndCounts) {
   EXPECT_EQ(counts.encoded, kRows + 7);
   EXPECT_EQ(counts.saved_forward_passes, 1);
   EXPECT_EQ(store.bytes_in_memory(), kBlockBytes);
-  add(store, kSpace, 1);  // as when two threads were as fast
+  add(store, kSpace, 1);  // as if two threads had computed the same
   EXPECT_EQ(store.bytes_in_memory(), kBlockBytes);
 }
 
@@ -96,7 +96,7 @@ TEST(FeatureStore, WithoutADiskForgetsTheLeastRecentlyUsed) {
   EXPECT_FALSE(knows(store, kOther, 2));
   EXPECT_TRUE(knows(store, kSpace, 1));
   EXPECT_TRUE(knows(store, kSpace, 3));
-  add(store, kSpace, 4);  // a space alone above the cap forgets what it learned first
+  add(store, kSpace, 4);  // a space that alone exceeds the limit drops the features it got first
   EXPECT_FALSE(knows(store, kSpace, 1));
   EXPECT_TRUE(knows(store, kSpace, 4));
 }
@@ -268,8 +268,8 @@ TEST(FeatureStore, AFullDiskLeavesNothingBehind) {
   EXPECT_EQ(store.bytes_in_memory(), kBlockBytes);
 }
 
-// Writers of overlapping rows and readers at once, with a cap so small that files are written all
-// the time: whoever finds a row finds its own bits.
+// Writers of overlapping rows and readers run at once, with a cap so small that files are written
+// all the time: every row that is found has the right bits.
 TEST(FeatureStore, ServesManyThreads) {
   const auto folder = scratch_folder("store-threads");
   FeatureStore store(on(folder, 2 * kBlockBytes));

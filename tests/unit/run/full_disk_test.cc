@@ -1,5 +1,5 @@
-// A disk that fills while a run writes: the run ends with an error that names the file, and goes on
-// from the checkpoint before once there is room again, to the same bits.
+// A disk that becomes full while a run writes: the run ends with an error that names the file. Once
+// there is space again, it continues from the previous checkpoint and ends with the same bits.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -15,7 +15,7 @@
 namespace patina {
 namespace {
 
-/// While one lives, no file of this process may grow past `bytes`.
+/// While one exists, no file of this process may grow beyond `bytes`.
 class FullDisk {
  public:
   explicit FullDisk(rlim_t bytes) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {

@@ -1,5 +1,4 @@
-// What the engines' precision does to results: features keep their direction, and a run its
-// accuracy.
+// Effects of the engines' precision: features keep their direction, and a run keeps its accuracy.
 #include <gtest/gtest.h>
 
 #include "patina/base/error.h"
@@ -53,7 +52,7 @@ TEST_P(Precision, Bf16KeepsTheAccuracy) {
     EXPECT_GT(wanted, 0.1) << metric;
     EXPECT_NEAR(bf16["metrics"][metric].get<double>(), wanted, 0.003) << metric;
   }
-  // The last block's other tokens are left out, and nothing is trained.
+  // Only features are computed; nothing is trained.
   EXPECT_GT(bf16["engine"]["flops"]["train"]["forward"].get<int64_t>(), 0);
   EXPECT_EQ(bf16["engine"]["flops"]["train"]["backward"].get<int64_t>(), 0);
 }

@@ -1,5 +1,5 @@
-// Going on with a run: what must be as it was, what a complete run leaves alone, and that a record
-// does not tell how often its run was stopped.
+// Resuming a run: what must be unchanged, what a complete run leaves alone, and that a record does
+// not show how often its run was stopped.
 #include <gtest/gtest.h>
 
 #include "patina/base/json.h"
@@ -35,13 +35,14 @@ Json run_toy(Recipe recipe, const DataSplits& data, const fs::path& where,
   return run(recipe, data, *toy_network(recipe.learner.name, kClasses), where, control);
 }
 
-/// Ends after its first task; true where it was stopped there.
-bool stop_early(Recipe recipe, const DataSplits& data, const fs::path& where) {
+/// Ends after the run's first task; true if it was stopped there.
+bool stop_early(Recipe recipe, const DataSplits& data, const fs::path& where,
+                RunMode mode = RunMode::fresh) {
+  const auto should_stop = [&] { return fs::exists(where / "checkpoint.safetensors"); };
   return contains(error_of(ErrorKind::stopped,
                            [&] {
-                             run_toy(std::move(recipe), data, where, {.should_stop = [&] {
-                                       return fs::exists(where / "checkpoint.safetensors");
-                                     }});
+                             run_toy(std::move(recipe), data, where,
+                                     {.mode = mode, .should_stop = should_stop});
                            }),
                   "continues with --resume");
 }
@@ -89,7 +90,7 @@ TEST(Resume, ARunWhoseArtefactIsMissingIsNotComplete) {
   const fs::path where = scratch_folder("resume-interrupted") / "run";
   const DataSplits data = toy_data(kClasses, 6, 3);
   const Json whole = run_toy(toy("simplecil"), data, where);
-  // As it stands when a run is killed between its last checkpoint and its end.
+  // A run folder as it is when the run is killed between its last checkpoint and its end.
   Json record = whole;
   record["status"] = "interrupted";
   write_text(where / "record.json", record.dump());
@@ -117,7 +118,38 @@ TEST(Resume, ADeletedRecipeLetsNoOtherGoOn) {
             "complete");
 }
 
-/// A toy whose samples can be given other names, labels and classes.
+TEST(Resume, AKeyThatIsNewHasItsDefaultInAnOlderRecipe) {
+  const fs::path where = scratch_folder("resume-older") / "run";
+  const DataSplits data = toy_data(kClasses, 6, 3);
+  const auto recipe = [](const std::vector<std::string>& more = {}) {
+    std::vector<std::string> settings = {"name=older", "data.name=mnist"};  // as a file has them
+    settings.insert(settings.end(), more.begin(), more.end());
+    return toy("simplecil", settings);
+  };
+  // As a version of patina without this key would write it.
+  Recipe begun = recipe();
+  std::string older = to_toml(begun);
+  const auto at = older.find("image_cache_bytes");
+  ASSERT_NE(at, std::string::npos);
+  older.erase(at, older.find('\n', at) + 1 - at);
+  fs::create_directories(where);
+  write_text(where / "recipe.toml", older);
+  ASSERT_TRUE(stop_early(recipe(), data, where, RunMode::resume));
+  const auto changed = [&] {
+    run_toy(recipe({"engine.image_cache_bytes=5"}), data, where, {.mode = RunMode::resume});
+  };
+  EXPECT_TRUE(contains(error_of(ErrorKind::state, changed),
+                       where.string() + " was begun with another recipe"));
+  const Json record = run_toy(recipe(), data, where, {.mode = RunMode::resume});
+  EXPECT_EQ(record["status"], "complete");
+  EXPECT_EQ(record["recipe"], older);
+  EXPECT_EQ(read_text(where / "recipe.toml"), older);
+  const Heard heard;
+  run_toy(recipe(), data, where, {.mode = RunMode::resume});
+  EXPECT_EQ(heard.text(), where.string() + ": complete, nothing to do\n");
+}
+
+/// A toy source whose samples can get other names, labels and classes.
 class Renamed : public ToySource {
  public:
   using ToySource::ToySource;
@@ -139,7 +171,7 @@ class Renamed : public ToySource {
   std::vector<std::string> class_names;
 };
 
-/// Toy data, of which `change` changes the training split.
+/// Toy data with a training split that `change` has changed.
 template <class Change>
 DataSplits changed(const Change& change, int64_t per_class = 6) {
   auto train = std::make_unique<Renamed>(kClasses, per_class, 1);
@@ -157,12 +189,12 @@ TEST(Resume, OtherDataAreRefusedAndTheRunIsLeftAsItIs) {
           ErrorKind::state,
           [&] { run_toy(toy("icarl"), changed(kAsItWas, 5), where, {.mode = RunMode::resume}); }),
       where.string() +
-          ": the data are not those the run began with: the training data have 30 samples, "
-          "the run began with 36; put them back, or start anew with another --out");
+          ": the data have changed since the run began: the training data have 30 samples, "
+          "the run began with 36; restore them, or start a new run with another --out");
   EXPECT_EQ(contents(where), before);
   EXPECT_EQ(run_toy(toy("icarl"), changed(kAsItWas), where, {.mode = RunMode::resume})["status"],
             "complete");
-  // A complete run says so of its own data only.
+  // A complete run is reported as complete only with its own data.
   EXPECT_TRUE(contains(error_of(ErrorKind::state,
                                 [&] {
                                   run_toy(toy("icarl"), changed(kAsItWas, 7), where,
@@ -171,14 +203,14 @@ TEST(Resume, OtherDataAreRefusedAndTheRunIsLeftAsItIs) {
                        "have 42 samples, the run began with 36"));
 }
 
-/// What going on with `now` says where the run began with `before`.
+/// The error of resuming with `now` a run that began with `before`.
 std::string said(const DataSplits& before, const DataSplits& now) {
   Archive saved;
   Beginning began("run", "seed = 1", before), goes_on("run", "seed = 1", now);
   saved("beginning", began);
   Archive loaded = std::move(saved).reopened();
   const std::string text = error_of(ErrorKind::state, [&] { loaded("beginning", goes_on); });
-  const std::string head = "run: the data are not those the run began with: ";
+  const std::string head = "run: the data have changed since the run began: ";
   return text.empty() ? "" : text.substr(head.size(), text.find(';') - head.size());
 }
 
@@ -205,7 +237,7 @@ TEST(Beginning, NamesTheFirstDifference) {
   EXPECT_EQ(said(before, changed([](Renamed& train) { train.labels[8] = 5; })),
             "training sample 8, toy[8], has label 5, and had 2");
   EXPECT_EQ(said(before, changed([](Renamed& train) { train.marks[8] = 1234; })),
-            "training sample 8, toy[8], has another content");
+            "training sample 8, toy[8], has different content");
   DataSplits fewer = changed(kAsItWas);
   fewer.test = std::make_unique<Renamed>(kClasses, 2, 2);
   EXPECT_EQ(said(before, fewer), "the test data have 12 samples, the run began with 18");

@@ -1,5 +1,5 @@
-// The recipes that come with patina: they read, and every data set that methods are compared on has
-// one for every method.
+// The recipes that come with patina: all can be read, and every data set that methods are compared
+// on has one for every method.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -39,7 +39,8 @@ INSTANTIATE_TEST_SUITE_P(, ShippedRecipes,
                          testing::Values("cifar100_small", "cifar100", "imagenet_r", "cub200",
                                          "fashion_mnist", "clinc150", "permuted_mnist",
                                          "split_mnist", "split_mnist_told", "split_cifar100_small",
-                                         "digits", "digits_vit", "pacs", "omniglot", "si_blurry"));
+                                         "digits", "digits_vit", "pacs", "omniglot", "si_blurry",
+                                         "i_blurry_mnist", "online_mnist"));
 
 // The classical families are compared on small networks instead.
 bool is_classical(const LearnerRow& row) {
@@ -56,7 +57,8 @@ TEST(RecipesThatShip, HaveEveryMethodForTheFieldsDataSets) {
     }
 }
 
-// Networks see what the authors' networks saw: published tables cannot be met otherwise.
+// Networks get the inputs that the authors' networks got: otherwise published tables cannot be
+// reproduced.
 TEST(RecipesThatShip, FeedWhatTheAuthorsFeed) {
   for (const std::string folder : {"cifar100", "imagenet_r", "cub200"})
     for (const auto& path : recipes_in(folder)) {

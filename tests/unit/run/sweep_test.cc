@@ -1,4 +1,4 @@
-// What a sweep plans: which seeds its runs have, and where they are.
+// What a sweep plans: the seeds and the folders of its runs.
 #include "patina/run/sweep.h"
 
 #include <gtest/gtest.h>
@@ -78,7 +78,7 @@ TEST_F(PlannedSeeds, KeepWhatIsSet) {
   EXPECT_EQ(seeds_of(natural[0].recipe), (Seeded{4, -1, 4, 4, 4, -1}));
 }
 
-// A run in a process of its own gets the overrides as words.
+// A run in its own process gets the overrides as arguments.
 TEST_F(PlannedSeeds, AreInTheOverridesOfTheRun) {
   for (const auto& run : plan(kData, "[scenario]\nclass_order_seed = -1\n", {"seed=7"})) {
     Recipe again = read_recipe(run.file, run.overrides), planned = read_recipe(run.file, {});
@@ -98,7 +98,7 @@ TEST_F(PlannedSeeds, AreDistinct) {
   EXPECT_EQ(error_of([&] { plan(kData, "", {}, {4, 5, 4}); }), "--seeds: 4 is given twice");
 }
 
-// A new option of this kind is drawn without a word about it: the help names them all.
+// A sweep draws every option that is a seed. If there is a new one, the help must name it, too.
 TEST_F(PlannedSeeds, AreAllThatTheHelpNames) {
   const auto runs = plan(std::string(kData) + "[model]\nseed = 0\n", "", {}, {4});
   EXPECT_EQ(

@@ -1,4 +1,5 @@
-// Class-incremental streams: who is in which task, under which number, and what may be asked for.
+// Class-incremental streams: which classes are in which task, their numbers, and the errors of
+// options.
 #include "patina/data/sample_access.h"
 #include "patina/scenario/scenario.h"
 
@@ -86,6 +87,10 @@ TEST(ClassIncremental, SaysWhatDoesNotFit) {
   EXPECT_PRED2(contains, message({.classes_per_task = 5}), "lower scenario.classes_per_task");
   EXPECT_PRED2(contains, message({.initial_classes = 5, .classes_per_task = 1}),
                "toy has 4: lower scenario.initial_classes");
+  const auto many = toy_data(1001, 1, 1);
+  EXPECT_PRED2(contains, error_of([&] { make_scenario({.classes_per_task = 1}, many); }),
+               "a stream of 1001 tasks; the record of a run has 1000 at most");
+  EXPECT_EQ(make_scenario({.initial_classes = 2, .classes_per_task = 1}, many).tasks(), 1000);
   EXPECT_EQ(message({.classes_per_task = 4}), "");
 }
 

@@ -1,6 +1,6 @@
-// What every scenario promises, on sizes that divide evenly and sizes that do not: who is in which
-// stretch, how often, under which number; and the two blurry streams against a plain account of
-// their rule.
+// Properties of every scenario, for sizes that divide evenly and sizes that do not: which samples
+// are in which stretch, how often, with which class number. The two blurry streams are compared
+// with a plain version of their rules.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -139,7 +139,7 @@ TEST_P(Blurry, SpillsAsManySamplesAsItIsAskedTo) {
     const auto disjoint = int64_t(classes * n / 100);
     const int64_t blurry = (classes - disjoint) * per_class;
     EXPECT_GE(whole, disjoint);
-    // What is given up may come back to the stretch that gave it.
+    // Samples that a stretch gives away may come back to it.
     EXPECT_LE(outside, int64_t(double(blurry) * m / 100));
     if (GetParam() == "i_blurry") {
       const double back = 1.0 / double(tasks);
@@ -186,7 +186,8 @@ TEST_P(Blurry, DropsWhatTheOriginalDrops) {
   if (GetParam() == "i_blurry") {
     const int64_t given = int64_t(3 * per_class * 0.1);  // of each stretch's three blurry classes
     EXPECT_EQ(total, 20 * per_class - given * tasks % tasks);
-    // In file order the classes take turns, so the first samples given up are the files' first.
+    // In file order the classes alternate, so the first samples given away are the first in the
+    // files.
     for (int t = 0; t < scenario.tasks(); ++t) {
       const Dataset& train = scenario.train(t);
       EXPECT_EQ(train.size(), 2 * per_class + 3 * per_class - given + given);
@@ -249,7 +250,7 @@ TEST(DomainIncremental, SaysWhatDoesNotFit) {
         make_scenario({.name = "domain_incremental", .domain_order = {0, 2}}, domains(4, 6));
       }),
       "2 is not a domain; toy has 2 domains");
-  // One drawing a class: the second domain has none.
+  // With one drawing per class the second domain has none.
   EXPECT_PRED2(contains,
                error_of([] { make_scenario({.name = "domain_incremental"}, domains(4, 1)); }),
                "domain \"swapped\" has no training sample of class");

@@ -1,5 +1,5 @@
-// Which samples Si-Blurry moves between its stretches: how many for every seed, and the authors'
-// sampler against a plain account of its steps.
+// Which samples Si-Blurry moves between its stretches: how many for every seed; and the authors'
+// sampler, compared with a plain version of its steps.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -32,7 +32,7 @@ const Numbers kHas = {0, 50, 30, 5}, kCuts = {0, 10, 45, 45, 60};
 TEST(SiBlurry, OthersGiveWhatAStretchLacks) {
   const Spill moved = full_spill(kHas, kCuts);
   EXPECT_EQ(moved.takes, (Numbers{10, 35, 0, 15}));
-  // 20 are lacking; the second has 15 left, the third 30.
+  // 20 are missing; the second stretch has 15 left, the third 30.
   EXPECT_EQ(moved.gives, (Numbers{0, 35 + 6, 0 + 14, 5}));
 }
 
@@ -96,7 +96,7 @@ class SiBlurryStream : public testing::TestWithParam<double> {
   const DataSplits data_ = toy_data(kClasses, kPerClass, 1);
 };
 
-// A stretch has what it had, less what it gave, and what it was to take: also one without blurry
+// A stretch has its own samples, less those it gives, plus those it takes; also if it has no blurry
 // classes.
 TEST_P(SiBlurryStream, EveryStretchTakesItsCut) {
   const int64_t disjoint = kClasses / 2, blurry = kClasses - disjoint;

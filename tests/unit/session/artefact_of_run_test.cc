@@ -1,4 +1,5 @@
-// What a run leaves: its artefact says of every test image what the run said last, and goes on.
+// The artefact of a run: for every test image it predicts what the run predicted last, and it can
+// learn more.
 #include <gtest/gtest.h>
 
 #include "patina/base/json.h"

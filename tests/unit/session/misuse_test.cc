@@ -1,5 +1,4 @@
-// What a caller of a session may get wrong: each mistake is an Error that names it, and changes
-// nothing.
+// Mistakes in the use of a session: each is an Error that names it, and changes nothing.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -140,7 +139,7 @@ TEST(SessionMisuse, OfArtefacts) {
   }
 }
 
-// What replays needs its samples, which no artefact holds.
+// Replay needs samples of earlier tasks, which an artefact does not have.
 TEST(SessionMisuse, OfReplayFromAFile) {
   auto session = fresh("er");
   session.learn(pictures(4), {0, 0, 1, 1}, {"cat", "dog"});

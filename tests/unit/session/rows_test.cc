@@ -1,5 +1,5 @@
-// A sample's features are the same bits alone and in any batch: what lets features be kept, and
-// predictions be compared.
+// A sample's features have the same bits alone and in any batch. So features can be stored, and
+// predictions compared.
 #include <gtest/gtest.h>
 
 #include "patina/nn/engine.h"
@@ -11,7 +11,7 @@ namespace {
 
 TEST(Features, AreTheSameBitsWhateverIsInTheBatch) {
   NoGrad no_grad;
-  // Of widths that are whole registers and that are not.
+  // Widths that fill whole vector registers and widths that do not.
   for (const bool starter : {false, true})
     for (const auto precision : {nn::Precision::fp32, nn::Precision::bf16}) {
       const auto network =

@@ -1,4 +1,4 @@
-// Sessions: what is learned is what a stream would have taught, survives a file, and is read while
+// Sessions: learning gives the same results as a stream; they survive saving, and can be used while
 // more is learned.
 #include "patina/session/session.h"
 
@@ -75,7 +75,7 @@ double accuracy(const Session& session, const Pictures& pictures) {
   return double(right) / double(pictures.images.size(0));
 }
 
-// The README's lines.
+// The example in the README.
 TEST(Session, LearnsPredictsIsSavedAndOpened) {
   auto session = session_of("ranpac", {{"projection", 100}, {"adaptation", "none"}});
   const Pictures pets({0, 1, 2}, 8), asked({0, 1, 2}, 3, 2);
@@ -95,7 +95,7 @@ TEST(Session, LearnsPredictsIsSavedAndOpened) {
 
 class Learners : public testing::TestWithParam<std::string> {};
 
-// Task after task in one session, and with a file between any two tasks.
+// Task after task in one session, and with saving and opening between any two tasks.
 TEST_P(Learners, GoOnFromAFile) {
   auto whole = session_of(GetParam());
   teach_tasks(whole, {{0, 1}, {2, 3}, {4, 5}});
@@ -117,11 +117,11 @@ INSTANTIATE_TEST_SUITE_P(OfEveryFamily, Learners,
                                          "ewc", "mos", "duct", "aper"),
                          [](const auto& info) { return info.param; });
 
-// As a stream of the same tasks would have taught it.
+// The same results as a stream of the same tasks.
 TEST(Session, EndsWhereTheRunEnds) {
   for (const std::string name : {"simplecil", "slda", "fecam"}) {
     const auto network = kImages.network(name);
-    // Under which a sample's bits do not depend on what is in its batch.
+    // With this engine a sample's bits do not depend on its batch.
     network->set_engine(nn::packed_engine(nn::Precision::fp32));
     Recipe recipe = toy_recipe(name, 2);
     recipe.scenario.class_order_seed = -1;
@@ -164,7 +164,7 @@ TEST(Session, ForgetsAsIfItHadNeverLearned) {
   }
 }
 
-// The network that was adapted to the first task goes on knowing its classes.
+// The network that was adapted to the first task still knows its classes.
 TEST(Session, RefusesToForgetWhatAnAdaptationLearned) {
   auto session = session_of("fecam", {{"adaptation", "adapter"}});
   teach_tasks(session, {{0, 1}, {2, 3}});
@@ -192,7 +192,7 @@ TEST(Session, TwoInOneProcessDoNotDisturbEachOther) {
   for (const auto& scores : found) EXPECT_EQ(scores, expected);
 }
 
-// Every answer is that of a whole model: of two classes, of four or of six.
+// Every answer comes from one complete model: of two, four or six classes.
 TEST(Session, IsReadWhileItLearns) {
   for (const std::string name : {"simplecil", "ease"}) {
     auto session = session_of(name);

@@ -1,4 +1,4 @@
-// Tokenizers against ids that the reference programs gave, on their own published vocabularies.
+// Tokenizers, compared with ids of the reference programs, on published vocabularies.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -19,7 +19,7 @@ Json fixture(const fs::path& path) {
   return parse_json(read_text(path), path.string());
 }
 
-// Every case's `key` (or "ids") is what its text gives.
+// Checks for every case that its text gives the ids in `key` ("ids" by default).
 void expect_ids(const Tokenizer& tokenizer, const Json& cases, const std::string& key,
                 const std::function<bool(const std::string&)>& skip = {}) {
   ASSERT_GT(cases.size(), 40u);
@@ -57,7 +57,7 @@ TEST_P(SmallVocabulary, IdsAndTokensAreTheReferences) {
 INSTANTIATE_TEST_SUITE_P(Families, SmallVocabulary, testing::Values("bert", "gpt2", "clip"),
                          [](const auto& info) { return info.param; });
 
-// Every row of a fixture's pairs, as the tokenizer frames it, cuts it and fills it up.
+// Every row of a fixture's pairs, with the tokenizer's special tokens, truncation and padding.
 void expect_pairs(const Tokenizer& tokenizer, const Json& pairs) {
   ASSERT_GT(pairs.size(), 0u);
   for (const auto& row : pairs) {

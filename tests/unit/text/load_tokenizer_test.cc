@@ -1,5 +1,5 @@
-// Folders of every kind, written by the test: what is found, the families' habits, the settings
-// files, and damaged files by their messages.
+// Folders of every kind, written by the test: which files are found, the families' conventions, the
+// settings files, and the errors for damaged files.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -31,7 +31,7 @@ std::unique_ptr<Tokenizer> load(const Files& files, const std::string& family = 
   return load_tokenizer(folder_of(files).string(), family);
 }
 
-// The message without the folder in front.
+// The error message without the folder.
 std::string refusal(const Files& files, const std::string& family = "") {
   const std::string folder = folder_of(files).string();
   std::string text = error_of([&] { load_tokenizer(folder, family); });
@@ -231,8 +231,8 @@ TEST(LoadLlama2c, ReadsItsBinaryAndRefusesDamage) {
 
 TEST(LoadTokenizer, SaysWhatIsMissingOrWrong) {
   EXPECT_TRUE(
-      contains(refusal({}), ": no tokenizer there; a tokenizer is one of tokenizer.json, vo"));
-  EXPECT_TRUE(contains(refusal({{"vocab.json", "{}"}}), "no tokenizer there"));
+      contains(refusal({}), ": no tokenizer found; a tokenizer is one of tokenizer.json, vo"));
+  EXPECT_TRUE(contains(refusal({{"vocab.json", "{}"}}), "no tokenizer found"));
   EXPECT_EQ(refusal({{"vocab.txt", "[UNK]\na\na\n"}}),
             "/vocab.txt: token \"a\" occurs twice, with ids 1 and 2");
   EXPECT_EQ(refusal({{"vocab.txt", "[UNK]\n\na\n"}}),

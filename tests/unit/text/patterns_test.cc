@@ -1,5 +1,5 @@
-// The hand-written splitting patterns against the regular expressions they stand for, matched by a
-// slow backtracking matcher, on all short texts over telling characters.
+// The hand-written splitting patterns, compared with the regular expressions that they implement,
+// which a slow backtracking matcher evaluates, on all short texts of characters that matter.
 #include "patina/text/unicode/patterns.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ namespace {
 
 using Class = std::function<bool(char32_t)>;
 
-// One part of an alternative: `fewest` to `most` characters of a class, as many as can be.
+// One part of an alternative: `fewest` to `most` characters of a class, as many as possible.
 struct Part {
   Class is;
   size_t fewest = 1, most = 1;
@@ -102,8 +102,7 @@ std::vector<Alternative> words() {
   return {{{{is_word, 1, kAny}}}, {{{rest, 1, kAny}}}};
 }
 
-// findall: the first alternative that matches counts; where none does, one character is passed
-// over.
+// findall: the first alternative that matches counts; where none does, one character is skipped.
 std::vector<std::string> plain_pieces(const std::vector<Alternative>& pattern,
                                       const std::u32string& text) {
   std::vector<std::string> pieces;

@@ -1,6 +1,6 @@
-// SentencePiece models against the authors' library: random models and random texts, the same ids.
-// The library serves here only: it brings a protobuf of its own, which no process that loads
-// LibTorch survives.
+// SentencePiece models, compared with the authors' library: random models and random texts must
+// give the same ids. The library is used only here: it contains its own protobuf, with which a
+// process that loads LibTorch crashes.
 #include "patina/text/model/sentence_piece.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,8 @@
 namespace patina {
 namespace {
 
-// Letters that make ambiguous cuts likely, of one to four bytes, and what normalizers look for.
+// Letters of one to four bytes that make ambiguous splits likely, and characters that normalizers
+// change.
 const std::vector<std::string> kLetters = {"a", "b",      "c",          " ", " ", "\u2581",
                                            "é", "\u4e16", "\U0001f600", "<", ">"};
 

@@ -1,4 +1,4 @@
-// tokenizer.json: each kind of model and step by exact ids, and what is refused.
+// tokenizer.json: exact ids for each kind of model and step, and what is refused.
 #include "patina/text/load/tokenizer_json.h"
 
 #include <gtest/gtest.h>
@@ -217,7 +217,7 @@ TEST(TokenizerJson, GrowthWithoutBoundsIsRefused) {
                        "more than 64 times as long"));
 }
 
-// Text of all sorts: ASCII, other scripts, marks, spaces, broken bytes.
+// All kinds of text: ASCII, other scripts, marks, spaces, invalid bytes.
 std::string random_text(std::mt19937& random) {
   static const std::vector<std::string> kParts{"a",
                                                "ab",

@@ -1,4 +1,4 @@
-#include "apps/patina/option_fields.h"
+#include "apps/patina/options/option_fields.h"
 
 #include <fmt/core.h>
 

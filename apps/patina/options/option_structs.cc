@@ -1,4 +1,4 @@
-#include "apps/patina/option_structs.h"
+#include "apps/patina/options/option_structs.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

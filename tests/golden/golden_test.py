@@ -48,7 +48,7 @@ def measured(program, path):
     with tempfile.TemporaryDirectory(prefix="patina-golden-") as folder:
         run = pathlib.Path(folder, "run")
         before = os.times()
-        done = subprocess.run([program, "run", str(path), "--out", str(run), "--threads", "1"], cwd=folder,
+        done = subprocess.run([program, "run", str(path), "--out", str(run), "--threads", "2"], cwd=folder,
                               env=os.environ | {"XDG_CACHE_HOME": folder}, capture_output=True, text=True)
         after = os.times()
         if done.returncode != 0:

@@ -29,7 +29,7 @@ set_target_properties(patina_core PROPERTIES EXPORT_NAME core)
 # What only the libraries' own sources include.
 set(internal
   PATTERN patina/image/codec.h EXCLUDE
-  REGEX "patina/text/model/(charsmap|piece_[a-z]*|sentence_piece)\\.h$" EXCLUDE
+  REGEX "patina/text/(model/(charsmap|piece_[a-z]*|sentence_piece)|load/piece_tokenizer)\\.h$" EXCLUDE
   REGEX "patina/config/toml_[a-z]*\\.h$" EXCLUDE
   REGEX "patina/kernels/instructions$" EXCLUDE
   REGEX "patina/kernels/(attention|attention_steps|bf16|head_rows|in_team|node|packed_weight|rows|tiles)\\.h$" EXCLUDE

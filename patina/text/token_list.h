@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "patina/text/model/piece_model.h"
+#include "patina/text/piece_type.h"
 #include "patina/text/tokenizer.h"
 
 namespace patina {

@@ -34,7 +34,7 @@ SortedJson split_steps(const TokenList& list, const std::string& origin) {
     std::string known;
     for (const auto& split : kSplits)
       known += (known.empty() ? "" : ", ") + std::string(split.name);
-    fail(ErrorKind::format, "{}: texts are split as \"{}\" before BPE, known are {}", origin,
+    fail(ErrorKind::format, "{}: texts are split as {} before BPE, known are {}", origin,
          shown(list.split), known);
   }
   SortedJson steps = SortedJson::array();
@@ -116,7 +116,7 @@ std::unique_ptr<Tokenizer> tokenizer_of(const TokenList& list, const std::string
          list.tokens.size());
   if (list.model == "gpt2") return byte_level(list, origin);
   if (list.model == "llama") return pieces(list, origin);
-  fail(ErrorKind::format, "{}: a tokenizer of the kind \"{}\", known are gpt2 and llama", origin,
+  fail(ErrorKind::format, "{}: a tokenizer of the kind {}, known are gpt2 and llama", origin,
        shown(list.model));
 }
 

@@ -9,17 +9,9 @@
 #include <string_view>
 #include <vector>
 
-namespace patina {
+#include "patina/text/piece_type.h"
 
-/// The numbers are those of the file.
-enum class PieceType {
-  normal = 1,
-  unknown = 2,
-  control = 3,
-  user_defined = 4,
-  unused = 5,
-  byte = 6
-};
+namespace patina {
 
 struct Piece {
   std::string text;

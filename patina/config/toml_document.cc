@@ -177,13 +177,13 @@ std::string toml_value(const std::vector<std::string>& key, std::string_view val
                        const std::string& label) {
   if (find_trouble(value).line == 0) {
     try {
-      const std::string text(value);
+      std::string text(value);
       if (is_only_key(parse_override({key, text}, label), key)) return text;
     } catch (const toml::parse_error&) {  // not a TOML value: a string, below
     } catch (const TomlAssertion&) {
     }
   }
-  const std::string text = toml_string(value);
+  std::string text = toml_string(value);
   try {
     static_cast<void>(parse_override({key, text}, label));
   } catch (const toml::parse_error&) {

@@ -327,7 +327,7 @@ std::unique_ptr<ViT> load_vit(const ModelOptions& options) {
   if (!vit)
     fail(ErrorKind::model, "{}: a vision transformer is needed, and this is {}", options.name,
          backbone->about());
-  backbone.release();
+  static_cast<void>(backbone.release());  // now owned below
   return std::unique_ptr<ViT>(vit);
 }
 

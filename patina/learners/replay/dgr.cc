@@ -77,7 +77,7 @@ Lost lost(const std::vector<int64_t>& learned, const std::vector<int64_t>& kept)
 Tensor distillation(const Tensor& student, const Tensor& teacher, double temperature,
                     const Lost& lost) {
   const Tensor wanted = at::softmax(teacher.detach() / temperature, 1);
-  const Tensor plain = nn::soft_cross_entropy(student / temperature, wanted);
+  Tensor plain = nn::soft_cross_entropy(student / temperature, wanted);
   if (lost.evenness == 1) return plain;
   const Tensor mixed = student * lost.share + teacher.detach() * (1 - lost.share);
   return plain * lost.evenness +

@@ -83,6 +83,28 @@ Argument Command::overrides(std::vector<std::string>& value) const {
       .one_at_a_time();
 }
 
+Argument Command::device(std::string& value) const {
+  return option("--device", value,
+                "Where to compute: cpu, cuda, cuda:1 or auto, the first GPU, otherwise the CPU")
+      .shows_default();
+}
+
+Argument Command::no_cache(bool& value) const {
+  return flag("--no-cache", value,
+              "Compute every feature again and store none; the results are the same");
+}
+
+Argument Command::jobs(int& value) const {
+  return option("--jobs", value,
+                "Number of runs at a time, each in a process with its share of --threads and a log "
+                "beside its folder; faster for small networks, needs memory for all")
+      .range(1, 256);
+}
+
+Argument Command::seeds(std::vector<int64_t>& value, const std::string& help) const {
+  return option("--seeds", value, help).range(0, 4294967295.0);
+}
+
 void Command::footer(const std::string& text) const {
   app_->footer(text);
 }

@@ -56,8 +56,16 @@ class Command {
   Argument flag(const std::string& name, bool& value, const std::string& help) const;
   Argument flag(const std::string& name, std::function<void()> action,
                 const std::string& help) const;
+  // Options that several commands have.
   /// `--set key=value`, repeatable.
   Argument overrides(std::vector<std::string>& value) const;
+  /// `--device cuda:1`.
+  Argument device(std::string& value) const;
+  Argument no_cache(bool& value) const;
+  /// `--jobs N`: runs at a time.
+  Argument jobs(int& value) const;
+  /// `--seeds 1 2 3`; `help` says what is run with them.
+  Argument seeds(std::vector<int64_t>& value, const std::string& help) const;
 
   void footer(const std::string& text) const;       // text below --help
   void takes_anything() const;                      // accepts unknown arguments

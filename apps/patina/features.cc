@@ -334,10 +334,7 @@ void add_features(Command& program) {
   command.option("--batch", arguments->batch, "Images or texts per pass")
       .range(1, 65536)
       .shows_default();
-  command
-      .option("--device", arguments->device,
-              "Where to compute: cpu, cuda, cuda:1 or auto, the first GPU, otherwise the CPU")
-      .shows_default();
+  command.device(arguments->device);
   command.footer("example: patina features starter photos/cats/ -o cats.safetensors");
   command.action([arguments] { features(*arguments); });
 }

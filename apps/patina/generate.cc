@@ -75,10 +75,7 @@ void add_generate(Command& program) {
       .required();
   OptionFields fields(command);
   arguments->options.bind(fields);
-  command
-      .option("--device", arguments->device,
-              "Where to compute: cpu, cuda, cuda:1 or auto, the first GPU, otherwise the CPU")
-      .shows_default();
+  command.device(arguments->device);
   command.action([arguments] { generate(*arguments); });
 }
 

@@ -51,8 +51,7 @@ void add_run(Command& program) {
       .excludes(resume);
   command.flag("--skip-bad-images", arguments->skip_bad_images,
                "Count and leave out images that cannot be decoded (data.skip_bad_images)");
-  command.flag("--no-cache", arguments->no_cache,
-               "Compute every feature again and store none; the results are the same");
+  command.no_cache(arguments->no_cache);
   command.overrides(arguments->overrides);
   command.footer("example: patina run recipes/fashion_mnist/ranpac.toml --out runs/mine");
   command.action([arguments] {

@@ -40,18 +40,11 @@ void add_sweep(Command& program) {
   command.option("recipes", arguments->recipes, "TOML files; see recipes/").required();
   command.option("--out", arguments->out,
                  "Folder of the runs, the summary and the page (default: runs/sweep)");
-  command
-      .option("--seeds", arguments->plan.seeds,
-              "Run each recipe with each of these seeds, which draw everything random; the table "
-              "then shows means and deviations")
-      .range(0, 4294967295.0);
-  command
-      .option("--jobs", arguments->jobs,
-              "Number of recipes to run at a time, each in a process with its share of --threads "
-              "and a log beside its folder; faster for small networks, needs memory for all")
-      .range(1, 256);
-  command.flag("--no-cache", arguments->no_cache,
-               "Compute every feature again and store none; the results are the same");
+  command.seeds(arguments->plan.seeds,
+                "Run each recipe with each of these seeds, which draw everything random; the table "
+                "then shows means and deviations");
+  command.jobs(arguments->jobs);
+  command.no_cache(arguments->no_cache);
   command.overrides(arguments->plan.overrides);
   command.footer(
       "Complete runs are kept and interrupted runs are resumed, so the same command can be "

@@ -159,22 +159,15 @@ void add_tune(Command& program) {
       .option("--random", arguments->plan.random,
               "Run so many combinations, drawn with the recipe's seed, instead of all")
       .range(1, 1000);
-  command
-      .option("--seeds", arguments->plan.seeds,
-              "Run each combination, and the chosen one, with each of these seeds, which draw "
-              "everything random; the metric is averaged over them")
-      .range(0, 4294967295.0);
-  command
-      .option("--jobs", arguments->jobs,
-              "Number of runs at a time, each in a process with its share of --threads and a log "
-              "beside its folder; faster for small networks, needs memory for all")
-      .range(1, 256);
+  command.seeds(arguments->plan.seeds,
+                "Run each combination, and the chosen one, with each of these seeds, which draw "
+                "everything random; the metric is averaged over them");
+  command.jobs(arguments->jobs);
   command.flag("--no-final", arguments->no_final, "Choose only: do not run the chosen recipe");
   command.flag("--skip-failed", arguments->skip_failed,
                "Choose among the combinations that ran, where others failed, as a learning rate "
                "that diverges does");
-  command.flag("--no-cache", arguments->no_cache,
-               "Compute every feature again and store none; the results are the same");
+  command.no_cache(arguments->no_cache);
   command.overrides(arguments->plan.overrides);
   command.footer(
       "While choosing, part of the training samples is held out and evaluated on; the test split "

@@ -50,9 +50,12 @@ constexpr std::array<const char*, 8> kRead{
 
 class Converter {
  public:
-  explicit Converter(const GgufFile& file) : file_(file), architecture_(architecture_of(file)) {}
+  explicit Converter(const GgufFile& file) : file_(file), architecture_(architecture_of(file)) {
+    check_settings();
+    read_heads();
+  }
 
-  Checkpoint checkpoint() {
+  Checkpoint checkpoint() const {
     Checkpoint checkpoint{.origin = file_.origin()};
     checkpoint.config.emplace(config(), file_.origin());
     checkpoint.weights = weights();
@@ -70,12 +73,7 @@ class Converter {
     return fmt::format("{}.{}", architecture_.name, setting);
   }
 
-  Json config() {
-    check_settings();
-    Json config;
-    config["model_type"] = architecture_.model_type;
-    for (const auto& [setting, name] : kSizes)
-      if (file_.sets(key(setting))) config[name] = file_.whole(key(setting));
+  void read_heads() {
     heads_ = file_.whole(key("attention.head_count"));
     key_heads_ = file_.sets(key("attention.head_count_kv"))
                      ? file_.whole(key("attention.head_count_kv"))
@@ -87,11 +85,18 @@ class Converter {
     head_size_ = file_.sets(key("attention.key_length")) ? file_.whole(key("attention.key_length"))
                                                          : width / heads_;
     if (head_size_ < 2 || head_size_ % 2 != 0) refuse("heads of {} channels", head_size_);
-    config["head_dim"] = head_size_;
     for (const char* same : {"attention.value_length", "rope.dimension_count"})
       if (file_.sets(key(same)) && file_.whole(key(same)) != head_size_)
         refuse("{} is {}, but heads have {} channels, which is not supported", key(same),
                file_.whole(key(same)), head_size_);
+  }
+
+  Json config() const {
+    Json config;
+    config["model_type"] = architecture_.model_type;
+    for (const auto& [setting, name] : kSizes)
+      if (file_.sets(key(setting))) config[name] = file_.whole(key(setting));
+    config["head_dim"] = head_size_;
     config["rms_norm_eps"] = file_.number(key("attention.layer_norm_rms_epsilon"));
     if (file_.sets(key("rope.freq_base")))
       config["rope_theta"] = file_.number(key("rope.freq_base"));
@@ -173,8 +178,8 @@ class Converter {
     return SafetensorsFile::of(std::move(tensors), std::move(memory));
   }
 
-  // LLaMA's own rotary positions turn neighbours of a head, Hugging Face's the two halves: row
-  // 2 i + j of the file is row j size / 2 + i.
+  // LLaMA's own rotary positions rotate neighbouring channels of a head, Hugging Face's rotate
+  // channel i with channel i + size / 2: row 2 i + j of the file is row j size / 2 + i.
   void write_rows_by_halves(const std::string& name, const GgufTensor& tensor, int64_t heads,
                             std::vector<float>& numbers) const {
     const bool vector = tensor.shape.size() == 1;

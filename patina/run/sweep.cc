@@ -57,6 +57,10 @@ std::vector<std::string> with_seed(const fs::path& recipe,
   return all;
 }
 
+std::string seed_folder(int64_t seed) {
+  return fmt::format("seed_{}", seed);
+}
+
 void check_seeds(const std::vector<int64_t>& seeds) {
   for (size_t i = 0; i < seeds.size(); ++i)
     if (std::count(seeds.begin(), seeds.begin() + std::ptrdiff_t(i), seeds[i]) > 0)
@@ -79,7 +83,7 @@ std::vector<PlannedRun> planned(const SweepPlan& plan) {
     };
     if (plan.seeds.empty()) add({}, plan.overrides);
     for (const int64_t seed : plan.seeds)
-      add(fmt::format("seed_{}", seed), with_seed(path, plan.overrides, seed));
+      add(seed_folder(seed), with_seed(path, plan.overrides, seed));
     if (!names.insert(runs.back().name).second)
       fail(ErrorKind::recipe,
            "{}: another recipe of this sweep has the same name, \"{}\": set a different `name` "

@@ -38,6 +38,8 @@ std::vector<PlannedRun> planned(const SweepPlan& plan);
 /// by `overrides`, which win.
 std::vector<std::string> with_seed(const fs::path& recipe,
                                    const std::vector<std::string>& overrides, int64_t seed);
+/// The folder of a run with one of several seeds, inside the folder of them all: "seed_1993".
+std::string seed_folder(int64_t seed);
 /// Throws Error(usage) if a seed is given twice.
 void check_seeds(const std::vector<int64_t>& seeds);
 

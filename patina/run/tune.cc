@@ -267,7 +267,7 @@ void Tuning::read_trials(const std::vector<std::vector<std::string>>& combinatio
 std::vector<fs::path> Tuning::folders(const fs::path& folder) const {
   if (plan_.seeds.empty()) return {folder};
   std::vector<fs::path> all;
-  for (const int64_t seed : plan_.seeds) all.push_back(folder / fmt::format("seed_{}", seed));
+  for (const int64_t seed : plan_.seeds) all.push_back(folder / seed_folder(seed));
   return all;
 }
 

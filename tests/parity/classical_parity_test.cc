@@ -5,10 +5,9 @@
 
 #include <algorithm>
 
-#include "patina/config/recipe_file.h"
-#include "patina/learners/registry.h"
 #include "patina/models/vision/mlp.h"
 #include "patina/session/rig.h"
+#include "tests/support/bound_options.h"
 #include "tests/support/fixture_images.h"
 #include "tests/support/shared.h"
 
@@ -35,7 +34,7 @@ struct Course {
       : scenario(make_scenario(
             {.name = scenario_name, .classes_per_task = 2, .class_order_seed = -1}, data)),
         stream(scenario.stream()),
-        options(bound(name, settings)),
+        options(bound_options(name, settings)),
         rig(network, *data.train, *data.test,
             {.row = find_learner(name),
              .learner = options.get(),
@@ -46,15 +45,6 @@ struct Course {
              .data_threads = 1}) {
     NoGrad no_grad;
     for (auto& item : nn::tensors(network)) item.tensor.copy_(reference()(item.name));
-  }
-
-  static std::unique_ptr<LearnerOptions> bound(const std::string& name,
-                                               const std::vector<std::string>& settings) {
-    auto own = find_learner(name)->options();
-    auto file = RecipeFile::parse("", name, settings);
-    file.bind(*own);
-    file.finish();
-    return own;
   }
 
   /// Begins the next task with the fixture's rows for its classes.

@@ -3,8 +3,8 @@
 
 #include <map>
 
-#include "patina/config/recipe_file.h"
 #include "patina/session/rig.h"
+#include "tests/support/bound_options.h"
 #include "tests/support/toy_network.h"
 
 namespace patina {
@@ -22,7 +22,7 @@ struct ToyCourse {
                                                                     : toy_mlp(ToySource::kSide)),
         scenario(make_scenario({.name = kind, .classes_per_task = 2}, data)),
         stream(scenario.stream()),
-        options(bound(name, settings)),
+        options(bound_options(name, settings)),
         rig(*network, *data.train, *data.test,
             {.row = find_learner(name),
              .learner = options.get(),
@@ -32,14 +32,6 @@ struct ToyCourse {
              .train_transform = {.size = 16, .normalize = "imagenet"},
              .test_transform = {.size = 16, .normalize = "imagenet"},
              .data_threads = 2}) {}
-  static std::unique_ptr<LearnerOptions> bound(const std::string& name,
-                                               const std::vector<std::string>& settings) {
-    auto own = find_learner(name)->options();
-    auto file = RecipeFile::parse("", name, settings);
-    file.bind(*own);
-    file.finish();
-    return own;
-  }
   static TrainingOptions with_rate(TrainingOptions training) {
     if (training.optimizer.optimizer == "sgd")
       training.optimizer = {.lr = 0.05, .momentum = 0, .schedule = "constant"};

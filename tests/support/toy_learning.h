@@ -7,9 +7,8 @@
 #include <optional>
 #include <string>
 
-#include "patina/config/recipe_file.h"
-#include "patina/learners/registry.h"
 #include "patina/session/rig.h"
+#include "tests/support/bound_options.h"
 #include "tests/support/tensors.h"
 #include "tests/support/toy_source.h"
 
@@ -24,7 +23,7 @@ struct ToyLearning {
                        TrainingOptions training = {.epochs = 2, .batch_size = 8},
                        const ScenarioOptions& tasks = {.classes_per_task = 2})
       : scenario(make_scenario(tasks, data)),
-        own(bound(name, options)),
+        own(bound_options(name, {}, options)),
         rig(*vit, *data.train, *data.test,
             {.row = find_learner(name),
              .learner = own.get(),
@@ -35,14 +34,6 @@ struct ToyLearning {
              .test_transform = {.size = 16, .normalize = "inception"},
              .data_threads = 2}),
         stream(scenario.stream()) {}
-  static std::unique_ptr<LearnerOptions> bound(const std::string& name,
-                                               const std::string& options) {
-    auto own = find_learner(name)->options();
-    auto file = RecipeFile::parse(options, name);
-    file.bind(*own);
-    file.finish();
-    return own;
-  }
 
   void begin() {
     task = *stream.next();

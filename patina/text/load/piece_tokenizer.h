@@ -1,4 +1,4 @@
-// Tokenizers of SentencePiece models, and what every tokenizer with a list of tokens ends with.
+// Builds tokenizers from SentencePiece models, and the last steps that all vocabularies share.
 #pragma once
 
 #include <memory>

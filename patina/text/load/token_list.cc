@@ -66,7 +66,7 @@ TokenizerSettings settings_of(const TokenList& list, const std::string& origin) 
   return settings;
 }
 
-// As the tokenizer.json that says the same.
+// Builds the equivalent tokenizer.json and reads it.
 std::unique_ptr<Tokenizer> byte_level(const TokenList& list, const std::string& origin) {
   SortedJson added = SortedJson::array(), vocabulary = SortedJson::object();
   for (size_t id = 0; id < list.tokens.size(); ++id) {

@@ -10,6 +10,7 @@
 #include "patina/learn/adapted.h"
 #include "patina/learners/registry.h"
 #include "patina/nn/dropout.h"
+#include "tests/support/bound_options.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/tensors.h"
@@ -32,12 +33,7 @@ struct World {
 
   std::unique_ptr<Learner> make(const std::string& name,
                                 const std::vector<std::string>& settings = {}) {
-    const LearnerRow* row = find_learner(name);
-    const auto options = row->options();
-    auto file = RecipeFile::parse("", name, settings);
-    file.bind(*options);
-    file.finish();
-    return row->make({*vit, seeds}, *options);
+    return find_learner(name)->make({*vit, seeds}, *bound_options(name, settings));
   }
   Trainer trainer(TrainingOptions options = {}, std::function<void()> between_steps = {}) {
     return {std::move(options), train, test, pool, seeds, std::move(between_steps)};

@@ -73,7 +73,7 @@ INSTANTIATE_TEST_SUITE_P(Updates, DerppAfter, testing::Values(1, 3));
 // The warning at the first step of a network with a learning rate.
 std::string said_at(Backbone& network, double rate, const std::vector<std::string>& settings = {}) {
   const DataSplits data = toy_data(2, 4, 1);
-  const auto options = ToyCourse::bound("derpp", settings);
+  const auto options = bound_options("derpp", settings);
   const Scenario scenario =
       make_scenario({.name = "class_incremental", .classes_per_task = 2}, data);
   Rig rig(network, *data.train, *data.test,

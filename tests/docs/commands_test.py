@@ -60,7 +60,7 @@ COMMANDS = {
     "tools/check --fix": Parse(BUILDS),
     "tools/package": Parse(BUILDS),
     "tools/setup": Parse("installs packages"),
-    "patina bench --out docs/benchmarks.json": Parse(LONG),
+    "patina bench --out docs/benchmarks/avx512_bf16.json": Parse(LONG),
     "patina bench --only forward": Parse(LONG),
     "patina eval pets.patina photos/test/": Run(),
     "patina explain ranpac": Run(),

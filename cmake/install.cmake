@@ -53,6 +53,7 @@ configure_package_config_file(cmake/patinaConfig.cmake.in ${PROJECT_BINARY_DIR}/
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/patinaConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/patinaConfig.cmake ${PROJECT_BINARY_DIR}/patinaConfigVersion.cmake
+  cmake/torch_for_cuda.cmake
   DESTINATION ${package_folder} COMPONENT development)
 install(EXPORT patina NAMESPACE patina:: FILE patinaTargets.cmake
   DESTINATION ${package_folder} COMPONENT development)

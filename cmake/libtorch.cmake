@@ -17,21 +17,24 @@ if(PROJECT_IS_TOP_LEVEL AND NOT Torch_DIR AND NOT CMAKE_PREFIX_PATH AND CMAKE_HO
   endif()
 endif()
 
-# A wheel leaves out parts that only its own build links, and its CMake files warn of each.
-set(level "${CMAKE_MESSAGE_LOG_LEVEL}")
-set(CMAKE_MESSAGE_LOG_LEVEL ERROR)
-# They also look for its libraries in the system's folders first, where another LibTorch may be.
-set(prefixes "${CMAKE_PREFIX_PATH}")
-if(Torch_DIR)
-  list(PREPEND CMAKE_PREFIX_PATH "${Torch_DIR}/../../..")
+include(${CMAKE_CURRENT_LIST_DIR}/torch_for_cuda.cmake)
+if(NOT TARGET torch)
+  # A wheel leaves out parts that only its own build links, and its CMake files warn of each.
+  set(level "${CMAKE_MESSAGE_LOG_LEVEL}")
+  set(CMAKE_MESSAGE_LOG_LEVEL ERROR)
+  # They also look for its libraries in the system's folders first, where another LibTorch may be.
+  set(prefixes "${CMAKE_PREFIX_PATH}")
+  if(Torch_DIR)
+    list(PREPEND CMAKE_PREFIX_PATH "${Torch_DIR}/../../..")
+  endif()
+  find_package(Torch REQUIRED GLOBAL)
+  set(CMAKE_PREFIX_PATH "${prefixes}")
+  set(CMAKE_MESSAGE_LOG_LEVEL "${level}")
 endif()
-find_package(Torch REQUIRED GLOBAL)
-set(CMAKE_PREFIX_PATH "${prefixes}")
-set(CMAKE_MESSAGE_LOG_LEVEL "${level}")
 message(STATUS "LibTorch ${Torch_VERSION}: ${Torch_DIR}")
 # Two LibTorchs in one build crash, or fail to link with thousands of lines.
 file(REAL_PATH "${TORCH_INSTALL_PREFIX}" root)
-foreach(part "${TORCH_LIBRARY}" "${Caffe2_DIR}")
+foreach(part "${TORCH_LIBRARY}" ${Caffe2_DIR})
   file(REAL_PATH "${part}" folder)
   cmake_path(IS_PREFIX root "${folder}" whole)
   if(NOT whole)

@@ -95,6 +95,17 @@ class Documents(unittest.TestCase):
             self.assertNotEqual(benchmarks.PAGE.read_text(), benchmarks.page(runs))
             ratio["value"] = measured
 
+    def test_the_page_of_reproduction_is_made_from_records(self):
+        reproduction = program("reproduction")
+        published, results, small = reproduction.inputs()
+        self.assertEqual(reproduction.PAGE.read_text(), reproduction.page(published, results, small),
+                         "run tools/reproduction")
+        recipes = {row["recipe"] for row in published["small_stream"]} | reproduction.to_measure(published)
+        self.assertLessEqual(recipes, {path.stem for path in (ROOT / "recipes/cifar100_small").glob("*.toml")})
+        for row in results:
+            row["last"] += 0.1
+        self.assertNotEqual(reproduction.PAGE.read_text(), reproduction.page(published, results, small))
+
     @unittest.skipUnless("PATINA" in os.environ, "PATINA does not name the program")
     def test_the_page_of_methods_is_made_from_the_registry(self):
         methods = program("methods")

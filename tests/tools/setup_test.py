@@ -99,14 +99,10 @@ class Setup(unittest.TestCase):
             root, _ = self.torch(version, version)
             self.assertEqual(self.run_tool("torch", PATINA_TORCH=str(root))[0], 0)
 
-    def test_cuda_wants_its_toolkit(self):
+    def test_cuda_needs_no_toolkit(self):
         root, _ = self.torch("torch", library="libtorch_cuda.so")
-        named = {"PATINA_TORCH": str(root), "CUDA_HOME": str(self.root / "cuda")}
-        status, _, message = self.run_tool("torch", **named)
-        self.assertEqual(status, 2)
-        self.assertIn("it (2.9.1) was built for CUDA", message)
-        self.program("cuda/bin/nvcc", "true")
-        self.assertEqual(self.run_tool("torch", **named)[0], 0)
+        status, _, _ = self.run_tool("torch", PATINA_TORCH=str(root), CUDA_HOME=str(self.root / "cuda"))
+        self.assertEqual(status, 0)
 
     def test_the_active_python(self):
         root, config = self.torch("torch")

@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 
+#include "patina/algebra/prototypes.h"
 #include "patina/base/error.h"
 #include "patina/data/class_names.h"
 #include "patina/data/feed.h"
@@ -50,6 +51,9 @@ class ZeroShotClip : public ClosedFormLearner {
       return similarity(asked, classes);
     };
   }
+
+  // A class is known by its name alone.
+  void forget(int64_t target) override { classes_ = without_row(classes_, target); }
 
   void state(Archive& a) override { a("classes", classes_); }
 

@@ -153,7 +153,7 @@ TEST(Session, EndsWhereTheRunEnds) {
 }
 
 TEST(Session, ForgetsAsIfItHadNeverLearned) {
-  for (const char* name : {"simplecil", "fecam"}) {
+  for (const char* name : {"simplecil", "fecam", "zsclip"}) {
     auto session = session_of(name), without = session_of(name);
     teach_tasks(session, {{0, 1}, {2, 3}, {4, 5}});
     session.forget("toy 2");

@@ -1,7 +1,7 @@
 #include "patina/tensor.h"
 
+#include "patina/base/cores.h"
 #include "patina/base/error.h"
-#include "patina/base/thread_pool.h"
 #include "patina/base/work.h"
 
 #include <ATen/Parallel.h>
@@ -99,9 +99,12 @@ void prepare_cpu(int threads) {
   ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
   ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
 #endif
-  // OpenMP's own count heeds OMP_NUM_THREADS and the cores that the process may use; LibTorch's
+  // OpenMP's own count heeds OMP_NUM_THREADS and the affinity mask, but no quota; LibTorch's
   // default may be one.
-  const int asked = threads > 0 ? threads : omp_get_max_threads();
+  const bool told = threads > 0 || std::getenv("OMP_NUM_THREADS");
+  const int asked = threads > 0 ? threads
+                    : told      ? omp_get_max_threads()
+                                : std::min(omp_get_max_threads(), usable_cores());
   const int most = kMostThreadsPerCore * usable_cores();
   if (asked > most)
     warn(fmt::format("{} threads on {} cores would mostly wait for each other: {} are used", asked,

@@ -19,7 +19,7 @@ double Console::interval(double seconds) const {
 
 void Console::progress(const ProgressState& state) {
   if (!with_progress_) return;
-  const double rate = double(state.done) / std::max(state.seconds, 1e-9);
+  const double rate = double(state.done - state.earlier) / std::max(state.seconds, 1e-9);
   std::string line = fmt::format("{}: {}", state.label, format_count(state.done));
   if (state.total > 0) line += fmt::format("/{}", format_count(state.total));
   line += fmt::format(" {}, {:.{}f} a second", state.unit, rate, rate < 10 ? 2 : 0);

@@ -38,6 +38,7 @@ void Progress::tell(bool last) {
                        .note = note_,
                        .done = done_,
                        .total = total_,
+                       .earlier = earlier_,
                        .seconds = std::chrono::duration<double>(Clock::now() - start_).count(),
                        .last = last});
   told_ = true;

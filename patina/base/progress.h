@@ -18,6 +18,8 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void advance(int64_t amount = 1);
+  /// Counts what was done before this process began, when a run is resumed.
+  void resume(int64_t amount) { done_ = earlier_ = amount; }
   void note(std::string text) { note_ = std::move(text); }  // "loss 0.31"
 
  private:
@@ -25,7 +27,7 @@ class Progress {
 
   Observer* observer_;
   std::string label_, unit_, note_;
-  int64_t total_, done_ = 0;
+  int64_t total_, done_ = 0, earlier_ = 0;
   std::chrono::steady_clock::time_point start_, told_at_;
   bool told_ = false;
 };

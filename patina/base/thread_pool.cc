@@ -1,7 +1,5 @@
 #include "patina/base/thread_pool.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -11,16 +9,10 @@
 #include <thread>
 #include <vector>
 
+#include "patina/base/cores.h"
 #include "patina/base/work.h"
 
 namespace patina {
-
-int usable_cores() {
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  if (::sched_getaffinity(0, sizeof cores, &cores) == 0) return std::max(1, CPU_COUNT(&cores));
-  return int(std::max(1u, std::thread::hardware_concurrency()));  // more cores than cpu_set_t holds
-}
 
 struct ThreadPool::State {
   std::mutex mutex;

@@ -7,10 +7,6 @@
 
 namespace patina {
 
-/// The number of cores that this process may run on, at least 1. It can be less than the machine
-/// has.
-int usable_cores();
-
 class ThreadPool {
  public:
   /// `threads` >= 1; 0 asks for one per usable core.

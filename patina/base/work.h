@@ -14,6 +14,7 @@ namespace patina {
 struct ProgressState {
   std::string_view label, unit, note;  // "task 2: training", "images", "loss 0.31"
   int64_t done = 0, total = 0;         // in `unit`; total 0: unknown
+  int64_t earlier = 0;                 // of `done`: by an earlier process, whose time is not known
   double seconds = 0;                  // since the part began
   bool last = false;                   // the part has ended
 };

@@ -171,6 +171,8 @@ Seeds Trainer::seeds_of_training(const Task& task) {
 void Trainer::run_epochs(Learner& learner, const Task& task, int64_t epochs) {
   Epochs shared(*task.train, epochs, seeds_of_training(task),
                 fmt::format("task {}", task.index + 1), train_);
+  const int64_t samples = task.train->size();
+  shared.progress.resume(epoch_ * samples + std::min(step_ * options_.batch_size, samples));
   for (; epoch_ < epochs; ++epoch_, step_ = 0) {
     learner.begin_epoch(shared.step(options_.optimizer, epoch_, 0, 1));
     epoch(learner, shared, epoch_, step_, [&](const Batch& batch) {
@@ -219,6 +221,7 @@ void Trainer::pass(Learner& learner, const Task& task, bool told) {
   std::iota(order.begin(), order.end(), int64_t{0});
   Loader loader(stretch, feed, pool_, std::move(order), options_.batch_size, seeds("augment"));
   loader.seek(step_);
+  progress.resume(std::min(step_ * options_.batch_size, stretch.size()));
   while (const auto batch = loader.next()) {
     // Classes are numbered in order of appearance.
     const int64_t met = std::max(met_, batch->target.max().item<int64_t>() + 1);

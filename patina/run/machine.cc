@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "patina/base/thread_pool.h"
+#include "patina/base/cores.h"
 
 namespace patina {
 

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "patina/base/json.h"
-#include "patina/base/thread_pool.h"
+#include "patina/base/cores.h"
 #include "patina/checkpoint/safetensors.h"
 #include "tests/cli/images.h"
 #include "tests/cli/program.h"

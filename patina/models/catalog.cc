@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "patina/base/error.h"
+#include "patina/base/json.h"
 #include "patina/config/recipe_file.h"
 #include "patina/image/transform.h"
 #include "patina/models/gguf_model.h"
+#include "patina/models/text/language_model.h"
 #include "patina/models/vision/mlp.h"
 #include "patina/models/vision/resnet.h"
 
@@ -142,6 +144,25 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+// A file that is a whole model has in its metadata what stands beside the weights in a folder.
+constexpr const char *kConfig = "config.json", *kVocabulary = "vocab.txt", *kSentence = "sentence";
+
+const std::string* in_metadata(const SafetensorsFile& file, const char* key) {
+  const auto found = file.metadata().find(key);
+  return found == file.metadata().end() ? nullptr : &found->second;
+}
+
+// Takes the config and the pooling from the metadata, if they are there.
+void read_metadata(Checkpoint& checkpoint) {
+  const std::string origin = checkpoint.origin + ": metadata ";
+  if (const auto* config = in_metadata(checkpoint.weights, kConfig)) {
+    checkpoint.config = ConfigJson(parse_json(*config, origin + kConfig), origin + kConfig);
+    checkpoint.sentence = std::nullopt;
+  }
+  if (const auto* sentence = in_metadata(checkpoint.weights, kSentence))
+    checkpoint.sentence = parse_sentence_pooling(*sentence, origin + kSentence);
+}
+
 std::optional<ConfigJson> config_beside(const fs::path& path) {
   const fs::path file = folder_of(path) / "config.json";
   if (!fs::exists(file)) return std::nullopt;
@@ -189,6 +210,16 @@ SafetensorsFile read_weights(const std::string& path) {
   return file;
 }
 
+std::unique_ptr<Backbone> opened(const Family& family, Checkpoint& checkpoint) {
+  auto backbone = family.open(checkpoint);
+  if (checkpoint.sentence && !dynamic_cast<const LanguageModel*>(backbone.get()))
+    fail(ErrorKind::model,
+         "{}: modules.json beside it makes a sentence encoder of a {}, which patina does not pool: "
+         "remove that file to have the network's own features",
+         checkpoint.origin, family.model_type);
+  return backbone;
+}
+
 // Detects the family: by the tensors' names if they are unique, otherwise by config.json. `usual`
 // is what a named ViT is known to have.
 std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOptions& options,
@@ -204,7 +235,7 @@ std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOpti
   const std::string type = checkpoint.config->word("model_type", "");
   std::vector<std::string> known;
   for (const auto& family : families()) {
-    if (type == family.model_type) return family.open(checkpoint);
+    if (type == family.model_type) return opened(family, checkpoint);
     known.emplace_back(family.model_type);
   }
   std::string list;
@@ -219,6 +250,7 @@ bool is_model(const std::string& name) {
   if (name == "starter" || is_gguf(name)) return true;
   if (config_beside(name)) return true;
   const auto file = SafetensorsFile::open_what_is_there(name);
+  if (in_metadata(file, kConfig)) return true;
   return std::ranges::any_of(file.tensors(), [](const auto& item) {
     return item.first.ends_with(kVitMark) || item.first == kOpenAiClipMark;
   });
@@ -290,10 +322,14 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
   } else {
     checkpoint.weights = read_weights(checkpoint.origin);
     checkpoint.config = config_beside(checkpoint.origin);
+    checkpoint.sentence = read_sentence_pooling(folder_of(checkpoint.origin));
   }
+  read_metadata(checkpoint);
 
   auto backbone = open_by_family(checkpoint, options, usual);
   if (known) check_named(*known, options, *backbone, checkpoint.origin);
+  if (const auto* vocabulary = in_metadata(checkpoint.weights, kVocabulary))
+    tokenizer = word_piece_tokenizer(*vocabulary, checkpoint.origin + ": metadata " + kVocabulary);
   if (tokenizer) {
     backbone->set_tokenizer(std::move(tokenizer));
   } else if (const std::string folder = folder_of(checkpoint.origin).string();
@@ -342,6 +378,7 @@ void save_model(Backbone& backbone, const fs::path& path, bool bf16) {
 std::unique_ptr<Backbone> open_model(std::span<const uint8_t> bytes, const std::string& origin) {
   Checkpoint checkpoint{.origin = origin};
   checkpoint.weights = SafetensorsFile::parse(bytes, origin);
+  read_metadata(checkpoint);
   return open_by_family(checkpoint, {});
 }
 

@@ -158,26 +158,40 @@ int64_t ConfigJson::id(const std::string& key, int64_t standard) {
   return value->get<int64_t>();
 }
 
+namespace {
+
+using nn::Activation;
+
+// The first name of an activation is the usual one.
+constexpr std::pair<const char*, Activation> kActivations[] = {
+    {"gelu", Activation::gelu},
+    {"gelu_new", Activation::gelu_tanh},
+    {"gelu_pytorch_tanh", Activation::gelu_tanh},
+    {"quick_gelu", Activation::quick_gelu},
+    {"relu", Activation::relu},
+    {"silu", Activation::silu},
+    {"swish", Activation::silu},
+    {"tanh", Activation::tanh}};
+
+}  // namespace
+
+std::string ConfigJson::name_of(nn::Activation activation) {
+  const auto* found = std::find_if(std::begin(kActivations), std::end(kActivations),
+                                   [&](const auto& known) { return known.second == activation; });
+  PATINA_REQUIRE(found != std::end(kActivations), "an activation without a name");
+  return found->first;
+}
+
 nn::Activation ConfigJson::activation(const std::string& key, const std::string& standard) {
   return activation_called(word(key, standard), key);
 }
 
 nn::Activation ConfigJson::activation_called(const std::string& name,
                                              const std::string& key) const {
-  using nn::Activation;
-  static const std::vector<std::pair<std::string, Activation>> known = {
-      {"gelu", Activation::gelu},
-      {"gelu_new", Activation::gelu_tanh},
-      {"gelu_pytorch_tanh", Activation::gelu_tanh},
-      {"quick_gelu", Activation::quick_gelu},
-      {"relu", Activation::relu},
-      {"silu", Activation::silu},
-      {"swish", Activation::silu},
-      {"tanh", Activation::tanh}};
   std::string names;
-  for (const auto& [spelling, activation] : known) {
+  for (const auto& [spelling, activation] : kActivations) {
     if (spelling == name) return activation;
-    names += (names.empty() ? "" : ", ") + spelling;
+    names += std::string(names.empty() ? "" : ", ") + spelling;
   }
   fail(ErrorKind::model, "{}: {} = \"{}\" is not supported; patina has {}", origin_, key, name,
        names);

@@ -37,6 +37,8 @@ class ConfigJson {
   nn::Activation activation(const std::string& key, const std::string& standard);
   /// The activation named `name`, the value of `key`.
   nn::Activation activation_called(const std::string& name, const std::string& key) const;
+  /// The name of an activation in a config.json.
+  static std::string name_of(nn::Activation activation);
   /// A nested object; empty if absent.
   ConfigJson part(const std::string& key);
 

@@ -32,9 +32,10 @@ bool has_own_head(const Checkpoint& checkpoint, const std::string& head,
 
 const std::vector<Family>& families() {
   static const std::vector<Family> all = {
-      {"bert", open_bert}, {"roberta", open_roberta}, {"distilbert", open_distilbert},
-      {"gpt2", open_gpt2}, {"llama", open_llama},     {"qwen2", open_qwen2},
-      {"t5", open_t5},     {"clip", open_clip},
+      {"bert", open_bert},   {"roberta", open_roberta}, {"distilbert", open_distilbert},
+      {"mpnet", open_mpnet}, {"gpt2", open_gpt2},       {"llama", open_llama},
+      {"qwen2", open_qwen2}, {"t5", open_t5},           {"bart", open_bart},
+      {"clip", open_clip},
   };
   return all;
 }

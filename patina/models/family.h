@@ -9,13 +9,15 @@
 #include "patina/checkpoint/safetensors.h"
 #include "patina/models/backbone.h"
 #include "patina/models/config_json.h"
+#include "patina/models/text/sentence.h"
 
 namespace patina {
 
 /// What a model is opened from.
 struct Checkpoint {
   SafetensorsFile weights;
-  std::optional<ConfigJson> config;  // absent: the shape is derived from the tensors
+  std::optional<ConfigJson> config;              // absent: the shape is derived from the tensors
+  std::optional<SentencePooling> sentence = {};  // of a sentence encoder
   std::string origin;
 
   /// Whether the weights have the tensor, or a missing shard has it.
@@ -36,10 +38,12 @@ const std::vector<Family>& families();
 std::unique_ptr<Backbone> open_bert(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_roberta(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_distilbert(Checkpoint& checkpoint);
+std::unique_ptr<Backbone> open_mpnet(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_gpt2(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_llama(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_qwen2(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_t5(Checkpoint& checkpoint);
+std::unique_ptr<Backbone> open_bart(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_clip(Checkpoint& checkpoint);
 /// OpenAI's tensor names; the shape is derived from the tensors, the heads from the file's metadata
 /// (vision_heads, text_heads) or one per 64 channels, as in OpenAI's code.

@@ -67,9 +67,11 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
   x = sum([&](const LinearEnd& end) { return engine.linear(attn.proj, mixed, end); }, ls1,
           Site::attention, read);
   ended(norm1, Site::norm1);
-  if (cross.qkv.weight.defined())
-    x = engine.linear(cross.proj, cross.over_encoded(engine.norm(norm_cross, x), layer, pass),
-                      {.add = x});
+  if (cross.qkv.weight.defined()) {
+    const Tensor asking = post_norm ? engine.rows(x) : engine.norm(norm_cross, x);
+    x = engine.linear(cross.proj, cross.over_encoded(asking, layer, pass), {.add = x});
+    if (post_norm) x = norm_cross(x);
+  }
   read = post_norm ? engine.rows(x) : normal(norm2, Site::norm2, x);
   const auto both_layers = [&](const LinearEnd& end) {
     if (!mlp.gated && !adaptations.act(Site::fc1) && !adaptations.act(Site::fc2))

@@ -91,6 +91,11 @@ class TokenStream {
 /// if it is invalid.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path, const std::string& family = "");
 
+/// BERT's tokenizer, in lower case, of a vocabulary alone: the lines of a vocab.txt. Throws
+/// Error(format); messages start with `origin`.
+std::unique_ptr<Tokenizer> word_piece_tokenizer(std::string_view vocabulary,
+                                                const std::string& origin);
+
 /// Whether the folder has files that load_tokenizer can use.
 bool has_tokenizer(const std::string& path);
 

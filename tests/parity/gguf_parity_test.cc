@@ -2,7 +2,6 @@
 // real one against transformers.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <functional>
 
 #include "patina/base/json.h"
@@ -14,6 +13,7 @@
 #include "tests/support/parity.h"
 #include "tests/support/shared.h"
 #include "tests/support/tensors.h"
+#include "tests/support/weights.h"
 
 namespace patina {
 namespace {
@@ -105,23 +105,8 @@ TEST(GgufModels, RefuseWhatTheyDoNotKnow) {
   says(queries, "blk.0.attn_q.weight has 4 rows, not 2 heads of 4");
 }
 
-// SmolLM2-135M-Instruct, as `tools/weights smollm2` fetches it.
-fs::path smollm2() {
-  const auto from = [](const char* variable) {
-    const char* value = std::getenv(variable);
-    return fs::path(value ? value : "");
-  };
-  fs::path folder = from("PATINA_WEIGHTS");
-  if (folder.empty()) {
-    const fs::path cache = from("XDG_CACHE_HOME");
-    folder = (cache.empty() ? from("HOME") / ".cache" : cache) / "patina/weights";
-  }
-  return folder / "SmolLM2-135M-Instruct.Q4_1.gguf";
-}
-
 TEST(SmolLM2, WritesWhatTransformersWrites) {
-  const fs::path path = smollm2();
-  if (!fs::exists(path)) GTEST_SKIP() << "needs the weights that `tools/weights smollm2` fetches";
+  PATINA_NEED_WEIGHTS(path, "SmolLM2-135M-Instruct.Q4_1.gguf", "smollm2");
   const auto model = load_backbone({.name = path.string()});
   const Json expected = parse_json(read_text(file("smollm2.json")), "smollm2.json");
   for (const auto& row : expected.at("cases")) {

@@ -5,8 +5,8 @@
 #include "patina/base/file.h"
 #include "patina/base/json.h"
 #include "patina/models/generate.h"
+#include "patina/models/text/encoder_decoder.h"
 #include "patina/models/text/language_model.h"
-#include "patina/models/text/t5.h"
 #include "patina/nn/losses.h"
 #include "patina/text/tokenizer.h"
 #include "tests/support/parity.h"
@@ -34,7 +34,7 @@ class LanguageParity : public testing::Test {
   bool skipped() const { return !backbone_; }
 
   LanguageModel& model() { return dynamic_cast<LanguageModel&>(*backbone_); }
-  T5& t5() { return dynamic_cast<T5&>(*backbone_); }
+  EncoderDecoder& pair() { return dynamic_cast<EncoderDecoder&>(*backbone_); }
 
   Input input() const {
     return {expected("input_ids"), expected("attention_mask"),
@@ -140,6 +140,14 @@ TEST_P(Family, Distilbert) {
   check_masked_encoder();
 }
 
+TEST_F(LanguageParity, Mpnet) {
+  open(Fixtures::small, "mpnet");
+  EXPECT_EQ(model().about(), "mpnet 2x18, 3 heads, 38 words");
+  EXPECT_EQ(model().text_input()->longest, 16);
+  check_masked_encoder();
+  EXPECT_PARITY(model().pooled(model().features(input())), expected("pooler_output"));
+}
+
 const auto kBoth = testing::Values(Fixtures::small, Fixtures::large);
 
 INSTANTIATE_TEST_SUITE_P(Sizes, Family, kBoth, testing::PrintToStringParamName());
@@ -218,27 +226,33 @@ class EncoderDecoders : public Decoders {};
 TEST_P(EncoderDecoders, StagesLossGradientsAndGreedyText) {
   open_case();
   if (skipped()) return;
-  const int encoder_layers = int(t5().prompt_layers());
-  const int decoder_layers = int(t5().layers()) - encoder_layers;
+  const int encoder_layers = int(pair().prompt_layers());
+  const int decoder_layers = int(pair().layers()) - encoder_layers;
   Stages encoder(encoder_layers), decoder(decoder_layers, encoder_layers);
-  const Tensor encoded = t5().tokens(input(), {&encoder});
+  const Tensor encoded = pair().tokens(input(), {&encoder});
   EXPECT_PARITY(encoder.seen.at("embeddings"), expected("embeddings"));
   EXPECT_PARITY(encoded, expected("encoder_last_hidden_state"));
-  const Tensor answer = shifted_right(expected("labels"), 0, 0);
+  const bool bart = std::get<1>(GetParam()) == "bart";
+  const Tensor answer = shifted_right(expected("labels"), bart ? 2 : 0, bart ? 1 : 0);
   EXPECT_TRUE(at::equal(answer, expected("decoder_input_ids")));
-  const Tensor tokens = t5().decode(answer, encoded, expected("attention_mask"), {&decoder});
+  const Tensor tokens = pair().decode(answer, encoded, expected("attention_mask"), {&decoder});
   EXPECT_PARITY(tokens, expected("decoder_last_hidden_state"));
-  for (int i = 0; i < 2; ++i) {
-    const std::string layer = "layer" + std::to_string(i);
-    EXPECT_PARITY(encoder.seen.at(layer), expected("encoder_" + layer));
-    EXPECT_PARITY(decoder.seen.at(layer), expected("decoder_" + layer));
+  const auto check_layers = [&](const Stages& stages, int count, const std::string& tower) {
+    for (int i = 0; i < count; ++i) {
+      const std::string layer = "layer" + std::to_string(i);
+      EXPECT_PARITY(stages.seen.at(layer), expected(tower + layer));
+    }
+  };
+  check_layers(encoder, encoder_layers, "encoder_");
+  check_layers(decoder, decoder_layers, "decoder_");
+  if (!bart) {
+    EXPECT_PARITY(pair().encoder().relative_bias(14), expected("encoder_position_bias"));
+    const Tensor hidden = at::full({8, 8}, 1.0).triu(1).to(at::kBool);
+    EXPECT_PARITY(pair().decoder().relative_bias(8).masked_fill(hidden, 0),
+                  expected("decoder_position_bias").masked_fill(hidden, 0));
   }
-  EXPECT_PARITY(t5().encoder().relative_bias(14), expected("encoder_position_bias"));
-  const Tensor hidden = at::full({8, 8}, 1.0).triu(1).to(at::kBool);
-  EXPECT_PARITY(t5().decoder().relative_bias(8).masked_fill(hidden, 0),
-                expected("decoder_position_bias").masked_fill(hidden, 0));
-  EXPECT_PARITY(t5().word_scores(tokens), expected("logits"));
-  const Tensor loss = nn::token_cross_entropy(t5().word_scores(tokens), expected("labels"));
+  EXPECT_PARITY(pair().word_scores(tokens), expected("logits"));
+  const Tensor loss = nn::token_cross_entropy(pair().word_scores(tokens), expected("labels"));
   check_loss(loss);
   check_gradients(loss);
   check_greedy("greedy0_source", "greedy0");
@@ -246,6 +260,10 @@ TEST_P(EncoderDecoders, StagesLossGradientsAndGreedyText) {
 
 INSTANTIATE_TEST_SUITE_P(Families, EncoderDecoders,
                          testing::Combine(kBoth, testing::Values("t5", "t5_gated")), name_of);
+INSTANTIATE_TEST_SUITE_P(SmallFamilies, EncoderDecoders,
+                         testing::Combine(testing::Values(Fixtures::small),
+                                          testing::Values("bart")),
+                         name_of);
 
 // A trained model, from prompt to story: ids, text and losses of llama2.c and transformers.
 TEST(Stories260K, TellsItsReferenceStories) {

@@ -3,8 +3,8 @@
 
 #include <functional>
 
+#include "patina/models/text/encoder_decoder.h"
 #include "patina/models/text/language_model.h"
-#include "patina/models/text/t5.h"
 #include "patina/models/two_tower/clip.h"
 #include "tests/support/tensors.h"
 
@@ -54,13 +54,14 @@ inline LanguageShape tiny_language(const std::string& family) {
                 .longest = 64};
   TextShape& text = shape.text;
   nn::BlockShape& block = text.block;
-  if (family == "bert" || family == "roberta" || family == "distilbert") {
+  if (family == "bert" || family == "roberta" || family == "distilbert" || family == "mpnet") {
     block.post_norm = true;
     text.positions = 64;
     text.embed_norm = true;
     text.final_norm = false;
     text.types = family == "bert" ? 2 : family == "roberta" ? 1 : 0;
-    text.pad = family == "roberta" ? 1 : -1;
+    text.pad = family == "roberta" || family == "mpnet" ? 1 : -1;
+    text.relative_buckets = family == "mpnet" ? 8 : 0;
     shape.word_head = {.transform = true, .bias = true};
     return shape;
   }
@@ -80,8 +81,8 @@ inline LanguageShape tiny_language(const std::string& family) {
   return shape;
 }
 
-inline T5Shape tiny_t5(bool gated) {
-  T5Shape shape{.vocabulary = kTinyWords};
+inline EncoderDecoderShape tiny_t5(bool gated) {
+  EncoderDecoderShape shape{.family = "t5", .vocabulary = kTinyWords};
   shape.encoder = {
       .block = {.width = 24,
                 .heads = 4,
@@ -103,6 +104,22 @@ inline T5Shape tiny_t5(bool gated) {
   return shape;
 }
 
+inline EncoderDecoderShape tiny_bart() {
+  EncoderDecoderShape shape{.family = "bart", .vocabulary = kTinyWords};
+  shape.encoder = {.block = {.width = 24, .heads = 4, .hidden = 40, .post_norm = true},
+                   .depth = 2,
+                   .positions = 66,
+                   .position_start = 2,
+                   .longest = 64,
+                   .embed_scale = 2,
+                   .embed_norm = true,
+                   .final_norm = false};
+  shape.decoder = shape.encoder;
+  shape.decoder.causal = shape.decoder.block.cross = true;
+  shape.word_head.bias = true;
+  return shape;
+}
+
 inline ClipShape tiny_clip() {
   ClipShape shape{.embedding = 16};
   shape.image = kTinyViT;
@@ -121,11 +138,13 @@ inline ClipShape tiny_clip() {
 
 inline TinyFamily tiny_family(const std::string& name) {
   TinyFamily family{.name = name, .input = tiny_text()};
-  if (name == "t5" || name == "t5_gated") {
-    const auto t5 = stirred(T5(tiny_t5(name == "t5_gated")));
-    family.network = t5;
-    family.forward = [t5, input = family.input](const nn::Adaptations& adaptations) {
-      return t5->decode(tiny_text(4).data, t5->tokens(input, adaptations), input.mask, adaptations);
+  if (name == "t5" || name == "t5_gated" || name == "bart") {
+    const auto pair =
+        stirred(EncoderDecoder(name == "bart" ? tiny_bart() : tiny_t5(name == "t5_gated")));
+    family.network = pair;
+    family.forward = [pair, input = family.input](const nn::Adaptations& adaptations) {
+      return pair->decode(tiny_text(4).data, pair->tokens(input, adaptations), input.mask,
+                          adaptations);
     };
   } else if (name == "clip_image" || name == "clip_text") {
     const auto clip = stirred(Clip(tiny_clip()));
@@ -149,8 +168,8 @@ inline TinyFamily tiny_family(const std::string& name) {
 }
 
 inline std::vector<std::string> tiny_families() {
-  return {"vit",   "bert", "roberta",  "distilbert", "gpt2",     "llama",
-          "qwen2", "t5",   "t5_gated", "clip_image", "clip_text"};
+  return {"vit",   "bert", "roberta",  "distilbert", "mpnet",      "gpt2",     "llama",
+          "qwen2", "t5",   "t5_gated", "bart",       "clip_image", "clip_text"};
 }
 
 }  // namespace patina

@@ -1,7 +1,13 @@
-// BERT (Devlin et al., NAACL 2019), RoBERTa (Liu et al., 2019) and DistilBERT (Sanh et al., 2019):
-// post-norm encoders that differ in names, positions and heads.
+// BERT (Devlin et al., NAACL 2019), RoBERTa (Liu et al., 2019), DistilBERT (Sanh et al., 2019) and
+// MPNet (Song et al., NeurIPS 2020): post-norm encoders that differ in names, positions and heads.
+#include "patina/models/text/bert.h"
+
+#include "patina/base/error.h"
+#include "patina/base/json.h"
+#include "patina/checkpoint/load.h"
 #include "patina/models/family.h"
-#include "patina/models/text/language_model.h"
+#include "patina/ops.h"
+#include "patina/place.h"
 
 namespace patina {
 
@@ -68,7 +74,31 @@ NameTable distilbert_names() {
       .unneeded = {"vocab_projector.weight", "@embeddings.position_ids"}};
 }
 
-// The parts common to BERT and RoBERTa; `prefix` is that of the tensor names.
+NameTable mpnet_names() {
+  return {.prefix = "mpnet.",
+          .rules = {{"text.embed", {"@embeddings.word_embeddings"}},
+                    {"text.position", {"@embeddings.position_embeddings"}},
+                    {"text.embed_norm", {"@embeddings.LayerNorm"}},
+                    {"text.relative", {"@encoder.relative_attention_bias"}},
+                    {"text.blocks.{}.attn.qkv",
+                     {"@encoder.layer.{}.attention.attn.q", "@encoder.layer.{}.attention.attn.k",
+                      "@encoder.layer.{}.attention.attn.v"}},
+                    {"text.blocks.{}.attn.proj", {"@encoder.layer.{}.attention.attn.o"}},
+                    {"text.blocks.{}.norm1", {"@encoder.layer.{}.attention.LayerNorm"}},
+                    {"text.blocks.{}.mlp.fc1", {"@encoder.layer.{}.intermediate.dense"}},
+                    {"text.blocks.{}.mlp.fc2", {"@encoder.layer.{}.output.dense"}},
+                    {"text.blocks.{}.norm2", {"@encoder.layer.{}.output.LayerNorm"}},
+                    {"pooler", {"@pooler.dense"}},
+                    {"word_head.transform", {"lm_head.dense"}},
+                    {"word_head.norm", {"lm_head.layer_norm"}},
+                    {"word_head.decoder.bias", {"lm_head.bias"}},
+                    {"word_head.decoder", {"lm_head.decoder"}},
+                    {"class_dense", {"classifier.dense"}},
+                    {"classifier", {"classifier.out_proj"}}},
+          .unneeded = {"@embeddings.position_ids", "lm_head.decoder.*"}};
+}
+
+// The parts common to BERT, RoBERTa and MPNet; `prefix` is that of the tensor names.
 LanguageShape bert_shape(Checkpoint& checkpoint, const std::string& prefix) {
   ConfigJson& config = *checkpoint.config;
   LanguageShape shape;
@@ -126,6 +156,23 @@ std::unique_ptr<Backbone> open_roberta(Checkpoint& checkpoint) {
   return open_language_model(checkpoint, shape, roberta_names());
 }
 
+// RoBERTa's, with T5's relative positions and without token types.
+std::unique_ptr<Backbone> open_mpnet(Checkpoint& checkpoint) {
+  ConfigJson& config = *checkpoint.config;
+  LanguageShape shape = bert_shape(checkpoint, "mpnet.");
+  shape.family = "mpnet";
+  shape.text.vocabulary = config.size("vocab_size", 30527);
+  shape.text.types = 0;
+  shape.text.pad = config.id("pad_token_id", 1);
+  shape.text.longest = shape.text.positions - shape.text.pad - 1;
+  shape.text.relative_buckets = config.size("relative_attention_num_buckets", 32);
+  shape.words = checkpoint.has("lm_head.dense.weight");
+  shape.classes = checkpoint.rows("classifier.out_proj.weight");
+  shape.class_dense = shape.classes > 0;
+  config.finish();
+  return open_language_model(checkpoint, shape, mpnet_names());
+}
+
 std::unique_ptr<Backbone> open_distilbert(Checkpoint& checkpoint) {
   ConfigJson& config = *checkpoint.config;
   LanguageShape shape;
@@ -155,6 +202,43 @@ std::unique_ptr<Backbone> open_distilbert(Checkpoint& checkpoint) {
                "sinusoidal_pos_embds", "tie_weights_"});
   config.finish();
   return open_language_model(checkpoint, shape, distilbert_names());
+}
+
+void save_bert(LanguageModel& model, const std::string& vocabulary, const fs::path& path, bool bf16,
+               std::map<std::string, std::string> metadata) {
+  const LanguageShape& shape = model.shape();
+  const TextShape& text = shape.text;
+  PATINA_REQUIRE(shape.family == "bert", "{} is no BERT", model.about());
+  metadata["config.json"] = Json{
+      {"model_type", "bert"},
+      {"vocab_size", text.vocabulary},
+      {"hidden_size", text.block.width},
+      {"num_hidden_layers", text.depth},
+      {"num_attention_heads", text.block.heads},
+      {"intermediate_size", text.block.hidden},
+      {"hidden_act", ConfigJson::name_of(text.block.activation)},
+      {"layer_norm_eps", text.block.eps},
+      {"max_position_embeddings", text.positions},
+      {"type_vocab_size",
+       text.types}}.dump();
+  metadata["vocab.txt"] = vocabulary;
+  metadata["sentence"] = to_json(SentencePooling{shape.pooling, shape.unit_length, text.longest});
+  const NameTable names{.rules = bert_rules()};
+  NoGrad no_grad;
+  std::vector<Tensor> kept;
+  std::map<std::string, StoredTensor> stored;
+  for (const auto& item : nn::tensors(model)) {
+    if (!item.name.starts_with("text.")) continue;
+    const auto theirs = names.find(item.name, "").theirs;
+    const Tensor whole =
+        on_host(item.tensor.detach()).to(bf16 ? at::kBFloat16 : at::kFloat).contiguous();
+    const auto parts = whole.chunk(int64_t(theirs.size()));  // query, key and value are equal
+    for (size_t i = 0; i < theirs.size(); ++i) {
+      kept.push_back(parts[i].contiguous());
+      stored[theirs[i]] = to_stored(kept.back());
+    }
+  }
+  write_safetensors(path, stored, metadata);
 }
 
 }  // namespace patina

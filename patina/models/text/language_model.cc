@@ -1,5 +1,7 @@
 #include "patina/models/text/language_model.h"
 
+#include <algorithm>
+
 #include "patina/base/error.h"
 #include "patina/checkpoint/load.h"
 #include "patina/ops.h"
@@ -22,7 +24,8 @@ Tensor LanguageModel::tokens(const Input& input, const nn::Adaptations& adaptati
 Tensor LanguageModel::encode(const Input& input, const nn::Adaptations& adaptations) const {
   const Tensor read = pooled_token(shape_.pooling, input);
   const Tensor tokens = tower_(input, adaptations, {.read = read});
-  return read.defined() ? tokens.squeeze(1) : mean_of(tokens, input.mask);
+  const Tensor features = read.defined() ? tokens.squeeze(1) : mean_of(tokens, input.mask);
+  return shape_.unit_length ? unit_length(features) : features;
 }
 
 Tensor LanguageModel::pooled(const Tensor& features) const {
@@ -76,8 +79,26 @@ void LanguageModel::walk(nn::Walk& w) {
   w("next_sentence", next_sentence_);
 }
 
+namespace {
+
+// A sentence encoder's features are of no use to the heads: those read the first token.
+void make_sentence_encoder(LanguageShape& shape, NameTable& names,
+                           const SentencePooling& sentence) {
+  shape.pooling = sentence.pooling;
+  shape.unit_length = sentence.unit_length;
+  int64_t& longest = shape.text.longest;
+  if (sentence.longest > 0)
+    longest = longest > 0 ? std::min(longest, sentence.longest) : sentence.longest;
+  shape.pooler = shape.class_dense = shape.next_sentence = false;
+  shape.classes = 0;
+  names.unneeded.emplace_back("@pooler.*");
+}
+
+}  // namespace
+
 std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint, LanguageShape shape,
-                                              const NameTable& names) {
+                                              NameTable names) {
+  if (checkpoint.sentence) make_sentence_encoder(shape, names, *checkpoint.sentence);
   const TextShape& text = shape.text;
   if (shape.words && shape.word_head.tied) {
     const std::string prefix = prefix_in(checkpoint.weights, names);

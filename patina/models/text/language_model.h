@@ -1,4 +1,4 @@
-// A text tower with its checkpoint's heads: BERT, RoBERTa, DistilBERT, GPT-2, LLaMA, Qwen2.
+// A text tower with its checkpoint's heads: BERT, RoBERTa, DistilBERT, MPNet, GPT-2, LLaMA, Qwen2.
 #pragma once
 
 #include "patina/checkpoint/name_table.h"
@@ -13,6 +13,7 @@ struct LanguageShape {
   std::string family;  // config.json's model_type
   TextShape text;
   Pooling pooling = Pooling::first;
+  bool unit_length = false;  // features are divided by their length
   bool pooler = false;       // has BERT's pooler: tanh(dense) of the first token
   bool words = false;        // has a language-model head
   WordHeadShape word_head;   // its shape
@@ -69,6 +70,6 @@ class LanguageModel : public Backbone {
 /// A frozen model with a checkpoint's weights. A tied word head that the checkpoint has of its own
 /// is not tied.
 std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint, LanguageShape shape,
-                                              const NameTable& names);
+                                              NameTable names);
 
 }  // namespace patina

@@ -1,56 +1,11 @@
-#include "patina/models/text/t5.h"
-
+// T5 (Raffel et al., JMLR 2020) and T5 1.1.
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "patina/checkpoint/load.h"
 #include "patina/models/family.h"
-#include "patina/ops.h"
+#include "patina/models/text/encoder_decoder.h"
 
 namespace patina {
-
-T5::T5(T5Shape shape)
-    : shape_(std::move(shape)),
-      embed_(shape_.vocabulary, shape_.encoder.block.width),
-      encoder_(shape_.encoder),
-      decoder_(shape_.decoder),
-      word_head_(shape_.word_head, shape_.encoder.block.width, shape_.vocabulary) {}
-
-Tensor T5::tokens(const Input& input, const nn::Adaptations& adaptations) const {
-  return encoder_(input, adaptations, {.words = embed_.weight});
-}
-
-Tensor T5::encode(const Input& input, const nn::Adaptations& adaptations) const {
-  return mean_of(tokens(input, adaptations), input.mask);
-}
-
-Tensor T5::decode(const Input& answer, const Tensor& encoded, const Tensor& encoded_mask,
-                  const nn::Adaptations& adaptations) const {
-  return decoder_(answer, adaptations,
-                  {.encoded = encoded,
-                   .encoded_mask = encoded_mask,
-                   .words = embed_.weight,
-                   .first_layer = int(shape_.encoder.depth)});
-}
-
-std::optional<Continuation> T5::begin(const Input& prompt, const nn::Adaptations& adaptations,
-                                      bool cached) const {
-  NoGrad no_grad;
-  TextContext context{.encoded = tokens(prompt, adaptations),
-                      .encoded_mask = prompt.mask,
-                      .words = embed_.weight,
-                      .first_layer = int(shape_.encoder.depth)};
-  return Continuation(
-      decoder_, [this](const Tensor& tokens) { return word_scores(tokens); },
-      at::full({prompt.size(), 1}, shape_.start, prompt.data.options()), adaptations, context,
-      cached);
-}
-
-std::string T5::about() const {
-  return fmt::format("t5 {}+{}x{}, {} heads, {} words", shape_.encoder.depth, shape_.decoder.depth,
-                     width(), shape_.encoder.block.heads, shape_.vocabulary);
-}
 
 namespace {
 
@@ -92,7 +47,7 @@ NameTable t5_names(bool gated) {
 
 std::unique_ptr<Backbone> open_t5(Checkpoint& checkpoint) {
   ConfigJson& config = *checkpoint.config;
-  T5Shape shape;
+  EncoderDecoderShape shape{.family = "t5"};
   shape.vocabulary = config.size("vocab_size", 32128);
   shape.start = config.id("decoder_start_token_id", config.id("pad_token_id", 0));
   // "relu", "gated-gelu", "gated-silu": the gated GELU is the tanh one.
@@ -135,23 +90,10 @@ std::unique_ptr<Backbone> open_t5(Checkpoint& checkpoint) {
   check_size(checkpoint, block_weights(encoder.block, encoder.depth) +
                              block_weights(shape.decoder.block, shape.decoder.depth) +
                              double(encoder.block.width) * double(shape.vocabulary));
-  auto model = std::make_unique<T5>(shape);
+  auto model = std::make_unique<EncoderDecoder>(shape);
   load_tensors(nn::tensors(*model), checkpoint.weights, checkpoint.origin, t5_names(gated));
   nn::freeze(*model);
   return model;
-}
-
-void T5::walk(nn::Walk& w) {
-  w("embed", embed_);
-  w("encoder", encoder_);
-  w("decoder", decoder_);
-  w("word_head", word_head_);
-}
-
-Tensor shifted_right(const Tensor& labels, int64_t start, int64_t pad) {
-  const Tensor first = at::full({labels.size(0), 1}, start, labels.options());
-  return at::cat({first, labels.slice(1, 0, -1).masked_fill(labels.slice(1, 0, -1).eq(-100), pad)},
-                 1);
 }
 
 }  // namespace patina

@@ -38,6 +38,7 @@ Tensor TextTower::embed(const Input& input, const TextContext& context) const {
   const Tensor& words = context.words.defined() ? context.words : embed_.weight;
   check_ids(ids, words.size(0), "token id");
   Tensor x = at::embedding(words, ids);
+  if (shape_.embed_scale != 1) x = x * shape_.embed_scale;
   if (shape_.positions > 0) {
     Tensor rows = context.positions + shape_.position_start;
     if (shape_.pad >= 0) {  // RoBERTa counts only real tokens; padding has a position of its own
@@ -108,6 +109,12 @@ Tensor mean_of(const Tensor& tokens, const Tensor& mask) {
   if (!mask.defined()) return tokens.mean(1);
   const Tensor weights = mask.to(tokens.dtype()).unsqueeze(-1);
   return (tokens * weights).sum(1) / weights.sum(1).clamp_min(1);
+}
+
+Tensor unit_length(const Tensor& features) {
+  constexpr double kLeast = 1e-12;
+  return features / at::linalg_vector_norm(features, 2, at::IntArrayRef{-1}, /*keepdim=*/true)
+                        .clamp_min(kLeast);
 }
 
 }  // namespace patina

@@ -1,5 +1,5 @@
 // A stack of blocks over token ids: the common part of BERT, GPT-2, LLaMA, both halves of T5 and
-// CLIP's text side, which differ in its shape.
+// BART, and CLIP's text side, which differ in its shape.
 #pragma once
 
 #include <vector>
@@ -11,7 +11,7 @@ namespace patina {
 struct TextShape {
   nn::BlockShape block;
   int64_t depth = 12;
-  int64_t vocabulary = 0;      // rows of the token embedding; 0: given for each pass (T5)
+  int64_t vocabulary = 0;      // rows of the token embedding; 0: given for each pass
   int64_t positions = 0;       // learned positions; 0: rotary, relative or none
   int64_t position_start = 0;  // RoBERTa's first position, after the one for padding
   int64_t pad = -1;            // RoBERTa's padding id, not counted for positions; -1: none
@@ -19,6 +19,7 @@ struct TextShape {
   int64_t longest = 0;         // maximal number of tokens; 0: no limit
   int64_t relative_buckets = 0;
   int64_t relative_furthest = 128;
+  double embed_scale = 1;   // factor on the token embedding
   bool embed_norm = false;  // norm before the first block
   bool final_norm = true;   // norm after the last block
   bool causal = false;
@@ -68,5 +69,7 @@ enum class Pooling { first, last, mean };
 Tensor pooled_token(Pooling pooling, const Input& input);
 /// The mean of tokens [B,T,D] without padding (mask undefined: no padding): [B,D].
 Tensor mean_of(const Tensor& tokens, const Tensor& mask);
+/// Each row divided by its length: [B,D].
+Tensor unit_length(const Tensor& features);
 
 }  // namespace patina

@@ -37,11 +37,11 @@ Normalizer bert_steps(bool lower, bool strip, bool ideographs) {
   return in_sequence(std::move(steps));
 }
 
-std::unique_ptr<Tokenizer> load_vocab_txt(const fs::path& path, TokenizerSettings settings) {
-  const std::string origin = path.string();
+std::unique_ptr<Tokenizer> word_pieces(std::string_view lines, const std::string& origin,
+                                       TokenizerSettings settings) {
   if (settings.family.empty()) settings.family = "bert";
   TokenizerParts parts;
-  set_vocabulary(parts, parse_token_lines(read(path), origin), settings, origin);
+  set_vocabulary(parts, parse_token_lines(lines, origin), settings, origin);
   const SpecialTokens special = special_roles(settings, *parts.vocabulary);
   if (special.unknown < 0)
     fail(ErrorKind::format, "{}: the vocabulary has no token for unknown words ([UNK])", origin);
@@ -55,6 +55,10 @@ std::unique_ptr<Tokenizer> load_vocab_txt(const fs::path& path, TokenizerSetting
   parts.about = fmt::format("WordPiece, {} tokens, {}", parts.vocabulary->size(),
                             lower ? "lower case" : "with case");
   return finished(std::move(parts), settings, origin);
+}
+
+std::unique_ptr<Tokenizer> load_vocab_txt(const fs::path& path, TokenizerSettings settings) {
+  return word_pieces(read(path), path.string(), std::move(settings));
 }
 
 // CLIP's cleaning without ftfy: composed, entities read twice where `entities`, no space around,
@@ -220,6 +224,11 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path, const std::st
   // A companion stands for the file that it belongs to.
   const bool other_name = file && given.filename() != kind->companion;
   return kind->load(other_name ? given : folder / kind->file, read_settings(folder, family));
+}
+
+std::unique_ptr<Tokenizer> word_piece_tokenizer(std::string_view vocabulary,
+                                                const std::string& origin) {
+  return word_pieces(vocabulary, origin, {.family = "bert", .lower_case = true});
 }
 
 bool has_tokenizer(const std::string& path) {

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "patina/checkpoint/load.h"
 #include "patina/checkpoint/safetensors.h"
 #include "patina/models/catalog.h"
@@ -207,8 +209,9 @@ TEST(LoadBackbone, ANameAndItsWeightsBelongTogether) {
 }
 
 TEST(LoadBackbone, TakesANamesHeadsAndNormalisationWhereTheFileTellsNone) {
-  auto shape = model_list()[3].shape;  // vit_tiny_patch16_224
-  ASSERT_EQ(model_list()[3].name, "vit_tiny_patch16_224");
+  const auto named = std::ranges::find(model_list(), "vit_tiny_patch16_224", &ModelInfo::name);
+  ASSERT_NE(named, model_list().end());
+  auto shape = named->shape;
   const auto folder = timm_folder("vit_named_bare", shape, "");
   const Heard heard;
   const auto vit = load_backbone({.name = "vit_tiny_patch16_224", .path = folder.string()});

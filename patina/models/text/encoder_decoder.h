@@ -1,4 +1,4 @@
-// T5 (Raffel et al., JMLR 2020) and T5 1.1: an encoder, and a decoder with cross-attention to it.
+// An encoder, and a decoder with cross-attention to it: T5, BART.
 #pragma once
 
 #include "patina/models/backbone.h"
@@ -7,7 +7,8 @@
 
 namespace patina {
 
-struct T5Shape {
+struct EncoderDecoderShape {
+  std::string family;          // config.json's model_type
   TextShape encoder, decoder;  // vocabulary 0: the tokens' embedding is shared
   int64_t vocabulary = 0;
   WordHeadShape word_head;
@@ -15,9 +16,9 @@ struct T5Shape {
 };
 
 /// Adaptations number the decoder's blocks after the encoder's.
-class T5 : public Backbone {
+class EncoderDecoder : public Backbone {
  public:
-  explicit T5(T5Shape shape);
+  explicit EncoderDecoder(EncoderDecoderShape shape);
 
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   Tensor logits(const Tensor&) const override { return {}; }
@@ -41,7 +42,9 @@ class T5 : public Backbone {
     return decode(answer, tokens(input), input.mask, adaptations);
   }
   std::string about() const override;
-  std::optional<TextInput> text_input() const override { return TextInput{shape_.vocabulary, 0}; }
+  std::optional<TextInput> text_input() const override {
+    return TextInput{shape_.vocabulary, shape_.encoder.longest};
+  }
   std::optional<Continuation> begin(const Input& prompt, const nn::Adaptations& adaptations,
                                     bool cached) const override;
   void set_engine(std::shared_ptr<const nn::Engine> engine) override {
@@ -58,7 +61,7 @@ class T5 : public Backbone {
  private:
   Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
 
-  T5Shape shape_;
+  EncoderDecoderShape shape_;
   nn::Embedding embed_;
   TextTower encoder_, decoder_;
   WordHead word_head_;

@@ -17,6 +17,7 @@ void add_forget(Command& program);
 void add_eval(Command& program);
 void add_report(Command& program);
 void add_list(Command& program);  // and explain
+void add_data(Command& program);
 void add_features(Command& program);
 void add_generate(Command& program);
 void add_inspect(Command& program);

@@ -2,6 +2,7 @@
 #include "patina/data/catalog.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <functional>
 #include <optional>
@@ -13,6 +14,8 @@
 #include "patina/data/formats/cifar.h"
 #include "patina/data/formats/folder.h"
 #include "patina/data/formats/idx.h"
+#include "patina/data/formats/instructions.h"
+#include "patina/data/formats/passages.h"
 #include "patina/data/formats/table.h"
 #include "patina/data/formats/text_sets.h"
 #include "patina/data/formats/texts.h"
@@ -170,6 +173,9 @@ const std::vector<DataSet>& known() {
   return sets;
 }
 
+// Data of one's own: what data.path names, in these forms.
+constexpr std::array<std::string_view, 4> kOwnData = {"folder", "text", "instructions", "passages"};
+
 std::vector<std::string> names() {
   std::vector<std::string> result;
   for (const auto& info : data_sets()) result.push_back(info.name);
@@ -207,7 +213,7 @@ std::optional<Mistake> mistake_in_names(const DataOptions& options) {
       return Mistake{"name", fmt::format("\"{}\" lacks a data set beside a \"+\"", options.name)};
     if (!set.empty() && std::ranges::count(all, set) == 0)
       return Mistake{"name", unknown_name(set)};
-    if (sets.size() > 1 && (set == "folder" || set == "text"))
+    if (sets.size() > 1 && std::ranges::count(kOwnData, set) > 0)
       return Mistake{"name", fmt::format("\"{}\" stands alone; only the sets that have a name of "
                                          "their own can be joined by \"+\"",
                                          set)};
@@ -280,6 +286,14 @@ DataSplits open_named(const DataOptions& options) {
            "data.path is empty; set it to a file of texts or the folder of train.* and test.*");
     return open_texts(options.path, options);
   }
+  if (options.name == "instructions" || options.name == "passages") {
+    if (options.path.empty())
+      fail(ErrorKind::data,
+           "data.path is empty; set it to the folder of train.* and test.*, or to the folder that "
+           "holds data.sets");
+    return options.name == "passages" ? open_passages(options.path, options)
+                                      : open_instructions(options.path, options);
+  }
   const auto sets = sets_of(options.name);
   std::vector<DataSplits> parts;
   for (const auto& name : sets) {
@@ -299,7 +313,9 @@ DataSplits open_named(const DataOptions& options) {
 void DataOptions::bind(Fields& f) {
   f("name", name,
     "The data set: a name of `patina list datasets`, several joined by \"+\" that become domains, "
-    "\"folder\" for image folders, or \"text\" for your own texts.");
+    "\"folder\" for image folders, \"text\" for your own labelled texts, \"instructions\" for "
+    "prompts "
+    "with answers, or \"passages\" for plain text.");
   f("path", path,
     "Folder that holds the data set's files (or, of joined sets, their folders), or a file of "
     "texts; empty searches the usual places and $PATINA_DATA.");
@@ -339,6 +355,25 @@ void DataOptions::bind(Fields& f) {
   std::vector<std::string> formats = text_formats();
   formats.insert(formats.begin(), "");
   f("format", format, "How the texts are written; empty: by the files' names.", formats);
+  f("sets", sets,
+    "Of \"instructions\" and \"passages\": the sets below `path`, in the order of the stream, each "
+    "a "
+    "domain; empty: `path` is the only one.");
+  f("instruction", instruction,
+    "Of \"instructions\": the key of a record's instruction, the prompt.");
+  f("input", input,
+    "The key of what the instruction is about, which a record may lack; empty: there is none.");
+  f("answer", answer, "The key of a record's answer: a text, or a list of texts.");
+  f("messages", messages,
+    "The key of a conversation, a list of messages with `role` and `content`, in place of the "
+    "three.");
+  f("passage_bytes", passage_bytes,
+    "Of \"passages\": the largest number of bytes of a sample; each ends at a line's end if it "
+    "can.",
+    between(4, 1 << 20));
+  f("verbalized", verbalized,
+    "Of labelled texts: prompts that are answered by the names of their classes, for learners that "
+    "answer with text.");
   f("shared_classes", shared_classes,
     "Of joined sets: classes of one name are one class; otherwise each set keeps its own, as "
     "\"usps: 3\".");
@@ -381,6 +416,15 @@ const std::vector<DataSetInfo>& data_sets() {
                       "train.csv and test.csv (or .tsv, .json, .jsonl, .txt with .labels; val, "
                       "valid), or one file; plain or gzipped",
                       "set data.path to the folder or the file", 0});
+    result.push_back({"instructions", "your own prompts with answers, in JSON or JSON Lines",
+                      "train.jsonl and test.jsonl (or .json; eval, dev, val, valid) in the folder, "
+                      "or in a folder a set; plain or gzipped",
+                      "set data.path to the folder", 0});
+    result.push_back(
+        {"passages", "your own plain text, to be modelled",
+         "train.txt and test.txt in the folder, or <set>.train.txt and <set>.test.txt; "
+         "plain or gzipped",
+         "set data.path to the folder", 0});
     return result;
   }();
   return infos;

@@ -24,6 +24,15 @@ Batch Batch::slice(int64_t from, int64_t to) const {
   return some;
 }
 
+Batch Batch::rows(int64_t from, int64_t to) const {
+  Batch some;
+  some.input = input.slice(from, to);
+  const int64_t longest = some.input.mask.sum(1).max().item<int64_t>();
+  for (Tensor* part : {&some.input.data, &some.input.mask, &some.input.loss, &some.input.positions})
+    if (part->defined()) *part = part->slice(1, 0, longest);
+  return some;
+}
+
 Batch Batch::joined(const Batch& other) const {
   const auto both = [](const Tensor& a, const Tensor& b) {
     return a.defined() && b.defined() ? at::cat({a, b}) : Tensor();

@@ -86,6 +86,9 @@ class Batch {
   /// The handles of the samples, in order.
   SampleHandles handles() const;
   Batch slice(int64_t from, int64_t to) const;
+  /// The rows [from, to) of a batch of texts, without padding that all of them have. Rows may be
+  /// packed, so which samples they hold is left out.
+  Batch rows(int64_t from, int64_t to) const;
   /// The samples of both, this batch's first, for one forward pass. `row` is undefined: the samples
   /// may be of different datasets.
   Batch joined(const Batch& other) const;

@@ -45,6 +45,11 @@ class Joined : public Source {
     const auto [part, own] = find(i);
     return parts_[part]->text(own);
   }
+  AnswerKind answer_kind() const override { return parts_.front()->answer_kind(); }
+  Exchange exchange(int64_t i) const override {
+    const auto [part, own] = find(i);
+    return parts_[part]->exchange(own);
+  }
   Fingerprint fingerprint(int64_t i) const override {
     const auto [part, own] = find(i);
     return parts_[part]->fingerprint(own);
@@ -228,6 +233,11 @@ DataSplits joined(std::vector<DataSplits> parts, bool shared_classes) {
            "{} has {}, {} has {}: texts and images cannot be joined; name sets of one kind",
            parts.front().name, parts.front().train->is_text() ? "texts" : "images", part.name,
            part.train->is_text() ? "texts" : "images");
+  for (const auto& part : parts)
+    if (part.train->answer_kind() != parts.front().train->answer_kind())
+      fail(ErrorKind::data,
+           "{} and {} have answers of different kinds and cannot be joined; name sets of one kind",
+           parts.front().name, part.name);
   const auto names = std::make_shared<const JoinedNames>(names_of(parts, shared_classes));
   std::string name;
   std::vector<std::unique_ptr<Source>> train, test;

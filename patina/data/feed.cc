@@ -126,6 +126,10 @@ void TextOptions::bind(Fields& f) {
     "Tokens of a text, with those the model wants around it; what is longer is cut. 0: the model's "
     "limit.",
     between(0, 1 << 20));
+  f("prompt", prompt,
+    "How an instruction and its input are written where texts answer them; the answer follows. A "
+    "line "
+    "that names {input} is left out where there is none.");
 }
 
 TextFeed::TextFeed(const Tokenizer& tokenizer, const TextOptions& options)

@@ -76,6 +76,7 @@ class ImageFeed : public Feed {
 /// How a text becomes network input: `[text]` in a recipe.
 struct TextOptions {
   int64_t max_length = 0;  // tokens, including the model's special tokens; 0: the model's limit
+  std::string prompt = "{instruction}\n{input}\n";  // of samples whose answers are texts
 
   void bind(Fields& f);
 };

@@ -11,7 +11,8 @@ namespace patina {
 
 /// Which data, from where, how much of it.
 struct DataOptions {
-  std::string name;             // names of `patina list datasets` joined by "+", "folder" or "text"
+  // names of `patina list datasets` joined by "+", or "folder", "text", "instructions", "passages"
+  std::string name;
   std::string path;             // folder with the files, or a text file; "": the usual places
   int64_t train_per_class = 0;  // the first N of each class in each domain; 0: all
   int64_t test_per_class = 0;
@@ -29,6 +30,13 @@ struct DataOptions {
   std::string label = "label";
   std::string labels;  // a JSON file of class names; "": the labels that occur, sorted
   std::string format;  // csv, tsv, json, jsonl or lines; "": by the files' extensions
+
+  // For "instructions" and "passages".
+  std::vector<std::string> sets;  // names below `path`, each a domain; empty: `path` is the set
+  std::string instruction = "instruction", input = "input", answer = "output",
+              messages = "messages";  // the keys of a record
+  int64_t passage_bytes = 1024;
+  bool verbalized = false;  // of labelled texts: the answers are the names of the classes
 
   // For streams whose domains differ.
   bool shared_classes = true;  // for joined sets: classes of equal name are one class

@@ -14,6 +14,11 @@ Text Source::text(int64_t i) const {
   return {};
 }
 
+Exchange Source::exchange(int64_t i) const {
+  PATINA_REQUIRE(false, "sample {} has no text as its answer", i);
+  return {};
+}
+
 const std::vector<std::string>& Source::domains() const {
   static const std::vector<std::string> one = {""};
   return one;
@@ -21,7 +26,16 @@ const std::vector<std::string>& Source::domains() const {
 
 Fingerprint Source::fingerprint(int64_t i) const {
   ContentHash hash;
-  if (is_text()) {
+  if (answer_kind() == AnswerKind::text) {
+    const Exchange sample = exchange(i);
+    hash.add(fmt::format("exchange {} {}", sample.turns.size(), sample.answers.size()));
+    for (const auto& [role, content] : sample.turns) {
+      hash.add(role);
+      hash.add(content);
+    }
+    hash.add(sample.input);
+    for (const auto& answer : sample.answers) hash.add(answer);
+  } else if (is_text()) {
     const Text sample = text(i);
     hash.add("text");
     hash.add(sample.first);

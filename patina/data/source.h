@@ -19,10 +19,30 @@ struct Text {
   std::string second;  // "": none
 };
 
+/// What answers the samples of a source.
+enum class AnswerKind {
+  label,    // a class
+  text,     // a text that follows a prompt: see Source::exchange
+  nothing,  // the text is the whole sample, and all of it is modelled
+};
+
+/// A turn of a conversation.
+struct Message {
+  std::string role;  // "system", "user" or "assistant"
+  std::string content;
+};
+
+/// A prompt and the text that answers it.
+struct Exchange {
+  std::vector<Message> turns;        // the last one is the user's: the instruction
+  std::string input;                 // what the instruction is about; "": nothing
+  std::vector<std::string> answers;  // the first is learned, all of them are references
+};
+
 /// A 128-bit hash of a sample's content. Not cryptographic.
 using Fingerprint = std::array<uint64_t, 2>;
 
-/// One split (train or test) of a data set of labelled images or labelled texts.
+/// One split (train or test) of a data set of images or texts.
 class Source {
  public:
   virtual ~Source() = default;
@@ -36,6 +56,11 @@ class Source {
   virtual Image image(int64_t i) const;
   /// Sample i of a source of texts. Thread-safe.
   virtual Text text(int64_t i) const;
+  /// What answers its samples. A source without labels has one class, so that whatever divides
+  /// samples by their classes divides these evenly.
+  virtual AnswerKind answer_kind() const { return AnswerKind::label; }
+  /// Sample i of a source whose answers are texts. Thread-safe.
+  virtual Exchange exchange(int64_t i) const;
   /// Where sample i comes from, for messages: a file, or "train-images.gz[17]".
   virtual std::string origin(int64_t i) const = 0;
   virtual const std::vector<std::string>& classes() const = 0;

@@ -83,6 +83,41 @@ std::unique_ptr<Source> without_bad_images(std::unique_ptr<Source> source) {
   return std::make_unique<Selection>(std::move(source), std::move(kept), skipped);
 }
 
+namespace {
+
+class Verbalized : public Source {
+ public:
+  explicit Verbalized(std::unique_ptr<Source> labelled) : labelled_(std::move(labelled)) {}
+
+  int64_t size() const override { return labelled_->size(); }
+  int64_t label(int64_t) const override { return 0; }
+  bool is_text() const override { return true; }
+  Text text(int64_t i) const override { return labelled_->text(i); }
+  AnswerKind answer_kind() const override { return AnswerKind::text; }
+  Exchange exchange(int64_t i) const override {
+    const Text text = labelled_->text(i);
+    return {.turns = {{"user", text.first}},
+            .input = text.second,
+            .answers = {labelled_->classes()[size_t(labelled_->label(i))]}};
+  }
+  std::string origin(int64_t i) const override { return labelled_->origin(i); }
+  const std::vector<std::string>& classes() const override {
+    static const std::vector<std::string> one = {"answers"};
+    return one;
+  }
+  const std::vector<std::string>& domains() const override { return labelled_->domains(); }
+  int64_t domain(int64_t i) const override { return labelled_->domain(i); }
+
+ private:
+  std::unique_ptr<Source> labelled_;
+};
+
+}  // namespace
+
+std::unique_ptr<Source> verbalized(std::unique_ptr<Source> source) {
+  return std::make_unique<Verbalized>(std::move(source));
+}
+
 std::vector<char> drawn_for_test(const DataOptions& options, const std::string& name,
                                  int64_t count) {
   PATINA_REQUIRE(count >= 2, "{} samples to split", count);

@@ -23,6 +23,8 @@ class Selection : public Source {
   bool is_text() const override { return all_->is_text(); }
   Image image(int64_t i) const override { return all_->image(kept_[i]); }
   Text text(int64_t i) const override { return all_->text(kept_[i]); }
+  AnswerKind answer_kind() const override { return all_->answer_kind(); }
+  Exchange exchange(int64_t i) const override { return all_->exchange(kept_[i]); }
   Fingerprint fingerprint(int64_t i) const override { return all_->fingerprint(kept_[i]); }
   uint64_t mark(int64_t i) const override { return all_->mark(kept_[i]); }
   std::string origin(int64_t i) const override { return all_->origin(kept_[i]); }
@@ -48,6 +50,10 @@ std::unique_ptr<Source> long_tail(std::unique_ptr<Source> source, double imbalan
 
 /// Decodes every image once, on a thread pool, and removes those that cannot be decoded.
 std::unique_ptr<Source> without_bad_images(std::unique_ptr<Source> source);
+
+/// Labelled texts as prompts that are answered by the names of their classes; the second text of a
+/// pair is the input.
+std::unique_ptr<Source> verbalized(std::unique_ptr<Source> source);
 
 /// Which of `count` samples become the test split: a fraction options.test_fraction, at least one
 /// and never all. Drawn with the class's name, so that adding a class does not change the splits of

@@ -39,16 +39,18 @@ Score mean(int first, int last, Term term) {
   return average.value();
 }
 
-Score minus(Score a, Score b) {
-  return a && b ? Score(*a - *b) : std::nullopt;
+// How much better the score of task j in row `a` is than in row `b`.
+Score gain(const ScoreMatrix& matrix, int j, int a, int b) {
+  return matrix.gain(j - 1, matrix.at(a, j - 1), matrix.at(b, j - 1));
 }
 
-Score r(const AccuracyMatrix& matrix, int i, int j) {
+Score r(const ScoreMatrix& matrix, int i, int j) {
   return matrix.at(i, j - 1);
 }
 
 // A_i: accuracy after task i over the test samples of tasks 1..i.
-Score per_sample(const AccuracyMatrix& matrix, int i) {
+Score per_sample(const ScoreMatrix& matrix, int i) {
+  if (!matrix.one_direction()) return std::nullopt;
   const auto& samples = matrix.samples;
   PATINA_REQUIRE(samples.empty() || samples.size() == static_cast<size_t>(matrix.tasks()),
                  "sample counts of {} tasks for a matrix of {}", samples.size(), matrix.tasks());
@@ -59,88 +61,93 @@ Score per_sample(const AccuracyMatrix& matrix, int i) {
 }
 
 // AA_i: accuracy after task i, averaged over tasks 1..i.
-Score per_task(const AccuracyMatrix& matrix, int i) {
+Score per_task(const ScoreMatrix& matrix, int i) {
+  if (!matrix.one_direction()) return std::nullopt;
   return mean(1, i, [&](int j) { return r(matrix, i, j); });
 }
 
-Score last_accuracy(const AccuracyMatrix& m) {
+Score last_accuracy(const ScoreMatrix& m) {
   return per_sample(m, m.tasks());
 }
 
-Score average_accuracy(const AccuracyMatrix& m) {
+Score average_accuracy(const ScoreMatrix& m) {
   return per_task(m, m.tasks());
 }
 
-Score average_incremental_accuracy(const AccuracyMatrix& m) {
+Score average_incremental_accuracy(const ScoreMatrix& m) {
   return mean(1, m.tasks(), [&](int i) { return per_sample(m, i); });
 }
 
-Score average_incremental_accuracy_macro(const AccuracyMatrix& m) {
+Score average_incremental_accuracy_macro(const ScoreMatrix& m) {
   return mean(1, m.tasks(), [&](int i) { return per_task(m, i); });
 }
 
-Score forgetting(const AccuracyMatrix& m) {
+Score forgetting(const ScoreMatrix& m) {
   const int last = m.tasks();
   return mean(1, last - 1, [&](int j) { return task_forgetting(m, last, j - 1); });
 }
 
-Score forgetting_any_row(const AccuracyMatrix& m) {
+Score forgetting_any_row(const ScoreMatrix& m) {
   const int last = m.tasks();
   return mean(1, last - 1, [&](int j) {
     const Score chaudhry = task_forgetting(m, last, j - 1);
-    const Score from_start = minus(r(m, 0, j), r(m, last, j));
+    const Score from_start = gain(m, j, 0, last);
     return chaudhry && from_start ? std::max(chaudhry, from_start) : chaudhry;
   });
 }
 
 // The effect of learning tasks j+1..i on task j.
-Score change(const AccuracyMatrix& m, int i, int j) {
-  return minus(r(m, i, j), r(m, j, j));
+Score change(const ScoreMatrix& m, int i, int j) {
+  return gain(m, j, i, j);
 }
 
-Score forgetting_diagonal(const AccuracyMatrix& m) {
+Score forgetting_diagonal(const ScoreMatrix& m) {
   const int last = m.tasks();
-  return mean(1, last - 1, [&](int j) { return minus(r(m, j, j), r(m, last, j)); });
+  return mean(1, last - 1, [&](int j) { return gain(m, j, j, last); });
 }
 
-Score backward_transfer(const AccuracyMatrix& m) {
+Score backward_transfer(const ScoreMatrix& m) {
   const int last = m.tasks();
   return mean(1, last - 1, [&](int j) { return change(m, last, j); });
 }
 
-Score backward_transfer_trace(const AccuracyMatrix& m) {
+Score backward_transfer_trace(const ScoreMatrix& m) {
   const int last = m.tasks();
   return mean(1, last, [&](int j) { return change(m, last, j); });
 }
 
-Score backward_transfer_all_pairs(const AccuracyMatrix& m) {
+Score backward_transfer_all_pairs(const ScoreMatrix& m) {
   Average average;
   for (int i = 2; i <= m.tasks(); ++i)
     for (int j = 1; j < i; ++j) average.add(change(m, i, j));
   return average.value();
 }
 
-Score learning_accuracy(const AccuracyMatrix& m) {
+Score learning_accuracy(const ScoreMatrix& m) {
+  if (!m.one_direction()) return std::nullopt;
   return mean(1, m.tasks(), [&](int j) { return r(m, j, j); });
 }
 
-Score forward_transfer(const AccuracyMatrix& m) {
-  return mean(2, m.tasks(), [&](int j) { return minus(r(m, j - 1, j), r(m, 0, j)); });
+Score forward_transfer(const ScoreMatrix& m) {
+  return mean(2, m.tasks(), [&](int j) { return gain(m, j, j - 1, 0); });
 }
 
-Score forward_transfer_no_baseline(const AccuracyMatrix& m) {
+Score forward_transfer_no_baseline(const ScoreMatrix& m) {
+  if (!m.one_direction()) return std::nullopt;
   Average average;
   for (int i = 1; i <= m.tasks(); ++i)
     for (int j = i + 1; j <= m.tasks(); ++j) average.add(r(m, i, j));
   return average.value();
 }
 
-Score zero_shot_transfer(const AccuracyMatrix& m) {
+Score zero_shot_transfer(const ScoreMatrix& m) {
+  if (!m.one_direction()) return std::nullopt;
   return mean(2, m.tasks(),
               [&](int j) { return mean(1, j - 1, [&](int i) { return r(m, i, j); }); });
 }
 
-Score mtil_average(const AccuracyMatrix& m) {
+Score mtil_average(const ScoreMatrix& m) {
+  if (!m.one_direction()) return std::nullopt;
   Average average;
   for (int i = 1; i <= m.tasks(); ++i)
     for (int j = 1; j <= m.tasks(); ++j) average.add(r(m, i, j));
@@ -235,7 +242,7 @@ std::string metrics_markdown() {
       "# Metrics\n\n"
       "<!-- Generated by metrics_markdown() in patina/eval/metrics.cc. Change the table there. "
       "-->\n\n"
-      "Every metric is one function over the accuracy matrix `R` and the test samples `n_j` of "
+      "Every metric is one function over the matrix of scores `R` and the test samples `n_j` of "
       "each\n"
       "task. `R[i][j]` is the accuracy on task `j`, 1 to `T`, after learning `i` tasks; row 0 is\n"
       "measured before any learning. Where tools of the field give one name to different numbers,\n"
@@ -245,6 +252,11 @@ std::string metrics_markdown() {
       "and\n"
       "where a learner knows classes by their names. Elsewhere they are undefined:\n"
       "[which, and why](../design/decisions.md#what-a-learner-cannot-be-asked-is-undefined).\n\n"
+      "A task may have a metric of its own. Where lower scores are better, as with bits per byte,\n"
+      "a difference below has its sign turned, and max is the best score: forgetting is positive\n"
+      "when a task got worse, transfer when it got better. A mean of scores is undefined where "
+      "the\n"
+      "metrics of the tasks have different directions.\n\n"
       "A metric that needs an entry which was not measured is undefined: `null` in a record, `-` "
       "in\n"
       "a table, never 0. So are averages over earlier or later tasks in a stream of one task.\n";

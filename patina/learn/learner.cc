@@ -22,6 +22,15 @@ Lack no_common_space(const Backbone& backbone) {
          "tokenizer.json or bpe_simple_vocab_16e6.txt.gz there";
 }
 
+Lack no_words(const Backbone& backbone) {
+  if (!backbone.generates() || backbone.has_decoder())
+    return "answers with text: it needs a decoder (GPT-2, LLaMA, Qwen2), and the model is " +
+           backbone.about();
+  if (backbone.tokenizer()) return {};
+  return "answers with text, but there is no tokenizer beside the model's weights: put the model's "
+         "tokenizer files there";
+}
+
 Lack no_units(const Backbone& backbone) {
   if (backbone.masks_units()) return {};
   return "masks the units of an MLP (model.name = \"mlp\"), and the model is " + backbone.about();
@@ -32,6 +41,7 @@ Lack no_units(const Backbone& backbone) {
 // Constant-initialised, so that rows created before main can refer to them.
 constinit const Network Network::any{"any", [](const Backbone&) { return Lack(); }};
 constinit const Network Network::transformer{"transformer", no_blocks};
+constinit const Network Network::decoder{"decoder", no_words};
 constinit const Network Network::clip{"clip", no_common_space};
 constinit const Network Network::mlp{"mlp", no_units};
 
@@ -53,6 +63,15 @@ void Learner::forget(int64_t) {
 
 Classifier Learner::by_name(const std::vector<std::string>&) const {
   return nullptr;
+}
+
+Dataset Generator::samples_of(const Task& task, int64_t) const {
+  return *task.train;
+}
+
+Tensor Generator::scores(const Question&) const {
+  PATINA_REQUIRE(false, "a learner that answers with text has no scores of classes");
+  return {};
 }
 
 Json Learner::diagnostics() const {

@@ -1,6 +1,7 @@
 // Learner: the interface of every continual-learning method, and what it is constructed from.
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,6 +17,8 @@ namespace patina {
 
 /// Scores [B,K] of K classes.
 using Classifier = std::function<Tensor(const Question&)>;
+
+class Generator;
 
 /// A continual-learning method.
 /// | Order of calls for each task: begin_task; fit, whose epochs call begin_epoch, and for every
@@ -72,9 +75,25 @@ class Learner {
   /// by one. Throws Error(usage) if the method cannot remove what it knows of one class.
   virtual void forget(int64_t target);
 
+  /// The learner as one that answers with text; null: it chooses among classes.
+  virtual Generator* generator() { return nullptr; }
+
   /// Internals for the record after a task's evaluation, such as how often each prompt was chosen;
   /// null: none.
   virtual Json diagnostics() const;
+};
+
+/// A method whose answers are texts. Its network continues a prompt; what the method learned is in
+/// the network's weights and in the adaptations.
+class Generator : public Learner {
+ public:
+  /// With which the network answers an input; lent, until the learner learns on. A sample's must
+  /// not depend on the rest of the batch. May be called from several threads at once.
+  virtual nn::Adaptations adaptations(const Input& input) const = 0;
+  /// The samples of an epoch of a task: by default the task's own.
+  virtual Dataset samples_of(const Task& task, int64_t epoch) const;
+  Tensor scores(const Question& asked) const final;  // never called
+  Generator* generator() final { return this; }
 };
 
 /// A method without gradients that computes its parameters from features.
@@ -131,6 +150,7 @@ struct Network {
 
   static const Network any;          // everything has features
   static const Network transformer;  // has blocks that can be adapted
+  static const Network decoder;      // continues a text, and has a tokenizer
   static const Network clip;         // images and texts in one embedding space, and a tokenizer
   static const Network mlp;          // every unit can be masked
   friend bool operator==(const Network& a, const Network& b) { return a.lack == b.lack; }
@@ -145,6 +165,7 @@ struct LearnerRow {
   std::string differs;       // how and why it differs from other implementations; empty: nothing
                              // known
   Grant needs;
+  bool generates = false;      // answers with text: set by learner_row
   bool keeps_samples = false;  // samples of earlier tasks, as many as its options say
   Network network = Network::transformer;
   TrainingOptions training;  // the paper's
@@ -156,6 +177,7 @@ struct LearnerRow {
 template <class Method>
 LearnerRow learner_row(LearnerRow row) {
   using Options = typename Method::Options;
+  row.generates = std::derived_from<Method, Generator>;
   row.options = [] { return std::make_unique<Options>(); };
   row.make = [](Setup setup, const LearnerOptions& options) -> std::unique_ptr<Learner> {
     return std::make_unique<Method>(setup, static_cast<const Options&>(options));

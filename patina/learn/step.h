@@ -17,6 +17,8 @@ struct Step {
   double rate = 0;                // learning rate by the schedule, without the group's factor
   double unscaled_rate = 0;       // the part of it that no group's factor multiplies
   bool descent = true;            // plain gradient descent; false: Adam
+  int64_t tokens = 0;             // of the whole batch that carry loss; 0: of classes
+  int64_t part = 0, parts = 1;    // the part of the batch, where it is learned in several
 
   Trainer* trainer = nullptr;        // the trainer that takes the step; lent
   const Dataset* samples = nullptr;  // the samples being learned, if more than one batch; lent

@@ -17,6 +17,15 @@ void TrainingOptions::bind(Fields& f) {
   f("batch_size", batch_size, "Samples per step.", at_least(1));
   f("updates_per_batch", updates_per_batch,
     "Steps on every batch of a single-pass stream, which uses no schedule.", at_least(1));
+  f("accumulate", accumulate,
+    "Of methods that answer with text: parts in which a batch is learned, one after the other, "
+    "before "
+    "the step. Less memory, and the same step: the loss is a mean over the batch's tokens.",
+    at_least(1));
+  f("pack", pack,
+    "Of methods that answer with text: put several of a batch's texts into a row, where each is "
+    "alone "
+    "to the others. Less padding, and the same step.");
   optimizer.bind(f);
 }
 
@@ -32,6 +41,24 @@ Trainer::Trainer(TrainingOptions options, const Feed& train, const Feed& test, T
 Trainer::~Trainer() = default;
 
 namespace {
+
+int64_t loss_tokens(const Input& input) {
+  return input.loss.defined() ? input.loss.sum().item<int64_t>() : 0;
+}
+
+// A batch's rows in up to `count` parts of about as many; a packed row stays whole. What a part
+// without a token that carries loss would add is nothing, so there is none.
+std::vector<Batch> parts_of(const Batch& batch, int64_t count) {
+  const int64_t rows = batch.input.size();
+  count = std::min(count, rows);
+  if (count <= 1 || !batch.input.loss.defined()) return {batch};
+  std::vector<Batch> parts;
+  for (int64_t i = 0; i < count; ++i) {
+    Batch part = batch.rows(rows * i / count, rows * (i + 1) / count);
+    if (loss_tokens(part.input) > 0) parts.push_back(std::move(part));
+  }
+  return parts;
+}
 
 // Single-pass samples are only available batch by batch.
 Task without_samples(Task task, const Grant& grant) {
@@ -83,16 +110,24 @@ double Trainer::descend(Learner& learner, const Batch& batch, Step step,
   step.taken = descents_++;
   step.descent = options_.optimizer.optimizer == "sgd";
   step.trainer = this;
+  // Before the first part is learned: each is divided by the tokens of the whole batch.
+  step.tokens = loss_tokens(batch.input);
+  const std::vector<Batch> parts = parts_of(batch, options_.accumulate);
+  step.parts = int64_t(parts.size());
   optimizer_->zero_grad();
-  const Tensor loss = [&] {
-    const nn::Dropping dropping(seeds_("dropout", uint64_t(step.taken)));
-    return learner.loss(batch, step);
-  }();
-  const double value = loss.item<double>();
-  if (!std::isfinite(value))
-    fail(ErrorKind::model, "the loss {} became {}: lower training.lr or set training.clip_norm",
-         where(), value);
-  loss.backward();
+  double value = 0;
+  for (; step.part < step.parts; ++step.part) {
+    const Tensor loss = [&] {
+      const Random dropout = seeds_("dropout", uint64_t(step.taken));
+      const nn::Dropping dropping(step.part == 0 ? dropout : dropout.at(uint64_t(step.part)));
+      return learner.loss(parts[size_t(step.part)], step);
+    }();
+    value += loss.item<double>();
+    if (!std::isfinite(value))
+      fail(ErrorKind::model, "the loss {} became {}: lower training.lr or set training.clip_norm",
+           where(), value);
+    loss.backward();
+  }
   learner.after_backward(step);
   optimizer_->step(step.rate, step.unscaled_rate);
   learner.after_step(batch, step);
@@ -102,7 +137,7 @@ double Trainer::descend(Learner& learner, const Batch& batch, Step step,
 struct Trainer::Epochs {
   Epochs(const Dataset& samples, int64_t epochs, Seeds seeds, const std::string& where,
          const Feed& feed)
-      : data(samples),
+      : data(&samples),
         count(epochs),
         seeds(seeds),
         where(where),
@@ -117,10 +152,17 @@ struct Trainer::Epochs {
             .steps = steps,
             .rate = learning_rate(options, at, count),
             .unscaled_rate = unscaled_rate(options, at, count),
-            .samples = &data};
+            .samples = data};
   }
 
-  const Dataset& data;
+  // The epoch's own samples, where a learner chooses them.
+  void choose(Dataset samples, const Feed& feed) {
+    data = &chosen.emplace(std::move(samples));
+    cost = costs(feed, *data);
+  }
+
+  const Dataset* data;
+  std::optional<Dataset> chosen;
   int64_t count;
   Seeds seeds;
   std::string where;
@@ -131,9 +173,9 @@ struct Trainer::Epochs {
 void Trainer::epoch(Learner& learner, Epochs& shared, int64_t epoch, int64_t from_step,
                     const std::function<void(const Batch&)>& after_batch) {
   const auto random = [&](const char* name) { return shared.seeds(name, uint64_t(epoch)); };
-  auto order = bucketed(random("order").permutation(shared.data.size()), shared.cost,
+  auto order = bucketed(random("order").permutation(shared.data->size()), shared.cost,
                         options_.batch_size, random("batches"));
-  Loader loader(shared.data, train_, pool_, std::move(order), options_.batch_size,
+  Loader loader(*shared.data, train_, pool_, std::move(order), options_.batch_size,
                 random("augment"));
   loader.seek(from_step);
   for (int64_t step = from_step; const auto batch = loader.next(); ++step) {
@@ -174,6 +216,8 @@ void Trainer::run_epochs(Learner& learner, const Task& task, int64_t epochs) {
   const int64_t samples = task.train->size();
   shared.progress.resume(epoch_ * samples + std::min(step_ * options_.batch_size, samples));
   for (; epoch_ < epochs; ++epoch_, step_ = 0) {
+    if (Generator* generator = learner.generator())
+      shared.choose(generator->samples_of(task, epoch_), train_);
     learner.begin_epoch(shared.step(options_.optimizer, epoch_, 0, 1));
     epoch(learner, shared, epoch_, step_, [&](const Batch& batch) {
       ++step_;

@@ -22,6 +22,8 @@ struct TrainingOptions {
   int64_t epochs = 20;
   int64_t batch_size = 128;
   int64_t updates_per_batch = 1;  // in a single-pass scenario
+  int64_t accumulate = 1;         // parts of a batch, each with a pass of its own
+  bool pack = false;              // several texts in a row
   OptimizerOptions optimizer;
   void bind(Fields& f);
 };

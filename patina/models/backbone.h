@@ -123,6 +123,8 @@ class Backbone {
   void set_cache(std::shared_ptr<FeatureCache> cache) { cache_ = std::move(cache); }
   const FeatureCache* cache() const { return cache_.get(); }
 
+  /// Whether it generates text: whether `begin` starts a continuation.
+  virtual bool generates() const { return has_decoder(); }
   /// Starts a continuation of `prompt`; nothing if the network does not generate text. An
   /// encoder-decoder reads the prompt and starts an answer.
   virtual std::optional<Continuation> begin(const Input& prompt,

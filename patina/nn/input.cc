@@ -8,12 +8,15 @@ namespace patina {
 
 Input Input::on(const at::Device& device) const {
   Input there = *this;
-  for (Tensor* part : {&there.data, &there.mask, &there.types}) *part = patina::on(device, *part);
+  for (Tensor* part : {&there.data, &there.mask, &there.types, &there.loss, &there.positions})
+    *part = patina::on(device, *part);
   return there;
 }
 
 Input Input::joined(const Input& other) const {
   PATINA_REQUIRE(is_text() == other.is_text(), "images and texts do not go into one batch");
+  PATINA_REQUIRE(!positions.defined() && !other.positions.defined(),
+                 "rows of packed texts are not joined");
   Input both;
   if (keys.defined() && other.keys.defined()) both.keys = at::cat({keys, other.keys});
   if (!is_text()) {
@@ -36,6 +39,7 @@ Input Input::joined(const Input& other) const {
   if (mask.defined() || other.mask.defined() || data.size(1) != other.data.size(1))
     both.mask = rows(&Input::mask, 1);
   if (types.defined() || other.types.defined()) both.types = rows(&Input::types, 0);
+  if (loss.defined() || other.loss.defined()) both.loss = rows(&Input::loss, 0);
   return both;
 }
 

@@ -12,8 +12,10 @@ struct Input {
   Tensor data;   // [B,3,H,W] pixels, or [B,T] token ids; undefined: images that are not decoded yet
   Tensor mask;   // [B,T] int64, 1 for a token, 0 for padding; undefined: no padding
   Tensor types;  // [B,T] which text of a pair a token belongs to; undefined: always the first
-  Tensor keys;   // [B,2] int64 cache keys: equal rows mean equal inputs; undefined: unknown
-  Tensor later;  // [B] int64, if data is undefined: the argument of `make`
+  Tensor loss;   // [B,T] int64, 1 for a token that carries loss; undefined: nothing to predict
+  Tensor positions;  // [B,T] of texts packed in a row: each begins anew at 0; undefined: 0, 1, ...
+  Tensor keys;       // [B,2] int64 cache keys: equal rows mean equal inputs; undefined: unknown
+  Tensor later;      // [B] int64, if data is undefined: the argument of `make`
   std::function<Tensor(const Tensor& later)> make;  // decodes the pixels [B,3,H,W]; called once
 
   Input() = default;
@@ -43,6 +45,8 @@ struct Input {
   Input each(Part part) const {
     const auto of = [&](const Tensor& t) { return t.defined() ? part(t) : t; };
     Input result(of(data), of(mask), of(types));
+    result.loss = of(loss);
+    result.positions = of(positions);
     result.keys = of(keys);
     result.later = of(later);
     result.make = make;

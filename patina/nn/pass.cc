@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "patina/base/error.h"
 #include "patina/kernels/attention_steps.h"
 #include "patina/ops.h"
 
@@ -78,6 +79,7 @@ Tensor Pass::enter(int layer, Tensor x) {
   const int64_t before = x.size(1);
   x = adaptations_.tokens(options_.first_layer + layer, std::move(x));
   const int64_t added = x.size(1) - before;
+  PATINA_REQUIRE(added == 0 || !options_.packed, "prompts in rows of packed texts");
   if (added != 0 && read_.defined()) read_ = read_ + read_.gt(0).to(at::kLong) * added;
   if (added != 0 && positions_.defined()) {
     // Prompts come right after the first token, which is never padding and has position 0.
@@ -165,6 +167,10 @@ Tensor Pass::bias(int64_t prefix) {
   const auto add = [&](const Tensor& more) { bias = bias.defined() ? bias + more : more; };
   if (options_.causal && positions_.size(1) > 1)
     add(hide_others(key_positions().unsqueeze(1).le(positions_.unsqueeze(2)).unsqueeze(1)));
+  if (options_.packed) {
+    const Tensor text_of = positions_.eq(0).cumsum(1);
+    add(hide_others(text_of.unsqueeze(1).eq(text_of.unsqueeze(2)).unsqueeze(1)));
+  }
   if (options_.relative) add((*options_.relative)(positions_, key_positions()));
   if (bias.defined() && prefix > 0) {
     auto shape = bias.sizes().vec();

@@ -38,7 +38,9 @@ class Pass {
  public:
   struct Options {
     bool causal = false;
-    double rope_theta = 0;                   // 0: no rotary positions
+    double rope_theta = 0;  // 0: no rotary positions
+    bool packed = false;  // rows hold several texts, each with positions from 0: a token attends to
+                          // its own text only
     const RelativeBias* relative = nullptr;  // lent
     KeyValues* cache = nullptr;              // lent; read and extended
     Tensor encoded;                          // [B,S,D] for cross-attention

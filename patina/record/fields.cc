@@ -37,9 +37,9 @@ void RecordFields::operator()(std::string_view key, std::vector<Score>& value, E
   visit({.key = key, .help = help, .entries = entries, .scale = Scale::fraction}, value);
 }
 void RecordFields::matrix(std::string_view key, ScoreRows& value, Entries rows, Entries columns,
-                          Presence presence, std::string_view help) {
-  visit({.key = key, .help = help, .presence = presence, .entries = rows, .scale = Scale::fraction},
-        columns, value);
+                          Presence presence, std::string_view help, Scale scale) {
+  visit({.key = key, .help = help, .presence = presence, .entries = rows, .scale = scale}, columns,
+        value);
 }
 void RecordFields::operator()(std::string_view key, NamedScores& value, std::string_view help) {
   visit({.key = key, .help = help}, value);

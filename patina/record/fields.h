@@ -98,7 +98,8 @@ class RecordFields {
                   std::string_view help);
   /// A matrix of `rows` x `columns`.
   void matrix(std::string_view key, ScoreRows& value, Entries rows, Entries columns,
-              Presence presence, std::string_view help);  // no rows are written as null
+              Presence presence, std::string_view help,
+              Scale scale = Scale::fraction);  // no rows are written as null
   void operator()(std::string_view key, NamedScores& value, std::string_view help);
   void operator()(std::string_view key, NamedTexts& value, std::string_view help);
   /// A list of any values; omitted if empty.

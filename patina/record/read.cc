@@ -108,10 +108,11 @@ class Reader final : public RecordFields {
     require_entries(list, at, entries);
     for (size_t i = 0; i < list.size(); ++i) read(list[i], fmt::format("{}[{}]", at, i));
   }
-  std::vector<Score> row(const Json& list, const std::string& at, const Entries& entries) const {
+  std::vector<Score> row(const Json& list, const std::string& at, const Entries& entries,
+                         Scale scale = Scale::fraction) const {
     std::vector<Score> scores;
     each_entry(list, at, entries, [&](const Json& entry, const std::string& place) {
-      require_score(entry, place, Scale::fraction);
+      require_score(entry, place, scale);
       scores.push_back(score_of(entry));
     });
     return scores;
@@ -177,7 +178,7 @@ class Reader final : public RecordFields {
                  if (entry.is_null())
                    value.emplace_back();
                  else
-                   value.push_back(row(entry, place, columns));
+                   value.push_back(row(entry, place, columns, field.scale));
                });
   }
   void visit(const RecordField& field, NamedScores& value) override {

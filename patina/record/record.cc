@@ -37,8 +37,10 @@ void Record::bind(RecordFields& f) {
   const auto columns = exactly(count, kPerTask, "T");
   f.matrix(
       "matrix", matrix, rows, columns, Presence::required,
-      "accuracy on each task (column) before learning (row 0) and after each task; `null` where "
-      "the learner could not be asked, or for a row as a whole");
+      "accuracy on each task (column) before learning (row 0) and after each task, or where the "
+      "task has a `probe`, any number: its metric; `null` where the learner could not be asked, or "
+      "for a row as a whole",
+      is_of_texts() ? Scale::number : Scale::fraction);
   f.matrix("top5_matrix", top5_matrix, rows, columns, Presence::nullable,
            "the same for the five best classes; `null` where it has no meaning");
   f("accuracy_after_task", accuracy_after_task, columns,
@@ -46,6 +48,9 @@ void Record::bind(RecordFields& f) {
   f("metrics", metrics, "by the names of [metrics.md](metrics.md)");
   f("metric_formulas", metric_formulas, "the formula of each, as it was when the run was made");
   f.list("anytime", anytime, {}, "of single-pass streams: moments in their order",
+         Presence::optional);
+  f.list("drift", drift, up_to(count + 1, "T+1"),
+         "of language models, before learning and after each task: how far the model moved",
          Presence::optional);
   f.object("seconds", seconds, "wall time", count);
   f("peak_memory_bytes", peak_memory_bytes, Whole::count, "the most memory the process held");
@@ -57,9 +62,13 @@ void Record::bind(RecordFields& f) {
   f.object("engine", engine, Presence::optional, "what computed it");
 }
 
-AccuracyMatrix accuracy_matrix(const Record& record) {
-  AccuracyMatrix matrix(int(record.tasks.size()));
-  for (const auto& task : record.tasks) matrix.samples.push_back(task.test_samples);
+ScoreMatrix accuracy_matrix(const Record& record) {
+  ScoreMatrix matrix(int(record.tasks.size()));
+  for (const auto& task : record.tasks) {
+    matrix.samples.push_back(task.test_samples);
+    const bool lower = task.probe && task.probe->better == "lower";
+    matrix.directions.push_back(lower ? Direction::lower : Direction::higher);
+  }
   for (int after = 0; after <= matrix.tasks(); ++after) {
     const auto& scores = record.matrix[size_t(after)];
     for (size_t task = 0; task < scores.size(); ++task) matrix.set(after, int(task), scores[task]);
@@ -111,10 +120,27 @@ void Record::Seeds::bind(RecordFields& f) {
   f("class_order_seed", class_order_seed, Whole::any, "-1: the data set's own order");
 }
 
+void Record::Probe::bind(RecordFields& f) {
+  f("data_set", data_set, "the task's");
+  f("metric", metric, "by the names of [metrics.md](metrics.md), or `likelihood`, `answer_loss`");
+  f("better", better, "which scores are good", {"higher", "lower"});
+}
+
+void Record::Drift::bind(RecordFields& f) {
+  f("from_base", from_base, Scale::number,
+    "KL divergence from the model before learning in nats, a mean over tokens of held prompts");
+  f("from_before", from_before, Scale::number, "the same from the model before the task");
+  f("general_loss", general_loss, Scale::number,
+    "mean -log p of a token of the general text, in nats");
+  f("general_bits_per_byte", general_bits_per_byte, Scale::number, "the same in bits a byte");
+}
+
 void Record::Task::bind(RecordFields& f) {
   f("classes", classes, {}, "names of its classes");
   f("train_samples", train_samples, Whole::count);
   f("test_samples", test_samples, Whole::count);
+  f.object("probe", probe, Presence::optional,
+           "how the task is scored, if it is answered with texts");
 }
 
 void Record::Moment::bind(RecordFields& f) {

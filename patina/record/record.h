@@ -51,9 +51,18 @@ struct Record {
     int64_t seed = 0, class_order_seed = 0;
     void bind(RecordFields& f);
   };
+  struct Probe {  // of a task of texts
+    std::string data_set, metric, better;
+    void bind(RecordFields& f);
+  };
+  struct Drift {
+    Score from_base, from_before, general_loss, general_bits_per_byte;
+    void bind(RecordFields& f);
+  };
   struct Task {
     std::vector<std::string> classes;
     int64_t train_samples = 0, test_samples = 0;
+    std::optional<Probe> probe;
     void bind(RecordFields& f);
   };
   struct Moment {  // a point of the anytime curve
@@ -127,6 +136,7 @@ struct Record {
   NamedScores metrics;
   NamedTexts metric_formulas;
   std::vector<Moment> anytime;
+  std::vector<Drift> drift;  // before learning and after each task
   Seconds seconds;
   int64_t peak_memory_bytes = 0;
   Parameters parameters;
@@ -134,6 +144,8 @@ struct Record {
   std::optional<Engine> engine;
 
   bool complete() const { return status == "complete"; }
+  /// Whether the scores are those of probes, in their own units; otherwise they are accuracies.
+  bool is_of_texts() const { return !tasks.empty() && tasks.front().probe.has_value(); }
   bool is_validation() const { return evaluated_on == "validation"; }
 
   void bind(RecordFields& f);
@@ -142,8 +154,8 @@ struct Record {
 /// The content of record.json.
 Json to_json(Record record);
 
-/// The accuracy matrix with its test sample counts.
-AccuracyMatrix accuracy_matrix(const Record& record);
+/// The matrix with its test sample counts and its directions.
+ScoreMatrix accuracy_matrix(const Record& record);
 
 /// Throws Error(format) with `origin` and the field if `json` is not a run record. Unknown fields
 /// are ignored. A record of an older schema becomes what it would be today.

@@ -1,8 +1,10 @@
 #include "patina/run/evaluation.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "patina/base/error.h"
+#include "patina/base/json.h"
 #include "patina/checkpoint/load.h"
 #include "patina/ops.h"
 
@@ -39,8 +41,13 @@ void require_finite(const Tensor& best, Learner& learner, const std::string& lab
 
 }  // namespace
 
-Evaluation::Evaluation(const Scenario& scenario)
-    : scenario_(scenario), matrix_(scenario.tasks()), top5_(scenario.tasks()) {
+Evaluation::Evaluation(const Scenario& scenario, std::unique_ptr<TextMeasures> texts)
+    : scenario_(scenario),
+      matrix_(scenario.tasks()),
+      top5_(scenario.tasks()),
+      texts_(std::move(texts)) {
+  if (texts_)
+    for (const auto& probe : texts_->probes) matrix_.directions.push_back(probe->direction());
   for (int task = 0; task < scenario.tasks(); ++task) {
     matrix_.samples.push_back(scenario.test(task).size());
     top5_.samples.push_back(scenario.test(task).size());
@@ -71,6 +78,7 @@ void Evaluation::predict(Learner& learner, const Classifier& classifier, Trainer
 void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
   PATINA_REQUIRE(after == rows_, "row {} measured after row {}", after, rows_ - 1);
   if (after > 0) learner.before_scores(trainer);
+  if (texts_) return ask(*learner.generator(), after);
   NoGrad no_grad;
   const Classifier scores = scores_of(learner);
   const Classifier by_name =
@@ -93,6 +101,24 @@ void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
   predicted_.push_back(at::cat(predicted));
   in_top5_.push_back(at::cat(in_top5));
   fill(rows_++);
+}
+
+void Evaluation::ask(const Generator& learner, int after) {
+  answers_.assign(size_t(scenario_.tasks()), {});
+  const std::string when = after == 0 ? "before learning" : fmt::format("after task {}", after);
+  for (int task = 0; task < scenario_.tasks(); ++task) {
+    if (task >= after && !texts_->ahead) continue;
+    const Probe& probe = *texts_->probes[size_t(task)];
+    const std::string label = fmt::format("{}: {} of task {}", when, probe.metric(), task + 1);
+    const Score score =
+        probe.ask(learner, texts_->asking, scenario_.test(task), label, answers_[size_t(task)]);
+    if (score && !std::isfinite(*score))
+      fail(ErrorKind::model, "{} became {}: lower training.lr or set training.clip_norm", label,
+           *score);
+    matrix_.set(after, task, score);
+  }
+  texts_->drift.measure(learner);
+  ++rows_;
 }
 
 void Evaluation::measure_now(Learner& learner, Trainer& trainer) {
@@ -178,7 +204,7 @@ void Evaluation::fill(int after) {
 }
 
 Score Evaluation::accuracy_after(int after) const {
-  if (after >= rows_) return std::nullopt;
+  if (after >= rows_ || texts_) return std::nullopt;
   double right = 0, all = 0;
   for (int task = 0; task < after; ++task) {
     const double samples = double(matrix_.samples[size_t(task)]);
@@ -191,6 +217,7 @@ Score Evaluation::accuracy_after(int after) const {
 
 void Evaluation::state(Archive& a) {
   a("rows", rows_);
+  if (texts_) return state_of_texts(a);
   a("predicted", predicted_);
   a("in_top5", in_top5_);
   int64_t points = int64_t(curve_.size());
@@ -204,6 +231,39 @@ void Evaluation::state(Archive& a) {
   }
   if (a.loading())
     for (int after = 0; after < rows_; ++after) fill(after);
+}
+
+// NaN stands for an undefined score.
+void Evaluation::state_of_texts(Archive& a) {
+  std::vector<double> scores;
+  for (int after = 0; after < rows_ && !a.loading(); ++after)
+    for (int task = 0; task < scenario_.tasks(); ++task)
+      scores.push_back(matrix_.at(after, task).value_or(std::nan("")));
+  Tensor stored = at::empty({int64_t(scores.size())}, at::kDouble);
+  std::ranges::copy(scores, stored.data_ptr<double>());
+  a("scores", stored);
+  a("drift", texts_->drift);
+  if (!a.loading()) return;
+  if (stored.numel() != int64_t(rows_) * scenario_.tasks())
+    fail(ErrorKind::state, "{} scores of {} rows", stored.numel(), rows_);
+  for (int64_t i = 0; i < stored.numel(); ++i) {
+    const double score = stored.data_ptr<double>()[i];
+    matrix_.set(int(i / scenario_.tasks()), int(i % scenario_.tasks()),
+                std::isnan(score) ? Score() : score);
+  }
+}
+
+void Evaluation::write_answers(const fs::path& path) const {
+  std::string lines;
+  for (size_t task = 0; task < answers_.size(); ++task)
+    for (const auto& [origin, sample] : answers_[task]) {
+      const Json line = {{"task", task + 1},
+                         {"sample", origin},
+                         {"answer", sample.prediction},
+                         {"references", sample.references}};
+      lines += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    }
+  if (!lines.empty()) write_text(path, lines);
 }
 
 void Evaluation::write_predictions(const fs::path& path) const {

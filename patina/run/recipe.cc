@@ -46,6 +46,12 @@ void EvaluationOptions::bind(Fields& f) {
   f("every", every,
     "Samples between two points of the anytime curve of a single-pass stream; 0: only at the end.",
     at_least(0));
+  ProbeOptions::bind(f);
+  f("drift_tokens", drift_tokens,
+    "Tokens of held prompts on which the drift of a language model is measured.", at_least(1));
+  f("general_text", general_text,
+    "A text file on which a language model's loss is measured after each task; empty: a short one "
+    "that comes with patina.");
 }
 
 void ChosenValues::bind(Fields& f) {

@@ -9,6 +9,7 @@
 #include "patina/data/catalog.h"
 #include "patina/data/feed.h"
 #include "patina/models/catalog.h"
+#include "patina/run/probes.h"
 #include "patina/scenario/scenario.h"
 #include "patina/session/engine.h"
 #include "patina/session/learner_section.h"
@@ -23,8 +24,10 @@ struct CheckpointOptions {
 };
 
 /// `[evaluation]`: when a run evaluates, besides the end of every task.
-struct EvaluationOptions {
+struct EvaluationOptions : ProbeOptions {
   int64_t every = 1000;  // samples of a single-pass stream; 0: only at its end
+  int64_t drift_tokens = 256;
+  std::string general_text;  // a file; "": patina's own
 
   void bind(Fields& f);
 };

@@ -10,7 +10,7 @@ namespace patina {
 
 namespace {
 
-ScoreRows rows_of(const AccuracyMatrix& matrix) {
+ScoreRows rows_of(const ScoreMatrix& matrix) {
   ScoreRows rows;
   for (int after = 0; after <= matrix.tasks(); ++after) {
     auto& row = rows.emplace_back();
@@ -19,16 +19,31 @@ ScoreRows rows_of(const AccuracyMatrix& matrix) {
   return rows;
 }
 
-std::vector<Record::Task> tasks_of(const Scenario& scenario) {
+std::vector<Record::Task> tasks_of(const Scenario& scenario, bool of_texts) {
   std::vector<Record::Task> tasks;
   for (int task = 0; task < scenario.tasks(); ++task) {
     auto& entry = tasks.emplace_back();
     for (const int64_t c : scenario.task_classes(task))
       entry.classes.push_back(scenario.classes()[size_t(c)]);
+    if (of_texts) entry.probe = Record::Probe{.data_set = scenario.task_name(task)};
     entry.train_samples = scenario.train(task).size();
     entry.test_samples = scenario.test(task).size();
   }
   return tasks;
+}
+
+void add_texts(Record& record, const TextMeasures& texts) {
+  for (size_t task = 0; task < record.tasks.size(); ++task) {
+    const Probe& probe = *texts.probes[task];
+    record.tasks[task].probe->metric = probe.metric();
+    record.tasks[task].probe->better = probe.direction() == Direction::lower ? "lower" : "higher";
+  }
+  record.drift.clear();
+  for (const auto& point : texts.drift.points())
+    record.drift.push_back({.from_base = point.from_base,
+                            .from_before = point.from_before,
+                            .general_loss = point.general_loss,
+                            .general_bits_per_byte = point.general_bits_per_byte});
 }
 
 }  // namespace
@@ -67,14 +82,17 @@ Record record_of_start(Recipe& recipe, const DataSplits& data, const Backbone& b
   record.seeds = {recipe.seed, recipe.scenario.class_order_seed};
   record.class_order = scenario.class_order();
   record.class_names = scenario.classes();
-  record.tasks = tasks_of(scenario);
+  record.tasks = tasks_of(scenario, row.generates);
   return record;
 }
 
 void add_scores(Record& record, const Evaluation& evaluation) {
-  const AccuracyMatrix& matrix = evaluation.matrix();
+  const ScoreMatrix& matrix = evaluation.matrix();
   record.matrix = rows_of(matrix);
-  record.top5_matrix = rows_of(evaluation.top5());
+  if (const TextMeasures* texts = evaluation.texts())
+    add_texts(record, *texts);
+  else
+    record.top5_matrix = rows_of(evaluation.top5());
   for (int after = 1; after <= matrix.tasks(); ++after)
     record.accuracy_after_task.push_back(evaluation.accuracy_after(after));
   const auto add = [&](const auto& metrics, const auto& measured) {
@@ -84,6 +102,7 @@ void add_scores(Record& record, const Evaluation& evaluation) {
     }
   };
   add(metrics(), matrix);
+  if (evaluation.texts()) return;
   record.metrics.emplace_back("last_top5_accuracy",
                               metric("last_accuracy").value(evaluation.top5()));
   const AnytimeCurve& curve = evaluation.curve();

@@ -18,6 +18,8 @@ namespace patina {
 
 namespace {
 
+constexpr uint64_t kMostGeneralBytes = uint64_t{1} << 20;
+
 class Execution {
  public:
   Execution(Recipe& recipe, const DataSplits& data, RunFolder folder, const RunControl& control)
@@ -47,6 +49,7 @@ class Execution {
       if (store_) backbone.set_cache(nullptr);
     });
     rig_ = std::make_unique<Rig>(backbone, *data_.train, *data_.test, rig_options());
+    auto texts = row_.generates ? measures_of_texts(backbone) : nullptr;
     engine_ = backbone.engine().text();
 
     make_folder(folder_.path);
@@ -54,7 +57,7 @@ class Execution {
     const bool resuming = folder_.open(control_.mode, recipe_text_);
     folder_.tidy();
     stream_.emplace(scenario_->stream());
-    evaluation_ = std::make_unique<Evaluation>(*scenario_);
+    evaluation_ = std::make_unique<Evaluation>(*scenario_, std::move(texts));
     about_ = record_of_start(recipe_, data_, backbone, model_hash_, *scenario_);
     about_.recipe = recipe_text_;
     if (resuming) {
@@ -63,7 +66,7 @@ class Execution {
     }
     costs_.loaded();
     learn_stream();
-    evaluation_->write_predictions(folder_.predictions());
+    if (!evaluation_->texts()) evaluation_->write_predictions(folder_.predictions());
     auto artefact = artefact_of_run(recipe_, *scenario_, *data_.train, backbone, model_hash_);
     write_artefact(folder_.model(), artefact, {}, learner(), trainer());
     return write_record(/*complete=*/true);
@@ -79,6 +82,23 @@ class Execution {
     // Stopped between two batches of a closed form or an evaluation: the last checkpoint is used.
     if (error.kind() != ErrorKind::stopped || stopped_) throw;
     stopped();
+  }
+
+  // Before anything is learned: the drift is measured from here.
+  std::unique_ptr<TextMeasures> measures_of_texts(const Backbone& backbone) const {
+    const EvaluationOptions& options = recipe_.evaluation;
+    const Asking asking{.backbone = backbone,
+                        .pool = rig_->pool(),
+                        .text = recipe_.text,
+                        .max_tokens = options.max_tokens,
+                        .batch = options.probe_batch};
+    const std::string general =
+        options.general_text.empty() ? "" : read_text(options.general_text, kMostGeneralBytes);
+    return std::make_unique<TextMeasures>(
+        TextMeasures{.asking = asking,
+                     .probes = probes_of(options, *scenario_),
+                     .ahead = options.ahead,
+                     .drift = Drift(asking, *scenario_, options.drift_tokens, general)});
   }
 
   RigOptions rig_options() {
@@ -115,11 +135,19 @@ class Execution {
       note(fmt::format("{} {}/{}: accuracy over {} classes {:.2f} %", once ? "stretch" : "task",
                        task.index + 1, scenario_->tasks(),
                        std::min(task.seen.size(), scenario_->classes().size()), 100 * *accuracy));
+    if (const TextMeasures* texts = evaluation_->texts()) {
+      const auto score = evaluation_->matrix().at(task.index + 1, task.index);
+      const DriftPoint& drift = texts->drift.points().back();
+      note(fmt::format("task {}/{}: {} {}, {:.4f} nats a token from the base model", task.index + 1,
+                       scenario_->tasks(), texts->probes[size_t(task.index)]->metric(),
+                       score ? fmt::format("{:.4f}", *score) : "undefined", drift.from_base));
+    }
     if (task.index + 1 < scenario_->tasks()) stop_if_asked();
   }
 
   double evaluate(int after) {
     evaluation_->measure(learner(), trainer(), after);
+    if (evaluation_->texts()) evaluation_->write_answers(folder_.answers(after));
     return costs_.evaluated();
   }
 

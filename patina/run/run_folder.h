@@ -16,6 +16,10 @@ struct RunFolder {
   fs::path recipe() const { return path / "recipe.toml"; }
   fs::path record() const { return path / "record.json"; }
   fs::path predictions() const { return path / "predictions.safetensors"; }
+  /// The answers that a learner wrote after some tasks.
+  fs::path answers(int after) const {
+    return path / fmt::format("answers_after_task_{}.jsonl", after);
+  }
   fs::path model() const { return path / "model.patina"; }
   fs::path checkpoint() const { return path / "checkpoint.safetensors"; }
   fs::path previous() const { return path / "checkpoint.previous.safetensors"; }

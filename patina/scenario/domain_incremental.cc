@@ -6,13 +6,11 @@
 
 namespace patina {
 
-namespace {
-
 std::vector<int64_t> order_of_domains(const ScenarioOptions& options,
                                       const std::vector<std::string>& domains,
                                       const std::string& data) {
   const int64_t count = int64_t(domains.size());
-  if (count < 2)
+  if (count < 2 && options.name != "data_sets")
     fail(ErrorKind::scenario,
          "{} has one domain, and a domain_incremental stream needs several: set data.domains, or "
          "name several data sets (\"mnist+usps\"), or a folder with a folder a domain",
@@ -26,6 +24,8 @@ std::vector<int64_t> order_of_domains(const ScenarioOptions& options,
               fmt::format("{} has {} domains, numbered from 0", data, count));
   return options.domain_order;
 }
+
+namespace {
 
 std::vector<Part> split(const Source& source, const std::vector<int64_t>& number) {
   std::vector<Part> parts(source.domains().size());

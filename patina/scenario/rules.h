@@ -16,6 +16,11 @@ Scenario class_incremental(const ScenarioOptions& options, const DataSplits& dat
 Scenario domain_incremental(const ScenarioOptions& options, const DataSplits& data,
                             const ScenarioInfo& info);
 
+/// A sequence of data sets: every task is a domain of the data with the classes it has, old or new.
+/// Of data without classes, all tasks have the one that stands for none.
+Scenario data_sets(const ScenarioOptions& options, const DataSplits& data,
+                   const ScenarioInfo& info);
+
 /// i-Blurry (Bang et al., CVPR 2021): some classes belong to a single stretch; the others have a
 /// main stretch, and some of their samples are in all stretches. Stretches have equal numbers of
 /// classes.
@@ -34,6 +39,12 @@ std::vector<int64_t> order_of_classes(const ScenarioOptions& options, int64_t co
 /// below `count`; in messages `thing` names what is numbered, and `rule` ends the sentence.
 void check_order(const std::vector<int64_t>& order, int64_t count, const char* option,
                  const char* thing, const std::string& rule);
+
+/// The domains in the order of the options, or of the data. Throws Error(scenario) if there is only
+/// one in a domain-incremental stream.
+std::vector<int64_t> order_of_domains(const ScenarioOptions& options,
+                                      const std::vector<std::string>& domains,
+                                      const std::string& data);
 
 /// For each of the source's classes its number in the stream; -1: omitted.
 std::vector<int64_t> numbers_of_classes(const std::vector<int64_t>& order, int64_t count);

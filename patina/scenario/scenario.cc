@@ -103,7 +103,8 @@ void ScenarioOptions::bind(Fields& f) {
     between(-1, 4294967295.0));
   f("class_order", class_order, "An explicit class order instead of a seed.", at_least(0));
   f("domain_order", domain_order,
-    "Of domain_incremental: the domains by number, in the order they come; empty: the data's own. "
+    "Of domain_incremental and data_sets: the domains by number, in the order they come; empty: "
+    "the data's own. "
     "Domains may be left out.",
     at_least(0));
   f("domain_classes", domain_classes,
@@ -150,6 +151,11 @@ const std::vector<ScenarioInfo>& scenario_list() {
        "known",
        {.task_id_at_train = true, .boundaries = true, .many_passes = true},
        domain_incremental},
+      {"data_sets",
+       "every task is a data set of its own, with the classes it has, or with texts as answers; at "
+       "test time the task is not known",
+       {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       data_sets},
       {"online_hard",
        "tasks of new classes whose samples come once; it shows when one ends, not which it is",
        {.boundaries = true, .new_classes = true},

@@ -48,6 +48,7 @@ struct Stretch {
                                  // time
   std::vector<int64_t> fresh;    // new in it: the next numbers of the stream
   Dataset train, test;           // either may be empty
+  std::string name = {};         // of the data set it is; "": a part of one
 };
 
 class Stream;
@@ -66,6 +67,8 @@ class Scenario {
   const Dataset& train(int task) const { return stretches_[size_t(task)].train; }
   /// The test samples of task `task`: for evaluation only.
   const Dataset& test(int task) const { return stretches_[size_t(task)].test; }
+  /// The name of the data set that task `task` is; "" if it is a part of one.
+  const std::string& task_name(int task) const { return stretches_[size_t(task)].name; }
   const std::vector<int64_t>& task_classes(int task) const {
     return stretches_[size_t(task)].classes;
   }

@@ -1,5 +1,7 @@
 #include "patina/session/feed.h"
 
+#include <algorithm>
+
 #include "patina/base/error.h"
 #include "patina/text/tokenizer.h"
 
@@ -17,8 +19,11 @@ std::unique_ptr<Feed> image_feed(const ImageInput& takes, TransformOptions optio
   return std::make_unique<ImageFeed>(std::move(options), std::move(cache));
 }
 
-std::unique_ptr<Feed> text_feed(const TextInput& takes, const Tokenizer* tokenizer,
-                                TextOptions options, const std::string& about) {
+// The tokenizer of a network, and its limit in options.max_length.
+const Tokenizer& tokenizer_for(const Backbone& backbone, TextOptions& options) {
+  const TextInput takes = *backbone.text_input();
+  const Tokenizer* tokenizer = backbone.tokenizer();
+  const std::string about = backbone.about();
   if (!tokenizer)
     fail(ErrorKind::model,
          "{}: there is no tokenizer beside the weights: put the model's tokenizer files "
@@ -32,7 +37,12 @@ std::unique_ptr<Feed> text_feed(const TextInput& takes, const Tokenizer* tokeniz
     fail(ErrorKind::recipe, "text.max_length is {}, but the model takes {} tokens at most",
          options.max_length, takes.longest);
   if (options.max_length == 0) options.max_length = takes.longest;
-  return std::make_unique<TextFeed>(*tokenizer, options);
+  return *tokenizer;
+}
+
+std::unique_ptr<Feed> text_feed(const Backbone& backbone, TextOptions options) {
+  const Tokenizer& tokenizer = tokenizer_for(backbone, options);
+  return std::make_unique<TextFeed>(tokenizer, options);
 }
 
 }  // namespace
@@ -43,8 +53,7 @@ std::unique_ptr<Feed> make_feed(const Backbone& backbone, const Source& source,
   const auto pixels = backbone.image_input();
   const auto texts = backbone.text_input();
   std::unique_ptr<Feed> feed;
-  if (source.is_text() && texts)
-    feed = text_feed(*texts, backbone.tokenizer(), text, backbone.about());
+  if (source.is_text() && texts) feed = text_feed(backbone, text);
   if (!source.is_text() && pixels)
     feed = image_feed(*pixels, std::move(transform), table, std::move(images));
   if (feed) {
@@ -57,6 +66,23 @@ std::unique_ptr<Feed> make_feed(const Backbone& backbone, const Source& source,
        "the data are {}, but the model takes {} ({}): choose data of {} (data.name) or a model of "
        "{} (model.name)",
        kind, taken, backbone.about(), taken, kind);
+}
+
+std::unique_ptr<AnswerFeed> make_answer_feed(const Backbone& backbone, TextOptions text,
+                                             AnswerRows rows, int64_t room) {
+  if (!backbone.text_input())
+    fail(ErrorKind::recipe, "texts are to be answered, but the model takes images ({})",
+         backbone.about());
+  const Tokenizer& tokenizer = tokenizer_for(backbone, text);
+  const int64_t longest = backbone.text_input()->longest;
+  if (longest > 0) text.max_length = std::min(text.max_length, longest - room);
+  if (longest > 0 && text.max_length < 1)
+    fail(ErrorKind::recipe,
+         "{} tokens of an answer leave no room for its prompt: the model takes {}", room, longest);
+  auto feed = std::make_unique<AnswerFeed>(tokenizer, std::make_shared<PlainPrompt>(text.prompt),
+                                           text.max_length, rows);
+  feed->set_place(backbone.place());
+  return feed;
 }
 
 }  // namespace patina

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "patina/data/feed.h"
+#include "patina/data/answer_feed.h"
 #include "patina/models/backbone.h"
 
 namespace patina {
@@ -16,5 +16,10 @@ std::unique_ptr<Feed> make_feed(
     const Backbone& backbone, const Source& source, TransformOptions transform = {},
     const TextOptions& text = {}, const char* table = "test_transform",
     std::shared_ptr<ImageCache> images = std::make_shared<ImageCache>(0));
+
+/// Texts that a network learns to answer or to model. `room`: tokens of the model's limit that are
+/// left for what follows a row, such as the answer to a prompt. Throws Error as make_feed does.
+std::unique_ptr<AnswerFeed> make_answer_feed(const Backbone& backbone, TextOptions text,
+                                             AnswerRows rows, int64_t room = 0);
 
 }  // namespace patina

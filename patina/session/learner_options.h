@@ -1212,4 +1212,88 @@ struct Duct {
   }
 };
 
+/// Trains the network, or a LoRA of it, on each task's answers in turn and does nothing about
+/// forgetting. `patina explain sft` says what each option is.
+struct Sft {
+  static constexpr const char* kLearner = "sft";
+  std::string tune = "lora";
+  int64_t rank = 8;
+  double alpha = 16;
+  std::string parts = "qkv";
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"tune", tune},   {"rank", rank}, {"alpha", alpha},
+        {"parts", parts}, {"mlp", mlp},   {"joint", joint},
+    };
+  }
+};
+
+/// Mixes kept samples of earlier tasks into each task's, a fixed part of every epoch. `patina
+/// explain sft_replay` says what each option is.
+struct SftReplay {
+  static constexpr const char* kLearner = "sft_replay";
+  double replay = 0.1;
+  int64_t memory_per_task = 100;
+  std::string tune = "lora";
+  int64_t rank = 8;
+  double alpha = 16;
+  std::string parts = "qkv";
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"replay", replay}, {"memory_per_task", memory_per_task},
+        {"tune", tune},     {"rank", rank},
+        {"alpha", alpha},   {"parts", parts},
+        {"mlp", mlp},       {"joint", joint},
+    };
+  }
+};
+
+/// Merges each task's LoRA into a single one, ever more slowly; the next task begins with its
+/// directions made orthogonal. `patina explain slao` says what each option is.
+struct Slao {
+  static constexpr const char* kLearner = "slao";
+  int64_t rank = 8;
+  double alpha = 16;
+  std::string parts = "qv";
+  bool mlp = false;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"rank", rank}, {"alpha", alpha}, {"parts", parts}, {"mlp", mlp}, {"joint", joint},
+    };
+  }
+};
+
+/// Gives every task a LoRA whose input directions are kept orthogonal to those of all earlier
+/// tasks, and answers with the sum. `patina explain o_lora` says what each option is.
+struct OLora {
+  static constexpr const char* kLearner = "o_lora";
+  double orthogonality = 0.5;
+  double magnitude = 0;
+  int64_t rank = 8;
+  double alpha = 32;
+  std::string parts = "qv";
+  bool mlp = false;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"orthogonality", orthogonality},
+        {"magnitude", magnitude},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"parts", parts},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
 }  // namespace patina::options

@@ -77,6 +77,9 @@ struct Session::State {
   const LearnerRow& row() const { return recipe->learner.row(); }
 
   std::unique_ptr<Rig> rig_on(Backbone& backbone, const Source& samples) const {
+    if (row().generates)
+      fail(ErrorKind::usage, "a session has classes, and {} answers with text: use `patina run`",
+           row().name);
     return std::make_unique<Rig>(backbone, samples, samples,
                                  RigOptions{.row = &row(),
                                             .learner = recipe->learner.options.get(),

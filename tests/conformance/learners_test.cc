@@ -223,7 +223,7 @@ TEST_P(Conformance, says_what_it_is) {
   EXPECT_EQ(error_of([&] { file.finish(); }), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Learners, Conformance, testing::ValuesIn(learner_names()),
+INSTANTIATE_TEST_SUITE_P(Learners, Conformance, testing::ValuesIn(classifier_names()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -224,7 +224,7 @@ TEST_P(Learning, beats_fine_tuning) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Learners, Learning, testing::ValuesIn(learner_names()),
+INSTANTIATE_TEST_SUITE_P(Learners, Learning, testing::ValuesIn(classifier_names()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -78,7 +78,7 @@ TEST_P(Networks, gpt_is_learned_on_or_refused) {
   try_on(gpt, GetParam());
 }
 
-INSTANTIATE_TEST_SUITE_P(Learners, Networks, testing::ValuesIn(learner_names()),
+INSTANTIATE_TEST_SUITE_P(Learners, Networks, testing::ValuesIn(classifier_names()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -10,6 +10,20 @@
 
 namespace patina {
 
+/// The learners that choose among classes, and those that answer with text.
+inline std::vector<std::string> names_of_learners(bool generating) {
+  std::vector<std::string> names;
+  for (const auto& row : learners())
+    if (row.generates == generating) names.push_back(row.name);
+  return names;
+}
+inline std::vector<std::string> classifier_names() {
+  return names_of_learners(false);
+}
+inline std::vector<std::string> generator_names() {
+  return names_of_learners(true);
+}
+
 struct ToyWorld {
   static constexpr int64_t kClasses = 6, kTasks = 3;
 

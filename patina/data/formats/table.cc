@@ -7,44 +7,13 @@
 #include "patina/base/error.h"
 #include "patina/base/json.h"
 #include "patina/data/files.h"
-#include "patina/text/unicode/unicode.h"
+#include "patina/data/formats/lines.h"
 
 namespace patina {
 
 namespace {
 
-constexpr uint64_t kMostBytes = uint64_t{1} << 30, kMostJsonBytes = uint64_t{1} << 27;
 constexpr size_t kNone = std::string::npos;
-
-// Calls body with each line, without line end, and its number.
-template <class Body>
-void each_line(std::string_view text, const std::string& origin, Body body) {
-  int64_t number = 0;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    ++number;
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.size() > kLongestRecord)
-      fail(ErrorKind::format, "{}:{}: a line of {} bytes; the most is {}", origin, number,
-           line.size(), kLongestRecord);
-    body(line, number);
-  }
-}
-
-// The text without a byte order mark. Throws if it is not UTF-8.
-std::string_view checked_utf8(std::string_view text, const std::string& origin) {
-  if (!is_utf8(text))
-    each_line(text, origin, [&](std::string_view line, int64_t number) {
-      if (!is_utf8(line))
-        fail(ErrorKind::format,
-             "{}:{}: not UTF-8; convert the file, for example with `iconv -t UTF-8`", origin,
-             number);
-    });
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-  return text;
-}
 
 // Reads separated values record by record.
 class Rows {
@@ -163,10 +132,6 @@ struct Columns {
   }
 };
 
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n\v\f") == kNone;
-}
-
 // `labelled`: whether the fields name a label.
 void add(TextTable& table, TextRecord record, bool labelled) {
   table.records.push_back(std::move(record));
@@ -229,11 +194,6 @@ TextTable json_list(const SortedJson& list, const TextFields& fields, const std:
     add(table, from_json(list[i], fields, int64_t(i), fmt::format("{}[{}]", origin, i)),
         !fields.label.empty());
   return table;
-}
-
-std::string read_all(const fs::path& path, uint64_t limit) {
-  const Bytes bytes = read_maybe_gzip(path, limit);
-  return {bytes.begin(), bytes.end()};
 }
 
 }  // namespace
@@ -322,8 +282,8 @@ std::vector<std::string> text_formats() {
 }
 
 TextTable read_lines(const fs::path& texts, const fs::path& labels) {
-  TextTable table = parse_lines(read_all(texts, kMostBytes), texts.string());
-  const TextTable names = parse_lines(read_all(labels, kMostBytes), labels.string());
+  TextTable table = parse_lines(read_file_text(texts, kMostBytes), texts.string());
+  const TextTable names = parse_lines(read_file_text(labels, kMostBytes), labels.string());
   if (names.records.size() != table.records.size())
     fail(ErrorKind::data, "{}: {} labels for the {} texts of {}", labels.string(),
          names.records.size(), table.records.size(), texts.string());
@@ -335,9 +295,9 @@ TextTable read_lines(const fs::path& texts, const fs::path& labels) {
 TextSplits read_texts(const fs::path& path, const TextFields& fields, const std::string& format) {
   const std::string name = path.string();
   const std::string kind = format.empty() ? text_format(path) : format;
-  if (kind == "json") return parse_json_texts(read_all(path, kMostJsonBytes), fields, name);
+  if (kind == "json") return parse_json_texts(read_file_text(path, kMostJsonBytes), fields, name);
   if (kind == "lines") {
-    if (fields.label.empty()) return {{"", parse_lines(read_all(path, kMostBytes), name)}};
+    if (fields.label.empty()) return {{"", parse_lines(read_file_text(path, kMostBytes), name)}};
     const std::string labels = without_gz(path).stem().string() + ".labels";
     return {{"", read_lines(path, need_file(path.parent_path(), labels))}};
   }
@@ -346,7 +306,7 @@ TextSplits read_texts(const fs::path& path, const TextFields& fields, const std:
          "{}: the name tells no format of texts; name it .csv, .tsv, .json, .jsonl or .txt, or set "
          "data.format",
          name);
-  const std::string text = read_all(path, kMostBytes);
+  const std::string text = read_file_text(path, kMostBytes);
   if (kind == "jsonl") return {{"", parse_jsonl(text, fields, name)}};
   return {{"", parse_csv(text, kind == "csv" ? ',' : '\t', fields, name)}};
 }

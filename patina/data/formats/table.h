@@ -36,9 +36,7 @@ struct TextTable {
 /// Split names and their records; the name is "" for a file without splits.
 using TextSplits = std::map<std::string, TextTable>;
 
-/// Input limits: a record of 16 MiB, 4096 columns, and files that inflate to 1 GiB (JSON, which is
-/// parsed as a whole: 128 MiB).
-inline constexpr size_t kLongestRecord = size_t{1} << 24, kMostColumns = 4096;
+inline constexpr size_t kMostColumns = 4096;
 
 /// RFC 4180 with any separator: cells may be quoted, and may then contain separators, line ends and
 /// doubled quotes. Empty lines are skipped. There is no header if the fields are numbers. All rows

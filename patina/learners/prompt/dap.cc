@@ -16,10 +16,10 @@ namespace {
 /// [γ, β] = film_i(e), each at unit length;  prompts = (γ ⊙ down_i(norm_i(x)ᵀ) + β)ᵀ  [B,P,D]
 /// inserted after the class token, replacing the previous block's. `down` acts along the T tokens
 /// and is initialised to zero, so a new generator returns β.
-class Generator {
+class PromptGenerator {
  public:
-  Generator(const nn::BlockShape& shape, int64_t blocks, int64_t tokens, int64_t length,
-            int64_t embedding, Random& random)
+  PromptGenerator(const nn::BlockShape& shape, int64_t blocks, int64_t tokens, int64_t length,
+                  int64_t embedding, Random& random)
       : blocks_(size_t(blocks)), length_(length) {
     for (auto& block : blocks_) {
       block = {nn::Norm(shape.width, 1e-6), nn::Linear(tokens, length),
@@ -76,7 +76,7 @@ class Generator {
 /// A generator's prompts for one batch with embeddings [B,E].
 class Generated : public nn::Adaptation {
  public:
-  Generated(const Generator& generator, Tensor embedding)
+  Generated(const PromptGenerator& generator, Tensor embedding)
       : generator_(generator), embedding_(std::move(embedding)) {}
 
   Tensor tokens(int layer, Tensor x) override {
@@ -88,7 +88,7 @@ class Generated : public nn::Adaptation {
   bool acts(nn::Site site) const override { return site == nn::Site::norm; }
 
  private:
-  const Generator& generator_;
+  const PromptGenerator& generator_;
   Tensor embedding_;
 };
 
@@ -135,8 +135,8 @@ class Dap : public PromptLearner {
             .tokens(at::zeros({1, 3, images->size, images->size}, backbone().place().options()))
             .size(1);
     Random random = seeds()("generator");
-    generator_ = std::make_unique<Generator>(shape, blocks, tokens, options.length,
-                                             options.embedding, random);
+    generator_ = std::make_unique<PromptGenerator>(shape, blocks, tokens, options.length,
+                                                   options.embedding, random);
     nn::bring(*generator_, backbone().place());
     key_bound_ = std::sqrt(6.0 / double(3 * images->patch * images->patch + shape.width));
   }
@@ -205,7 +205,7 @@ class Dap : public PromptLearner {
   }
 
   Options options_;
-  std::unique_ptr<Generator> generator_;
+  std::unique_ptr<PromptGenerator> generator_;
   double key_bound_ = 0;  // keys are initialised as VPT's prompts
   TaskRows embeddings_;   // of task t: [1,E]
   TaskRows keys_;         // of task t: [1,D]

@@ -64,7 +64,7 @@ std::optional<TextInput> LanguageModel::text_input() const {
 std::optional<Continuation> LanguageModel::begin(const Input& prompt,
                                                  const nn::Adaptations& adaptations,
                                                  bool cached) const {
-  if (!shape_.text.causal || !shape_.words) return std::nullopt;
+  if (!generates()) return std::nullopt;
   return Continuation(
       tower_, [this](const Tensor& tokens) { return word_scores(tokens); }, prompt, adaptations, {},
       cached);

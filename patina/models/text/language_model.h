@@ -46,6 +46,7 @@ class LanguageModel : public Backbone {
   }
   std::string about() const override;
   std::optional<TextInput> text_input() const override;
+  bool generates() const override { return shape_.text.causal && shape_.words; }
   std::optional<Continuation> begin(const Input& prompt, const nn::Adaptations& adaptations,
                                     bool cached) const override;
   void set_engine(std::shared_ptr<const nn::Engine> engine) override {

@@ -60,6 +60,7 @@ Tensor TextTower::embed(const Input& input, const TextContext& context) const {
 Tensor TextTower::operator()(const Input& input, const nn::Adaptations& adaptations,
                              const TextContext& given) const {
   TextContext context = given;
+  if (!context.positions.defined()) context.positions = input.positions;
   if (!context.positions.defined())
     context.positions = at::arange(input.data.size(1), input.data.options()).unsqueeze(0);
   const int first = context.first_layer;
@@ -67,6 +68,7 @@ Tensor TextTower::operator()(const Input& input, const nn::Adaptations& adaptati
   nn::Pass pass(adaptations, *engine_, input.mask, context.positions,
                 {.causal = shape_.causal,
                  .rope_theta = shape_.block.rope_theta,
+                 .packed = input.positions.defined(),
                  .relative = shape_.relative_buckets > 0 ? &relative_ : nullptr,
                  .cache = context.cache,
                  .encoded = context.encoded,

@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include "patina/base/json.h"
+#include "patina/data/formats/lines.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 

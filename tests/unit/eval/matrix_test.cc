@@ -252,6 +252,32 @@ TEST(Metrics, NamesAreUniqueAndTextsComplete) {
   EXPECT_EQ(names.size(), 15u);
 }
 
+// The worked example as losses, 1 - score: what was gained and lost is the same.
+TEST(ScoreMatrix, TurnsDifferencesWhereLowerScoresAreBetter) {
+  const ScoreMatrix accuracies = worked_example();
+  ScoreMatrix losses(3), mixed(3);
+  losses.directions.assign(3, Direction::lower);
+  mixed.directions = {Direction::higher, Direction::lower, Direction::higher};
+  for (int after = 0; after <= 3; ++after)
+    for (int task = 0; task < 3; ++task) {
+      const double score = *accuracies.at(after, task);
+      losses.set(after, task, 1 - score);
+      mixed.set(after, task, task == 1 ? 1 - score : score);
+    }
+  for (const auto* matrix : {&losses, &mixed})
+    for (const char* name :
+         {"forgetting", "forgetting_any_row", "forgetting_diagonal", "backward_transfer",
+          "backward_transfer_trace", "backward_transfer_all_pairs", "forward_transfer"})
+      expect_metric(*matrix, name, *value(accuracies, name));
+  for (const char* name : {"last_accuracy", "average_accuracy", "average_incremental_accuracy",
+                           "average_incremental_accuracy_macro", "learning_accuracy",
+                           "forward_transfer_no_baseline", "zero_shot_transfer", "mtil_average"}) {
+    expect_metric(losses, name, 1 - *value(accuracies, name));
+    EXPECT_FALSE(value(mixed, name)) << name;
+  }
+  EXPECT_NEAR(*task_forgetting(losses, 3, 0), .3, kTiny);
+}
+
 TEST(Metrics, UnknownNameSuggestsTheNearest) {
   try {
     metric("forgeting");

@@ -40,7 +40,8 @@ INSTANTIATE_TEST_SUITE_P(, ShippedRecipes,
                                          "fashion_mnist", "clinc150", "permuted_mnist",
                                          "split_mnist", "split_mnist_told", "split_cifar100_small",
                                          "digits", "digits_vit", "pacs", "omniglot", "si_blurry",
-                                         "i_blurry_mnist", "online_mnist"));
+                                         "i_blurry_mnist", "online_mnist", "domain_corpora",
+                                         "trace_reasoning", "superni"));
 
 // The classical families are compared on small networks instead.
 bool is_classical(const LearnerRow& row) {
@@ -51,7 +52,7 @@ bool is_classical(const LearnerRow& row) {
 TEST(RecipesThatShip, HaveEveryMethodForTheFieldsDataSets) {
   for (const std::string folder : {"cifar100_small", "cifar100", "imagenet_r", "cub200"})
     for (const auto& row : learners()) {
-      if (row.network == Network::clip || is_classical(row)) continue;
+      if (row.network == Network::clip || row.generates || is_classical(row)) continue;
       const auto path = fs::path(PATINA_SOURCE_DIR) / "recipes" / folder / (row.name + ".toml");
       EXPECT_TRUE(fs::exists(path)) << path;
     }

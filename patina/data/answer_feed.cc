@@ -1,0 +1,158 @@
+#include "patina/data/answer_feed.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "patina/base/error.h"
+#include "patina/ops.h"
+
+namespace patina {
+
+namespace {
+
+// A prompt keeps this part of a row, however long its answer is.
+constexpr int64_t kLeastPrompt = 4;
+
+void add(AnswerTokens& tokens, const std::vector<int64_t>& ids, bool loss) {
+  tokens.ids.insert(tokens.ids.end(), ids.begin(), ids.end());
+  tokens.loss.insert(tokens.loss.end(), ids.size(), loss);
+}
+
+// Leaves out the tokens [from, from + count).
+void cut(AnswerTokens& tokens, int64_t from, int64_t count) {
+  if (count <= 0) return;
+  for (auto* list : {&tokens.ids, &tokens.loss})
+    list->erase(list->begin() + from, list->begin() + from + count);
+  tokens.cut += count;
+}
+
+class AnswerBatch : public Making {
+ public:
+  AnswerBatch(const AnswerFeed& feed, const Tokenizer& tokenizer, const Source& source,
+              int64_t rows, bool packed)
+      : feed_(feed), tokenizer_(tokenizer), source_(source), packed_(packed), rows_(size_t(rows)) {}
+
+  void prepare(int64_t row, int64_t sample, Random) override {
+    rows_[size_t(row)] = feed_.tokens(source_, sample);
+  }
+  Input join() override { return answer_rows(rows_, tokenizer_, packed_); }
+
+ private:
+  const AnswerFeed& feed_;
+  const Tokenizer& tokenizer_;
+  const Source& source_;
+  bool packed_;
+  std::vector<AnswerTokens> rows_;
+};
+
+}  // namespace
+
+int64_t AnswerTokens::counted() const {
+  return std::accumulate(loss.begin(), loss.end(), int64_t{0});
+}
+
+AnswerFeed::AnswerFeed(const Tokenizer& tokenizer, std::shared_ptr<const PromptRenderer> renderer,
+                       int64_t max_length, AnswerRows rows)
+    : tokenizer_(tokenizer),
+      renderer_(std::move(renderer)),
+      max_length_(max_length),
+      rows_(rows),
+      text_(fmt::format("{} {} {}", TextFeed(tokenizer, {.max_length = max_length}).text(),
+                        renderer_->text(), int(rows))) {
+  if (!renderer_->frames() && tokenizer.special().end < 0)
+    fail(ErrorKind::model,
+         "the model's tokenizer has no end-of-text token, so answers could not learn to end: name "
+         "it in tokenizer_config.json (eos_token)");
+}
+
+AnswerTokens AnswerFeed::tokens(const Source& source, int64_t sample) const {
+  const bool answered = source.answer_kind() == AnswerKind::text;
+  AnswerTokens tokens =
+      answered ? of_exchange(source.exchange(sample)) : of_text(source.text(sample));
+  if (rows_ == AnswerRows::prompts ? tokens.ids.empty() : tokens.counted() == 0)
+    fail(ErrorKind::data, "{}: {}", source.origin(sample),
+         rows_ == AnswerRows::prompts ? "the prompt has no tokens"
+                                      : "no token carries loss; remove the sample");
+  return tokens;
+}
+
+AnswerTokens AnswerFeed::of_text(const Text& text) const {
+  AnswerTokens tokens;
+  add(tokens, tokenizer_.frame().before, false);
+  add(tokens, tokenizer_.encode(text.first), true);
+  if (!tokens.loss.empty()) tokens.loss.front() = 0;  // nothing stands before it
+  if (max_length_ > 0) cut(tokens, max_length_, int64_t(tokens.ids.size()) - max_length_);
+  return tokens;
+}
+
+AnswerTokens AnswerFeed::of_exchange(const Exchange& exchange) const {
+  AnswerTokens tokens;
+  const auto add_part = [&](const PromptPart& part) {
+    add(tokens, tokenizer_.encode(part.text), part.answer);
+    if (part.ends) add(tokens, {tokenizer_.special().end}, part.answer);
+  };
+  if (!renderer_->frames()) add(tokens, tokenizer_.frame().before, false);
+  const int64_t before = int64_t(tokens.ids.size());
+  for (const auto& part : renderer_->prompt(exchange)) add_part(part);
+  const int64_t prompt = int64_t(tokens.ids.size()) - before;
+  if (rows_ != AnswerRows::prompts) add_part(renderer_->answer(exchange));
+  if (!tokens.loss.empty()) tokens.loss.front() = 0;
+  const int64_t over = int64_t(tokens.ids.size()) - max_length_;
+  if (max_length_ == 0 || over <= 0) return tokens;
+  const int64_t least =
+      std::min(prompt, std::max<int64_t>(1, (max_length_ - before) / kLeastPrompt));
+  cut(tokens, before, std::min(over, prompt - least));
+  cut(tokens, max_length_, int64_t(tokens.ids.size()) - max_length_);
+  return tokens;
+}
+
+std::unique_ptr<Making> AnswerFeed::begin(const Source& source, int64_t rows) const {
+  return std::make_unique<AnswerBatch>(*this, tokenizer_, source, rows,
+                                       rows_ == AnswerRows::packed);
+}
+
+int64_t AnswerFeed::cost(const Source& source, int64_t sample) const {
+  if (source.answer_kind() != AnswerKind::text) return int64_t(source.text(sample).first.size());
+  const Exchange exchange = source.exchange(sample);
+  size_t bytes = exchange.input.size();
+  for (const auto& turn : exchange.turns) bytes += turn.content.size();
+  return int64_t(bytes + exchange.answers.front().size());
+}
+
+Input answer_rows(std::span<const AnswerTokens> samples, const Tokenizer& tokenizer, bool packed,
+                  int64_t longest) {
+  for (const auto& sample : samples) longest = std::max(longest, int64_t(sample.ids.size()));
+  std::vector<int64_t> filled;  // tokens of each row
+  std::vector<size_t> row_of;
+  for (const auto& sample : samples) {
+    const auto size = int64_t(sample.ids.size());
+    size_t row = filled.size();
+    if (packed)
+      for (row = 0; row < filled.size() && filled[row] + size > longest;) ++row;
+    if (row == filled.size()) filled.push_back(0);
+    row_of.push_back(row);
+    filled[row] += size;
+  }
+  longest = std::ranges::max(filled);
+  const std::vector<int64_t> shape = {int64_t(filled.size()), longest};
+  const int64_t pad = tokenizer.special().pad;
+  Input input(at::full(shape, pad >= 0 ? pad : 0, at::kLong), at::zeros(shape, at::kLong));
+  input.loss = at::zeros(shape, at::kLong);
+  if (packed) input.positions = at::zeros(shape, at::kLong);
+  std::ranges::fill(filled, 0);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const auto& [ids, loss, cut] = samples[i];
+    int64_t& at = filled[row_of[i]];
+    const auto place = [&](const Tensor& t) {
+      return host_items(t).data() + int64_t(row_of[i]) * longest + at;
+    };
+    std::ranges::copy(ids, place(input.data));
+    std::ranges::copy(loss, place(input.loss));
+    std::fill_n(place(input.mask), ids.size(), 1);
+    if (packed) std::iota(place(input.positions), place(input.positions) + ids.size(), int64_t{0});
+    at += int64_t(ids.size());
+  }
+  return input;
+}
+
+}  // namespace patina

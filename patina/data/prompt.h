@@ -1,0 +1,56 @@
+// From a prompt and its answer to the texts that a language model reads.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "patina/data/source.h"
+
+namespace patina {
+
+/// A part of a rendered sample. Each is tokenised by itself, so that the number of its tokens says
+/// where the answer begins and ends.
+struct PromptPart {
+  std::string text;
+  bool answer = false;  // the tokens carry loss
+  bool ends = false;    // followed by the end-of-text token, which carries loss as the answer does
+};
+
+/// How prompts and answers are written. The parts of a prompt are the same whether its answer is
+/// learned or asked for. Thread-safe.
+class PromptRenderer {
+ public:
+  virtual ~PromptRenderer() = default;
+
+  /// The parts up to where the last answer begins; of a conversation, earlier answers are among
+  /// them.
+  virtual std::vector<PromptPart> prompt(const Exchange& exchange) const = 0;
+  /// The last answer, the first of exchange.answers.
+  virtual PromptPart answer(const Exchange& exchange) const = 0;
+  /// Whether the texts contain the tokenizer's special tokens, so that none is put in front.
+  virtual bool frames() const { return false; }
+  /// Identifies the renderer: equal lines render equally.
+  virtual std::string text() const = 0;
+};
+
+/// Each user's turn by one template, such as "{instruction}\n{input}\n"; a line that names {input}
+/// is left out where there is none. A system message stands in front, in a line of its own; answers
+/// are followed by the end-of-text token.
+class PlainPrompt : public PromptRenderer {
+ public:
+  /// Throws Error(recipe) unless the template has {instruction}, and nothing else in braces than
+  /// {input}.
+  explicit PlainPrompt(std::string pattern);
+
+  std::vector<PromptPart> prompt(const Exchange& exchange) const override;
+  PromptPart answer(const Exchange& exchange) const override;
+  std::string text() const override { return "plain prompt: " + pattern_; }
+
+ private:
+  std::string filled(const std::string& instruction, const std::string& input) const;
+
+  std::string pattern_;
+};
+
+}  // namespace patina

@@ -1,0 +1,23 @@
+// Words scored where a text carries loss, and nowhere else.
+#pragma once
+
+#include "patina/models/backbone.h"
+
+namespace patina {
+
+/// Scores of every word for each token that carries loss.
+struct AnswerScores {
+  Tensor scores;  // [N,V]
+  Tensor word;    // [N] the tokens' ids
+  Tensor row;     // [N] their rows of the input, ascending
+};
+
+/// For input.loss [B,T], which has N tokens; each is predicted from the tokens before it in its
+/// text. The scores of other tokens are not computed.
+AnswerScores answer_scores(const Backbone& backbone, const Input& input,
+                           const nn::Adaptations& adaptations);
+
+/// -log p of each such token in nats: [N].
+Tensor answer_losses(const AnswerScores& answers);
+
+}  // namespace patina

@@ -1,0 +1,105 @@
+// Toy prompts with answers, a tokenizer of bytes, and a decoder that reads them.
+#pragma once
+
+#include "patina/data/domains.h"
+#include "patina/data/source.h"
+#include "patina/models/text/language_model.h"
+#include "patina/text/tokenizer.h"
+#include "tests/support/families.h"
+
+namespace patina {
+
+/// A token a byte, with tokens for begin and end and without one for padding.
+class ByteTokenizer : public Tokenizer {
+ public:
+  static constexpr int64_t kBegin = 1, kEnd = 2, kFirst = 3, kSize = kFirst + 256;
+
+  explicit ByteTokenizer(bool framed = true) {
+    special_ = {.begin = kBegin, .end = kEnd};
+    if (framed) frame_.before = {kBegin};
+  }
+  std::vector<int64_t> encode(std::string_view text) const override {
+    std::vector<int64_t> ids;
+    for (const char c : text) ids.push_back(kFirst + uint8_t(c));
+    return ids;
+  }
+  std::string decode(std::span<const int64_t> ids, bool skip_special) const override {
+    std::string text;
+    for (const int64_t id : ids) {
+      if (id >= kFirst) text += char(id - kFirst);
+      if (id < kFirst && !skip_special) text += token(id);
+    }
+    return text;
+  }
+  int64_t size() const override { return kSize; }
+  std::string token(int64_t id) const override {
+    if (id == kBegin) return "<s>";
+    if (id == kEnd) return "</s>";
+    return id < kFirst ? "" : std::string(1, char(id - kFirst));
+  }
+  std::optional<int64_t> id(std::string_view token) const override {
+    if (token.size() != 1) return std::nullopt;
+    return kFirst + uint8_t(token[0]);
+  }
+  std::string about() const override { return "toy bytes"; }
+};
+
+/// A decoder of a family ("llama", "gpt2") with random frozen weights that reads bytes.
+inline std::unique_ptr<Backbone> toy_decoder(const std::string& family = "llama",
+                                             uint64_t seed = 1) {
+  LanguageShape shape = tiny_language(family);
+  shape.text.vocabulary = ByteTokenizer::kSize;
+  auto network = stirred(LanguageModel(shape), seed)->clone();
+  network->set_tokenizer(std::make_shared<ByteTokenizer>());
+  return network;
+}
+
+/// One of several sets: "say 2" is answered by a word that depends on the set and the number.
+class ToyAnswers : public Source {
+ public:
+  ToyAnswers(int64_t set, int64_t count) : set_(set), count_(count) {}
+
+  int64_t size() const override { return count_; }
+  int64_t label(int64_t) const override { return 0; }
+  bool is_text() const override { return true; }
+  Text text(int64_t i) const override { return {exchange(i).turns.front().content, ""}; }
+  AnswerKind answer_kind() const override { return AnswerKind::text; }
+  Exchange exchange(int64_t i) const override {
+    const int64_t number = i % 4;
+    const std::string word(size_t(1 + number % 2), char('a' + (5 * set_ + 3 * number) % 26));
+    return {.turns = {{"user", fmt::format("say {}", number)}},
+            .input = i % 3 == 0 ? "now" : "",
+            .answers = {word}};
+  }
+  std::string origin(int64_t i) const override { return fmt::format("toy {}[{}]", set_, i); }
+  const std::vector<std::string>& classes() const override {
+    static const std::vector<std::string> one = {"answers"};
+    return one;
+  }
+
+ private:
+  int64_t set_, count_;
+};
+
+/// Plain texts of one set.
+class ToyPassages : public ToyAnswers {
+ public:
+  using ToyAnswers::ToyAnswers;
+  Text text(int64_t i) const override {
+    const Exchange said = exchange(i);
+    return {said.turns.front().content + " " + said.answers.front(), ""};
+  }
+  AnswerKind answer_kind() const override { return AnswerKind::nothing; }
+};
+
+/// Sets of 8 training and 4 test samples.
+template <class Set = ToyAnswers>
+DataSplits toy_answers(int64_t sets = 3) {
+  std::vector<DataSplits> parts;
+  for (int64_t set = 0; set < sets; ++set)
+    parts.push_back(
+        {fmt::format("set {}", set), std::make_unique<Set>(set, 8), std::make_unique<Set>(set, 4)});
+  return joined(std::move(parts), /*shared_classes=*/true);
+}
+
+}  // namespace patina

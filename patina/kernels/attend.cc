@@ -38,7 +38,7 @@ Tensor empty_heads(const Tensor& like) {
 template <class T>
 struct AttentionArguments {
   Tensor q, k, v, bias;
-  double scale = 1;
+  double scale = 1, cap = 0;
 
   AttentionShape shape() const {
     return {.batch = q.size(0),
@@ -47,7 +47,8 @@ struct AttentionArguments {
             .queries = q.size(2),
             .keys = k.size(2),
             .size = q.size(3),
-            .scale = float(scale)};
+            .scale = float(scale),
+            .cap = float(cap)};
   }
   AttentionInputs<T> inputs() const {
     AttentionInputs<T> inputs{strided<const T>(q), strided<const T>(k), strided<const T>(v), {}};
@@ -101,9 +102,13 @@ struct AttendBack : public Backward {
 // describes it).
 template <class T>
 Tensor attend_of(const Tensors& inputs, const Heads& within, const Tensor& query, const Tensor& key,
-                 const Tensor& value, const Tensor& bias, double scale) {
-  const AttentionArguments<T> given{heads_of<T>(query), heads_of<T>(key), heads_of<T>(value),
-                                    bias.defined() ? bias.detach() : bias, scale};
+                 const Tensor& value, const Tensor& bias, double scale, double cap) {
+  const AttentionArguments<T> given{heads_of<T>(query),
+                                    heads_of<T>(key),
+                                    heads_of<T>(value),
+                                    bias.defined() ? bias.detach() : bias,
+                                    scale,
+                                    cap};
   const bool graph = std::ranges::any_of(inputs, takes_gradient);
   const Tensor out = empty_heads(given.q);
   const auto shape = given.shape();
@@ -128,18 +133,18 @@ Tensor attend_of(const Tensors& inputs, const Heads& within, const Tensor& query
 }  // namespace
 
 Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
-              double scale, at::ScalarType type) {
+              double scale, at::ScalarType type, double cap) {
   const Tensors inputs = {query, key, value};
-  return type == at::kBFloat16 ? attend_of<bf16>(inputs, {}, query, key, value, bias, scale)
-                               : attend_of<float>(inputs, {}, query, key, value, bias, scale);
+  return type == at::kBFloat16 ? attend_of<bf16>(inputs, {}, query, key, value, bias, scale, cap)
+                               : attend_of<float>(inputs, {}, query, key, value, bias, scale, cap);
 }
 
 Tensor attend_within(const Tensor& mixed, const Heads& heads, const Tensor& bias, double scale,
                      at::ScalarType type) {
   const Tensors parts = parts_of(mixed.detach(), heads);
   return type == at::kBFloat16
-             ? attend_of<bf16>({mixed}, heads, parts[0], parts[1], parts[2], bias, scale)
-             : attend_of<float>({mixed}, heads, parts[0], parts[1], parts[2], bias, scale);
+             ? attend_of<bf16>({mixed}, heads, parts[0], parts[1], parts[2], bias, scale, 0)
+             : attend_of<float>({mixed}, heads, parts[0], parts[1], parts[2], bias, scale, 0);
 }
 
 }  // namespace patina::kernels

@@ -8,14 +8,15 @@
 
 namespace patina::kernels {
 
-/// softmax(scale q kᵀ + bias) v. Groups of heads / key_heads neighbouring query heads share one
-/// head of keys and values.
+/// softmax(s + bias) v of the scores s = scale q kᵀ, or cap tanh(s / cap) in their place. Groups of
+/// heads / key_heads neighbouring query heads share one head of keys and values.
 struct AttentionShape {
   int64_t batch = 0, heads = 0, key_heads = 0;
   int64_t queries = 0, keys = 0;  // T and S
   int64_t size = 0;               // numbers per head
   float scale = 1;                // must be positive
   bool causal = false;            // query i sees keys 0 to i + S - T
+  float cap = 0;                  // 0: scores are not capped
 
   int64_t units() const { return batch * key_heads; }
 };

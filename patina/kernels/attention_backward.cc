@@ -146,6 +146,8 @@ class Backward {
     block.log_sums = &log_sums_[query];
     block.delta = &delta_[query];
     block.scale = shape_.scale;
+    block.cap = shape_.cap;
+    block.slopes = slopes_;
     block.seen = shape_.causal ? &seen_[size_t(query)] : nullptr;
     block.bias = inputs_.bias.data;
     block.bias_at = inputs_.bias.data ? &bias_at_[size_t(query)] : nullptr;
@@ -240,6 +242,7 @@ class Backward {
   std::unique_ptr<int32_t[]> seen_;         // [queries] number of keys that each sees
   std::unique_ptr<int64_t[]> bias_at_;      // [queries] where the bias for its key 0 is
   alignas(64) float scores_[kBlock * kBlock], dp_[kBlock * kBlock], sums_[kBlock * kBlock];
+  alignas(64) float slopes_[kBlock * kBlock];
 };
 
 }  // namespace

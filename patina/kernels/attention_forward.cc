@@ -88,7 +88,12 @@ class Forward {
     for (int64_t i = 0; i < rows; ++i) {
       const int64_t head = key_head_ * group_ + (first + i) / shape_.queries;
       const int64_t query = (first + i) % shape_.queries;
-      rows_[i] = {scores_.get() + i * stride_, seen(query), shape_.scale, nullptr, bias.key, width};
+      rows_[i] = {.scores = scores_.get() + i * stride_,
+                  .keys = seen(query),
+                  .scale = shape_.scale,
+                  .cap = shape_.cap,
+                  .bias_step = bias.key,
+                  .width = width};
       if (bias.data)
         rows_[i].bias = bias.data + sample_ * bias.sample + head * bias.head + query * bias.query;
     }

@@ -129,8 +129,13 @@ class Forward : Unit {
   void softmax(const Queries& some) {
     for (int64_t i = 0; i < some.count; ++i) {
       const int64_t query = some.first + i;
-      softmax_rows_[i] = {scores_.get() + i * stride_, seen(query),      shape_.scale,
-                          bias(some.head, query),      inputs_.bias.key, stride_};
+      softmax_rows_[i] = {.scores = scores_.get() + i * stride_,
+                          .keys = seen(query),
+                          .scale = shape_.scale,
+                          .cap = shape_.cap,
+                          .bias = bias(some.head, query),
+                          .bias_step = inputs_.bias.key,
+                          .width = stride_};
     }
     set_.floats.attention.softmax(softmax_rows_, some.count);
   }
@@ -205,6 +210,7 @@ class Backward : Unit {
                                      .dp = dp_.get() + row,
                                      .keys = seen(query),
                                      .scale = shape_.scale,
+                                     .cap = shape_.cap,
                                      .bias = bias(head, query),
                                      .bias_step = inputs_.bias.key,
                                      .log_sum = gradients_.log_sums[place(head, query)],

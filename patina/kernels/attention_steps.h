@@ -15,6 +15,7 @@ struct SoftmaxRow {
   float* scores = nullptr;      // [keys rounded up to 16]
   int64_t keys = 0;             // number of keys that the query sees
   float scale = 1;              // must be positive
+  float cap = 0;                // scaled scores s become cap tanh(s / cap); 0: they stay
   const float* bias = nullptr;  // added to the scaled scores, one value every `bias_step` elements;
                                 // null: none
   int64_t bias_step = 0;
@@ -40,6 +41,8 @@ struct SoftmaxGradients<bf16> {
   const float* log_sums = nullptr;   // [32] log Σ exp of each query's scores
   const float* delta = nullptr;      // [32] Σ dL/dP P over each query's keys
   float scale = 1;                   // factor of the scores
+  float cap = 0;                     // as in SoftmaxRow
+  float* slopes = nullptr;           // [32,32] overwritten; needed where scores are capped
   const int32_t* seen = nullptr;     // [32] number of keys that each query sees; null: all
   const float* bias = nullptr;       // null: none
   const int64_t* bias_at = nullptr;  // [32] where each query's bias starts; its values are
@@ -58,7 +61,7 @@ struct SoftmaxGradients<float> {
   float* scores = nullptr;  // [keys rounded up to 16] out: probabilities
   float* dp = nullptr;      // dL/dP; out: scale P (dL/dP - delta)
   int64_t keys = 0;         // number of keys that the query sees
-  float scale = 1;
+  float scale = 1, cap = 0;
   const float* bias = nullptr;  // null: none
   int64_t bias_step = 0;
   float log_sum = 0, delta = 0;

@@ -63,9 +63,10 @@ Tensor norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double ep
 
 /// Softmax attention in `type`, bf16 or float: [B,T,H*d]. query [B,H,T,d]; key and value
 /// [B,Hk,S,d]: views of any strides, contiguous in the last dimension. bias [B|1,H|1,T|1,S] float
-/// or undefined, without gradient. `scale` multiplies the scores.
+/// or undefined, without gradient. `scale` multiplies the scores s; a `cap` above 0 makes them
+/// cap tanh(s / cap).
 Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
-              double scale, at::ScalarType type);
+              double scale, at::ScalarType type, double cap = 0);
 
 /// Layout of queries, keys and values packed into the rows of one tensor, head by head.
 struct Heads {

@@ -6,9 +6,27 @@ namespace {
 
 constexpr float kLog2E = 1.44269504f;
 
+// Scores s, after scaling, become cap tanh(s / cap). Whole vectors: the last may end behind n.
+void cap_scores(float* scores, int64_t n, float scale, float cap) {
+  for (int64_t j = 0; j < n; j += kLanes)
+    store(cap * fast_tanh(load<Floats>(scores + j) * (scale / cap)), scores + j);
+}
+
+// The derivative of the cap at capped scores.
+[[gnu::always_inline]] inline Floats slope(const Floats& capped, float cap) {
+  const Floats t = capped * (1.0f / cap);
+  return 1.0f - t * t;
+}
+
+// Whether a row's scores are scaled already when they are exponentiated.
+inline bool placed(const SoftmaxRow& row) {
+  return row.bias || row.cap > 0;
+}
+
 void add_bias(const SoftmaxRow& row) {
+  const float scale = row.cap > 0 ? 1.0f : row.scale;
   for (int64_t j = 0; j < row.keys; ++j) {
-    const float x = row.scores[j] * row.scale + row.bias[j * row.bias_step];
+    const float x = row.scores[j] * scale + row.bias[j * row.bias_step];
     row.scores[j] = x < kHidden ? kHidden : x;
   }
 }
@@ -23,19 +41,20 @@ inline void hide_rest(float* scores, int64_t keys) {
 
 // Finds the largest score; with it subtracted, all exponents are 0 or less.
 inline void find_largest(SoftmaxRow& row) {
+  if (row.cap > 0) cap_scores(row.scores, row.keys, row.scale, row.cap);
   if (row.bias) add_bias(row);
   hide_rest(row.scores, row.keys);
   Floats highest = same(kHidden);
   for (int64_t j = 0; j < row.keys; j += kLanes)
     highest = larger(highest, load<Floats>(row.scores + j));
-  row.largest = largest_of(highest) * (row.bias ? 1.0f : row.scale);
+  row.largest = largest_of(highest) * (placed(row) ? 1.0f : row.scale);
 }
 
 template <class T>
 inline void weigh(SoftmaxRow& row) {
   const bool nothing = row.largest <= 0.1f * kHidden;
   if (nothing) row.largest = 0;
-  const float step = (row.bias ? 1.0f : row.scale) * kLog2E, base = row.largest * kLog2E;
+  const float step = (placed(row) ? 1.0f : row.scale) * kLog2E, base = row.largest * kLog2E;
   const float* scores = row.scores;
   T* weights = row.weights<T>();  // of the same size or half of it: they never overwrite scores
                                   // still to be read
@@ -57,12 +76,18 @@ void softmax(SoftmaxRow* rows, int64_t n) {
   for (int64_t i = 0; i < n; ++i) weigh<T>(rows[i]);
 }
 
-// Scales the block's scores, adds the bias and hides keys that a query does not see.
+// Scales the block's scores, caps them, adds the bias and hides keys that a query does not see.
 void place_scores(const SoftmaxGradients<bf16>& block) {
   for (int64_t i = 0; i < block.keys; ++i) {
     float* scores = block.scores + i * kBlock;
     const int64_t key = block.first_key + i;
-    for (int64_t j = 0; j < kBlock; ++j) scores[j] *= block.scale;
+    if (block.cap > 0) {
+      cap_scores(scores, kBlock, block.scale, block.cap);
+      for (int64_t j = 0; j < kBlock; j += kLanes)
+        store(slope(load<Floats>(scores + j), block.cap), block.slopes + i * kBlock + j);
+    } else {
+      for (int64_t j = 0; j < kBlock; ++j) scores[j] *= block.scale;
+    }
     if (block.bias)
       for (int64_t j = 0; j < kBlock; ++j)
         scores[j] += block.bias[block.bias_at[j] + key * block.bias_step];
@@ -71,8 +96,9 @@ void place_scores(const SoftmaxGradients<bf16>& block) {
   }
 }
 
-inline void gradients(const SoftmaxGradients<bf16>& block) {
-  const bool placed = block.bias || block.seen;
+template <bool capped>
+inline void gradients_of_block(const SoftmaxGradients<bf16>& block) {
+  const bool placed = capped || block.bias || block.seen;
   if (placed) place_scores(block);
   const float step = (placed ? 1.0f : block.scale) * kLog2E;
   for (int64_t half = 0; half < kBlock; half += kLanes) {
@@ -88,7 +114,9 @@ inline void gradients(const SoftmaxGradients<bf16>& block) {
         if (pair + odd < block.keys) {
           const Floats weight = exp2_of<bf16>(load<Floats>(block.scores + at) * step - log_sum);
           p = rounded_words(weight);
-          both[odd] = rounded_words(weight * (load<Floats>(block.dp + at) - delta));
+          Floats ds = weight * (load<Floats>(block.dp + at) - delta);
+          if constexpr (capped) ds = ds * load<Floats>(block.slopes + at);
+          both[odd] = rounded_words(ds);
         }
         store(p, block.p + to);
         store(both[odd], block.ds + to);
@@ -98,15 +126,30 @@ inline void gradients(const SoftmaxGradients<bf16>& block) {
   }
 }
 
+inline void gradients(const SoftmaxGradients<bf16>& block) {
+  if (block.cap > 0) return gradients_of_block<true>(block);
+  gradients_of_block<false>(block);
+}
+
 inline void gradients(const SoftmaxGradients<float>& row) {
+  const bool capped = row.cap > 0;
+  float delta = row.delta;
+  if (capped) {  // the softmax's gradient meets the cap's slope here: delta is subtracted already
+    cap_scores(row.scores, row.keys, row.scale, row.cap);
+    for (int64_t j = 0; j < row.keys; j += kLanes)
+      store((load<Floats>(row.dp + j) - delta) * slope(load<Floats>(row.scores + j), row.cap),
+            row.dp + j);
+    delta = 0;
+  }
+  const float scale = capped ? 1.0f : row.scale;
   if (row.bias)
     for (int64_t j = 0; j < row.keys; ++j)
-      row.scores[j] = row.scores[j] * row.scale + row.bias[j * row.bias_step];
-  const float step = (row.bias ? 1.0f : row.scale) * kLog2E, base = row.log_sum * kLog2E;
+      row.scores[j] = row.scores[j] * scale + row.bias[j * row.bias_step];
+  const float step = (row.bias ? 1.0f : scale) * kLog2E, base = row.log_sum * kLog2E;
   int64_t j = 0;
   const auto take = [&](const Floats& p) {
     store(p, row.scores + j);
-    store(p * (load<Floats>(row.dp + j) - row.delta) * row.scale, row.dp + j);
+    store(p * (load<Floats>(row.dp + j) - delta) * row.scale, row.dp + j);
   };
   const auto weights = [&] { return exp2_of<float>(load<Floats>(row.scores + j) * step - base); };
   for (; j + kLanes <= row.keys; j += kLanes) take(weights());

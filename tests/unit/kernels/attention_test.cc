@@ -131,6 +131,7 @@ struct Reference {
   const Bias bias;
   Dense q, k, v, out, dq, dk, dv;
   std::vector<double> log_sums;
+  std::vector<double> slopes;  // of the cap, at the scores of the query asked last
 
   explicit Reference(const Trial<T>& trial)
       : shape(trial.c.shape),
@@ -165,11 +166,18 @@ struct Reference {
   std::vector<double> probabilities(int64_t b, int64_t h, int64_t key_head, int64_t t,
                                     double& log_sum) {
     std::vector<double> p(size_t(shape.keys));
+    slopes.resize(p.size());
     double largest = kHidden;
     for (int64_t s = 0; s < shape.keys; ++s) {
       double& x = p[size_t(s)];
       for (int64_t i = 0; i < shape.size; ++i) x += q.at(b, h, t)[i] * k.at(b, key_head, s)[i];
       x *= shape.scale;
+      slopes[size_t(s)] = 1;
+      if (shape.cap > 0) {
+        const double t = std::tanh(x / shape.cap);
+        x = shape.cap * t;
+        slopes[size_t(s)] = 1 - t * t;
+      }
       if (bias.data)
         x += bias.data[b * bias.sample + h * bias.head + t * bias.query + s * bias.key];
       if (shape.causal && s > t + shape.keys - shape.queries) x = kHidden;
@@ -204,7 +212,7 @@ struct Reference {
       for (int64_t s = 0; s < shape.keys; ++s) {
         double dp = 0;
         for (int64_t i = 0; i < shape.size; ++i) dp += gradient[i] * v.at(b, key_head, s)[i];
-        const double ds = p[size_t(s)] * (dp - delta) * shape.scale;
+        const double ds = p[size_t(s)] * (dp - delta) * slopes[size_t(s)] * shape.scale;
         for (int64_t i = 0; i < shape.size; ++i) {
           dv.at(b, key_head, s)[i] += p[size_t(s)] * gradient[i];
           dk.at(b, key_head, s)[i] += ds * q.at(b, h, t)[i];
@@ -292,6 +300,27 @@ TYPED_TEST(Attention, HidesWhatComesLater) {
     }
 }
 
+// Scores of about 1, 10 and 100 under caps of 5 and 50: below the cap, around it, far above it.
+TYPED_TEST(Attention, CapsScores) {
+  static const float some = 0;
+  for (const float cap : {5.0f, 50.0f})
+    for (const double spread : {1.0, 3.0, 6.0})
+      for (const auto& [queries, keys] :
+           std::vector<std::pair<int64_t, int64_t>>{{1, 9}, {2, 50}, {37, 50}, {70, 70}}) {
+        Case c{shape_of(2, 4, 2, queries, keys, 32)};
+        c.shape.cap = cap;
+        c.spread = spread;
+        const std::string what = std::to_string(cap) + ", " + std::to_string(spread) + ": " +
+                                 std::to_string(queries) + " x " + std::to_string(keys);
+        expect_like_definition<TypeParam>(c, what);
+        c.bias = {&some, 4 * queries * keys, queries * keys, keys, 1};
+        expect_like_definition<TypeParam>(c, what + ", with a bias");
+        c.bias = {};
+        c.shape.causal = true;
+        expect_like_definition<TypeParam>(c, what + ", causal");
+      }
+}
+
 TYPED_TEST(Attention, AddsUpMoreKeysThanItKeeps) {
   expect_like_definition<TypeParam>({shape_of(1, 2, 1, 40, 2100, 16)}, "all seen");
   expect_like_definition<TypeParam>({shape_of(1, 1, 1, 1100, 1100, 16, true)}, "causal");
@@ -377,6 +406,7 @@ TYPED_TEST(Attention, WritesNothingBesideItsViews) {
 TYPED_TEST(Attention, DefinitionsGradientsAreItsDifferences) {
   static const float some = 0;
   Trial<TypeParam> trial({shape_of(1, 2, 1, 3, 4, 5, true), {&some, 0, 12, 4, 1}});
+  trial.c.shape.cap = 2;
   Reference<TypeParam> reference(trial);
   const Dense weights = reference.of_queries(trial.dout);
   const auto loss = [&] {

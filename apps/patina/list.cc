@@ -13,6 +13,7 @@
 #include "patina/eval/anytime.h"
 #include "patina/eval/matrix.h"
 #include "patina/eval/text/text_metrics.h"
+#include "patina/models/family.h"
 #include "patina/run/recipe.h"
 #include "patina/run/run.h"
 
@@ -30,6 +31,14 @@ void print(const Rows& rows) {
   size_t width = 0;
   for (const auto& row : rows) width = std::max(width, row.name.size());
   for (const auto& row : rows) fmt::print("{:<{}}  {}\n", row.name, width, row.text);
+}
+
+// Networks that have no name of their own, but a folder.
+void print_families() {
+  std::vector<std::string> types;
+  for (const Family& family : families()) types.emplace_back(family.model_type);
+  fmt::print("\nAlso any folder whose config.json has one of these as model_type:\n{}\n",
+             fmt::join(types, ", "));
 }
 
 void print_json(const Rows& rows) {
@@ -182,6 +191,7 @@ void add_list(Command& program) {
     if (what->empty())
       fail(ErrorKind::usage, "list what? One of {}", fmt::join(list_names(), ", "));
     (*json ? print_json : print)(rows_of(*what));
+    if (*what == "models" && !*json) print_families();
   });
 
   auto name = std::make_shared<std::string>();

@@ -100,6 +100,11 @@ bool ConfigJson::has(const std::string& key) const {
   return at != json_->end() && !at->is_null();
 }
 
+bool ConfigJson::says_null(const std::string& key) const {
+  const auto at = json_->find(key);
+  return at != json_->end() && at->is_null();
+}
+
 int64_t ConfigJson::size(const std::string& key, std::optional<int64_t> standard) {
   const Json* value = find(key);
   if (!value && standard) return *standard;
@@ -110,9 +115,19 @@ int64_t ConfigJson::size(const std::string& key, std::optional<int64_t> standard
   return value->get<int64_t>();
 }
 
-double ConfigJson::number(const std::string& key, double standard) {
+int64_t ConfigJson::count(const std::string& key, int64_t standard) {
   const Json* value = find(key);
   if (!value) return standard;
+  if (!value->is_number_integer() || *value < 0 || *value > kLargest)
+    fail(ErrorKind::model, "{}: {} = {} is not a whole number from 0 to {}", origin_, key,
+         value->dump().substr(0, 100), kLargest);
+  return value->get<int64_t>();
+}
+
+double ConfigJson::number(const std::string& key, std::optional<double> standard) {
+  const Json* value = find(key);
+  if (!value && standard) return *standard;
+  if (!value) fail(ErrorKind::model, "{}: no {}", origin_, key);
   const double number = value->is_number() ? value->get<double>() : 0;
   if (!(number > 0) || !std::isfinite(number))
     fail(ErrorKind::model, "{}: {} = {} is not a number above 0", origin_, key,
@@ -130,6 +145,16 @@ std::vector<double> ConfigJson::numbers(const std::string& key) {
     fail(ErrorKind::model, "{}: {} = {} is not a list of numbers", origin_, key,
          value->dump().substr(0, 100));
   return value->get<std::vector<double>>();
+}
+
+std::vector<std::string> ConfigJson::words(const std::string& key) {
+  const Json* value = find(key);
+  if (!value) return {};
+  const auto is_word = [](const Json& item) { return item.is_string(); };
+  if (!value->is_array() || !std::all_of(value->begin(), value->end(), is_word))
+    fail(ErrorKind::model, "{}: {} = {} is not a list of words", origin_, key,
+         value->dump().substr(0, 100));
+  return value->get<std::vector<std::string>>();
 }
 
 bool ConfigJson::flag(const std::string& key, bool standard) {

@@ -23,17 +23,22 @@ class ConfigJson {
   ConfigJson(Json json, std::string origin);
 
   const std::string& origin() const { return origin_; }
-  bool has(const std::string& key) const;  // whether it is present and not null
+  bool has(const std::string& key) const;        // whether it is present and not null
+  bool says_null(const std::string& key) const;  // whether it is present and null
 
   /// An integer in [1, 2^24].
   int64_t size(const std::string& key, std::optional<int64_t> standard = {});
+  /// An integer in [0, 2^24].
+  int64_t count(const std::string& key, int64_t standard);
   /// A positive, finite number.
-  double number(const std::string& key, double standard);
+  double number(const std::string& key, std::optional<double> standard = {});
   bool flag(const std::string& key, bool standard);
   std::string word(const std::string& key, const std::string& standard);
   int64_t id(const std::string& key, int64_t standard);
   /// A list of finite numbers; empty if absent.
   std::vector<double> numbers(const std::string& key);
+  /// A list of words; empty if absent.
+  std::vector<std::string> words(const std::string& key);
   nn::Activation activation(const std::string& key, const std::string& standard);
   /// The activation named `name`, the value of `key`.
   nn::Activation activation_called(const std::string& name, const std::string& key) const;

@@ -1,5 +1,7 @@
 #include "patina/models/continuation.h"
 
+#include <algorithm>
+
 #include "patina/ops.h"
 #include "patina/place.h"
 
@@ -30,10 +32,20 @@ void Continuation::append(const Tensor& ids) {
   const Tensor position = mask_.sum(1, /*keepdim=*/true);
   ids_ = at::cat({ids_, column}, 1);
   mask_ = at::cat({mask_, here}, 1);
-  if (cached_)
-    read({column, here}, position);
-  else
-    read_all();
+  if (!cached_ || changes_at(position + 1)) {
+    cache_ = {};
+    return read_all();
+  }
+  read({column, here}, position);
+}
+
+// Whether a token more changes the keys of those before it: then the cached ones are of no use.
+bool Continuation::changes_at(const Tensor& lengths) const {
+  const TextShape& shape = tower_->shape();
+  if (!shape.block.rotary.by_length() && !shape.local_rotary.by_length()) return false;
+  return std::ranges::any_of(items_of(lengths.flatten() + cache_.added), [&](int64_t n) {
+    return shape.block.rotary.changes_at(n) || shape.local_rotary.changes_at(n);
+  });
 }
 
 // A token's position is the number of tokens before it in its row.

@@ -14,8 +14,9 @@ class Continuation {
   using Words = std::function<Tensor(const Tensor&)>;  // tokens [B,1,D] -> scores [B,1,V]
 
   /// Reads `begun`. `cached` stores keys and values, so that each token is read once; otherwise
-  /// everything is read again for every token, which is slower and gives the same ids. The tower is
-  /// lent.
+  /// everything is read again for every token, which is slower and gives the same ids. Where rotary
+  /// positions depend on a text's length, a token that changes them makes all be read again, too.
+  /// The tower is lent.
   Continuation(const TextTower& tower, Words words, const Input& begun,
                const nn::Adaptations& adaptations, const TextContext& context, bool cached);
 
@@ -31,6 +32,7 @@ class Continuation {
  private:
   void read(const Input& input, const Tensor& positions);
   void read_all();
+  bool changes_at(const Tensor& lengths) const;
 
   const TextTower* tower_;
   Words words_;

@@ -32,10 +32,11 @@ bool has_own_head(const Checkpoint& checkpoint, const std::string& head,
 
 const std::vector<Family>& families() {
   static const std::vector<Family> all = {
-      {"bert", open_bert},   {"roberta", open_roberta}, {"distilbert", open_distilbert},
-      {"mpnet", open_mpnet}, {"gpt2", open_gpt2},       {"llama", open_llama},
-      {"qwen2", open_qwen2}, {"t5", open_t5},           {"bart", open_bart},
-      {"clip", open_clip},
+      {"bert", open_bert},       {"roberta", open_roberta}, {"distilbert", open_distilbert},
+      {"mpnet", open_mpnet},     {"gpt2", open_gpt2},       {"llama", open_llama},
+      {"mistral", open_mistral}, {"qwen2", open_qwen2},     {"qwen3", open_qwen3},
+      {"phi3", open_phi3},       {"gemma2", open_gemma2},   {"gemma3_text", open_gemma3},
+      {"t5", open_t5},           {"bart", open_bart},       {"clip", open_clip},
   };
   return all;
 }
@@ -54,7 +55,7 @@ void check_block(const nn::BlockShape& shape, const std::string& origin) {
   if (shape.key_heads > 0 && shape.heads % shape.key_heads != 0)
     fail(ErrorKind::model, "{}: {} key heads do not divide {} heads", origin, shape.key_heads,
          shape.heads);
-  if (shape.rope_theta > 0 && shape.size() % 2 != 0)
+  if (shape.rotary.turns() && shape.size() % 2 != 0)
     fail(ErrorKind::model, "{}: rotary positions need heads of an even size, not {}", origin,
          shape.size());
 }

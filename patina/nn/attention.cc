@@ -12,7 +12,14 @@ Attention::Attention(const BlockShape& shape)
       heads(shape.heads),
       key_heads(shape.key_heads > 0 ? shape.key_heads : shape.heads),
       size(shape.size()),
-      scale(shape.scaled ? 1 / std::sqrt(double(shape.size())) : 1) {}
+      scale(1),
+      cap(shape.cap),
+      rotary(shape.rotary),
+      window(shape.window) {
+  if (shape.scaled)
+    scale = 1 / std::sqrt(shape.scaled_as > 0 ? shape.scaled_as : double(shape.size()));
+  if (shape.head_norm) query_norm = Norm(size, shape), key_norm = Norm(size, shape);
+}
 
 Tensor Attention::split(const Tensor& t) const {
   return t.reshape({t.size(0), t.size(1), -1, size}).transpose(1, 2);
@@ -25,11 +32,15 @@ Tensor Attention::operator()(const Tensor& x, int layer, Pass& pass) const {
   const auto [more_keys, more_values] = pass.adaptations().prefix(numbered, x.size(0));
   const auto [own_keys, own_values] = pass.adaptations().aside(numbered, x.size(0));
   const kernels::Heads all = {heads, key_heads, size};
-  if (!more_keys.defined() && !own_keys.defined() && pass.as_made())
-    return pass.engine().attend_within(mixed, all, pass.bias(0), scale);
+  if (!more_keys.defined() && !own_keys.defined() && plain() && pass.as_made())
+    return pass.engine().attend_within(mixed, all, pass.bias(0, window), scale);
   auto [query, key, value] = heads_of(mixed, all);
-  query = pass.read_on(pass.rotate(query), 2);
-  key = pass.rotate(key);
+  if (query_norm.weight.defined()) {
+    query = pass.engine().norm(query_norm, query.to(at::kFloat));
+    key = pass.engine().norm(key_norm, key.to(at::kFloat));
+  }
+  query = pass.read_on(pass.turned(query, rotary), 2);
+  key = pass.turned(key, rotary);
   pass.extend(layer, key, value);
   int64_t prefix = 0;
   if (more_keys.defined()) {
@@ -37,10 +48,10 @@ Tensor Attention::operator()(const Tensor& x, int layer, Pass& pass) const {
     key = at::cat({split(more_keys).to(key.dtype()), key}, 2);
     value = at::cat({split(more_values).to(value.dtype()), value}, 2);
   }
-  Tensor attended = pass.engine().attend(query, key, value, pass.bias(prefix), scale);
+  Tensor attended = pass.engine().attend(query, key, value, pass.bias(prefix, window), scale, cap);
   if (!own_keys.defined()) return attended;
   return attended + pass.engine().attend(query, split(own_keys).to(key.dtype()),
-                                         split(own_values).to(value.dtype()), {}, scale);
+                                         split(own_values).to(value.dtype()), {}, scale, cap);
 }
 
 Tensor Attention::over_encoded(const Tensor& x, int layer, Pass& pass) const {
@@ -58,11 +69,13 @@ Tensor Attention::over_encoded(const Tensor& x, int layer, Pass& pass) const {
     value = part(pass.encoded(), values, values + key_width());
     if (kept) kept->encoded_key = key, kept->encoded_value = value;
   }
-  return pass.engine().attend(part(x, 0, keys), key, value, pass.encoded_bias(), scale);
+  return pass.engine().attend(part(x, 0, keys), key, value, pass.encoded_bias(), scale, cap);
 }
 
 void Attention::walk(Walk& w) {
   w("qkv", qkv);
+  w("query_norm", query_norm);
+  w("key_norm", key_norm);
   w("proj", proj);
 }
 

@@ -1,5 +1,5 @@
-// Attention for every model family: padding, causal masks, prefixes, grouped keys, rotary or
-// relative positions, cached keys, cross-attention.
+// Attention for every model family: padding, causal masks, windows, prefixes, grouped keys, rotary
+// or relative positions, cached keys, cross-attention.
 #pragma once
 
 #include "patina/nn/block_shape.h"
@@ -9,12 +9,16 @@
 namespace patina::nn {
 
 /// softmax(q kᵀ / sqrt(d) + bias) v in H heads of size d. Keys and values may have fewer heads,
-/// each shared by H/Hk query heads (Ainslie et al., 2023).
+/// each shared by H/Hk query heads (Ainslie et al., 2023). Queries and keys may be normalised in
+/// each head (Henry et al., 2020) before they turn.
 struct Attention {
   Linear qkv;   // [(H + 2 Hk) d, D]: rows of the queries, the keys, the values
   Linear proj;  // [D, H d]
   int64_t heads = 1, key_heads = 1, size = 0;  // H, Hk, d
-  double scale = 1;
+  Norm query_norm, key_norm;                   // [d], or none
+  double scale = 1, cap = 0;
+  Rotary rotary;
+  int64_t window = 0;
 
   Attention() = default;
   explicit Attention(const BlockShape& shape);
@@ -27,6 +31,8 @@ struct Attention {
 
  private:
   Tensor split(const Tensor& t) const;  // [B,T,h*d] -> [B,h,T,d]
+  /// Whether scores need no more of queries and keys than one product returns.
+  bool plain() const { return !rotary.turns() && !query_norm.weight.defined() && cap == 0; }
   int64_t query_width() const { return heads * size; }
   int64_t key_width() const { return key_heads * size; }
 };

@@ -24,15 +24,16 @@ void Mlp::walk(Walk& w) {
 }
 
 Block::Block(const BlockShape& shape)
-    : norm1(shape.width, shape.eps, shape.rms_norm),
-      norm2(shape.width, shape.eps, shape.rms_norm),
+    : norm1(shape.width, shape),
+      norm2(shape.width, shape),
       attn(shape),
       mlp(shape),
       post_norm(shape.post_norm) {
   if (shape.cross) {
-    norm_cross = Norm(shape.width, shape.eps, shape.rms_norm);
+    norm_cross = Norm(shape.width, shape);
     cross = Attention(shape);
   }
+  if (shape.sum_norm) sum_norm1 = Norm(shape.width, shape), sum_norm2 = Norm(shape.width, shape);
   if (shape.layer_scale) ls1.gamma = at::ones({shape.width}), ls2.gamma = at::ones({shape.width});
 }
 
@@ -44,13 +45,16 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
   const auto normal = [&](const Norm& norm, Site site, const Tensor& t) {
     return adaptations.after(site, numbered, t, engine.norm(norm, t));
   };
-  // Returns x + last({}). Layer scale and adaptations change the second term before it is added;
-  // adaptations read `in` (undefined: x).
-  const auto sum = [&](const auto& last, const LayerScale& scale, Site site, const Tensor& in) {
-    if (!scale.gamma.defined() && !adaptations.act(site) &&
+  // Returns x + last({}). Layer scale, a norm and adaptations change the second term before it is
+  // added; adaptations read `in` (undefined: x).
+  const auto sum = [&](const auto& last, const LayerScale& scale, const Norm& norm, Site site,
+                       const Tensor& in) {
+    const bool normalised = norm.weight.defined();
+    if (!scale.gamma.defined() && !normalised && !adaptations.act(site) &&
         !(site == Site::mlp && adaptations.act(Site::fc2)))
       return last(LinearEnd{.add = x});
-    Tensor added = scale(last(LinearEnd{.wide = adaptations.act(site)}));
+    Tensor added = scale(last(LinearEnd{.wide = normalised || adaptations.act(site)}));
+    if (normalised) added = norm(added.to(at::kFloat));
     if (adaptations.act(site))
       added = adaptations.after(site, numbered, in.defined() ? in : engine.rows(x), added);
     return x + added;
@@ -65,7 +69,7 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
   x = pass.read_on(x, 1);
   read = adaptations.act(Site::attention) ? pass.read_on(read, 1) : Tensor();
   x = sum([&](const LinearEnd& end) { return engine.linear(attn.proj, mixed, end); }, ls1,
-          Site::attention, read);
+          sum_norm1, Site::attention, read);
   ended(norm1, Site::norm1);
   if (cross.qkv.weight.defined()) {
     const Tensor asking = post_norm ? engine.rows(x) : engine.norm(norm_cross, x);
@@ -80,7 +84,7 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
     const Tensor added = engine.linear(mlp.fc2, hidden, end);
     return adaptations.after(Site::fc2, numbered, hidden, added);
   };
-  x = sum(both_layers, ls2, Site::mlp, {});
+  x = sum(both_layers, ls2, sum_norm2, Site::mlp, {});
   ended(norm2, Site::norm2);
   return x;
 }
@@ -88,11 +92,13 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
 void Block::walk(Walk& w) {
   w("norm1", norm1);
   w("attn", attn);
+  w("sum_norm1", sum_norm1);
   w("ls1", ls1);
   w("norm_cross", norm_cross);
   w("cross", cross);
   w("norm2", norm2);
   w("mlp", mlp);
+  w("sum_norm2", sum_norm2);
   w("ls2", ls2);
 }
 

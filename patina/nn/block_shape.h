@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "patina/kernels/activation.h"
+#include "patina/nn/rotary.h"
 
 namespace patina::nn {
 
@@ -21,11 +22,17 @@ struct BlockShape {
   bool layer_scale = false;  // learned factor per channel on each half's output (CaiT, DeiT III)
   bool post_norm = false;    // normalises after each sum (BERT) instead of before each half
   bool rms_norm = false;     // RMSNorm without bias instead of LayerNorm
+  bool around_one = false;   // norms multiply by 1 + weight (Gemma)
+  bool sum_norm = false;     // normalises what each half adds to the stream, too (Gemma 2)
+  bool head_norm = false;    // normalises each head's queries and keys (Qwen3, Gemma 3)
   bool scaled = true;        // scores are divided by sqrt(d); not in T5
+  double scaled_as = 0;      // as if d were this; 0: d
+  double cap = 0;            // scores s become cap tanh(s / cap) (Gemma 2); 0: they stay
   bool gated = false;        // the MLP has a gate
   bool cross = false;        // cross-attention to an encoder between its halves
   Activation activation = Activation::gelu;
-  double rope_theta = 0;  // base of the rotary positions (Su et al., 2021); 0: none
+  Rotary rotary;
+  int64_t window = 0;  // a query sees the keys of this many positions, its own the last; 0: all
   double eps = 1e-6;
 
   int64_t size() const { return head_size > 0 ? head_size : width / heads; }

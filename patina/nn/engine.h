@@ -30,12 +30,13 @@ class Engine {
   virtual Tensor activate(Activation activation, const Tensor& x) const = 0;
   /// act(g) * u of [g, u] = x [..,2h].
   virtual Tensor gate(Activation activation, const Tensor& x) const = 0;
-  /// softmax(scale q kᵀ + bias) v. query [B,H,T,d], key and value [B,Hk,S,d], bias [B|1,H|1,T|1,S]
-  /// or undefined -> [B,T,H*d].
+  /// softmax(s + bias) v of the scores s = scale q kᵀ, or with a `cap` above 0 of cap tanh(s /
+  /// cap). query [B,H,T,d], key and value [B,Hk,S,d], bias [B|1,H|1,T|1,S] or undefined ->
+  /// [B,T,H*d].
   virtual Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
-                        const Tensor& bias, double scale) const = 0;
-  /// The same for queries, keys and values packed side by side, as one product returns them: mixed
-  /// [B,T,..].
+                        const Tensor& bias, double scale, double cap) const = 0;
+  /// The same without a cap, for queries, keys and values packed side by side, as one product
+  /// returns them: mixed [B,T,..].
   virtual Tensor attend_within(const Tensor& mixed, const kernels::Heads& heads, const Tensor& bias,
                                double scale) const = 0;
   /// Patch embedding with kernels [D,3,p,p] of images [B,3,H,W]: [B,T,D] float.

@@ -30,10 +30,20 @@ Norm::Norm(int64_t width, double eps, bool rms) : weight(at::ones({width})), eps
   if (!rms) bias = at::zeros({width});
 }
 
+Norm::Norm(int64_t width, const BlockShape& shape) : Norm(width, shape.eps, shape.rms_norm) {
+  around_one = shape.around_one;
+  if (around_one) weight = at::zeros({width});
+}
+
 Tensor Norm::operator()(const Tensor& x) const {
-  if (!rms) return at::layer_norm(x, weight.sizes(), weight, bias, eps);
+  if (!rms) return at::layer_norm(x, weight.sizes(), factors(), bias, eps);
   const Tensor wide = x.to(at::kFloat);
-  return weight * (wide * at::rsqrt(wide.square().mean(-1, /*keepdim=*/true) + eps)).to(x.dtype());
+  return factors() *
+         (wide * at::rsqrt(wide.square().mean(-1, /*keepdim=*/true) + eps)).to(x.dtype());
+}
+
+Tensor Norm::factors() const {
+  return around_one ? weight + 1 : weight;
 }
 
 Embedding::Embedding(int64_t rows, int64_t width) : weight(at::empty({rows, width})) {}

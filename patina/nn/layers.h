@@ -31,10 +31,15 @@ struct Norm {
   Tensor weight, bias;
   double eps = 1e-6;
   bool rms = false;
+  bool around_one = false;  // the factors are 1 + weight
 
   Norm() = default;
   Norm(int64_t width, double eps, bool rms = false);  // initialised to the identity: ones and zeros
+  /// A norm of the kind that a block has.
+  Norm(int64_t width, const BlockShape& shape);
   Tensor operator()(const Tensor& x) const;
+  /// What the normalised numbers are multiplied by: [width].
+  Tensor factors() const;
   void walk(Walk& w);
 };
 

@@ -64,7 +64,7 @@ class PackedEngine : public Engine {
   Tensor rows(const Tensor& x) const override { return x.to(type_); }
 
   Tensor norm(const Norm& norm, const Tensor& x) const override {
-    return kernels::norm(x, norm.weight, norm.bias, norm.eps, norm.rms, type_);
+    return kernels::norm(x, norm.factors(), norm.bias, norm.eps, norm.rms, type_);
   }
 
   Tensor linear(const Linear& linear, const Tensor& x, const LinearEnd& end) const override {
@@ -87,18 +87,18 @@ class PackedEngine : public Engine {
   }
 
   Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
-                double scale) const override {
+                double scale, double cap) const override {
     if (!frozen(bias))
       return plain_engine()->attend(query.to(at::kFloat), key.to(at::kFloat), value.to(at::kFloat),
-                                    bias, scale);
-    return kernels::attend(query, key, value, bias, scale, type_);
+                                    bias, scale, cap);
+    return kernels::attend(query, key, value, bias, scale, type_, cap);
   }
 
   Tensor attend_within(const Tensor& mixed, const kernels::Heads& heads, const Tensor& bias,
                        double scale) const override {
     if (!frozen(bias)) {
       const auto [query, key, value] = heads_of(mixed, heads);
-      return attend(query, key, value, bias, scale);
+      return attend(query, key, value, bias, scale, 0);
     }
     return kernels::attend_within(mixed, heads, bias, scale, type_);
   }

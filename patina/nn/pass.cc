@@ -1,5 +1,6 @@
 #include "patina/nn/pass.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "patina/base/error.h"
@@ -27,6 +28,33 @@ Tensor picked(const Tensor& t, const Tensor& rows, int64_t dim) {
 
 Tensor joined(const Tensor& before, const Tensor& now, int64_t dim) {
   return before.defined() ? at::cat({before, now}, dim) : now;
+}
+
+// Angle of each pair of channels a position: [c/2], or [B|1,1,c/2] where it depends on the rows'
+// lengths [B|1,1].
+Tensor frequencies(const Rotary& rotary, int64_t channels, const at::TensorOptions& where,
+                   const Tensor& lengths) {
+  const int64_t half = channels / 2;
+  const auto listed = [&](const std::vector<double>& list) {
+    Tensor all = at::empty({half}, at::kFloat);
+    std::ranges::transform(list, host_values(all).begin(), [](double x) { return float(x); });
+    return all.to(where.device());
+  };
+  if (!rotary.by_length() && !rotary.frequencies.empty()) return listed(rotary.frequencies);
+  if (!rotary.by_length())
+    return (at::arange(half, where.dtype(at::kFloat)) * (-std::log(rotary.theta) / double(half)))
+        .exp();
+  const Tensor longer = lengths.gt(rotary.trained).unsqueeze(-1);  // [B|1,1,1]
+  if (!rotary.beyond.empty())
+    return at::where(longer, listed(rotary.beyond), listed(rotary.frequencies));
+  // Dynamic NTK: the slowest pair turns as if positions were interpolated, the fastest as before.
+  const Tensor stretch =
+      lengths.clamp_min(rotary.trained).to(at::kDouble) * (rotary.growth / double(rotary.trained)) -
+      (rotary.growth - 1);
+  const Tensor base =
+      stretch.log() * (double(channels) / double(channels - 2)) + std::log(rotary.theta);
+  const Tensor pairs = at::arange(half, where.dtype(at::kDouble)) * (-1 / double(half));
+  return (base.unsqueeze(-1) * pairs).exp().to(at::kFloat);
 }
 
 }  // namespace
@@ -92,8 +120,8 @@ Tensor Pass::enter(int layer, Tensor x) {
     if (mask_.defined())
       mask_ = added > 0 ? at::cat({at::ones({mask_.size(0), added}, mask_.options()), mask_}, 1)
                         : mask_.slice(1, -added);
-    bias_ = cos_ = Tensor();
-    bias_prefix_ = -1;
+    angles_.clear();
+    biases_.clear();
   }
   return x;
 }
@@ -109,21 +137,30 @@ Tensor Pass::read_out(const Tensor& tokens) const {
 
 bool Pass::as_made() const {
   const bool picks = read_.defined() && layer_ == options_.last_layer && engine_.frugal();
-  return !picks && options_.rope_theta == 0 && !options_.cache;
+  return !picks && !options_.cache;
 }
 
-Tensor Pass::rotate(const Tensor& t) {
-  if (options_.rope_theta == 0) return t;
-  const int64_t half = t.size(-1) / 2;
-  if (!cos_.defined()) {
-    const Tensor steps = at::arange(half, positions_.options().dtype(at::kFloat)) *
-                         (-std::log(options_.rope_theta) / double(half));
-    const Tensor angles = positions_.to(at::kFloat).unsqueeze(-1) * steps.exp();  // [B,T,d/2]
-    cos_ = at::cat({angles.cos(), angles.cos()}, -1).unsqueeze(1);
-    sin_ = at::cat({angles.sin(), angles.sin()}, -1).unsqueeze(1);
+Tensor Pass::turned(const Tensor& t, const Rotary& rotary) {
+  if (!rotary.turns()) return t;
+  const int64_t channels = rotary.channels > 0 ? rotary.channels : t.size(-1), half = channels / 2;
+  auto found = std::ranges::find(angles_, rotary, &Angles::rotary);
+  if (found == angles_.end()) {
+    Tensor lengths;  // [B|1,1], of each row's text up to its last token here
+    if (rotary.by_length())
+      lengths = (mask_.defined() ? positions_ * mask_ : positions_).amax(1, /*keepdim=*/true) + 1;
+    const Tensor steps = frequencies(rotary, channels, positions_.options(), lengths);
+    const Tensor angles = positions_.to(at::kFloat).unsqueeze(-1) * steps;  // [B|1,T,c/2]
+    const auto both_halves = [&](Tensor wave) {
+      if (rotary.magnitude != 1) wave = wave * rotary.magnitude;
+      return at::cat({wave, wave}, -1).unsqueeze(1);
+    };
+    angles_.push_back({rotary, both_halves(angles.cos()), both_halves(angles.sin())});
+    found = angles_.end() - 1;
   }
-  const Tensor rotated = at::cat({-t.slice(-1, half), t.slice(-1, 0, half)}, -1);
-  return (t * cos_ + rotated * sin_).to(t.dtype());
+  const Tensor part = channels < t.size(-1) ? t.slice(-1, 0, channels) : t;
+  const Tensor across = at::cat({-part.slice(-1, half), part.slice(-1, 0, half)}, -1);
+  const Tensor there = (part * found->cos + across * found->sin).to(t.dtype());
+  return channels < t.size(-1) ? at::cat({there, t.slice(-1, channels)}, -1) : there;
 }
 
 KeyValues::Layer* Pass::cached(int layer) {
@@ -156,17 +193,24 @@ Tensor Pass::key_positions() const {
   return at::cat({before, positions_.expand({before.size(0), -1})}, 1);
 }
 
-Tensor Pass::bias(int64_t prefix) {
+Tensor Pass::bias(int64_t prefix, int64_t window) {
   const auto rows = [this](const Tensor& t) {
     return t.defined() && t.size(2) > 1 ? read_on(t, 2) : t;
   };
-  if (bias_prefix_ == prefix) return rows(bias_);
+  for (const Bias& made : biases_)
+    if (made.prefix == prefix && made.window == window) return rows(made.bias);
   Tensor bias;
   if (const Tensor mask = key_mask(); mask.defined() && !mask.all().item<bool>())
     bias = hide_others(mask.ne(0).unsqueeze(1).unsqueeze(1));
   const auto add = [&](const Tensor& more) { bias = bias.defined() ? bias + more : more; };
-  if (options_.causal && positions_.size(1) > 1)
-    add(hide_others(key_positions().unsqueeze(1).le(positions_.unsqueeze(2)).unsqueeze(1)));
+  // A window that holds as many tokens as there are keys hides none.
+  const bool narrow = window > 0 && key_positions().size(1) > window;
+  if ((options_.causal && positions_.size(1) > 1) || narrow) {
+    const Tensor ahead = key_positions().unsqueeze(1) - positions_.unsqueeze(2);  // [B|1,T,S]
+    Tensor seen = options_.causal ? ahead <= 0 : ahead < window;
+    if (narrow) seen = seen & (ahead > -window);
+    add(hide_others(seen.unsqueeze(1)));
+  }
   if (options_.packed) {
     const Tensor text_of = positions_.eq(0).cumsum(1);
     add(hide_others(text_of.unsqueeze(1).eq(text_of.unsqueeze(2)).unsqueeze(1)));
@@ -177,8 +221,8 @@ Tensor Pass::bias(int64_t prefix) {
     shape.back() = prefix;
     bias = at::cat({at::zeros(shape, bias.options()), bias}, -1);
   }
-  bias_prefix_ = prefix;
-  return rows(bias_ = bias);
+  biases_.push_back({prefix, window, bias});
+  return rows(bias);
 }
 
 Tensor Pass::encoded_bias() const {

@@ -12,7 +12,7 @@ namespace patina::nn {
 /// Cached keys and values of the tokens read so far, so that a decoder reads each token once.
 struct KeyValues {
   struct Layer {
-    Tensor key, value;                  // [B,Hk,S,d], keys rotated
+    Tensor key, value;                  // [B,Hk,S,d], keys turned to their positions
     Tensor encoded_key, encoded_value;  // of the encoder's output
   };
   std::vector<Layer> layers;
@@ -38,7 +38,6 @@ class Pass {
  public:
   struct Options {
     bool causal = false;
-    double rope_theta = 0;  // 0: no rotary positions
     bool packed = false;  // rows hold several texts, each with positions from 0: a token attends to
                           // its own text only
     const RelativeBias* relative = nullptr;  // lent
@@ -72,10 +71,10 @@ class Pass {
   Tensor read_on(const Tensor& t, int64_t dim) const;
   /// Selects, from the output tokens [B,T,D], those that are read.
   Tensor read_out(const Tensor& tokens) const;
-  /// Applies the rotary embedding of their positions to queries or keys [B,h,T,d].
-  Tensor rotate(const Tensor& t);
+  /// Queries or keys [B,h,T,d] of these tokens, turned to their positions.
+  Tensor turned(const Tensor& t, const Rotary& rotary);
   /// Whether this block's queries, keys and values can stay packed as one product returns them: all
-  /// are read, and none is rotated or cached.
+  /// are read, and none is cached.
   bool as_made() const;
   /// Prepends the cached keys and values of block `layer`, and caches the result.
   void extend(int layer, Tensor& key, Tensor& value);
@@ -83,8 +82,9 @@ class Pass {
   /// computed once per block.
   KeyValues::Layer* cached(int layer);
   /// What to add to the scores of T queries over P prefix and S other keys: [B|1,H|1,T,P+S];
-  /// undefined if nothing is masked or biased.
-  Tensor bias(int64_t prefix);
+  /// undefined if nothing is masked or biased. With a `window`, a query sees only the keys that are
+  /// fewer positions away. Prefixes have no position: every query sees them.
+  Tensor bias(int64_t prefix, int64_t window);
   Tensor encoded_bias() const;
   /// To be called after the last block: registers these tokens in the cache.
   void finish();
@@ -93,14 +93,24 @@ class Pass {
   Tensor key_mask() const;
   Tensor key_positions() const;
 
+  // Computed on first use, and again after tokens were added; blocks of one kind share them.
+  struct Angles {
+    Rotary rotary;
+    Tensor cos, sin;  // [B|1,1,T,c]
+  };
+  struct Bias {
+    int64_t prefix = 0, window = 0;
+    Tensor bias;
+  };
+
   const Adaptations& adaptations_;
   const Engine& engine_;
   Options options_;
   int layer_ = 0;            // the current block
   Tensor read_;              // options_.read among the tokens in the stream, prompts included
   Tensor mask_, positions_;  // of the tokens in the stream, prompts included
-  Tensor bias_, cos_, sin_;  // computed on first use, and again after tokens were added
-  int64_t bias_prefix_ = -1;
+  std::vector<Angles> angles_;
+  std::vector<Bias> biases_;
 };
 
 }  // namespace patina::nn

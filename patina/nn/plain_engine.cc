@@ -22,7 +22,7 @@ class PlainEngine : public Engine {
   }
 
   Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& bias,
-                double scale) const override {
+                double scale, double cap) const override {
     const int64_t batch = query.size(0), heads = query.size(1), size = query.size(3);
     const auto shared = [&](const Tensor& t) {  // [B,Hk,S,d] -> [B,H,S,d]
       if (t.size(1) == heads) return t;
@@ -32,6 +32,7 @@ class PlainEngine : public Engine {
     };
     kernels::count_attention(query, key, value);
     Tensor scores = at::matmul(query * scale, shared(key).transpose(-2, -1));  // [B,H,T,S]
+    if (cap > 0) scores = at::tanh(scores / cap) * cap;
     if (bias.defined()) scores = scores + bias;
     const Tensor mixed = at::matmul(at::softmax(scores, -1), shared(value));  // [B,H,T,d]
     return mixed.transpose(1, 2).reshape({batch, query.size(2), heads * size});
@@ -40,7 +41,7 @@ class PlainEngine : public Engine {
   Tensor attend_within(const Tensor& mixed, const kernels::Heads& heads, const Tensor& bias,
                        double scale) const override {
     const auto [query, key, value] = heads_of(mixed, heads);
-    return attend(query, key, value, bias, scale);
+    return attend(query, key, value, bias, scale, 0);
   }
 
   Tensor embed_patches(const Linear& patch, const Tensor& images) const override {

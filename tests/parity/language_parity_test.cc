@@ -7,6 +7,7 @@
 #include "patina/models/generate.h"
 #include "patina/models/text/encoder_decoder.h"
 #include "patina/models/text/language_model.h"
+#include "patina/nn/engine.h"
 #include "patina/nn/losses.h"
 #include "patina/text/tokenizer.h"
 #include "tests/support/parity.h"
@@ -46,10 +47,17 @@ class LanguageParity : public testing::Test {
     Stages stages(int(model().layers()));
     Tensor tokens = model().tokens(input(), {&stages});
     for (const auto& [name, value] : stages.seen)
-      if (name != "norm") EXPECT_PARITY(value, expected(name));
+      if (name != "norm") EXPECT_PARITY(read(value), read(expected(name)));
     EXPECT_EQ(stages.seen.size(), size_t(model().layers()) + 2);
-    EXPECT_PARITY(tokens, expected("last_hidden_state"));
+    EXPECT_PARITY(read(tokens), read(expected("last_hidden_state")));
     return tokens;
+  }
+
+  /// Without padding that is behind a window: it sees nothing, and what it becomes is not read.
+  Tensor read(const Tensor& t) {
+    const TextShape& text = model().shape().text;
+    const bool windows = text.window > 0 || text.block.window > 0;
+    return windows ? t * expected("attention_mask").unsqueeze(-1) : t;
   }
 
   void check_loss(const Tensor& loss, const std::string& name = "loss") {
@@ -167,7 +175,7 @@ TEST_P(Decoders, StagesLossGradientsAndGreedyText) {
   open_case();
   if (skipped()) return;
   const Tensor tokens = check_stages(), scores = model().word_scores(tokens);
-  EXPECT_PARITY(scores, expected("logits"));
+  EXPECT_PARITY(read(scores), read(expected("logits")));
   if (expected_->has("logits_first_row_no_mask"))
     EXPECT_PARITY(model().word_scores(model().tokens(expected("input_ids").slice(0, 0, 1))),
                   expected("logits_first_row_no_mask"));
@@ -201,9 +209,92 @@ TEST_P(Decoders, PromptsOfUnequalLengthShareABatch) {
   }
 }
 
+// The packed engine in fp32: the same numbers, features and gradients up to rounding.
+TEST_P(Decoders, PackedEngineComputesTheSame) {
+  open_case();
+  if (skipped()) return;
+  backbone_->set_engine(nn::packed_engine(nn::Precision::fp32));
+  const Tensor scores = model().word_scores(model().tokens(input()));
+  EXPECT_PARITY(read(scores), read(expected("logits")));
+  const Tensor tokens = expected("last_hidden_state"), lengths = expected("attention_mask").sum(1);
+  std::vector<Tensor> last;
+  for (int64_t row = 0; row < tokens.size(0); ++row)
+    last.push_back(tokens[row][lengths[row].item<int64_t>() - 1]);
+  EXPECT_PARITY(model().features(input()), at::stack(last));
+  check_gradients(nn::next_token_loss(scores, expected("labels")));
+  NoGrad no_grad;
+  check_greedy("greedy0_prompt", "greedy0");
+  check_greedy("greedy1_prompt", "greedy1");
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, Decoders,
                          testing::Combine(kBoth, testing::Values("gpt2", "llama", "qwen2")),
                          name_of);
+INSTANTIATE_TEST_SUITE_P(LlamasLine, Decoders,
+                         testing::Combine(testing::Values(Fixtures::small),
+                                          testing::Values("mistral", "qwen3", "phi3", "gemma2",
+                                                          "gemma3")),
+                         name_of);
+
+/// One LLaMA under the scalings of rotary positions that configs spell out.
+class Scalings : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    const fs::path from = fixture_folder(Fixtures::small) / "language/rotary";
+    const fs::path folder = scratch_folder("rotary_" + GetParam());
+    fs::copy_file(from / (GetParam() + ".json"), folder / "config.json");
+    fs::copy_file(from / "model.safetensors", folder / "model.safetensors");
+    backbone_ = load_backbone({.name = folder.string()});
+    expected_ = std::make_unique<Reference>(from / "expected.safetensors");
+  }
+  Tensor expected(const std::string& name) const { return (*expected_)(name); }
+  Tensor own(const std::string& name) const { return expected(GetParam() + "." + name); }
+  Tensor scores(const Input& input) const {
+    return backbone_->word_scores(backbone_->tokens(input));
+  }
+
+  std::unique_ptr<Backbone> backbone_;
+  std::unique_ptr<Reference> expected_;
+};
+
+TEST_P(Scalings, FollowTheirFormulas) {
+  const Tensor text = expected("input_ids");
+  for (const auto& engine : {nn::plain_engine(), nn::packed_engine(nn::Precision::fp32)}) {
+    backbone_->set_engine(engine);
+    EXPECT_PARITY(scores(text)[0].slice(0, -4), own("long"));
+    EXPECT_PARITY(scores(text.slice(1, 0, 12))[0].slice(0, -4), own("short"));
+  }
+}
+
+// A text's frequencies are its own: neither padding nor a longer neighbour changes them.
+TEST_P(Scalings, DependOnNoNeighbour) {
+  const Tensor text = expected("input_ids");
+  Tensor ids = text.repeat({2, 1}), mask = at::ones_like(ids);
+  ids[1].slice(0, 12).fill_(0);
+  mask[1].slice(0, 12).fill_(0);
+  const Tensor both = scores({ids, mask});
+  EXPECT_PARITY(both[0].slice(0, -4), own("long"));
+  EXPECT_PARITY(both[1].slice(0, 8, 12), own("short"));
+}
+
+// The texts grow over the length from which their frequencies change.
+TEST_P(Scalings, GoOnWithAndWithoutACache) {
+  const Tensor prompt = expected("prompt").unsqueeze(0), steps = own("steps");
+  NoGrad no_grad;
+  for (const bool cached : {true, false}) {
+    auto text = backbone_->begin(prompt, {}, cached);
+    for (int64_t step = 0; step < steps.size(0); ++step) {
+      EXPECT_PARITY(text->scores()[0], steps[step]);
+      text->append(text->scores().argmax(1));
+    }
+    EXPECT_TRUE(at::equal(tensor_of(text->ids()[0]).slice(0, 0, 20), own("greedy")));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Rotary, Scalings,
+                         testing::Values("linear", "linear_older", "dynamic", "yarn", "yarn_mscale",
+                                         "yarn_attention", "llama3", "longrope", "longrope_factor"),
+                         [](const auto& info) { return info.param; });
 
 TEST_P(Family, Gpt2sBareNames) {
   open(GetParam(), "gpt2");

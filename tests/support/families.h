@@ -74,10 +74,21 @@ inline LanguageShape tiny_language(const std::string& family) {
   }
   block.key_heads = 2;
   block.qkv_bias = family == "qwen2";
+  if (family == "gemma") {  // all that Gemma 2 and 3 have
+    block.around_one = block.sum_norm = block.head_norm = true;
+    block.head_size = 8;
+    block.scaled_as = 12;
+    block.cap = 3;
+    text.local = {true, false};
+    text.window = 3;
+    text.local_rotary.theta = 500;
+    text.embed_scale = 2;
+    shape.word_head.cap = 4;
+  }
   block.proj_bias = block.mlp_bias = false;
   block.rms_norm = block.gated = true;
-  block.activation = nn::Activation::silu;
-  block.rope_theta = 10000;
+  block.activation = family == "gemma" ? nn::Activation::gelu_tanh : nn::Activation::silu;
+  block.rotary.theta = 10000;
   return shape;
 }
 
@@ -168,8 +179,8 @@ inline TinyFamily tiny_family(const std::string& name) {
 }
 
 inline std::vector<std::string> tiny_families() {
-  return {"vit",   "bert", "roberta",  "distilbert", "mpnet",      "gpt2",     "llama",
-          "qwen2", "t5",   "t5_gated", "bart",       "clip_image", "clip_text"};
+  return {"vit",   "bert",  "roberta", "distilbert", "mpnet", "gpt2",       "llama",
+          "qwen2", "gemma", "t5",      "t5_gated",   "bart",  "clip_image", "clip_text"};
 }
 
 }  // namespace patina

@@ -1,4 +1,5 @@
-// A text tower with its checkpoint's heads: BERT, RoBERTa, DistilBERT, MPNet, GPT-2, LLaMA, Qwen2.
+// A text tower with its checkpoint's heads: BERT, RoBERTa, DistilBERT, MPNet, GPT-2, LLaMA and its
+// descendants.
 #pragma once
 
 #include "patina/checkpoint/name_table.h"

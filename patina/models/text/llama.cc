@@ -1,95 +1,98 @@
-// LLaMA (Touvron et al., 2023) and Qwen2 (Yang et al., 2024): pre-norm decoders with RMSNorm,
-// rotary positions, grouped keys and a gated MLP.
-#include "patina/models/family.h"
-#include "patina/models/text/language_model.h"
+// LLaMA (Touvron et al., 2023), Mistral (Jiang et al., 2023), Qwen2 (Yang et al., 2024), Qwen3
+// (Yang et al., 2025) and Phi-3 (Abdin et al., 2024): pre-norm decoders with RMSNorm, rotary
+// positions, grouped keys and a gated MLP.
+#include <array>
+
+#include "patina/models/text/decoder_config.h"
 
 namespace patina {
 
 namespace {
 
-NameTable llama_names() {
-  return {
-      .prefix = "model.",
-      .rules = {{"text.embed", {"@embed_tokens"}},
-                {"text.blocks.{}.norm1", {"@layers.{}.input_layernorm"}},
-                {"text.blocks.{}.attn.qkv",
-                 {"@layers.{}.self_attn.q_proj", "@layers.{}.self_attn.k_proj",
-                  "@layers.{}.self_attn.v_proj"}},
-                {"text.blocks.{}.attn.proj", {"@layers.{}.self_attn.o_proj"}},
-                {"text.blocks.{}.norm2", {"@layers.{}.post_attention_layernorm"}},
-                {"text.blocks.{}.mlp.fc1", {"@layers.{}.mlp.gate_proj", "@layers.{}.mlp.up_proj"}},
-                {"text.blocks.{}.mlp.fc2", {"@layers.{}.mlp.down_proj"}},
-                {"text.norm", {"@norm"}},
-                {"word_head.decoder", {"lm_head"}},
-                {"classifier", {"score"}}},
-      .unneeded = {"@layers.*.self_attn.rotary_emb.inv_freq", "@rotary_emb.inv_freq",
-                   "lm_head.weight"}};
+void read_rotary_of(ConfigJson& config, LanguageShape& shape) {
+  RotaryBasis basis = rotary_basis(shape);
+  shape.text.block.rotary = read_rotary(config, basis);
+  shape.text.longest = basis.longest;
 }
 
-// The base of the rotary angles; newer files have it in a nested object.
-double rope_theta(ConfigJson& config, double standard) {
-  ConfigJson rope = config.part("rope_parameters");
-  if (!config.has("rope_parameters")) return config.number("rope_theta", standard);
-  rope.must_be("rope_type", "default");
-  const double theta = rope.number("rope_theta", standard);
-  rope.finish();
-  config.skip({"rope_theta"});
-  return theta;
-}
-
-LanguageShape llama_shape(Checkpoint& checkpoint, double eps, double theta) {
-  ConfigJson& config = *checkpoint.config;
-  LanguageShape shape{.pooling = Pooling::last, .words = true};
-  auto& block = shape.text.block;
-  block = {.width = config.size("hidden_size", 4096),
-           .heads = config.size("num_attention_heads", 32),
-           .hidden = config.size("intermediate_size"),
-           .qkv_bias = false,
-           .proj_bias = false,
-           .mlp_bias = false,
-           .rms_norm = true,
-           .gated = true,
-           .activation = config.activation("hidden_act", "silu"),
-           .rope_theta = rope_theta(config, theta),
-           .eps = config.number("rms_norm_eps", eps)};
-  block.key_heads = config.size("num_key_value_heads", block.heads);
-  if (config.has("head_dim")) block.head_size = config.size("head_dim");
-  shape.text.depth = config.size("num_hidden_layers", 32);
-  shape.text.vocabulary = config.size("vocab_size", 32000);
-  shape.text.longest = config.size("max_position_embeddings", 2048);
-  shape.text.causal = true;
-  shape.word_head.tied = config.flag("tie_word_embeddings", false);
-  shape.classes = checkpoint.rows("score.weight");
-  shape.class_bias = false;
-  config.must_be("rope_scaling", nullptr);
-  config.must_be("partial_rotary_factor", 1.0);
-  config.all_must_be("layer_types", "full_attention");
-  config.skip({"attention_dropout", "pretraining_tp"});
-  return shape;
+// Qwen's window: switched on by a flag of its own, and only from a certain block on.
+void read_qwen_windows(ConfigJson& config, TextShape& text) {
+  const int64_t window =
+      config.says_null("sliding_window") ? 0 : config.size("sliding_window", 4096);
+  const int64_t first = config.count("max_window_layers", 28);
+  const bool used = config.flag("use_sliding_window", false);
+  read_windows(config, text, used ? window : 0, [&](int64_t layer) { return layer >= first; });
 }
 
 }  // namespace
 
 std::unique_ptr<Backbone> open_llama(Checkpoint& checkpoint) {
   ConfigJson& config = *checkpoint.config;
-  LanguageShape shape = llama_shape(checkpoint, 1e-6, 10000);
-  shape.family = "llama";
+  LanguageShape shape = decoder_shape(checkpoint, "llama", {});
   shape.text.block.qkv_bias = shape.text.block.proj_bias = config.flag("attention_bias", false);
   shape.text.block.mlp_bias = config.flag("mlp_bias", false);
+  read_rotary_of(config, shape);
+  config.all_must_be("layer_types", "full_attention");
+  config.skip({"pretraining_tp"});
   config.finish();
-  return open_language_model(checkpoint, shape, llama_names());
+  return open_language_model(checkpoint, shape, decoder_names());
+}
+
+std::unique_ptr<Backbone> open_mistral(Checkpoint& checkpoint) {
+  ConfigJson& config = *checkpoint.config;
+  LanguageShape shape = decoder_shape(checkpoint, "mistral", {.key_heads = 8, .longest = 131072});
+  read_rotary_of(config, shape);
+  read_common_window(config, shape.text, "sliding_window", 4096);
+  config.finish();
+  return open_language_model(checkpoint, shape, decoder_names());
 }
 
 std::unique_ptr<Backbone> open_qwen2(Checkpoint& checkpoint) {
   ConfigJson& config = *checkpoint.config;
-  LanguageShape shape = llama_shape(checkpoint, 1e-6, 10000);
-  shape.family = "qwen2";
+  LanguageShape shape =
+      decoder_shape(checkpoint, "qwen2", {.vocabulary = 151936, .longest = 32768});
   shape.text.block.qkv_bias = true;
-  config.must_be("use_sliding_window", false);
+  read_rotary_of(config, shape);
+  read_qwen_windows(config, shape.text);
   config.must_be("use_mrope", false);
-  config.skip({"sliding_window", "max_window_layers"});  // they belong to the disabled window
   config.finish();
-  return open_language_model(checkpoint, shape, llama_names());
+  return open_language_model(checkpoint, shape, decoder_names());
+}
+
+std::unique_ptr<Backbone> open_qwen3(Checkpoint& checkpoint) {
+  ConfigJson& config = *checkpoint.config;
+  LanguageShape shape =
+      decoder_shape(checkpoint, "qwen3",
+                    {.key_heads = 32, .head_size = 128, .vocabulary = 151936, .longest = 32768});
+  shape.text.block.head_norm = true;
+  shape.text.block.qkv_bias = shape.text.block.proj_bias = config.flag("attention_bias", false);
+  read_rotary_of(config, shape);
+  read_qwen_windows(config, shape.text);
+  config.finish();
+  return open_language_model(checkpoint, shape, decoder_names());
+}
+
+std::unique_ptr<Backbone> open_phi3(Checkpoint& checkpoint) {
+  ConfigJson& config = *checkpoint.config;
+  LanguageShape shape = decoder_shape(
+      checkpoint, "phi3", {.width = 3072, .vocabulary = 32064, .longest = 4096, .eps = 1e-5});
+  static constexpr std::array<const char*, 3> kScalings = {"default", "longrope", "su"};
+  RotaryBasis basis = rotary_basis(shape);
+  basis.partial = true;
+  basis.scalings = kScalings;
+  basis.original = config.size("original_max_position_embeddings", 4096);
+  shape.text.block.rotary = read_rotary(config, basis);
+  read_common_window(config, shape.text, "sliding_window", 0);
+  config.must_be("full_attn_mod", 1);
+  config.must_be("interpolate_factor", 1);
+  config.skip({"resid_pdrop", "embd_pdrop"});
+  config.finish();
+  NameTable names = decoder_names();
+  for (NameRule& rule : names.rules) {
+    if (rule.ours == "text.blocks.{}.attn.qkv") rule.theirs = {"@layers.{}.self_attn.qkv_proj"};
+    if (rule.ours == "text.blocks.{}.mlp.fc1") rule.theirs = {"@layers.{}.mlp.gate_up_proj"};
+  }
+  return open_language_model(checkpoint, shape, names);
 }
 
 }  // namespace patina

@@ -5,18 +5,26 @@
 
 namespace patina {
 
+nn::BlockShape TextShape::block_at(int64_t layer) const {
+  nn::BlockShape here = block;
+  if (size_t(layer) >= local.size() || !local[size_t(layer)]) return here;
+  here.window = window;
+  if (local_rotary.turns()) here.rotary = local_rotary;
+  return here;
+}
+
 TextTower::TextTower(const TextShape& shape) : shape_(shape) {
   const int64_t width = shape.block.width;
   if (shape.vocabulary > 0) embed_ = nn::Embedding(shape.vocabulary, width);
   if (shape.positions > 0) position_ = nn::Embedding(shape.positions, width);
   if (shape.types > 0) type_ = nn::Embedding(shape.types, width);
-  if (shape.embed_norm) embed_norm_ = nn::Norm(width, shape.block.eps, shape.block.rms_norm);
-  if (shape.final_norm) norm_ = nn::Norm(width, shape.block.eps, shape.block.rms_norm);
+  if (shape.embed_norm) embed_norm_ = nn::Norm(width, shape.block);
+  if (shape.final_norm) norm_ = nn::Norm(width, shape.block);
   if (shape.relative_buckets > 0)
     relative_ = {.weight = at::empty({shape.relative_buckets, shape.block.heads}),
                  .both_ways = !shape.causal,
                  .furthest = shape.relative_furthest};
-  for (int64_t i = 0; i < shape.depth; ++i) blocks_.emplace_back(shape.block);
+  for (int64_t i = 0; i < shape.depth; ++i) blocks_.emplace_back(shape.block_at(i));
 }
 
 namespace {
@@ -67,7 +75,6 @@ Tensor TextTower::operator()(const Input& input, const nn::Adaptations& adaptati
   Tensor x = adaptations.after(nn::Site::embed, first, input.data, embed(input, context));
   nn::Pass pass(adaptations, *engine_, input.mask, context.positions,
                 {.causal = shape_.causal,
-                 .rope_theta = shape_.block.rope_theta,
                  .packed = input.positions.defined(),
                  .relative = shape_.relative_buckets > 0 ? &relative_ : nullptr,
                  .cache = context.cache,

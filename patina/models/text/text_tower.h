@@ -1,5 +1,5 @@
-// A stack of blocks over token ids: the common part of BERT, GPT-2, LLaMA, both halves of T5 and
-// BART, and CLIP's text side, which differ in its shape.
+// A stack of blocks over token ids: the common part of BERT, GPT-2, LLaMA, Gemma, both halves of T5
+// and BART, and CLIP's text side, which differ in its shape.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,10 @@
 namespace patina {
 
 struct TextShape {
-  nn::BlockShape block;
+  nn::BlockShape block;     // of every block, as far as `local` blocks do not differ
+  std::vector<bool> local;  // blocks that see a window of the text; absent ones do not
+  int64_t window = 0;       // of local blocks
+  nn::Rotary local_rotary;  // of local blocks; one that does not turn: as the others'
   int64_t depth = 12;
   int64_t vocabulary = 0;      // rows of the token embedding; 0: given for each pass
   int64_t positions = 0;       // learned positions; 0: rotary, relative or none
@@ -19,10 +22,12 @@ struct TextShape {
   int64_t longest = 0;         // maximal number of tokens; 0: no limit
   int64_t relative_buckets = 0;
   int64_t relative_furthest = 128;
-  double embed_scale = 1;   // factor on the token embedding
+  double embed_scale = 1;   // factor of the token embedding in the stream (Gemma)
   bool embed_norm = false;  // norm before the first block
   bool final_norm = true;   // norm after the last block
   bool causal = false;
+
+  nn::BlockShape block_at(int64_t layer) const;
 };
 
 /// Optional inputs of a pass besides the tokens.

@@ -5,7 +5,7 @@
 namespace patina {
 
 WordHead::WordHead(const WordHeadShape& shape, int64_t width, int64_t vocabulary)
-    : activation(shape.activation), scale(shape.scale) {
+    : activation(shape.activation), scale(shape.scale), cap(shape.cap) {
   if (shape.transform) {
     transform = nn::Linear(width, width);
     norm = nn::Norm(width, shape.eps);
@@ -18,7 +18,9 @@ Tensor WordHead::operator()(const Tensor& tokens, const Tensor& words) const {
   Tensor x =
       transform.weight.defined() ? norm(nn::activate(activation, transform(tokens))) : tokens;
   if (scale != 1) x = x * scale;
-  return at::linear(x, decoder.weight.defined() ? decoder.weight : words, decoder.bias);
+  const Tensor scores =
+      at::linear(x, decoder.weight.defined() ? decoder.weight : words, decoder.bias);
+  return cap > 0 ? at::tanh(scores / cap) * cap : scores;
 }
 
 void WordHead::walk(nn::Walk& w) {

@@ -11,6 +11,7 @@ struct WordHeadShape {
   bool tied = true;  // weights are the token embedding
   bool bias = false;
   double scale = 1;  // factor on the tokens; D^-1/2 for T5's tied head
+  double cap = 0;    // scores s become cap tanh(s / cap) (Gemma 2); 0: they stay
   double eps = 1e-12;
 };
 
@@ -19,7 +20,7 @@ struct WordHead {
   nn::Norm norm;
   nn::Linear decoder;  // weight [V,D], undefined when tied; bias [V]
   nn::Activation activation = nn::Activation::gelu;
-  double scale = 1;
+  double scale = 1, cap = 0;
 
   WordHead() = default;
   WordHead(const WordHeadShape& shape, int64_t width, int64_t vocabulary);

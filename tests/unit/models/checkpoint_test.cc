@@ -173,6 +173,22 @@ TEST(ModelFolder, HostileConfigsAreRefused) {
       R"({"model_type": "qwen2", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1,
           "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 6,
           "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}})",
+      R"({"model_type": "mistral", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1,
+          "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 6, "head_dim": 2,
+          "rope_scaling": {"rope_type": "linear", "factor": 2}, "sliding_window": 4})",
+      R"({"model_type": "qwen3", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1,
+          "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 6, "head_dim": 2,
+          "use_sliding_window": true, "max_window_layers": 0, "sliding_window": 4,
+          "layer_types": ["sliding_attention"]})",
+      R"({"model_type": "phi3", "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1,
+          "num_attention_heads": 2, "intermediate_size": 6, "partial_rotary_factor": 0.5,
+          "original_max_position_embeddings": 4, "sliding_window": 4})",
+      R"({"model_type": "gemma2", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1,
+          "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 6, "head_dim": 2,
+          "query_pre_attn_scalar": 2, "attn_logit_softcapping": 50, "final_logit_softcapping": 30})",
+      R"({"model_type": "gemma3_text", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1,
+          "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 6, "head_dim": 2,
+          "sliding_window_pattern": 6, "rope_local_base_freq": 1e4, "rope_theta": 1e6})",
       R"({"model_type": "t5", "vocab_size": 9, "d_model": 4, "d_kv": 2, "d_ff": 6, "num_layers": 1,
           "num_decoder_layers": 1, "num_heads": 2, "relative_attention_num_buckets": 4,
           "relative_attention_max_distance": 8, "feed_forward_proj": "gated-gelu"})",
@@ -195,6 +211,85 @@ TEST(ModelFolder, HostileConfigsAreRefused) {
       }
   }
   EXPECT_GT(refused, 1000);
+}
+
+// The settings of rotary positions, windows and heads, each with the message of its error.
+TEST(ModelFolder, NamesWhatIsWrongWithADecodersConfig) {
+  const auto folder = scratch_folder("decoder_configs");
+  write_weights(folder / "model.safetensors", gpt2_tensors());
+  const auto error = [&](const std::string& family, const char* changes) {
+    Json config = {{"model_type", family},     {"vocab_size", 9},
+                   {"hidden_size", 32},        {"num_hidden_layers", 2},
+                   {"num_attention_heads", 4}, {"num_key_value_heads", 2},
+                   {"intermediate_size", 6},   {"max_position_embeddings", 16}};
+    config.update(Json::parse(changes));
+    write(folder / "config.json", config.dump());
+    return error_of([&] { load_backbone({.name = folder.string()}); });
+  };
+  const auto says = [&](const std::string& family, const char* changes, const char* message) {
+    const std::string text = error(family, changes);
+    EXPECT_TRUE(contains(text, message)) << text;
+  };
+  const std::string config = (folder / "config.json").string();
+  EXPECT_EQ(error("llama", R"({"rope_scaling": {"rope_type": "magic", "factor": 2}})"),
+            config +
+                ": rope_scaling: rope_type = \"magic\" is not supported; patina has default, "
+                "linear, dynamic, yarn, llama3, longrope, su");
+  EXPECT_EQ(error("phi3", R"({"rope_scaling": {"type": "linear", "factor": 2}})"),
+            config +
+                ": rope_scaling: rope_type = \"linear\" is not supported; the family has "
+                "default, longrope, su");
+  for (const char* type : {"linear", "dynamic", "yarn", "llama3"}) {
+    const std::string scaling = std::string(R"({"rope_scaling": {"rope_type": ")") + type + "\"}}";
+    EXPECT_EQ(error("mistral", scaling.c_str()), config + ": rope_scaling: no factor") << type;
+  }
+  says("llama", R"({"rope_scaling": {"rope_type": "linear", "factor": -2}})",
+       "rope_scaling: factor = -2 is not a number above 0");
+  says("llama", R"({"rope_scaling": {"rope_type": "dynamic", "factor": 0.5}})",
+       "rope_scaling: factor = 0.5 is below 1");
+  says("llama", R"({"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4}})",
+       "rope_scaling: no high_freq_factor");
+  says("llama",
+       R"({"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4,
+                            "high_freq_factor": 1}})",
+       "high_freq_factor = 1 is not above low_freq_factor = 4");
+  says("llama", R"({"rope_scaling": {"rope_type": "longrope", "short_factor": [1, 2]}})",
+       "short_factor has 2 numbers; a head has 4 pairs of channels that turn");
+  says("llama", R"({"rope_scaling": {"rope_type": "yarn", "factor": 2}, "rope_theta": 1})",
+       "rope_scaling: yarn needs a rope_theta above 1, not 1");
+  says("llama",
+       R"({"rope_scaling": {"rope_type": "longrope", "original_max_position_embeddings": 1,
+                            "short_factor": [1, 1, 1, 1], "long_factor": [1, 1, 1, 1]}})",
+       "the values of longrope give frequencies that are not finite");
+  says("llama", R"({"rope_scaling": {"rope_type": "linear", "factor": 2, "low_freq_factor": 1}})",
+       "patina does not know low_freq_factor = 1");
+  says("llama",
+       R"({"rope_scaling": {"type": "linear", "factor": 2}, "rope_parameters": {"factor": 2}})",
+       "rope_scaling and rope_parameters both describe the rotary positions; remove one");
+  says("llama", R"({"partial_rotary_factor": 0.5})",
+       "partial_rotary_factor = 0.5 is not supported, only 1");
+  says("phi3", R"({"partial_rotary_factor": 0.4})",
+       "partial_rotary_factor = 0.4 turns 3 of a head's 8 channels; an even number can turn");
+  says("mistral", R"({"sliding_window": -4})",
+       "sliding_window = -4 is not a whole number from 1 to 16777216");
+  says("mistral", R"({"layer_types": ["full_attention", "sliding_attention"]})",
+       "layer_types holds \"full_attention\", which is not supported, only "
+       "\"sliding_attention\"");
+  says("qwen3", R"({"layer_types": ["full_attention"]})", "layer_types has 1 entries for 2 blocks");
+  says("qwen3", R"({"layer_types": ["full_attention", "chunked_attention"]})",
+       "layer_types has \"chunked_attention\", which is not supported; patina has full_attention "
+       "and sliding_attention");
+  says("qwen2", R"({"layer_types": ["full_attention", "sliding_attention"]})",
+       "layer_types has sliding_attention, but no window is set");
+  says("qwen3", R"({"num_attention_heads": 3, "num_key_value_heads": 2})",
+       "2 key heads do not divide 3 heads");
+  says("mistral", R"({"num_attention_heads": 3, "num_key_value_heads": 3})",
+       "3 heads do not divide the width 32");
+  says("qwen3", R"({"head_dim": 5})", "rotary positions need heads of an even size, not 5");
+  says("gemma2", R"({"attn_logit_softcapping": -50})", "attn_logit_softcapping = -50 is not a");
+  says("gemma2", R"({"use_bidirectional_attention": true})",
+       "use_bidirectional_attention = true is not supported, only false");
+  says("gemma3", "{}", "did you mean \"gemma2\"?");
 }
 
 TEST(Backbones, CloneIntoTensorsOfTheirOwn) {

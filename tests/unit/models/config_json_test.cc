@@ -25,6 +25,19 @@ TEST(ConfigJson, ReadsWithStandards) {
   c.finish();
 }
 
+TEST(ConfigJson, TellsNullFromAbsent) {
+  auto c = config(R"({"none": null, "zero": 0, "words": ["a", "b"], "mixed": ["a", 1]})");
+  EXPECT_TRUE(c.says_null("none"));
+  EXPECT_FALSE(c.says_null("absent") || c.says_null("zero"));
+  EXPECT_EQ(c.count("zero", 3), 0);
+  EXPECT_EQ(c.count("absent", 3), 3);
+  EXPECT_EQ(c.words("words"), (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(c.words("absent").empty());
+  EXPECT_EQ(error_of([&] { c.words("mixed"); }),
+            "config.json: mixed = [\"a\",1] is not a list of words");
+  EXPECT_EQ(error_of([&] { c.number("absent"); }), "config.json: no absent");
+}
+
 TEST(ConfigJson, RefusesWhatNobodyReadAllAtOnce) {
   auto c = config(R"({"size": 12, "sliding_window": 4096, "parallel": true, "model_type": "x",
                       "rope": {"a": 1}, "off": false, "nothing": null, "empty": {}})");

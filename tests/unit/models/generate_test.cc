@@ -72,7 +72,7 @@ TEST(Choose, NanIsNeverChosen) {
 }
 
 TEST(Generate, RowsGoOnAsEachAlone) {
-  for (const std::string name : {"gpt2", "llama", "qwen2", "t5"}) {
+  for (const std::string name : {"gpt2", "llama", "qwen2", "gemma", "t5"}) {
     const auto family = tiny_family(name);
     const GenerateOptions greedy{.max_tokens = 9};
     const auto both = generate(*family.network, family.input, {}, greedy);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <span>
 
 #include "patina/base/error.h"
 #include "patina/base/json.h"
@@ -14,19 +15,30 @@ namespace patina {
 namespace {
 
 struct Architecture {
-  const char* name;
+  std::string_view name;
   const char* model_type;
-  bool interleaves;  // rows of queries and keys stand in the order of LLaMA's own rotary positions
+  bool interleaves = false;  // rows of queries and keys stand in the order of LLaMA's own rotary
+                             // positions
+  bool gemma = false;        // norms hold 1 + weight, and blocks have four of them
+  int64_t wide_at = 0;       // with this many blocks, scores are divided by sqrt(D/H), not sqrt(d)
 };
-constexpr std::array<Architecture, 2> kArchitectures{
-    {{"llama", "llama", true}, {"qwen2", "qwen2", false}}};
+constexpr std::array<Architecture, 6> kArchitectures{
+    {{.name = "llama", .model_type = "llama", .interleaves = true},
+     {.name = "qwen2", .model_type = "qwen2"},
+     {.name = "qwen3", .model_type = "qwen3"},
+     {.name = "phi3", .model_type = "phi3"},
+     {.name = "gemma2", .model_type = "gemma2", .gemma = true, .wide_at = 46},
+     {.name = "gemma3", .model_type = "gemma3_text", .gemma = true, .wide_at = 62}}};
 
 const Architecture& architecture_of(const GgufFile& file) {
   const std::string name = file.text("general.architecture");
   const auto row = std::ranges::find(kArchitectures, name, &Architecture::name);
   if (row != kArchitectures.end()) return *row;
-  fail(ErrorKind::model, "{}: the architecture {} is not read from GGUF files; llama and qwen2 are",
-       file.origin(), name);
+  std::string names;
+  for (const Architecture& architecture : kArchitectures)
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", architecture.name);
+  fail(ErrorKind::model, "{}: the architecture {} is not read from GGUF files; patina reads {}",
+       file.origin(), name, names);
 }
 
 // Settings of the architecture and the keys of config.json that say the same.
@@ -42,11 +54,24 @@ constexpr std::array<SizeRow, 6> kSizes{{
     {"attention.head_count_kv", "num_key_value_heads"},
 }};
 
-// Settings that do not change the network, or that are compared with others below.
-constexpr std::array<const char*, 8> kRead{
+// Numbers that some architectures have.
+struct NumberRow {
+  const char *architecture, *setting, *key;
+};
+constexpr std::array<NumberRow, 4> kNumbers{{
+    {"gemma2", "attn_logit_softcapping", "attn_logit_softcapping"},
+    {"gemma2", "final_logit_softcapping", "final_logit_softcapping"},
+    {"gemma3", "final_logit_softcapping", "final_logit_softcapping"},
+    {"gemma3", "rope.freq_base_swa", "rope_local_base_freq"},
+}};
+
+// Settings that do not change the network, or that are read or compared with others below.
+constexpr std::array<const char*, 16> kRead{
     {"attention.layer_norm_rms_epsilon", "attention.key_length", "attention.value_length",
-     "rope.freq_base", "rope.dimension_count", "rope.scaling.type", "vocab_size",
-     "tensor_data_layout"}};
+     "rope.freq_base", "rope.dimension_count", "rope.scaling.type", "rope.scaling.factor",
+     "rope.scaling.original_context_length", "rope.scaling.attn_factor", "rope.scaling.finetuned",
+     "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "attention.sliding_window",
+     "attention.sliding_window_pattern", "vocab_size", "tensor_data_layout"}};
 
 class Converter {
  public:
@@ -86,9 +111,63 @@ class Converter {
                                                          : width / heads_;
     if (head_size_ < 2 || head_size_ % 2 != 0) refuse("heads of {} channels", head_size_);
     for (const char* same : {"attention.value_length", "rope.dimension_count"})
-      if (file_.sets(key(same)) && file_.whole(key(same)) != head_size_)
+      if (file_.sets(key(same)) && file_.whole(key(same)) != head_size_ &&
+          !(is("phi3") && same == std::string_view("rope.dimension_count")))
         refuse("{} is {}, but heads have {} channels, which is not supported", key(same),
                file_.whole(key(same)), head_size_);
+  }
+
+  bool is(std::string_view architecture) const { return architecture_.name == architecture; }
+
+  // The numbers of a small tensor beside the weights.
+  std::vector<double> listed(const std::string& name) const {
+    const GgufTensor& tensor = file_.at(name);
+    if (tensor.shape.size() != 1) refuse("{} is not a list", name);
+    std::vector<float> numbers(size_t(tensor.count()));
+    if (!numbers.empty()) dequantize_rows(tensor, 0, 1, numbers);
+    return {numbers.begin(), numbers.end()};
+  }
+
+  // Scaled rotary positions as `rope_scaling` describes them; null: there is no scaling.
+  Json rope_scaling() const {
+    const auto number = [&](const char* setting) {
+      return file_.number(key(std::string("rope.scaling.") + setting));
+    };
+    const auto sets = [&](const char* setting) {
+      return file_.sets(key(std::string("rope.scaling.") + setting));
+    };
+    const std::string type = sets("type") ? file_.text(key("rope.scaling.type")) : "none";
+    const bool divided = file_.has("rope_freqs.weight");
+    const bool both = file_.has("rope_factors_long.weight");
+    Json scaling;
+    if (both || divided) {
+      // LLaMA 3.1's frequencies are stored as what divides the base's: LongRoPE with one list.
+      if (both && type != "none" && type != "longrope")
+        refuse("rotary positions are scaled by {} and by rope_factors_long.weight", type);
+      if (divided && (both || type != "none"))
+        refuse("rotary positions are scaled by rope_freqs.weight and in another way");
+      scaling["rope_type"] = "longrope";
+      scaling["long_factor"] = listed(both ? "rope_factors_long.weight" : "rope_freqs.weight");
+      scaling["short_factor"] = listed(both ? "rope_factors_short.weight" : "rope_freqs.weight");
+      if (divided) scaling["attention_factor"] = 1;
+      if (both && sets("attn_factor")) scaling["attention_factor"] = number("attn_factor");
+      return scaling;
+    }
+    if (sets("attn_factor") && number("attn_factor") != 1)
+      refuse("{} = {} is not supported", key("rope.scaling.attn_factor"), number("attn_factor"));
+    if (type == "none") return scaling;
+    if (type != "linear" && type != "yarn")
+      refuse(
+          "rotary positions scaled by {} are not supported; patina reads linear, yarn, "
+          "rope_freqs.weight and rope_factors_long.weight",
+          type);
+    scaling["rope_type"] = type;
+    scaling["factor"] = number("factor");
+    if (type == "yarn")
+      for (const auto& [setting, name] :
+           {std::pair{"yarn_beta_fast", "beta_fast"}, std::pair{"yarn_beta_slow", "beta_slow"}})
+        if (sets(setting)) scaling[name] = number(setting);
+    return scaling;
   }
 
   Json config() const {
@@ -101,11 +180,39 @@ class Converter {
     if (file_.sets(key("rope.freq_base")))
       config["rope_theta"] = file_.number(key("rope.freq_base"));
     config["vocab_size"] = file_.at("token_embd.weight").shape.front();
-    config["hidden_act"] = "silu";
+    config[architecture_.gemma ? "hidden_activation" : "hidden_act"] =
+        architecture_.gemma ? "gelu_pytorch_tanh" : "silu";
     config["tie_word_embeddings"] = !file_.has("output.weight");
-    if (architecture_.name == std::string_view("llama"))
-      config["attention_bias"] = file_.has("blk.0.attn_q.bias");
+    if (is("llama")) config["attention_bias"] = file_.has("blk.0.attn_q.bias");
+    for (const auto& [architecture, setting, name] : kNumbers)
+      if (is(architecture) && file_.sets(key(setting))) config[name] = file_.number(key(setting));
+    if (const Json scaling = rope_scaling(); !scaling.is_null()) config["rope_scaling"] = scaling;
+    const std::string original = key("rope.scaling.original_context_length");
+    if (file_.sets(original)) config["original_max_position_embeddings"] = file_.whole(original);
+    if (is("phi3") && file_.sets(key("rope.dimension_count")))
+      config["partial_rotary_factor"] =
+          double(file_.whole(key("rope.dimension_count"))) / double(head_size_);
+    add_windows(config);
+    if (architecture_.gemma)
+      config["query_pre_attn_scalar"] = file_.whole(key("block_count")) == architecture_.wide_at
+                                            ? file_.whole(key("embedding_length")) / heads_
+                                            : head_size_;
     return config;
+  }
+
+  // Which blocks have a window follows from the architecture.
+  void add_windows(Json& config) const {
+    const std::string size = key("attention.sliding_window");
+    const std::string pattern = key("attention.sliding_window_pattern");
+    const int64_t window = file_.sets(size) ? file_.whole(size) : 0;
+    if (window > 0 && !architecture_.gemma && !is("phi3"))
+      refuse("{} = {} is not supported", size, window);
+    // A Gemma 2 without the setting has its usual window.
+    if (is("phi3") || is("gemma3") || (is("gemma2") && file_.sets(size)))
+      config["sliding_window"] = window > 0 ? Json(window) : Json(nullptr);
+    if (!file_.sets(pattern)) return;
+    if (!is("gemma3")) refuse("the setting {} is not supported", pattern);
+    config["sliding_window_pattern"] = file_.whole(pattern);
   }
 
   // A setting that is not known may change the network, unless it is switched off.
@@ -114,33 +221,39 @@ class Converter {
     for (const auto& [name, value] : file_.settings()) {
       if (!name.starts_with(prefix)) continue;
       const std::string setting = name.substr(prefix.size());
-      const bool known = std::ranges::count(kRead, setting) > 0 ||
+      const bool of_own = std::ranges::any_of(kNumbers, [&](const NumberRow& row) {
+        return is(row.architecture) && setting == row.setting;
+      });
+      const bool known = of_own || std::ranges::count(kRead, setting) > 0 ||
                          std::ranges::count(kSizes, setting, &SizeRow::setting) > 0;
       if (!known && value.text() != "0" && value.text() != "false")
         refuse("the setting {} = {} is not supported", name, value.text());
     }
-    if (file_.sets(key("rope.scaling.type")) && file_.text(key("rope.scaling.type")) != "none")
-      refuse("scaled rotary positions ({}) are not supported",
-             file_.text(key("rope.scaling.type")));
-    if (file_.has("rope_freqs.weight"))
-      refuse("scaled rotary positions (rope_freqs.weight) are not supported");
   }
 
-  static std::string name_of(const std::string& name) {
+  std::string name_of(const std::string& name) const {
     static constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kWhole{
         {{"token_embd", "model.embed_tokens"},
          {"output_norm", "model.norm"},
          {"output", "lm_head"}}};
-    static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kOfBlock{
-        {{"attn_norm", "input_layernorm"},
-         {"attn_q", "self_attn.q_proj"},
-         {"attn_k", "self_attn.k_proj"},
-         {"attn_v", "self_attn.v_proj"},
-         {"attn_output", "self_attn.o_proj"},
-         {"ffn_norm", "post_attention_layernorm"},
-         {"ffn_gate", "mlp.gate_proj"},
-         {"ffn_up", "mlp.up_proj"},
-         {"ffn_down", "mlp.down_proj"}}};
+    using Pair = std::pair<std::string_view, std::string_view>;
+    static constexpr std::array<Pair, 3> kOfGemma{
+        {{"ffn_norm", "pre_feedforward_layernorm"},
+         {"post_attention_norm", "post_attention_layernorm"},
+         {"post_ffw_norm", "post_feedforward_layernorm"}}};
+    static constexpr std::array<Pair, 1> kOfPhi3{{{"ffn_up", "mlp.gate_up_proj"}}};
+    static constexpr std::array<Pair, 12> kOfBlock{{{"attn_norm", "input_layernorm"},
+                                                    {"attn_qkv", "self_attn.qkv_proj"},
+                                                    {"attn_q_norm", "self_attn.q_norm"},
+                                                    {"attn_k_norm", "self_attn.k_norm"},
+                                                    {"attn_q", "self_attn.q_proj"},
+                                                    {"attn_k", "self_attn.k_proj"},
+                                                    {"attn_v", "self_attn.v_proj"},
+                                                    {"attn_output", "self_attn.o_proj"},
+                                                    {"ffn_norm", "post_attention_layernorm"},
+                                                    {"ffn_gate", "mlp.gate_proj"},
+                                                    {"ffn_up", "mlp.up_proj"},
+                                                    {"ffn_down", "mlp.down_proj"}}};
     const size_t dot = name.rfind('.');
     if (dot == std::string::npos) return "";
     const std::string_view kind = std::string_view(name).substr(dot),
@@ -151,16 +264,29 @@ class Converter {
     if (!stem.starts_with("blk.")) return "";
     const size_t end = stem.find('.', 4);
     if (end == std::string_view::npos) return "";
-    for (const auto& [from, to] : kOfBlock)
-      if (stem.substr(end + 1) == from)
-        return fmt::format("model.layers.{}.{}{}", stem.substr(4, end - 4), to, kind);
-    return "";
+    const auto among = [&](std::span<const Pair> pairs) -> std::string {
+      for (const auto& [from, to] : pairs)
+        if (stem.substr(end + 1) == from)
+          return fmt::format("model.layers.{}.{}{}", stem.substr(4, end - 4), to, kind);
+      return "";
+    };
+    std::string own;
+    if (architecture_.gemma) own = among(kOfGemma);
+    if (is("phi3")) own = among(kOfPhi3);
+    return own.empty() ? among(kOfBlock) : own;
+  }
+
+  // Tensors that `rope_scaling` reads.
+  static bool is_setting(const std::string& name) {
+    return name == "rope_freqs.weight" || name == "rope_factors_long.weight" ||
+           name == "rope_factors_short.weight";
   }
 
   SafetensorsFile weights() const {
     auto memory = std::make_shared<std::vector<std::vector<float>>>();
     std::map<std::string, StoredTensor> tensors;
     for (const auto& [name, tensor] : file_.tensors()) {
+      if (is_setting(name)) continue;
       const std::string to = name_of(name);
       if (to.empty()) refuse("the tensor {} is not known", name);
       const int64_t heads = name.find(".attn_q.") != std::string::npos   ? heads_
@@ -171,6 +297,8 @@ class Converter {
         write_rows_by_halves(name, tensor, heads, numbers);
       else if (!numbers.empty())
         dequantize_rows(tensor, 0, tensor.count() / tensor.shape.back(), numbers);
+      if (architecture_.gemma && name.ends_with("norm.weight"))
+        for (float& number : numbers) number -= 1;
       tensors[to] = {DType::f32,
                      tensor.shape,
                      {reinterpret_cast<const uint8_t*>(numbers.data()), numbers.size() * 4}};

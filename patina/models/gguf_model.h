@@ -9,9 +9,9 @@
 
 namespace patina {
 
-/// The config and the weights of a LLaMA or Qwen2 file under Hugging Face's names; quantized
-/// weights become fp32. Throws Error(model) for another architecture, and for settings and tensors
-/// that are not known to mean what the network computes.
+/// The config and the weights of a file under Hugging Face's names; quantized weights become fp32.
+/// Architectures: llama (Mistral, too), qwen2, qwen3, phi3, gemma2, gemma3. Throws Error(model) for
+/// another one, and for settings and tensors that are not known to mean what the network computes.
 Checkpoint gguf_checkpoint(const GgufFile& file);
 
 /// The tokenizer of a file. Throws Error(format).

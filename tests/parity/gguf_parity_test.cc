@@ -2,6 +2,7 @@
 // real one against transformers.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <functional>
 
 #include "patina/base/json.h"
@@ -41,6 +42,45 @@ TEST_P(GgufModel, ComputesWhatItsFolderComputes) {
 
 INSTANTIATE_TEST_SUITE_P(Families, GgufModel, testing::Values("llama", "qwen2"),
                          [](const auto& info) { return info.param; });
+
+/// A file made from a folder; `changes` are what the format has no settings for.
+struct GgufOfFolder {
+  std::string file, folder, config = "config.json", changes = "{}";
+};
+
+class GgufDecoder : public testing::TestWithParam<GgufOfFolder> {};
+
+TEST_P(GgufDecoder, ComputesWhatItsFolderComputes) {
+  const fs::path from = fixture_folder(Fixtures::small) / "language" / GetParam().folder;
+  const fs::path to = scratch_folder("gguf_" + GetParam().file);
+  Json config = parse_json(read_text(from / GetParam().config), "config");
+  config.update(Json::parse(GetParam().changes));
+  std::ofstream(to / "config.json") << config.dump();
+  fs::copy_file(from / "model.safetensors", to / "model.safetensors");
+  const auto folder = load_backbone({.name = to.string()});
+  const auto model = load_backbone({.name = file(GetParam().file + ".gguf").string()});
+  EXPECT_EQ(model->about(), folder->about());
+  EXPECT_EQ(model->text_input()->longest, folder->text_input()->longest);
+  Random random = Seeds(4)("ids");
+  std::vector<int64_t> ids(40);
+  for (int64_t& id : ids) id = 3 + int64_t(random.below(37));
+  const Input input{tensor_of(ids).view({2, 20}), {}};
+  const Tensor tokens = model->tokens(input);
+  EXPECT_LT(relative_error(tokens, folder->tokens(input)), 1e-5);
+  EXPECT_LT(relative_error(model->word_scores(tokens), folder->word_scores(tokens)), 1e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Families, GgufDecoder,
+    testing::Values(
+        GgufOfFolder{"qwen3", "qwen3", "config.json",
+                     R"({"use_sliding_window": false, "layer_types": null})"},
+        GgufOfFolder{"phi3", "phi3"},
+        GgufOfFolder{"gemma2", "gemma2", "config.json", R"({"query_pre_attn_scalar": 6})"},
+        GgufOfFolder{"gemma3", "gemma3", "config.json", R"({"query_pre_attn_scalar": 6})"},
+        GgufOfFolder{"rotary_llama3", "rotary", "llama3.json"},
+        GgufOfFolder{"rotary_yarn", "rotary", "yarn.json"}),
+    [](const auto& info) { return info.param.file; });
 
 TEST(GgufTokenizer, GivesTheIdsOfItsFolder) {
   const auto tokenizer = gguf_tokenizer(GgufFile::open(file("vocabulary.gguf")));
@@ -85,10 +125,14 @@ TEST(GgufModels, RefuseWhatTheyDoNotKnow) {
     const std::string error = settings.error();
     EXPECT_NE(error.find(part), std::string::npos) << error;
   };
-  Settings gemma, experts, odd, window, tensor, scaled, queries;
+  Settings falcon, experts, odd, window, narrow, tensor, scaled, queries;
   EXPECT_EQ(Settings().error(), "");
-  gemma.architecture = "gemma2";
-  says(gemma, "the architecture gemma2 is not read from GGUF files; llama and qwen2 are");
+  falcon.architecture = "falcon";
+  says(falcon,
+       "the architecture falcon is not read from GGUF files; patina reads llama, qwen2, qwen3, "
+       "phi3, gemma2, gemma3");
+  narrow.numbers.emplace_back("llama.attention.sliding_window", 4);
+  says(narrow, "llama.attention.sliding_window = 4 is not supported");
   experts.numbers.emplace_back("llama.expert_count", 4);
   says(experts, "llama.expert_count = 4 is not supported");
   experts.numbers.back().second = 0;  // switched off
@@ -100,7 +144,7 @@ TEST(GgufModels, RefuseWhatTheyDoNotKnow) {
   tensor.extra_tensor = "blk.0.attn_rot_embd";
   says(tensor, "the tensor blk.0.attn_rot_embd is not known");
   scaled.extra_tensor = "rope_freqs.weight";
-  says(scaled, "scaled rotary positions");
+  says(scaled, "rope_freqs.weight is not a list");
   queries.extra_tensor = "blk.0.attn_q.weight";
   says(queries, "blk.0.attn_q.weight has 4 rows, not 2 heads of 4");
 }

@@ -80,6 +80,8 @@ struct DataSet {
   std::string place;      // where a package installs it; "": no package
   std::function<DataSplits(const fs::path& folder)> open;
   std::string family = {};  // sets that share a folder of this name in $PATINA_DATA
+  // For a set of several domains, in the place of `open`.
+  std::function<std::vector<DataSplits>(const fs::path& folder)> open_domains = {};
 
   const std::string& shelf() const { return family.empty() ? info.name : family; }
 };
@@ -96,6 +98,24 @@ DataSet labelled_jsonl(const char* name, const char* about, int64_t classes) {
           "",
           [name](const fs::path& folder) { return open_labelled_jsonl(folder, name); },
           "five_textcls"};
+}
+
+// FewRel with few samples of most relations.
+DataSet few_shot_relations(int shots) {
+  const std::string part = fmt::format("CFRLdata_10_100_10_{}", shots);
+  return {{fmt::format("fewrel_{}shot", shots),
+           fmt::format("relations of two entities in a sentence, 80 classes: 10 of 100 texts, then "
+                       "70 of {}; / 8000",
+                       shots),
+           fmt::format("relation_name.txt, rel_index.npy and, in {}/, train_0.txt, test_0.txt, "
+                       "rel_cluster_label_0.npy",
+                       part),
+           "https://github.com/qcwthu/Continual_Fewshot_Relation_Learning, data/fewrel", 80},
+          part + "/train_0.txt",
+          "data/fewrel",
+          "",
+          [shots](const fs::path& folder) { return open_few_shot_relations(folder, shots); },
+          "cfrl_fewrel"};
 }
 
 const std::vector<DataSet>& known() {
@@ -164,6 +184,21 @@ const std::vector<DataSet>& known() {
        "",
        "",
        open_snips},
+      {{"asc",
+        "sentiment towards an aspect of a product, 19 domains, 2 classes and in two domains a "
+        "third",
+        "Bing3Domains/, Bing5Domains/, Bing9Domains/, XuSemEval/ with asc/.../train.json and "
+        "test.json",
+        "https://github.com/ZixuanKe/LifelongSentClass, dat", 3},
+       "Bing3Domains/asc/Computer/train.json",
+       "dat",
+       "",
+       nullptr,
+       {},
+       open_aspect_sentiment},
+      few_shot_relations(2),
+      few_shot_relations(5),
+      few_shot_relations(10),
       labelled_jsonl("agnews", "news by topic, 4 classes", 4),
       labelled_jsonl("amazon", "product reviews by stars, 5 classes", 5),
       labelled_jsonl("dbpedia", "encyclopedia entries by kind of thing, 14 classes", 14),
@@ -199,6 +234,12 @@ std::vector<std::string> sets_of(const std::string& name) {
   return sets;
 }
 
+// Whether it is a set of several domains.
+bool has_domains(const std::string& name) {
+  return std::ranges::any_of(
+      known(), [&](const DataSet& set) { return set.info.name == name && bool(set.open_domains); });
+}
+
 // A mistake in the options, independent of the files.
 struct Mistake {
   const char* key;
@@ -213,6 +254,8 @@ std::optional<Mistake> mistake_in_names(const DataOptions& options) {
       return Mistake{"name", fmt::format("\"{}\" lacks a data set beside a \"+\"", options.name)};
     if (!set.empty() && std::ranges::count(all, set) == 0)
       return Mistake{"name", unknown_name(set)};
+    if (sets.size() > 1 && has_domains(set))
+      return Mistake{"name", fmt::format("{} has domains of its own and stands alone", set)};
     if (sets.size() > 1 && std::ranges::count(kOwnData, set) > 0)
       return Mistake{"name", fmt::format("\"{}\" stands alone; only the sets that have a name of "
                                          "their own can be joined by \"+\"",
@@ -232,6 +275,9 @@ std::optional<Mistake> mistake_in_domains(const DataOptions& options) {
     return Mistake{"domains", fmt::format("\"{}\" domains are made of one data set, and {} has its "
                                           "sets as domains; leave it empty, or name one set",
                                           options.domains, options.name)};
+  if (!options.domains.empty() && has_domains(options.name))
+    return Mistake{"domains",
+                   fmt::format("{} has domains of its own; leave it empty", options.name)};
   if (!options.angles.empty() && options.domains != "rotated")
     return Mistake{"angles", "angles need data.domains = \"rotated\""};
   if (options.domain_padding != 0 && options.domains != "permuted")
@@ -299,7 +345,9 @@ DataSplits open_named(const DataOptions& options) {
   for (const auto& name : sets) {
     const auto set =
         std::ranges::find(known(), name, [](const DataSet& set) { return set.info.name; });
-    parts.push_back(set->open(find_folder(*set, options.path, sets.size() > 1)));
+    const fs::path folder = find_folder(*set, options.path, sets.size() > 1);
+    if (set->open_domains) return joined(set->open_domains(folder), options.shared_classes);
+    parts.push_back(set->open(folder));
     parts.back().name = name;
     // Checked before joining: a class without samples might have the name of another set's class.
     if (sets.size() > 1) check_splits(parts.back(), options);

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <map>
-#include <set>
 
 #include "patina/base/error.h"
 #include "patina/scenario/rules.h"
@@ -9,55 +7,62 @@ namespace patina {
 
 namespace {
 
-std::vector<Part> by_domain(const Source& source, const std::vector<int64_t>& number) {
-  std::vector<Part> parts(source.domains().size());
+// The classes of which a domain has samples, in the order of `order`.
+std::vector<int64_t> classes_in(const Source& source, int64_t domain,
+                                const std::vector<int64_t>& order) {
+  std::vector<char> met(source.classes().size());
   for (int64_t i = 0; i < source.size(); ++i)
-    if (const int64_t target = number[size_t(source.label(i))]; target >= 0)
-      parts[size_t(source.domain(i))].add(i, target);
-  return parts;
+    if (source.domain(i) == domain) met[size_t(source.label(i))] = true;
+  std::vector<int64_t> classes;
+  std::ranges::copy_if(order, std::back_inserter(classes),
+                       [&](int64_t c) { return met[size_t(c)]; });
+  return classes;
 }
 
 }  // namespace
 
 Scenario data_sets(const ScenarioOptions& options, const DataSplits& data,
                    const ScenarioInfo& info) {
-  const auto domain_order = order_of_domains(options, data.train->domains(), data.name);
-  // Classes are numbered as the sets bring them.
-  std::vector<std::set<int64_t>> brought(data.train->domains().size());
-  for (int64_t i = 0; i < data.train->size(); ++i)
-    brought[size_t(data.train->domain(i))].insert(data.train->label(i));
-  std::vector<int64_t> number(data.train->classes().size(), -1), order;
-  std::vector<Stretch> stretches;
-  bool all_new = true;
+  const auto& names = data.train->domains();
+  const auto domain_order = order_of_domains(options, names, data.name);
+  const auto order = order_of_classes(options, int64_t(data.train->classes().size()));
+  // Classes are numbered as the stream meets them.
+  std::vector<int64_t> met;  // classes of the source
   std::vector<std::vector<int64_t>> classes, fresh;
   for (const int64_t domain : domain_order) {
-    auto& own = classes.emplace_back();
-    auto& added = fresh.emplace_back();
-    for (const int64_t label : brought[size_t(domain)]) {
-      int64_t& of_label = number[size_t(label)];
-      all_new = all_new && of_label < 0;
-      if (of_label < 0) {
-        of_label = int64_t(order.size());
-        order.push_back(label);
-        added.push_back(of_label);
+    const auto own = classes_in(*data.train, domain, order);
+    classes.emplace_back();
+    fresh.emplace_back();
+    for (const int64_t c : own) {
+      auto found = std::ranges::find(met, c);
+      if (found == met.end()) {
+        fresh.back().push_back(int64_t(met.size()));
+        found = met.insert(found, c);
       }
-      own.push_back(of_label);
+      classes.back().push_back(found - met.begin());
     }
-    std::ranges::sort(own);
+    for (const int64_t c : classes_in(*data.test, domain, order))
+      if (std::ranges::find(own, c) == own.end())
+        fail(ErrorKind::scenario,
+             "domain \"{}\" has test samples of class \"{}\" and no training sample",
+             names[size_t(domain)], data.train->classes()[size_t(c)]);
   }
+  const auto number = numbers_of_classes(met, int64_t(data.train->classes().size()));
   auto train = by_domain(*data.train, number), test = by_domain(*data.test, number);
+  Grant grant = info.grant;
+  grant.new_classes = true;
+  std::vector<Stretch> stretches;
   for (size_t task = 0; task < domain_order.size(); ++task) {
     const auto domain = size_t(domain_order[task]);
-    const auto& name = data.train->domains()[domain];
     if (train[domain].positions.empty() || test[domain].positions.empty())
-      fail(ErrorKind::scenario, "the set \"{}\" has no {} samples", name,
+      fail(ErrorKind::scenario, "domain \"{}\" has no {} samples", names[domain],
            train[domain].positions.empty() ? "training" : "test");
+    if (fresh[task].size() < classes[task].size()) grant.new_classes = false;
+    std::ranges::sort(classes[task]);
     stretches.push_back({classes[task], fresh[task], std::move(train[domain]).of(*data.train),
-                         std::move(test[domain]).of(*data.test), name});
+                         std::move(test[domain]).of(*data.test), names[domain]});
   }
-  Grant grant = info.grant;
-  grant.new_classes = all_new;
-  return {info.name, grant, *data.train, order, std::move(stretches)};
+  return {info.name, grant, *data.train, met, std::move(stretches)};
 }
 
 }  // namespace patina

@@ -25,9 +25,7 @@ std::vector<int64_t> order_of_domains(const ScenarioOptions& options,
   return options.domain_order;
 }
 
-namespace {
-
-std::vector<Part> split(const Source& source, const std::vector<int64_t>& number) {
+std::vector<Part> by_domain(const Source& source, const std::vector<int64_t>& number) {
   std::vector<Part> parts(source.domains().size());
   for (int64_t i = 0; i < source.size(); ++i)
     if (const int64_t target = number[size_t(source.label(i))]; target >= 0)
@@ -35,10 +33,9 @@ std::vector<Part> split(const Source& source, const std::vector<int64_t>& number
   return parts;
 }
 
-}  // namespace
-
 Scenario domain_incremental(const ScenarioOptions& options, const DataSplits& data,
                             const ScenarioInfo& info) {
+  if (options.domain_classes == "own") return data_sets(options, data, info);
   const auto& domains = data.train->domains();
   const auto domain_order = order_of_domains(options, domains, data.name);
   const int64_t classes = int64_t(data.train->classes().size());
@@ -47,7 +44,7 @@ Scenario domain_incremental(const ScenarioOptions& options, const DataSplits& da
   std::iota(all.begin(), all.end(), int64_t{0});
   const auto number = numbers_of_classes(order, classes);
   const bool apart = options.domain_classes == "apart";
-  auto train = split(*data.train, number), test = split(*data.test, number);
+  auto train = by_domain(*data.train, number), test = by_domain(*data.test, number);
   std::vector<Stretch> stretches;
   for (const int64_t domain : domain_order) {
     Part& part = train[size_t(domain)];

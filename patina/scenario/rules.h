@@ -12,7 +12,8 @@ Scenario class_incremental(const ScenarioOptions& options, const DataSplits& dat
                            const ScenarioInfo& info);
 
 /// Domain-incremental: every task has the same classes in another domain, under the same numbers
-/// or, with options.domain_classes, under new ones.
+/// or, with options.domain_classes, under new ones; or a task has its domain's own classes, of
+/// which some or all are new.
 Scenario domain_incremental(const ScenarioOptions& options, const DataSplits& data,
                             const ScenarioInfo& info);
 
@@ -73,5 +74,9 @@ struct Part {
   }
   Dataset of(const Source& source) && { return {source, std::move(positions), std::move(targets)}; }
 };
+
+/// The samples of each domain; `number`: of each class of the source its number in the stream, -1
+/// to leave it out.
+std::vector<Part> by_domain(const Source& source, const std::vector<int64_t>& number);
 
 }  // namespace patina

@@ -110,8 +110,9 @@ void ScenarioOptions::bind(Fields& f) {
   f("domain_classes", domain_classes,
     "Of domain_incremental: \"shared\": every task has the same classes; \"apart\": each domain's "
     "are learned as classes of its own, and at test time a class is the best of its domains, which "
-    "is how methods that give every task new classes learn domains.",
-    {"shared", "apart"});
+    "is how methods that give every task new classes learn domains; \"own\": a domain has some of "
+    "the classes, and those that no earlier domain had are new.",
+    {"shared", "apart", "own"});
   f("blurry_tasks", blurry_tasks, "Of i_blurry and si_blurry: stretches of the stream.",
     between(1, kMostTasks));
   f("disjoint_percent", disjoint_percent,

@@ -278,5 +278,138 @@ TEST(KnownTexts, OpenFromTheirPublishersLayouts) {
   EXPECT_EQ(open("yelp", "five").test->classes()[1], "good");
 }
 
+// The publishers' samples of one domain, under every domain's name.
+struct AspectFolder {
+  AspectFolder() {
+    for (const char* place :
+         {"Bing3Domains/asc/Computer", "Bing3Domains/asc/Router", "Bing3Domains/asc/Speaker",
+          "Bing5Domains/asc/ApexAD2600Progressive", "Bing5Domains/asc/CanonG3",
+          "Bing5Domains/asc/CreativeLabsNomadJukeboxZenXtra40GB",
+          "Bing5Domains/asc/NikonCoolpix4300", "Bing5Domains/asc/Nokia6610",
+          "Bing9Domains/asc/CanonPowerShotSD500", "Bing9Domains/asc/CanonS100",
+          "Bing9Domains/asc/DiaperChamp", "Bing9Domains/asc/HitachiRouter",
+          "Bing9Domains/asc/LinksysRouter", "Bing9Domains/asc/MicroMP3",
+          "Bing9Domains/asc/Nokia6600", "Bing9Domains/asc/Norton", "Bing9Domains/asc/ipod"})
+      for (const char* split : {"train.json", "test.json"})
+        put(fs::path(place) / split,
+            R"({"0": {"id": 0, "polarity": "+", "sentence": " It was cheap .", "term": "price"},
+                "1": {"id": 1, "polarity": "-", "sentence": "A poor screen .", "term": "screen"}})");
+    for (const char* place : {"XuSemEval/asc/14/laptop", "XuSemEval/asc/14/rest"})
+      for (const char* split : {"train.json", "test.json"})
+        put(fs::path(place) / split,
+            R"({"a": {"polarity": "positive", "term": "t", "id": "a", "sentence": "Good."},
+                "b": {"polarity": "neutral", "term": "t", "id": "b", "sentence": "There."},
+                "c": {"polarity": "negative", "term": "t", "id": "c", "sentence": "Bad."}})");
+  }
+  void put(const fs::path& file, const std::string& text) const {
+    make_folder((path / file).parent_path());
+    write_text(path / file, text);
+  }
+  DataSplits open(bool shared = true) const {
+    return open_data({.name = "asc", .path = path.string(), .shared_classes = shared});
+  }
+  fs::path path = scratch_folder("aspects");
+};
+
+TEST(AspectSentiment, HasNineteenDomainsOfAspectAndSentence) {
+  const AspectFolder folder;
+  const auto data = folder.open();
+  EXPECT_EQ(data.train->domains().size(), 19u);
+  EXPECT_EQ(data.train->domains()[1], "Router");
+  EXPECT_EQ(data.train->domains()[18], "rest");
+  EXPECT_EQ(data.train->classes(), (Strings{"negative", "positive", "neutral"}));
+  EXPECT_EQ(data.train->size(), 17 * 2 + 2 * 3);
+  EXPECT_EQ(data.train->text(1).first, "screen");
+  EXPECT_EQ(data.train->text(1).second, "A poor screen .");
+  EXPECT_EQ(data.train->label(1), 0);
+  const auto apart = folder.open(/*shared=*/false);
+  EXPECT_EQ(apart.train->classes().size(), 17u * 2 + 2 * 3);
+  EXPECT_EQ(apart.train->classes()[2], "Router: negative");
+}
+
+TEST(AspectSentiment, SaysWhatIsWrong) {
+  const AspectFolder folder;
+  const auto error = [&](const std::string& text) {
+    folder.put("Bing9Domains/asc/ipod/test.json", text);
+    return error_of([&] { folder.open(); });
+  };
+  EXPECT_TRUE(contains(error("[]"), "ipod/test.json: an object from identifier to sample is"));
+  EXPECT_TRUE(contains(error(R"({"0": {"polarity": "+", "term": "t"}})"),
+                       R"(ipod/test.json[0]: "sentence" is not a text)"));
+  EXPECT_TRUE(contains(error(R"({"0": 5})"), R"([0]: "polarity" is not a text)"));
+  EXPECT_TRUE(
+      contains(error_of([] { open_data({.name = "asc+snips"}); }), "asc has domains of its own"));
+  EXPECT_TRUE(contains(error_of([] { open_data({.name = "asc", .domains = "permuted"}); }),
+                       "asc has domains of its own; leave it empty"));
+}
+
+// An array of int64 as NumPy 1.0 writes it.
+std::string npy(const std::vector<int64_t>& values, const std::string& type = "<i8") {
+  std::string about = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({},), }}",
+                                  type, values.size());
+  about.resize(117, ' ');
+  about += '\n';
+  std::string bytes("\x93NUMPY\x01\x00", 8);
+  bytes += char(about.size());
+  bytes += '\0';
+  bytes += about;
+  bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(int64_t));
+  return bytes;
+}
+
+// Three relations: number 2 has most samples; 3 is in cluster 0, 1 in cluster 1.
+struct RelationFolder {
+  RelationFolder() {
+    put("relation_name.txt", "one\ntwo\nthree\n");
+    put("rel_index.npy", npy({3, 1, 2}));
+    put("CFRLdata_10_100_10_5/rel_cluster_label_0.npy", npy({0, 1, 1}));
+    const std::string rest = "\tzzz\t3\tyyy\t0 1\tQ1\tQ2\n";
+    const std::string text = "\t9 9\tthe old town in france" + rest;
+    put("CFRLdata_10_100_10_5/train_0.txt", "2" + text + "1" + text + "2" + text + "3" + text);
+    put("CFRLdata_10_100_10_5/test_0.txt", "1" + text + "2" + text + "3" + text);
+  }
+  void put(const fs::path& file, const std::string& text) const {
+    make_folder((path / file).parent_path());
+    write_text(path / file, text);
+  }
+  DataSplits open() const { return open_data({.name = "fewrel_5shot", .path = path.string()}); }
+  fs::path path = scratch_folder("relations");
+};
+
+TEST(FewShotRelations, AreOrderedByClusterAndMarkTheirEntities) {
+  const RelationFolder folder;
+  const auto data = folder.open();
+  EXPECT_EQ(data.train->classes(), (Strings{"two", "three", "one"}));
+  EXPECT_EQ(data.train->text(0).first, "# the old # town $ in $ france");
+  EXPECT_EQ(data.train->label(0), 0);
+  EXPECT_EQ(data.train->label(1), 2);
+  EXPECT_EQ(data.test->size(), 3);
+}
+
+TEST(FewShotRelations, SaysWhatIsWrong) {
+  const RelationFolder folder;
+  const auto error = [&](const fs::path& file, const std::string& text) {
+    const std::string before = read_text(folder.path / file);
+    folder.put(file, text);
+    const std::string said = error_of([&] { folder.open(); });
+    folder.put(file, before);
+    return said;
+  };
+  const fs::path test = "CFRLdata_10_100_10_5/test_0.txt";
+  EXPECT_TRUE(contains(error(test, "1\t2\n"), "test_0.txt:1: 2 columns, 9 expected"));
+  const auto row = [](const std::string& places) {
+    return "1\tn\ta b c\th\t" + places + "\tt\t0\tQ1\tQ2\n";
+  };
+  for (const char* places : {"3", "0 2", "x", "", "1 0", "-1"})
+    EXPECT_TRUE(contains(error(test, row(places)), "of an entity's words") ||
+                contains(error(test, row(places)), "an entity without place"))
+        << places;
+  EXPECT_TRUE(contains(error("rel_index.npy", npy({3, 1})), "3 names, 2 relations"));
+  EXPECT_TRUE(contains(error("rel_index.npy", npy({3, 1, 9})), "3 names, 3 relations"));
+  for (const std::string& bytes :
+       {std::string("NUMPY"), npy({1, 2, 3}, "<f8"), npy({1, 2, 3}) + "x"})
+    EXPECT_TRUE(contains(error("rel_index.npy", bytes), "not a one-dimensional NumPy array"));
+}
+
 }  // namespace
 }  // namespace patina

@@ -241,6 +241,43 @@ TEST(DomainIncremental, LearnsEachDomainsClassesApart) {
   EXPECT_FALSE(make_scenario({.name = "domain_incremental"}, data).domains_apart());
 }
 
+// Domain 0 has classes 0 and 1, domain 1 has 1 and 2.
+class OwnClasses : public ToySource {
+ public:
+  OwnClasses() : ToySource(3, 4) {}
+  int64_t size() const override { return 8; }
+  int64_t label(int64_t i) const override { return domain(i) + i % 2; }
+  const std::vector<std::string>& domains() const override {
+    static const std::vector<std::string> names = {"first", "second"};
+    return names;
+  }
+  int64_t domain(int64_t i) const override { return i / 4; }
+};
+
+TEST(DomainIncremental, GivesEachDomainItsOwnClasses) {
+  const DataSplits data{"toy", std::make_unique<OwnClasses>(), std::make_unique<OwnClasses>()};
+  const ScenarioOptions options{.name = "domain_incremental",
+                                .class_order_seed = -1,
+                                .domain_order = {1, 0},
+                                .domain_classes = "own"};
+  const Scenario scenario = make_scenario(options, data);
+  EXPECT_EQ(scenario.classes(), (std::vector<std::string>{"toy 1", "toy 2", "toy 0"}));
+  EXPECT_FALSE(scenario.domains_apart());
+  EXPECT_FALSE(scenario.grant().new_classes) << "class 1 comes in both";
+  auto stream = scenario.stream();
+  const Task second = *stream.next();
+  EXPECT_EQ(second.classes, (std::vector<int64_t>{0, 1}));
+  EXPECT_EQ(second.fresh, (std::vector<int64_t>{0, 1}));
+  const Task first = *stream.next();
+  EXPECT_EQ(first.classes, (std::vector<int64_t>{0, 2}));
+  EXPECT_EQ(first.fresh, (std::vector<int64_t>{2}));
+  EXPECT_EQ(first.seen.size(), 3u);
+  EXPECT_EQ(first.train->targets(), (std::vector<int64_t>{2, 0, 2, 0}));
+  ScenarioOptions without = options;
+  without.class_order = {0, 2};
+  EXPECT_TRUE(make_scenario(without, data).grant().new_classes);
+}
+
 TEST(DomainIncremental, SaysWhatDoesNotFit) {
   EXPECT_PRED2(contains,
                error_of([] { make_scenario({.name = "domain_incremental"}, toy_data(4, 2, 1)); }),

@@ -1,6 +1,13 @@
 #include "patina/adapt/lora.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
 #include "patina/adapt/layers.h"
+#include "patina/base/error.h"
 #include "patina/config/sizes.h"
 #include "patina/nn/layers.h"
 #include "patina/ops.h"
@@ -10,62 +17,183 @@ namespace patina::adapt {
 void LoraOptions::bind(Fields& f) {
   f("rank", rank, "Rank r of each change.", sized(1));
   f("alpha", alpha, "A change is scaled by alpha / rank.", above(0));
-  f("parts", parts, "Which projections change: queries, keys, values.",
-    {"q", "k", "v", "qk", "qv", "kv", "qkv"});
-  f("mlp", mlp, "Whether the MLP's two layers change as well.");
-  f("joint", joint, "One change for queries, keys and values together; false: one each.");
+  f("rank_stabilized", rank_stabilized, "Scale by alpha / √rank instead (rsLoRA).");
+  f("parts", parts, "Which projections change: queries, keys, values; \"\": none.",
+    {"", "q", "k", "v", "qk", "qv", "kv", "qkv"});
+  f("output", output, "Whether attention's output projection changes as well.");
+  f("mlp", mlp, "Whether the MLP's layers change as well.");
+  f("joint", joint,
+    "One change for queries, keys and values together, and for a gate with its up projection; "
+    "false: one each.");
   f.require(!joint || parts == "qkv", "joint", "needs parts = \"qkv\"");
+  f.require(!parts.empty() || output || mlp, "parts", "is empty, and nothing else changes");
+}
+
+std::string_view name(Part part) {
+  constexpr std::string_view kNames[] = {"q", "k", "v", "qkv", "o", "gate", "up", "fc1", "fc2"};
+  return kNames[size_t(part)];
+}
+
+PartShape part_shape(Part part, const nn::BlockShape& shape) {
+  const int64_t width = shape.width, queries = shape.query_width(), keys = shape.key_width();
+  switch (part) {
+    case Part::q:
+      return {0, queries, width};
+    case Part::k:
+      return {queries, keys, width};
+    case Part::v:
+      return {queries + keys, keys, width};
+    case Part::qkv:
+      return {0, shape.qkv_width(), width};
+    case Part::o:
+      return {0, width, queries};
+    case Part::gate:
+      return {0, shape.hidden, width};
+    case Part::up:
+      return {shape.hidden, shape.hidden, width};
+    case Part::fc1:
+      return {0, shape.fc1_width(), width};
+    case Part::fc2:
+      return {0, width, shape.hidden};
+  }
+  return {};
+}
+
+// In the order in which the products of a block are drawn.
+struct Lora::Row {
+  Part part;
+  nn::Site site;
+  Product Change::*product;
+};
+const std::vector<Lora::Row>& Lora::rows() {
+  static const std::vector<Row> all = {
+      {Part::q, nn::Site::qkv, &Change::q},    {Part::k, nn::Site::qkv, &Change::k},
+      {Part::v, nn::Site::qkv, &Change::v},    {Part::qkv, nn::Site::qkv, &Change::qkv},
+      {Part::o, nn::Site::proj, &Change::o},   {Part::gate, nn::Site::fc1, &Change::gate},
+      {Part::up, nn::Site::fc1, &Change::up},  {Part::fc1, nn::Site::fc1, &Change::fc1},
+      {Part::fc2, nn::Site::fc2, &Change::fc2}};
+  return all;
 }
 
 Lora::Lora(const LoraOptions& options, const nn::BlockShape& shape, int64_t depth, Random& random)
-    : shape_(shape),
-      scale_(options.alpha / double(options.rank)),
-      mlp_(options.mlp),
-      changes_(size_t(depth)) {
-  const auto begin = [&](bool wanted, Product& product, int64_t in, int64_t out) {
-    if (!wanted) return;
-    product.a = at::empty({options.rank, in});
-    product.b = at::zeros({out, options.rank});
-    nn::init_kaiming(product.a, random);
-    if (options.learned_scale) product.factor = at::ones({1});
-  };
-  const auto has = [&](char part) {
-    return !options.joint && options.parts.find(part) != std::string::npos;
+    : shape_(shape), changes_(size_t(depth)) {
+  const double rank = double(options.rank);
+  const double scale = options.alpha / (options.rank_stabilized ? std::sqrt(rank) : rank);
+  const auto wanted = [&](Part part) {
+    switch (part) {
+      case Part::q:
+      case Part::k:
+      case Part::v:
+        return !options.joint && options.parts.find(name(part)) != std::string::npos;
+      case Part::qkv:
+        return options.joint;
+      case Part::o:
+        return options.output;
+      case Part::gate:
+      case Part::up:
+        return options.mlp && shape.gated && !options.joint;
+      case Part::fc1:
+        return options.mlp && (!shape.gated || options.joint);
+      case Part::fc2:
+        return options.mlp;
+    }
+    return false;
   };
   for (int64_t i = 0; i < depth; ++i) {
     if (!chosen(i, options.layers)) continue;
-    Change& change = changes_[size_t(i)];
-    begin(has('q'), change.q, shape.width, shape.query_width());
-    begin(has('k'), change.k, shape.width, shape.key_width());
-    begin(has('v'), change.v, shape.width, shape.key_width());
-    begin(options.joint, change.qkv, shape.width, shape.qkv_width());
-    begin(mlp_, change.fc1, shape.width, shape.fc1_width());
-    begin(mlp_, change.fc2, shape.hidden, shape.width);
+    for (const Row& row : rows()) {
+      if (!wanted(row.part)) continue;
+      Product& product = changes_[size_t(i)].*row.product;
+      const PartShape part = part_shape(row.part, shape);
+      product.a = at::empty({options.rank, part.in});
+      product.b = at::zeros({part.rows, options.rank});
+      product.scale = scale;
+      nn::init_kaiming(product.a, random);
+      if (options.learned_scale) product.factor = at::ones({1});
+      sites_ |= 1u << int(row.site);
+    }
   }
   nn::freeze(*this, false);
 }
 
+Lora::Lora(const std::vector<Update>& updates, const nn::BlockShape& shape, int64_t depth)
+    : shape_(shape), changes_(size_t(depth)) {
+  for (const Update& update : updates) {
+    const auto row = std::ranges::find(rows(), update.part, &Row::part);
+    const PartShape part = part_shape(update.part, shape);
+    PATINA_REQUIRE(update.layer >= 0 && update.layer < depth, "block {} of {}", update.layer,
+                   depth);
+    PATINA_REQUIRE(update.a.dim() == 2 && update.b.dim() == 2 && update.a.size(1) == part.in &&
+                       update.b.size(0) == part.rows && update.a.size(0) == update.b.size(1),
+                   "a change of {} by {} and {}", name(update.part), shape_text(update.b.sizes()),
+                   shape_text(update.a.sizes()));
+    Product& product = changes_[size_t(update.layer)].*row->product;
+    PATINA_REQUIRE(!product.a.defined(), "two changes of block {}'s {}", update.layer,
+                   name(update.part));
+    product.a = update.a;
+    product.b = update.b;
+    product.scale = update.scale;
+    sites_ |= 1u << int(row->site);
+  }
+  nn::freeze(*this);
+}
+
+Tensor Lora::changed(const Tensor& in, const Tensor& out, const Product& product) {
+  if (!product.a.defined()) return out;
+  const Tensor added = nn::linear(nn::linear(in, product.a), product.b) * product.scale;
+  return out + (product.factor.defined() ? added * product.factor : added);
+}
+
 Tensor Lora::after(nn::Site site, int layer, const Tensor& in, Tensor out) {
   if (!acts(site)) return out;
-  const auto& [q, k, v, qkv, fc1, fc2] = changes_[size_t(layer)];
-  const auto changed = [&](const Tensor& part, const Product& product) {
-    if (!product.a.defined()) return part;
-    const Tensor added = nn::linear(nn::linear(in, product.a), product.b) * scale_;
-    return part + (product.factor.defined() ? added * product.factor : added);
-  };
-  if (site == nn::Site::fc1) return changed(out, fc1);
-  if (site == nn::Site::fc2) return changed(out, fc2);
-  if (qkv.a.defined()) return changed(out, qkv);
-  if (!q.a.defined() && !k.a.defined() && !v.a.defined()) return out;
+  const Change& change = changes_[size_t(layer)];
+  if (site == nn::Site::proj) return changed(in, out, change.o);
+  if (site == nn::Site::fc2) return changed(in, out, change.fc2);
+  if (site == nn::Site::fc1) {
+    out = changed(in, out, change.fc1);
+    if (!change.gate.a.defined() && !change.up.a.defined()) return out;
+    const auto halves = out.split_with_sizes({shape_.hidden, shape_.hidden}, -1);
+    return at::cat({changed(in, halves[0], change.gate), changed(in, halves[1], change.up)}, -1);
+  }
+  out = changed(in, out, change.qkv);
+  if (!change.q.a.defined() && !change.k.a.defined() && !change.v.a.defined()) return out;
   const auto parts =
       out.split_with_sizes({shape_.query_width(), shape_.key_width(), shape_.key_width()}, -1);
-  return at::cat({changed(parts[0], q), changed(parts[1], k), changed(parts[2], v)}, -1);
+  return at::cat({changed(in, parts[0], change.q), changed(in, parts[1], change.k),
+                  changed(in, parts[2], change.v)},
+                 -1);
 }
 
 void Lora::begin_at(int64_t layer, nn::Site site, const Tensor& rows) {
-  auto& [q, k, v, qkv, fc1, fc2] = changes_.at(size_t(layer));
-  const Tensor a = site == nn::Site::fc1 ? fc1.a : site == nn::Site::fc2 ? fc2.a : qkv.a;
+  const Change& change = changes_.at(size_t(layer));
+  const Tensor a = site == nn::Site::fc1   ? change.fc1.a
+                   : site == nn::Site::fc2 ? change.fc2.a
+                                           : change.qkv.a;
   if (a.defined()) a.detach().copy_(rows);
+}
+
+std::vector<Lora::Update> Lora::updates() const {
+  std::vector<Update> all;
+  for (size_t i = 0; i < changes_.size(); ++i)
+    for (const Row& row : rows()) {
+      const Product& product = changes_[i].*row.product;
+      if (!product.a.defined()) continue;
+      const double factor = product.factor.defined() ? product.factor.item<double>() : 1;
+      all.push_back(
+          {int64_t(i), row.part, product.a.detach(), product.b.detach(), product.scale * factor});
+    }
+  return all;
+}
+
+std::optional<std::string> Lora::text() const {
+  std::vector<double> scales;
+  for (const Change& change : changes_)
+    for (const Row& row : rows())
+      if (const Product& product = change.*row.product; product.a.defined())
+        scales.push_back(product.scale);
+  if (std::ranges::adjacent_find(scales, std::not_equal_to<>()) == scales.end())
+    scales.resize(std::min<size_t>(scales.size(), 1));
+  return fmt::format("lora scale={}", fmt::join(scales, ","));
 }
 
 void Lora::walk(nn::Walk& w) {
@@ -79,6 +207,9 @@ void Lora::Change::walk(nn::Walk& w) {
   w("qkv", qkv);
   w("fc1", fc1);
   w("fc2", fc2);
+  w("o", o);
+  w("gate", gate);
+  w("up", up);
 }
 
 void Lora::Product::walk(nn::Walk& w) {

@@ -49,8 +49,9 @@ const ScaleShift::Channels* ScaleShift::find(nn::Site site, int layer, bool imag
       return &blocks_[size_t(layer)].fc1;
     case nn::Site::fc2:
       return &blocks_[size_t(layer)].fc2;
+    case nn::Site::proj:
     case nn::Site::mlp:
-      return nullptr;  // has been applied to the output of fc2
+      return nullptr;  // applied to attention and to fc2, which are next to them
     case nn::Site::norm:
       return layer == int(blocks_.size()) ? &norm_ : nullptr;
   }

@@ -19,6 +19,7 @@ namespace patina::nn {
 ///   embed      the input                         [B,T,D] tokens entering the first block
 ///   norm1      the residual stream [B,T,D]       its normalisation
 ///   qkv        what attention reads [B,T,D]      queries, keys, values side by side
+///   proj       the heads' results [B,T,H*d]      their output projection [B,T,D]
 ///   attention  what attention reads [B,T,D]      what attention adds to the residual stream
 ///   norm2      the residual stream [B,T,D]       its normalisation
 ///   fc1        what the MLP reads [B,T,D]        before the activation; gated: gate, then up
@@ -29,7 +30,7 @@ namespace patina::nn {
 /// A post-norm block (BERT) has the same places; there norm1 and norm2 follow the sums. In an
 /// encoder-decoder the decoder's blocks are numbered after the encoder's, and `embed` and `norm`
 /// come once for each (layers 0 and L of a decoder that begins at L).
-enum class Site { embed, norm1, qkv, attention, norm2, fc1, fc2, mlp, norm, patches };
+enum class Site { embed, norm1, qkv, attention, norm2, fc1, fc2, mlp, norm, patches, proj };
 
 /// Which of a network's stacks of blocks an adaptation is for.
 enum class Tower { image, text };

@@ -51,7 +51,7 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
                        const Tensor& in) {
     const bool normalised = norm.weight.defined();
     if (!scale.gamma.defined() && !normalised && !adaptations.act(site) &&
-        !(site == Site::mlp && adaptations.act(Site::fc2)))
+        !adaptations.act(site == Site::mlp ? Site::fc2 : Site::proj))
       return last(LinearEnd{.add = x});
     Tensor added = scale(last(LinearEnd{.wide = normalised || adaptations.act(site)}));
     if (normalised) added = norm(added.to(at::kFloat));
@@ -68,8 +68,10 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
   const Tensor mixed = attn(read, layer, pass);
   x = pass.read_on(x, 1);
   read = adaptations.act(Site::attention) ? pass.read_on(read, 1) : Tensor();
-  x = sum([&](const LinearEnd& end) { return engine.linear(attn.proj, mixed, end); }, ls1,
-          sum_norm1, Site::attention, read);
+  const auto projected = [&](const LinearEnd& end) {
+    return adaptations.after(Site::proj, numbered, mixed, engine.linear(attn.proj, mixed, end));
+  };
+  x = sum(projected, ls1, sum_norm1, Site::attention, read);
   ended(norm1, Site::norm1);
   if (cross.qkv.weight.defined()) {
     const Tensor asking = post_norm ? engine.rows(x) : engine.norm(norm_cross, x);

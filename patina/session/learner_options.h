@@ -838,7 +838,9 @@ struct Slcapp {
   struct Lora {
     int64_t rank = 4;
     double alpha = 3.2;
+    bool rank_stabilized = false;
     std::string parts = "qkv";
+    bool output = false;
     bool mlp = true;
     bool joint = true;
   } lora;
@@ -859,7 +861,9 @@ struct Slcapp {
         {"alignment.shrinkage", alignment.shrinkage},
         {"lora.rank", lora.rank},
         {"lora.alpha", lora.alpha},
+        {"lora.rank_stabilized", lora.rank_stabilized},
         {"lora.parts", lora.parts},
+        {"lora.output", lora.output},
         {"lora.mlp", lora.mlp},
         {"lora.joint", lora.joint},
         {"first_lora_lr_factor", first_lora_lr_factor},

@@ -63,6 +63,12 @@ inline std::vector<Kind> kinds() {
                  .rank = 2, .alpha = 3, .parts = "kv", .learned_scale = true, .layers = {1}},
              f.block, f.layers, r);
        }},
+      {"lora_of_every_layer",
+       [](const TinyFamily& f, Random& r) -> Made {
+         return std::make_unique<Lora>(
+             LoraOptions{.rank = 2, .alpha = 3, .parts = "qkv", .output = true, .mlp = true},
+             f.block, f.layers, r);
+       }},
       {"scale_shift", [](const TinyFamily& f, Random& r) -> Made {
          return std::make_unique<ScaleShift>(ScaleShiftOptions{}, f.block, f.layers, r);
        }}};

@@ -286,7 +286,7 @@ void add_features(Command& program) {
           "inputs", arguments->input.paths,
           "Images, folders, a file of texts (.txt, .csv, .tsv, .json, .jsonl), a name of `patina "
           "list datasets`, or a .safetensors file of tensors used as they are: `input` [N,3,H,W]; "
-          "`input_ids` [N,T] with `attention_mask`, `token_type_ids`, and for T5 "
+          "`input_ids` [N,T] with `attention_mask`, `token_type_ids`, and for T5 and BART "
           "`decoder_input_ids`")
       .required();
   command.option("-o,--out", arguments->out, "Path of the .safetensors file to write")

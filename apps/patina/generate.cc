@@ -67,7 +67,7 @@ void add_generate(Command& program) {
   const auto command = program.command("generate", "Continue a text with a language model");
   command
       .option("model", arguments->model,
-              "A model folder (a decoder such as GPT-2 or LLaMA, or T5) or a .gguf file")
+              "A model folder (a decoder such as GPT-2 or LLaMA, or T5 or BART) or a .gguf file")
       .required();
   command
       .option("prompt", arguments->prompt,

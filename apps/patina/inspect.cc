@@ -95,8 +95,8 @@ void inspect(const std::string& given, bool summary) {
   if (is_gguf(given)) return inspect_gguf(given, summary);
   const fs::path of_run = artefact_file(given);
   const std::string name = fs::exists(of_run) ? of_run.string() : given;
-  const auto file =
-      name == "starter" ? starter_weights() : SafetensorsFile::open_what_is_there(name);
+  auto built_in = built_in_weights(name);
+  const auto file = built_in ? std::move(*built_in) : SafetensorsFile::open_what_is_there(name);
   int64_t numbers = 0;
   uint64_t bytes = 0;
   for (const auto& [tensor_name, tensor] : file.tensors()) {
@@ -125,7 +125,7 @@ void add_inspect(Command& program) {
   command
       .option("file", arguments->file,
               "A .safetensors or .gguf file, a model folder, an artefact, the folder of a run, or: "
-              "starter")
+              "starter, text_starter")
       .required();
   command.flag("--summary", arguments->summary, "Omit the list of tensors");
   command.footer("example: patina inspect starter --summary");

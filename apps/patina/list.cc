@@ -129,8 +129,8 @@ std::vector<std::pair<std::string, std::function<void()>>> explanations() {
   for (const auto& row : learners()) all.emplace_back(row.name, [&row] { explain_learner(row); });
   for (const auto& info : model_list())
     all.emplace_back(info.name, [&info] {
-      fmt::print("{}: {}\nWeights: {}\nNormalisation: {}\n", info.name, info.about, info.how,
-                 info.normalize);
+      fmt::print("{}: {}\nWeights: {}\n", info.name, info.about, info.how);
+      if (!info.normalize.empty()) fmt::print("Normalisation: {}\n", info.normalize);
     });
   for (const auto& info : data_sets())
     all.emplace_back(info.name, [&info] {

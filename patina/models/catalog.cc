@@ -14,6 +14,8 @@
 extern "C" {
 extern const unsigned char patina_starter[];
 extern const unsigned char patina_starter_end[];
+extern const unsigned char patina_text_starter[];
+extern const unsigned char patina_text_starter_end[];
 }
 
 namespace patina {
@@ -46,6 +48,7 @@ void ModelOptions::bind(Fields& f) {
 
 namespace {
 
+constexpr const char* kInside = "inside the program";
 constexpr int64_t kLargestSide = 512;  // of an untrained network's input
 
 Random weights_of(const ModelOptions& options) {
@@ -95,7 +98,12 @@ const std::vector<ModelInfo>& model_list() {
   const std::string timm = "export it with timm and safetensors, then set model.path";
   static const std::vector<ModelInfo> list = {
       {"starter", "ViT 6x192 for 32 px, trained on a part of Tiny-ImageNet; see models/README.md",
-       "inside the program", vit(32, 4, 192, 6, 3, 200), "imagenet"},
+       kInside, vit(32, 4, 192, 6, 3, 200), "imagenet"},
+      {"text_starter",
+       "BERT 2x384 for short English texts, cut out of all-MiniLM-L6-v2; see models/README.md",
+       kInside,
+       {},
+       ""},
       {"deit_tiny_patch16_224", "DeiT-Tiny, ImageNet-1k (Touvron et al., ICML 2021)", timm,
        vit(224, 16, 192, 12, 3, 1000), "imagenet"},
       {"deit_small_patch16_224", "DeiT-Small, ImageNet-1k (Touvron et al., ICML 2021)", timm,
@@ -131,9 +139,13 @@ const std::vector<ModelInfo>& model_list() {
   return list;
 }
 
-SafetensorsFile starter_weights() {
-  return SafetensorsFile::parse({patina_starter, size_t(patina_starter_end - patina_starter)},
-                                "the starter weights");
+std::optional<SafetensorsFile> built_in_weights(const std::string& name) {
+  const auto parsed = [&](const unsigned char* begin, const unsigned char* end) {
+    return SafetensorsFile::parse({begin, size_t(end - begin)}, "the weights of " + name);
+  };
+  if (name == "starter") return parsed(patina_starter, patina_starter_end);
+  if (name == "text_starter") return parsed(patina_text_starter, patina_text_starter_end);
+  return std::nullopt;
 }
 
 namespace {
@@ -247,7 +259,7 @@ std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOpti
 }  // namespace
 
 bool is_model(const std::string& name) {
-  if (name == "starter" || is_gguf(name)) return true;
+  if (built_in_weights(name) || is_gguf(name)) return true;
   if (config_beside(name)) return true;
   const auto file = SafetensorsFile::open_what_is_there(name);
   if (in_metadata(file, kConfig)) return true;
@@ -261,6 +273,7 @@ namespace {
 // Throws unless a file has the network of the named model; input size and head may differ.
 void check_named(const ModelInfo& named, const ModelOptions& options, const Backbone& backbone,
                  const std::string& origin) {
+  if (named.shape.classes == 0) return;  // no ViT: its weights are inside the program
   const auto* vit = dynamic_cast<const ViT*>(&backbone);
   const auto same = [&](const ViTShape& one, const ViTShape& other) {
     return one.width == other.width && one.depth == other.depth && one.hidden == other.hidden &&
@@ -276,7 +289,13 @@ void check_named(const ModelInfo& named, const ModelOptions& options, const Back
 // Throws unless model.path goes with model.name.
 void check_path(const ModelOptions& options, const ModelInfo* named,
                 const std::vector<std::string>& names) {
-  if (options.path.empty() || (named && !named->untrained)) return;
+  if (options.path.empty()) return;
+  if (named && named->how == kInside && named->shape.classes == 0)
+    fail(ErrorKind::recipe,
+         "model.path is {}, but the weights of {} are inside the program: leave it empty, or set "
+         "model.name to the file",
+         options.path, named->name);
+  if (named && !named->untrained) return;
   if (named)
     fail(ErrorKind::recipe,
          "model.path is {}, but the model \"{}\" starts untrained: leave it empty", options.path,
@@ -307,8 +326,10 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
     if (resolved.normalize.empty()) resolved.normalize = known->normalize;
     return known->untrained(resolved);
   }
-  if (options.name == "starter" && options.path.empty()) {
-    checkpoint.weights = starter_weights();
+  std::optional<SafetensorsFile> built_in;
+  if (options.path.empty()) built_in = built_in_weights(options.name);
+  if (built_in) {
+    checkpoint.weights = std::move(*built_in);
   } else if (known && options.path.empty()) {
     fail(ErrorKind::model, "{}: patina does not carry these weights: {}", known->name, known->how);
   } else if (!known && !fs::exists(options.name)) {
@@ -357,14 +378,27 @@ std::unique_ptr<Backbone> load_backbone(const ModelOptions& options) {
   return backbone;
 }
 
-std::unique_ptr<ViT> load_vit(const ModelOptions& options) {
+namespace {
+
+template <class Network>
+std::unique_ptr<Network> loaded_as(const ModelOptions& options, const char* what) {
   auto backbone = load_backbone(options);
-  auto* vit = dynamic_cast<ViT*>(backbone.get());
-  if (!vit)
-    fail(ErrorKind::model, "{}: a vision transformer is needed, and this is {}", options.name,
+  auto* network = dynamic_cast<Network*>(backbone.get());
+  if (!network)
+    fail(ErrorKind::model, "{}: {} is needed, and this is {}", options.name, what,
          backbone->about());
   static_cast<void>(backbone.release());  // now owned below
-  return std::unique_ptr<ViT>(vit);
+  return std::unique_ptr<Network>(network);
+}
+
+}  // namespace
+
+std::unique_ptr<ViT> load_vit(const ModelOptions& options) {
+  return loaded_as<ViT>(options, "a vision transformer");
+}
+
+std::unique_ptr<LanguageModel> load_language_model(const ModelOptions& options) {
+  return loaded_as<LanguageModel>(options, "a network of texts with one tower");
 }
 
 void save_model(Backbone& backbone, const fs::path& path, bool bf16) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "patina/models/vision/vit.h"
 
 namespace patina {
+
+class LanguageModel;
 
 struct ModelOptions {
   std::string name = "starter";  // a name from `patina list models`, or a model's file or folder
@@ -40,8 +43,8 @@ struct ModelInfo {
 };
 const std::vector<ModelInfo>& model_list();
 
-/// The built-in weights.
-SafetensorsFile starter_weights();
+/// The weights of a model that is inside the program; nothing for other names.
+std::optional<SafetensorsFile> built_in_weights(const std::string& name);
 
 /// Derives a ViT's shape from its tensors; heads 0: one per 64 channels. Throws Error(model) if the
 /// tensors are not those of a ViT that patina has, or if ViTs of its width are known with another
@@ -70,6 +73,9 @@ std::unique_ptr<Backbone> load_backbone(const ModelOptions& options);
 
 /// The same for a vision transformer; other networks are refused.
 std::unique_ptr<ViT> load_vit(const ModelOptions& options);
+
+/// The same for a network of texts with one tower, such as BERT; others are refused.
+std::unique_ptr<LanguageModel> load_language_model(const ModelOptions& options);
 
 /// Writes a network in a form that open_model can read. Throws Error(model) for a family that can
 /// only be stored as a folder.

@@ -1,17 +1,16 @@
 #include "patina/pretrain/pretrain.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "patina/base/error.h"
-#include "patina/base/progress.h"
-#include "patina/checkpoint/archive.h"
 #include "patina/config/folder_name.h"
 #include "patina/config/recipe_file.h"
 #include "patina/data/dataset.h"
-#include "patina/data/sample_access.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 #include "patina/place.h"
+#include "patina/pretrain/epochs.h"
 #include "patina/session/feed.h"
 
 namespace patina {
@@ -28,12 +27,6 @@ void StudentOptions::bind(Fields& f) {
     "positions interpolated, instead of random weights (Xu et al., ICLR 2024).");
   f.require(image_size % patch_size == 0, "patch_size", "must divide image_size");
   f.require(width % heads == 0, "heads", "must divide width");
-}
-
-void TeacherOptions::bind(Fields& f) {
-  model.bind(f);
-  f("weight", weight, "Weight of the feature distillation: 1 - cos(student, teacher).",
-    at_least(0));
 }
 
 void PretrainTraining::bind(Fields& f) {
@@ -64,6 +57,7 @@ PretrainOptions::PretrainOptions() {
 }
 
 void PretrainOptions::bind(Fields& f) {
+  f("kind", kind, "What is pre-trained: an encoder of images.", {"images", "text"});
   folder_name(f, "name", name, "Name of the weights, and of the run's folder under runs/.");
   f("seed", seed, "Seed of the weights, the order and the augmentation.", at_least(0));
   f.section("data", data, "The labelled images.");
@@ -95,22 +89,14 @@ class TokenDrop : public nn::Adaptation {
   Random random_;
 };
 
-// What is trained, and how far it is.
+// What is trained.
 struct Training {
   ViT vit;
   nn::Linear projection;  // student width -> teacher width; undefined without a teacher
-  int64_t epoch = 0;
-  std::vector<Tensor> optimizer;
 
   void walk(nn::Walk& w) {
     vit.walk(w);
     w("projection", projection);
-  }
-  void state(Archive& a) {
-    nn::Walk walk_tensors([&](const std::string& name, Tensor& tensor) { a(name, tensor); });
-    walk(walk_tensors);
-    a("epoch", epoch);
-    a("optimizer", optimizer);
   }
 };
 
@@ -141,36 +127,6 @@ void inherit(ViT& vit, const ModelOptions& from) {
     if (!item.name.starts_with("head")) item.tensor.detach().copy_(source.at(item.name));
 }
 
-// The teacher's features of every training image, [N,D], kept in the run folder; on the host.
-Tensor teacher_features(const TeacherOptions& options, const Place& place, const Dataset& train,
-                        ThreadPool& pool, const fs::path& folder, bool bf16) {
-  const fs::path file = folder / "teacher.safetensors";
-  Tensor features;
-  if (fs::exists(file)) {
-    auto archive = Archive::read(file);
-    archive("features", features);
-    if (features.size(0) == train.size()) return features;
-  }
-  const auto teacher = load_backbone(options.model);
-  teacher->to(place);
-  const auto feed = make_feed(*teacher, SampleAccess::source(train));
-  features = at::empty({train.size(), teacher->width()});
-  Loader loader(train, *feed, pool, 128);
-  Progress progress("teacher", train.size(), "images");
-  NoGrad no_grad;
-  const MixedPrecision precision(bf16);
-  int64_t row = 0;
-  while (const auto batch = loader.next()) {
-    features.slice(0, row, row + batch->size()).copy_(teacher->features(batch->input));
-    row += batch->size();
-    progress.advance(batch->size());
-  }
-  Archive archive;
-  archive("features", features);
-  archive.write(file);
-  return features;
-}
-
 double test_accuracy(const ViT& vit, const Dataset& test, const Feed& feed, ThreadPool& pool,
                      bool bf16) {
   NoGrad no_grad;
@@ -193,13 +149,7 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
   if (bf16 && !place.on_host())
     fail(ErrorKind::recipe, "training.precision is bf16, but on {} LibTorch computes in fp32",
          place.text());
-  const fs::path state_file = folder / "state.safetensors";
-  if (!resume && fs::exists(state_file))
-    fail(ErrorKind::state,
-         "{} already contains a run: continue it with --resume or choose another --out",
-         folder.string());
-  make_folder(folder);
-  write_text(folder / "recipe.toml", to_toml(options));
+  begin_folder(folder, to_toml(options), resume);
 
   ThreadPool pool;
   const DataSplits data = open_data(options.data);
@@ -219,76 +169,54 @@ double pretrain(PretrainOptions& options, const fs::path& folder, bool resume) {
   if (student.inherit) inherit(training.vit, options.teacher.model);
   Tensor targets;  // [N,D] the teacher's features
   if (!options.teacher.model.name.empty() && options.teacher.weight > 0) {
-    targets = teacher_features(options.teacher, place, train, pool, folder, bf16);
+    targets = teacher_features(*load_backbone(options.teacher.model), place, train, pool,
+                               folder / "teacher.safetensors", bf16);
     training.projection = nn::Linear(student.width, targets.size(1));
     nn::init_kaiming(training.projection.weight, weights);
   }
-  nn::bring(training, place);
+  nn::bring(training, place);  // the feeds' batches go to the network's place
   const auto train_feed =
       make_feed(training.vit, *data.train, options.train_transform, {}, "train_transform");
   const auto test_feed = make_feed(training.vit, *data.test, options.test_transform);
-  nn::freeze(training, false);
-  if (resume && fs::exists(state_file)) {
-    auto archive = Archive::read(state_file);
-    const Archive::MadeOn there(archive, place.device);
-    training.state(archive);
-    note(fmt::format("continuing after epoch {}", training.epoch));
-  }
-
-  // Biases, norms and positions are not decayed.
-  std::vector<ParamGroup> groups(2);
-  groups[1].weight_decay_factor = 0;
-  for (const auto& item : nn::trainable(training))
-    groups[item.tensor.dim() < 2 || item.name == "cls_token" || item.name == "pos_embed"]
-        .tensors.push_back(item.tensor);
-  Optimizer optimizer(how.optimizer, groups);
-  if (!training.optimizer.empty()) optimizer.set_state(training.optimizer);
 
   double accuracy = 0;
-  for (; training.epoch < how.epochs;) {
-    const int64_t epoch = training.epoch;
-    const double keep = epoch >= how.epochs - how.full_epochs ? 1 : how.keep_tokens;
-    TokenDrop drop(keep, seeds("tokens", uint64_t(epoch)));
-    const nn::Adaptations adaptations = keep < 1 ? nn::Adaptations{&drop} : nn::Adaptations{};
-    Loader loader(train, *train_feed, pool,
-                  seeds("order", uint64_t(epoch)).permutation(train.size()), how.batch_size,
-                  seeds("augment", uint64_t(epoch)));
-    Progress progress(fmt::format("epoch {}/{}", epoch + 1, how.epochs), train.size(), "images");
-    double loss_sum = 0;
-    int64_t step = 0;
-    while (const auto batch = loader.next()) {
-      optimizer.zero_grad();
-      Tensor loss;
-      {
-        const MixedPrecision precision(bf16);
-        const Tensor features = training.vit.features(batch->input, adaptations);
-        loss = nn::cross_entropy(training.vit.logits(features), batch->target, how.label_smoothing);
-        if (targets.defined())
-          loss = loss + options.teacher.weight *
-                            nn::cosine_distance(
-                                training.projection(features).to(at::kFloat),
-                                on(place.device, targets.index_select(0, batch->sample())));
-      }
-      loss.backward();
-      const double at = double(epoch) + double(step) / double(loader.batches());
-      optimizer.step(learning_rate(how.optimizer, at, how.epochs),
-                     unscaled_rate(how.optimizer, at, how.epochs));
-      loss_sum += loss.item<double>();
-      ++step;
-      progress.advance(batch->size());
-      progress.note(fmt::format("loss {:.3f}", loss_sum / double(step)));
-    }
-    accuracy = test_accuracy(training.vit, test, *test_feed, pool, bf16);
-    training.epoch = epoch + 1;
-    training.optimizer = optimizer.state();
-    Archive archive;
-    training.state(archive);
-    archive.write(state_file);
-    save_vit(training.vit, folder / "weights.safetensors", /*bf16=*/true,
-             {{"name", options.name}, {"epochs", std::to_string(training.epoch)}});
-    note(fmt::format("epoch {}/{}: loss {:.3f}, test accuracy {:.1f} %", training.epoch, how.epochs,
-                     loss_sum / double(loader.batches()), 100 * accuracy));
-  }
+  std::optional<TokenDrop> drop;  // of the epoch
+  const EpochPlan plan{
+      .epochs = how.epochs,
+      .optimizer = how.optimizer,
+      .not_decayed = {"cls_token", "pos_embed"},
+      .weights = [&](nn::Walk& w) { training.walk(w); },
+      .loader =
+          [&](int64_t epoch) {
+            const double keep = epoch >= how.epochs - how.full_epochs ? 1 : how.keep_tokens;
+            drop.reset();
+            if (keep < 1) drop.emplace(keep, seeds("tokens", uint64_t(epoch)));
+            return std::make_unique<Loader>(
+                train, *train_feed, pool, seeds("order", uint64_t(epoch)).permutation(train.size()),
+                how.batch_size, seeds("augment", uint64_t(epoch)));
+          },
+      .loss =
+          [&](const Batch& batch, const StepAt&) {
+            const MixedPrecision precision(bf16);
+            const Tensor features = training.vit.features(
+                batch.input, drop ? nn::Adaptations{&*drop} : nn::Adaptations{});
+            Tensor loss =
+                nn::cross_entropy(training.vit.logits(features), batch.target, how.label_smoothing);
+            if (targets.defined())
+              loss = loss + options.teacher.weight *
+                                nn::cosine_distance(
+                                    training.projection(features).to(at::kFloat),
+                                    on(place.device, targets.index_select(0, batch.sample())));
+            return loss;
+          },
+      .end =
+          [&](int64_t epoch) {
+            accuracy = test_accuracy(training.vit, test, *test_feed, pool, bf16);
+            save_vit(training.vit, folder / "weights.safetensors", /*bf16=*/true,
+                     {{"name", options.name}, {"epochs", std::to_string(epoch)}});
+            return fmt::format("test accuracy {:.1f} %", 100 * accuracy);
+          }};
+  train_epochs(plan, folder, place, resume);
   return accuracy;
 }
 

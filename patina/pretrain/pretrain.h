@@ -1,13 +1,13 @@
-// Pre-training: how patina's starter weights are made. Supervised cross-entropy on a labelled set,
-// and the features of a larger teacher when one is given.
+// Pre-training on images: how patina's starter weights are made. Supervised cross-entropy on a
+// labelled set, and the features of a larger teacher when one is given.
 #pragma once
 
 #include <string>
 
 #include "patina/data/catalog.h"
 #include "patina/image/transform.h"
-#include "patina/models/catalog.h"
 #include "patina/optim/optimizer.h"
+#include "patina/pretrain/teacher.h"
 
 namespace patina {
 
@@ -19,12 +19,6 @@ struct StudentOptions {
   int64_t heads = 3;
   std::string normalize = "inception";
   bool inherit = false;  // begin with the teacher's first blocks
-  void bind(Fields& f);
-};
-
-struct TeacherOptions {
-  ModelOptions model;
-  double weight = 1;  // of 1 - cos(projected student, teacher)
   void bind(Fields& f);
 };
 
@@ -41,6 +35,7 @@ struct PretrainTraining {
 };
 
 struct PretrainOptions {
+  std::string kind = "images";
   std::string name = "pretrain";
   int64_t seed = 1993;
   DataOptions data;

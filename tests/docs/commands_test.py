@@ -51,6 +51,7 @@ SMALL = ("--set", "data.path=data/mnist")  # MNIST's files, and 120 images in th
 
 COMMANDS = {
     "./demo": Parse(LONG),
+    "./demo text": Parse(LONG),
     "./test": Parse(LONG),
     "./test --fast": Parse(LONG),
     "./test -R config_test": Parse(BUILDS),

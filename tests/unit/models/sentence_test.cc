@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "patina/data/feed.h"
 #include "patina/models/catalog.h"
 #include "patina/models/text/bert.h"
 #include "tests/support/errors.h"
@@ -140,6 +141,25 @@ TEST(WholeModel, KeepsConfigVocabularyAndPooling) {
   EXPECT_LT(relative_error(load_backbone({.name = file.string()})->features(input),
                            model->features(input)),
             0.02);
+}
+
+TEST(TextStarter, IsSmallAndTellsSentencesApart) {
+  EXPECT_LE(fs::file_size(fs::path(PATINA_SOURCE_DIR) / "models/text_starter.safetensors"),
+            12'000'000U);
+  EXPECT_TRUE(is_model("text_starter"));
+  const auto model = load_backbone({.name = "text_starter"});
+  EXPECT_LE(nn::count(nn::tensors(*model)), 6'000'000);
+  EXPECT_EQ(model->text_input()->longest, 128);
+  std::vector<Encoding> texts;
+  for (const char* text : {"wake me up at seven", "set an alarm for seven o'clock",
+                           "how do I bake bread without yeast"})
+    texts.push_back(model->tokenizer()->encode_framed(text));
+  const Tensor features = model->features(padded(texts, *model->tokenizer()));
+  const Tensor cosines = features.matmul(features.t());
+  EXPECT_NEAR(cosines[0][0].item<double>(), 1, 1e-5);
+  EXPECT_GT(cosines[0][1].item<double>(), cosines[0][2].item<double>() + 0.2);
+  expect_part(error_of([] { load_backbone({.name = "text_starter", .path = "x"}); }),
+              "the weights of text_starter are inside the program: leave it empty");
 }
 
 }  // namespace

@@ -29,11 +29,32 @@ bool same(const std::vector<RunRecord>& runs, Value value) {
       runs, [&](const RunRecord& run) { return value(run.record) == value(runs[0].record); });
 }
 
+// The metric of each task, where they have one of their own.
+std::vector<std::string> probes_of(const Record& run) {
+  std::vector<std::string> metrics;
+  for (const auto& task : run.tasks)
+    if (task.probe) metrics.push_back(task.probe->metric);
+  return metrics;
+}
+
 bool same_stream(const std::vector<RunRecord>& runs) {
   return same(runs, [](const Record& run) {
     return std::tuple(run.data.name, run.evaluated_on, run.data.test_samples, run.scenario.name,
-                      run.tasks.size());
+                      run.tasks.size(), probes_of(run));
   });
+}
+
+// A probe's scores are in units of their own.
+std::string text_of(const ComparisonColumn& column, const RunRecord& run, double value) {
+  const bool score = column.text == percent_text || column.text == points_text;
+  return score && run.record.is_of_texts() ? number(value) : column.text(value);
+}
+
+// Whether higher values of a column are better; a mean of scores has the direction of its metric.
+bool higher_is_better(const ComparisonColumn& column, const RunRecord& run) {
+  const auto& tasks = run.record.tasks;
+  const bool lower = run.record.is_of_texts() && tasks.front().probe->better == "lower";
+  return column.higher_is_better && !(lower && column.text == percent_text);
 }
 
 // What was chosen, and on what: nobody should take a tuned value for a default.
@@ -91,6 +112,10 @@ std::string percent(Score score, int decimals) {
                                                                               : text;
 }
 
+std::string number(Score score) {
+  return score ? fmt::format("{:.3f}", *score) : "-";
+}
+
 std::vector<std::vector<ComparisonCell>> compare(const std::vector<RunRecord>& runs) {
   std::vector<std::vector<ComparisonCell>> table(runs.size());
   const bool judge = same_stream(runs);
@@ -98,14 +123,15 @@ std::vector<std::vector<ComparisonCell>> compare(const std::vector<RunRecord>& r
     Score best, worst;
     for (size_t i = 0; i < runs.size(); ++i) {
       const Score value = column.value(runs[i]);
-      table[i].push_back({value ? column.text(*value) : "-"});
+      table[i].push_back({value ? text_of(column, runs[i], *value) : "-"});
       if (!value || interrupted(runs[i]) || !judge) continue;
-      const double signed_value = column.higher_is_better ? *value : -*value;
+      const double signed_value = higher_is_better(column, runs[i]) ? *value : -*value;
       best = std::max(best.value_or(signed_value), signed_value);
       worst = std::min(worst.value_or(signed_value), signed_value);
     }
     if (!best || *best == *worst) continue;
-    const std::string text = column.text(column.higher_is_better ? *best : -*best);
+    const std::string text =
+        text_of(column, runs[0], higher_is_better(column, runs[0]) ? *best : -*best);
     for (size_t i = 0; i < runs.size(); ++i)  // what reads the same is as good
       table[i].back().best = !interrupted(runs[i]) && table[i].back().text == text;
   }

@@ -36,5 +36,7 @@ std::string evaluated_split(const std::vector<RunRecord>& runs);
 
 /// "86.4" of 0.8637: the number of a percentage, never "-0.0"; "-" where undefined.
 std::string percent(Score score, int decimals = 1);
+/// "0.864" of 0.8637; "-" where undefined.
+std::string number(Score score);
 
 }  // namespace patina

@@ -12,13 +12,35 @@ constexpr int kMostTasksBesideMetrics = 10;  // a wider heat map has the row to 
 constexpr double kInkTurns = 0.68;           // both inks of page.css have contrast 4.5 there
 constexpr int kMostNumberedTasks = 25;  // a larger heat map shows colours only, numbers on hover
 
-std::string heat_cell(Score score, int after, int task, bool numbered) {
-  const std::string text = percent(score);
+// A probe's score, in its own unit; an accuracy is in percent.
+std::string score_text(const Record& run, Score score, int decimals = 1) {
+  return run.is_of_texts() ? number(score) : percent(score, decimals);
+}
+
+// How deep a cell's colour is, 0 to 1: an accuracy as it is, a probe's score between the worst and
+// the best of its column.
+double depth(const Record& run, const ScoreMatrix& matrix, int after, int task) {
+  const Score score = matrix.at(after, task);
+  if (!run.is_of_texts() || !score) return score.value_or(0);
+  double worst = 0, best = 0;  // gains over this score
+  for (int row = 0; row <= matrix.tasks(); ++row) {
+    const double gain = matrix.gain(task, matrix.at(row, task), score).value_or(0);
+    worst = std::min(worst, gain);
+    best = std::max(best, gain);
+  }
+  return best > worst ? -worst / (best - worst) : 1;
+}
+
+std::string heat_cell(const Record& run, const ScoreMatrix& matrix, int after, int task,
+                      bool numbered) {
+  const Score score = matrix.at(after, task);
+  const double value = depth(run, matrix, after, task);
+  const std::string text = score_text(run, score);
   std::string classes = after == task + 1 ? "learned" : after <= task ? "ahead" : "";
-  if (score.value_or(0) > kInkTurns) classes += " strong";
+  if (value > kInkTurns) classes += " strong";
   if (!score) classes += " none";
   return fmt::format("<td class=\"{}\" style=\"--v:{:.3f}\" title=\"{}: {}\">{}</td>", classes,
-                     score.value_or(0),
+                     value,
                      after == 0 ? fmt::format("task {} before learning", task + 1)
                                 : fmt::format("task {} after task {}", task + 1, after),
                      text, numbered ? text : "");
@@ -30,7 +52,7 @@ const char* split_of(const Record& run) {
 }
 
 std::string heat_map(const RunRecord& run) {
-  const AccuracyMatrix matrix = accuracy_matrix(run);
+  const ScoreMatrix matrix = accuracy_matrix(run);
   const bool words = matrix.tasks() <= kMostTasksBesideMetrics;
   const bool numbered = matrix.tasks() <= kMostNumberedTasks;
   std::string head = "<th scope=\"col\">after</th>";
@@ -42,9 +64,16 @@ std::string heat_map(const RunRecord& run) {
     rows += fmt::format("<tr><th scope=\"row\">{}</th>",
                         after == 0 ? "before" : fmt::format("task {}", after));
     for (int task = 0; task < matrix.tasks(); ++task)
-      rows += heat_cell(matrix.at(after, task), after, task, numbered);
+      rows += heat_cell(run.record, matrix, after, task, numbered);
     rows += "</tr>\n";
   }
+  if (run.record.is_of_texts())
+    return fmt::format(
+        "<h3>Score matrix</h3><p class=\"about\">Each task's metric on its {} samples; a row per "
+        "stage of the stream, framed where a task was just learned; deeper is better within a "
+        "column.</p><div class=\"scroll\"><table class=\"heat{}\"><thead><tr>{}</tr></thead>"
+        "<tbody>\n{}</tbody></table></div>",
+        split_of(run.record), numbered ? "" : " dense", head, rows);
   return fmt::format(
       "<h3>Accuracy matrix</h3><p class=\"about\">Percent on each task's {} samples; a row per "
       "stage of the stream, framed where a task was just learned; a dash where the learner could "
@@ -60,10 +89,13 @@ std::string metrics_table(const Record& run) {
     const std::string formula = found == run.metric_formulas.end() ? "" : escape(found->second);
     rows += fmt::format(
         "<tr title=\"{0}\"><th scope=\"row\">{1}</th>{2}<td class=\"formula\">{0}</td></tr>\n",
-        formula, escape(name), cell(percent(value, 2)));
+        formula, escape(name), cell(score_text(run, value, 2)));
   }
-  return "<h3>Metrics</h3><p class=\"about\">In percent or percentage points; R[i][j] is the "
-         "accuracy on task j after i tasks.</p><div class=\"scroll\"><table class=\"numbers "
+  const char* about = run.is_of_texts()
+                          ? "In the units of the tasks' metrics; R[i][j] is the score on task j"
+                          : "In percent or percentage points; R[i][j] is the accuracy on task j";
+  return fmt::format("<h3>Metrics</h3><p class=\"about\">{} after i tasks.</p>", about) +
+         "<div class=\"scroll\"><table class=\"numbers "
          "metrics\"><thead><tr><th scope=\"col\">Metric</th><th scope=\"col\">Value</th>"
          "<th scope=\"col\" class=\"formula\">Formula</th></tr></thead><tbody>\n" +
          rows + "</tbody></table></div>";
@@ -77,14 +109,15 @@ std::string join_names(const std::vector<std::string>& names) {
 
 std::string task_table(const RunRecord& run) {
   const Record& record = run.record;
-  const AccuracyMatrix matrix = accuracy_matrix(run);
+  const ScoreMatrix matrix = accuracy_matrix(run);
   const auto& times = record.seconds.per_task;
   const auto& stored = record.parameters.stored_bytes_after_task;
   std::string rows;
   for (int i = 0; i < matrix.tasks(); ++i) {
     const auto at = static_cast<size_t>(i);
     const Record::Task& task = record.tasks[at];
-    const std::string names = join_names(task.classes);
+    const std::string names = task.probe ? escape(task.probe->data_set + ": " + task.probe->metric)
+                                         : join_names(task.classes);
     const auto time = [&](double Record::TaskSeconds::*part) {
       return cell(at < times.size() ? format_seconds(times[at].*part) : "-");
     };
@@ -92,8 +125,8 @@ std::string task_table(const RunRecord& run) {
                         cell(task.classes.size() ? std::to_string(task.classes.size()) : "-"));
     rows += cell(format_count(task.train_samples));
     rows += cell(format_count(task.test_samples));
-    rows += cell(percent(record.accuracy_after_task[at]));
-    rows += cell(percent(task_forgetting(matrix, tasks_learned(run), i)));
+    rows += cell(score_text(record, record.accuracy_after_task[at]));
+    rows += cell(score_text(record, task_forgetting(matrix, tasks_learned(run), i)));
     rows += time(&Record::TaskSeconds::train) + time(&Record::TaskSeconds::evaluate);
     rows += cell(at < stored.size() ? format_bytes(uint64_t(stored[at])) : "-");
     rows += fmt::format("<td class=\"names\" title=\"{0}\">{0}</td></tr>\n", names);
@@ -105,7 +138,29 @@ std::string task_table(const RunRecord& run) {
          " samples</th><th scope=\"col\">Accuracy, seen classes</th>"
          "<th scope=\"col\">Forgetting at the end</th><th scope=\"col\">Train</th>"
          "<th scope=\"col\">Evaluate</th><th scope=\"col\">Stored</th>"
-         "<th scope=\"col\" class=\"names\">Class names</th></tr></thead><tbody>\n" +
+         "<th scope=\"col\" class=\"names\">" +
+         (record.is_of_texts() ? "Data and metric" : "Class names") +
+         "</th></tr></thead><tbody>\n" + rows + "</tbody></table></div>";
+}
+
+// How far a language model moved; nothing for other runs.
+std::string drift_table(const Record& run) {
+  if (run.drift.empty()) return "";
+  std::string rows;
+  for (size_t after = 0; after < run.drift.size(); ++after) {
+    const Record::Drift& drift = run.drift[after];
+    rows +=
+        fmt::format("<tr><th scope=\"row\">{}</th>{}{}{}{}</tr>\n",
+                    after == 0 ? "before" : fmt::format("task {}", after),
+                    cell(number(drift.from_base)), cell(number(drift.from_before)),
+                    cell(number(drift.general_loss)), cell(number(drift.general_bits_per_byte)));
+  }
+  return "<h3>Drift</h3><p class=\"about\">How far learning moved the model: KL divergence in nats "
+         "a token on held prompts, and the loss on a general text.</p><div class=\"scroll\"><table "
+         "class=\"numbers\"><thead><tr><th scope=\"col\">After</th><th scope=\"col\">From the base "
+         "model</th><th scope=\"col\">From before the task</th><th scope=\"col\">General text, "
+         "nats "
+         "a token</th><th scope=\"col\">General text, bits a byte</th></tr></thead><tbody>\n" +
          rows + "</tbody></table></div>";
 }
 
@@ -160,7 +215,7 @@ std::string run_section(const RunRecord& run, size_t number) {
       escape(record.learner.paper));
   html += task_count(run) > kMostTasksBesideMetrics ? "<div><div>" : "<div class=\"pair\"><div>";
   html += heat_map(run) + "</div><div>" + metrics_table(record) + "</div></div>\n" +
-          task_table(run) + "\n";
+          task_table(run) + "\n" + drift_table(record);
   html += "<details><summary>Resolved recipe</summary><pre>" + escape(record.recipe) +
           "</pre></details>\n";
   return html + circumstances(record) + "</section>\n";

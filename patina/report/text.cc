@@ -23,6 +23,13 @@ std::string report_text(const std::vector<RunRecord>& runs) {
     return std::any_of(row.begin(), row.end(), [](const auto& cell) { return cell.best; });
   };
   if (std::any_of(cells.begin(), cells.end(), has_best)) text += "* the best of its column\n";
+  for (const auto& run : runs)
+    if (const auto& drift = run.record.drift; !drift.empty())
+      text += fmt::format(
+          "drift of {}: {} nats a token from the base model; general text {} bits a byte, before "
+          "{}\n",
+          printable(run.label), number(drift.back().from_base),
+          number(drift.back().general_bits_per_byte), number(drift.front().general_bits_per_byte));
   for (const auto& sentence : cautions(runs)) text += "note: " + printable(sentence) + "\n";
   if (over_seeds(seed_groups(runs))) text += "\nover seeds:\n" + summary_text(runs);
   return text;

@@ -49,6 +49,46 @@ TEST(ReportText, OneRunHasNoBest) {
   EXPECT_EQ(count_of(table, "\n"), 2u);
 }
 
+// A run on texts: bits per byte of two tasks, and a drift.
+RunRecord text_run(const std::string& label, double last) {
+  RunRecord run = fake_run("simplecil");
+  run.label = label;
+  Record& record = run.record;
+  record.tasks.resize(2);
+  for (auto& task : record.tasks)
+    task.probe = Record::Probe{.data_set = "python", .metric = "bits_per_byte", .better = "lower"};
+  record.matrix = {{3.0, 3.5}, {2.0, 3.25}, {last, 1.5}};
+  record.top5_matrix = {};
+  record.accuracy_after_task.assign(2, std::nullopt);
+  record.seconds.per_task.clear();
+  record.parameters.stored_bytes_after_task.clear();
+  metric_in(run, "last_accuracy") = (last + 1.5) / 2;
+  metric_in(run, "forgetting") = last - 2;
+  record.drift = {{0, 0, 2.5, 1.25}, {0.125, 0.125, 2.75, 1.375}, {0.25, 0.0625, 3, 1.5}};
+  return run;
+}
+
+TEST(ReportText, OfTextsHasTheUnitsOfTheirMetrics) {
+  const std::string table = report_text({text_run("sft", 2.5), text_run("replay", 2.25)});
+  EXPECT_TRUE(std::regex_search(table, std::regex("sft +2.000 .* 0.500 "))) << table;
+  EXPECT_TRUE(std::regex_search(table, std::regex("replay +1.875\\* .* 0.250\\*"))) << table;
+  EXPECT_TRUE(contains(table,
+                       "drift of sft: 0.250 nats a token from the base model; general text 1.500 "
+                       "bits a byte, before 1.250\n"))
+      << table;
+}
+
+TEST(ReportHtml, OfTextsHasScoresAndTheDrift) {
+  const RunRecord run = text_run("sft", 2.5);
+  EXPECT_EQ(parse_record(to_json(run.record), "text").matrix, run.record.matrix);
+  const std::string page = report_html({run});
+  EXPECT_TRUE(contains(page, "<h3>Score matrix</h3>"));
+  EXPECT_TRUE(contains(page, ">2.500<"));
+  EXPECT_TRUE(contains(page, "python: bits_per_byte"));
+  EXPECT_TRUE(contains(page, "<h3>Drift</h3>"));
+  EXPECT_FALSE(contains(report_html({fake_run("ranpac")}), "<h3>Drift</h3>"));
+}
+
 TEST(ReportText, UndefinedIsADashAndControlCharactersStayOut) {
   RunRecord run = fake_run("ranpac");
   run.label = "r\x1b[31m\xc2\x9bpac\xc3\xa9";

@@ -124,7 +124,7 @@ std::optional<std::string> Backbone::space(const nn::Adaptations& adaptations) c
 }
 
 // Networks with equal weights may use them differently (heads, activations, norms); this is
-// detected by the features of one sample of each kind.
+// detected by the features of one sample of each kind, as far as they are short.
 std::string Backbone::behaviour() const {
   NoGrad no_grad;
   ContentHash hash;
@@ -133,6 +133,7 @@ std::string Backbone::behaviour() const {
     hash.add(features.data_ptr(), features.nbytes());
   };
   hash.add(about());
+  hash.add(long_texts());
   const auto here = place().options();
   if (const auto images = image_input()) add(at::zeros({1, 3, images->size, images->size}, here));
   if (text_input()) {

@@ -148,6 +148,9 @@ class Backbone {
   /// cached.
   std::optional<std::string> space(const nn::Adaptations& adaptations) const;
   std::string behaviour() const;
+  /// What the features of a short text do not show of a network: windows, and where the tokens of
+  /// long texts are. "": nothing.
+  virtual std::string long_texts() const { return {}; }
 
   std::string origin_;
   std::shared_ptr<const nn::Engine> engine_ = nn::plain_engine();

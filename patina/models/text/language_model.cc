@@ -1,5 +1,7 @@
 #include "patina/models/text/language_model.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "patina/base/error.h"
@@ -55,6 +57,19 @@ std::string LanguageModel::about() const {
   const auto& block = shape_.text.block;
   return fmt::format("{} {}x{}, {} heads, {} words", shape_.family, shape_.text.depth, block.width,
                      block.heads, shape_.text.vocabulary);
+}
+
+std::string LanguageModel::long_texts() const {
+  std::string all;
+  for (int64_t layer = 0; layer < shape_.text.depth; ++layer) {
+    const nn::BlockShape block = shape_.text.block_at(layer);
+    const nn::Rotary& rotary = block.rotary;
+    if (block.window == 0 && !rotary.turns()) continue;
+    all += fmt::format("{} {} {} {} [{}] {} {} {} [{}]\n", layer, block.window, rotary.theta,
+                       rotary.channels, fmt::join(rotary.frequencies, " "), rotary.magnitude,
+                       rotary.trained, rotary.growth, fmt::join(rotary.beyond, " "));
+  }
+  return all;
 }
 
 std::optional<TextInput> LanguageModel::text_input() const {

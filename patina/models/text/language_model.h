@@ -62,6 +62,7 @@ class LanguageModel : public Backbone {
 
  private:
   Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
+  std::string long_texts() const override;
 
   LanguageShape shape_;
   TextTower tower_;

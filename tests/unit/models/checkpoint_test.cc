@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <functional>
+#include <numeric>
+#include <set>
 
 #include "patina/base/json.h"
 #include "patina/checkpoint/load.h"
@@ -290,6 +293,53 @@ TEST(ModelFolder, NamesWhatIsWrongWithADecodersConfig) {
   says("gemma2", R"({"use_bidirectional_attention": true})",
        "use_bidirectional_attention = true is not supported, only false");
   says("gemma3", "{}", "did you mean \"gemma2\"?");
+}
+
+/// Remembers what it was asked for, and holds nothing.
+class AskedSpaces : public FeatureCache {
+ public:
+  std::set<std::string> spaces;
+
+  std::vector<int64_t> find(const std::string& space, const Tensor& keys, Tensor&) override {
+    spaces.insert(space);
+    std::vector<int64_t> rows(size_t(keys.size(0)));
+    std::iota(rows.begin(), rows.end(), int64_t{0});
+    return rows;
+  }
+  void add(const std::string&, const Tensor&, const Tensor&) override {}
+  void passed_by(int64_t) override {}
+};
+
+// Networks of the same weights that differ in texts longer than a few tokens alone.
+TEST(Backbones, OfEqualWeightsHaveCachedFeaturesOfTheirOwn) {
+  const auto asked = std::make_shared<AskedSpaces>();
+  const std::vector<std::function<void(TextShape&)>> variants = {
+      [](TextShape&) {},
+      [](TextShape& text) { text.block.rotary.theta = 500; },
+      [](TextShape& text) {
+        text.block.rotary.frequencies = {1, 0.5, 0.25};
+      },
+      [](TextShape& text) { text.block.rotary.trained = 16, text.block.rotary.growth = 2; },
+      [](TextShape& text) { text.block.rotary.trained = 32, text.block.rotary.growth = 2; },
+      [](TextShape& text) { text.block.window = 16; },
+      [](TextShape& text) {
+        text.local = {true, false}, text.window = 16;
+      },
+      [](TextShape& text) {
+        text.local = {false, true}, text.window = 16;
+      },
+  };
+  for (const auto& change : variants) {
+    LanguageShape shape = tiny_language("llama");
+    change(shape.text);
+    const auto network = stirred(LanguageModel(shape));
+    network->set_cache(asked);
+    Input input = tiny_text();
+    input.keys = at::zeros({2, 2}, at::kLong);
+    network->features(input);
+    network->features(input);
+  }
+  EXPECT_EQ(asked->spaces.size(), variants.size());
 }
 
 TEST(Backbones, CloneIntoTensorsOfTheirOwn) {

@@ -3,8 +3,11 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "patina/data/dataset.h"
+#include "patina/nn/module.h"
 #include "patina/optim/optimizer.h"
 #include "patina/place.h"
 

@@ -275,6 +275,62 @@ struct Gem {
   }
 };
 
+/// Replays sparsely, and adapts a copy of the network to each test sample's nearest neighbours in
+/// the memory. `patina explain mbpa` says what each option is.
+struct Mbpa {
+  static constexpr const char* kLearner = "mbpa";
+  int64_t memory = 1000000;
+  int64_t replay_every = 10000;
+  int64_t replay = 100;
+  int64_t neighbours = 32;
+  int64_t steps = 30;
+  double rate = 0.001;
+  double pull = 0.001;
+  std::string adapts = "network";
+
+  operator Settings() const {
+    return {
+        {"memory", memory}, {"replay_every", replay_every},
+        {"replay", replay}, {"neighbours", neighbours},
+        {"steps", steps},   {"rate", rate},
+        {"pull", pull},     {"adapts", adapts},
+    };
+  }
+};
+
+/// Divides features into a part that all tasks share and a part that tells the task, holds both,
+/// and replays the centres of clusters. `patina explain idbr` says what each option is.
+struct Idbr {
+  static constexpr const char* kLearner = "idbr";
+  int64_t size = 128;
+  double keep = 0.01;
+  int64_t memory_per_task = 0;
+  int64_t replay_every = 10;
+  double order = 1;
+  double task = 1;
+  double general = 0.5;
+  double specific = 0.5;
+  double fresh_factor = 0.5;
+  double replay_factor = 5;
+  double task_lr_factor = 16.666666666666668;
+
+  operator Settings() const {
+    return {
+        {"size", size},
+        {"keep", keep},
+        {"memory_per_task", memory_per_task},
+        {"replay_every", replay_every},
+        {"order", order},
+        {"task", task},
+        {"general", general},
+        {"specific", specific},
+        {"fresh_factor", fresh_factor},
+        {"replay_factor", replay_factor},
+        {"task_lr_factor", task_lr_factor},
+    };
+  }
+};
+
 /// Holds each weight where earlier tasks left it, as hard as its Fisher information. `patina
 /// explain ewc` says what each option is.
 struct Ewc {
@@ -431,6 +487,95 @@ struct Progressive {
   operator Settings() const { return {}; }
 };
 
+/// Adapters and a head for every task; a sample's task is the one of the lowest entropy or
+/// perplexity. `patina explain adapter_cl` says what each option is.
+struct AdapterCl {
+  static constexpr const char* kLearner = "adapter_cl";
+  int64_t bottleneck = 50;
+  std::string identity = "entropy";
+
+  operator Settings() const {
+    return {
+        {"bottleneck", bottleneck},
+        {"identity", identity},
+    };
+  }
+};
+
+/// Adapters that tasks divide by masks and share by capsules with dynamic routing. `patina explain
+/// b_cl` says what each option is.
+struct BCl {
+  static constexpr const char* kLearner = "b_cl";
+  int64_t hidden = 2000;
+  double steepness = 400;
+  double sparsity = 0.75;
+  bool norms = true;
+
+  operator Settings() const {
+    return {
+        {"hidden", hidden},
+        {"steepness", steepness},
+        {"sparsity", sparsity},
+        {"norms", norms},
+    };
+  }
+};
+
+/// Adapters that tasks divide by masks; a learned gate a text says which earlier tasks' capsules
+/// take part. `patina explain ctr` says what each option is.
+struct Ctr {
+  static constexpr const char* kLearner = "ctr";
+  int64_t hidden = 2000;
+  double steepness = 400;
+  double sparsity = 0.75;
+  bool norms = true;
+
+  operator Settings() const {
+    return {
+        {"hidden", hidden},
+        {"steepness", steepness},
+        {"sparsity", sparsity},
+        {"norms", norms},
+    };
+  }
+};
+
+/// Adapters that domains divide by masks, one head, and contrasts with what earlier masks make of a
+/// sample. `patina explain classic` says what each option is.
+struct Classic {
+  static constexpr const char* kLearner = "classic";
+  int64_t hidden = 2000;
+  double steepness = 400;
+  double sparsity = 0.75;
+  bool norms = true;
+  double temperature = 1;
+  double supervised = 1;
+  double shared = 1;
+  double distilled = 1;
+  std::string identity = "last";
+
+  operator Settings() const {
+    return {
+        {"hidden", hidden}, {"steepness", steepness},     {"sparsity", sparsity},
+        {"norms", norms},   {"temperature", temperature}, {"supervised", supervised},
+        {"shared", shared}, {"distilled", distilled},     {"identity", identity},
+    };
+  }
+};
+
+/// A prefix and a head for every task; a sample's task is that of the nearest class by a shared
+/// covariance. `patina explain epi` says what each option is.
+struct Epi {
+  static constexpr const char* kLearner = "epi";
+  int64_t length = 16;
+
+  operator Settings() const {
+    return {
+        {"length", length},
+    };
+  }
+};
+
 /// Trains on a memory alone, in which samples stay that help the others. `patina explain clib` says
 /// what each option is.
 struct Clib {
@@ -557,6 +702,25 @@ struct Flyprompt {
   }
 };
 
+/// Meta-learns a network whose head adapts in a few steps; the memory is asked sparsely, and adapts
+/// the head before it answers. `patina explain oml_er` says what each option is.
+struct OmlEr {
+  static constexpr const char* kLearner = "oml_er";
+  int64_t memory = 1000000;
+  int64_t support = 5;
+  double inner_rate = 0.001;
+  int64_t replay_every = 9600;
+  double replay_part = 0.01;
+
+  operator Settings() const {
+    return {
+        {"memory", memory},           {"support", support},
+        {"inner_rate", inner_rate},   {"replay_every", replay_every},
+        {"replay_part", replay_part},
+    };
+  }
+};
+
 /// Trains the same prompts on each task in turn and does nothing about forgetting. `patina explain
 /// vpt` says what each option is.
 struct Vpt {
@@ -671,6 +835,44 @@ struct Dap {
         {"within_task", within_task},
         {"one_optimizer", one_optimizer},
         {"compat", compat},
+    };
+  }
+};
+
+/// Adds a prompt for every task and learns it before those of all earlier tasks. `patina explain
+/// progressive_prompts` says what each option is.
+struct ProgressivePrompts {
+  static constexpr const char* kLearner = "progressive_prompts";
+  int64_t length = 10;
+  int64_t residual = 800;
+  double head_lr_factor = 0.01;
+
+  operator Settings() const {
+    return {
+        {"length", length},
+        {"residual", residual},
+        {"head_lr_factor", head_lr_factor},
+    };
+  }
+};
+
+/// A prompt for every task, which begins as an earlier one, replays, and improves the earlier ones
+/// where their memories allow. `patina explain continual_prompt_tuning` says what each option is.
+struct ContinualPromptTuning {
+  static constexpr const char* kLearner = "continual_prompt_tuning";
+  int64_t length = 100;
+  int64_t memory_per_task = 50;
+  int64_t replay_batch = 8;
+  int64_t backward_epochs = 5;
+  double head_lr_factor = 0.01;
+
+  operator Settings() const {
+    return {
+        {"length", length},
+        {"memory_per_task", memory_per_task},
+        {"replay_batch", replay_batch},
+        {"backward_epochs", backward_epochs},
+        {"head_lr_factor", head_lr_factor},
     };
   }
 };

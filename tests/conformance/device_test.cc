@@ -46,7 +46,8 @@ struct World {
 std::vector<World> worlds() {
   static const ToyWorld texts = on_texts("bert");
   std::vector<World> all;
-  for (const auto& learner : classifier_names()) all.push_back({learner, learner, &kImages});
+  for (const auto& learner : classifier_names())
+    all.push_back({learner, learner, &world_of(learner)});
   all.push_back({"finetune_on_resnet", "finetune", &kResNet});
   all.push_back({"l2p_on_texts", "l2p", &texts});
   return all;

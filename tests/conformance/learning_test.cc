@@ -95,6 +95,14 @@ Trial trial_of(const std::string& learner) {
       {"dualprompt", {&kPrompted}},
       {"coda_prompt", {&kPrompted}},
       {"dap", {&kPrompted}},
+      {"mbpa",
+       {&kSeen, "", {"learner.replay_every=8", "learner.replay=16", "learner.adapts=\"head\""}}},
+      {"idbr", {&kSeen, "", {"learner.memory_per_task=12", "learner.replay_every=2"}}},
+      {"oml_er", {&kOnce, "adam", {"learner.inner_rate=0.05"}}},
+      {"b_cl", {&kToldTransformer, "adam", {"learner.hidden=32", "learner.norms=false"}}},
+      {"ctr", {&kToldTransformer, "adam", {"learner.hidden=32", "learner.norms=false"}}},
+      {"progressive_prompts", {&kToldTransformer, "adam", {"learner.residual=16"}}},
+      {"continual_prompt_tuning", {&kToldTransformer, "adam"}},
       {"foster", {&kSeen, "", {"learner.compress_epochs=8"}}},
   };
   const auto found = trials.find(learner);
@@ -104,7 +112,15 @@ Trial trial_of(const std::string& learner) {
   return trial;
 }
 
+bool is_text(const Network& kind) {
+  return kind.name == std::string_view("text");
+}
+
 std::unique_ptr<Backbone> network_of(const Course& course, Network kind) {
+  if (is_text(kind)) {
+    static const auto bert = toy_language("bert", ToyTexts(kSeen.classes, 12, 3));
+    return bert->clone();
+  }
   if (course.taught == Course::none) return toy_mlp(ToySource::kSide);
   static std::map<std::string, std::unique_ptr<Backbone>> known;
   constexpr int64_t kKinds = 18;
@@ -126,6 +142,12 @@ struct Learnt {
   std::vector<double> fresh;     // among its own classes, of each task once it is learned
 };
 
+template <class Samples>
+DataSplits samples_of(const Course& course, uint64_t drawn) {
+  return {"toy", std::make_unique<Samples>(course.classes, course.samples, drawn),
+          std::make_unique<Samples>(course.classes, 12, drawn + 1)};
+}
+
 void learn_stream(const std::string& learner, const Trial& trial, Network kind, int64_t seed,
                   Learnt& learnt) {
   const Course& course = *trial.course;
@@ -146,10 +168,10 @@ void learn_stream(const std::string& learner, const Trial& trial, Network kind, 
                                    .schedule = "constant"}};
   const auto network = network_of(course, kind);
   const uint64_t drawn = uint64_t(seed) * 2;
-  ToyDrive drive(learner, std::move(recipe),
-                 {"toy", std::make_unique<ToySource>(course.classes, course.samples, drawn),
-                  std::make_unique<ToySource>(course.classes, 12, drawn + 1)},
-                 *network);
+  ToyDrive drive(
+      learner, std::move(recipe),
+      is_text(kind) ? samples_of<ToyTexts>(course, drawn) : samples_of<ToySource>(course, drawn),
+      *network);
   const auto add = [&](std::vector<double>& means, int task, double value) {
     means.resize(std::max(means.size(), size_t(task) + 1));
     means[size_t(task)] += value / double(course.streams);
@@ -182,8 +204,8 @@ double fine_tuned(const std::string& of) {
   static std::map<std::string, double> known;
   Trial trial = trial_of(of);
   const Network kind = find_learner(of)->network;
-  const auto key = fmt::format("{} {} {}", static_cast<const void*>(trial.course), trial.optimizer,
-                               kind == Network::clip);
+  const auto key = fmt::format("{} {} {} {}", static_cast<const void*>(trial.course),
+                               trial.optimizer, kind == Network::clip, is_text(kind));
   if (const auto found = known.find(key); found != known.end()) return found->second;
   double best = 0;
   for (const auto* compete : {"task", "seen"}) {

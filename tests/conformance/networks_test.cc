@@ -17,6 +17,8 @@ std::optional<std::string> refusal(const LearnerRow& row, const ToyWorld& world)
   if (row.network == Network::clip) return " reads class names: it needs a CLIP, and the model is ";
   if (row.network == Network::mlp)
     return " masks the units of an MLP (model.name = \"mlp\"), and the model is ";
+  if (reads_texts(row.name) && !world.text)
+    return " learns from the order of words, and the model is ";
   if (row.name == "dap" && world.text)
     return " makes prompts from a fixed number of tokens: it needs images";
   if (row.network == Network::transformer && world.name == kResNet.name)
@@ -27,8 +29,10 @@ std::optional<std::string> refusal(const LearnerRow& row, const ToyWorld& world)
 void try_on(const ToyWorld& world, const std::string& learner) {
   const fs::path folder = scratch_folder(world.name + "-" + learner);
   const auto run_on = [&](Backbone& network, const fs::path& where, const RunControl& control) {
-    // Each stage of ESN is trained from scratch, and a prompt alone changes a tiny network slowly.
-    const int64_t epochs = learner == "esn" ? 60 : learner == "vpt" ? 12 : 3;
+    // Each stage of ESN is trained from scratch, a prompt alone changes a tiny network slowly, and
+    // OML-ER learns from a part of every batch.
+    const bool slow = learner == "vpt" || learner == "oml_er";
+    const int64_t epochs = learner == "esn" ? 60 : slow ? 12 : 3;
     Recipe recipe = toy_recipe(learner, epochs);
     const DataSplits data = world.data();
     return run(recipe, data, network, where, control);

@@ -5,14 +5,39 @@
 
 #include "patina/learners/registry.h"
 #include "tests/support/toy_clip.h"
+#include "tests/support/toy_language.h"
 #include "tests/support/toy_vit.h"
 
 namespace patina {
 
-/// A tiny ViT; a CLIP if the learner reads class names; an MLP if it masks units. The same each
-/// time. ViT and CLIP are trained on the toy classes.
+/// Whether a learner learns texts only.
+inline bool reads_texts(const std::string& learner) {
+  return find_learner(learner)->network.name == std::string_view("text");
+}
+
+/// Settings without which a learner takes too long for a test, or learns too little in its few
+/// steps.
+inline std::vector<std::string> brief(const std::string& learner) {
+  // Every test sample trains a copy of the network.
+  if (learner == "mbpa") return {"learner.steps=2"};
+  // Half of a batch is the query, and the memory is one of every three.
+  if (learner == "oml_er")
+    return {"learner.support=1", "learner.replay_every=24", "learner.replay_part=0.5"};
+  // The papers' rates are for prompts, and a head learns at a hundredth of them.
+  if (learner == "continual_prompt_tuning")
+    return {"learner.length=4", "learner.backward_epochs=1", "learner.head_lr_factor=1"};
+  if (learner == "progressive_prompts") return {"learner.head_lr_factor=1"};
+  return {};
+}
+
+/// A tiny ViT; a BERT if the learner reads texts; a CLIP if it reads class names; an MLP if it
+/// masks units. The same each time. All but the MLP are trained on the toy classes.
 inline std::unique_ptr<Backbone> toy_network(const std::string& learner, int64_t classes) {
   const Network kind = find_learner(learner)->network;
+  if (reads_texts(learner)) {
+    static const auto bert = toy_language("bert", ToyTexts(classes, 12, 3));
+    return bert->clone();
+  }
   if (kind == Network::mlp) return toy_mlp(ToySource::kSide);
   if (kind != Network::clip) {
     static const auto vit = toy_vit(ToySource(classes, 12, 3));

@@ -42,6 +42,14 @@ inline const ToyWorld kImages{"images", false, [](const std::string& learner) {
                                 return toy_network(learner, ToyWorld::kClasses);
                               }};
 
+/// Texts, and a BERT, for learners that read nothing else.
+inline const ToyWorld kTexts{"texts", true, kImages.network};
+
+/// What a learner is tested on.
+inline const ToyWorld& world_of(const std::string& learner) {
+  return reads_texts(learner) ? kTexts : kImages;
+}
+
 /// Images on a residual network without transformer blocks.
 inline const ToyWorld kResNet{
     "resnet18_thin", false, [](const std::string&) -> std::unique_ptr<Backbone> {
@@ -79,6 +87,8 @@ inline Recipe toy_recipe(const std::string& learner, int64_t epochs, int64_t mem
     settings.push_back(
         fmt::format("learner.{}={}", per_task ? "memory_per_task" : "memory", memory));
   }
+  const auto first = brief(learner);
+  settings.insert(settings.begin(), first.begin(), first.end());
   auto file = RecipeFile::parse(fmt::format(R"(
 seed = 7
 [data]

@@ -37,13 +37,13 @@ TEST_P(ShippedRecipes, Read) {
 
 INSTANTIATE_TEST_SUITE_P(, ShippedRecipes,
                          testing::Values("cifar100_small", "cifar100", "imagenet_r", "cub200",
-                                         "fashion_mnist", "clinc150", "banking77", "snips",
-                                         "five_texts", "asc", "asc_told", "fewrel", "fewrel_told",
-                                         "permuted_mnist", "split_mnist", "split_mnist_told",
-                                         "split_cifar100_small", "digits", "digits_vit", "pacs",
-                                         "omniglot", "si_blurry", "i_blurry_mnist", "online_mnist",
-                                         "domain_corpora", "trace_reasoning", "superni",
-                                         "small_intents"));
+                                         "fashion_mnist", "clinc150", "clinc150_small", "banking77",
+                                         "snips", "five_texts", "asc", "asc_told", "fewrel",
+                                         "fewrel_told", "permuted_mnist", "split_mnist",
+                                         "split_mnist_told", "split_cifar100_small", "digits",
+                                         "digits_vit", "pacs", "omniglot", "si_blurry",
+                                         "i_blurry_mnist", "online_mnist", "domain_corpora",
+                                         "trace_reasoning", "superni", "small_intents"));
 
 // The classical families are compared on small networks instead.
 bool is_classical(const LearnerRow& row) {

@@ -32,5 +32,6 @@
 #include "patina/session/learner_options.h"
 #include "patina/session/session.h"
 #include "patina/tensor.h"
+#include "patina/text/chat_template.h"
 #include "patina/text/tokenizer.h"
 #include "patina/version.h"

@@ -364,7 +364,10 @@ std::unique_ptr<Tokenizer> gguf_tokenizer(const GgufFile& file) {
   list.adds_begin = flag("add_bos_token");
   list.adds_end = flag("add_eos_token");
   list.space_before = flag("add_space_prefix").value_or(true);
-  return tokenizer_of(list, file.origin());
+  auto tokenizer = tokenizer_of(list, file.origin());
+  if (const char* key = "tokenizer.chat_template"; file.sets(key))
+    tokenizer->set_chat_template(file.text(key), file.origin() + ": " + key);
+  return tokenizer;
 }
 
 bool is_gguf(const fs::path& path) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "patina/base/error.h"
+#include "patina/text/chat_template.h"
 
 namespace patina {
 
@@ -23,6 +24,28 @@ std::pair<size_t, size_t> cut_longest(size_t first, size_t second, size_t room) 
 }
 
 }  // namespace
+
+const ChatTemplate* Tokenizer::chat_template() const {
+  if (chat_template_error_) throw Error(*chat_template_error_);
+  return chat_template_.get();
+}
+
+void Tokenizer::set_chat_template(const std::string& text, const std::string& origin) {
+  const std::pair<const char*, int64_t> roles[] = {
+      {"bos_token", special_.begin},      {"eos_token", special_.end},
+      {"unk_token", special_.unknown},    {"sep_token", special_.separator},
+      {"cls_token", special_.classifier}, {"pad_token", special_.pad},
+      {"mask_token", special_.mask}};
+  std::map<std::string, std::string> tokens;
+  for (const auto& [name, id] : roles)
+    if (id >= 0) tokens[name] = token(id);
+  try {
+    chat_template_ = std::make_shared<const ChatTemplate>(text, origin, std::move(tokens));
+    chat_template_error_.reset();
+  } catch (const Error& error) {
+    chat_template_error_ = error;
+  }
+}
 
 Encoding Tokenizer::encode_framed(std::string_view text, std::optional<std::string_view> second,
                                   int64_t max_length) const {

@@ -9,7 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include "patina/base/error.h"
+
 namespace patina {
+
+class ChatTemplate;
 
 /// Ids with a fixed meaning; -1 if the vocabulary has none.
 struct SpecialTokens {
@@ -51,6 +55,12 @@ class Tokenizer {
   const SpecialTokens& special() const { return special_; }
   const Frame& frame() const { return frame_; }
 
+  /// Writes conversations as the model's texts; null if the model has no chat template. Throws
+  /// Error(format) if it has one that patina does not support.
+  const ChatTemplate* chat_template() const;
+  /// Reads a chat template; what is wrong with it is told when it is asked for. `origin` names it.
+  void set_chat_template(const std::string& text, const std::string& origin);
+
   /// A text or a pair with special tokens, truncated to `max_length` tokens (0: no limit). In a
   /// pair the longer text loses its last token first (Hugging Face's `longest_first`). Special
   /// tokens are never removed; `max_length` must have room for them.
@@ -60,6 +70,10 @@ class Tokenizer {
  protected:
   SpecialTokens special_;
   Frame frame_;
+
+ private:
+  std::shared_ptr<const ChatTemplate> chat_template_;
+  std::optional<Error> chat_template_error_;
 };
 
 /// Decodes ids one by one and returns the text that is complete. All results together equal the
@@ -83,7 +97,8 @@ class TokenStream {
 /// CLIP); OpenAI's `encoder.json` with `vocab.bpe`, and `bpe_simple_vocab_16e6.txt.gz`;
 /// SentencePiece's `tokenizer.model` or `spiece.model`; llama2.c's `tokenizer.bin` or `tok512.bin`.
 /// The settings in `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` are
-/// applied.
+/// applied, and the chat template is read: `chat_template.jinja`, or that in
+/// `tokenizer_config.json` or `chat_template.json`.
 ///
 /// `family` is the config's model_type ("bert", "roberta", "gpt2", "llama", "qwen2", "t5",
 /// "clip"...; "" if unknown). It determines special tokens that the files do not specify. Throws

@@ -4,6 +4,7 @@
 
 #include "patina/base/file.h"
 #include "patina/base/json.h"
+#include "patina/text/load/chat_template_files.h"
 #include "patina/text/load/piece_tokenizer.h"
 #include "patina/text/load/special_roles.h"
 #include "patina/text/load/tokenizer_json.h"
@@ -223,7 +224,11 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path, const std::st
   const fs::path folder = file ? given.parent_path() : given;
   // A companion stands for the file that it belongs to.
   const bool other_name = file && given.filename() != kind->companion;
-  return kind->load(other_name ? given : folder / kind->file, read_settings(folder, family));
+  auto tokenizer =
+      kind->load(other_name ? given : folder / kind->file, read_settings(folder, family));
+  if (const auto found = find_chat_template(folder))
+    tokenizer->set_chat_template(found->text, found->origin);
+  return tokenizer;
 }
 
 std::unique_ptr<Tokenizer> word_piece_tokenizer(std::string_view vocabulary,

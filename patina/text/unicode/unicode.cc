@@ -185,9 +185,7 @@ bool is_word(char32_t c) {
          found == UTF8PROC_CATEGORY_PC || in_ranges(c, kExtra);
 }
 
-namespace {
-
-// The property Cased: letters with case, Other_Lowercase and Other_Uppercase.
+// Letters with case, Other_Lowercase and Other_Uppercase.
 bool is_cased(char32_t c) {
   static constexpr Range kOther[] = {
       {0xaa, 0xaa},       {0xba, 0xba},       {0x2b0, 0x2b8},     {0x2c0, 0x2c1},
@@ -199,6 +197,8 @@ bool is_cased(char32_t c) {
       {0x1f130, 0x1f149}, {0x1f150, 0x1f169}, {0x1f170, 0x1f189}};
   return between(category(c), UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_LT) || in_ranges(c, kOther);
 }
+
+namespace {
 
 // The property Case_Ignorable: marks, format characters, modifiers, and punctuation inside words.
 bool is_case_ignorable(char32_t c) {

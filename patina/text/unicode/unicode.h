@@ -44,6 +44,10 @@ enum class Sigma { by_word, by_character };
 
 /// Full lower case: U+0130 becomes two code points.
 std::string lower_case(std::string text, Sigma sigma);
+/// The full upper or title case of a character: that of U+00DF is two code points.
+void append_upper(std::u32string& out, char32_t c);
+void append_title(std::u32string& out, char32_t c);
+bool is_cased(char32_t c);  // the property Cased: letters with case, and what counts as such
 
 enum class NormalForm { nfc, nfd, nfkc, nfkd };
 std::string normalized(std::string text, NormalForm form);

@@ -1,4 +1,4 @@
-// `patina generate`: a language model continues a text.
+// `patina generate`: a language model continues a text, or answers in a conversation.
 #include <fmt/core.h>
 
 #include <iostream>
@@ -10,6 +10,7 @@
 #include "patina/models/catalog.h"
 #include "patina/models/generate.h"
 #include "patina/place.h"
+#include "patina/text/chat_template.h"
 #include "patina/text/tokenizer.h"
 
 namespace patina::cli {
@@ -17,7 +18,8 @@ namespace patina::cli {
 namespace {
 
 struct Arguments {
-  std::string model, prompt, device = "auto";
+  std::string model, prompt, system, device = "auto";
+  bool chat = false;
   GenerateOptions options;
 };
 
@@ -29,12 +31,32 @@ std::vector<int64_t> stops(const SpecialTokens& special) {
   return ids;
 }
 
+// The prompt as a question through the model's chat template, which also says what ends an answer.
+std::vector<int64_t> question(const Arguments& arguments, const Tokenizer& tokenizer,
+                              std::vector<int64_t>& stop) {
+  const ChatTemplate* chat = tokenizer.chat_template();
+  if (!chat)
+    fail(ErrorKind::model,
+         "{}: the model has no chat template (chat_template.jinja, or \"chat_template\" in "
+         "tokenizer_config.json); without --chat it continues the text",
+         arguments.model);
+  std::vector<ChatMessage> messages;
+  if (!arguments.system.empty()) messages.push_back({"system", arguments.system});
+  messages.push_back({"user", arguments.prompt});
+  const auto end = tokenizer.encode(chat->turn_end());
+  if (!end.empty() && tokenizer.decode(std::span(end).first(1), true).empty())
+    stop.push_back(end.front());  // a special token, such as <|im_end|>
+  return tokenizer.encode(chat->render(messages, {.generation_prompt = true}));
+}
+
 void write(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
 }
 
 void generate(Arguments& arguments) {
+  if (!arguments.chat && !arguments.system.empty())
+    fail(ErrorKind::usage, "--system belongs to --chat");
   const Place place = place_of(arguments.device);
   const auto model = load_backbone({.name = arguments.model});
   model->to(place);
@@ -47,16 +69,18 @@ void generate(Arguments& arguments) {
          arguments.model);
   if (arguments.prompt == "-")
     arguments.prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
-  auto ids = tokenizer->encode_framed(arguments.prompt).ids;
+  std::vector<int64_t> stop = stops(tokenizer->special());
+  auto ids = arguments.chat ? question(arguments, *tokenizer, stop)
+                            : tokenizer->encode_framed(arguments.prompt).ids;
   if (ids.empty() && tokenizer->special().end >= 0) ids = {tokenizer->special().end};
   const bool answers = model->prompt_layers() < model->layers();  // an encoder-decoder
-  if (!answers) write(arguments.prompt);
+  if (!answers && !arguments.chat) write(arguments.prompt);
   // The text of a decoder's first piece, such as its leading space, depends on the piece before.
   TokenStream text(*tokenizer);
   if (!answers)
     for (const int64_t id : ids) text.push(id);
-  patina::generate(*model, tensor_of(ids).unsqueeze(0), stops(tokenizer->special()),
-                   arguments.options, {}, [&](int64_t, int64_t id) { write(text.push(id)); });
+  patina::generate(*model, tensor_of(ids).unsqueeze(0), stop, arguments.options, {},
+                   [&](int64_t, int64_t id) { write(text.push(id)); });
   write(text.finish() + "\n");
 }
 
@@ -73,6 +97,11 @@ void add_generate(Command& program) {
       .option("prompt", arguments->prompt,
               "The text to continue or to answer; - reads it from standard input")
       .required();
+  command.flag("--chat", arguments->chat,
+               "The prompt is a question: the model's chat template is put around it, and only the "
+               "answer is written");
+  command.option("--system", arguments->system,
+                 "With --chat: what the model is told before the question");
   OptionFields fields(command);
   arguments->options.bind(fields);
   command.device(arguments->device);

@@ -305,6 +305,28 @@ TEST(Cli, a_language_model_is_shown_and_continues_a_text) {
   EXPECT_TRUE(has(call(folder, {"generate", "model", "b"}).err, "no tokenizer beside the weights"));
 }
 
+TEST(Cli, a_question_goes_through_the_chat_template) {
+  const auto folder = scratch_folder("cli-chat");
+  write_language_model(folder / "model");
+  const Result none = call(folder, {"generate", "model", "b", "--chat"});
+  EXPECT_EQ(none.code, 2);
+  EXPECT_TRUE(has(none.err, "the model has no chat template")) << none.err;
+  EXPECT_EQ(call(folder, {"generate", "model", "b", "--system", "a"}).err,
+            "patina: --system belongs to --chat\n");
+  write_text(folder / "model/chat_template.jinja",
+             "{% for m in messages %}{{ m.content }}{% endfor %}{% if add_generation_prompt %}b{% "
+             "endif %}");
+  const Result answer = call(folder, {"generate", "model", "a", "--chat", "--max-tokens", "2"});
+  EXPECT_EQ(answer.code, 0) << answer.err;
+  EXPECT_EQ(answer.out, "aa\n");
+  // With the system text the model's 8 tokens leave room for three.
+  EXPECT_EQ(call(folder, {"generate", "model", "a", "--chat", "--system", "bab"}).out, "aaa\n");
+  write_text(folder / "model/chat_template.jinja", "{{ messages | xmlattr }}");
+  EXPECT_TRUE(has(call(folder, {"generate", "model", "a", "--chat"}).err,
+                  "line 1, column 15: filter \"xmlattr\" is not supported"));
+  EXPECT_EQ(call(folder, {"generate", "model", "b", "--max-tokens", "1"}).out, "ba\n");
+}
+
 TEST(Cli, features_of_stored_token_ids) {
   const auto folder = scratch_folder("cli-ids");
   write_language_model(folder / "model");

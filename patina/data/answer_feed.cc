@@ -106,6 +106,17 @@ AnswerTokens AnswerFeed::of_exchange(const Exchange& exchange) const {
   return tokens;
 }
 
+std::vector<int64_t> AnswerFeed::stops() const {
+  std::vector<int64_t> ids;
+  for (const int64_t id : {tokenizer_.special().end, tokenizer_.special().begin})
+    if (id >= 0) ids.push_back(id);
+  const auto end = tokenizer_.encode(renderer_->end());
+  // A special token, such as <|im_end|>; where words end a turn, they may be part of an answer.
+  if (!end.empty() && tokenizer_.decode(std::span(end).first(1), true).empty())
+    ids.push_back(end.front());
+  return ids;
+}
+
 std::unique_ptr<Making> AnswerFeed::begin(const Source& source, int64_t rows) const {
   return std::make_unique<AnswerBatch>(*this, tokenizer_, source, rows,
                                        rows_ == AnswerRows::packed);

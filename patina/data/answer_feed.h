@@ -40,6 +40,9 @@ class AnswerFeed : public Feed {
   /// The tokens of a sample. Throws Error(data), with the sample's origin, if none carries loss.
   AnswerTokens tokens(const Source& source, int64_t sample) const;
 
+  /// The ids that end an answer.
+  std::vector<int64_t> stops() const;
+
   std::unique_ptr<Making> begin(const Source& source, int64_t rows) const override;
   int64_t cost(const Source& source, int64_t sample) const override;
   std::string text() const override { return text_; }

@@ -128,8 +128,9 @@ void TextOptions::bind(Fields& f) {
     between(0, 1 << 20));
   f("prompt", prompt,
     "How an instruction and its input are written where texts answer them; the answer follows. A "
-    "line "
-    "that names {input} is left out where there is none.");
+    "line that names {input} is left out where there is none. \"chat\": as the model's chat "
+    "template "
+    "writes a conversation.");
 }
 
 TextFeed::TextFeed(const Tokenizer& tokenizer, const TextOptions& options)

@@ -72,4 +72,58 @@ PromptPart PlainPrompt::answer(const Exchange& exchange) const {
   return {.text = exchange.answers.front(), .answer = true, .ends = true};
 }
 
+namespace {
+
+ChatOptions dated() {
+  std::tm day{};
+  day.tm_year = 124;
+  day.tm_mon = 6;
+  day.tm_mday = 26;
+  day.tm_wday = 5;
+  day.tm_yday = 207;
+  return {.now = day};
+}
+
+}  // namespace
+
+ChatText ChatPrompt::rendered(const Exchange& exchange) const {
+  std::vector<ChatMessage> messages;
+  bool earlier = false;  // whether an answer stands before the last
+  for (const auto& [role, content] : exchange.turns) {
+    messages.push_back({role, content});
+    earlier = earlier || role == "assistant";
+  }
+  if (!exchange.input.empty()) messages.back().content += "\n" + exchange.input;
+  messages.push_back({"assistant", exchange.answers.front()});
+  return chat_.with_answers(messages, dated(), /*last_only=*/!earlier);
+}
+
+std::vector<PromptPart> ChatPrompt::prompt(const Exchange& exchange) const {
+  const ChatText whole = rendered(exchange);
+  std::vector<PromptPart> parts;
+  size_t at = 0;
+  const auto add = [&](size_t end, bool answer) {
+    if (end > at) parts.push_back({.text = whole.text.substr(at, end - at), .answer = answer});
+    at = end;
+  };
+  for (const TextSpan& span : whole.answers) {
+    add(span.begin, false);
+    if (&span != &whole.answers.back()) add(span.end, true);
+  }
+  return parts;
+}
+
+PromptPart ChatPrompt::answer(const Exchange& exchange) const {
+  const ChatText whole = rendered(exchange);
+  const auto [begin, end] = whole.answers.back();
+  return {.text = whole.text.substr(begin, end - begin), .answer = true};
+}
+
+std::string ChatPrompt::text() const {
+  const ChatMessage messages[] = {{"user", "1"}, {"assistant", "2"}, {"user", "3"}};
+  ChatOptions options = dated();
+  options.generation_prompt = true;
+  return "chat template: " + chat_.render(messages, options);
+}
+
 }  // namespace patina

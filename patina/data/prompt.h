@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "patina/data/source.h"
+#include "patina/text/chat_template.h"
 
 namespace patina {
 
@@ -28,6 +29,8 @@ class PromptRenderer {
   virtual std::vector<PromptPart> prompt(const Exchange& exchange) const = 0;
   /// The last answer, the first of exchange.answers.
   virtual PromptPart answer(const Exchange& exchange) const = 0;
+  /// What else than the end-of-text token ends an answer; "": nothing.
+  virtual std::string end() const { return ""; }
   /// Whether the texts contain the tokenizer's special tokens, so that none is put in front.
   virtual bool frames() const { return false; }
   /// Identifies the renderer: equal lines render equally.
@@ -51,6 +54,25 @@ class PlainPrompt : public PromptRenderer {
   std::string filled(const std::string& instruction, const std::string& input) const;
 
   std::string pattern_;
+};
+
+/// Conversations through a model's chat template. An instruction's input follows it on a new line.
+/// Templates that write the date get that of 26 July 2024, so that a run can be repeated.
+class ChatPrompt : public PromptRenderer {
+ public:
+  /// `chat` is lent.
+  explicit ChatPrompt(const ChatTemplate& chat) : chat_(chat) {}
+
+  std::vector<PromptPart> prompt(const Exchange& exchange) const override;
+  PromptPart answer(const Exchange& exchange) const override;
+  std::string end() const override { return chat_.turn_end(); }
+  bool frames() const override { return true; }
+  std::string text() const override;
+
+ private:
+  ChatText rendered(const Exchange& exchange) const;
+
+  const ChatTemplate& chat_;
 };
 
 }  // namespace patina

@@ -72,9 +72,7 @@ class GenerateProbe : public Probe {
     const auto feed =
         make_answer_feed(network, asking.text, AnswerRows::prompts, asking.max_tokens);
     const Tokenizer& tokenizer = *network.tokenizer();
-    std::vector<int64_t> stops;
-    for (const int64_t id : {tokenizer.special().end, tokenizer.special().begin})
-      if (id >= 0) stops.push_back(id);
+    const auto stops = feed->stops();
     std::vector<TextSample> samples(size_t(test.size()));
     each_batch(test, *feed, asking, label, [&](const Batch& batch) {
       const auto answers = generate(network, batch.input, stops, {.max_tokens = asking.max_tokens},

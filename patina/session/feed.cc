@@ -40,6 +40,18 @@ const Tokenizer& tokenizer_for(const Backbone& backbone, TextOptions& options) {
   return *tokenizer;
 }
 
+std::shared_ptr<const PromptRenderer> renderer_for(const Backbone& backbone,
+                                                   const std::string& prompt) {
+  if (prompt != "chat") return std::make_shared<PlainPrompt>(prompt);
+  const ChatTemplate* chat = backbone.tokenizer()->chat_template();
+  if (!chat)
+    fail(ErrorKind::recipe,
+         "text.prompt is \"chat\", but {} has no chat template (chat_template.jinja, or "
+         "\"chat_template\" in tokenizer_config.json): write a prompt with {{instruction}}",
+         backbone.about());
+  return std::make_shared<ChatPrompt>(*chat);
+}
+
 std::unique_ptr<Feed> text_feed(const Backbone& backbone, TextOptions options) {
   const Tokenizer& tokenizer = tokenizer_for(backbone, options);
   return std::make_unique<TextFeed>(tokenizer, options);
@@ -79,7 +91,7 @@ std::unique_ptr<AnswerFeed> make_answer_feed(const Backbone& backbone, TextOptio
   if (longest > 0 && text.max_length < 1)
     fail(ErrorKind::recipe,
          "{} tokens of an answer leave no room for its prompt: the model takes {}", room, longest);
-  auto feed = std::make_unique<AnswerFeed>(tokenizer, std::make_shared<PlainPrompt>(text.prompt),
+  auto feed = std::make_unique<AnswerFeed>(tokenizer, renderer_for(backbone, text.prompt),
                                            text.max_length, rows);
   feed->set_place(backbone.place());
   return feed;

@@ -64,6 +64,7 @@ COMMANDS = {
     "patina bench --out docs/benchmarks/avx512_bf16.json": Parse(LONG),
     "patina bench --only forward": Parse(LONG),
     "patina eval pets.patina photos/test/": Run(),
+    "patina data recipes/domain_corpora/sft.toml --samples 2": Parse(WEIGHTS),
     "patina data recipes/superni/sft.toml --set model.name=SmolLM2-135M-Instruct.Q4_1.gguf --set data.path=superni": Parse(WEIGHTS),
     "patina explain ranpac": Run(),
     "patina explain recipe": Run(),

@@ -177,6 +177,42 @@ TEST(PlainPrompt, FillsInAndLeavesOutTheLineOfAnEmptyInput) {
                        "only {instruction} and {input}"));
 }
 
+constexpr const char* kChatMl =
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
+TEST(ChatPrompt, TheAnswerEndsWithItsTurn) {
+  const ChatTemplate chat(kChatMl, "test");
+  const ChatPrompt prompt(chat);
+  const Exchange exchange{.turns = {{"system", "Be brief."}, {"user", "Translate."}},
+                          .input = "chat",
+                          .answers = {"cat"}};
+  const auto parts = prompt.prompt(exchange);
+  ASSERT_EQ(parts.size(), 1u);
+  EXPECT_EQ(
+      parts[0].text,
+      "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nTranslate.\nchat<|im_end|>\n"
+      "<|im_start|>assistant\n");
+  EXPECT_FALSE(parts[0].answer);
+  EXPECT_EQ(prompt.answer(exchange).text, "cat<|im_end|>");
+  EXPECT_TRUE(prompt.answer(exchange).answer);
+  EXPECT_FALSE(prompt.answer(exchange).ends) << "the turn's end is in the text";
+  EXPECT_EQ(prompt.end(), "<|im_end|>");
+  EXPECT_TRUE(prompt.frames());
+}
+
+TEST(ChatPrompt, EarlierAnswersAreLearnedToo) {
+  const ChatTemplate chat(kChatMl, "test");
+  const ChatPrompt prompt(chat);
+  const auto parts = prompt.prompt(
+      {.turns = {{"user", "a"}, {"assistant", "b"}, {"user", "c"}}, .answers = {"d"}});
+  ASSERT_EQ(parts.size(), 3u);
+  EXPECT_EQ(parts[1].text, "b<|im_end|>");
+  EXPECT_TRUE(parts[1].answer);
+  EXPECT_EQ(parts[2].text, "\n<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_FALSE(parts[2].answer);
+}
+
 TEST(PlainPrompt, WritesEveryTurnOfAConversation) {
   const PlainPrompt plain("Q: {instruction}\n{input}\n");
   const Exchange exchange{

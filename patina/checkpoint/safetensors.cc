@@ -240,6 +240,14 @@ SafetensorsFile SafetensorsFile::of(std::map<std::string, StoredTensor> tensors,
   return file;
 }
 
+SafetensorsFile SafetensorsFile::with(const std::map<std::string, StoredTensor>& tensors,
+                                      std::shared_ptr<const void> memory) const {
+  SafetensorsFile file = *this;
+  for (const auto& [name, tensor] : tensors) file.tensors_[name] = tensor;
+  file.memory_.push_back(std::move(memory));
+  return file;
+}
+
 bool SafetensorsFile::all_under(const std::string& prefix) const {
   const auto is_under = [&](const auto& item) {
     return item.first.starts_with(prefix) && item.first.size() > prefix.size();

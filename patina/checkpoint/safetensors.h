@@ -71,6 +71,10 @@ class SafetensorsFile {
   /// weights).
   static SafetensorsFile parse(std::span<const uint8_t> bytes, const std::string& origin);
 
+  /// The same file with some tensors replaced or added; `memory` owns their data.
+  SafetensorsFile with(const std::map<std::string, StoredTensor>& tensors,
+                       std::shared_ptr<const void> memory) const;
+
   /// Tensors from elsewhere, such as a file of another format; `memory` owns their data.
   static SafetensorsFile of(std::map<std::string, StoredTensor> tensors,
                             std::shared_ptr<const void> memory);

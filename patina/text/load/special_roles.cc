@@ -34,6 +34,7 @@ struct FamilyRow {
 constexpr FamilyRow kFamilies[] = {
     {"bert", {"[UNK]", "", "", "[SEP]", "[CLS]", "[PAD]", "[MASK]"}},
     {"roberta", {"<unk>", "<s>", "</s>", "</s>", "<s>", "<pad>", "<mask>"}},
+    {"mpnet", {"[UNK]", "<s>", "</s>", "</s>", "<s>", "<pad>", "<mask>"}},
     {"gpt2", {"<|endoftext|>", "<|endoftext|>", "<|endoftext|>", "", "", "", ""}},
     {"llama", {"<unk>", "<s>", "</s>", "", "", "", ""}},
     {"qwen2", {"", "", "<|endoftext|>", "", "", "<|endoftext|>", ""}},
@@ -42,9 +43,14 @@ constexpr FamilyRow kFamilies[] = {
 };
 
 constexpr std::pair<std::string_view, std::string_view> kRelatives[] = {
-    {"distilbert", "bert"}, {"electra", "bert"},        {"mistral", "llama"}, {"mixtral", "llama"},
-    {"qwen3", "qwen2"},     {"qwen2_moe", "qwen2"},     {"mt5", "t5"},        {"gpt_neo", "gpt2"},
-    {"gptj", "gpt2"},       {"clip_text_model", "clip"}};
+    {"distilbert", "bert"}, {"electra", "bert"}, {"bart", "roberta"},        {"mistral", "llama"},
+    {"mixtral", "llama"},   {"qwen3", "qwen2"},  {"qwen2_moe", "qwen2"},     {"mt5", "t5"},
+    {"gpt_neo", "gpt2"},    {"gptj", "gpt2"},    {"clip_text_model", "clip"}};
+
+// RoBERTa's frame and mask, over BERT's word pieces in MPNet.
+bool like_roberta(std::string_view family) {
+  return family == "roberta" || family == "mpnet";
+}
 
 const FamilyRow* family_row(std::string_view family) {
   for (const auto& row : kFamilies)
@@ -174,7 +180,7 @@ std::vector<AddedToken> special_and_added(const TokenizerSettings& settings,
   for (size_t i = 0; i < kRoles; ++i) {
     AddedToken token = settings.roles[i].value_or(AddedToken{.text = row ? row->tokens[i] : ""});
     if (token.text.empty()) continue;
-    if (settings.family == "roberta" && Role(i) == Role::mask) token.left_strip = true;
+    if (like_roberta(settings.family) && Role(i) == Role::mask) token.left_strip = true;
     include(std::move(token), settings.roles[i].has_value());
   }
   for (const auto& text : settings.special) include({.text = text}, true);
@@ -204,7 +210,7 @@ Frame family_frame(const TokenizerSettings& settings, const SpecialTokens& speci
   const Ids begin = only(special.begin), end = only(special.end);
   const std::string& family = settings.family;
   if (family == "bert") return {cls, sep, sep, sep, true};
-  if (family == "roberta") return {cls, sep, twice(special.separator), sep};
+  if (like_roberta(family)) return {cls, sep, twice(special.separator), sep};
   if (family == "t5") return {{}, end, end, end};
   if (family == "clip") return {begin, end, twice(special.end), end};
   // Language models: each text of a pair has its own begin and end tokens.

@@ -54,6 +54,16 @@ TEST(LoadBert, DefaultsAndSettings) {
             "WordPiece, 10 tokens, with case");
 }
 
+// The ids are those of transformers' MPNetTokenizer.
+TEST(LoadBert, MpnetHasRobertasFrame) {
+  const Files files{{"vocab.txt", "<s>\n<pad>\n</s>\n<unk>\n[UNK]\nun\n##able\nrun\n,\n<mask>\n"}};
+  const auto mpnet = load(files, "mpnet");
+  EXPECT_EQ(mpnet->encode_framed("Unable run").ids, (Ids{0, 5, 6, 7, 2}));
+  EXPECT_EQ(mpnet->encode_framed("run", "unable").ids, (Ids{0, 7, 2, 2, 5, 6, 2}));
+  EXPECT_EQ(mpnet->encode_framed("run <mask> zzz").ids, (Ids{0, 7, 9, 4, 2}));
+  EXPECT_EQ(mpnet->special().pad, 1);
+}
+
 TEST(LoadByteLevel, FamiliesSplitAndFrameTheirOwnWay) {
   const Json model = byte_level_json()["model"];
   Json vocabulary = model["vocab"];
@@ -76,6 +86,8 @@ TEST(LoadByteLevel, FamiliesSplitAndFrameTheirOwnWay) {
   const auto roberta = load({{"vocab.json", vocabulary.dump()}, {"merges.txt", merges}});
   EXPECT_EQ(roberta->encode_framed("t", "h").ids, (Ids{260, 't', 261, 261, 'h', 261}));
   EXPECT_EQ(roberta->encode("t  <mask> t"), (Ids{'t', 263, 256}));
+  const auto bart = load({{"vocab.json", vocabulary.dump()}, {"merges.txt", merges}}, "bart");
+  EXPECT_EQ(bart->encode_framed("t", "h").ids, roberta->encode_framed("t", "h").ids);
 }
 
 PieceModel piece_model(PieceModel::Kind kind, std::vector<std::string> control) {

@@ -114,7 +114,7 @@ class Mbpa : public NetworkLearner {
     a("inputs", inputs_);
     Tensor keys = keys_.defined() ? keys_.slice(0, 0, kept()) : keys_;
     a("keys", keys);
-    if (a.loading()) keys_ = keys;
+    if (a.loading()) keys_ = on_host(keys);  // as they are compared there
     a("kept", kept_);
     a("met", met_);
   }

@@ -33,9 +33,10 @@ fs::path artefact_file(const std::string& path) {
   return fs::is_directory(path) ? fs::path(path) / "model.patina" : fs::path(path);
 }
 
-Session open_artefact(const ArtefactArguments& arguments) {
+Session open_artefact(const ArtefactArguments& arguments, const EngineOptions& engine) {
   OpenOptions options;
   options.weights = arguments.backbone;
+  options.engine = engine;
   return Session::open(artefact_file(arguments.file), std::move(options));
 }
 

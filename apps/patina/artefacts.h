@@ -18,7 +18,7 @@ struct ArtefactArguments {
 void add_artefact(const Command& command, ArtefactArguments& arguments);
 /// The artefact in the folder of a run, else the path as it is.
 std::filesystem::path artefact_file(const std::string& path);
-Session open_artefact(const ArtefactArguments& arguments);
+Session open_artefact(const ArtefactArguments& arguments, const EngineOptions& engine = {});
 
 /// All images of the given files and folders (searched recursively, sorted), as one class.
 std::shared_ptr<const Source> images_of_class(const std::string& name,

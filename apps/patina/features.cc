@@ -33,15 +33,16 @@ struct Arguments {
 // Records the tokens between blocks.
 class Recorder : public nn::Adaptation {
  public:
-  /// For blocks numbered from `first`; names start with `prefix`.
+  /// For blocks numbered from `first`, a decoder's after its encoder's; names start with `prefix`.
   explicit Recorder(std::string prefix = "", int first = 0)
       : prefix_(std::move(prefix)), first_(first) {}
   Tensor tokens(int layer, Tensor x) override {
+    if (layer < first_) return x;
     keep(layer == first_ ? "embedded" : fmt::format("block{}", layer - first_ - 1), x);
     return x;
   }
   Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override {
-    if (site != nn::Site::norm) return out;
+    if (site != nn::Site::norm || layer <= first_) return out;
     keep(fmt::format("block{}", layer - first_ - 1), in);
     keep("tokens", out);
     return out;
@@ -313,6 +314,8 @@ void add_features(Command& program) {
               "Tokens per text; longer texts are cut (default: the model's limit)")
       .range(1, 1 << 20);
   command.option("--weights", arguments->options.path, "The weight file of a named model");
+  command.option("--adapter", arguments->options.adapter,
+                 "A folder of PEFT's with a LoRA, added to the model's weights");
   command
       .option("--size", arguments->transform.size,
               "Side of the network's input; positions are interpolated (default: the model's)")

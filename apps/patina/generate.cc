@@ -18,7 +18,7 @@ namespace patina::cli {
 namespace {
 
 struct Arguments {
-  std::string model, prompt, system, device = "auto";
+  std::string model, adapter, prompt, system, device = "auto";
   bool chat = false;
   GenerateOptions options;
 };
@@ -58,7 +58,7 @@ void generate(Arguments& arguments) {
   if (!arguments.chat && !arguments.system.empty())
     fail(ErrorKind::usage, "--system belongs to --chat");
   const Place place = place_of(arguments.device);
-  const auto model = load_backbone({.name = arguments.model});
+  const auto model = load_backbone({.name = arguments.model, .adapter = arguments.adapter});
   model->to(place);
   if (!model->text_input()) fail(ErrorKind::model, "{} does not generate text", model->about());
   const Tokenizer* tokenizer = model->tokenizer();
@@ -104,6 +104,8 @@ void add_generate(Command& program) {
                  "With --chat: what the model is told before the question");
   OptionFields fields(command);
   arguments->options.bind(fields);
+  command.option("--adapter", arguments->adapter,
+                 "A folder of PEFT's with a LoRA, added to the model's weights");
   command.device(arguments->device);
   command.action([arguments] { generate(*arguments); });
 }

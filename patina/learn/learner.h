@@ -15,6 +15,18 @@
 
 namespace patina {
 
+namespace adapt {
+class Lora;
+}
+
+/// What a method learned, as one network that programs without the method can compute: the
+/// backbone, low-rank changes of its weights, and a linear head.
+struct AsNetwork {
+  const adapt::Lora* lora = nullptr;  // lent; null: none
+  bool trains_weights = false;        // the backbone's own weights have changed as well
+  Tensor weight, bias;                // of the head, [K,D] and [K]; undefined: no head
+};
+
 /// Scores [B,K] of K classes.
 using Classifier = std::function<Tensor(const Question&)>;
 
@@ -70,6 +82,10 @@ class Learner {
   /// For a method that knows classes by their names: a classifier for `names`, seen or not, in its
   /// current state. Empty if the method needs samples of a class.
   virtual Classifier by_name(const std::vector<std::string>& names) const;
+
+  /// Its present state as a network; nothing if the method computes more than that: prompts,
+  /// several networks, cosines.
+  virtual std::optional<AsNetwork> as_network() const { return std::nullopt; }
 
   /// Forgets a class as if it had never been learned; the numbers of the classes after it decrease
   /// by one. Throws Error(usage) if the method cannot remove what it knows of one class.

@@ -25,6 +25,9 @@ class NetworkLearner : public Learner {
   Tensor loss(const Batch& batch, const Step& step) override;
   Tensor scores(const Question& asked) const override;
   bool answers_untrained() const override { return true; }
+  std::optional<AsNetwork> as_network() const override {
+    return AsNetwork{.trains_weights = true, .weight = head_.weight, .bias = head_.bias};
+  }
   std::vector<ParamGroup> trainable() override;
   void state(Archive& a) override;
 

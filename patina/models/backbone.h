@@ -15,6 +15,7 @@
 namespace patina {
 
 class Tokenizer;
+struct StoredForm;
 
 /// The images a network accepts.
 struct ImageInput {
@@ -114,6 +115,10 @@ class Backbone {
   const std::string& origin() const { return origin_; }
   void set_origin(std::string options) { origin_ = std::move(options); }
 
+  /// How its family stores it; null for a network that was not read from a checkpoint.
+  const StoredForm* stored() const { return stored_.get(); }
+  void set_stored(std::shared_ptr<const StoredForm> stored) { stored_ = std::move(stored); }
+
   /// Sets how the blocks compute; copies of the network share the engine.
   virtual void set_engine(std::shared_ptr<const nn::Engine> engine) { engine_ = std::move(engine); }
   const nn::Engine& engine() const { return *engine_; }
@@ -153,6 +158,7 @@ class Backbone {
   virtual std::string long_texts() const { return {}; }
 
   std::string origin_;
+  std::shared_ptr<const StoredForm> stored_;
   std::shared_ptr<const nn::Engine> engine_ = nn::plain_engine();
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<FeatureCache> cache_;

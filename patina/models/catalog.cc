@@ -7,6 +7,8 @@
 #include "patina/config/recipe_file.h"
 #include "patina/image/transform.h"
 #include "patina/models/gguf_model.h"
+#include "patina/models/model_folder.h"
+#include "patina/models/peft_adapter.h"
 #include "patina/models/text/language_model.h"
 #include "patina/models/vision/mlp.h"
 #include "patina/models/vision/resnet.h"
@@ -27,6 +29,8 @@ constexpr double kMostHeads = 1024;
 void ModelOptions::bind(Fields& f) {
   f("name", name, "A name of `patina list models`, or a .safetensors file or a folder with one.");
   f("path", path, "The weights of a named model that patina does not carry.");
+  f("adapter", adapter,
+    "A folder of PEFT's with a LoRA (adapter_config.json), added to the weights; empty: none.");
   f("image_size", image_size, "Side of the input in pixels; 0: the size it was trained at.",
     at_least(0));
   f("heads", heads,
@@ -216,8 +220,8 @@ SafetensorsFile read_weights(const std::string& path) {
     if (name.find("lora_A.") != std::string::npos)
       fail(
           ErrorKind::model,
-          "{}: these are the weights of a LoRA adapter ({}), not of a model: merge them into their "
-          "model (merge_and_unload of peft) and save that",
+          "{}: these are the weights of a LoRA adapter ({}), not of a model: set model.name to its "
+          "base model and model.adapter to the adapter's folder",
           path, name);
   return file;
 }
@@ -322,6 +326,10 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
     fail(ErrorKind::recipe,
          "model.dropout and model.input_dropout are of the model \"mlp\", not of {}", options.name);
   if (known && known->untrained) {
+    if (!options.adapter.empty())
+      fail(ErrorKind::recipe,
+           "model.adapter is {}, but the model \"{}\" starts untrained: leave it empty",
+           options.adapter, options.name);
     ModelOptions resolved = options;
     if (resolved.normalize.empty()) resolved.normalize = known->normalize;
     return known->untrained(resolved);
@@ -347,7 +355,9 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
   }
   read_metadata(checkpoint);
 
+  if (!options.adapter.empty()) add_adapter(checkpoint, PeftFolder::read(options.adapter));
   auto backbone = open_by_family(checkpoint, options, usual);
+  keep_files(*backbone, checkpoint, folder_of(checkpoint.origin));
   if (known) check_named(*known, options, *backbone, checkpoint.origin);
   if (const auto* vocabulary = in_metadata(checkpoint.weights, kVocabulary))
     tokenizer = word_piece_tokenizer(*vocabulary, checkpoint.origin + ": metadata " + kVocabulary);
@@ -402,18 +412,23 @@ std::unique_ptr<LanguageModel> load_language_model(const ModelOptions& options) 
 }
 
 void save_model(Backbone& backbone, const fs::path& path, bool bf16) {
-  auto* vit = dynamic_cast<ViT*>(&backbone);
-  if (!vit)
-    fail(ErrorKind::model, "only a vision transformer can be put into one file so far, not {}",
-         backbone.about());
-  save_vit(*vit, path, bf16);
+  if (auto* vit = dynamic_cast<ViT*>(&backbone)) return save_vit(*vit, path, bf16);
+  save_with_files(backbone, path, bf16 ? at::kBFloat16 : at::kFloat);
 }
 
 std::unique_ptr<Backbone> open_model(std::span<const uint8_t> bytes, const std::string& origin) {
   Checkpoint checkpoint{.origin = origin};
   checkpoint.weights = SafetensorsFile::parse(bytes, origin);
   read_metadata(checkpoint);
-  return open_by_family(checkpoint, {});
+  const auto files = files_within(checkpoint.weights);
+  if (const auto config = files.find("config.json"); config != files.end())
+    checkpoint.config.emplace(parse_json(config->second, origin), origin);
+  auto backbone = open_by_family(checkpoint, {});
+  if (!files.empty()) take_files(*backbone, files, checkpoint);
+  if (const auto* vocabulary = in_metadata(checkpoint.weights, kVocabulary))
+    backbone->set_tokenizer(
+        word_piece_tokenizer(*vocabulary, checkpoint.origin + ": metadata " + kVocabulary));
+  return backbone;
 }
 
 }  // namespace patina

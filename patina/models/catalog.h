@@ -20,6 +20,7 @@ class LanguageModel;
 struct ModelOptions {
   std::string name = "starter";  // a name from `patina list models`, or a model's file or folder
   std::string path;              // the weights of a named model that is not built in
+  std::string adapter;           // a folder of PEFT's with low-rank changes; "": none
   int64_t image_size = 0;        // 0: the size it was trained at
   int64_t heads = 0;             // 0: the model's own
   std::string normalize;         // "": the model's own

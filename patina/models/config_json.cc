@@ -95,6 +95,10 @@ const Json* ConfigJson::find(const std::string& key) {
   return at == json_->end() || at->is_null() ? nullptr : &*at;
 }
 
+std::string ConfigJson::text() const {
+  return json_->dump(2);
+}
+
 bool ConfigJson::has(const std::string& key) const {
   const auto at = json_->find(key);
   return at != json_->end() && !at->is_null();

@@ -23,6 +23,7 @@ class ConfigJson {
   ConfigJson(Json json, std::string origin);
 
   const std::string& origin() const { return origin_; }
+  std::string text() const;                      // the whole object
   bool has(const std::string& key) const;        // whether it is present and not null
   bool says_null(const std::string& key) const;  // whether it is present and null
 

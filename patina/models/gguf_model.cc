@@ -14,15 +14,7 @@ namespace patina {
 
 namespace {
 
-struct Architecture {
-  std::string_view name;
-  const char* model_type;
-  bool interleaves = false;  // rows of queries and keys stand in the order of LLaMA's own rotary
-                             // positions
-  bool gemma = false;        // norms hold 1 + weight, and blocks have four of them
-  int64_t wide_at = 0;       // with this many blocks, scores are divided by sqrt(D/H), not sqrt(d)
-};
-constexpr std::array<Architecture, 6> kArchitectures{
+constexpr std::array<GgufArchitecture, 6> kArchitectures{
     {{.name = "llama", .model_type = "llama", .interleaves = true},
      {.name = "qwen2", .model_type = "qwen2"},
      {.name = "qwen3", .model_type = "qwen3"},
@@ -30,12 +22,12 @@ constexpr std::array<Architecture, 6> kArchitectures{
      {.name = "gemma2", .model_type = "gemma2", .gemma = true, .wide_at = 46},
      {.name = "gemma3", .model_type = "gemma3_text", .gemma = true, .wide_at = 62}}};
 
-const Architecture& architecture_of(const GgufFile& file) {
+const GgufArchitecture& architecture_of(const GgufFile& file) {
   const std::string name = file.text("general.architecture");
-  const auto row = std::ranges::find(kArchitectures, name, &Architecture::name);
+  const auto row = std::ranges::find(kArchitectures, name, &GgufArchitecture::name);
   if (row != kArchitectures.end()) return *row;
   std::string names;
-  for (const Architecture& architecture : kArchitectures)
+  for (const GgufArchitecture& architecture : kArchitectures)
     names += fmt::format("{}{}", names.empty() ? "" : ", ", architecture.name);
   fail(ErrorKind::model, "{}: the architecture {} is not read from GGUF files; patina reads {}",
        file.origin(), name, names);
@@ -324,11 +316,18 @@ class Converter {
   }
 
   const GgufFile& file_;
-  const Architecture& architecture_;
+  const GgufArchitecture& architecture_;
   int64_t heads_ = 0, key_heads_ = 0, head_size_ = 0;
 };
 
 }  // namespace
+
+std::optional<GgufArchitecture> gguf_architecture(const std::string& model_type) {
+  const auto row = std::ranges::find_if(kArchitectures, [&](const GgufArchitecture& known) {
+    return model_type == known.model_type;
+  });
+  return row == kArchitectures.end() ? std::nullopt : std::optional(*row);
+}
 
 Checkpoint gguf_checkpoint(const GgufFile& file) {
   return Converter(file).checkpoint();

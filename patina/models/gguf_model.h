@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "patina/checkpoint/gguf.h"
 #include "patina/models/family.h"
@@ -16,6 +18,18 @@ Checkpoint gguf_checkpoint(const GgufFile& file);
 
 /// The tokenizer of a file. Throws Error(format).
 std::unique_ptr<Tokenizer> gguf_tokenizer(const GgufFile& file);
+
+/// What llama.cpp calls a family.
+struct GgufArchitecture {
+  const char* name;
+  const char* model_type;    // of config.json
+  bool interleaves = false;  // rows of queries and keys stand in the order of LLaMA's own rotary
+                             // positions
+  bool gemma = false;        // norms hold 1 + weight, and blocks have four of them
+  int64_t wide_at = 0;       // with this many blocks, scores are divided by sqrt(D/H), not sqrt(d)
+};
+/// By config.json's model_type; nothing if such files are not known.
+std::optional<GgufArchitecture> gguf_architecture(const std::string& model_type);
 
 /// Whether a file is GGUF, by its first bytes.
 bool is_gguf(const fs::path& path);

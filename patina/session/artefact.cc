@@ -3,6 +3,7 @@
 #include "patina/base/error.h"
 #include "patina/base/json.h"
 #include "patina/config/recipe_file.h"
+#include "patina/ops.h"
 #include "patina/version.h"
 
 namespace patina {
@@ -83,6 +84,19 @@ bool take_origin(ModelOptions& model, const Backbone& backbone) {
   file.bind(model);
   file.finish();
   return true;
+}
+
+Tensor network_bytes(Backbone& backbone, const fs::path& path, bool bf16) {
+  const fs::path beside = path.string() + ".weights.tmp";
+  const Finally clean([&] {
+    std::error_code ignored;
+    fs::remove(beside, ignored);
+  });
+  save_model(backbone, beside, bf16);
+  const Bytes bytes = read_file(beside);
+  Tensor tensor = at::empty({int64_t(bytes.size())}, at::kByte);
+  std::ranges::copy(bytes, tensor.data_ptr<uint8_t>());
+  return tensor;
 }
 
 void write_artefact(const fs::path& path, Artefact& artefact, Tensor weights, Learner& learner,

@@ -56,6 +56,9 @@ std::shared_ptr<SessionRecipe> completed(std::shared_ptr<SessionRecipe> recipe,
 /// Copies the options that a network was loaded with; false if it was created otherwise.
 bool take_origin(ModelOptions& model, const Backbone& backbone);
 
+/// A network's file as bytes, for an artefact at `path`, beside which it lies for a moment.
+Tensor network_bytes(Backbone& backbone, const fs::path& path, bool bf16);
+
 /// Writes an artefact; `weights` is the embedded network's file, or undefined.
 void write_artefact(const fs::path& path, Artefact& artefact, Tensor weights, Learner& learner,
                     Trainer& trainer);

@@ -10,9 +10,9 @@
 #include "patina/checkpoint/load.h"
 #include "patina/config/recipe_file.h"
 #include "patina/data/sample_access.h"
-#include "patina/models/vision/vit.h"
 #include "patina/ops.h"
 #include "patina/session/artefact.h"
+#include "patina/session/exporting.h"
 #include "patina/session/rig.h"
 #include "patina/session/sources.h"
 
@@ -140,20 +140,6 @@ class Call {
   Work work_;
   WorkScope scope_;
 };
-
-// A network's file as bytes. It is written to a temporary file beside `path` and read back.
-Tensor bytes_of(Backbone& backbone, const fs::path& path, bool bf16) {
-  const fs::path beside = path.string() + ".weights.tmp";
-  const Finally clean([&] {
-    std::error_code ignored;
-    fs::remove(beside, ignored);
-  });
-  save_model(backbone, beside, bf16);
-  const Bytes bytes = read_file(beside);
-  Tensor tensor = at::empty({int64_t(bytes.size())}, at::kByte);
-  std::ranges::copy(bytes, tensor.data_ptr<uint8_t>());
-  return tensor;
-}
 
 void prepare(Backbone& backbone, const EngineOptions& engine, bool cache) {
   backbone.to(place_of(engine.device));
@@ -492,9 +478,23 @@ void Session::save(const fs::path& path, const SaveOptions& options) const {
                     .embedded = options.with_backbone,
                     .is_text = model->samples->is_text()};
   Tensor weights;
-  if (options.with_backbone) weights = bytes_of(*model->backbone, path, options.bf16);
+  if (options.with_backbone) weights = network_bytes(*model->backbone, path, options.bf16);
   Rig& rig = const_cast<Rig&>(*model->rig);  // saving only reads
   write_artefact(path, artefact, weights, rig.learner(), rig.trainer());
+}
+
+Exported Session::export_to(const fs::path& folder, const ExportOptions& options) const {
+  const Call call(state_->observer);
+  const auto model = state_->model();
+  const ModelOptions& origin = state_->recipe->model;
+  return export_learned({.row = &state_->row(),
+                         .learner = &model->rig->learner(),
+                         .backbone = model->backbone.get(),
+                         .base = origin.path.empty() ? origin.name : origin.path,
+                         .classes = model->classes,
+                         .class_of_column = model->class_of_column,
+                         .told_tasks = state_->grant.task_id_at_test},
+                        folder, options);
 }
 
 }  // namespace patina

@@ -77,6 +77,21 @@ struct OpenOptions {
   std::shared_ptr<Observer> observer = nullptr;
 };
 
+/// In what form what was learned is written for other programs.
+struct ExportOptions {
+  std::string to = "safetensors";  // "peft": a LoRA's folder; "gguf": a LoRA for llama.cpp;
+                                   // "safetensors": the whole network, with the LoRA in its weights
+  std::string dtype = "fp32";      // of the whole network's weights: "fp32", "bf16", "fp16"
+  double limit = -1;  // the largest difference of scores on probes that is accepted, relative to
+                      // the largest score; negative: what the type's rounding explains
+};
+
+struct Exported {
+  std::vector<std::string> files;     // in the folder
+  int64_t probes = 0;                 // inputs whose scores were compared
+  double difference = 0, scores = 0;  // the largest difference, and the largest score
+};
+
 /// `const` functions may be called from any number of threads, also while another thread learns:
 /// they see the complete state before that call. One thread learns at a time; further calls wait. A
 /// call that throws changes nothing. All misuse throws Error.
@@ -123,6 +138,11 @@ class Session {
 
   /// Writes the artefact; the file appears under its name once it is complete.
   void save(const std::filesystem::path& path, const SaveOptions& options = {}) const;
+
+  /// Writes a folder that other programs load, once its scores on probes were compared with those
+  /// of this session. Throws Error(usage) if the method's state has no such form, and Error(model)
+  /// if the scores differ by more than the limit; nothing is written then.
+  Exported export_to(const std::filesystem::path& folder, const ExportOptions& options = {}) const;
 
  private:
   struct State;

@@ -115,6 +115,17 @@ def bert(folder, width=8, positions=64):
     safetensors(folder / "model.safetensors", shapes)
 
 
+def gpt2_lora(folder, width=8, rank=2):
+    """A LoRA of PEFT's for that GPT-2."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "adapter_config.json").write_text(json.dumps({
+        "peft_type": "LORA", "task_type": "CAUSAL_LM", "r": rank, "lora_alpha": 4, "target_modules": ["c_attn"],
+        "fan_in_fan_out": True}))
+    module = "base_model.model.transformer.h.0.attn.c_attn"
+    safetensors(folder / "adapter_model.safetensors", {f"{module}.lora_A.weight": [rank, width],
+                                                       f"{module}.lora_B.weight": [3 * width, rank]})
+
+
 MY_RECIPE = """
 [data]
 name = "folder"
@@ -145,5 +156,6 @@ def prepare(folder):
     (folder / "garden.toml").write_text('name = "garden"' + garden.split("```")[0])
     idx(folder / "data" / "mnist", 12, 4)
     gpt2(folder / "gpt2")
+    gpt2_lora(folder / "gpt2-lora")
     bert(folder / "bert-base-uncased")
     safetensors(folder / "ids.safetensors", {"input_ids": [2, 5], "attention_mask": [2, 5]}, kind="I64")

@@ -50,6 +50,9 @@ class Finetune : public Learner {
   }
 
   bool answers_untrained() const override { return true; }
+  std::optional<AsNetwork> as_network() const override {
+    return AsNetwork{.trains_weights = true, .weight = head_.weight, .bias = head_.bias};
+  }
 
   std::vector<ParamGroup> trainable() override {
     ParamGroup group = trainable_group(backbone_, head_);

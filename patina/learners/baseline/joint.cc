@@ -45,6 +45,9 @@ class Joint : public Learner {
   }
 
   bool answers_untrained() const override { return true; }
+  std::optional<AsNetwork> as_network() const override {
+    return AsNetwork{.trains_weights = true, .weight = head_.weight, .bias = head_.bias};
+  }
 
   std::vector<ParamGroup> trainable() override { return {trainable_group(backbone_, head_)}; }
 

@@ -1,5 +1,6 @@
 #include "patina/learners/baseline/sequential.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "patina/algebra/prototypes.h"
@@ -49,6 +50,13 @@ Tensor SequentialLearner::scores(const Question& asked) const {
 
 std::vector<ParamGroup> SequentialLearner::trainable() {
   return {trainable_group(backbone_), trainable_group(heads_.newest())};
+}
+
+std::optional<AsNetwork> SequentialLearner::as_network() const {
+  const bool biased = std::ranges::all_of(heads_.biases, &Tensor::defined);
+  return AsNetwork{.trains_weights = true,
+                   .weight = at::cat(heads_.weights),
+                   .bias = biased ? at::cat(heads_.biases) : Tensor()};
 }
 
 void SequentialLearner::state(Archive& a) {

@@ -25,6 +25,7 @@ class SequentialLearner : public Learner {
   Tensor scores(const Question& asked) const override;
   /// Two groups: the backbone's tensors that require gradients, and the newest head.
   std::vector<ParamGroup> trainable() override;
+  std::optional<AsNetwork> as_network() const override;
   void state(Archive& a) override;
 
  protected:

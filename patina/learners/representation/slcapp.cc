@@ -68,6 +68,15 @@ class SlcaPlusPlus : public Slca {
     return groups;
   }
 
+  // Enlarging the features of a head is enlarging its rows.
+  std::optional<AsNetwork> as_network() const override {
+    auto network = Slca::as_network();
+    const Tensor longer = (1 + options_.drift * ages_of_classes()).unsqueeze(1);
+    network->weight = network->weight * longer;
+    network->lora = lora_.get();
+    return network;
+  }
+
   void state(Archive& a) override {
     Slca::state(a);
     a("lora", *lora_);

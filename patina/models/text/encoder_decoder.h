@@ -39,7 +39,7 @@ class EncoderDecoder : public Backbone {
   bool has_decoder() const override { return true; }
   Tensor decoded(const Input& answer, const Input& input,
                  const nn::Adaptations& adaptations) const override {
-    return decode(answer, tokens(input), input.mask, adaptations);
+    return decode(answer, tokens(input, adaptations), input.mask, adaptations);
   }
   std::string about() const override;
   std::optional<TextInput> text_input() const override {

@@ -6,6 +6,7 @@
 
 #include "patina/base/error.h"
 #include "patina/checkpoint/load.h"
+#include "patina/models/stored_form.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -127,6 +128,12 @@ std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint, Lang
   auto model = std::make_unique<LanguageModel>(shape);
   load_tensors(nn::tensors(*model), checkpoint.weights, checkpoint.origin, names);
   nn::freeze(*model);
+  const bool generates = text.causal && shape.words;
+  model->set_stored(std::make_shared<StoredForm>(
+      StoredForm{.names = names,
+                 .prefix = prefix_in(checkpoint.weights, names),
+                 .task = generates ? "CAUSAL_LM" : "FEATURE_EXTRACTION",
+                 .head = shape.pooling == Pooling::last ? "score" : ""}));
   return model;
 }
 

@@ -3,6 +3,7 @@
 
 #include "patina/checkpoint/load.h"
 #include "patina/models/family.h"
+#include "patina/models/stored_form.h"
 #include "patina/models/text/encoder_decoder.h"
 
 namespace patina {
@@ -93,6 +94,8 @@ std::unique_ptr<Backbone> open_t5(Checkpoint& checkpoint) {
   auto model = std::make_unique<EncoderDecoder>(shape);
   load_tensors(nn::tensors(*model), checkpoint.weights, checkpoint.origin, t5_names(gated));
   nn::freeze(*model);
+  model->set_stored(
+      std::make_shared<StoredForm>(StoredForm{.names = t5_names(gated), .task = "SEQ_2_SEQ_LM"}));
   return model;
 }
 

@@ -5,6 +5,7 @@
 #include "patina/base/error.h"
 #include "patina/checkpoint/load.h"
 #include "patina/models/family.h"
+#include "patina/models/stored_form.h"
 #include "patina/models/two_tower/clip.h"
 
 namespace patina {
@@ -78,6 +79,7 @@ std::unique_ptr<Backbone> build(const Checkpoint& checkpoint, const ClipShape& s
   auto model = std::make_unique<Clip>(shape);
   load_tensors(nn::tensors(*model), checkpoint.weights, checkpoint.origin, names);
   nn::freeze(*model);
+  model->set_stored(std::make_shared<StoredForm>(StoredForm{.names = names}));
   return model;
 }
 

@@ -11,6 +11,7 @@
 #include "patina/checkpoint/load.h"
 #include "patina/image/transform.h"
 #include "patina/models/catalog.h"
+#include "patina/models/stored_form.h"
 
 namespace patina {
 
@@ -174,6 +175,7 @@ std::unique_ptr<ViT> open_vit(const Checkpoint& checkpoint, const ViTFacts& aske
   load_tensors(nn::tensors(*vit), checkpoint.weights, checkpoint.origin,
                {.unneeded = {"mask_token", "masked_embed", "decoder_*"}});
   nn::freeze(*vit);
+  vit->set_stored(std::make_shared<StoredForm>(StoredForm{.head = "head", .head_bias = true}));
   return vit;
 }
 

@@ -1,0 +1,28 @@
+// How a network is stored: what it takes to write it, or a change of it, so that other programs of
+// its family read it.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "patina/checkpoint/name_table.h"
+
+namespace patina {
+
+struct StoredForm {
+  NameTable names = {};     // the family's names of its tensors
+  std::string prefix = {};  // what `@` stands for in the file that was read
+  std::string task = {};    // PEFT's word for what the network does: "CAUSAL_LM"; "": none
+  std::string head = {};    // the family's linear classifier over features; "": it has none
+  bool head_bias = false;   // whether that has a bias
+
+  std::map<std::string, std::string> metadata = {};  // of the file that was read
+
+  /// The folder with the files that belong to the weights (config.json, the tokenizer's), or those
+  /// files themselves by name, where there is no folder.
+  std::filesystem::path folder = {};
+  std::map<std::string, std::string> files = {};
+};
+
+}  // namespace patina

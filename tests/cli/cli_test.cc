@@ -5,8 +5,8 @@
 
 #include <thread>
 
-#include "patina/base/json.h"
 #include "patina/base/cores.h"
+#include "patina/base/json.h"
 #include "patina/checkpoint/safetensors.h"
 #include "tests/cli/images.h"
 #include "tests/cli/program.h"

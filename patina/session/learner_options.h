@@ -1425,14 +1425,18 @@ struct Sft {
   std::string tune = "lora";
   int64_t rank = 8;
   double alpha = 16;
+  bool rank_stabilized = false;
   std::string parts = "qkv";
+  bool output = false;
   bool mlp = true;
   bool joint = false;
 
   operator Settings() const {
     return {
-        {"tune", tune},   {"rank", rank}, {"alpha", alpha},
-        {"parts", parts}, {"mlp", mlp},   {"joint", joint},
+        {"tune", tune},   {"rank", rank},
+        {"alpha", alpha}, {"rank_stabilized", rank_stabilized},
+        {"parts", parts}, {"output", output},
+        {"mlp", mlp},     {"joint", joint},
     };
   }
 };
@@ -1446,7 +1450,9 @@ struct SftReplay {
   std::string tune = "lora";
   int64_t rank = 8;
   double alpha = 16;
+  bool rank_stabilized = false;
   std::string parts = "qkv";
+  bool output = false;
   bool mlp = true;
   bool joint = false;
 
@@ -1454,7 +1460,8 @@ struct SftReplay {
     return {
         {"replay", replay}, {"memory_per_task", memory_per_task},
         {"tune", tune},     {"rank", rank},
-        {"alpha", alpha},   {"parts", parts},
+        {"alpha", alpha},   {"rank_stabilized", rank_stabilized},
+        {"parts", parts},   {"output", output},
         {"mlp", mlp},       {"joint", joint},
     };
   }
@@ -1466,13 +1473,17 @@ struct Slao {
   static constexpr const char* kLearner = "slao";
   int64_t rank = 8;
   double alpha = 16;
+  bool rank_stabilized = false;
   std::string parts = "qv";
+  bool output = false;
   bool mlp = false;
   bool joint = false;
 
   operator Settings() const {
     return {
-        {"rank", rank}, {"alpha", alpha}, {"parts", parts}, {"mlp", mlp}, {"joint", joint},
+        {"rank", rank},   {"alpha", alpha},   {"rank_stabilized", rank_stabilized},
+        {"parts", parts}, {"output", output}, {"mlp", mlp},
+        {"joint", joint},
     };
   }
 };
@@ -1485,7 +1496,9 @@ struct OLora {
   double magnitude = 0;
   int64_t rank = 8;
   double alpha = 32;
+  bool rank_stabilized = false;
   std::string parts = "qv";
+  bool output = false;
   bool mlp = false;
   bool joint = false;
 
@@ -1495,7 +1508,9 @@ struct OLora {
         {"magnitude", magnitude},
         {"rank", rank},
         {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
         {"parts", parts},
+        {"output", output},
         {"mlp", mlp},
         {"joint", joint},
     };

@@ -25,7 +25,10 @@ double limit_of(const ExportOptions& options, at::ScalarType type) {
 // A folder that appears under its name only when it is complete.
 class NewFolder {
  public:
-  explicit NewFolder(fs::path path) : path_(std::move(path)), part_(path_.string() + ".part") {
+  // Without the slash at the end of "merged/".
+  explicit NewFolder(fs::path path)
+      : path_(path.has_filename() ? std::move(path) : path.parent_path()),
+        part_(path_.string() + ".part") {
     if (fs::exists(path_) && !(fs::is_directory(path_) && fs::is_empty(path_)))
       fail(ErrorKind::usage, "{} exists: name a new folder", path_.string());
     fs::remove_all(part_);

@@ -15,6 +15,9 @@ endif()
 if(PATINA_SANITIZE)
   target_compile_options(patina_options INTERFACE
     -fsanitize=${PATINA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # it warns falsely of code that it instruments
+    target_compile_options(patina_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)
+  endif()
   target_link_options(patina_options INTERFACE -fsanitize=${PATINA_SANITIZE})
 endif()
 

@@ -23,7 +23,7 @@ size_t end_of(std::string_view text, size_t start, size_t bytes) {
 
 }  // namespace
 
-Passages::Passages(std::string text, std::string origin, int64_t bytes)
+Passages::Passages(const std::string& text, std::string origin, int64_t bytes)
     : text_(checked_utf8(text, origin)), origin_(std::move(origin)) {
   PATINA_REQUIRE(bytes >= 4, "passages of {} bytes", bytes);
   if (is_blank(text_)) fail(ErrorKind::data, "{}: no text in it", origin_);

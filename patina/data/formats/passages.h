@@ -17,7 +17,7 @@ class Passages : public Source {
   /// Cuts `text` into passages of at most `bytes` bytes, each ending at a line's end where one is
   /// in its second half, else at a space there, else at a character's end. Throws Error(data) if
   /// the text is blank, Error(format) if it is not UTF-8.
-  Passages(std::string text, std::string origin, int64_t bytes);
+  Passages(const std::string& text, std::string origin, int64_t bytes);
 
   int64_t size() const override { return int64_t(starts_.size()) - 1; }
   int64_t label(int64_t) const override { return 0; }

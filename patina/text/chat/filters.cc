@@ -139,7 +139,7 @@ Value reverse(Operations& python, const Value& value, const Arguments& arguments
   if (value.bytes()) return python.slice(value, {.start = {}, .stop = {}, .step = -1});
   Values all = python.all(value);
   std::reverse(all.begin(), all.end());
-  const Value reversed = make_list(std::move(all));
+  Value reversed = make_list(std::move(all));
   if (value.changeable<Iterator>()) return reversed;  // Python can reverse it only as a list
   return make_iterator(iterate(reversed), reversed);
 }

@@ -81,7 +81,7 @@ const FullCase* full_case(char32_t c) {
 bool append_greek(std::u32string& out, char32_t c) {
   if (c < 0x1f80 || c > 0x1faf) return false;
   constexpr char32_t kCapitals[] = {0x1f08, 0x1f28, 0x1f68};
-  out += kCapitals[(c - 0x1f80) >> 4] + (c & 7);
+  out += char32_t(kCapitals[(c - 0x1f80) >> 4] + (c & 7));
   out += U'\u0399';
   return true;
 }

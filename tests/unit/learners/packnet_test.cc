@@ -78,7 +78,7 @@ TEST(LayerWeights, AreNotTheTablesOfAnyFamily) {
                         "cls_token", "decoder.position.weight", "decoder.relative.weight",
                         "embed.weight", "encoder.position.weight", "encoder.relative.weight",
                         "image.cls_token", "image.pos_embed", "pos_embed", "text.embed.weight",
-                        "text.position.weight", "text.type.weight"}));
+                        "text.position.weight", "text.relative.weight", "text.type.weight"}));
 }
 
 TEST(Piggyback, MasksLayersAlone) {

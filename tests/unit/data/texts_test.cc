@@ -391,7 +391,7 @@ TEST(FewShotRelations, SaysWhatIsWrong) {
   const auto error = [&](const fs::path& file, const std::string& text) {
     const std::string before = read_text(folder.path / file);
     folder.put(file, text);
-    const std::string said = error_of([&] { folder.open(); });
+    std::string said = error_of([&] { folder.open(); });
     folder.put(file, before);
     return said;
   };

@@ -93,9 +93,10 @@ AnswerTokens AnswerFeed::of_exchange(const Exchange& exchange) const {
   };
   if (!renderer_->frames()) add(tokens, tokenizer_.frame().before, false);
   const int64_t before = int64_t(tokens.ids.size());
-  for (const auto& part : renderer_->prompt(exchange)) add_part(part);
+  const auto parts = renderer_->parts(exchange);
+  for (size_t i = 0; i + 1 < parts.size(); ++i) add_part(parts[i]);
   const int64_t prompt = int64_t(tokens.ids.size()) - before;
-  if (rows_ != AnswerRows::prompts) add_part(renderer_->answer(exchange));
+  if (rows_ != AnswerRows::prompts) add_part(parts.back());
   if (!tokens.loss.empty()) tokens.loss.front() = 0;
   const int64_t over = int64_t(tokens.ids.size()) - max_length_;
   if (max_length_ == 0 || over <= 0) return tokens;

@@ -49,7 +49,7 @@ std::string PlainPrompt::filled(const std::string& instruction, const std::strin
   return text;
 }
 
-std::vector<PromptPart> PlainPrompt::prompt(const Exchange& exchange) const {
+std::vector<PromptPart> PlainPrompt::parts(const Exchange& exchange) const {
   std::vector<PromptPart> parts;
   std::string waiting;  // what stands before the next answer
   for (size_t i = 0; i < exchange.turns.size(); ++i) {
@@ -65,11 +65,8 @@ std::vector<PromptPart> PlainPrompt::prompt(const Exchange& exchange) const {
     }
   }
   parts.push_back({waiting});
+  parts.push_back({.text = exchange.answers.front(), .answer = true, .ends = true});
   return parts;
-}
-
-PromptPart PlainPrompt::answer(const Exchange& exchange) const {
-  return {.text = exchange.answers.front(), .answer = true, .ends = true};
 }
 
 namespace {
@@ -86,7 +83,7 @@ ChatOptions dated() {
 
 }  // namespace
 
-ChatText ChatPrompt::rendered(const Exchange& exchange) const {
+std::vector<PromptPart> ChatPrompt::parts(const Exchange& exchange) const {
   std::vector<ChatMessage> messages;
   bool earlier = false;  // whether an answer stands before the last
   for (const auto& [role, content] : exchange.turns) {
@@ -95,28 +92,19 @@ ChatText ChatPrompt::rendered(const Exchange& exchange) const {
   }
   if (!exchange.input.empty()) messages.back().content += "\n" + exchange.input;
   messages.push_back({"assistant", exchange.answers.front()});
-  return chat_.with_answers(messages, dated(), /*last_only=*/!earlier);
-}
-
-std::vector<PromptPart> ChatPrompt::prompt(const Exchange& exchange) const {
-  const ChatText whole = rendered(exchange);
+  const ChatText whole = chat_.with_answers(messages, dated(), /*last_only=*/!earlier);
   std::vector<PromptPart> parts;
   size_t at = 0;
   const auto add = [&](size_t end, bool answer) {
-    if (end > at) parts.push_back({.text = whole.text.substr(at, end - at), .answer = answer});
+    if (end > at || answer)
+      parts.push_back({.text = whole.text.substr(at, end - at), .answer = answer});
     at = end;
   };
   for (const TextSpan& span : whole.answers) {
     add(span.begin, false);
-    if (&span != &whole.answers.back()) add(span.end, true);
+    add(span.end, true);
   }
   return parts;
-}
-
-PromptPart ChatPrompt::answer(const Exchange& exchange) const {
-  const ChatText whole = rendered(exchange);
-  const auto [begin, end] = whole.answers.back();
-  return {.text = whole.text.substr(begin, end - begin), .answer = true};
 }
 
 std::string ChatPrompt::text() const {

@@ -18,17 +18,15 @@ struct PromptPart {
   bool ends = false;    // followed by the end-of-text token, which carries loss as the answer does
 };
 
-/// How prompts and answers are written. The parts of a prompt are the same whether its answer is
-/// learned or asked for. Thread-safe.
+/// How prompts and answers are written. Thread-safe.
 class PromptRenderer {
  public:
   virtual ~PromptRenderer() = default;
 
-  /// The parts up to where the last answer begins; of a conversation, earlier answers are among
+  /// The parts of a prompt and, last, its answer, the first of exchange.answers. Where the answer
+  /// is asked for, all but the last are the prompt; of a conversation, earlier answers are among
   /// them.
-  virtual std::vector<PromptPart> prompt(const Exchange& exchange) const = 0;
-  /// The last answer, the first of exchange.answers.
-  virtual PromptPart answer(const Exchange& exchange) const = 0;
+  virtual std::vector<PromptPart> parts(const Exchange& exchange) const = 0;
   /// What else than the end-of-text token ends an answer; "": nothing.
   virtual std::string end() const { return ""; }
   /// Whether the texts contain the tokenizer's special tokens, so that none is put in front.
@@ -46,8 +44,7 @@ class PlainPrompt : public PromptRenderer {
   /// {input}.
   explicit PlainPrompt(std::string pattern);
 
-  std::vector<PromptPart> prompt(const Exchange& exchange) const override;
-  PromptPart answer(const Exchange& exchange) const override;
+  std::vector<PromptPart> parts(const Exchange& exchange) const override;
   std::string text() const override { return "plain prompt: " + pattern_; }
 
  private:
@@ -63,15 +60,12 @@ class ChatPrompt : public PromptRenderer {
   /// `chat` is lent.
   explicit ChatPrompt(const ChatTemplate& chat) : chat_(chat) {}
 
-  std::vector<PromptPart> prompt(const Exchange& exchange) const override;
-  PromptPart answer(const Exchange& exchange) const override;
+  std::vector<PromptPart> parts(const Exchange& exchange) const override;
   std::string end() const override { return chat_.turn_end(); }
   bool frames() const override { return true; }
   std::string text() const override;
 
  private:
-  ChatText rendered(const Exchange& exchange) const;
-
   const ChatTemplate& chat_;
 };
 

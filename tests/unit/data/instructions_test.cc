@@ -157,6 +157,12 @@ TEST(Passages, TogetherAreTheText) {
                        "t.txt:2: not UTF-8"));
 }
 
+// What stands in front of the answer.
+std::vector<PromptPart> prompt_of(std::vector<PromptPart> parts) {
+  parts.pop_back();
+  return parts;
+}
+
 std::string joined_text(const std::vector<PromptPart>& parts) {
   std::string text;
   for (const auto& part : parts) text += part.answer ? "<" + part.text + ">" : part.text;
@@ -166,11 +172,12 @@ std::string joined_text(const std::vector<PromptPart>& parts) {
 TEST(PlainPrompt, FillsInAndLeavesOutTheLineOfAnEmptyInput) {
   const PlainPrompt plain("{instruction}\nInput: {input}\nAnswer: ");
   Exchange exchange{.turns = {{"user", "Add {input}."}}, .input = "1 2", .answers = {"3", "three"}};
-  EXPECT_EQ(joined_text(plain.prompt(exchange)), "Add {input}.\nInput: 1 2\nAnswer: ");
+  EXPECT_EQ(joined_text(prompt_of(plain.parts(exchange))), "Add {input}.\nInput: 1 2\nAnswer: ");
   exchange.input = "";
-  EXPECT_EQ(joined_text(plain.prompt(exchange)), "Add {input}.\nAnswer: ");
-  EXPECT_EQ(plain.answer(exchange).text, "3");
-  EXPECT_TRUE(plain.answer(exchange).answer && plain.answer(exchange).ends);
+  EXPECT_EQ(joined_text(prompt_of(plain.parts(exchange))), "Add {input}.\nAnswer: ");
+  const PromptPart answer = plain.parts(exchange).back();
+  EXPECT_EQ(answer.text, "3");
+  EXPECT_TRUE(answer.answer && answer.ends);
   EXPECT_TRUE(contains(error_of(ErrorKind::recipe, [] { PlainPrompt("{input}"); }),
                        "without {instruction}"));
   EXPECT_TRUE(contains(error_of(ErrorKind::recipe, [] { PlainPrompt("{instruction} {answer}"); }),
@@ -187,16 +194,17 @@ TEST(ChatPrompt, TheAnswerEndsWithItsTurn) {
   const Exchange exchange{.turns = {{"system", "Be brief."}, {"user", "Translate."}},
                           .input = "chat",
                           .answers = {"cat"}};
-  const auto parts = prompt.prompt(exchange);
+  const auto parts = prompt_of(prompt.parts(exchange));
   ASSERT_EQ(parts.size(), 1u);
   EXPECT_EQ(
       parts[0].text,
       "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nTranslate.\nchat<|im_end|>\n"
       "<|im_start|>assistant\n");
   EXPECT_FALSE(parts[0].answer);
-  EXPECT_EQ(prompt.answer(exchange).text, "cat<|im_end|>");
-  EXPECT_TRUE(prompt.answer(exchange).answer);
-  EXPECT_FALSE(prompt.answer(exchange).ends) << "the turn's end is in the text";
+  const PromptPart answer = prompt.parts(exchange).back();
+  EXPECT_EQ(answer.text, "cat<|im_end|>");
+  EXPECT_TRUE(answer.answer);
+  EXPECT_FALSE(answer.ends) << "the turn's end is in the text";
   EXPECT_EQ(prompt.end(), "<|im_end|>");
   EXPECT_TRUE(prompt.frames());
 }
@@ -204,8 +212,8 @@ TEST(ChatPrompt, TheAnswerEndsWithItsTurn) {
 TEST(ChatPrompt, EarlierAnswersAreLearnedToo) {
   const ChatTemplate chat(kChatMl, "test");
   const ChatPrompt prompt(chat);
-  const auto parts = prompt.prompt(
-      {.turns = {{"user", "a"}, {"assistant", "b"}, {"user", "c"}}, .answers = {"d"}});
+  const auto parts = prompt_of(prompt.parts(
+      {.turns = {{"user", "a"}, {"assistant", "b"}, {"user", "c"}}, .answers = {"d"}}));
   ASSERT_EQ(parts.size(), 3u);
   EXPECT_EQ(parts[1].text, "b<|im_end|>");
   EXPECT_TRUE(parts[1].answer);
@@ -218,7 +226,7 @@ TEST(PlainPrompt, WritesEveryTurnOfAConversation) {
   const Exchange exchange{
       .turns = {{"system", "Brief."}, {"user", "A?"}, {"assistant", "a"}, {"user", "B?"}},
       .answers = {"b"}};
-  EXPECT_EQ(joined_text(plain.prompt(exchange)), "Brief.\nQ: A?\n<a>Q: B?\n");
+  EXPECT_EQ(joined_text(prompt_of(plain.parts(exchange))), "Brief.\nQ: A?\n<a>Q: B?\n");
 }
 
 TEST(Mixer, MixesExactNumbersAsAFunctionOfSeedAndEpoch) {

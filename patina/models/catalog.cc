@@ -9,6 +9,7 @@
 #include "patina/models/gguf_model.h"
 #include "patina/models/model_folder.h"
 #include "patina/models/peft_adapter.h"
+#include "patina/models/stored_form.h"
 #include "patina/models/text/language_model.h"
 #include "patina/models/vision/mlp.h"
 #include "patina/models/vision/resnet.h"
@@ -161,7 +162,7 @@ fs::path folder_of(const fs::path& path) {
 }
 
 // A file that is a whole model has in its metadata what stands beside the weights in a folder.
-constexpr const char *kConfig = "config.json", *kVocabulary = "vocab.txt", *kSentence = "sentence";
+using whole_model::kConfig, whole_model::kSentence, whole_model::kVocabulary;
 
 const std::string* in_metadata(const SafetensorsFile& file, const char* key) {
   const auto found = file.metadata().find(key);

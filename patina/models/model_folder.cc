@@ -232,7 +232,7 @@ void keep_files(Backbone& network, const Checkpoint& checkpoint, const fs::path&
   if (!network.stored()) return;
   StoredForm form = *network.stored();
   form.metadata = checkpoint.weights.metadata();
-  if (checkpoint.sentence) form.metadata["sentence"] = to_json(*checkpoint.sentence);
+  if (checkpoint.sentence) form.metadata[whole_model::kSentence] = to_json(*checkpoint.sentence);
   // A folder's files are its own only where its config.json is.
   if (fs::exists(checkpoint.origin) && fs::exists(folder / "config.json"))
     form.folder = fs::absolute(folder);
@@ -245,7 +245,8 @@ void save_with_files(const Backbone& network, const fs::path& path, at::ScalarTy
   const StoredForm& form = form_of(network);
   const auto tensors = stored_tensors(network, type);
   const auto files = files_of(form);
-  if (network.tokenizer() && !has_tokenizer_file(files) && !form.metadata.count("vocab.txt"))
+  if (network.tokenizer() && !has_tokenizer_file(files) &&
+      !form.metadata.count(whole_model::kVocabulary))
     fail(ErrorKind::model,
          "{}: its tokenizer does not lie in files of its own, so that it cannot be put beside the "
          "weights: keep the model's file, and save without the backbone",

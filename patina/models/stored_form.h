@@ -10,6 +10,13 @@
 
 namespace patina {
 
+/// Metadata that make one file a whole model: config.json, a WordPiece vocabulary, and how a
+/// sentence encoder pools (models/text/sentence.h).
+namespace whole_model {
+inline constexpr const char *kConfig = "config.json", *kVocabulary = "vocab.txt",
+                            *kSentence = "sentence";
+}
+
 struct StoredForm {
   NameTable names = {};     // the family's names of its tensors
   std::string prefix = {};  // what `@` stands for in the file that was read

@@ -1,7 +1,6 @@
 // BART (Lewis et al., ACL 2020): an encoder and a decoder of BERT's blocks.
 #include <cmath>
 
-#include "patina/checkpoint/load.h"
 #include "patina/models/family.h"
 #include "patina/models/text/encoder_decoder.h"
 
@@ -85,16 +84,7 @@ std::unique_ptr<Backbone> open_bart(Checkpoint& checkpoint) {
                "extra_pos_embeddings", "save_step", "early_stopping", "forced_bos_token_id",
                "forced_eos_token_id"});
   config.finish();
-  for (const auto* tower : {&shape.encoder, &shape.decoder})
-    check_block(tower->block, checkpoint.origin);
-  check_size(checkpoint,
-             block_weights(encoder.block, encoder.depth) +
-                 block_weights(shape.decoder.block, shape.decoder.depth) +
-                 double(encoder.block.width) * double(shape.vocabulary + 2 * encoder.positions));
-  auto model = std::make_unique<EncoderDecoder>(shape);
-  load_tensors(nn::tensors(*model), checkpoint.weights, checkpoint.origin, bart_names());
-  nn::freeze(*model);
-  return model;
+  return open_encoder_decoder(checkpoint, shape, bart_names());
 }
 
 }  // namespace patina

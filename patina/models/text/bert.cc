@@ -6,6 +6,7 @@
 #include "patina/base/json.h"
 #include "patina/checkpoint/load.h"
 #include "patina/models/family.h"
+#include "patina/models/stored_form.h"
 #include "patina/ops.h"
 #include "patina/place.h"
 
@@ -209,7 +210,7 @@ void save_bert(LanguageModel& model, const std::string& vocabulary, const fs::pa
   const LanguageShape& shape = model.shape();
   const TextShape& text = shape.text;
   PATINA_REQUIRE(shape.family == "bert", "{} is no BERT", model.about());
-  metadata["config.json"] = Json{
+  metadata[whole_model::kConfig] = Json{
       {"model_type", "bert"},
       {"vocab_size", text.vocabulary},
       {"hidden_size", text.block.width},
@@ -219,10 +220,10 @@ void save_bert(LanguageModel& model, const std::string& vocabulary, const fs::pa
       {"hidden_act", ConfigJson::name_of(text.block.activation)},
       {"layer_norm_eps", text.block.eps},
       {"max_position_embeddings", text.positions},
-      {"type_vocab_size",
-       text.types}}.dump();
-  metadata["vocab.txt"] = vocabulary;
-  metadata["sentence"] = to_json(SentencePooling{shape.pooling, shape.unit_length, text.longest});
+      {"type_vocab_size", text.types}}.dump();
+  metadata[whole_model::kVocabulary] = vocabulary;
+  metadata[whole_model::kSentence] =
+      to_json(SentencePooling{shape.pooling, shape.unit_length, text.longest});
   const NameTable names{.rules = bert_rules()};
   NoGrad no_grad;
   std::vector<Tensor> kept;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "patina/checkpoint/load.h"
+#include "patina/models/stored_form.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -55,6 +57,24 @@ void EncoderDecoder::walk(nn::Walk& w) {
   w("encoder", encoder_);
   w("decoder", decoder_);
   w("word_head", word_head_);
+}
+
+std::unique_ptr<Backbone> open_encoder_decoder(const Checkpoint& checkpoint,
+                                               const EncoderDecoderShape& shape,
+                                               const NameTable& names) {
+  double weights = double(shape.encoder.block.width) * double(shape.vocabulary);
+  for (const auto* tower : {&shape.encoder, &shape.decoder}) {
+    check_block(tower->block, checkpoint.origin);
+    weights += block_weights(tower->block, tower->depth) +
+               double(tower->block.width) * double(tower->positions);
+  }
+  check_size(checkpoint, weights);
+  auto model = std::make_unique<EncoderDecoder>(shape);
+  load_tensors(nn::tensors(*model), checkpoint.weights, checkpoint.origin, names);
+  nn::freeze(*model);
+  model->set_stored(std::make_shared<StoredForm>(StoredForm{
+      .names = names, .prefix = prefix_in(checkpoint.weights, names), .task = "SEQ_2_SEQ_LM"}));
+  return model;
 }
 
 Tensor shifted_right(const Tensor& labels, int64_t start, int64_t pad) {

@@ -1,7 +1,9 @@
 // An encoder, and a decoder with cross-attention to it: T5, BART.
 #pragma once
 
+#include "patina/checkpoint/name_table.h"
 #include "patina/models/backbone.h"
+#include "patina/models/family.h"
 #include "patina/models/text/text_tower.h"
 #include "patina/models/text/word_head.h"
 
@@ -69,5 +71,11 @@ class EncoderDecoder : public Backbone {
 
 /// Labels shifted right, with `start` first: the decoder's input for training; -100 becomes `pad`.
 Tensor shifted_right(const Tensor& labels, int64_t start, int64_t pad);
+
+/// A frozen model with a checkpoint's weights. Throws Error(model) for sizes that are not possible
+/// or weights that do not fit.
+std::unique_ptr<Backbone> open_encoder_decoder(const Checkpoint& checkpoint,
+                                               const EncoderDecoderShape& shape,
+                                               const NameTable& names);
 
 }  // namespace patina

@@ -1,9 +1,7 @@
 // T5 (Raffel et al., JMLR 2020) and T5 1.1.
 #include <cmath>
 
-#include "patina/checkpoint/load.h"
 #include "patina/models/family.h"
-#include "patina/models/stored_form.h"
 #include "patina/models/text/encoder_decoder.h"
 
 namespace patina {
@@ -87,16 +85,7 @@ std::unique_ptr<Backbone> open_t5(Checkpoint& checkpoint) {
   config.must_be("is_gated_act", gated);
   config.skip({"dropout_rate", "n_positions", "dense_act_fn"});  // the last two follow from others
   config.finish();
-  check_block(encoder.block, checkpoint.origin);
-  check_size(checkpoint, block_weights(encoder.block, encoder.depth) +
-                             block_weights(shape.decoder.block, shape.decoder.depth) +
-                             double(encoder.block.width) * double(shape.vocabulary));
-  auto model = std::make_unique<EncoderDecoder>(shape);
-  load_tensors(nn::tensors(*model), checkpoint.weights, checkpoint.origin, t5_names(gated));
-  nn::freeze(*model);
-  model->set_stored(
-      std::make_shared<StoredForm>(StoredForm{.names = t5_names(gated), .task = "SEQ_2_SEQ_LM"}));
-  return model;
+  return open_encoder_decoder(checkpoint, shape, t5_names(gated));
 }
 
 }  // namespace patina

@@ -79,8 +79,23 @@ TEST_P(Carried, OpensWithoutItsFiles) {
 
 INSTANTIATE_TEST_SUITE_P(Families, Carried,
                          testing::Values("bert", "roberta", "distilbert", "gpt2", "llama", "qwen2",
-                                         "t5", "t5_gated"),
+                                         "t5", "t5_gated", "mpnet", "bart", "mistral", "qwen3",
+                                         "phi3", "gemma2"),
                          [](const auto& info) { return info.param; });
+
+// A file that is a whole model has its vocabulary and its pooling in its metadata.
+TEST(CarriedFile, OpensWithItsVocabularyAndPooling) {
+  auto session = Session::create(load_backbone({.name = "text_starter"}),
+                                 {.learner = "simplecil", .engine = plain_engine_options()});
+  session.learn(lessons());
+  const fs::path artefact = scratch_folder("carried") / "starter.patina";
+  session.save(artefact, {.with_backbone = true});
+  OpenOptions options;
+  options.engine = plain_engine_options();
+  const auto opened = Session::open(artefact, std::move(options));
+  EXPECT_EQ(scores_of(opened), scores_of(session));
+  EXPECT_EQ(opened.about(), session.about());
+}
 
 // A learner of a test: a frozen network under a LoRA, and a linear head.
 class LoraLearner : public Learner {

@@ -101,10 +101,8 @@ void prepare_cpu(int threads) {
 #endif
   // OpenMP's own count heeds OMP_NUM_THREADS and the affinity mask, but no quota; LibTorch's
   // default may be one.
-  const bool told = threads > 0 || std::getenv("OMP_NUM_THREADS");
-  const int asked = threads > 0 ? threads
-                    : told      ? omp_get_max_threads()
-                                : std::min(omp_get_max_threads(), usable_cores());
+  int asked = threads > 0 ? threads : omp_get_max_threads();
+  if (threads <= 0 && !std::getenv("OMP_NUM_THREADS")) asked = std::min(asked, usable_cores());
   const int most = kMostThreadsPerCore * usable_cores();
   if (asked > most)
     warn(fmt::format("{} threads on {} cores would mostly wait for each other: {} are used", asked,

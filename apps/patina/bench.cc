@@ -2,11 +2,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "apps/patina/commands.h"
 #include "bench/report.h"
 #include "bench/stopwatch.h"
+#include "patina/base/cores.h"
 #include "patina/base/error.h"
 #include "patina/base/file.h"
 #include "patina/base/progress.h"
@@ -36,7 +36,7 @@ std::vector<bench::Scenario> chosen(const std::vector<std::string>& only) {
 }
 
 void warn_of_load(const Json& load) {
-  const auto cores = std::thread::hardware_concurrency();
+  const int cores = usable_cores();
   if (!load.empty() && load[0].get<double>() > 0.5 * cores)
     fmt::print(
         stderr,

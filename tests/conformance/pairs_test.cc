@@ -76,7 +76,8 @@ Recipe recipe_for(const Pair& pair) {
   const int64_t most_epochs = pair.learner == "esn" ? 30 : 8;  // its stages begin from nothing
   recipe.training.epochs = std::clamp<int64_t>(recipe.training.epochs, 2, most_epochs);
   recipe.training.batch_size = 8;
-  recipe.training.updates_per_batch = 4;
+  // CLIB trains that often on each sample, not on each batch.
+  recipe.training.updates_per_batch = pair.learner == "clib" ? 1 : 4;
   recipe.training.optimizer.lr = 0.01;
   return recipe;
 }

@@ -27,6 +27,12 @@ inline std::vector<std::string> brief(const std::string& learner) {
   if (learner == "continual_prompt_tuning")
     return {"learner.length=4", "learner.backward_epochs=1", "learner.head_lr_factor=1"};
   if (learner == "progressive_prompts") return {"learner.head_lr_factor=1"};
+  // The papers' sizes are for larger networks.
+  if (learner == "b_cl" || learner == "ctr") return {"learner.hidden=32"};
+  if (learner == "esn") return {"learner.prompts=10"};
+  if (learner == "recursive_ridge") return {"learner.projection=200"};
+  // A look at the loss of the whole memory costs more than a step.
+  if (learner == "clib") return {"learner.importance_every=4"};
   return {};
 }
 

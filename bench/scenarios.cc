@@ -4,6 +4,7 @@
 
 #include "bench/fecam_scenario.h"
 #include "bench/forward_scenario.h"
+#include "bench/language_scenario.h"
 #include "bench/ridge_scenario.h"
 #include "bench/stream_scenario.h"
 #include "bench/training_scenario.h"
@@ -50,6 +51,8 @@ const std::vector<Scenario>& scenarios() {
        [](bool quick, const Take& take) { measure_stream("simplecil", quick, take); }},
       {"ranpac", "RanPAC over ten tasks, learning and evaluation.",
        [](bool quick, const Take& take) { measure_stream("ranpac", quick, take); }},
+      {"language", "Language models with random weights: a LoRA step, features, continued texts.",
+       measure_language},
   };
   return list;
 }

@@ -1,12 +1,8 @@
 #include "bench/training_scenario.h"
 
-#include <malloc.h>
-
-#include <fstream>
-
+#include "bench/memory.h"
 #include "bench/training.h"
 #include "bench/turns.h"
-#include "patina/base/error.h"
 #include "patina/kernels/isa.h"
 
 namespace patina::bench {
@@ -37,27 +33,6 @@ Case measure(const Network& network, ViT& vit, Adapting adapting, int64_t batch,
        kernels::isa() == kernels::Isa::amx ? std::optional(3.5) : std::nullopt});
   result.ratios.push_back({"packed bf16 against autocast bf16", times[2] / times[3]});
   return result;
-}
-
-/// A size in /proc/self/status, in bytes.
-double status_bytes(const std::string& key) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.starts_with(key + ":")) return std::stod(line.substr(key.size() + 1)) * 1024;
-  fail(ErrorKind::file, "/proc/self/status has no {}: memory cannot be measured here", key);
-}
-
-/// The peak memory of `work` above what was allocated before it, in bytes.
-double peak_bytes(const std::function<void()>& work) {
-  malloc_trim(0);
-  // 5: resets the high-water mark (Linux, proc(5)).
-  if (!(std::ofstream("/proc/self/clear_refs") << "5" << std::flush))
-    fail(ErrorKind::file,
-         "/proc/self/clear_refs cannot be written: memory cannot be measured here; leave it out "
-         "with --only");
-  const double before = status_bytes("VmRSS");
-  work();
-  return status_bytes("VmHWM") - before;
 }
 
 }  // namespace

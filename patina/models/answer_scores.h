@@ -20,4 +20,10 @@ AnswerScores answer_scores(const Backbone& backbone, const Input& input,
 /// -log p of each such token in nats: [N].
 Tensor answer_losses(const AnswerScores& answers);
 
+/// The same losses with only `at_once` scores in memory at a time. Each token's gradient is
+/// computed in the forward pass, while its scores are there. If weights of the word head require
+/// gradients, all scores are computed at once.
+Tensor answer_losses(const Backbone& backbone, const Input& input,
+                     const nn::Adaptations& adaptations, int64_t at_once = 1 << 24);
+
 }  // namespace patina

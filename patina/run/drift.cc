@@ -97,8 +97,7 @@ void Drift::measure(const Generator& learner) {
   const Tensor now = distributions(&learner);
   TokenLoss loss;
   for (const Input& piece : general_) {
-    const Tensor losses =
-        answer_losses(answer_scores(backbone_, piece, learner.adaptations(piece)));
+    const Tensor losses = answer_losses(backbone_, piece, learner.adaptations(piece));
     loss.add(losses.sum(at::kDouble).item<double>(), losses.size(0));
   }
   loss.add(0, 0, general_bytes_);

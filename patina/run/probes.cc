@@ -55,9 +55,10 @@ std::string stripped(const std::string& text) {
 
 // The sum of -log p of each row's tokens that carry loss: [B], in double.
 Tensor losses_of_rows(const Generator& learner, const Backbone& backbone, const Input& input) {
-  const auto answers = answer_scores(backbone, input, learner.adaptations(input));
-  const Tensor losses = on_host(answer_losses(answers)).to(at::kDouble);
-  return at::zeros({input.size()}, losses.options()).index_add(0, on_host(answers.row), losses);
+  const Tensor losses =
+      on_host(answer_losses(backbone, input, learner.adaptations(input))).to(at::kDouble);
+  const Tensor row = on_host(input.loss.nonzero().select(1, 0));
+  return at::zeros({input.size()}, losses.options()).index_add(0, row, losses);
 }
 
 class GenerateProbe : public Probe {

@@ -26,8 +26,8 @@ AnswerLearner::AnswerLearner(Setup setup, const TuneOptions& options)
 }
 
 Tensor AnswerLearner::loss(const Batch& batch, const Step& step) {
-  const auto answers = answer_scores(backbone_, batch.input, adaptations(batch.input));
-  return answer_losses(answers).sum() / double(step.tokens);
+  return answer_losses(backbone_, batch.input, adaptations(batch.input)).sum() /
+         double(step.tokens);
 }
 
 nn::Adaptations AnswerLearner::adaptations(const Input&) const {

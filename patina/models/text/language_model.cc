@@ -51,7 +51,7 @@ Tensor LanguageModel::next_sentence(const Tensor& features) const {
 Tensor LanguageModel::word_scores(const Tensor& tokens) const {
   if (!shape_.words) return {};
   PATINA_CHECK(shape_.words, "a {} without a head over words", shape_.family);
-  return word_head_(tokens, tower_.words());
+  return word_head_(tokens, tower_.words(), engine());
 }
 
 std::string LanguageModel::about() const {

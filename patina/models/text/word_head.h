@@ -1,7 +1,7 @@
 // Heads that score words at tokens, for masked and causal language models.
 #pragma once
 
-#include "patina/nn/layers.h"
+#include "patina/nn/engine.h"
 
 namespace patina {
 
@@ -25,7 +25,7 @@ struct WordHead {
   WordHead() = default;
   WordHead(const WordHeadShape& shape, int64_t width, int64_t vocabulary);
   /// Tokens [B,T,D] and the token embedding [V,D] -> [B,T,V].
-  Tensor operator()(const Tensor& tokens, const Tensor& words) const;
+  Tensor operator()(const Tensor& tokens, const Tensor& words, const nn::Engine& engine) const;
   void walk(nn::Walk& w);
 };
 

@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include "patina/learn/adapted.h"
 #include "patina/learners/registry.h"
 #include "patina/models/answer_scores.h"
 #include "patina/ops.h"
+#include "patina/optim/gradients.h"
 #include "patina/session/rig.h"
 #include "tests/support/bound_options.h"
 #include "tests/support/errors.h"
@@ -223,6 +225,50 @@ TEST(AnswerScores, AreTheModelsAtTheTokensBefore) {
   EXPECT_EQ(items_of(answers.word), (Ids{6, 8}));
   EXPECT_EQ(items_of(answers.row), (Ids{0, 0}));
   EXPECT_LT((answers.scores - at::stack({all[0][0], all[0][2]})).abs().max().item<double>(), 1e-5);
+}
+
+// In parts of 7 of the 15 tokens, and with gradients that differ from token to token.
+TEST_P(Decoders, HaveTheSameLossesWithFewScoresAtATime) {
+  const auto network = toy_decoder(GetParam());
+  const int64_t words = network->text_input()->vocabulary;
+  Input input(at::arange(20).view({2, 10}).remainder(words));
+  input.loss = at::ones_like(input.data);
+  input.loss.select(1, 0).zero_();
+  input.loss[1].slice(0, 7).zero_();
+  Random random = Seeds(5)("lora");
+  const auto lora = make_lora({.rank = 2, .alpha = 4, .parts = "qkv"}, network->tower(), random);
+  for (auto& item : nn::tensors(*lora)) {
+    NoGrad no_grad;
+    nn::init_normal(item.tensor, random, 0, 0.2);
+  }
+  const auto whole = answer_losses(answer_scores(*network, input, {lora.get()}));
+  const auto parts = answer_losses(*network, input, {lora.get()}, 7 * words);
+  ASSERT_EQ(parts.size(0), 15);
+  EXPECT_LT((whole - parts).abs().max().item<double>(), 1e-5);
+  const Tensor factors = at::arange(1, 16, at::kFloat);
+  std::vector<Tensor> learned;
+  for (const auto& item : nn::trainable(*lora)) learned.push_back(item.tensor);
+  const Tensor expected = gradients_of((whole * factors).sum(), learned);
+  const Tensor found = gradients_of((parts * factors).sum(), learned);
+  EXPECT_GT(expected.abs().max().item<double>(), 1e-2);
+  EXPECT_LT((expected - found).abs().max().item<double>(),
+            1e-5 * expected.abs().max().item<double>());
+}
+
+// A head over words that learns gets its gradient as well.
+TEST_P(Decoders, TrainTheirWordHead) {
+  const auto network = toy_decoder(GetParam());
+  nn::freeze(*network, false);
+  Input input(at::arange(12).view({2, 6}));
+  input.loss = at::ones_like(input.data);
+  input.loss.select(1, 0).zero_();
+  std::vector<Tensor> learned;
+  for (const auto& item : nn::trainable(*network)) learned.push_back(item.tensor);
+  const Tensor expected =
+      gradients_of(answer_losses(answer_scores(*network, input, {})).sum(), learned);
+  const Tensor found = gradients_of(answer_losses(*network, input, {}, 1).sum(), learned);
+  EXPECT_LT((expected - found).abs().max().item<double>(),
+            1e-5 * expected.abs().max().item<double>());
 }
 
 TEST(Generators, FitTheirNetworkAndTheirData) {

@@ -71,6 +71,11 @@ void block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
   store_sums(sums, sums_stride);
 }
 
+void any_rows(int64_t, const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
+              int64_t k_tiles, float* sums, int64_t sums_stride) {
+  block(a, a_stride, left, right, k_tiles, sums, sums_stride);
+}
+
 template <class Finish>
 void product_with(const Product<bf16>& p) {
   constexpr int64_t kRows = 4;  // finished after each step
@@ -108,11 +113,11 @@ void product(const Product<bf16>& p) {
   if (p.activation == Activation::none && !p.before) {
     if (p.add && !p.rounds)
       return product_with<Finish<bf16, Activation::none, float, Beside::add>>(p);
-    if (p.add) return plain_product<block>(p);
+    if (p.add) return plain_product<any_rows, kBlock>(p);
     return p.rounds ? product_with<Finish<bf16, Activation::none, bf16, Beside::nothing>>(p)
                     : product_with<Finish<bf16, Activation::none, float, Beside::nothing>>(p);
   }
-  if (p.add || !p.rounds) return plain_product<block>(p);
+  if (p.add || !p.rounds) return plain_product<any_rows, kBlock>(p);
   with_activation(p.activation, [&]<Activation activation>() {
     p.before ? product_with<Finish<bf16, activation, bf16, Beside::before>>(p)
              : product_with<Finish<bf16, activation, bf16, Beside::nothing>>(p);

@@ -16,9 +16,9 @@ namespace patina::kernels {
 
 const Bf16Kernels kAvx2Rounded = bf16_kernels();
 const Instructions kAvx2 = {kAvx2Floats, kAvx2Rounded, nothing, plain_block,
-                            plain_product<plain_block>};
+                            plain_product<plain_rows, 2>};
 const Instructions kAvx512 = {kAvx512Floats, kAvx2Rounded, nothing, plain_block,
-                              plain_product<plain_block>};
+                              plain_product<plain_rows, 2>};
 
 }  // namespace patina::kernels
 

@@ -15,10 +15,10 @@ struct Pairs {
   }
 };
 
-inline void plain_block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
-                        int64_t k_tiles, float* sums, int64_t sums_stride) {
+inline void plain_rows(int64_t count, const bf16* a, int64_t a_stride, const bf16* left,
+                       const bf16* right, int64_t k_tiles, float* sums, int64_t sums_stride) {
   constexpr int kRows = 2;  // their sums fill eight registers of eight floats
-  for (int64_t i = 0; i < kBlock; i += kRows) {
+  for (int64_t i = 0; i < count; i += kRows) {
     const bf16* rows = a + i * a_stride;
     Floats l[kRows] = {}, r[kRows] = {};
     for (int64_t at = 0; at < k_tiles * kTile; at += kTileK) {
@@ -39,6 +39,11 @@ inline void plain_block(const bf16* a, int64_t a_stride, const bf16* left, const
       store(r[row], sums + (i + row) * sums_stride + kTileN);
     }
   }
+}
+
+inline void plain_block(const bf16* a, int64_t a_stride, const bf16* left, const bf16* right,
+                        int64_t k_tiles, float* sums, int64_t sums_stride) {
+  plain_rows(kBlock, a, a_stride, left, right, k_tiles, sums, sums_stride);
 }
 
 inline void nothing() {}

@@ -13,6 +13,6 @@ namespace patina::kernels {
 
 const Bf16Kernels kPortableRounded = bf16_kernels();
 const Instructions kPortable = {kPortableFloats, kPortableRounded, nothing, plain_block,
-                                plain_product<plain_block>};
+                                plain_product<plain_rows, 2>};
 
 }  // namespace patina::kernels

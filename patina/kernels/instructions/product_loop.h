@@ -85,16 +85,17 @@ inline int64_t panel_rows(const Product<bf16>& p) {
   return std::max<int64_t>(kBlock, 393216 / round_up(p.k, kTileK) / kBlock * kBlock);
 }
 
-// Calls visit(block, a) for each block; `a` are its 32 rows. If the last rows do not fill a block,
-// they are copied, so that nothing behind them is read.
-template <class Visit>
+// Calls visit(block, a) for each block; `a` are its rows, a multiple of `group`. If the last rows
+// do not fill a block, they are copied, so that nothing behind them is read.
+template <int64_t group = kBlock, class Visit>
 inline void each_block(const Product<bf16>& p, int64_t& a_stride, Visit&& visit) {
   const int64_t width = round_up(p.k, kTileK), whole = p.m / kBlock * kBlock;
   const int64_t panel_height = panel_rows(p);
   Aligned<bf16> rest;
   if (whole < p.m) {
-    rest = aligned<bf16>(kBlock * width);
-    std::fill_n(rest.get(), kBlock * width, bf16{0});
+    const int64_t rows = round_up(p.m - whole, group);
+    rest = aligned<bf16>(rows * width);
+    std::fill_n(rest.get() + (p.m - whole) * width, (rows - (p.m - whole)) * width, bf16{0});
     for (int64_t i = whole; i < p.m; ++i)
       std::copy_n(p.a + i * p.a_stride, width, rest.get() + (i - whole) * width);
   }
@@ -128,15 +129,17 @@ inline FinishRows<T> finish_rows(const Product<T>& p) {
   return finish;
 }
 
-template <auto block_of_sums>
+// `sums_of_rows` computes the sums of that many rows of a block or more, up to a multiple of
+// `group`.
+template <auto sums_of_rows, int64_t group>
 inline void plain_product(const Product<bf16>& p) {
   alignas(64) float sums[kBlock * kBlock];
   const auto finish = finish_rows(p);
   int64_t stride = 0;
-  each_block(p, stride, [&](const Block& block, const bf16* a) {
+  each_block<group>(p, stride, [&](const Block& block, const bf16* a) {
     const bf16* left = tiles_of(p, block.column);
     const int64_t k_tiles = round_up(p.k, kTileK) / kTileK;
-    block_of_sums(a, stride, left, left + k_tiles * kTile, k_tiles, sums, kBlock);
+    sums_of_rows(block.rows, a, stride, left, left + k_tiles * kTile, k_tiles, sums, kBlock);
     finish(p, block.row, block.row + block.rows, block.column, sums);
   });
 }

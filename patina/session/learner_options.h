@@ -338,16 +338,14 @@ struct Ewc {
   double strength = 100;
   std::string mode = "separate";
   double decay = 1;
-  std::string fisher = "sampled";
   int64_t fisher_samples = 0;
+  std::string fisher = "sampled";
 
   operator Settings() const {
     return {
-        {"strength", strength},
-        {"mode", mode},
-        {"decay", decay},
+        {"strength", strength}, {"mode", mode},
+        {"decay", decay},       {"fisher_samples", fisher_samples},
         {"fisher", fisher},
-        {"fisher_samples", fisher_samples},
     };
   }
 };
@@ -1430,13 +1428,123 @@ struct Sft {
   bool output = false;
   bool mlp = true;
   bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
 
   operator Settings() const {
     return {
-        {"tune", tune},   {"rank", rank},
-        {"alpha", alpha}, {"rank_stabilized", rank_stabilized},
-        {"parts", parts}, {"output", output},
-        {"mlp", mlp},     {"joint", joint},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Fine-tunes with each token's loss weighted by its probability. The wrong tool to replace facts
+/// that the model knows. `patina explain dft` says what each option is.
+struct Dft {
+  static constexpr const char* kLearner = "dft";
+  std::string tune = "lora";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+  std::string loss = "dft";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Fine-tunes as dft and holds the model near its base. The wrong tool to replace facts that the
+/// model knows. `patina explain asft` says what each option is.
+struct Asft {
+  static constexpr const char* kLearner = "asft";
+  std::string tune = "lora";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+  std::string loss = "asft";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Fine-tunes with each token's loss weighted by the model's entropy, so that what it is sure of
+/// changes little. The wrong tool to replace facts that the model knows. `patina explain eaft` says
+/// what each option is.
+struct Eaft {
+  static constexpr const char* kLearner = "eaft";
+  std::string tune = "lora";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+  std::string loss = "eaft";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
     };
   }
 };
@@ -1455,14 +1563,103 @@ struct SftReplay {
   bool output = false;
   bool mlp = true;
   bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
 
   operator Settings() const {
     return {
-        {"replay", replay}, {"memory_per_task", memory_per_task},
-        {"tune", tune},     {"rank", rank},
-        {"alpha", alpha},   {"rank_stabilized", rank_stabilized},
-        {"parts", parts},   {"output", output},
-        {"mlp", mlp},       {"joint", joint},
+        {"replay", replay},
+        {"memory_per_task", memory_per_task},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Holds each weight of the LoRA, or of the network, where earlier tasks left it, as hard as its
+/// Fisher information. `patina explain sft_ewc` says what each option is.
+struct SftEwc {
+  static constexpr const char* kLearner = "sft_ewc";
+  double strength = 400;
+  std::string mode = "separate";
+  double decay = 1;
+  int64_t fisher_samples = 0;
+  std::string tune = "lora";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"strength", strength},
+        {"mode", mode},
+        {"decay", decay},
+        {"fisher_samples", fisher_samples},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Repeats on each task's answers what the model before the task said of every token. `patina
+/// explain sft_lwf` says what each option is.
+struct SftLwf {
+  static constexpr const char* kLearner = "sft_lwf";
+  double temperature = 2;
+  double strength = 1;
+  std::string tune = "lora";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"temperature", temperature},
+        {"strength", strength},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
     };
   }
 };
@@ -1478,12 +1675,22 @@ struct Slao {
   bool output = false;
   bool mlp = false;
   bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
 
   operator Settings() const {
     return {
-        {"rank", rank},   {"alpha", alpha},   {"rank_stabilized", rank_stabilized},
-        {"parts", parts}, {"output", output}, {"mlp", mlp},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
         {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
     };
   }
 };
@@ -1501,6 +1708,9 @@ struct OLora {
   bool output = false;
   bool mlp = false;
   bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
 
   operator Settings() const {
     return {
@@ -1513,6 +1723,9 @@ struct OLora {
         {"output", output},
         {"mlp", mlp},
         {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
     };
   }
 };

@@ -13,17 +13,19 @@ class OLora : public AnswerLearner {
     double orthogonality = 0.5;
     double magnitude = 0;
     adapt::LoraOptions lora{.rank = 8, .alpha = 32, .parts = "qv"};
+    AnswerLossOptions loss;
     void bind(Fields& f) override {
       f("orthogonality", orthogonality,
         "Lambda 1: weight of the sum of |A_i A_tᵀ| over earlier tasks and layers.", at_least(0));
       f("magnitude", magnitude, "Lambda 2: weight of the sum of the new tensors' norms.",
         at_least(0));
       lora.bind(f);
+      loss.bind(f);
     }
   };
 
   OLora(Setup setup, const Options& options)
-      : AnswerLearner(setup, {.lora = options.lora}), options_(options) {}
+      : AnswerLearner(setup, {.lora = options.lora}, options.loss), options_(options) {}
 
   void begin_task(const Task& task, Trainer&) override {
     if (task.index == 0) return;

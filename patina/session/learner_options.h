@@ -1586,6 +1586,45 @@ struct SftReplay {
   }
 };
 
+/// Learns on the model's own answers what it would have said had it been shown the right one. Needs
+/// a model that learns from examples in its prompt. `patina explain sdft` says what each option is.
+struct Sdft {
+  static constexpr const char* kLearner = "sdft";
+  std::string teacher = "ema";
+  double teacher_rate = 0.01;
+  double reverse = 0;
+  int64_t answer_tokens = 256;
+  int64_t skip_tokens = 3;
+  double temperature = 1;
+  std::string tune = "lora";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"teacher", teacher},
+        {"teacher_rate", teacher_rate},
+        {"reverse", reverse},
+        {"answer_tokens", answer_tokens},
+        {"skip_tokens", skip_tokens},
+        {"temperature", temperature},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
 /// Holds each weight of the LoRA, or of the network, where earlier tasks left it, as hard as its
 /// Fisher information. `patina explain sft_ewc` says what each option is.
 struct SftEwc {

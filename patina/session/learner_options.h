@@ -1769,4 +1769,77 @@ struct OLora {
   }
 };
 
+/// Gives every task a LoRA that reads only directions outside the inputs of earlier tasks; their
+/// sum answers. `patina explain inflora` says what each option is.
+struct Inflora {
+  static constexpr const char* kLearner = "inflora";
+  double energy = 0.95;
+  double last_energy = 1;
+  int64_t tasks = 10;
+  int64_t rank = 10;
+  double alpha = 10;
+  bool rank_stabilized = false;
+  std::string parts = "kv";
+  bool output = false;
+  bool mlp = false;
+  bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"energy", energy},
+        {"last_energy", last_energy},
+        {"tasks", tasks},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Gives every task a LoRA that reads directions of the gradient outside the pre-trained weight's
+/// main ones and outside earlier tasks' inputs; their sum answers. `patina explain keeplora` says
+/// what each option is.
+struct Keeplora {
+  static constexpr const char* kLearner = "keeplora";
+  double weight_energy = 0.2;
+  double input_energy = 0.99;
+  int64_t rank = 16;
+  double alpha = 32;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = true;
+  bool mlp = false;
+  bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"weight_energy", weight_energy},
+        {"input_energy", input_energy},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
 }  // namespace patina::options

@@ -1842,4 +1842,23 @@ struct Keeplora {
   }
 };
 
+/// Trains every weight in directions orthogonal to its largest singular vectors, which stay, more
+/// of them for every task. `patina explain osf` says what each option is.
+struct Osf {
+  static constexpr const char* kLearner = "osf";
+  std::vector<double> protect = {0.3, 0.5, 0.7};
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"protect", protect},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
 }  // namespace patina::options

@@ -1861,4 +1861,39 @@ struct Osf {
   }
 };
 
+/// Gives every task a LoRA and keeps the elements of weights that earlier tasks changed most from
+/// changing again; the sum answers. `patina explain sefe` says what each option is.
+struct Sefe {
+  static constexpr const char* kLearner = "sefe";
+  double strength = 2500;
+  double part = 0.02;
+  int64_t rank = 128;
+  double alpha = 256;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = true;
+  bool mlp = true;
+  bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"strength", strength},
+        {"part", part},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
 }  // namespace patina::options

@@ -18,10 +18,8 @@ void AnswerLossOptions::bind(Fields& f) {
   f("loss", loss,
     "Weights of an answer's tokens: \"mean\": all alike; \"dft\": the token's probability; "
     "\"asft\": dft, held near the base model; \"eaft\": the model's entropy, so that what it is "
-    "sure "
-    "of "
-    "changes little. All but mean keep general skills and are the wrong choice where tasks replace "
-    "facts that the model knows.",
+    "sure of changes little. All but mean keep general skills and are the wrong choice where tasks "
+    "replace facts that the model knows.",
     {"mean", "dft", "asft", "eaft"});
   f("asft_weight", asft_weight, "Of asft: weight of KL(base ‖ model) for every token.",
     at_least(0));

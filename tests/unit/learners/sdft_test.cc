@@ -3,9 +3,11 @@
 
 #include <functional>
 
+#include "patina/data/demonstrations.h"
 #include "patina/models/generate.h"
 #include "patina/models/linear_layers.h"
 #include "tests/support/answer_course.h"
+#include "tests/support/errors.h"
 #include "tests/support/tensors.h"
 
 namespace patina {
@@ -88,6 +90,14 @@ TEST(Sdft, LearnsWhatItWouldSayIfItWereShownTheAnswer) {
       EXPECT_NEAR(learner.loss(batch, step).item<double>() * double(step.tokens), sum, 1e-3 * sum)
           << alpha << " " << tune;
     }
+}
+
+TEST(Sdft, NeedsAnswersToShow) {
+  const ToyPassages passages(0, 2);
+  EXPECT_EQ(
+      error_of(ErrorKind::data, [&] { Demonstrations(whole(passages), "{answer}"); }),
+      "toy 0[0]: the sample has no answer to show: the method needs prompts with answers, such "
+      "as data.name = \"instructions\"");
 }
 
 // The gradient is that of the mean over the tokens of all parts' answers.

@@ -77,7 +77,7 @@ int64_t choose(std::span<const float> scores, std::span<const int64_t> there,
 std::vector<std::vector<int64_t>> generate(
     const Backbone& backbone, const Input& prompts, const std::vector<int64_t>& stop,
     const GenerateOptions& options, const nn::Adaptations& adaptations,
-    const std::function<void(int64_t row, int64_t id)>& chosen) {
+    const std::function<void(int64_t row, int64_t id)>& chosen, std::vector<Random> randoms) {
   const int64_t rows = prompts.size(),
                 longest = backbone.text_input().value_or(TextInput{}).longest;
   if (prompts.data.size(1) == 0)
@@ -88,8 +88,7 @@ std::vector<std::vector<int64_t>> generate(
   auto text = backbone.begin(prompts.on(backbone.place().device), adaptations, options.cache);
   if (!text) fail(ErrorKind::model, "{} does not generate text", backbone.about());
   std::vector<std::vector<int64_t>> fresh{size_t(rows)}, there = text->ids();
-  std::vector<Random> randoms;
-  for (int64_t row = 0; row < rows; ++row)
+  for (int64_t row = int64_t(randoms.size()); row < rows; ++row)
     randoms.push_back(Seeds(uint64_t(options.seed))("generate", uint64_t(row)));
   std::vector<bool> done(size_t(rows), false);
   const int64_t room = longest > 0 ? longest - text->longest() : options.max_tokens;

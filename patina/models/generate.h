@@ -31,12 +31,14 @@ int64_t choose(std::span<const float> scores, std::span<const int64_t> there,
                const GenerateOptions& options, Random& random);
 
 /// Continues every prompt until an id in `stop`, max_tokens new tokens, or the network's maximal
-/// length; returns each row's new ids, without the stop id. A row's random numbers depend only on
-/// the seed and the row's index. `chosen(row, id)` is called for each new id. Throws Error(model)
-/// if the network does not generate text, Error(data) for a prompt that is empty or leaves no room.
+/// length; returns each row's new ids, without the stop id. A row's random numbers are those of
+/// `randoms`, one a row, or, without them, depend only on the seed and the row's index.
+/// `chosen(row, id)` is called for each new id. Throws Error(model) if the network does not
+/// generate text, Error(data) for a prompt that is empty or leaves no room.
 std::vector<std::vector<int64_t>> generate(
     const Backbone& backbone, const Input& prompts, const std::vector<int64_t>& stop,
     const GenerateOptions& options, const nn::Adaptations& adaptations = {},
-    const std::function<void(int64_t row, int64_t id)>& chosen = {});
+    const std::function<void(int64_t row, int64_t id)>& chosen = {},
+    std::vector<Random> randoms = {});
 
 }  // namespace patina

@@ -37,6 +37,11 @@ nn::Tower tower_of(const Backbone& network, std::string_view stack) {
   return stack.starts_with("image") ? nn::Tower::image : nn::Tower::text;
 }
 
+// As adaptations number the blocks.
+int64_t number_of(const Backbone& network, const InBlock& place) {
+  return place.number + (place.stack == "decoder." ? network.prompt_layers() : 0);
+}
+
 // What the checkpoint's tensors of a layer are, by their number.
 std::vector<adapt::Part> parts_of(std::string_view layer, size_t count) {
   using adapt::Part;
@@ -127,6 +132,16 @@ std::vector<int64_t> piece_rows(const Backbone& network, const std::string& name
   return std::vector<int64_t>(count, rows / int64_t(count));
 }
 
+Tensor layer_weight(const Backbone& network, int64_t layer, adapt::Part part) {
+  for (const auto& item : nn::tensors(const_cast<Backbone&>(network))) {  // changes nothing
+    const auto place = in_block(item.name);
+    if (!place || tower_of(network, place->stack) != network.tower().tower) continue;
+    if (number_of(network, *place) == layer && place->rest == weight_of(part)) return item.tensor;
+  }
+  PATINA_CHECK(false, "block {} has no {}", layer, adapt::name(part));
+  return {};
+}
+
 void merge_lora(Backbone& network, const adapt::Lora& lora) {
   NoGrad no_grad;
   const nn::Tower tower = lora.tower().value_or(network.tower().tower);
@@ -136,8 +151,7 @@ void merge_lora(Backbone& network, const adapt::Lora& lora) {
   nn::Walk walk([&](const std::string& name, Tensor& tensor) {
     const auto place = in_block(name);
     if (!place || tower_of(network, place->stack) != tower) return;
-    const int64_t layer =
-        place->number + (place->stack == "decoder." ? network.prompt_layers() : 0);
+    const int64_t layer = number_of(network, *place);
     Tensor sum;
     for (const auto& update : updates) {
       if (update.layer != layer || weight_of(update.part) != place->rest) continue;

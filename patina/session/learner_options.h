@@ -338,16 +338,14 @@ struct Ewc {
   double strength = 100;
   std::string mode = "separate";
   double decay = 1;
-  std::string fisher = "sampled";
   int64_t fisher_samples = 0;
+  std::string fisher = "sampled";
 
   operator Settings() const {
     return {
-        {"strength", strength},
-        {"mode", mode},
-        {"decay", decay},
+        {"strength", strength}, {"mode", mode},
+        {"decay", decay},       {"fisher_samples", fisher_samples},
         {"fisher", fisher},
-        {"fisher_samples", fisher_samples},
     };
   }
 };
@@ -1430,13 +1428,123 @@ struct Sft {
   bool output = false;
   bool mlp = true;
   bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
 
   operator Settings() const {
     return {
-        {"tune", tune},   {"rank", rank},
-        {"alpha", alpha}, {"rank_stabilized", rank_stabilized},
-        {"parts", parts}, {"output", output},
-        {"mlp", mlp},     {"joint", joint},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Fine-tunes with each token's loss weighted by its probability. The wrong tool to replace facts
+/// that the model knows. `patina explain dft` says what each option is.
+struct Dft {
+  static constexpr const char* kLearner = "dft";
+  std::string tune = "lora";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+  std::string loss = "dft";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Fine-tunes as dft and holds the model near its base. The wrong tool to replace facts that the
+/// model knows. `patina explain asft` says what each option is.
+struct Asft {
+  static constexpr const char* kLearner = "asft";
+  std::string tune = "lora";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+  std::string loss = "asft";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Fine-tunes with each token's loss weighted by the model's entropy, so that what it is sure of
+/// changes little. The wrong tool to replace facts that the model knows. `patina explain eaft` says
+/// what each option is.
+struct Eaft {
+  static constexpr const char* kLearner = "eaft";
+  std::string tune = "lora";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+  std::string loss = "eaft";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
     };
   }
 };
@@ -1455,14 +1563,142 @@ struct SftReplay {
   bool output = false;
   bool mlp = true;
   bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
 
   operator Settings() const {
     return {
-        {"replay", replay}, {"memory_per_task", memory_per_task},
-        {"tune", tune},     {"rank", rank},
-        {"alpha", alpha},   {"rank_stabilized", rank_stabilized},
-        {"parts", parts},   {"output", output},
-        {"mlp", mlp},       {"joint", joint},
+        {"replay", replay},
+        {"memory_per_task", memory_per_task},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Learns on the model's own answers what it would have said had it been shown the right one. Needs
+/// a model that learns from examples in its prompt. `patina explain sdft` says what each option is.
+struct Sdft {
+  static constexpr const char* kLearner = "sdft";
+  std::string teacher = "ema";
+  double teacher_rate = 0.01;
+  double reverse = 0;
+  int64_t answer_tokens = 256;
+  int64_t skip_tokens = 3;
+  double temperature = 1;
+  std::string tune = "lora";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"teacher", teacher},
+        {"teacher_rate", teacher_rate},
+        {"reverse", reverse},
+        {"answer_tokens", answer_tokens},
+        {"skip_tokens", skip_tokens},
+        {"temperature", temperature},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Holds each weight of the LoRA, or of the network, where earlier tasks left it, as hard as its
+/// Fisher information. `patina explain sft_ewc` says what each option is.
+struct SftEwc {
+  static constexpr const char* kLearner = "sft_ewc";
+  double strength = 400;
+  std::string mode = "separate";
+  double decay = 1;
+  int64_t fisher_samples = 0;
+  std::string tune = "lora";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"strength", strength},
+        {"mode", mode},
+        {"decay", decay},
+        {"fisher_samples", fisher_samples},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Repeats on each task's answers what the model before the task said of every token. `patina
+/// explain sft_lwf` says what each option is.
+struct SftLwf {
+  static constexpr const char* kLearner = "sft_lwf";
+  double temperature = 2;
+  double strength = 1;
+  std::string tune = "lora";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"temperature", temperature},
+        {"strength", strength},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
     };
   }
 };
@@ -1478,12 +1714,22 @@ struct Slao {
   bool output = false;
   bool mlp = false;
   bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
 
   operator Settings() const {
     return {
-        {"rank", rank},   {"alpha", alpha},   {"rank_stabilized", rank_stabilized},
-        {"parts", parts}, {"output", output}, {"mlp", mlp},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
         {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
     };
   }
 };
@@ -1501,6 +1747,9 @@ struct OLora {
   bool output = false;
   bool mlp = false;
   bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
 
   operator Settings() const {
     return {
@@ -1513,6 +1762,136 @@ struct OLora {
         {"output", output},
         {"mlp", mlp},
         {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Gives every task a LoRA that reads only directions outside the inputs of earlier tasks; their
+/// sum answers. `patina explain inflora` says what each option is.
+struct Inflora {
+  static constexpr const char* kLearner = "inflora";
+  double energy = 0.95;
+  double last_energy = 1;
+  int64_t tasks = 10;
+  int64_t rank = 10;
+  double alpha = 10;
+  bool rank_stabilized = false;
+  std::string parts = "kv";
+  bool output = false;
+  bool mlp = false;
+  bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"energy", energy},
+        {"last_energy", last_energy},
+        {"tasks", tasks},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Gives every task a LoRA that reads directions of the gradient outside the pre-trained weight's
+/// main ones and outside earlier tasks' inputs; their sum answers. `patina explain keeplora` says
+/// what each option is.
+struct Keeplora {
+  static constexpr const char* kLearner = "keeplora";
+  double weight_energy = 0.2;
+  double input_energy = 0.99;
+  int64_t rank = 16;
+  double alpha = 32;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = true;
+  bool mlp = false;
+  bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"weight_energy", weight_energy},
+        {"input_energy", input_energy},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Trains every weight in directions orthogonal to its largest singular vectors, which stay, more
+/// of them for every task. `patina explain osf` says what each option is.
+struct Osf {
+  static constexpr const char* kLearner = "osf";
+  std::vector<double> protect = {0.3, 0.5, 0.7};
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"protect", protect},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
+/// Gives every task a LoRA and keeps the elements of weights that earlier tasks changed most from
+/// changing again; the sum answers. `patina explain sefe` says what each option is.
+struct Sefe {
+  static constexpr const char* kLearner = "sefe";
+  double strength = 2500;
+  double part = 0.02;
+  int64_t rank = 128;
+  double alpha = 256;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = true;
+  bool mlp = true;
+  bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"strength", strength},
+        {"part", part},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
     };
   }
 };

@@ -45,9 +45,10 @@ class ByteTokenizer : public Tokenizer {
 };
 
 /// A decoder of a family ("llama", "gpt2") with random frozen weights that reads bytes.
-inline std::unique_ptr<Backbone> toy_decoder(const std::string& family = "llama",
-                                             uint64_t seed = 1) {
+inline std::unique_ptr<Backbone> toy_decoder(const std::string& family = "llama", uint64_t seed = 1,
+                                             int64_t longest = 64) {
   LanguageShape shape = tiny_language(family);
+  shape.text.longest = longest;
   shape.text.vocabulary = ByteTokenizer::kSize;
   auto network = stirred(LanguageModel(shape), seed)->clone();
   network->set_tokenizer(std::make_shared<ByteTokenizer>());

@@ -8,6 +8,7 @@
 
 #include "patina/adapt/lora.h"
 #include "patina/learn/learner.h"
+#include "patina/learners/instruction/answer_loss.h"
 
 namespace patina {
 
@@ -19,12 +20,22 @@ struct TuneOptions {
   void bind(Fields& f);
 };
 
+/// And by which loss.
+struct AnswerOptions : TuneOptions {
+  AnswerLossOptions loss;
+
+  void bind(Fields& f);
+};
+
 class AnswerLearner : public Generator {
  public:
-  AnswerLearner(Setup setup, const TuneOptions& options);
+  AnswerLearner(Setup setup, const TuneOptions& options, const AnswerLossOptions& loss = {});
+  AnswerLearner(Setup setup, const AnswerOptions& options)
+      : AnswerLearner(setup, options, options.loss) {}
 
-  /// The sum of -log p over the tokens that carry loss, divided by the number of these in the whole
-  /// batch: however a batch is divided into parts or packed into rows, their sum is the same.
+  /// The weighted sum of -log p over the tokens that carry loss, divided by the number of these in
+  /// the whole batch: however a batch is divided into parts or packed into rows, their sum is the
+  /// same.
   Tensor loss(const Batch& batch, const Step& step) override;
   nn::Adaptations adaptations(const Input& input) const override;
   std::vector<ParamGroup> trainable() override;
@@ -35,11 +46,20 @@ class AnswerLearner : public Generator {
   const Seeds& seeds() const { return seeds_; }
   /// Null if the whole network learns.
   adapt::Lora* lora() const { return lora_.get(); }
+  /// What learns.
+  std::vector<nn::NamedTensor> learned() const;
+  /// Scores of the tokens of an input that carry loss, in the present state.
+  AnswerScores answers(const Input& input) const;
+  /// The loss of such tokens as a sum over them, from their scores.
+  Tensor sum_of_losses(const Input& input, const AnswerScores& answers) const;
 
  private:
   Backbone& backbone_;  // trained in place if there is no LoRA
   Seeds seeds_;
+  AnswerLossOptions loss_;
   std::unique_ptr<adapt::Lora> lora_;
+  std::unique_ptr<Backbone>
+      base_;  // before learning, if all of the network learns and asft asks it
 };
 
 }  // namespace patina

@@ -7,8 +7,8 @@ namespace patina {
 
 class Sft : public AnswerLearner {
  public:
-  struct Options : LearnerOptions, TuneOptions {
-    void bind(Fields& f) override { TuneOptions::bind(f); }
+  struct Options : LearnerOptions, AnswerOptions {
+    void bind(Fields& f) override { AnswerOptions::bind(f); }
   };
 
   Sft(Setup setup, const Options& options) : AnswerLearner(setup, options) {}

@@ -40,11 +40,15 @@ class Slao : public AnswerLearner {
  public:
   struct Options : LearnerOptions {
     adapt::LoraOptions lora{.rank = 8, .alpha = 16, .parts = "qv"};
-    void bind(Fields& f) override { lora.bind(f); }
+    AnswerLossOptions loss;
+    void bind(Fields& f) override {
+      lora.bind(f);
+      loss.bind(f);
+    }
   };
 
   Slao(Setup setup, const Options& options)
-      : AnswerLearner(setup, {.lora = options.lora}), merged_(nn::copy_of(*lora())) {
+      : AnswerLearner(setup, {.lora = options.lora}, options.loss), merged_(nn::copy_of(*lora())) {
     nn::freeze(*merged_);
   }
 

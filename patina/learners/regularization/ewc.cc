@@ -2,7 +2,7 @@
 // information for earlier tasks. Kirkpatrick et al., "Overcoming catastrophic forgetting in neural
 // networks", PNAS 2017; online: Schwarz et al., "Progress & Compress", ICML 2018.
 #include "patina/learn/network_learner.h"
-#include "patina/learners/regularization/anchor.h"
+#include "patina/learners/regularization/elastic.h"
 #include "patina/learners/regularization/fisher.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
@@ -11,66 +11,34 @@ namespace patina {
 
 class Ewc : public NetworkLearner {
  public:
-  struct Options : LearnerOptions {
-    double strength = 100;
-    std::string mode = "separate", fisher = "sampled";
-    double decay = 1;
-    int64_t fisher_samples = 0;
+  struct Options : LearnerOptions, ElasticOptions {
+    std::string fisher = "sampled";
     void bind(Fields& f) override {
-      f("strength", strength, "The paper's λ.", at_least(0));
-      f("mode", mode,
-        "separate: a spring to the weights after every task; online: one to the last, with the sum "
-        "of all informations.",
-        {"separate", "online"});
-      f("decay", decay, "Of online: what is left of earlier informations at each task (γ).",
-        between(0, 1));
+      ElasticOptions::bind(f);
       f("fisher", fisher,
         "Whose likelihood it is the information of: of labels drawn from the network's own "
         "prediction (the definition), of all of them by their probabilities (exact, K times the "
         "work), or of the true labels (empirical).",
         {"sampled", "exact", "labels"});
-      f("fisher_samples", fisher_samples, "Samples it is measured on; 0: all of the task.",
-        at_least(0));
     }
   };
 
-  Ewc(Setup setup, const Options& options) : NetworkLearner(setup), options_(options) {}
+  Ewc(Setup setup, const Options& options)
+      : NetworkLearner(setup), options_(options), penalty_(options) {}
 
-  // L + λ/2 Σ_k Σ_i F_ki (θ_i - θ*_ki)² (equation 3 of the paper). The penalties of all tasks are
-  // combined into one, towards the weighted mean of the tasks' weights. With Adam, which normalises
-  // each weight's step, the penalty is added to the gradient; plain descent could diverge with it,
-  // so there it gets an implicit step of its own, at the rate that momentum gives to gradients.
-  void after_backward(const Step& step) override {
-    if (!step.descent) anchor_.pull(learned(), options_.strength);
-  }
-  void after_step(const Batch&, const Step& step) override {
-    if (!step.descent) return;
-    // A constant gradient moves a weight by rate / (1 - momentum) a step.
-    const double momentum = step.trainer ? step.trainer->options().optimizer.momentum : 0;
-    anchor_.hold(learned(), step.rate / (1 - momentum) * options_.strength);
-  }
+  // L + λ/2 Σ_k Σ_i F_ki (θ_i - θ*_ki)².
+  void after_backward(const Step& step) override { penalty_.after_backward(learned(), step); }
+  void after_step(const Batch&, const Step& step) override { penalty_.after_step(learned(), step); }
 
   void end_task(const Task& task, Trainer& trainer) override {
     Random random = seeds()("fisher", uint64_t(task.index));
-    Dataset data = *task.train;
-    if (options_.fisher_samples > 0 && options_.fisher_samples < data.size()) {
-      auto drawn = random.permutation(data.size());
-      drawn.resize(size_t(options_.fisher_samples));
-      data = data.select(drawn);
-    }
-    Anchor anchor{.importance = information(data, trainer, random), .place = copied(learned())};
-    if (options_.mode == "separate") {
-      anchor_ = joined(anchor_, anchor);
-      return;
-    }
-    for (auto& tensor : anchor_.importance) tensor.mul_(options_.decay);
-    anchor.importance = added(anchor_.importance, anchor.importance);
-    anchor_ = std::move(anchor);
+    const Dataset data = penalty_.samples(*task.train, random);
+    penalty_.add({.importance = information(data, trainer, random), .place = copied(learned())});
   }
 
   void state(Archive& a) override {
     NetworkLearner::state(a);
-    a("anchor", anchor_);
+    a("anchor", penalty_);
   }
 
  private:
@@ -113,7 +81,7 @@ class Ewc : public NetworkLearner {
   }
 
   Options options_;
-  Anchor anchor_;
+  ElasticPenalty penalty_;
 };
 
 LearnerRow ewc_learner() {

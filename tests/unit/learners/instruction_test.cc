@@ -1,57 +1,17 @@
 // Methods that answer with text, against their papers' formulas.
 #include <gtest/gtest.h>
 
-#include "patina/learners/registry.h"
+#include <algorithm>
+#include <set>
+
 #include "patina/models/answer_scores.h"
-#include "patina/ops.h"
-#include "patina/session/rig.h"
-#include "tests/support/bound_options.h"
-#include "tests/support/toy_answers.h"
+#include "patina/session/feed.h"
+#include "tests/support/answer_course.h"
 
 namespace patina {
 namespace {
 
-// A learner on three toy sets.
-struct Course {
-  explicit Course(const std::string& name, const std::vector<std::string>& settings = {})
-      : scenario(make_scenario({.name = "data_sets"}, data)),
-        stream(scenario.stream()),
-        options(bound_options(name, settings)),
-        rig(*network, *data.train, *data.test,
-            {.row = find_learner(name),
-             .learner = options.get(),
-             .training = {.epochs = 2,
-                          .batch_size = 4,
-                          .optimizer = {.optimizer = "adamw", .lr = 0.01, .schedule = "constant"}},
-             .seeds = Seeds(5),
-             .grant = scenario.grant(),
-             .data_threads = 1}) {}
-
-  Learner& learner() { return rig.learner(); }
-  void learn() {
-    task = *stream.next();
-    rig.learn(*task);
-  }
-  std::map<std::string, Tensor> state() {
-    Archive archive;
-    learner().state(archive);
-    std::map<std::string, Tensor> copies;
-    for (const auto& [name, tensor] : archive.tensors()) copies[name] = tensor.clone();
-    return copies;
-  }
-
-  std::unique_ptr<Backbone> network = toy_decoder();
-  DataSplits data = toy_answers();
-  Scenario scenario;
-  Stream stream;
-  std::unique_ptr<LearnerOptions> options;
-  Rig rig;
-  std::optional<Task> task;
-};
-
-double furthest(const Tensor& a, const Tensor& b) {
-  return (a - b).abs().max().item<double>();
-}
+using Course = AnswerCourse;
 
 TEST(Slao, MergesEverMoreSlowlyAndBeginsOrthogonally) {
   Course course("slao", {"rank=3"});
@@ -109,6 +69,129 @@ TEST(OLora, PenalisesDirectionsOfEarlierTasks) {
   step.part = 1;  // the penalty is the step's, not each part's
   EXPECT_NEAR(course.learner().loss(batch, step).item<double>(), losses.mean().item<double>(),
               1e-5);
+}
+
+// F = mean over samples of (d log p(answer) / dθ)², a gradient a sample; the penalty's gradient is
+// λ F (θ - θ*).
+TEST(SftEwc, HoldsTheLoraByTheFisherInformationOfWholeAnswers) {
+  Course course("sft_ewc", {"rank=2", "strength=3"});
+  course.learn();
+  const auto first = course.state();
+  Learner& learner = course.learner();
+  const auto feed = make_answer_feed(*course.network, {}, AnswerRows::whole);
+  std::vector<Tensor> leaves = learner.trainable().front().tensors, fisher, start;
+  for (const Tensor& leaf : leaves) {
+    fisher.push_back(at::zeros_like(leaf.detach()));
+    start.push_back(leaf.detach().clone());
+  }
+  for (int64_t i = 0; i < 8; ++i) {
+    const Dataset one = course.task->train->select({i});
+    const Input input = Loader(one, *feed, course.rig.pool(), 1).next()->input;
+    for (Tensor& leaf : leaves) leaf.mutable_grad() = Tensor();
+    answer_losses(answer_scores(*course.network, input, learner.generator()->adaptations(input)))
+        .sum()
+        .backward();
+    for (size_t k = 0; k < leaves.size(); ++k) fisher[k] += leaves[k].grad().square() / 8;
+  }
+  double largest = 0;
+  for (size_t k = 0; k < leaves.size(); ++k) {
+    const std::string number = std::to_string(k);
+    largest = std::max(largest, fisher[k].max().item<double>());
+    EXPECT_LT(furthest(first.at("anchor.importance." + number), fisher[k]),
+              1e-4 * fisher[k].max().item<double>());
+    EXPECT_EQ(furthest(first.at("anchor.place." + number), start[k]), 0);
+  }
+  EXPECT_GT(largest, 0);
+  NoGrad no_grad;
+  for (Tensor& leaf : leaves) {
+    leaf.add_(0.5);
+    leaf.mutable_grad() = Tensor();
+  }
+  learner.after_backward({.descent = false});
+  for (size_t k = 0; k < leaves.size(); ++k)
+    EXPECT_LT(furthest(leaves[k].grad(), fisher[k] * 1.5), 1e-4 * largest);
+}
+
+// Σ (-log p + λ T² KL(p_before ‖ p)) / tokens with both at temperature T.
+TEST(SftLwf, RepeatsWhatTheModelBeforeTheTaskSaid) {
+  for (const std::string tune : {"lora", "full"}) {
+    Course course("sft_lwf", {"tune=\"" + tune + "\"", "temperature=3", "strength=0.5"});
+    course.learn();
+    course.task = *course.stream.next();
+    Learner& learner = course.learner();
+    learner.begin_task(*course.task, course.rig.trainer());
+    const Batch batch =
+        *Loader(*course.task->train, course.rig.train_feed(), course.rig.pool(), 8).next();
+    const auto answers = [&] {
+      NoGrad no_grad;
+      return answer_scores(*course.network, batch.input,
+                           learner.generator()->adaptations(batch.input));
+    };
+    const auto before = answers();
+    learner.fit(*course.task, course.rig.trainer());
+    const auto now = answers();
+    const int64_t tokens = now.word.size(0);
+    double sum = 0, apart = 0;
+    for (int64_t t = 0; t < tokens; ++t) {
+      const auto soft = [&](const Tensor& scores) { return softmax(numbers(scores[t] / 3)); };
+      const auto p = softmax(numbers(now.scores[t]));
+      sum -= std::log(p[size_t(now.word[t].item<int64_t>())]);
+      apart += divergence(soft(before.scores), soft(now.scores));
+    }
+    EXPECT_GT(apart, 1e-3);
+    EXPECT_NEAR(learner.loss(batch, {.tokens = tokens}).item<double>(),
+                (sum + 0.5 * 9 * apart) / double(tokens), 1e-5)
+        << tune;
+    learner.end_task(*course.task, course.rig.trainer());
+    for (const auto& [name, tensor] : course.state())
+      EXPECT_FALSE(name.starts_with("before.")) << name;
+  }
+}
+
+// Of 24 by 24 queries, 2 % are 11 elements; what two tasks share counts once.
+TEST(Sefe, KeepsTheElementsThatEarlierTasksChangedMost) {
+  Course course("sefe", {"rank=2", "parts=\"q\"", "output=false", "mlp=false", "strength=40"});
+  const auto change = [&](const std::map<std::string, Tensor>& state) {
+    return state.at("lora.blocks.1.q.b").matmul(state.at("lora.blocks.1.q.a")).flatten();
+  };
+  std::set<int64_t> kept;
+  for (int task = 0; task < 3; ++task) {
+    course.begin();
+    course.fit();
+    const auto state = course.state();
+    const Tensor now = change(state);
+    const Batch batch = course.batch();
+    NoGrad no_grad;
+    const Tensor losses = answer_losses(answer_scores(
+        *course.network, batch.input, course.learner().generator()->adaptations(batch.input)));
+    double penalty = 0;
+    for (const int64_t i : kept) penalty += std::abs(now[i].item<double>()) / double(kept.size());
+    Step step{.tokens = losses.size(0)};
+    const double with = course.learner().loss(batch, step).item<double>();
+    step.part = 1;
+    const double without = course.learner().loss(batch, step).item<double>();
+    EXPECT_NEAR(without, losses.mean().item<double>(), 1e-5);
+    if (task == 0) {
+      EXPECT_EQ(with, without);
+    } else {
+      // The first block's as well.
+      const Tensor other =
+          state.at("lora.blocks.0.q.b").matmul(state.at("lora.blocks.0.q.a")).flatten().abs();
+      const Tensor places = state.at("kept_0");
+      EXPECT_NEAR(with - without,
+                  40 * (penalty + other.index_select(0, places).mean().item<double>()),
+                  1e-3 * (with - without) + 1e-5);
+      EXPECT_GT(with - without, 1e-3);
+    }
+    course.learner().end_task(*course.task, course.rig.trainer());
+    std::vector<std::pair<double, int64_t>> order;
+    for (int64_t i = 0; i < now.size(0); ++i)
+      order.push_back({-std::abs(now[i].item<double>()), i});
+    std::ranges::sort(order);
+    for (size_t i = 0; i < 11; ++i) kept.insert(order[i].second);
+    EXPECT_EQ(items_of(course.state().at("kept_1")),
+              std::vector<int64_t>(kept.begin(), kept.end()));
+  }
 }
 
 // Half of an epoch: as many as the 8 samples of the task.

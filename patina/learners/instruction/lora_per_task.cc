@@ -1,0 +1,37 @@
+#include "patina/learners/instruction/lora_per_task.h"
+
+#include <fmt/format.h>
+
+#include "patina/learn/adapted.h"
+#include "patina/nn/merging.h"
+
+namespace patina {
+
+void LoraPerTask::keep() {
+  earlier_.push_back(nn::copy_of(*lora()));
+  nn::freeze(*earlier_.back());
+}
+
+void LoraPerTask::begin_task(const Task& task, Trainer&) {
+  if (task.index == 0) return;
+  keep();
+  Random random = seeds()("lora", uint64_t(task.index));
+  const auto fresh = make_lora(options_, backbone().tower(), random);
+  assign(nn::tensors(*lora()), weights_of(*fresh));
+}
+
+nn::Adaptations LoraPerTask::adaptations(const Input& input) const {
+  nn::Adaptations all = AnswerLearner::adaptations(input);
+  for (const auto& task : earlier_) all.add(task.get());
+  return all;
+}
+
+void LoraPerTask::state(Archive& a) {
+  AnswerLearner::state(a);
+  int64_t tasks = int64_t(earlier_.size());
+  a("tasks", tasks);
+  while (int64_t(earlier_.size()) < tasks) keep();
+  for (size_t i = 0; i < earlier_.size(); ++i) a(fmt::format("task_{}", i), *earlier_[i]);
+}
+
+}  // namespace patina

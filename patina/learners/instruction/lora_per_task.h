@@ -1,0 +1,34 @@
+// A LoRA for every task, of which the newest learns; the sum of all answers, so that no task needs
+// to be known.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "patina/learners/instruction/answer_learner.h"
+
+namespace patina {
+
+class LoraPerTask : public AnswerLearner {
+ public:
+  LoraPerTask(Setup setup, const adapt::LoraOptions& lora, const AnswerLossOptions& loss)
+      : AnswerLearner(setup, {.lora = lora}, loss), options_(lora) {}
+
+  /// From the second task on, keeps the last task's LoRA and begins a new one, which changes
+  /// nothing yet.
+  void begin_task(const Task& task, Trainer& trainer) override;
+  nn::Adaptations adaptations(const Input& input) const override;
+  void state(Archive& a) override;
+
+ protected:
+  /// Of earlier tasks, frozen, in order.
+  const std::vector<std::unique_ptr<adapt::Lora>>& earlier() const { return earlier_; }
+
+ private:
+  void keep();
+
+  adapt::LoraOptions options_;
+  std::vector<std::unique_ptr<adapt::Lora>> earlier_;
+};
+
+}  // namespace patina

@@ -1517,4 +1517,35 @@ struct OLora {
   }
 };
 
+/// Gives every task rank-1 atoms, of which each token chooses those of all tasks whose keys it is
+/// nearest to. `patina explain moram` says what each option is.
+struct Moram {
+  static constexpr const char* kLearner = "moram";
+  int64_t k = 8;
+  double temperature = 0.03;
+  double threshold = 0.2;
+  int64_t rank = 8;
+  double alpha = 8;
+  bool rank_stabilized = false;
+  std::string parts = "qv";
+  bool output = false;
+  bool mlp = false;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"k", k},
+        {"temperature", temperature},
+        {"threshold", threshold},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
 }  // namespace patina::options

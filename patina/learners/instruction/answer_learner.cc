@@ -26,7 +26,7 @@ AnswerLearner::AnswerLearner(Setup setup, const TuneOptions& options)
 }
 
 Tensor AnswerLearner::loss(const Batch& batch, const Step& step) {
-  const auto answers = answer_scores(backbone_, batch.input, adaptations(batch.input));
+  const auto answers = answer_scores(backbone_, batch.input, while_learning(batch.input));
   return answer_losses(answers).sum() / double(step.tokens);
 }
 

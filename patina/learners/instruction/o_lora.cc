@@ -1,13 +1,12 @@
 // O-LoRA (Wang et al., "Orthogonal Subspace Learning for Language Model Continual Learning",
 // Findings of EMNLP 2023): every task has a LoRA of its own, and a penalty keeps the rows of its A
 // away from those of all earlier ones. Their sum answers, so no task needs to be known.
-#include "patina/learn/adapted.h"
-#include "patina/learners/instruction/answer_learner.h"
+#include "patina/learners/instruction/task_loras.h"
 #include "patina/ops.h"
 
 namespace patina {
 
-class OLora : public AnswerLearner {
+class OLora : public TaskLoraLearner {
  public:
   struct Options : LearnerOptions {
     double orthogonality = 0.5;
@@ -23,17 +22,7 @@ class OLora : public AnswerLearner {
   };
 
   OLora(Setup setup, const Options& options)
-      : AnswerLearner(setup, {.lora = options.lora}), options_(options) {}
-
-  void begin_task(const Task& task, Trainer&) override {
-    if (task.index == 0) return;
-    earlier_.push_back(nn::copy_of(*lora()));
-    nn::freeze(*earlier_.back());
-    const auto fresh = made(task.index);
-    NoGrad no_grad;
-    const auto into = nn::tensors(*lora()), from = nn::tensors(*fresh);
-    for (size_t i = 0; i < into.size(); ++i) Tensor(into[i].tensor).copy_(from[i].tensor);
-  }
+      : TaskLoraLearner(setup, options.lora), options_(options) {}
 
   // The penalties are the step's, not a part's.
   Tensor loss(const Batch& batch, const Step& step) override {
@@ -43,7 +32,7 @@ class OLora : public AnswerLearner {
     for (size_t i = 0; i < now.size(); ++i) {
       if (options_.magnitude > 0) loss = loss + options_.magnitude * now[i].tensor.norm();
       if (options_.orthogonality == 0 || !now[i].name.ends_with(".a")) continue;
-      for (const auto& task : earlier_) {
+      for (const auto& task : earlier()) {
         const Tensor before = nn::tensors(*task)[i].tensor;
         loss = loss + options_.orthogonality * before.matmul(now[i].tensor.t()).abs().sum();
       }
@@ -53,29 +42,12 @@ class OLora : public AnswerLearner {
 
   nn::Adaptations adaptations(const Input& input) const override {
     nn::Adaptations all = AnswerLearner::adaptations(input);
-    for (const auto& task : earlier_) all.add(task.get());
+    for (const auto& task : earlier()) all.add(task.get());
     return all;
   }
 
-  void state(Archive& a) override {
-    AnswerLearner::state(a);
-    int64_t tasks = int64_t(earlier_.size());
-    a("tasks", tasks);
-    while (int64_t(earlier_.size()) < tasks) {
-      earlier_.push_back(nn::copy_of(*lora()));
-      nn::freeze(*earlier_.back());
-    }
-    for (size_t i = 0; i < earlier_.size(); ++i) a(fmt::format("task_{}", i), *earlier_[i]);
-  }
-
  private:
-  std::unique_ptr<adapt::Lora> made(int task) const {
-    Random random = seeds()("lora", uint64_t(task));
-    return make_lora(options_.lora, backbone().tower(), random);
-  }
-
   Options options_;
-  std::vector<std::unique_ptr<adapt::Lora>> earlier_;  // frozen
 };
 
 LearnerRow o_lora_learner() {

@@ -1,60 +1,15 @@
 // Methods that answer with text, against their papers' formulas.
 #include <gtest/gtest.h>
 
-#include "patina/learners/registry.h"
 #include "patina/models/answer_scores.h"
 #include "patina/ops.h"
-#include "patina/session/rig.h"
-#include "tests/support/bound_options.h"
-#include "tests/support/toy_answers.h"
+#include "tests/support/answer_course.h"
 
 namespace patina {
 namespace {
 
-// A learner on three toy sets.
-struct Course {
-  explicit Course(const std::string& name, const std::vector<std::string>& settings = {})
-      : scenario(make_scenario({.name = "data_sets"}, data)),
-        stream(scenario.stream()),
-        options(bound_options(name, settings)),
-        rig(*network, *data.train, *data.test,
-            {.row = find_learner(name),
-             .learner = options.get(),
-             .training = {.epochs = 2,
-                          .batch_size = 4,
-                          .optimizer = {.optimizer = "adamw", .lr = 0.01, .schedule = "constant"}},
-             .seeds = Seeds(5),
-             .grant = scenario.grant(),
-             .data_threads = 1}) {}
-
-  Learner& learner() { return rig.learner(); }
-  void learn() {
-    task = *stream.next();
-    rig.learn(*task);
-  }
-  std::map<std::string, Tensor> state() {
-    Archive archive;
-    learner().state(archive);
-    std::map<std::string, Tensor> copies;
-    for (const auto& [name, tensor] : archive.tensors()) copies[name] = tensor.clone();
-    return copies;
-  }
-
-  std::unique_ptr<Backbone> network = toy_decoder();
-  DataSplits data = toy_answers();
-  Scenario scenario;
-  Stream stream;
-  std::unique_ptr<LearnerOptions> options;
-  Rig rig;
-  std::optional<Task> task;
-};
-
-double furthest(const Tensor& a, const Tensor& b) {
-  return (a - b).abs().max().item<double>();
-}
-
 TEST(Slao, MergesEverMoreSlowlyAndBeginsOrthogonally) {
-  Course course("slao", {"rank=3"});
+  AnswerCourse course("slao", {"rank=3"});
   const std::string a = "blocks.1.q.a", b = "blocks.1.q.b";
   course.learn();
   const auto first = course.state();
@@ -81,7 +36,7 @@ TEST(Slao, MergesEverMoreSlowlyAndBeginsOrthogonally) {
 
 // Σ -log p / tokens + λ1 Σ |A_i A_tᵀ|.
 TEST(OLora, PenalisesDirectionsOfEarlierTasks) {
-  Course course("o_lora", {"rank=2", "orthogonality=0.25"});
+  AnswerCourse course("o_lora", {"rank=2", "orthogonality=0.25"});
   course.learn();
   const auto first = course.state();
   course.task = *course.stream.next();
@@ -113,7 +68,7 @@ TEST(OLora, PenalisesDirectionsOfEarlierTasks) {
 
 // Half of an epoch: as many as the 8 samples of the task.
 TEST(SftReplay, MixesAnExactPartOfKeptSamples) {
-  Course course("sft_replay", {"replay=0.5", "memory_per_task=3"});
+  AnswerCourse course("sft_replay", {"replay=0.5", "memory_per_task=3"});
   course.learn();
   course.task = *course.stream.next();
   course.rig.learn(*course.task);

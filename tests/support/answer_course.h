@@ -1,0 +1,102 @@
+// A learner of answers on three toy sets, for tests of its equations.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <optional>
+
+#include "patina/learners/registry.h"
+#include "patina/models/answer_scores.h"
+#include "patina/ops.h"
+#include "patina/session/rig.h"
+#include "tests/support/bound_options.h"
+#include "tests/support/toy_answers.h"
+
+namespace patina {
+
+// A learner on three toy sets.
+struct AnswerCourse {
+  explicit AnswerCourse(const std::string& name, const std::vector<std::string>& settings = {},
+                        DataSplits sets = toy_answers())
+      : data(std::move(sets)),
+        scenario(make_scenario({.name = "data_sets"}, data)),
+        stream(scenario.stream()),
+        options(bound_options(name, settings)),
+        rig(*network, *data.train, *data.test,
+            {.row = find_learner(name),
+             .learner = options.get(),
+             .training = {.epochs = 2,
+                          .batch_size = 4,
+                          .optimizer = {.optimizer = "adamw", .lr = 0.01, .schedule = "constant"}},
+             .seeds = Seeds(5),
+             .grant = scenario.grant(),
+             .data_threads = 1}) {}
+
+  Learner& learner() { return rig.learner(); }
+  void learn() {
+    task = *stream.next();
+    rig.learn(*task);
+  }
+  // Announces the next task, and does not train it.
+  void begin() {
+    task = *stream.next();
+    rig.trainer().begin(learner(), *task, scenario.grant());
+  }
+  // The first samples of the task.
+  Batch batch(int64_t samples = 8) {
+    return *Loader(*task->train, rig.train_feed(), rig.pool(), samples).next();
+  }
+  // -log p of each token that carries loss, as the learner answers: [N].
+  Tensor losses(const Input& input) {
+    NoGrad no_grad;
+    return answer_losses(answer_scores(*network, input, learner().generator()->adaptations(input)));
+  }
+  std::map<std::string, Tensor> state() {
+    Archive archive;
+    learner().state(archive);
+    std::map<std::string, Tensor> copies;
+    for (const auto& [name, tensor] : archive.tensors()) copies[name] = tensor.clone();
+    return copies;
+  }
+
+  std::unique_ptr<Backbone> network = toy_decoder();
+  DataSplits data;
+  Scenario scenario;
+  Stream stream;
+  std::unique_ptr<LearnerOptions> options;
+  Rig rig;
+  std::optional<Task> task;
+};
+
+inline double furthest(const Tensor& a, const Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+
+/// The input with `more` columns of padding, whose ids are those of words.
+inline Input padded(const Input& input, int64_t more) {
+  const Tensor zeros = at::zeros({input.size(), more}, at::kLong);
+  Input result(at::cat({input.data, zeros + 7}, 1), at::cat({input.mask, zeros}, 1));
+  if (input.loss.defined()) result.loss = at::cat({input.loss, zeros}, 1);
+  return result;
+}
+
+/// Of every method that routes: what a sample is answered with depends neither on the samples
+/// beside it nor on padding.
+inline void expect_samples_apart(AnswerCourse& course) {
+  const Input all = course.batch().input;
+  const Tensor together = course.losses(all);
+  EXPECT_LT(furthest(course.losses(padded(all, 5)), together), 1e-4) << "padding";
+  int64_t from = 0;
+  for (int64_t row = 0; row < all.size(); ++row) {
+    const int64_t length = all.mask[row].sum().item<int64_t>();
+    Input alone(all.data.slice(0, row, row + 1).slice(1, 0, length),
+                all.mask.slice(0, row, row + 1).slice(1, 0, length));
+    alone.loss = all.loss.slice(0, row, row + 1).slice(1, 0, length);
+    const Tensor losses = course.losses(alone);
+    EXPECT_LT(furthest(losses, together.slice(0, from, from + losses.size(0))), 1e-4) << row;
+    from += losses.size(0);
+  }
+}
+
+}  // namespace patina

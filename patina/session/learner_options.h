@@ -1548,4 +1548,33 @@ struct Moram {
   }
 };
 
+/// Gives every task a LoRA and a gate that reads the prompt; the gates of later tasks stay closed
+/// to what earlier tasks read. `patina explain gainlora` says what each option is.
+struct Gainlora {
+  static constexpr const char* kLearner = "gainlora";
+  int64_t hidden = 100;
+  double energy = 0.995;
+  int64_t rank = 4;
+  double alpha = 32;
+  bool rank_stabilized = false;
+  std::string parts = "qv";
+  bool output = false;
+  bool mlp = false;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"hidden", hidden},
+        {"energy", energy},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
 }  // namespace patina::options

@@ -1,10 +1,50 @@
 // Methods that answer with text and route between LoRAs, against their papers' formulas.
 #include <cmath>
 
+#include "patina/adapt/routed_lora.h"
+#include "patina/base/json.h"
+#include "patina/learners/instruction/prompts.h"
 #include "tests/support/answer_course.h"
 
 namespace patina {
 namespace {
+
+// Each set asks in words of its own.
+class OwnWords : public ToyAnswers {
+ public:
+  OwnWords(int64_t set, int64_t count) : ToyAnswers(set, count), set_(set) {}
+  Exchange exchange(int64_t i) const override {
+    Exchange said = ToyAnswers::exchange(i);
+    const char* const words[] = {"say", "ask", "tell"};
+    said.turns = {{"user", fmt::format("{} {}", words[set_], char('a' + 7 * set_ + i % 7))}};
+    return said;
+  }
+
+ private:
+  int64_t set_;
+};
+
+// The weight of each LoRA for each sample: [B,n].
+Tensor weights_of(AnswerCourse& course, const Input& input) {
+  NoGrad no_grad;
+  const auto adaptations = course.learner().generator()->adaptations(input);
+  const auto* mixed = dynamic_cast<const adapt::MixedLora*>(adaptations.list().front());
+  EXPECT_NE(mixed, nullptr);
+  return mixed->weights().squeeze(1);
+}
+
+// The embeddings of the tokens before the first that carries loss, of one sample: [P,D].
+Tensor prompt_words(AnswerCourse& course, const Input& input, int64_t row) {
+  const int64_t answer = input.loss[row].argmax(0).item<int64_t>();
+  for (const auto& item : nn::tensors(*course.network))
+    if (item.name == "text.embed.weight")
+      return item.tensor.detach().index_select(0, input.data[row].slice(0, 0, answer));
+  return {};
+}
+
+Tensor silu(const Tensor& x) {
+  return x * at::sigmoid(x);
+}
 
 // With B = 0 a plain LoRA's A has no gradient. These atoms' has one, since they share the softmax
 // with those of the task before.
@@ -44,6 +84,105 @@ TEST(Moram, SamplesAreApart) {
   course.learn();
   course.learn();
   expect_samples_apart(course);
+}
+
+TEST(Prompts, EndBeforeTheLastAnswerAndHaveNoPadding) {
+  Input input(at::zeros({2, 7}, at::kLong), at::zeros({2, 7}, at::kLong));
+  input.data = tensor_of(std::vector<int64_t>{1, 11, 12, 13, 14, 15, 0,  //
+                                              1, 21, 22, 23, 0, 0, 0})
+                   .view({2, 7});
+  input.mask =
+      tensor_of(std::vector<int64_t>{1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0}).view({2, 7});
+  // The first is a conversation: 11 and 13, 14 are answers.
+  input.loss =
+      tensor_of(std::vector<int64_t>{0, 1, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0}).view({2, 7});
+  const Prompts prompts = prompts_of(input);
+  EXPECT_EQ(items_of(prompts.input.data.flatten()), (std::vector<int64_t>{1, 11, 12, 1, 21, 0}));
+  EXPECT_EQ(items_of(prompts.input.mask.flatten()), (std::vector<int64_t>{1, 1, 1, 1, 1, 0}));
+  EXPECT_FALSE(prompts.text.defined());
+  // What is asked is all prompt.
+  input.loss = Tensor();
+  EXPECT_EQ(prompts_of(input).input.mask.sum().item<int64_t>(), 10);
+}
+
+TEST(Prompts, OfPackedRowsAreEachTexts) {
+  Input input(tensor_of(std::vector<int64_t>{1, 11, 12, 1, 21, 22, 23, 0}).view({1, 8}),
+              tensor_of(std::vector<int64_t>{1, 1, 1, 1, 1, 1, 1, 0}).view({1, 8}));
+  input.positions = tensor_of(std::vector<int64_t>{0, 1, 2, 0, 1, 2, 3, 0}).view({1, 8});
+  input.loss = tensor_of(std::vector<int64_t>{0, 0, 1, 0, 0, 0, 1, 0}).view({1, 8});
+  const Prompts prompts = prompts_of(input);
+  EXPECT_EQ(items_of(prompts.input.data.flatten()), (std::vector<int64_t>{1, 11, 0, 1, 21, 22}));
+  const Tensor own = prompts.for_tokens(tensor_of(std::vector<int64_t>{5, 6}).view({2, 1}));
+  EXPECT_EQ(items_of(own.flatten()).at(2), 5);
+  EXPECT_EQ(items_of(own.flatten()).at(3), 6);
+  EXPECT_EQ(own.dim(), 3);
+}
+
+// a = |2 σ(4 cos(SiLU(V SiLU(U u)), k)) - 1|, u the mean over the prompt alone.
+TEST(GainLora, GatesAreThePapers) {
+  AnswerCourse course("gainlora", {"hidden=10", "energy=1"}, toy_answers<OwnWords>());
+  course.learn();
+  course.learn();
+  const auto state = course.state();
+  const Input input = course.batch().input;
+  const Tensor weights = weights_of(course, input);
+  for (int64_t row = 0; row < input.size(); ++row)
+    for (int64_t gate = 0; gate < 2; ++gate) {
+      const auto part = [&](const char* name) {
+        return state.at(fmt::format("gate_{}.{}", gate, name)).to(at::kDouble);
+      };
+      const Tensor u = prompt_words(course, input, row).to(at::kDouble).mean(0);
+      const Tensor h = silu(part("outer").mv(silu(part("inner").mv(u))));
+      const double cosine = (h.dot(part("key")) / (h.norm() * part("key").norm())).item<double>();
+      EXPECT_NEAR(weights[row][gate].item<double>(), std::abs(2 / (1 + std::exp(-4 * cosine)) - 1),
+                  1e-4);
+    }
+  expect_samples_apart(course);
+}
+
+// What a later gate computes from the prompts of earlier tasks does not change, and its key is
+// orthogonal to it: the gate is closed to them. It opens to its own.
+TEST(GainLora, LaterGatesAreClosedToEarlierPrompts) {
+  AnswerCourse course("gainlora", {"energy=1"}, toy_answers<OwnWords>());
+  course.learn();
+  const Input before = course.batch().input;
+  const Tensor first = weights_of(course, before);
+  course.learn();
+  const Tensor second = weights_of(course, before);
+  EXPECT_LT(second.select(1, 1).abs().max().item<double>(), 0.01);
+  EXPECT_LT(furthest(second.select(1, 0), first.select(1, 0)), 1e-6);
+  EXPECT_GT(weights_of(course, course.batch().input).select(1, 1).min().item<double>(), 0.1);
+  const auto state = course.state();
+  const auto change = [&](const char* name) {
+    return (state.at(fmt::format("gate_1.{}", name)) - state.at(fmt::format("gate_0.{}", name)))
+        .to(at::kDouble);
+  };
+  EXPECT_GT(change("inner").abs().max().item<double>(), 1e-3) << "it learns";
+  AnswerCourse short_course("gainlora", {"energy=1"}, toy_answers<OwnWords>());
+  short_course.learn();
+  const auto after_one = short_course.state();
+  const Tensor prompts = after_one.at("basis_of_prompts"), hidden = after_one.at("basis_of_hidden");
+  EXPECT_LT(change("inner").matmul(prompts).abs().max().item<double>(), 1e-5);
+  EXPECT_LT(change("outer").matmul(hidden).abs().max().item<double>(), 1e-5);
+}
+
+TEST(GainLora, LoraBeginsOutsideOfWhatEarlierTasksRead) {
+  AnswerCourse course("gainlora", {"rank=2", "energy=0.9"}, toy_answers<OwnWords>());
+  course.learn();
+  const auto first = course.state();
+  course.begin();
+  const auto begun = course.state();
+  for (int layer = 0; layer < 2; ++layer) {
+    const Tensor basis = first.at(fmt::format("basis_{}_{}", layer, int(nn::Site::qkv)));
+    const Tensor a = begun.at(fmt::format("lora.blocks.{}.v.a", layer)).to(at::kDouble);
+    EXPECT_LT(a.matmul(basis).abs().max().item<double>(), 1e-6);
+    EXPECT_LT(furthest(a.matmul(a.t()), at::eye(2, at::kDouble) / 3), 1e-5);
+    EXPECT_EQ(basis.size(0), 24);
+    EXPECT_LT(basis.size(1), 22);
+  }
+  const auto groups = course.learner().trainable();
+  for (const auto& tensor : groups.front().tensors)
+    EXPECT_FALSE(tensor.dim() == 2 && tensor.size(0) == 2) << "A does not learn";
 }
 
 }  // namespace

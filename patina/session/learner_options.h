@@ -1577,4 +1577,29 @@ struct Gainlora {
   }
 };
 
+/// Gives every task a LoRA and a key; prompts attend to the keys, and those of earlier tasks are
+/// kept attending as they did. `patina explain sapt` says what each option is.
+struct Sapt {
+  static constexpr const char* kLearner = "sapt";
+  int64_t hidden = 100;
+  double reflection = 0.5;
+  int64_t memory_per_task = 100;
+  int64_t rank = 4;
+  double alpha = 32;
+  bool rank_stabilized = false;
+  std::string parts = "qv";
+  bool output = false;
+  bool mlp = false;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"hidden", hidden}, {"reflection", reflection}, {"memory_per_task", memory_per_task},
+        {"rank", rank},     {"alpha", alpha},           {"rank_stabilized", rank_stabilized},
+        {"parts", parts},   {"output", output},         {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
 }  // namespace patina::options

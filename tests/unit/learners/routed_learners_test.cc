@@ -185,5 +185,57 @@ TEST(GainLora, LoraBeginsOutsideOfWhatEarlierTasksRead) {
     EXPECT_FALSE(tensor.dim() == 2 && tensor.size(0) == 2) << "A does not learn";
 }
 
+// softmax_i(k_i q / √D), q = LN(W2 SiLU(W1 max E(x))) over the prompt's tokens alone.
+TEST(Sapt, AttentionIsThePapers) {
+  AnswerCourse course("sapt", {"hidden=10"}, toy_answers<OwnWords>());
+  course.learn();
+  course.learn();
+  const auto state = course.state();
+  const Input input = course.batch().input;
+  const Tensor weights = weights_of(course, input);
+  for (int64_t row = 0; row < input.size(); ++row) {
+    const auto part = [&](const std::string& name) { return state.at(name).to(at::kDouble); };
+    const Tensor largest = prompt_words(course, input, row).to(at::kDouble).amax(0);
+    Tensor q = part("query.outer.weight").mv(silu(part("query.inner.weight").mv(largest)));
+    const Tensor centred = q - q.mean();
+    q = centred / (centred.square().mean() + 1e-5).sqrt() * part("query.norm.weight") +
+        part("query.norm.bias");
+    double scores[2];
+    for (int key = 0; key < 2; ++key)
+      scores[key] = q.dot(part(fmt::format("key_{}", key))).item<double>() / std::sqrt(24.0);
+    EXPECT_NEAR(weights[row][0].item<double>(), 1 / (1 + std::exp(scores[1] - scores[0])), 1e-4);
+  }
+  expect_samples_apart(course);
+}
+
+// + 0.5 KL(ā ‖ a) on the kept prompts, here all of the first task's; the second has no part of ā.
+TEST(Sapt, ReflectsOnEarlierAttention) {
+  AnswerCourse course("sapt", {"memory_per_task=8"}, toy_answers<OwnWords>());
+  course.learn();
+  const Input first = course.batch().input;
+  EXPECT_EQ(furthest(course.state().at("attention.0"), at::ones({1})), 0);
+  course.learn();
+  const Input second = course.batch().input;
+  const Tensor kept = course.state().at("attention.1");
+  EXPECT_LT(furthest(kept, weights_of(course, second).mean(0)), 1e-6);
+  course.begin();
+  const Batch batch = course.batch();
+  double divergence = -at::log(weights_of(course, first).select(1, 0)).mean().item<double>();
+  const Tensor now = at::log(weights_of(course, second));
+  divergence += (kept * (at::log(kept) - now.slice(1, 0, 2))).sum(1).mean().item<double>();
+  NoGrad no_grad;
+  const Tensor losses = course.losses(batch.input);
+  Step step{.tokens = losses.size(0)};
+  EXPECT_GT(divergence, 0.01);
+  EXPECT_NEAR(course.learner().loss(batch, step).item<double>(),
+              losses.mean().item<double>() + 0.5 * divergence, 1e-4);
+  // Of a part there is the input alone.
+  EXPECT_NEAR(course.learner().loss(batch.rows(0, 8), step).item<double>(),
+              losses.mean().item<double>() + 0.5 * divergence, 1e-4);
+  step.part = 1;  // the reflection is the step's, not each part's
+  EXPECT_NEAR(course.learner().loss(batch, step).item<double>(), losses.mean().item<double>(),
+              1e-5);
+}
+
 }  // namespace
 }  // namespace patina

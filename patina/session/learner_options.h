@@ -1602,4 +1602,33 @@ struct Sapt {
   }
 };
 
+/// Learns all tasks with the same LoRAs, of which a router takes for every prompt its own mixture.
+/// `patina explain moe_lora` says what each option is.
+struct MoeLora {
+  static constexpr const char* kLearner = "moe_lora";
+  int64_t experts = 8;
+  int64_t top = 0;
+  int64_t rank = 16;
+  double alpha = 32;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"experts", experts},
+        {"top", top},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
 }  // namespace patina::options

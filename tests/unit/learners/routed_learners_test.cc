@@ -237,5 +237,25 @@ TEST(Sapt, ReflectsOnEarlierAttention) {
               1e-5);
 }
 
+// softmax(W mean E(x)) of the largest two.
+TEST(MoeLora, EverySampleHasItsOwnExperts) {
+  AnswerCourse course("moe_lora", {"experts=3", "top=2", "rank=2"}, toy_answers<OwnWords>());
+  course.learn();
+  const auto state = course.state();
+  const Input input = course.batch().input;
+  const Tensor weights = weights_of(course, input);
+  for (int64_t row = 0; row < input.size(); ++row) {
+    const Tensor scores = state.at("router.weight").mv(prompt_words(course, input, row).mean(0));
+    const int64_t least = scores.argmin(0).item<int64_t>();
+    double sum = 0;
+    for (int64_t i = 0; i < 3; ++i)
+      if (i != least) sum += std::exp(scores[i].item<double>());
+    for (int64_t i = 0; i < 3; ++i)
+      EXPECT_NEAR(weights[row][i].item<double>(),
+                  i == least ? 0 : std::exp(scores[i].item<double>()) / sum, 1e-5);
+  }
+  expect_samples_apart(course);
+}
+
 }  // namespace
 }  // namespace patina

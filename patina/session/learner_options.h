@@ -1631,4 +1631,39 @@ struct MoeLora {
   }
 };
 
+/// Learns every task's LoRA from the pre-trained model alone; the model with one more LoRA names
+/// the one that answers a prompt. `patina explain mr_lora` says what each option is.
+struct MrLora {
+  static constexpr const char* kLearner = "mr_lora";
+  int64_t memory_per_task = 20;
+  std::string question = "
+      Which expert answers this : {letters}
+                                  ? ";
+                                    int64_t router_epochs = 10;
+  double router_lr = 0.0001;
+  int64_t rank = 128;
+  double alpha = 256;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = true;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"memory_per_task", memory_per_task},
+        {"question", question},
+        {"router_epochs", router_epochs},
+        {"router_lr", router_lr},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
 }  // namespace patina::options

@@ -257,5 +257,37 @@ TEST(MoeLora, EverySampleHasItsOwnExperts) {
   expect_samples_apart(course);
 }
 
+TEST(MrLora, EveryTaskLearnsFromThePretrainedModel) {
+  AnswerCourse course("mr_lora", {"rank=2"}, toy_answers<OwnWords>());
+  course.learn();
+  course.begin();
+  const Batch batch = course.batch();
+  NoGrad no_grad;
+  const Tensor base = answer_losses(answer_scores(*course.network, batch.input, {}));
+  EXPECT_NEAR(course.learner().loss(batch, {.tokens = base.size(0)}).item<double>(),
+              base.mean().item<double>(), 1e-6)
+      << "a new LoRA alone";
+  EXPECT_GT(furthest(course.losses(batch.input), base), 1e-3) << "the first task's answers";
+}
+
+TEST(MrLora, TheModelNamesTheExpertOfAPrompt) {
+  AnswerCourse course("mr_lora",
+                      {"rank=8", "alpha=16", "memory_per_task=8", "router_epochs=40",
+                       "router_lr=0.003", "question=\"?{letters}\""},
+                      toy_answers<OwnWords>());
+  std::vector<Input> inputs;
+  for (int task = 0; task < 3; ++task) {
+    course.learn();
+    inputs.push_back(course.batch().input);
+  }
+  for (int64_t task = 0; task < 3; ++task) {
+    const Tensor weights = weights_of(course, inputs[size_t(task)]);
+    EXPECT_TRUE(at::equal(weights.sum(1), at::ones({8}))) << "one expert a sample";
+    EXPECT_GE(weights.select(1, task).sum().item<double>(), 7) << task;
+  }
+  EXPECT_GE(course.learner().diagnostics()["router_accuracy_on_kept_samples"].get<double>(), 0.9);
+  expect_samples_apart(course);
+}
+
 }  // namespace
 }  // namespace patina

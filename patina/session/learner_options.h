@@ -1666,4 +1666,48 @@ struct MrLora {
   }
 };
 
+/// Learns to write whole samples of its tasks as well as to answer, and before a task writes
+/// samples of the earlier ones, which it learns again. `patina explain lamol` says what each option
+/// is.
+struct Lamol {
+  static constexpr const char* kLearner = "lamol";
+  double replay = 0.2;
+  double lm_weight = 0.25;
+  double token_weight = 5;
+  bool task_markers = true;
+  std::string answer = "[ANS]";
+  int64_t top_k = 20;
+  double temperature = 1;
+  int64_t max_tokens = 1024;
+  std::string tune = "full";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"replay", replay},
+        {"lm_weight", lm_weight},
+        {"token_weight", token_weight},
+        {"task_markers", task_markers},
+        {"answer", answer},
+        {"top_k", top_k},
+        {"temperature", temperature},
+        {"max_tokens", max_tokens},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
 }  // namespace patina::options

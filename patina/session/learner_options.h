@@ -1710,4 +1710,31 @@ struct Lamol {
   }
 };
 
+/// Learns one prompt for all tasks, which also writes samples of earlier tasks and is kept to its
+/// former answers to them. `patina explain lfpt5` says what each option is.
+struct Lfpt5 {
+  static constexpr const char* kLearner = "lfpt5";
+  int64_t tokens = 300;
+  int64_t written_per_task = 16;
+  double lm_weight = 0.25;
+  double consistency = 0.01;
+  std::string answer = "[ANS]";
+  int64_t top_k = 64;
+  double repetition_penalty = 2.5;
+  int64_t max_tokens = 256;
+
+  operator Settings() const {
+    return {
+        {"tokens", tokens},
+        {"written_per_task", written_per_task},
+        {"lm_weight", lm_weight},
+        {"consistency", consistency},
+        {"answer", answer},
+        {"top_k", top_k},
+        {"repetition_penalty", repetition_penalty},
+        {"max_tokens", max_tokens},
+    };
+  }
+};
+
 }  // namespace patina::options

@@ -198,5 +198,84 @@ TEST(WrittenSamples, AreInTheMeanOfAStep) {
   EXPECT_NEAR(parts, mean, 1e-4);
 }
 
+// Packed rows are learned as others, and in the first task nothing is compared with the prompt
+// before.
+TEST(Lfpt5, LearnsAnswersAndWholeSamplesWithAPromptAlone) {
+  AnswerCourse course("lfpt5", {"tokens=3", "lm_weight=0.5"});
+  course.learn();
+  const auto trained = course.learner().trainable();
+  ASSERT_EQ(trained.front().tensors.size(), 1u);
+  EXPECT_EQ(trained.front().tensors[0].sizes(), at::IntArrayRef({1, 3, 24}));
+  AnswerCourse fresh("lfpt5", {"tokens=3", "lm_weight=0.5"});
+  fresh.begin();
+  const Batch batch = fresh.batch(4);
+  fresh.learner().after_step(batch, {});  // before a step it answers without the prompt
+  const ByteTokenizer tokenizer;
+  const WholeSamples format(tokenizer, "[ANS]", 0);
+  NoGrad no_grad;
+  const Tensor answers = fresh.losses(batch.input);
+  std::vector<AnswerTokens> whole, rows;
+  for (const auto& sample : format.samples_of(batch.input)) {
+    whole.push_back(format.whole("[GEN]", sample));
+    rows.push_back(format.answer_of(sample));
+  }
+  const Tensor all = fresh.losses(rows_of(whole, *fresh.network));
+  const double expected = answers.mean().item<double>() + 0.5 * all.mean().item<double>();
+  const Step step{.tokens = answers.size(0)};
+  EXPECT_NEAR(fresh.learner().loss(batch, step).item<double>(), expected, 1e-4);
+  Batch packed = batch;
+  packed.input = answer_rows(rows, tokenizer, /*packed=*/true, 40);
+  EXPECT_LT(packed.input.size(), 4);
+  EXPECT_NEAR(fresh.learner().loss(packed, step).item<double>(), expected, 1e-4);
+}
+
+// LFPT5 with a given prompt, one before the task, and a written sample.
+void set_state(AnswerCourse& course, Tensor prompt, Tensor before, WrittenSamples samples) {
+  struct Part {
+    Tensor tokens;
+    void walk(nn::Walk& w) { w("tokens", tokens); }
+  };
+  bool learned = true;
+  int64_t task = 1;
+  Part now{std::move(prompt)}, then{std::move(before)};
+  Archive archive;
+  archive("learned", learned);
+  archive("task", task);
+  archive("prompt", now);
+  archive("before", then);
+  archive("written", samples);
+  Archive reopened = std::move(archive).reopened();
+  course.learner().state(reopened);
+}
+
+// κ = 1 leaves the mean over written answers' tokens of KL(p ‖ p_before).
+TEST(Lfpt5, KeepsToItsFormerAnswers) {
+  AnswerCourse now("lfpt5", {"tokens=2", "consistency=1"}), before("lfpt5", {"tokens=2"});
+  Random random(3, 0);
+  Tensor a = at::empty({1, 2, 24}), b = at::empty({1, 2, 24});
+  nn::init_normal(a, random, 0, 1);
+  nn::init_normal(b, random, 0, 1);
+  const auto samples = written({{"say 9\n", "yes"}});
+  set_state(now, a, b, samples);
+  set_state(before, b, b, samples);
+  now.task = before.task = *now.stream.next();
+  const Batch batch = now.batch(2);
+  const ByteTokenizer tokenizer;
+  const WholeSamples format(tokenizer, "[ANS]", 0);
+  const Input input = rows_of({format.answer_of(samples.of({}, Seeds(5))[0].sample)}, *now.network);
+  NoGrad no_grad;
+  const auto log_p = [&](AnswerCourse& course) {
+    const auto adaptations = course.learner().generator()->adaptations(input);
+    return at::log_softmax(answer_scores(*course.network, input, adaptations).scores, -1);
+  };
+  const Tensor p = log_p(now), q = log_p(before);
+  const double divergence = (p.exp() * (p - q)).sum(1).mean().item<double>();
+  EXPECT_GT(divergence, 1e-4);
+  Step step{.tokens = batch.input.loss.sum().item<int64_t>()};
+  EXPECT_NEAR(now.learner().loss(batch, step).item<double>(), divergence, 1e-5);
+  step.part = 1;  // the divergence is the step's, not each part's
+  EXPECT_NEAR(now.learner().loss(batch, step).item<double>(), 0, 1e-9);
+}
+
 }  // namespace
 }  // namespace patina

@@ -138,30 +138,55 @@ Lora::Lora(const std::vector<Update>& updates, const nn::BlockShape& shape, int6
   nn::freeze(*this);
 }
 
-Tensor Lora::changed(const Tensor& in, const Tensor& out, const Product& product) {
-  if (!product.a.defined()) return out;
-  const Tensor added = nn::linear(nn::linear(in, product.a), product.b) * product.scale;
-  return out + (product.factor.defined() ? added * product.factor : added);
+Tensor with_added(nn::Site site, const nn::BlockShape& shape, Tensor out,
+                  const std::function<Tensor(Part)>& added) {
+  const auto whole = [&](Part part) {
+    if (const Tensor more = added(part); more.defined()) out = out + more;
+  };
+  // Parts that stand side by side.
+  const auto beside = [&](std::initializer_list<Part> parts) {
+    std::vector<Tensor> more;
+    Shape rows;
+    for (const Part part : parts) {
+      more.push_back(added(part));
+      rows.push_back(part_shape(part, shape).rows);
+    }
+    if (std::ranges::none_of(more, [](const Tensor& t) { return t.defined(); })) return;
+    std::vector<Tensor> pieces = out.split_with_sizes(rows, -1);
+    for (size_t i = 0; i < pieces.size(); ++i)
+      if (more[i].defined()) pieces[i] = pieces[i] + more[i];
+    out = at::cat(pieces, -1);
+  };
+  if (site == nn::Site::proj) whole(Part::o);
+  if (site == nn::Site::fc2) whole(Part::fc2);
+  if (site == nn::Site::fc1) {
+    whole(Part::fc1);
+    beside({Part::gate, Part::up});
+  }
+  if (site == nn::Site::qkv) {
+    whole(Part::qkv);
+    beside({Part::q, Part::k, Part::v});
+  }
+  return out;
+}
+
+const Lora::Product& Lora::product(int64_t layer, Part part) const {
+  return changes_[size_t(layer)].*std::ranges::find(rows(), part, &Row::part)->product;
+}
+
+Lora::Update Lora::factors(int64_t layer, Part part) const {
+  const Product& found = product(layer, part);
+  return {layer, part, found.a, found.b, found.scale};
 }
 
 Tensor Lora::after(nn::Site site, int layer, const Tensor& in, Tensor out) {
   if (!acts(site)) return out;
-  const Change& change = changes_[size_t(layer)];
-  if (site == nn::Site::proj) return changed(in, out, change.o);
-  if (site == nn::Site::fc2) return changed(in, out, change.fc2);
-  if (site == nn::Site::fc1) {
-    out = changed(in, out, change.fc1);
-    if (!change.gate.a.defined() && !change.up.a.defined()) return out;
-    const auto halves = out.split_with_sizes({shape_.hidden, shape_.hidden}, -1);
-    return at::cat({changed(in, halves[0], change.gate), changed(in, halves[1], change.up)}, -1);
-  }
-  out = changed(in, out, change.qkv);
-  if (!change.q.a.defined() && !change.k.a.defined() && !change.v.a.defined()) return out;
-  const auto parts =
-      out.split_with_sizes({shape_.query_width(), shape_.key_width(), shape_.key_width()}, -1);
-  return at::cat({changed(in, parts[0], change.q), changed(in, parts[1], change.k),
-                  changed(in, parts[2], change.v)},
-                 -1);
+  return with_added(site, shape_, std::move(out), [&](Part part) {
+    const Product& change = product(layer, part);
+    if (!change.a.defined()) return Tensor();
+    const Tensor added = nn::linear(nn::linear(in, change.a), change.b) * change.scale;
+    return change.factor.defined() ? added * change.factor : added;
+  });
 }
 
 void Lora::begin_at(int64_t layer, nn::Site site, const Tensor& rows) {

@@ -3,6 +3,7 @@
 // request (Kalajdzievski, 2023).
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 #include "patina/base/random.h"
@@ -58,6 +59,10 @@ class Lora : public nn::Adaptation {
   /// Initialises A with `rows` [r,D] in the product at `site` of a block: fc1, fc2, or a joint qkv.
   /// Does nothing if there is no such product.
   void begin_at(int64_t layer, nn::Site site, const Tensor& rows);
+  /// The change of a layer's part: the tensors that learn, and the scale without a learned factor.
+  /// Undefined tensors where nothing changes.
+  Update factors(int64_t layer, Part part) const;
+  const nn::BlockShape& shape() const { return shape_; }
   /// All updates, block by block; a learned factor is part of their scale.
   std::vector<Update> updates() const;
   void walk(nn::Walk& w) override;
@@ -76,7 +81,7 @@ class Lora : public nn::Adaptation {
   };
   struct Row;
   static const std::vector<Row>& rows();
-  static Tensor changed(const Tensor& in, const Tensor& out, const Product& product);
+  const Product& product(int64_t layer, Part part) const;
 
   nn::BlockShape shape_;
   std::vector<Change> changes_;  // one per block
@@ -89,5 +94,10 @@ struct PartShape {
 };
 PartShape part_shape(Part part, const nn::BlockShape& shape);
 std::string_view name(Part part);
+
+/// The output [B,T,rows] of the layer at a site with what `added` returns for each of its parts;
+/// undefined: nothing.
+Tensor with_added(nn::Site site, const nn::BlockShape& shape, Tensor out,
+                  const std::function<Tensor(Part)>& added);
 
 }  // namespace patina::adapt

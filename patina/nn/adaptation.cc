@@ -21,6 +21,7 @@ Tensor Adaptation::after(Site, int, const Tensor&, Tensor out) {
 
 Adaptations Adaptations::of(Tower tower) const {
   Adaptations own;
+  own.kept_ = kept_;
   for (auto* adaptation : list_)
     if (adaptation->tower().value_or(tower) == tower) own.add(adaptation);
   return own;

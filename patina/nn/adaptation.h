@@ -2,6 +2,7 @@
 // adapters, LoRA and scale-shift all act at the same few named places of a block.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -84,6 +85,11 @@ class Adaptations {
   Adaptations() = default;
   Adaptations(std::initializer_list<Adaptation*> list) : list_(list) {}
   void add(Adaptation* adaptation) { list_.push_back(adaptation); }
+  /// Adds one that lives as long as a copy of this list: what was made for a single input.
+  void keep(std::shared_ptr<Adaptation> adaptation) {
+    list_.push_back(adaptation.get());
+    kept_.push_back(std::move(adaptation));
+  }
   bool empty() const { return list_.empty(); }
   std::span<Adaptation* const> list() const { return list_; }
   /// The adaptations that act in a tower.
@@ -100,7 +106,8 @@ class Adaptations {
   using KeysAndValues = std::pair<Tensor, Tensor> (Adaptation::*)(int layer);
   std::pair<Tensor, Tensor> joined(KeysAndValues part, int layer, int64_t batch) const;
 
-  std::vector<Adaptation*> list_;  // lent
+  std::vector<Adaptation*> list_;                  // lent
+  std::vector<std::shared_ptr<Adaptation>> kept_;  // those of them that live with the list
 };
 
 }  // namespace patina::nn

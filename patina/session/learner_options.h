@@ -1896,4 +1896,224 @@ struct Sefe {
   }
 };
 
+/// Gives every task rank-1 atoms, of which each token chooses those of all tasks whose keys it is
+/// nearest to. `patina explain moram` says what each option is.
+struct Moram {
+  static constexpr const char* kLearner = "moram";
+  int64_t k = 8;
+  double temperature = 0.03;
+  double threshold = 0.2;
+  int64_t rank = 8;
+  double alpha = 8;
+  bool rank_stabilized = false;
+  std::string parts = "qv";
+  bool output = false;
+  bool mlp = false;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"k", k},
+        {"temperature", temperature},
+        {"threshold", threshold},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Gives every task a LoRA and a gate that reads the prompt; the gates of later tasks stay closed
+/// to what earlier tasks read. `patina explain gainlora` says what each option is.
+struct Gainlora {
+  static constexpr const char* kLearner = "gainlora";
+  int64_t hidden = 100;
+  double energy = 0.995;
+  int64_t rank = 4;
+  double alpha = 32;
+  bool rank_stabilized = false;
+  std::string parts = "qv";
+  bool output = false;
+  bool mlp = false;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"hidden", hidden},
+        {"energy", energy},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Gives every task a LoRA and a key; prompts attend to the keys, and those of earlier tasks are
+/// kept attending as they did. `patina explain sapt` says what each option is.
+struct Sapt {
+  static constexpr const char* kLearner = "sapt";
+  int64_t hidden = 100;
+  double reflection = 0.5;
+  int64_t memory_per_task = 100;
+  int64_t rank = 4;
+  double alpha = 32;
+  bool rank_stabilized = false;
+  std::string parts = "qv";
+  bool output = false;
+  bool mlp = false;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"hidden", hidden}, {"reflection", reflection}, {"memory_per_task", memory_per_task},
+        {"rank", rank},     {"alpha", alpha},           {"rank_stabilized", rank_stabilized},
+        {"parts", parts},   {"output", output},         {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Learns all tasks with the same LoRAs, of which a router takes for every prompt its own mixture.
+/// `patina explain moe_lora` says what each option is.
+struct MoeLora {
+  static constexpr const char* kLearner = "moe_lora";
+  int64_t experts = 8;
+  int64_t top = 0;
+  int64_t rank = 16;
+  double alpha = 32;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"experts", experts},
+        {"top", top},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Learns every task's LoRA from the pre-trained model alone; the model with one more LoRA names
+/// the one that answers a prompt. `patina explain mr_lora` says what each option is.
+struct MrLora {
+  static constexpr const char* kLearner = "mr_lora";
+  int64_t memory_per_task = 20;
+  std::string question = "
+      Which expert answers this : {letters}
+                                  ? ";
+                                    int64_t router_epochs = 10;
+  double router_lr = 0.0001;
+  int64_t rank = 128;
+  double alpha = 256;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = true;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"memory_per_task", memory_per_task},
+        {"question", question},
+        {"router_epochs", router_epochs},
+        {"router_lr", router_lr},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Learns to write whole samples of its tasks as well as to answer, and before a task writes
+/// samples of the earlier ones, which it learns again. `patina explain lamol` says what each option
+/// is.
+struct Lamol {
+  static constexpr const char* kLearner = "lamol";
+  double replay = 0.2;
+  double lm_weight = 0.25;
+  double token_weight = 5;
+  bool task_markers = true;
+  std::string answer = "[ANS]";
+  int64_t top_k = 20;
+  double temperature = 1;
+  int64_t max_tokens = 1024;
+  std::string tune = "full";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"replay", replay},
+        {"lm_weight", lm_weight},
+        {"token_weight", token_weight},
+        {"task_markers", task_markers},
+        {"answer", answer},
+        {"top_k", top_k},
+        {"temperature", temperature},
+        {"max_tokens", max_tokens},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Learns one prompt for all tasks, which also writes samples of earlier tasks and is kept to its
+/// former answers to them. `patina explain lfpt5` says what each option is.
+struct Lfpt5 {
+  static constexpr const char* kLearner = "lfpt5";
+  int64_t tokens = 300;
+  int64_t written_per_task = 16;
+  double lm_weight = 0.25;
+  double consistency = 0.01;
+  std::string answer = "[ANS]";
+  int64_t top_k = 64;
+  double repetition_penalty = 2.5;
+  int64_t max_tokens = 256;
+
+  operator Settings() const {
+    return {
+        {"tokens", tokens},
+        {"written_per_task", written_per_task},
+        {"lm_weight", lm_weight},
+        {"consistency", consistency},
+        {"answer", answer},
+        {"top_k", top_k},
+        {"repetition_penalty", repetition_penalty},
+        {"max_tokens", max_tokens},
+    };
+  }
+};
+
 }  // namespace patina::options

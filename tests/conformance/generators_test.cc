@@ -92,6 +92,14 @@ TEST_P(Answering, resumes_after_every_step_to_the_same_bits) {
   EXPECT_EQ(whole.learned, learned(stopped_run));
 }
 
+TEST_P(Answering, learns_packed_rows_in_parts) {
+  const Json record = run_toy(
+      recipe_for(GetParam(), {"training.pack=true", "training.accumulate=2", "training.epochs=2"}),
+      folder("packed"));
+  EXPECT_EQ(record["status"], "complete");
+  EXPECT_LT(record["matrix"][1][0], record["matrix"][0][0]);
+}
+
 // The kept samples of earlier tasks are as many as the method says, and later tasks are not read.
 class Watched : public ToyAnswers {
  public:

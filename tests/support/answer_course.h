@@ -1,6 +1,8 @@
-// A learner that answers with text on three toy sets; a test makes each call. And probabilities
-// computed word by word.
+// A learner of answers on three toy sets, for tests of its equations; a test makes each call. And
+// probabilities computed word by word.
 #pragma once
+
+#include <gtest/gtest.h>
 
 #include <cmath>
 #include <map>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "patina/learners/registry.h"
+#include "patina/models/answer_scores.h"
 #include "patina/ops.h"
 #include "patina/session/rig.h"
 #include "tests/support/bound_options.h"
@@ -20,8 +23,10 @@ namespace patina {
 // A learner on three toy sets.
 struct AnswerCourse {
   explicit AnswerCourse(const std::string& name, const std::vector<std::string>& settings = {},
-                        int64_t longest = 64, double weight_decay = 0)
+                        int64_t longest = 64, double weight_decay = 0,
+                        DataSplits sets = toy_answers())
       : network(toy_decoder("llama", 1, longest)),
+        data(std::move(sets)),
         scenario(make_scenario({.name = "data_sets"}, data)),
         stream(scenario.stream()),
         options(bound_options(name, settings)),
@@ -43,13 +48,22 @@ struct AnswerCourse {
     task = *stream.next();
     rig.learn(*task);
   }
-  // Learns a task but for its end.
+  // Announces the next task, and does not train it.
   void begin() {
     task = *stream.next();
-    learner().begin_task(*task, rig.trainer());
+    rig.trainer().begin(learner(), *task, scenario.grant());
   }
+  // Learns it, but for its end.
   void fit() { learner().fit(*task, rig.trainer()); }
-  Batch batch() { return *Loader(*task->train, rig.train_feed(), rig.pool(), 8).next(); }
+  // The first samples of the task.
+  Batch batch(int64_t samples = 8) {
+    return *Loader(*task->train, rig.train_feed(), rig.pool(), samples).next();
+  }
+  // -log p of each token that carries loss, as the learner answers: [N].
+  Tensor losses(const Input& input) {
+    NoGrad no_grad;
+    return answer_losses(answer_scores(*network, input, learner().generator()->adaptations(input)));
+  }
   std::map<std::string, Tensor> state() {
     Archive archive;
     learner().state(archive);
@@ -59,7 +73,7 @@ struct AnswerCourse {
   }
 
   std::unique_ptr<Backbone> network;
-  DataSplits data = toy_answers();
+  DataSplits data;
   Scenario scenario;
   Stream stream;
   std::unique_ptr<LearnerOptions> options;
@@ -89,6 +103,32 @@ inline double divergence(const std::vector<double>& p, const std::vector<double>
   double sum = 0;
   for (size_t i = 0; i < p.size(); ++i) sum += p[i] * std::log(p[i] / q[i]);
   return sum;
+}
+
+/// The input with `more` columns of padding, whose ids are those of words.
+inline Input padded(const Input& input, int64_t more) {
+  const Tensor zeros = at::zeros({input.size(), more}, at::kLong);
+  Input result(at::cat({input.data, zeros + 7}, 1), at::cat({input.mask, zeros}, 1));
+  if (input.loss.defined()) result.loss = at::cat({input.loss, zeros}, 1);
+  return result;
+}
+
+/// Of every method that routes: what a sample is answered with depends neither on the samples
+/// beside it nor on padding.
+inline void expect_samples_apart(AnswerCourse& course) {
+  const Input all = course.batch().input;
+  const Tensor together = course.losses(all);
+  EXPECT_LT(furthest(course.losses(padded(all, 5)), together), 1e-4) << "padding";
+  int64_t from = 0;
+  for (int64_t row = 0; row < all.size(); ++row) {
+    const int64_t length = all.mask[row].sum().item<int64_t>();
+    Input alone(all.data.slice(0, row, row + 1).slice(1, 0, length),
+                all.mask.slice(0, row, row + 1).slice(1, 0, length));
+    alone.loss = all.loss.slice(0, row, row + 1).slice(1, 0, length);
+    const Tensor losses = course.losses(alone);
+    EXPECT_LT(furthest(losses, together.slice(0, from, from + losses.size(0))), 1e-4) << row;
+    from += losses.size(0);
+  }
 }
 
 }  // namespace patina

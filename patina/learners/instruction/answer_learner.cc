@@ -45,9 +45,10 @@ std::vector<nn::NamedTensor> AnswerLearner::learned() const {
 
 Tensor AnswerLearner::loss(const Batch& batch, const Step& step) {
   if (loss_.loss == "mean")  // with few scores in memory at a time
-    return answer_losses(backbone_, batch.input, adaptations(batch.input)).sum() /
+    return answer_losses(backbone_, batch.input, while_learning(batch.input)).sum() /
            double(step.tokens);
-  return sum_of_losses(batch.input, answers(batch.input)) / double(step.tokens);
+  const auto scores = answer_scores(backbone_, batch.input, while_learning(batch.input));
+  return sum_of_losses(batch.input, scores) / double(step.tokens);
 }
 
 Tensor AnswerLearner::sum_of_losses(const Input& input, const AnswerScores& answers) const {

@@ -42,6 +42,8 @@ class AnswerLearner : public Generator {
   void state(Archive& a) override;
 
  protected:
+  /// With which the network learns an input: by default as it answers.
+  virtual nn::Adaptations while_learning(const Input& input) const { return adaptations(input); }
   Backbone& backbone() const { return backbone_; }
   const Seeds& seeds() const { return seeds_; }
   /// Null if the whole network learns.

@@ -26,6 +26,13 @@ nn::Adaptations LoraPerTask::adaptations(const Input& input) const {
   return all;
 }
 
+std::vector<const adapt::Lora*> LoraPerTask::loras() const {
+  std::vector<const adapt::Lora*> all;
+  for (const auto& task : earlier_) all.push_back(task.get());
+  all.push_back(lora());
+  return all;
+}
+
 void LoraPerTask::state(Archive& a) {
   AnswerLearner::state(a);
   int64_t tasks = int64_t(earlier_.size());

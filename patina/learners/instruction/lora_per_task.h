@@ -1,5 +1,5 @@
-// A LoRA for every task, of which the newest learns; the sum of all answers, so that no task needs
-// to be known.
+// A LoRA for every task, of which the newest learns. The sum of all answers, so that no task needs to
+// be known, unless a method mixes them otherwise.
 #pragma once
 
 #include <memory>
@@ -11,7 +11,7 @@ namespace patina {
 
 class LoraPerTask : public AnswerLearner {
  public:
-  LoraPerTask(Setup setup, const adapt::LoraOptions& lora, const AnswerLossOptions& loss)
+  LoraPerTask(Setup setup, const adapt::LoraOptions& lora, const AnswerLossOptions& loss = {})
       : AnswerLearner(setup, {.lora = lora}, loss), options_(lora) {}
 
   /// From the second task on, keeps the last task's LoRA and begins a new one, which changes
@@ -21,6 +21,9 @@ class LoraPerTask : public AnswerLearner {
   void state(Archive& a) override;
 
  protected:
+  /// Those of all tasks, the present one last. Before the first task there is one, which changes
+  /// nothing.
+  std::vector<const adapt::Lora*> loras() const;
   /// Of earlier tasks, frozen, in order.
   const std::vector<std::unique_ptr<adapt::Lora>>& earlier() const { return earlier_; }
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "patina/models/answer_scores.h"
+#include "patina/ops.h"
 #include "patina/session/feed.h"
 #include "tests/support/answer_course.h"
 
@@ -14,7 +15,7 @@ namespace {
 using Course = AnswerCourse;
 
 TEST(Slao, MergesEverMoreSlowlyAndBeginsOrthogonally) {
-  Course course("slao", {"rank=3"});
+  AnswerCourse course("slao", {"rank=3"});
   const std::string a = "blocks.1.q.a", b = "blocks.1.q.b";
   course.learn();
   const auto first = course.state();
@@ -41,7 +42,7 @@ TEST(Slao, MergesEverMoreSlowlyAndBeginsOrthogonally) {
 
 // Σ -log p / tokens + λ1 Σ |A_i A_tᵀ|.
 TEST(OLora, PenalisesDirectionsOfEarlierTasks) {
-  Course course("o_lora", {"rank=2", "orthogonality=0.25"});
+  AnswerCourse course("o_lora", {"rank=2", "orthogonality=0.25"});
   course.learn();
   const auto first = course.state();
   course.task = *course.stream.next();
@@ -196,7 +197,7 @@ TEST(Sefe, KeepsTheElementsThatEarlierTasksChangedMost) {
 
 // Half of an epoch: as many as the 8 samples of the task.
 TEST(SftReplay, MixesAnExactPartOfKeptSamples) {
-  Course course("sft_replay", {"replay=0.5", "memory_per_task=3"});
+  AnswerCourse course("sft_replay", {"replay=0.5", "memory_per_task=3"});
   course.learn();
   course.task = *course.stream.next();
   course.rig.learn(*course.task);

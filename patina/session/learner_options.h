@@ -1517,4 +1517,136 @@ struct OLora {
   }
 };
 
+/// Warms the rate up again and lets it fall in every round, and replaces an exact part of a round's
+/// tokens by kept ones of earlier rounds. `patina explain rewarm_replay` says what each option is.
+struct RewarmReplay {
+  static constexpr const char* kLearner = "rewarm_replay";
+  double replay = 0.05;
+  int64_t memory_per_task = 1000;
+  bool keep_optimizer = false;
+  std::string tune = "full";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"replay", replay},
+        {"memory_per_task", memory_per_task},
+        {"keep_optimizer", keep_optimizer},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Mixes new text with as much of all earlier rounds, each giving equally many tokens, under rates
+/// whose maximum falls from round to round. `patina explain ticlm` says what each option is.
+struct Ticlm {
+  static constexpr const char* kLearner = "ticlm";
+  double replay = 0.5;
+  bool even = false;
+  int64_t memory_per_task = 1000;
+  bool keep_optimizer = false;
+  std::string tune = "full";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"replay", replay},
+        {"even", even},
+        {"memory_per_task", memory_per_task},
+        {"keep_optimizer", keep_optimizer},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Adds general text to every epoch of a task, ever less of it. `patina explain mix_review` says
+/// what each option is.
+struct MixReview {
+  static constexpr const char* kLearner = "mix_review";
+  double mix_ratio = 4;
+  double mix_decay = 0.7;
+  int64_t general_tasks = 1;
+  int64_t memory_per_task = 1000;
+  bool keep_optimizer = false;
+  std::string tune = "full";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"mix_ratio", mix_ratio},
+        {"mix_decay", mix_decay},
+        {"general_tasks", general_tasks},
+        {"memory_per_task", memory_per_task},
+        {"keep_optimizer", keep_optimizer},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Trains one LoRA of high rank on all linear layers, round after round. `patina explain lora_cpt`
+/// says what each option is.
+struct LoraCpt {
+  static constexpr const char* kLearner = "lora_cpt";
+  bool keep_optimizer = false;
+  int64_t rank = 256;
+  double alpha = 512;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = true;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"keep_optimizer", keep_optimizer},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
 }  // namespace patina::options

@@ -1649,4 +1649,48 @@ struct LoraCpt {
   }
 };
 
+/// Inserts copies of blocks that at first change nothing, and trains these alone. `patina explain
+/// llama_pro` says what each option is.
+struct LlamaPro {
+  static constexpr const char* kLearner = "llama_pro";
+  int64_t every = 4;
+  bool keep_optimizer = false;
+
+  operator Settings() const {
+    return {
+        {"every", every},
+        {"keep_optimizer", keep_optimizer},
+    };
+  }
+};
+
+/// Grows the network before each task without changing what it computes, and learns with replay and
+/// with the network before as a teacher. `patina explain elle` says what each option is.
+struct Elle {
+  static constexpr const char* kLearner = "elle";
+  int64_t add_heads = 1;
+  int64_t add_blocks = 1;
+  double noise = 0.01;
+  double replay = 0.1;
+  double distillation = 1;
+  int64_t taught = 16;
+  int64_t recovery_epochs = 1;
+  int64_t memory_per_task = 1000;
+  bool keep_optimizer = false;
+
+  operator Settings() const {
+    return {
+        {"add_heads", add_heads},
+        {"add_blocks", add_blocks},
+        {"noise", noise},
+        {"replay", replay},
+        {"distillation", distillation},
+        {"taught", taught},
+        {"recovery_epochs", recovery_epochs},
+        {"memory_per_task", memory_per_task},
+        {"keep_optimizer", keep_optimizer},
+    };
+  }
+};
+
 }  // namespace patina::options

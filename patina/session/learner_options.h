@@ -1664,6 +1664,83 @@ struct LlamaPro {
   }
 };
 
+/// Interpolates the network with the pre-trained or the previous one after each round, and on
+/// request averages the round's last checkpoints first. `patina explain wise_ft_rounds` says what
+/// each option is.
+struct WiseFtRounds {
+  static constexpr const char* kLearner = "wise_ft_rounds";
+  double part = 0.5;
+  std::string toward = "pretrained";
+  int64_t checkpoints = 1;
+  int64_t apart = 500;
+  bool keep_optimizer = false;
+
+  operator Settings() const {
+    return {
+        {"part", part},
+        {"toward", toward},
+        {"checkpoints", checkpoints},
+        {"apart", apart},
+        {"keep_optimizer", keep_optimizer},
+    };
+  }
+};
+
+/// Adds the scaled sum of what each round changed to the pre-trained weights. `patina explain
+/// task_arithmetic` says what each option is.
+struct TaskArithmetic {
+  static constexpr const char* kLearner = "task_arithmetic";
+  double scale = 0.4;
+  std::string start = "pretrained";
+  bool keep_optimizer = false;
+
+  operator Settings() const {
+    return {
+        {"scale", scale},
+        {"start", start},
+        {"keep_optimizer", keep_optimizer},
+    };
+  }
+};
+
+/// Merges the largest elements of what each round changed, where their signs agree. `patina explain
+/// ties` says what each option is.
+struct Ties {
+  static constexpr const char* kLearner = "ties";
+  double keep = 0.2;
+  double scale = 1;
+  std::string start = "pretrained";
+  bool keep_optimizer = false;
+
+  operator Settings() const {
+    return {
+        {"keep", keep},
+        {"scale", scale},
+        {"start", start},
+        {"keep_optimizer", keep_optimizer},
+    };
+  }
+};
+
+/// Drops most of what each round changed at random, scales up the rest, and adds the sum to the
+/// pre-trained weights. `patina explain dare` says what each option is.
+struct Dare {
+  static constexpr const char* kLearner = "dare";
+  double drop = 0.9;
+  double scale = 0.4;
+  std::string start = "pretrained";
+  bool keep_optimizer = false;
+
+  operator Settings() const {
+    return {
+        {"drop", drop},
+        {"scale", scale},
+        {"start", start},
+        {"keep_optimizer", keep_optimizer},
+    };
+  }
+};
+
 /// Grows the network before each task without changing what it computes, and learns with replay and
 /// with the network before as a teacher. `patina explain elle` says what each option is.
 struct Elle {

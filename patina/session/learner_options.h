@@ -1741,6 +1741,28 @@ struct Dare {
   }
 };
 
+/// Multiplies the gradients of a unit's weights by one minus its importance for general and for
+/// earlier domains' knowledge, and contrasts what is learned with what the important units make of
+/// a text. `patina explain das` says what each option is.
+struct Das {
+  static constexpr const char* kLearner = "das";
+  double dropout = 0.1;
+  double contrast = 1;
+  double temperature = 0.05;
+  int64_t importance_samples = 256;
+  bool keep_optimizer = false;
+
+  operator Settings() const {
+    return {
+        {"dropout", dropout},
+        {"contrast", contrast},
+        {"temperature", temperature},
+        {"importance_samples", importance_samples},
+        {"keep_optimizer", keep_optimizer},
+    };
+  }
+};
+
 /// Grows the network before each task without changing what it computes, and learns with replay and
 /// with the network before as a teacher. `patina explain elle` says what each option is.
 struct Elle {

@@ -34,4 +34,31 @@ std::vector<std::pair<int, int64_t>> mixed_rows(int64_t first, int64_t second, d
   return mixed;
 }
 
+std::vector<std::pair<int, int64_t>> rows_by_tokens(const std::vector<TokenSource>& sources,
+                                                    int64_t budget, const Seeds& seeds,
+                                                    int64_t epoch) {
+  std::vector<std::pair<int, int64_t>> rows;
+  double wanted = 0, taken = 0;  // tokens of all sources so far
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const auto& [tokens, part] = sources[i];
+    if (part == 0) continue;
+    PATINA_REQUIRE(!tokens.empty() && std::ranges::min(tokens) > 0,
+                   "a part of {} of a source without tokens", part);
+    wanted += part * double(budget);
+    const Random orders = seeds("source", uint64_t(i)).at(uint64_t(epoch));
+    const size_t count = tokens.size();
+    std::vector<int64_t> order;
+    for (size_t next = 0;; ++next) {
+      if (next % count == 0) order = orders.at(next / count).permutation(int64_t(count));
+      const int64_t sample = order[next % count];
+      const auto more = double(tokens[size_t(sample)]);
+      // Whether it comes nearer with the sample than without.
+      if (taken + more / 2 > wanted) break;
+      taken += more;
+      rows.emplace_back(int(i), sample);
+    }
+  }
+  return rows;
+}
+
 }  // namespace patina

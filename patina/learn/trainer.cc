@@ -27,6 +27,7 @@ void TrainingOptions::bind(Fields& f) {
     "alone "
     "to the others. Less padding, and the same step.");
   optimizer.bind(f);
+  f.require(optimizer.anneal_epochs <= double(epochs), "anneal_epochs", "is more than epochs");
 }
 
 Trainer::Trainer(TrainingOptions options, const Feed& train, const Feed& test, ThreadPool& pool,
@@ -135,10 +136,11 @@ double Trainer::descend(Learner& learner, const Batch& batch, Step step,
 }
 
 struct Trainer::Epochs {
-  Epochs(const Dataset& samples, int64_t epochs, Seeds seeds, const std::string& where,
-         const Feed& feed)
+  Epochs(const Dataset& samples, int64_t epochs, int64_t task, Seeds seeds,
+         const std::string& where, const Feed& feed)
       : data(&samples),
         count(epochs),
+        round(task),
         seeds(seeds),
         where(where),
         cost(costs(feed, samples)),
@@ -150,8 +152,8 @@ struct Trainer::Epochs {
             .epochs = count,
             .step = step,
             .steps = steps,
-            .rate = learning_rate(options, at, count),
-            .unscaled_rate = unscaled_rate(options, at, count),
+            .rate = learning_rate(options, at, count, round),
+            .unscaled_rate = unscaled_rate(options, at, count, round),
             .samples = data};
   }
 
@@ -164,6 +166,7 @@ struct Trainer::Epochs {
   const Dataset* data;
   std::optional<Dataset> chosen;
   int64_t count;
+  int64_t round;  // the task, for schedules of the whole stream
   Seeds seeds;
   std::string where;
   std::vector<int64_t> cost;
@@ -211,7 +214,7 @@ Seeds Trainer::seeds_of_training(const Task& task) {
 }
 
 void Trainer::run_epochs(Learner& learner, const Task& task, int64_t epochs) {
-  Epochs shared(*task.train, epochs, seeds_of_training(task),
+  Epochs shared(*task.train, epochs, task.index, seeds_of_training(task),
                 fmt::format("task {}", task.index + 1), train_);
   const int64_t samples = task.train->size();
   shared.progress.resume(epoch_ * samples + std::min(step_ * options_.batch_size, samples));
@@ -235,7 +238,7 @@ void Trainer::run_epochs(Learner& learner, const Task& task, int64_t epochs) {
 void Trainer::train_on(Learner& learner, const Dataset& data, int64_t epochs, const Seeds& seeds) {
   auto outer = std::exchange(optimizer_,
                              std::make_unique<Optimizer>(options_.optimizer, groups_of(learner)));
-  Epochs shared(data, epochs, seeds, "the memory", train_);
+  Epochs shared(data, epochs, 0, seeds, "the memory", train_);
   for (int64_t i = 0; i < epochs; ++i) {
     learner.begin_epoch(shared.step(options_.optimizer, i, 0, 1));
     epoch(learner, shared, i, 0, [](const Batch&) {});

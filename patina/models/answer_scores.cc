@@ -14,13 +14,11 @@ struct Answers {
   Tensor row;     // [N]
 };
 
-Answers answers_of(const Backbone& backbone, const Input& input,
-                   const nn::Adaptations& adaptations) {
+Answers answers_of(const Input& input, const Tensor& tokens) {
   PATINA_REQUIRE(input.loss.defined(), "a text of which no token carries loss");
   const int64_t length = input.data.size(1);
   // Token t is predicted at t-1, which is of the same text: a text's first token carries no loss.
   const Tensor place = input.loss.flatten().nonzero().squeeze(1);  // [N]
-  const Tensor tokens = backbone.tokens(input, adaptations);       // [B,T,D]
   return {.before = tokens.flatten(0, 1).index_select(0, place - 1),
           .word = input.data.flatten().index_select(0, place),
           .row = place.div(length, "floor")};
@@ -34,7 +32,11 @@ Tensor scores_of(const Backbone& backbone, const Tensor& before) {
 
 AnswerScores answer_scores(const Backbone& backbone, const Input& input,
                            const nn::Adaptations& adaptations) {
-  const Answers answers = answers_of(backbone, input, adaptations);
+  return answer_scores(backbone, input, backbone.tokens(input, adaptations));
+}
+
+AnswerScores answer_scores(const Backbone& backbone, const Input& input, const Tensor& tokens) {
+  const Answers answers = answers_of(input, tokens);
   return {.scores = scores_of(backbone, answers.before), .word = answers.word, .row = answers.row};
 }
 
@@ -46,7 +48,7 @@ Tensor answer_losses(const AnswerScores& answers) {
 
 Tensor answer_losses(const Backbone& backbone, const Input& input,
                      const nn::Adaptations& adaptations, int64_t at_once) {
-  const Answers answers = answers_of(backbone, input, adaptations);
+  const Answers answers = answers_of(input, backbone.tokens(input, adaptations));
   const Tensor& before = answers.before;
   const int64_t tokens = before.size(0),
                 part = std::max<int64_t>(1, at_once / backbone.text_input()->vocabulary);

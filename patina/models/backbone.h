@@ -86,6 +86,22 @@ class Backbone {
   virtual bool initialize(Random& /*random*/) { return false; }
   /// Switches to images of another size; returns false, unchanged, if not supported.
   virtual bool resize_input(int64_t /*image_size*/) { return false; }
+  /// Inserts behind each of these blocks a copy of it that adds nothing to the residual stream, the
+  /// output projection of attention and the last layer of the MLP being zero: every output keeps
+  /// its bits. Ascending; the blocks' numbers before the change. Returns false, unchanged, if not
+  /// supported: post-norm blocks normalise the stream even if nothing is added.
+  virtual bool insert_blocks(const std::vector<int64_t>& /*behind*/) { return false; }
+  /// The numbers of the blocks that were inserted, ascending.
+  virtual std::vector<int64_t> inserted_blocks() const { return {}; }
+  /// Widens every block to `hidden` units of the MLP and `key_heads` heads of keys, with the query
+  /// heads that share each. New units are copies of ones drawn at random, and what leaves a unit is
+  /// divided among its copies, so every output stays, to rounding; but for `noise`, the deviation
+  /// of what is added to the weights that enter a copy, without which copies would learn the same.
+  /// Returns false, unchanged, if not supported.
+  virtual bool widen_blocks(int64_t /*hidden*/, int64_t /*key_heads*/, double /*noise*/,
+                            Random& /*random*/) {
+    return false;
+  }
   /// Whether images and texts have features in a common space, which `similarity` compares.
   virtual bool compares() const { return false; }
   /// Scores of every image against every text: features [B,D], [N,D] -> [B,N].

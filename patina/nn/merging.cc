@@ -1,6 +1,9 @@
 #include "patina/nn/merging.h"
 
+#include <cmath>
+
 #include "patina/base/error.h"
+#include "patina/nn/layers.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -53,6 +56,45 @@ void follow(const std::vector<nn::NamedTensor>& average, const Weights& now, dou
 
 Weights mixed(const Weights& a, const Weights& b, double part) {
   return each([&](const Tensor& a, const Tensor& b) { return at::lerp(a, b, part); }, a, b);
+}
+
+Weights added(const Weights& a, const Weights& b, double factor) {
+  return each([&](const Tensor& a, const Tensor& b) { return a.add(b, factor); }, a, b);
+}
+
+Weights summed(const std::vector<Weights>& all) {
+  return each_stack(all, [](const Tensor& stack) { return stack.sum(0); });
+}
+
+Weights trimmed(const Weights& weights, double keep) {
+  NoGrad no_grad;
+  PATINA_REQUIRE(keep > 0 && keep <= 1, "a part of {} is kept", keep);
+  std::vector<Tensor> sizes;
+  for (const auto& tensor : weights) sizes.push_back(tensor.abs().flatten());
+  if (sizes.empty()) return {};
+  const Tensor all = at::cat(sizes);
+  const auto kept = int64_t(std::ceil(keep * double(all.numel())));
+  const Tensor limit = std::get<0>(all.kthvalue(all.numel() - kept + 1));
+  return each([&](const Tensor& t) { return at::where(t.abs() >= limit, t, at::zeros_like(t)); },
+              weights);
+}
+
+Weights of_one_sign(const std::vector<Weights>& all) {
+  return each_stack(all, [](const Tensor& stack) {
+    const Tensor same = (stack.sign() * stack.sum(0).sign() > 0).to(stack.dtype());
+    return (stack * same).sum(0) / same.sum(0).clamp_min(1);
+  });
+}
+
+Weights dropped(const Weights& weights, double drop, Random random) {
+  PATINA_REQUIRE(drop >= 0 && drop < 1, "a probability of {}", drop);
+  return each(
+      [&](const Tensor& t) {
+        Tensor drawn = at::empty(t.sizes());
+        nn::init_uniform(drawn, random, 0, 1);
+        return t * on(t.device(), drawn >= drop) / (1 - drop);
+      },
+      weights);
 }
 
 Weights soup(const std::vector<Weights>& all) {

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "patina/base/random.h"
 #include "patina/nn/module.h"
 
 namespace patina {
@@ -35,6 +36,24 @@ void follow(const std::vector<nn::NamedTensor>& average, const Weights& now, dou
 
 /// Linear interpolation, (1 - part) a + part b: WiSE-FT (Wortsman et al., CVPR 2022), CoMA.
 Weights mixed(const Weights& a, const Weights& b, double part);
+
+/// a + factor b.
+Weights added(const Weights& a, const Weights& b, double factor);
+
+/// The sum of all: task arithmetic, of task vectors (Ilharco et al., ICLR 2023).
+Weights summed(const std::vector<Weights>& all);
+
+/// The `keep` largest magnitudes of all tensors together, a part in (0, 1], rounded up; zeros in
+/// the other places. Of equal magnitudes at the limit all stay.
+Weights trimmed(const Weights& weights, double keep);
+
+/// TIES (Yadav et al., NeurIPS 2023) after trimming: for each element the mean of the values with
+/// the sign of the sum, without zeros; zero where the sum is.
+Weights of_one_sign(const std::vector<Weights>& all);
+
+/// DARE (Yu et al., ICML 2024): each element is dropped with probability `drop`, and the others
+/// are divided by 1 - drop.
+Weights dropped(const Weights& weights, double drop, Random random);
 
 /// The mean of all: a uniform soup (Wortsman et al., ICML 2022).
 Weights soup(const std::vector<Weights>& all);

@@ -24,36 +24,106 @@ void OptimizerOptions::bind(Fields& f) {
   f("weight_decay", weight_decay, "L2 penalty (sgd, adam) or decoupled decay (adamw).",
     at_least(0));
   f("schedule", schedule, "How the learning rate falls over a task's epochs.",
-    {"cosine", "step", "quarter_cosine", "constant"});
+    {"cosine", "step", "quarter_cosine", "constant", "rewarm_cosine", "falling_cosine",
+     "infinite"});
   f("min_lr", min_lr,
-    "Learning rate at the end of the cosine; the factors of groups do not scale it.", at_least(0));
+    "Learning rate at the end of a cosine, for which the factors of groups do not scale it, and of "
+    "infinite's annealing.",
+    at_least(0));
   f("milestones", milestones, "Epochs at which the step schedule multiplies the rate by gamma.",
     at_least(0));
   f("gamma", gamma, "Factor of the step schedule.", above(0));
   f("warmup_epochs", warmup_epochs, "Epochs of linear warm-up, from a hundredth of lr.",
     at_least(0));
+  f("cooldown_epochs", cooldown_epochs,
+    "infinite: epochs of the stream over which the rate falls from lr to constant_lr, after the "
+    "warm-up.",
+    at_least(0));
+  f("constant_lr", constant_lr,
+    "infinite: the rate from then on, as long as tasks come; 0: midway between lr and min_lr.",
+    at_least(0));
+  f("anneal_epochs", anneal_epochs,
+    "infinite: the last epochs of each task, in which the rate falls to min_lr, for a model to be "
+    "used; 0: none.",
+    at_least(0));
+  f("anneal", anneal,
+    "infinite: \"to_min\" reaches min_lr in anneal_epochs; \"as_printed\" has the exponent that "
+    "the paper prints, which does not.",
+    {"to_min", "as_printed"});
   f("clip_norm", clip_norm, "Largest L2 norm of all gradients together; 0: no clipping.",
     at_least(0));
   f.require(!nesterov || momentum > 0, "nesterov", "needs momentum > 0");
+  f.require(schedule == "infinite" || cooldown_epochs == 0, "cooldown_epochs",
+            "needs schedule = \"infinite\"");
+  f.require(schedule == "infinite" || constant_lr == 0, "constant_lr",
+            "needs schedule = \"infinite\"");
+  f.require(schedule == "infinite" || anneal_epochs == 0, "anneal_epochs",
+            "needs schedule = \"infinite\"");
+  f.require(anneal_epochs == 0 || min_lr > 0, "anneal_epochs", "needs min_lr > 0");
 }
 
 namespace {
 
-// The factor of the cosine schedule: 1 at the end of the warm-up, near 0 at the end of training.
+double falling(double part) {
+  return (1 + std::cos(std::numbers::pi * part)) / 2;
+}
+
+// The factor of a cosine over a task: 1 at the end of the warm-up, near 0 at the end of training.
 double left_of_cosine(const OptimizerOptions& options, double epoch, int64_t epochs) {
-  const double past = std::floor(epoch) - options.warmup_epochs;
+  if (options.schedule == "cosine") epoch = std::floor(epoch);
+  const double past = epoch - options.warmup_epochs;
   const double all = double(epochs) - options.warmup_epochs;
   if (past <= 0 || all <= 0) return 1;
-  return (1 + std::cos(std::numbers::pi * (past / all))) / 2;
+  return falling(past / all);
+}
+
+// By how much a task's ceiling is nearer to min_lr than lr is: 1 is lr.
+double left_of_ceiling(const OptimizerOptions& options, int64_t round) {
+  return options.schedule == "falling_cosine" ? falling(double(round) / double(round + 1)) : 1;
+}
+
+double ceiling_of(const OptimizerOptions& options, int64_t round) {
+  if (options.schedule != "falling_cosine") return options.lr;
+  return options.min_lr + (options.lr - options.min_lr) * left_of_ceiling(options, round);
+}
+
+bool falls_to_min(const OptimizerOptions& options) {
+  return options.schedule == "cosine" || options.schedule == "rewarm_cosine" ||
+         options.schedule == "falling_cosine";
+}
+
+double warmed(const OptimizerOptions& options, double epoch) {
+  return epoch < options.warmup_epochs ? std::max(0.01, epoch / options.warmup_epochs) : 1;
+}
+
+double infinite_rate(const OptimizerOptions& options, double epoch, int64_t epochs, int64_t round) {
+  const double constant =
+      options.constant_lr > 0 ? options.constant_lr : (options.lr + options.min_lr) / 2;
+  const double now = double(round * epochs) + epoch;
+  if (anneals(options, epoch, epochs)) {
+    const double begin = double((round + 1) * epochs) - options.anneal_epochs;
+    const double length = options.anneal_epochs + (options.anneal == "as_printed" ? begin : 0);
+    return constant * std::pow(options.min_lr / constant, (now - begin) / length);
+  }
+  if (now < options.warmup_epochs) return options.lr * warmed(options, now);
+  const double past = now - options.warmup_epochs;
+  if (past >= options.cooldown_epochs) return constant;
+  return constant + (options.lr - constant) * falling(past / options.cooldown_epochs);
 }
 
 }  // namespace
 
-double learning_rate(const OptimizerOptions& options, double epoch, int64_t epochs) {
-  if (epoch < options.warmup_epochs)
-    return options.lr * std::max(0.01, epoch / options.warmup_epochs);
-  if (options.schedule == "cosine")
-    return options.min_lr + (options.lr - options.min_lr) * left_of_cosine(options, epoch, epochs);
+bool anneals(const OptimizerOptions& options, double epoch, int64_t epochs) {
+  return options.schedule == "infinite" && options.anneal_epochs > 0 &&
+         epoch >= double(epochs) - options.anneal_epochs;
+}
+
+double learning_rate(const OptimizerOptions& options, double epoch, int64_t epochs, int64_t round) {
+  if (options.schedule == "infinite") return infinite_rate(options, epoch, epochs, round);
+  const double ceiling = ceiling_of(options, round);
+  if (epoch < options.warmup_epochs) return ceiling * warmed(options, epoch);
+  if (falls_to_min(options))
+    return options.min_lr + (ceiling - options.min_lr) * left_of_cosine(options, epoch, epochs);
   if (options.schedule == "quarter_cosine") {
     const double part =
         std::max(0.0, std::floor(epoch) - 1) / double(std::max<int64_t>(1, epochs - 1));
@@ -66,9 +136,12 @@ double learning_rate(const OptimizerOptions& options, double epoch, int64_t epoc
   return lr;
 }
 
-double unscaled_rate(const OptimizerOptions& options, double epoch, int64_t epochs) {
-  if (options.schedule != "cosine" || epoch < options.warmup_epochs) return 0;
-  return options.min_lr * (1 - left_of_cosine(options, epoch, epochs));
+double unscaled_rate(const OptimizerOptions& options, double epoch, int64_t epochs, int64_t round) {
+  if (!falls_to_min(options)) return 0;
+  const double of_ceiling = left_of_ceiling(options, round);
+  if (epoch < options.warmup_epochs)
+    return options.min_lr * (1 - of_ceiling) * warmed(options, epoch);
+  return options.min_lr * (1 - of_ceiling * left_of_cosine(options, epoch, epochs));
 }
 
 double clip_gradients(const std::vector<Tensor>& tensors, double limit) {

@@ -35,7 +35,12 @@ struct OptimizerOptions {
   std::vector<int64_t> milestones;  // step: epochs at which lr is multiplied by gamma
   double gamma = 0.1;
   double warmup_epochs = 0;  // linear, from lr/100
-  double clip_norm = 0;      // 0: off
+  // infinite:
+  double cooldown_epochs = 0;  // from lr to constant_lr, after the warm-up
+  double constant_lr = 0;      // 0: midway between lr and min_lr
+  double anneal_epochs = 0;    // at the end of each task, to min_lr
+  std::string anneal = "to_min";
+  double clip_norm = 0;  // 0: off
 
   void bind(Fields& f);
 };
@@ -70,18 +75,32 @@ class Optimizer {
   std::unique_ptr<State> state_;
 };
 
-/// The learning rate at `epoch` (fractional during an epoch) of `epochs`.
+/// The learning rate at `epoch` (fractional during an epoch) of `epochs`, in task `round` (from 0).
 ///   cosine: min_lr + (lr - min_lr) (1 + cos(pi (e-w)/(E-w))) / 2, e = floor(epoch), as
 ///           CosineAnnealingLR stepped once an epoch; it begins after the w epochs of warm-up
 ///   step:   lr gamma^(milestones reached)
 ///   quarter_cosine: lr cos(99 pi max(0, e-1) / (200 (E-1))), e = floor(epoch): the first quarter
 ///           of a cosine, an epoch late, as in CODA-Prompt's code
 ///   constant: lr
-/// Warm-up overrides all of them while epoch < warmup_epochs and rises with every step.
-double learning_rate(const OptimizerOptions& options, double epoch, int64_t epochs);
+///   rewarm_cosine: that of cosine with e = epoch, so that it falls with every step
+///   falling_cosine: the same from a ceiling that falls from task to task,
+///           min_lr + (lr - min_lr) (1 + cos(pi i/(i+1))) / 2, i = round (TiC-LM)
+///   infinite: of n = round E + epoch, the epochs of the whole stream. After warm-up a cosine from
+///           lr to constant_lr over N = cooldown_epochs, then constant_lr; in the last t =
+///           anneal_epochs of each task constant_lr (min_lr / constant_lr)^((n-d)/t), where d is
+///           the n at which they begin. anneal = "as_printed" has the exponent (n-d)/(t+d).
+/// Warm-up overrides all of them while epoch (infinite: n) < warmup_epochs and rises with every
+/// step, to lr or to the ceiling.
+double learning_rate(const OptimizerOptions& options, double epoch, int64_t epochs,
+                     int64_t round = 0);
 
-/// The part of that rate that comes from min_lr, which no group's factor multiplies.
-double unscaled_rate(const OptimizerOptions& options, double epoch, int64_t epochs);
+/// The part of that rate that comes from min_lr, which no group's factor multiplies. Factors
+/// multiply the whole of an infinite schedule.
+double unscaled_rate(const OptimizerOptions& options, double epoch, int64_t epochs,
+                     int64_t round = 0);
+
+/// Whether an infinite schedule anneals at `epoch`.
+bool anneals(const OptimizerOptions& options, double epoch, int64_t epochs);
 
 /// Scales gradients so that their joint L2 norm is at most `limit`; returns the original norm.
 double clip_gradients(const std::vector<Tensor>& tensors, double limit);

@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <numeric>
 
 #include "patina/base/error.h"
 #include "patina/scenario/rules.h"
@@ -17,6 +20,25 @@ std::vector<int64_t> classes_in(const Source& source, int64_t domain,
   std::ranges::copy_if(order, std::back_inserter(classes),
                        [&](int64_t c) { return met[size_t(c)]; });
   return classes;
+}
+
+// Every stretch in as many parts, part after part of all of them.
+std::vector<Stretch> in_rounds(const std::vector<Stretch>& whole, int64_t rounds) {
+  std::vector<Stretch> parts;
+  for (int64_t round = 0; round < rounds; ++round)
+    for (const Stretch& set : whole) {
+      const int64_t size = set.train.size();
+      if (size < rounds)
+        fail(ErrorKind::scenario,
+             "domain \"{}\" has {} training samples, which are fewer than scenario.rounds = {}",
+             set.name, size, rounds);
+      std::vector<int64_t> part(size_t(size * (round + 1) / rounds - size * round / rounds));
+      std::iota(part.begin(), part.end(), size * round / rounds);
+      parts.push_back({set.classes, round == 0 ? set.fresh : std::vector<int64_t>{},
+                       set.train.select(part), set.test,
+                       fmt::format("{}, round {}", set.name, round + 1)});
+    }
+  return parts;
 }
 
 }  // namespace
@@ -61,6 +83,10 @@ Scenario data_sets(const ScenarioOptions& options, const DataSplits& data,
     std::ranges::sort(classes[task]);
     stretches.push_back({classes[task], fresh[task], std::move(train[domain]).of(*data.train),
                          std::move(test[domain]).of(*data.test), names[domain]});
+  }
+  if (options.rounds > 1) {
+    stretches = in_rounds(std::move(stretches), options.rounds);
+    grant.new_classes = false;
   }
   return {info.name, grant, *data.train, met, std::move(stretches)};
 }

@@ -113,6 +113,10 @@ void ScenarioOptions::bind(Fields& f) {
     "is how methods that give every task new classes learn domains; \"own\": a domain has some of "
     "the classes, and those that no earlier domain had are new.",
     {"shared", "apart", "own"});
+  f("rounds", rounds,
+    "Of data_sets: each data set comes in so many parts, one a round, in the order of its samples; "
+    "every part is tested on the whole set.",
+    between(1, kMostTasks));
   f("blurry_tasks", blurry_tasks, "Of i_blurry and si_blurry: stretches of the stream.",
     between(1, kMostTasks));
   f("disjoint_percent", disjoint_percent,

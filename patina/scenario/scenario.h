@@ -121,6 +121,7 @@ struct ScenarioOptions {
   std::vector<int64_t> class_order;   // an explicit order; overrides the seed
   std::vector<int64_t> domain_order;  // empty: the data set's order
   std::string domain_classes = "shared";
+  int64_t rounds = 1;  // of data_sets
   int64_t blurry_tasks = 5;
   double disjoint_percent = 50;  // N
   double blurry_percent = 10;    // M

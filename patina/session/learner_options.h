@@ -2116,4 +2116,279 @@ struct Lfpt5 {
   }
 };
 
+/// Warms the rate up again and lets it fall in every round, and replaces an exact part of a round's
+/// tokens by kept ones of earlier rounds. `patina explain rewarm_replay` says what each option is.
+struct RewarmReplay {
+  static constexpr const char* kLearner = "rewarm_replay";
+  double replay = 0.05;
+  int64_t memory_per_task = 1000;
+  bool keep_optimizer = false;
+  std::string tune = "full";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"replay", replay},
+        {"memory_per_task", memory_per_task},
+        {"keep_optimizer", keep_optimizer},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Mixes new text with as much of all earlier rounds, each giving equally many tokens, under rates
+/// whose maximum falls from round to round. `patina explain ticlm` says what each option is.
+struct Ticlm {
+  static constexpr const char* kLearner = "ticlm";
+  double replay = 0.5;
+  bool even = false;
+  int64_t memory_per_task = 1000;
+  bool keep_optimizer = false;
+  std::string tune = "full";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"replay", replay},
+        {"even", even},
+        {"memory_per_task", memory_per_task},
+        {"keep_optimizer", keep_optimizer},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Adds general text to every epoch of a task, ever less of it. `patina explain mix_review` says
+/// what each option is.
+struct MixReview {
+  static constexpr const char* kLearner = "mix_review";
+  double mix_ratio = 4;
+  double mix_decay = 0.7;
+  int64_t general_tasks = 1;
+  int64_t memory_per_task = 1000;
+  bool keep_optimizer = false;
+  std::string tune = "full";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"mix_ratio", mix_ratio},
+        {"mix_decay", mix_decay},
+        {"general_tasks", general_tasks},
+        {"memory_per_task", memory_per_task},
+        {"keep_optimizer", keep_optimizer},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Trains one LoRA of high rank on all linear layers, round after round. `patina explain lora_cpt`
+/// says what each option is.
+struct LoraCpt {
+  static constexpr const char* kLearner = "lora_cpt";
+  bool keep_optimizer = false;
+  int64_t rank = 256;
+  double alpha = 512;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = true;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"keep_optimizer", keep_optimizer},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Inserts copies of blocks that at first change nothing, and trains these alone. `patina explain
+/// llama_pro` says what each option is.
+struct LlamaPro {
+  static constexpr const char* kLearner = "llama_pro";
+  int64_t every = 4;
+  bool keep_optimizer = false;
+
+  operator Settings() const {
+    return {
+        {"every", every},
+        {"keep_optimizer", keep_optimizer},
+    };
+  }
+};
+
+/// Interpolates the network with the pre-trained or the previous one after each round, and on
+/// request averages the round's last checkpoints first. `patina explain wise_ft_rounds` says what
+/// each option is.
+struct WiseFtRounds {
+  static constexpr const char* kLearner = "wise_ft_rounds";
+  double part = 0.5;
+  std::string toward = "pretrained";
+  int64_t checkpoints = 1;
+  int64_t apart = 500;
+  bool keep_optimizer = false;
+
+  operator Settings() const {
+    return {
+        {"part", part},
+        {"toward", toward},
+        {"checkpoints", checkpoints},
+        {"apart", apart},
+        {"keep_optimizer", keep_optimizer},
+    };
+  }
+};
+
+/// Adds the scaled sum of what each round changed to the pre-trained weights. `patina explain
+/// task_arithmetic` says what each option is.
+struct TaskArithmetic {
+  static constexpr const char* kLearner = "task_arithmetic";
+  double scale = 0.4;
+  std::string start = "pretrained";
+  bool keep_optimizer = false;
+
+  operator Settings() const {
+    return {
+        {"scale", scale},
+        {"start", start},
+        {"keep_optimizer", keep_optimizer},
+    };
+  }
+};
+
+/// Merges the largest elements of what each round changed, where their signs agree. `patina explain
+/// ties` says what each option is.
+struct Ties {
+  static constexpr const char* kLearner = "ties";
+  double keep = 0.2;
+  double scale = 1;
+  std::string start = "pretrained";
+  bool keep_optimizer = false;
+
+  operator Settings() const {
+    return {
+        {"keep", keep},
+        {"scale", scale},
+        {"start", start},
+        {"keep_optimizer", keep_optimizer},
+    };
+  }
+};
+
+/// Drops most of what each round changed at random, scales up the rest, and adds the sum to the
+/// pre-trained weights. `patina explain dare` says what each option is.
+struct Dare {
+  static constexpr const char* kLearner = "dare";
+  double drop = 0.9;
+  double scale = 0.4;
+  std::string start = "pretrained";
+  bool keep_optimizer = false;
+
+  operator Settings() const {
+    return {
+        {"drop", drop},
+        {"scale", scale},
+        {"start", start},
+        {"keep_optimizer", keep_optimizer},
+    };
+  }
+};
+
+/// Multiplies the gradients of a unit's weights by one minus its importance for general and for
+/// earlier domains' knowledge, and contrasts what is learned with what the important units make of
+/// a text. `patina explain das` says what each option is.
+struct Das {
+  static constexpr const char* kLearner = "das";
+  double dropout = 0.1;
+  double contrast = 1;
+  double temperature = 0.05;
+  int64_t importance_samples = 256;
+  bool keep_optimizer = false;
+
+  operator Settings() const {
+    return {
+        {"dropout", dropout},
+        {"contrast", contrast},
+        {"temperature", temperature},
+        {"importance_samples", importance_samples},
+        {"keep_optimizer", keep_optimizer},
+    };
+  }
+};
+
+/// Grows the network before each task without changing what it computes, and learns with replay and
+/// with the network before as a teacher. `patina explain elle` says what each option is.
+struct Elle {
+  static constexpr const char* kLearner = "elle";
+  int64_t add_heads = 1;
+  int64_t add_blocks = 1;
+  double noise = 0.01;
+  double replay = 0.1;
+  double distillation = 1;
+  int64_t taught = 16;
+  int64_t recovery_epochs = 1;
+  int64_t memory_per_task = 1000;
+  bool keep_optimizer = false;
+
+  operator Settings() const {
+    return {
+        {"add_heads", add_heads},
+        {"add_blocks", add_blocks},
+        {"noise", noise},
+        {"replay", replay},
+        {"distillation", distillation},
+        {"taught", taught},
+        {"recovery_epochs", recovery_epochs},
+        {"memory_per_task", memory_per_task},
+        {"keep_optimizer", keep_optimizer},
+    };
+  }
+};
+
 }  // namespace patina::options

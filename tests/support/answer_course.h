@@ -42,6 +42,8 @@ struct AnswerCourse {
              .seeds = Seeds(5),
              .grant = scenario.grant(),
              .data_threads = 1}) {}
+  AnswerCourse(const std::string& name, const std::vector<std::string>& settings, DataSplits sets)
+      : AnswerCourse(name, settings, 64, 0, std::move(sets)) {}
 
   Learner& learner() { return rig.learner(); }
   void learn() {

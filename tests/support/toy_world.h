@@ -180,13 +180,16 @@ class FrozenWatch {
   std::vector<std::string> broken() {
     note();
     std::vector<std::string> names;
-    const auto now = nn::tensors(network_), before = nn::tensors(*before_);
+    std::map<std::string, Tensor> before;
+    for (const auto& item : nn::tensors(*before_)) before[item.name] = item.tensor;
+    const auto now = nn::tensors(network_);
     for (size_t i = 0; i < now.size(); ++i) {
       std::string name = now[i].name;
       if (const size_t at = name.find("running_"); at != std::string::npos)
         name.replace(at, std::string::npos, "weight");
       if (trained_.count(name)) continue;
-      if (!at::equal(now[i].tensor, before[i].tensor) || now[i].tensor.grad().defined())
+      if (!before.contains(now[i].name) || !at::equal(now[i].tensor, before[now[i].name]) ||
+          now[i].tensor.grad().defined())
         names.push_back(now[i].name);
     }
     return names;

@@ -86,6 +86,20 @@ std::optional<Continuation> LanguageModel::begin(const Input& prompt,
       cached);
 }
 
+bool LanguageModel::insert_blocks(const std::vector<int64_t>& behind) {
+  if (shape_.text.block.post_norm) return false;
+  tower_.insert_blocks(behind);
+  shape_.text = tower_.shape();
+  return true;
+}
+
+bool LanguageModel::widen_blocks(int64_t hidden, int64_t key_heads, double noise, Random& random) {
+  if (shape_.text.relative_buckets > 0) return false;  // a bias a head
+  tower_.widen_blocks(hidden, key_heads, noise, random);
+  shape_.text = tower_.shape();
+  return true;
+}
+
 void LanguageModel::walk(nn::Walk& w) {
   w("text", tower_);
   w("pooler", pooler_);

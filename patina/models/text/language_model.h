@@ -47,6 +47,9 @@ class LanguageModel : public Backbone {
   }
   std::string about() const override;
   std::optional<TextInput> text_input() const override;
+  bool insert_blocks(const std::vector<int64_t>& behind) override;
+  std::vector<int64_t> inserted_blocks() const override { return shape_.text.inserted; }
+  bool widen_blocks(int64_t hidden, int64_t key_heads, double noise, Random& random) override;
   bool generates() const override { return shape_.text.causal && shape_.words; }
   std::optional<Continuation> begin(const Input& prompt, const nn::Adaptations& adaptations,
                                     bool cached) const override;

@@ -1,5 +1,7 @@
 #include "patina/models/text/text_tower.h"
 
+#include <algorithm>
+
 #include "patina/base/error.h"
 #include "patina/ops.h"
 
@@ -25,6 +27,112 @@ TextTower::TextTower(const TextShape& shape) : shape_(shape) {
                  .both_ways = !shape.causal,
                  .furthest = shape.relative_furthest};
   for (int64_t i = 0; i < shape.depth; ++i) blocks_.emplace_back(shape.block_at(i));
+}
+
+void TextTower::insert_blocks(const std::vector<int64_t>& behind) {
+  NoGrad no_grad;
+  std::vector<nn::Block> blocks;
+  std::vector<bool> local;
+  std::vector<int64_t> inserted;
+  auto next = behind.begin();
+  for (int64_t i = 0; i < shape_.depth; ++i) {
+    const bool windowed = size_t(i) < shape_.local.size() && shape_.local[size_t(i)];
+    if (std::ranges::count(shape_.inserted, i)) inserted.push_back(int64_t(blocks.size()));
+    blocks.push_back(blocks_[size_t(i)]);
+    local.push_back(windowed);
+    if (next == behind.end() || *next != i) continue;
+    ++next;
+    nn::Block copy = *nn::copy_of(blocks_[size_t(i)]);
+    for (nn::Linear* last : {&copy.attn.proj, &copy.mlp.fc2}) {
+      last->weight.detach().zero_();
+      if (last->bias.defined()) last->bias.detach().zero_();
+    }
+    inserted.push_back(int64_t(blocks.size()));
+    blocks.push_back(std::move(copy));
+    local.push_back(windowed);
+  }
+  PATINA_REQUIRE(next == behind.end(), "no block {} of {}", *next, shape_.depth);
+  blocks_ = std::move(blocks);
+  shape_.depth = int64_t(blocks_.size());
+  shape_.inserted = std::move(inserted);
+  if (!shape_.local.empty()) shape_.local = std::move(local);
+}
+
+namespace {
+
+// The unit that each of `wide` units copies: the first `narrow` are themselves. [wide]
+Tensor copied_units(int64_t narrow, int64_t wide, Random& random) {
+  PATINA_REQUIRE(wide >= narrow, "{} units of {}", wide, narrow);
+  std::vector<int64_t> units;
+  for (int64_t i = 0; i < wide; ++i)
+    units.push_back(i < narrow ? i : int64_t(random.below(uint64_t(narrow))));
+  return tensor_of(units);
+}
+
+// 1 / the number of copies of what each copies. [wide]
+Tensor shares(const Tensor& units) {
+  const Tensor counts = at::bincount(units);
+  return at::ones({units.size(0)}) / counts.index_select(0, units).to(at::kFloat);
+}
+
+// The rows of `size` successive units for each of `units`: unit u is rows u size, ..., u size +
+// size - 1.
+Tensor rows_of(const Tensor& units, int64_t size, int64_t from = 0) {
+  return (units.unsqueeze(1) * size + at::arange(size, at::kLong)).flatten() + from;
+}
+
+// Rows, those of `fresh` [rows] with noise.
+void take_rows(nn::Linear& layer, const Tensor& rows, const Tensor& fresh, double noise,
+               Random& random) {
+  const auto taken = [&](Tensor& t) {
+    Tensor added = at::empty({rows.size(0), t.numel() / t.size(0)});
+    nn::init_normal(added, random, 0, noise);
+    added = on(t.device(), added * fresh.to(at::kFloat).unsqueeze(1)).to(t.dtype());
+    const Tensor copied = t.detach().index_select(0, on(t.device(), rows));
+    t = (copied + added.view_as(copied)).requires_grad_(t.requires_grad());
+  };
+  taken(layer.weight);
+  if (layer.bias.defined()) taken(layer.bias);
+}
+
+// Columns, each times a share.
+void take_columns(nn::Linear& layer, const Tensor& columns, const Tensor& shares) {
+  Tensor& t = layer.weight;
+  t = (t.detach().index_select(1, on(t.device(), columns)) * on(t.device(), shares).to(t.dtype()))
+          .requires_grad_(t.requires_grad());
+}
+
+}  // namespace
+
+void TextTower::widen_blocks(int64_t hidden, int64_t key_heads, double noise, Random& random) {
+  NoGrad no_grad;
+  nn::BlockShape& shape = shape_.block;
+  const int64_t keys = shape.key_heads > 0 ? shape.key_heads : shape.heads;
+  const int64_t queries = shape.heads / keys, size = shape.size();  // queries: of a head of keys
+  shape.head_size = size;
+  for (nn::Block& block : blocks_) {
+    const Tensor heads = copied_units(keys, key_heads, random);
+    const Tensor fresh_head = at::arange(key_heads, at::kLong) >= keys;
+    const Tensor of_queries = rows_of(heads, queries * size);
+    const Tensor fresh_query = fresh_head.repeat_interleave(queries * size);
+    const Tensor fresh_key = fresh_head.repeat_interleave(size);
+    const int64_t first_key = shape.query_width(), first_value = first_key + shape.key_width();
+    take_rows(
+        block.attn.qkv,
+        at::cat({of_queries, rows_of(heads, size, first_key), rows_of(heads, size, first_value)}),
+        at::cat({fresh_query, fresh_key, fresh_key}), noise, random);
+    take_columns(block.attn.proj, of_queries, shares(heads).repeat_interleave(queries * size));
+    block.attn.heads = key_heads * queries;
+    block.attn.key_heads = key_heads;
+    const Tensor units = copied_units(shape.hidden, hidden, random);
+    const Tensor fresh_unit = at::arange(hidden, at::kLong) >= shape.hidden;
+    take_rows(block.mlp.fc1, shape.gated ? at::cat({units, units + shape.hidden}) : units,
+              shape.gated ? at::cat({fresh_unit, fresh_unit}) : fresh_unit, noise, random);
+    take_columns(block.mlp.fc2, units, shares(units));
+  }
+  shape.heads = key_heads * queries;
+  if (shape.key_heads > 0) shape.key_heads = key_heads;
+  shape.hidden = hidden;
 }
 
 namespace {

@@ -9,10 +9,11 @@
 namespace patina {
 
 struct TextShape {
-  nn::BlockShape block;     // of every block, as far as `local` blocks do not differ
-  std::vector<bool> local;  // blocks that see a window of the text; absent ones do not
-  int64_t window = 0;       // of local blocks
-  nn::Rotary local_rotary;  // of local blocks; one that does not turn: as the others'
+  nn::BlockShape block;           // of every block, as far as `local` blocks do not differ
+  std::vector<bool> local;        // blocks that see a window of the text; absent ones do not
+  int64_t window = 0;             // of local blocks
+  nn::Rotary local_rotary;        // of local blocks; one that does not turn: as the others'
+  std::vector<int64_t> inserted;  // blocks that were inserted later
   int64_t depth = 12;
   int64_t vocabulary = 0;      // rows of the token embedding; 0: given for each pass
   int64_t positions = 0;       // learned positions; 0: rotary, relative or none
@@ -50,6 +51,10 @@ class TextTower {
                     const TextContext& context = {}) const;
   /// The token embedding [V,D], which a tied head uses to score words.
   const Tensor& words() const { return embed_.weight; }
+  /// Inserts behind each of these blocks a copy of it that adds nothing to the residual stream.
+  void insert_blocks(const std::vector<int64_t>& behind);
+  /// Widens every block, as Backbone::widen_blocks says.
+  void widen_blocks(int64_t hidden, int64_t key_heads, double noise, Random& random);
   /// T5's bias, [1,H,T,T] over the first T positions.
   Tensor relative_bias(int64_t tokens) const;
   void set_engine(std::shared_ptr<const nn::Engine> engine) { engine_ = std::move(engine); }

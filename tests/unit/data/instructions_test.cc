@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+
 #include "patina/base/file.h"
 #include "patina/data/catalog.h"
 #include "patina/data/formats/passages.h"
@@ -248,6 +251,36 @@ TEST(Mixer, MixesExactNumbersAsAFunctionOfSeedAndEpoch) {
   EXPECT_EQ(second.size(), 7u);  // 10 rows of 7 samples: each once, then some again
   for (const auto& [sample, times] : second) EXPECT_LE(times, 2) << sample;
   EXPECT_EQ(mixed_rows(5, 0, 0.5, seeds, 0).size(), 5u);
+}
+
+// Texts of different lengths: each source's tokens are its part's to within half of its longest
+// text and half of one of the source before.
+TEST(Mixer, CountsTokensNotTexts) {
+  std::vector<TokenSource> sources = {{{}, 0.5}, {{}, 0.3}, {{}, 0.2}};
+  for (int64_t i = 0; i < 200; ++i) sources[0].tokens.push_back(50 + 7 * i % 41);
+  for (int64_t i = 0; i < 9; ++i) sources[1].tokens.push_back(100 + i);
+  for (int64_t i = 0; i < 40; ++i) sources[2].tokens.push_back(10 + i % 3);
+  const Seeds seeds(3);
+  const auto rows = rows_by_tokens(sources, 4000, seeds, 2);
+  EXPECT_EQ(rows, rows_by_tokens(sources, 4000, seeds, 2));
+  EXPECT_NE(rows, rows_by_tokens(sources, 4000, seeds, 3));
+  std::vector<int64_t> tokens(3), used(9);
+  std::set<int64_t> of_first;
+  for (const auto& [source, sample] : rows) {
+    tokens[size_t(source)] += sources[size_t(source)].tokens[size_t(sample)];
+    if (source == 0) {
+      EXPECT_TRUE(of_first.insert(sample).second) << "twice";
+    }
+    if (source == 1) ++used[size_t(sample)];
+  }
+  EXPECT_NEAR(double(tokens[0]), 2000, 46);
+  EXPECT_NEAR(double(tokens[0] + tokens[1]), 3200, 54);
+  EXPECT_NEAR(double(tokens[0] + tokens[1] + tokens[2]), 4000, 6);
+  // 1200 of 936 tokens: all once before one comes again.
+  EXPECT_EQ(std::ranges::min(used), 1);
+  EXPECT_EQ(std::ranges::max(used), 2);
+  // A whole source is all of it.
+  EXPECT_EQ(rows_by_tokens({{{5, 6, 7}, 1}, {{}, 0}}, 18, seeds, 0).size(), 3u);
 }
 
 }  // namespace

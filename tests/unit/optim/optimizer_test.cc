@@ -219,6 +219,91 @@ Tensor tensor_from(const Json& values, const Json& shape) {
   return t;
 }
 
+double half_cosine(double part) {
+  return (1 + std::cos(std::numbers::pi * part)) / 2;
+}
+
+// The rate rises again in every task, and falls with every step.
+TEST(Schedule, RewarmsAndDecaysAgain) {
+  const OptimizerOptions options{
+      .lr = 1, .schedule = "rewarm_cosine", .min_lr = 0.1, .warmup_epochs = 0.5};
+  for (const int64_t task : {0, 3}) {
+    EXPECT_DOUBLE_EQ(learning_rate(options, 0, 2, task), 0.01);
+    EXPECT_DOUBLE_EQ(learning_rate(options, 0.25, 2, task), 0.5);
+    EXPECT_DOUBLE_EQ(learning_rate(options, 0.5, 2, task), 1);
+    EXPECT_NEAR(learning_rate(options, 0.75, 2, task), 0.9397114317029974, 1e-12);
+    EXPECT_NEAR(learning_rate(options, 1, 2, task), 0.1 + 0.9 * 0.75, 1e-12);  // 1 + cos(pi/3)
+    EXPECT_NEAR(learning_rate(options, 1.25, 2, task), 0.55, 1e-12);
+    EXPECT_NEAR(learning_rate(options, 2, 2, task), 0.1, 1e-12);
+  }
+}
+
+// Ceilings of TiC-LM's rounds, by their definition: one cosine of (i+1) S steps, of which (i+1) w
+// are warm-up, at step i S + w.
+TEST(Schedule, CeilingsFallFromRoundToRound) {
+  const OptimizerOptions options{
+      .lr = 1, .schedule = "falling_cosine", .min_lr = 0.1, .warmup_epochs = 0.5};
+  constexpr double kSteps = 200, kWarm = 50;  // of two epochs
+  for (int64_t round = 0; round < 5; ++round) {
+    const double i = double(round);
+    const double part =
+        (i * kSteps + kWarm - (i + 1) * kWarm) / ((i + 1) * kSteps - (i + 1) * kWarm);
+    const double ceiling = 0.1 + 0.9 * half_cosine(part);
+    EXPECT_NEAR(learning_rate(options, 0.5, 2, round), ceiling, 1e-12) << round;
+    EXPECT_NEAR(learning_rate(options, 0.25, 2, round), ceiling / 2, 1e-12) << round;
+    EXPECT_NEAR(learning_rate(options, 1.25, 2, round), (ceiling + 0.1) / 2, 1e-12) << round;
+    EXPECT_NEAR(learning_rate(options, 2, 2, round), 0.1, 1e-12) << round;
+  }
+  // 1, a half, a quarter of the way down to min_lr.
+  EXPECT_DOUBLE_EQ(learning_rate(options, 0.5, 2, 0), 1);
+  EXPECT_NEAR(learning_rate(options, 0.5, 2, 1), 0.55, 1e-12);
+  EXPECT_NEAR(learning_rate(options, 0.5, 2, 2), 0.325, 1e-12);
+}
+
+TEST(Schedule, NoFactorOfAGroupMovesWhereARoundEnds) {
+  for (const std::string name : {"rewarm_cosine", "falling_cosine"}) {
+    const OptimizerOptions options{.lr = 1, .schedule = name, .min_lr = 0.1, .warmup_epochs = 0.5};
+    const double ceiling = name == "rewarm_cosine" ? 1 : 0.325;
+    // Of a group with factor 0 the part that is left is min_lr's.
+    EXPECT_NEAR(unscaled_rate(options, 2, 2, 2), 0.1, 1e-12) << name;
+    const double at_top = 0.1 * (1 - (ceiling - 0.1) / 0.9);
+    EXPECT_NEAR(unscaled_rate(options, 0.5, 2, 2), at_top, 1e-12) << name;
+    EXPECT_NEAR(unscaled_rate(options, 0.25, 2, 2), at_top / 2, 1e-12) << name;
+  }
+}
+
+TEST(Schedule, GoesOnForeverAndAnnealsWhenAsked) {
+  OptimizerOptions options{.lr = 1,
+                           .schedule = "infinite",
+                           .min_lr = 0.01,
+                           .warmup_epochs = 0.5,
+                           .cooldown_epochs = 1,
+                           .constant_lr = 0.25};
+  EXPECT_DOUBLE_EQ(learning_rate(options, 0, 1, 0), 0.01);
+  EXPECT_DOUBLE_EQ(learning_rate(options, 0.25, 1, 0), 0.5);
+  EXPECT_DOUBLE_EQ(learning_rate(options, 0.5, 1, 0), 1);
+  EXPECT_NEAR(learning_rate(options, 0, 1, 1), 0.625, 1e-12);  // n = 1, half of the cool-down
+  EXPECT_DOUBLE_EQ(learning_rate(options, 0.5, 1, 1), 0.25);
+  EXPECT_DOUBLE_EQ(learning_rate(options, 0, 1, 7), 0.25) << "a later task is not warmed up";
+  EXPECT_DOUBLE_EQ(learning_rate(options, 0.9, 1, 7), 0.25);
+  EXPECT_EQ(unscaled_rate(options, 0.9, 1, 7), 0);
+
+  options.anneal_epochs = 0.4;
+  EXPECT_FALSE(anneals(options, 0.59, 1));
+  EXPECT_DOUBLE_EQ(learning_rate(options, 0.59, 1, 1), 0.25);
+  EXPECT_TRUE(anneals(options, 0.61, 1));
+  EXPECT_NEAR(learning_rate(options, 0.8, 1, 1), 0.05, 1e-12);  // 0.25 sqrt(0.01 / 0.25)
+  EXPECT_NEAR(learning_rate(options, 1, 1, 1), 0.01, 1e-12);
+  // Begun at n = 1.6: the exponent is 0.2 / (0.4 + 1.6), and at the end 0.4 / 2.
+  options.anneal = "as_printed";
+  EXPECT_NEAR(learning_rate(options, 0.8, 1, 1), 0.25 * std::pow(0.04, 0.1), 1e-12);
+  EXPECT_NEAR(learning_rate(options, 1, 1, 1), 0.25 * std::pow(0.04, 0.2), 1e-12);
+
+  options.constant_lr = 0;
+  options.anneal_epochs = 0;
+  EXPECT_DOUBLE_EQ(learning_rate(options, 0, 1, 7), 0.505);
+}
+
 // tests/fixtures/optimizers.json: what torch.optim makes of two tensors, step by step.
 TEST(Optimizer, StepsAsPyTorchsDo) {
   const fs::path path = fs::path(PATINA_SOURCE_DIR) / "tests/fixtures/optimizers.json";

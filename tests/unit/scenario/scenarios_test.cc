@@ -293,5 +293,37 @@ TEST(DomainIncremental, SaysWhatDoesNotFit) {
                "domain \"swapped\" has no training sample of class");
 }
 
+// Every sample once, in the order of its set; a part is tested on the whole set.
+TEST(DataSets, ComeInRounds) {
+  const DataSplits data = domains(2, 5);
+  const Scenario whole = make_scenario({.name = "data_sets"}, data);
+  const Scenario rounds = make_scenario({.name = "data_sets", .rounds = 3}, data);
+  const int sets = whole.tasks();
+  ASSERT_GT(sets, 1);
+  ASSERT_EQ(rounds.tasks(), 3 * sets);
+  const auto positions = [](const Dataset& samples) {
+    std::vector<int64_t> all;
+    for (int64_t i = 0; i < samples.size(); ++i) all.push_back(SampleAccess::position(samples, i));
+    return all;
+  };
+  for (int set = 0; set < sets; ++set) {
+    std::vector<int64_t> parts;
+    for (int round = 0; round < 3; ++round) {
+      const int task = round * sets + set;
+      const auto part = positions(rounds.train(task));
+      EXPECT_NEAR(double(part.size()), double(whole.train(set).size()) / 3, 1);
+      parts.insert(parts.end(), part.begin(), part.end());
+      EXPECT_EQ(positions(rounds.test(task)), positions(whole.test(set)));
+      EXPECT_EQ(rounds.task_name(task),
+                fmt::format("{}, round {}", whole.task_name(set), round + 1));
+    }
+    EXPECT_EQ(parts, positions(whole.train(set)));
+  }
+  EXPECT_FALSE(rounds.grant().new_classes);
+  EXPECT_TRUE(contains(error_of(ErrorKind::scenario,
+                                [&] { make_scenario({.name = "data_sets", .rounds = 11}, data); }),
+                       "are fewer than scenario.rounds = 11"));
+}
+
 }  // namespace
 }  // namespace patina

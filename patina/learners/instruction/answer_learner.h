@@ -29,6 +29,7 @@ class AnswerLearner : public Generator {
   nn::Adaptations adaptations(const Input& input) const override;
   std::vector<ParamGroup> trainable() override;
   void state(Archive& a) override;
+  std::optional<AsNetwork> as_network() const override;
 
  protected:
   Backbone& backbone() const { return backbone_; }

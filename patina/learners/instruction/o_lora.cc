@@ -57,6 +57,14 @@ class OLora : public AnswerLearner {
     return all;
   }
 
+  std::optional<AsNetwork> as_network() const override {
+    std::vector<const adapt::Lora*> parts;
+    for (const auto& task : earlier_) parts.push_back(task.get());
+    parts.push_back(lora());
+    const std::shared_ptr<const adapt::Lora> sum = sum_of(parts, backbone().tower());
+    return AsNetwork{.lora = sum.get(), .made = sum};
+  }
+
   void state(Archive& a) override {
     AnswerLearner::state(a);
     int64_t tasks = int64_t(earlier_.size());

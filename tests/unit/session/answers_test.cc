@@ -256,6 +256,22 @@ TEST(AnsweringSession, AnswersAPromptTheSameAmongOthers) {
   }
 }
 
+// A prompt that leaves little room does not shorten the answers beside it.
+TEST(AnsweringSession, AnswersAPromptTheSameBesideALongOne) {
+  const auto session = Session::create(
+      toy_decoder("gpt2"), {.learner = "sft", .engine = plain_fp32()});  // takes 64 tokens
+  const AnswerOptions options{.decoding = {.max_tokens = 30, .temperature = 2, .seed = 3}};
+  const auto prompt = [](const std::string& text) {
+    return Exchange{.turns = {{"user", text}}, .input = "", .answers = {}};
+  };
+  const std::string longer(50, 'a');
+  const auto both = session.answer(*prompts({prompt("b"), prompt(longer)}), options);
+  EXPECT_EQ(both[0].text, session.answer("b", options).text);
+  EXPECT_EQ(both[1].text, session.answer(longer, options).text);
+  EXPECT_GT(both[0].tokens, both[1].tokens);
+  EXPECT_LE(both[1].prompt_tokens + both[1].tokens, 64);
+}
+
 // What follows the prompt as it stands, without the template.
 TEST(AnsweringSession, ContinuesATextAsItIs) {
   auto session = session_of("sft");

@@ -1,9 +1,14 @@
 #include "apps/patina/artefacts.h"
 
 #include <algorithm>
+#include <iostream>
+#include <iterator>
 
 #include "patina/base/error.h"
 #include "patina/data/files.h"
+#include "patina/data/formats/lines.h"
+#include "patina/data/formats/passages.h"
+#include "patina/data/formats/set_files.h"
 #include "patina/data/formats/texts.h"
 #include "patina/data/image_folder.h"
 #include "patina/session/sources.h"
@@ -27,6 +32,10 @@ void add_artefact(const Command& command, ArtefactArguments& arguments) {
       .required();
   command.option("--backbone", arguments.backbone,
                  "Weights of the backbone, if they are no longer at their original path");
+}
+
+bool is_artefact(const std::string& path) {
+  return fs::is_regular_file(artefact_file(path)) && artefact_file(path).extension() == ".patina";
 }
 
 fs::path artefact_file(const std::string& path) {
@@ -71,6 +80,59 @@ std::shared_ptr<const Source> images_by_class(const std::string& folder, const s
     }
   unread.tell(root.string());
   return image_files(std::move(files), std::move(labels), classes);
+}
+
+void add_record_keys(const Command& command, InstructionFields& keys, bool answered) {
+  command.option("--instruction", keys.instruction, "Key of a record's instruction")
+      .shows_default();
+  command.option("--input", keys.input, "Key of what an instruction is about").shows_default();
+  if (answered) command.option("--answer", keys.answer, "Key of a record's answer").shows_default();
+}
+
+bool holds_texts(const std::string& file) {
+  return std::ranges::any_of(std::array{".jsonl", ".json", ".txt"},
+                             [&](const char* ending) { return has_ending(file, ending); });
+}
+
+std::shared_ptr<const Source> answered_texts(const std::string& file,
+                                             const InstructionFields& keys) {
+  if (!has_ending(file, ".txt"))
+    return std::make_shared<const Instructions>(read_instructions(file, keys));
+  return std::make_shared<const Passages>(read_file_text(file, kMostBytes), file,
+                                          DataOptions().passage_bytes);
+}
+
+std::shared_ptr<const Source> prompts_of(const std::vector<std::string>& given,
+                                         InstructionFields keys) {
+  keys.answer = "";
+  std::vector<Exchange> asked;
+  std::vector<std::string> origins;
+  const auto add = [&](Exchange prompt, std::string origin) {
+    asked.push_back(std::move(prompt));
+    origins.push_back(std::move(origin));
+  };
+  const auto add_text = [&](std::string text, std::string origin) {
+    add({.turns = {{"user", std::move(text)}}, .input = "", .answers = {}}, std::move(origin));
+  };
+  for (const auto& one : given) {
+    if (one == "-") {
+      add_text(std::string(std::istreambuf_iterator<char>(std::cin), {}), "standard input");
+    } else if (!holds_texts(one) || one.find_first_of(" \n") != std::string::npos) {
+      add_text(one, one);
+    } else if (has_ending(one, ".txt")) {
+      each_line(checked_utf8(read_file_text(one, kMostBytes), one), one,
+                [&](std::string_view line, int64_t number) {
+                  if (!is_blank(line))
+                    add_text(std::string(line), fmt::format("{}:{}", one, number));
+                });
+    } else {
+      InstructionTable table = read_instructions(one, keys);
+      for (size_t i = 0; i < table.records.size(); ++i)
+        add(std::move(table.records[i]), table.place(i));
+    }
+  }
+  if (asked.empty()) fail(ErrorKind::data, "{}: no prompts in it", given.front());
+  return prompts(std::move(asked), std::move(origins));
 }
 
 std::shared_ptr<const Source> texts_by_class(const std::string& file, const std::string& text,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apps/patina/command.h"
+#include "patina/data/formats/instructions.h"
 #include "patina/data/source.h"
 #include "patina/session/session.h"
 
@@ -16,6 +17,8 @@ struct ArtefactArguments {
 };
 
 void add_artefact(const Command& command, ArtefactArguments& arguments);
+/// Whether a path is an artefact (*.patina) or the folder of a run with one.
+bool is_artefact(const std::string& path);
 /// The artefact in the folder of a run, else the path as it is.
 std::filesystem::path artefact_file(const std::string& path);
 Session open_artefact(const ArtefactArguments& arguments, const EngineOptions& engine = {});
@@ -25,6 +28,18 @@ std::shared_ptr<const Source> images_of_class(const std::string& name,
                                               const std::vector<std::string>& paths);
 /// A folder with one subfolder of images per class, or with such a folder named `split`.
 std::shared_ptr<const Source> images_by_class(const std::string& folder, const std::string& split);
+/// The keys of records: --instruction, --input, and --answer.
+void add_record_keys(const Command& command, InstructionFields& keys, bool answered);
+/// Whether a file's name says that it holds texts to answer or to model: .jsonl, .json, .txt, also
+/// with .gz.
+bool holds_texts(const std::string& file);
+/// Instructions with answers (.jsonl, .json), or plain text to be modelled (.txt).
+std::shared_ptr<const Source> answered_texts(const std::string& file,
+                                             const InstructionFields& keys);
+/// Each of `given` is a file of prompts (records in .jsonl or .json, lines in .txt), "-" for
+/// standard input as one prompt, or a prompt itself.
+std::shared_ptr<const Source> prompts_of(const std::vector<std::string>& given,
+                                         InstructionFields keys);
 /// A file of texts with their labels.
 std::shared_ptr<const Source> texts_by_class(const std::string& file, const std::string& text,
                                              const std::string& label);

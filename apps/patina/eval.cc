@@ -1,4 +1,4 @@
-// `patina eval`: an artefact's accuracy on labelled samples.
+// `patina eval`: an artefact's accuracy on labelled samples, or the scores of its answers.
 #include <fmt/core.h>
 
 #include "apps/patina/artefacts.h"
@@ -14,10 +14,35 @@ struct EvalArguments {
   std::string data, text = "text", label = "label";
   int64_t task = -1;
   bool csv = false, json = false;
+  InstructionFields keys;
+  AnswerEvalOptions answers;
 };
+
+void print_answers(const AnswerAssessment& result, bool json) {
+  const auto better = [](Direction direction) {
+    return direction == Direction::higher ? "higher" : "lower";
+  };
+  if (json) {
+    Json probes = Json::array();
+    for (const auto& one : result.probes)
+      probes.push_back({{"metric", one.metric},
+                        {"score", one.score ? Json(*one.score) : Json()},
+                        {"better", better(one.better)}});
+    fmt::print("{}\n", Json{{"samples", result.samples}, {"probes", probes}}.dump(1));
+    return;
+  }
+  for (const auto& one : result.probes)
+    fmt::print("{:<24} {:>10}  {} is better\n", one.metric,
+               one.score ? fmt::format("{:.4f}", *one.score) : "undefined", better(one.better));
+  fmt::print("{:<24} {:>10}\n", "samples", result.samples);
+}
 
 void eval(const EvalArguments& arguments) {
   const Session session = open_artefact(arguments.artefact);
+  if (!arguments.csv && holds_texts(arguments.data))
+    return print_answers(
+        session.eval_answers(*answered_texts(arguments.data, arguments.keys), arguments.answers),
+        arguments.json);
   const auto samples = arguments.csv
                            ? texts_by_class(arguments.data, arguments.text, arguments.label)
                            : images_by_class(arguments.data, "test");
@@ -44,11 +69,14 @@ void eval(const EvalArguments& arguments) {
 
 void add_eval(Command& program) {
   auto arguments = std::make_shared<EvalArguments>();
-  const auto command = program.command("eval", "Test an artefact on labelled images or texts");
+  const auto command =
+      program.command("eval", "Test an artefact on labelled images or texts, or on answers");
   add_artefact(command, arguments->artefact);
   command
       .option("data", arguments->data,
-              "A folder with one folder of images per class, or with test/ that has them")
+              "A folder with one folder of images per class, or with test/ that has them; of a "
+              "learner that answers with text: instructions and answers (.jsonl, .json), or plain "
+              "text (.txt)")
       .required();
   command.flag("--csv", arguments->csv, "The data is a file of labelled texts");
   command.option("--text", arguments->text, "Column of the texts").shows_default();
@@ -56,7 +84,20 @@ void add_eval(Command& program) {
   command.option("--task", arguments->task,
                  "The task of the samples, from 0 (after a task_incremental run)");
   command.flag("--json", arguments->json, "Print JSON");
-  command.footer("example: patina eval pets.patina photos/test/");
+  command
+      .option("--probe", arguments->answers.probes,
+              "How answers are scored, as evaluation.probes of a recipe; may be repeated "
+              "(default: exact_match, rouge_l, answer_loss; of plain text: bits_per_byte)")
+      .one_at_a_time();
+  command
+      .option("--max-tokens", arguments->answers.max_tokens,
+              "Largest number of tokens of an answer")
+      .range(1, 1e6)
+      .shows_default();
+  add_record_keys(command, arguments->keys, /*answered=*/true);
+  command.footer(
+      "example: patina eval pets.patina photos/test/\n"
+      "         patina eval letters.patina letters.jsonl --probe rouge_l --max-tokens 8");
   command.action([arguments] { eval(*arguments); });
 }
 

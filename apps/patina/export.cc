@@ -65,7 +65,8 @@ void add_export(Command& program) {
   add_written(command, arguments->folder, arguments->options);
   command.footer(
       "example: patina run my.toml --set learner.name=finetune --out runs/tuned\n"
-      "         patina export runs/tuned --to safetensors -o tuned/");
+      "         patina export runs/tuned --to safetensors -o tuned/\n"
+      "         patina export letters.patina --to peft -o letters-lora/");
   command.action([arguments] { export_artefact(*arguments); });
 }
 

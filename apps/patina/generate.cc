@@ -1,9 +1,11 @@
-// `patina generate`: a language model continues a text, or answers in a conversation.
+// `patina generate`: a language model, or what was learned on it, continues a text or answers in a
+// conversation.
 #include <fmt/core.h>
 
 #include <iostream>
 #include <iterator>
 
+#include "apps/patina/artefacts.h"
 #include "apps/patina/commands.h"
 #include "apps/patina/options/option_fields.h"
 #include "patina/base/error.h"
@@ -54,9 +56,30 @@ void write(const std::string& text) {
   std::fflush(stdout);
 }
 
+// The network with what an artefact has learned.
+void generate_learned(const Arguments& arguments) {
+  if (!arguments.adapter.empty())
+    fail(ErrorKind::usage, "--adapter is for a model, and {} is an artefact", arguments.model);
+  OpenOptions opened;
+  opened.engine.device = arguments.device;
+  opened.engine.precision = "fp32";  // as a model without what was learned
+  const Session session = Session::open(artefact_file(arguments.model), std::move(opened));
+  Exchange exchange{.turns = {}, .input = "", .answers = {}};
+  if (!arguments.system.empty()) exchange.turns.push_back({"system", arguments.system});
+  exchange.turns.push_back({"user", arguments.prompt});
+  if (!arguments.chat) write(arguments.prompt);
+  session.answer(exchange, {.decoding = arguments.options,
+                            .form = arguments.chat ? PromptForm::chat : PromptForm::continued,
+                            .said = [](int64_t, const std::string& piece) { write(piece); }});
+  write("\n");
+}
+
 void generate(Arguments& arguments) {
   if (!arguments.chat && !arguments.system.empty())
     fail(ErrorKind::usage, "--system belongs to --chat");
+  if (arguments.prompt == "-")
+    arguments.prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
+  if (is_artefact(arguments.model)) return generate_learned(arguments);
   const Place place = place_of(arguments.device);
   const auto model = load_backbone({.name = arguments.model, .adapter = arguments.adapter});
   model->to(place);
@@ -67,8 +90,6 @@ void generate(Arguments& arguments) {
          "{}: no tokenizer beside the weights; put the model's tokenizer.json (or vocabulary "
          "files) there",
          arguments.model);
-  if (arguments.prompt == "-")
-    arguments.prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
   std::vector<int64_t> stop = stops(tokenizer->special());
   auto ids = arguments.chat ? question(arguments, *tokenizer, stop)
                             : tokenizer->encode_framed(arguments.prompt).ids;
@@ -90,8 +111,10 @@ void add_generate(Command& program) {
   auto arguments = std::make_shared<Arguments>();
   const auto command = program.command("generate", "Continue a text with a language model");
   command
-      .option("model", arguments->model,
-              "A model folder (a decoder such as GPT-2 or LLaMA, or T5 or BART) or a .gguf file")
+      .option(
+          "model", arguments->model,
+          "A model folder (a decoder such as GPT-2 or LLaMA, or T5 or BART), a .gguf file, or an "
+          "artefact")
       .required();
   command
       .option("prompt", arguments->prompt,

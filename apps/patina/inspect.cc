@@ -39,15 +39,26 @@ void describe_artefact(const fs::path& path) {
   with_context(path.string(), [&] { archive("artefact", artefact); });
   const auto recipe =
       completed(std::make_shared<SessionRecipe>(), artefact.recipe, {}, path.string());
-  fmt::print("an artefact: {} learned {} classes in {} tasks, from {} {}\n", recipe->learner.name,
-             artefact.classes.size(), artefact.tasks, artefact.samples,
-             artefact.is_text ? "texts" : "images");
+  const bool answers = artefact.answers != AnswerKind::label;
+  if (answers)
+    fmt::print("an artefact: {} learned to answer with text in {} task{}, from {} texts\n",
+               recipe->learner.name, artefact.tasks, artefact.tasks == 1 ? "" : "s",
+               artefact.samples);
+  else
+    fmt::print("an artefact: {} learned {} classes in {} tasks, from {} {}\n", recipe->learner.name,
+               artefact.classes.size(), artefact.tasks, artefact.samples,
+               artefact.is_text ? "texts" : "images");
   fmt::print("on {}{}\n", artefact.backbone,
              artefact.embedded    ? ", which the file contains"
              : artefact.in_memory ? ", which a program must pass again"
                                   : "");
   constexpr size_t kShown = 20;
   for (int64_t task = 0; task < artefact.tasks; ++task) {
+    if (answers) {
+      const std::string& name = artefact.task_names[size_t(task)];
+      fmt::print("  task {}{}\n", task + 1, name.empty() ? "" : ": " + name);
+      continue;
+    }
     std::vector<std::string> names;
     for (size_t c = 0; c < artefact.classes.size(); ++c)
       if (artefact.task_of_class[c] == task) names.push_back(artefact.classes[c]);

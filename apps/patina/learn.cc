@@ -1,4 +1,5 @@
-// `patina learn` and `patina forget`: add classes to an artefact, and remove them.
+// `patina learn` and `patina forget`: add classes or tasks of texts to an artefact, and remove
+// classes.
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
@@ -21,14 +22,23 @@ struct LearnArguments {
   std::vector<std::string> overrides;
   int64_t seed = 1993;
   bool with_backbone = false;
+  std::string name;  // of a task of texts
+  InstructionFields keys;
+
+  // Whether one file of texts to answer or to model is named, instead of a class.
+  bool of_texts() const {
+    return data.empty() && csv.empty() && paths.empty() && holds_texts(class_name);
+  }
 };
 
 std::shared_ptr<const Source> lesson(const LearnArguments& arguments) {
+  if (arguments.of_texts()) return answered_texts(arguments.class_name, arguments.keys);
   const int ways = !arguments.class_name.empty() + !arguments.data.empty() + !arguments.csv.empty();
   if (ways != 1)
     fail(ErrorKind::usage,
          "say what to learn in one way: a class and its images (`cat photos/cats/`), --data with a "
-         "folder of class folders, or --csv with a file of labelled texts");
+         "folder of class folders, --csv with a file of labelled texts, or a file of instructions "
+         "with answers (`letters.jsonl`) or of plain text");
   if (!arguments.data.empty()) return images_by_class(arguments.data, "train");
   if (!arguments.csv.empty()) return texts_by_class(arguments.csv, arguments.text, arguments.label);
   if (arguments.paths.empty())
@@ -48,10 +58,37 @@ Session opened_or_new(const LearnArguments& arguments) {
   ModelOptions model;
   if (!arguments.artefact.backbone.empty()) model.name = arguments.artefact.backbone;
   SessionOptions options;
+  if (arguments.of_texts()) options.learner = "sft";
   if (!arguments.learner.empty()) options.learner = arguments.learner;
   options.seed = arguments.seed;
   options.overrides = arguments.overrides;
   return Session::create(load_backbone(model), options);
+}
+
+// What was learned in what time, and how much is known now.
+std::string told(const LearnArguments& arguments, const Source& samples, const Session& session,
+                 const std::string& took) {
+  const auto counted = [](size_t count, const char* one, const char* more) {
+    return fmt::format("{} {} known", count, count == 1 ? one : more);
+  };
+  if (arguments.of_texts())
+    return fmt::format("learned {} from {} texts in {}; {}", session.task_names().back(),
+                       samples.size(), took,
+                       counted(size_t(session.tasks()), "task is", "tasks are"));
+  const auto& classes = samples.classes();
+  return fmt::format("learned {} from {} {} in {}; {}",
+                     classes.size() <= 5 ? fmt::format("{}", fmt::join(classes, ", "))
+                                         : fmt::format("{} classes", classes.size()),
+                     samples.size(), samples.is_text() ? "texts" : "images", took,
+                     counted(session.classes().size(), "class is", "classes are"));
+}
+
+// "letters" of "data/letters.jsonl.gz".
+std::string task_name(const LearnArguments& arguments) {
+  if (!arguments.name.empty() || !arguments.of_texts()) return arguments.name;
+  fs::path file = fs::path(arguments.class_name).filename();
+  if (file.extension() == ".gz") file = file.stem();
+  return file.stem().string();
 }
 
 void learn(const LearnArguments& arguments) {
@@ -59,15 +96,12 @@ void learn(const LearnArguments& arguments) {
   const auto samples = lesson(arguments);
   const bool is_new = !fs::exists(arguments.artefact.file);
   Session session = opened_or_new(arguments);
-  session.learn(samples);
+  session.learn(samples, task_name(arguments));
   session.save(arguments.artefact.file, {.with_backbone = arguments.with_backbone});
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-  fmt::print("{}: {}learned {} from {} {} in {}; {} {} known\n", arguments.artefact.file,
+  fmt::print("{}: {}{}\n", arguments.artefact.file,
              is_new ? fmt::format("new, on {}; {} ", session.about(), session.learner()) : "",
-             samples->classes().size() <= 5 ? fmt::format("{}", fmt::join(samples->classes(), ", "))
-                                            : fmt::format("{} classes", samples->classes().size()),
-             samples->size(), samples->is_text() ? "texts" : "images", format_seconds(took.count()),
-             session.classes().size(), session.classes().size() == 1 ? "class is" : "classes are");
+             told(arguments, *samples, session, format_seconds(took.count())));
 }
 
 }  // namespace
@@ -75,10 +109,12 @@ void learn(const LearnArguments& arguments) {
 void add_learn(Command& program) {
   auto arguments = std::make_shared<LearnArguments>();
   const auto command =
-      program.command("learn", "Add a class to an artefact, or make a new artefact");
+      program.command("learn", "Add classes or texts to an artefact, or make a new artefact");
   command.option("file", arguments->artefact.file, "The artefact; it is made if it does not exist")
       .required();
-  command.option("class", arguments->class_name, "The class to learn");
+  command.option("class", arguments->class_name,
+                 "The class to learn; or a file of instructions with answers (.jsonl, .json) or of "
+                 "plain text (.txt), for a learner that answers with text");
   command.option("images", arguments->paths, "Its images: files, or folders of them");
   command.option("--data", arguments->data,
                  "Learn all classes of a folder with one folder of images per class");
@@ -88,8 +124,12 @@ void add_learn(Command& program) {
   command.option("--backbone", arguments->artefact.backbone,
                  "Backbone of a new artefact: a name of `patina list models`, a file or a folder "
                  "(default: starter); of an existing one: the path of its weights");
-  command.option("--learner", arguments->learner,
-                 "Learner of a new artefact; see `patina list learners` (default: simplecil)");
+  command.option(
+      "--learner", arguments->learner,
+      "Learner of a new artefact; see `patina list learners` (default: simplecil; of texts: "
+      "sft)");
+  command.option("--name", arguments->name, "Name of a task of texts (default: the file's)");
+  add_record_keys(command, arguments->keys, /*answered=*/true);
   command.option("--seed", arguments->seed, "Seed of a new artefact").shows_default();
   command.overrides(arguments->overrides);
   command.flag("--with-backbone", arguments->with_backbone,
@@ -97,7 +137,8 @@ void add_learn(Command& program) {
   command.footer(
       "example: patina learn pets.patina cat photos/cats/\n"
       "         patina learn pets.patina dog photos/dogs/ photos/puppy.jpg\n"
-      "         patina predict pets.patina photos/new.jpg");
+      "         patina predict pets.patina photos/new.jpg\n"
+      "         patina learn letters.patina letters.jsonl --backbone gpt2 --learner slao");
   command.action([arguments] { learn(*arguments); });
 }
 

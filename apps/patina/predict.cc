@@ -1,9 +1,10 @@
-// `patina predict`: an artefact's predictions for images or texts.
+// `patina predict`: an artefact's predictions for images or texts, and its answers to prompts.
 #include <fmt/core.h>
 
 #include "apps/patina/artefacts.h"
 #include "apps/patina/commands.h"
 #include "apps/patina/inputs.h"
+#include "apps/patina/options/option_fields.h"
 #include "patina/base/error.h"
 #include "patina/base/json.h"
 
@@ -16,7 +17,15 @@ struct PredictArguments {
   InputArguments inputs;
   int64_t top = 1, task = -1;
   bool json = false, csv = false;
+  InstructionFields keys;
+  AnswerOptions answers;
 };
+
+// What is said of classes and of answers only.
+constexpr const char* kOfClasses[] = {"--top", "--task", "--csv", "--text"};
+constexpr const char* kOfAnswers[] = {
+    "--max-tokens", "--temperature", "--top-k",       "--top-p", "--repetition-penalty",
+    "--seed",       "--cut",         "--instruction", "--input", "--batch"};
 
 std::string quoted(const std::string& cell) {
   if (cell.find_first_of(",\"\n\r") == std::string::npos) return cell;
@@ -31,8 +40,41 @@ void print_json(const std::string& origin, const std::vector<Prediction>& found)
   fmt::print("{}\n", Json{{"input", origin}, {"classes", classes}}.dump());
 }
 
-void predict(const PredictArguments& arguments) {
+// One answer is written as it comes; several are written one below the other.
+void answer(const Session& session, const PredictArguments& arguments) {
+  const auto asked = prompts_of(arguments.inputs.paths, arguments.keys);
+  AnswerOptions options = arguments.answers;
+  const bool alone = asked->size() == 1 && !arguments.json;
+  if (alone)
+    options.said = [](int64_t, const std::string& piece) {
+      fmt::print("{}", piece);
+      std::fflush(stdout);
+    };
+  const auto answers = session.answer(*asked, options);
+  if (alone) fmt::print("\n");
+  for (int64_t i = 0; i < asked->size() && !alone; ++i) {
+    const Answer& one = answers[size_t(i)];
+    if (arguments.json)
+      fmt::print("{}\n", Json{{"input", asked->origin(i)},
+                              {"answer", one.text},
+                              {"tokens", one.tokens},
+                              {"prompt_tokens", one.prompt_tokens},
+                              {"cut", one.cut},
+                              {"ended", one.ended}}
+                             .dump(-1, ' ', false, Json::error_handler_t::replace));
+    else
+      fmt::print("{}  {}\n", asked->origin(i), one.text);
+  }
+}
+
+void predict(const PredictArguments& arguments, const Command& command) {
   const Session session = open_artefact(arguments.artefact);
+  for (const char* option : session.answers() ? std::span<const char* const>(kOfClasses)
+                                              : std::span<const char* const>(kOfAnswers))
+    if (command.given(option))
+      fail(ErrorKind::usage, "{} {}, so {} says nothing to it", session.learner(),
+           session.answers() ? "answers with text" : "chooses among classes", option);
+  if (session.answers()) return answer(session, arguments);
   const Inputs inputs = open_inputs(arguments.inputs);
   const auto found =
       session.predict(*inputs.source, {.top = arguments.top, .task = arguments.task});
@@ -60,11 +102,14 @@ void predict(const PredictArguments& arguments) {
 void add_predict(Command& program) {
   auto arguments = std::make_shared<PredictArguments>();
   const auto command =
-      program.command("predict", "Predict the classes of images or texts with an artefact");
+      program.command("predict", "Predict classes or answer prompts with an artefact");
   add_artefact(command, arguments->artefact);
   command
-      .option("inputs", arguments->inputs.paths,
-              "Image files, folders of them, a file of texts, or a data set's name")
+      .option(
+          "inputs", arguments->inputs.paths,
+          "Image files, folders of them, a file of texts, or a data set's name; of a learner "
+          "that answers with text: prompts, files of them (records in .jsonl or .json, lines in "
+          ".txt), or - for standard input")
       .required();
   command.option("--task", arguments->task,
                  "The task of the inputs, from 0 (after a task_incremental run)");
@@ -74,8 +119,16 @@ void add_predict(Command& program) {
                  "Column or field of the texts in a file of texts");
   const auto json = command.flag("--json", arguments->json, "One JSON object per line");
   command.flag("--csv", arguments->csv, "A table: input, rank, class, score").excludes(json);
-  command.footer("example: patina predict pets.patina photos/new/ --top 3");
-  command.action([arguments] { predict(*arguments); });
+  OptionFields fields(command);
+  arguments->answers.decoding.bind(fields);
+  command.flag("--cut", arguments->answers.cut,
+               "Cut the front of prompts that are too long, as in training");
+  command.option("--batch", arguments->answers.batch, "Prompts answered at once").range(1, 1e6);
+  add_record_keys(command, arguments->keys, /*answered=*/false);
+  command.footer(
+      "example: patina predict pets.patina photos/new/ --top 3\n"
+      "         patina predict letters.patina \"Greet Ada\" --max-tokens 20");
+  command.action([arguments, command] { predict(*arguments, command); });
 }
 
 }  // namespace patina::cli

@@ -81,7 +81,11 @@ AnswerTokens AnswerFeed::of_text(const Text& text) const {
   add(tokens, tokenizer_.frame().before, false);
   add(tokens, tokenizer_.encode(text.first), true);
   if (!tokens.loss.empty()) tokens.loss.front() = 0;  // nothing stands before it
-  if (max_length_ > 0) cut(tokens, max_length_, int64_t(tokens.ids.size()) - max_length_);
+  // A text to be continued keeps its end.
+  const auto frame = int64_t(tokenizer_.frame().before.size());
+  if (max_length_ > 0)
+    cut(tokens, rows_ == AnswerRows::prompts ? std::min(frame, max_length_) : max_length_,
+        int64_t(tokens.ids.size()) - max_length_);
   return tokens;
 }
 

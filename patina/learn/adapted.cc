@@ -1,5 +1,10 @@
 #include "patina/learn/adapted.h"
 
+#include <algorithm>
+#include <map>
+
+#include "patina/ops.h"
+
 namespace patina {
 
 namespace {
@@ -22,6 +27,30 @@ std::unique_ptr<adapt::Adapter> make_adapter(const adapt::AdapterOptions& option
 std::unique_ptr<adapt::Lora> make_lora(const adapt::LoraOptions& options, const TowerShape& tower,
                                        Random& random) {
   return made<adapt::Lora>(tower, options, tower.block, tower.layers, random);
+}
+
+std::unique_ptr<adapt::Lora> sum_of(const std::vector<const adapt::Lora*>& parts,
+                                    const TowerShape& tower) {
+  NoGrad no_grad;
+  std::map<std::pair<int64_t, adapt::Part>, std::vector<adapt::Lora::Update>> of_layer;
+  for (const auto* part : parts)
+    for (auto& update : part->updates())
+      of_layer[{update.layer, update.part}].push_back(std::move(update));
+  std::vector<adapt::Lora::Update> sums;
+  for (const auto& [place, updates] : of_layer) {
+    const double scale = updates.front().scale;
+    const bool alike =
+        std::ranges::all_of(updates, [&](const auto& u) { return u.scale == scale; });
+    std::vector<Tensor> as, bs;
+    for (const auto& update : updates) {
+      as.push_back(update.a);
+      bs.push_back(alike ? update.b : update.b * update.scale);
+    }
+    sums.push_back({place.first, place.second, at::cat(as), at::cat(bs, 1), alike ? scale : 1});
+  }
+  auto lora = std::make_unique<adapt::Lora>(sums, tower.block, tower.layers);
+  lora->set_tower(tower.tower);
+  return lora;
 }
 
 std::unique_ptr<adapt::Prefix> make_prefix(const adapt::PrefixOptions& options,

@@ -28,6 +28,11 @@ std::unique_ptr<adapt::Prompt> make_prompt(const adapt::PromptOptions& options,
 std::unique_ptr<adapt::ScaleShift> make_scale_shift(const adapt::ScaleShiftOptions& options,
                                                     const TowerShape& tower, Random& random);
 
+/// The sum of LoRAs of one tower as a LoRA whose ranks are the sums of theirs: the A below each
+/// other and the B side by side, with their scales in them where these differ. Frozen.
+std::unique_ptr<adapt::Lora> sum_of(const std::vector<const adapt::Lora*>& parts,
+                                    const TowerShape& tower);
+
 /// The wanted blocks that exist in the network.
 std::vector<int64_t> blocks_within(const Backbone& backbone, const std::vector<int64_t>& wanted);
 

@@ -22,9 +22,10 @@ class Lora;
 /// What a method learned, as one network that programs without the method can compute: the
 /// backbone, low-rank changes of its weights, and a linear head.
 struct AsNetwork {
-  const adapt::Lora* lora = nullptr;  // lent; null: none
-  bool trains_weights = false;        // the backbone's own weights have changed as well
-  Tensor weight, bias;                // of the head, [K,D] and [K]; undefined: no head
+  const adapt::Lora* lora = nullptr;                  // lent, unless `made` owns it; null: none
+  std::shared_ptr<const adapt::Lora> made = nullptr;  // of a method that has it in other pieces
+  bool trains_weights = false;  // the backbone's own weights have changed as well
+  Tensor weight, bias;          // of the head, [K,D] and [K]; undefined: no head
 };
 
 /// Scores [B,K] of K classes.

@@ -89,7 +89,7 @@ std::vector<std::vector<int64_t>> generate(
   if (!text) fail(ErrorKind::model, "{} does not generate text", backbone.about());
   std::vector<std::vector<int64_t>> fresh{size_t(rows)}, there = text->ids();
   for (int64_t row = int64_t(randoms.size()); row < rows; ++row)
-    randoms.push_back(Seeds(uint64_t(options.seed))("generate", uint64_t(row)));
+    randoms.push_back(Seeds(uint64_t(options.seed))("generate", options.alike ? 0 : uint64_t(row)));
   std::vector<bool> done(size_t(rows), false);
   const int64_t room = longest > 0 ? longest - text->longest() : options.max_tokens;
   for (int64_t step = 0; step < std::min(options.max_tokens, room); ++step) {

@@ -19,7 +19,8 @@ struct GenerateOptions {
   double repetition_penalty = 1;  // divides (if negative: multiplies) scores of tokens that
                                   // occurred
   int64_t seed = 1993;
-  bool cache = true;  // store keys and values: faster, with the same ids
+  bool cache = true;   // store keys and values: faster, with the same ids
+  bool alike = false;  // a row draws what it would draw alone: equal prompts get equal answers
 
   void bind(Fields& f);
 };
@@ -32,8 +33,8 @@ int64_t choose(std::span<const float> scores, std::span<const int64_t> there,
 
 /// Continues every prompt until an id in `stop`, max_tokens new tokens, or the network's maximal
 /// length; returns each row's new ids, without the stop id. A row's random numbers are those of
-/// `randoms`, one a row, or, without them, depend only on the seed and the row's index.
-/// `chosen(row, id)` is called for each new id. Throws Error(model) if the network does not
+/// `randoms`, one a row, or, without them, depend only on the seed and, unless `alike`, the row's
+/// index. `chosen(row, id)` is called for each new id. Throws Error(model) if the network does not
 /// generate text, Error(data) for a prompt that is empty or leaves no room.
 std::vector<std::vector<int64_t>> generate(
     const Backbone& backbone, const Input& prompts, const std::vector<int64_t>& stop,

@@ -33,9 +33,16 @@ Artefact artefact_of_run(Recipe& recipe, const Scenario& scenario, const Source&
                     .samples = train.size(),
                     .backbone = backbone.about(),
                     .hash = hash,
-                    .is_text = train.is_text()};
+                    .is_text = train.is_text(),
+                    .answers = train.answer_kind()};
   artefact.in_memory = !take_origin(session->model, backbone);
   artefact.recipe = to_toml(*session);
+  for (int task = 0; task < scenario.tasks(); ++task)
+    artefact.task_names.push_back(scenario.task_name(task));
+  if (artefact.answers != AnswerKind::label) {  // the one class stands for having none
+    artefact.classes.clear();
+    return artefact;
+  }
   const auto classes = int64_t(artefact.classes.size());
   const int64_t columns = scenario.seen_after(scenario.tasks());
   for (int64_t c = 0; c < columns; ++c) artefact.class_of_column.push_back(c % classes);

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "patina/run/probes.h"
+#include "patina/session/probes.h"
 
 namespace patina {
 

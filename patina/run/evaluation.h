@@ -7,7 +7,7 @@
 #include "patina/eval/matrix.h"
 #include "patina/learn/learner.h"
 #include "patina/run/drift.h"
-#include "patina/run/probes.h"
+#include "patina/session/probes.h"
 
 namespace patina {
 

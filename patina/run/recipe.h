@@ -9,10 +9,10 @@
 #include "patina/data/catalog.h"
 #include "patina/data/feed.h"
 #include "patina/models/catalog.h"
-#include "patina/run/probes.h"
 #include "patina/scenario/scenario.h"
 #include "patina/session/engine.h"
 #include "patina/session/learner_section.h"
+#include "patina/session/probes.h"
 
 namespace patina {
 

@@ -40,8 +40,9 @@ void Artefact::state(Archive& a) {
   std::vector<int64_t> granted;
   for (const auto member : kGrants) granted.push_back(grant.*member);
   a("grant", granted);
-  Json names = classes;
+  Json names = classes, tasks_called = task_names;
   a("classes", names);
+  a("task_names", tasks_called);
   a("class_of_column", class_of_column);
   a("task_of_class", task_of_class);
   a("tasks", tasks);
@@ -51,20 +52,30 @@ void Artefact::state(Archive& a) {
   a("hash", hash);
   a("embedded", embedded);
   a("is_text", is_text);
+  int kind = int(answers);
+  a("answers", kind);
   if (!a.loading()) return;
   const auto damaged = [](const char* what) {
     fail(ErrorKind::state, "the artefact's {} do not fit together", what);
   };
   if (granted.size() != std::size(kGrants)) damaged("grants");
   for (size_t i = 0; i < std::size(kGrants); ++i) grant.*kGrants[i] = granted[i] != 0;
-  classes.clear();
-  for (const auto& name : names) {
-    if (!name.is_string()) damaged("classes");
-    classes.push_back(name.get<std::string>());
-  }
+  const auto texts = [&](const Json& list, const char* what) {
+    std::vector<std::string> all;
+    for (const auto& name : list) {
+      if (!name.is_string()) damaged(what);
+      all.push_back(name.get<std::string>());
+    }
+    return all;
+  };
+  classes = texts(names, "classes");
+  task_names = texts(tasks_called, "tasks");
+  if (kind < int(AnswerKind::label) || kind > int(AnswerKind::nothing)) damaged("answers");
+  answers = AnswerKind(kind);
   for (const int64_t c : class_of_column)
     if (c < 0 || c >= int64_t(classes.size())) damaged("scores and classes");
-  if (task_of_class.size() != classes.size() || tasks < 0 || samples < 0)
+  if (task_of_class.size() != classes.size() || tasks < 0 || samples < 0 ||
+      int64_t(task_names.size()) != tasks)
     damaged("tasks and classes");
 }
 

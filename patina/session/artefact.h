@@ -30,18 +30,20 @@ struct SessionRecipe {
 
 /// The header of an artefact, without the states of learner and trainer.
 struct Artefact {
-  static constexpr int kFormat = 1;
+  static constexpr int kFormat = 2;
 
   std::string recipe;  // a SessionRecipe as TOML
   Grant grant;
   std::vector<std::string> classes;
   std::vector<int64_t> class_of_column;  // each score's class; the highest of a class counts
   std::vector<int64_t> task_of_class;
-  int64_t tasks = 0, samples = 0;  // learned so far
-  bool in_memory = false;          // the network was passed as an object, not loaded by its options
-  std::string backbone, hash;      // its description, and the hash of its weights before learning
-  bool embedded = false;           // whether the file also contains the network
+  int64_t tasks = 0, samples = 0;       // learned so far
+  std::vector<std::string> task_names;  // of each task; "" where it has none
+  bool in_memory = false;      // the network was passed as an object, not loaded by its options
+  std::string backbone, hash;  // its description, and the hash of its weights before learning
+  bool embedded = false;       // whether the file also contains the network
   bool is_text = false;
+  AnswerKind answers = AnswerKind::label;  // of the samples learned last
 
   /// Throws Error(state) if the file has another format.
   void state(Archive& a);

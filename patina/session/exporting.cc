@@ -100,7 +100,11 @@ Tensor learners_scores(const Learned& learned, const AsNetwork& network,
                        const LinearClassifier& classifier, const Input& probes) {
   if (!classifier.weight.defined()) {
     nn::Adaptations adaptations;
-    if (network.lora) adaptations.add(const_cast<adapt::Lora*>(network.lora));  // only read
+    auto& learner = const_cast<Learner&>(*learned.learner);  // only read
+    if (const Generator* generator = learner.generator())
+      adaptations = generator->adaptations(probes);
+    else if (network.lora)
+      adaptations.add(const_cast<adapt::Lora*>(network.lora));
     return probe_outputs(*learned.backbone, probes, adaptations);
   }
   const Tensor scores = learned.learner->scores(Question(probes)).to(at::kFloat);

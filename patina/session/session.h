@@ -1,13 +1,19 @@
 // Session: the main entry point for using a model in a program. A backbone with what was learned on
-// it: it can learn, predict, be saved to an artefact and opened again.
+// it: it can learn, predict or answer, be saved to an artefact and opened again.
 //
 //   auto session = Session::create(load_backbone({.name = "starter"}), {.learner = "ranpac"});
 //   session.learn(images, labels, {"cat", "dog", "cow"});
 //   const auto top = session.predict(image, {.top = 5});
 //   session.save("pets.patina");
+//
+// A learner that answers with text learns instructions or plain text, and is asked:
+//
+//   session.learn(instructions, "customer letters");
+//   session.answer("Summarise: ...").text;
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,8 +22,10 @@
 #include "patina/base/work.h"
 #include "patina/data/feed.h"
 #include "patina/data/source.h"
+#include "patina/eval/matrix.h"
 #include "patina/models/backbone.h"
 #include "patina/models/catalog.h"
+#include "patina/models/generate.h"
 #include "patina/session/engine.h"
 #include "patina/session/settings.h"
 
@@ -61,6 +69,50 @@ struct Assessment {
                                // know
 
   double accuracy() const { return samples > 0 ? double(right) / double(samples) : 0; }
+};
+
+/// How a prompt is written for the network.
+enum class PromptForm {
+  learned,    // as the samples that were learned: through text.prompt, or as plain text
+  continued,  // as it is, to be continued
+  chat,       // through the model's chat template
+};
+
+struct AnswerOptions {
+  GenerateOptions decoding =
+      {};  // greedy, at most 128 tokens. Draws depend on seed and prompt only
+  PromptForm form = PromptForm::learned;
+  bool cut = false;    // of a prompt that is too long the front is cut, as in training
+  int64_t batch = 16;  // prompts in a pass
+  /// Called with every piece of an answer as it is written, and the number of its prompt. What it
+  /// throws ends the call.
+  std::function<void(int64_t prompt, const std::string& piece)> said = {};
+};
+
+/// A text that answers a prompt.
+struct Answer {
+  std::string text;
+  int64_t prompt_tokens = 0, tokens = 0;
+  int64_t cut = 0;     // tokens of the prompt that were left out
+  bool ended = false;  // the model ended it; otherwise max_tokens or the model's length did
+};
+
+struct AnswerEvalOptions {
+  std::vector<std::string> probes = {};  // as in a run's evaluation.probes; empty: exact_match,
+                                         // rouge_l and answer_loss, of plain text bits_per_byte
+  int64_t max_tokens = 64;               // of a written answer
+  int64_t batch = 16;
+};
+
+/// Scores of answers.
+struct AnswerAssessment {
+  struct Probe {
+    std::string metric;
+    Score score;  // undefined where the metric is
+    Direction better = Direction::higher;
+  };
+  int64_t samples = 0;
+  std::vector<Probe> probes;
 };
 
 struct SaveOptions {
@@ -108,7 +160,9 @@ class Session {
 
   /// Learns one task: the classes of the samples, numbered after the known ones. Throws
   /// Error(scenario) if a class is already known and the learner learns every class only once.
-  void learn(const std::shared_ptr<const Source>& source);
+  /// Of a learner that answers with text, the samples' texts are learned. `name` is the task's, for
+  /// people.
+  void learn(const std::shared_ptr<const Source>& source, const std::string& name = "");
   /// images [N,3,H,W], uint8 or float in [0,1], not transformed; `labels` are indices into
   /// `classes`.
   void learn(const Tensor& images, const std::vector<int64_t>& labels,
@@ -131,7 +185,20 @@ class Session {
   /// Counts correct predictions. Classes are compared by name; `task` as in PredictOptions.
   Assessment eval(const Source& source, int64_t task = -1) const;
 
-  std::vector<std::string> classes() const;  // in the order of learning
+  /// The answer to an instruction. Before anything is learned, the pre-trained network answers.
+  /// Throws Error(usage) if the learner chooses among classes, Error(data) for a prompt that is
+  /// empty or too long.
+  Answer answer(const std::string& prompt, const AnswerOptions& options = {}) const;
+  /// To an instruction with an input, or a conversation, which ends with a turn of the user.
+  Answer answer(const Exchange& prompt, const AnswerOptions& options = {}) const;
+  /// To every sample: instructions, conversations or texts. Their own answers are not read.
+  std::vector<Answer> answer(const Source& prompts, const AnswerOptions& options = {}) const;
+  /// Scores the answers to samples that have answers, or plain text.
+  AnswerAssessment eval_answers(const Source& source, const AnswerEvalOptions& options = {}) const;
+
+  bool answers() const;  // whether the learner answers with text; otherwise it chooses classes
+  std::vector<std::string> classes() const;     // in the order of learning; none if it answers
+  std::vector<std::string> task_names() const;  // of each task; "" where it has none
   int64_t tasks() const;
   std::string learner() const;
   std::string about() const;  // a one-line description of the backbone

@@ -106,7 +106,45 @@ class ListedTexts : public Labelled {
   std::vector<Text> texts_;
 };
 
+class Prompts : public Source {
+ public:
+  Prompts(std::vector<Exchange> asked, std::vector<std::string> origins)
+      : asked_(std::move(asked)), origins_(std::move(origins)) {
+    if (!origins_.empty() && origins_.size() != asked_.size())
+      fail(ErrorKind::data, "{} prompts with {} origins", asked_.size(), origins_.size());
+    for (size_t i = 0; i < asked_.size(); ++i)
+      if (asked_[i].turns.empty() || asked_[i].turns.back().role != "user")
+        fail(ErrorKind::data, "{}: a prompt ends with a turn of the user", origin(int64_t(i)));
+  }
+
+  int64_t size() const override { return int64_t(asked_.size()); }
+  int64_t label(int64_t) const override { return 0; }
+  bool is_text() const override { return true; }
+  Text text(int64_t i) const override {
+    const Exchange& one = asked_.at(size_t(i));
+    return {one.turns.back().content, one.input};
+  }
+  AnswerKind answer_kind() const override { return AnswerKind::text; }
+  Exchange exchange(int64_t i) const override { return asked_.at(size_t(i)); }
+  std::string origin(int64_t i) const override {
+    return origins_.empty() ? fmt::format("prompt {}", i) : origins_.at(size_t(i));
+  }
+  const std::vector<std::string>& classes() const override {
+    static const std::vector<std::string> one = {"answers"};
+    return one;
+  }
+
+ private:
+  std::vector<Exchange> asked_;
+  std::vector<std::string> origins_;
+};
+
 }  // namespace
+
+std::shared_ptr<const Source> prompts(std::vector<Exchange> asked,
+                                      std::vector<std::string> origins) {
+  return std::make_shared<const Prompts>(std::move(asked), std::move(origins));
+}
 
 std::shared_ptr<const Source> image_tensor(const Tensor& images, std::vector<int64_t> labels,
                                            std::vector<std::string> classes) {
@@ -159,6 +197,11 @@ Image LearnedSources::image(int64_t i) const {
 Text LearnedSources::text(int64_t i) const {
   const Part& part = part_of(i);
   return part.source->text(i - part.first);
+}
+
+Exchange LearnedSources::exchange(int64_t i) const {
+  const Part& part = part_of(i);
+  return part.source->exchange(i - part.first);
 }
 
 std::string LearnedSources::origin(int64_t i) const {

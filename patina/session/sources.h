@@ -22,12 +22,18 @@ std::shared_ptr<const Source> image_files(std::vector<fs::path> files, std::vect
 std::shared_ptr<const Source> labelled_texts(std::vector<Text> texts, std::vector<int64_t> labels,
                                              std::vector<std::string> classes);
 
+/// Prompts without answers, to be answered. `origins` name them in messages; empty: by their
+/// numbers.
+std::shared_ptr<const Source> prompts(std::vector<Exchange> asked,
+                                      std::vector<std::string> origins = {});
+
 /// All sources a session has learned from, concatenated, with the session's class numbers.
 class LearnedSources : public Source {
  public:
-  /// The first `absent` samples were learned before the session was opened: they count, but cannot
-  /// be read.
-  explicit LearnedSources(bool is_text, int64_t absent = 0) : is_text_(is_text), absent_(absent) {}
+  /// The first `absent` samples were learned before the session was opened, or had other answers:
+  /// they count, but cannot be read.
+  explicit LearnedSources(bool is_text, AnswerKind answers = AnswerKind::label, int64_t absent = 0)
+      : is_text_(is_text), answers_(answers), absent_(absent) {}
   /// These sources and another one, whose class c is `numbers[c]` of `classes`.
   std::shared_ptr<const LearnedSources> with(std::shared_ptr<const Source> source,
                                              std::vector<int64_t> numbers,
@@ -38,6 +44,8 @@ class LearnedSources : public Source {
   bool is_text() const override { return is_text_; }
   Image image(int64_t i) const override;
   Text text(int64_t i) const override;
+  AnswerKind answer_kind() const override { return answers_; }
+  Exchange exchange(int64_t i) const override;
   std::string origin(int64_t i) const override;
   const std::vector<std::string>& classes() const override { return classes_; }
   Fingerprint fingerprint(int64_t i) const override;
@@ -52,6 +60,7 @@ class LearnedSources : public Source {
   const Part& part_of(int64_t i) const;
 
   bool is_text_;
+  AnswerKind answers_;
   int64_t absent_;
   std::vector<Part> parts_;
   std::vector<std::string> classes_;

@@ -13,6 +13,7 @@
 #include "tests/support/families.h"
 #include "tests/support/shared.h"
 #include "tests/support/test_device.h"
+#include "tests/support/toy_answers.h"
 #include "tests/support/toy_world.h"
 
 namespace patina {
@@ -171,6 +172,58 @@ TEST(SessionOnTheDevice, PredictsAsOnTheHost) {
     }
   }
 }
+
+class AnswersOnTheDevice : public testing::TestWithParam<std::string> {};
+
+// A session learns to answer on the device; its artefact is opened on both devices, and what it
+// learned is exported from there.
+TEST_P(AnswersOnTheDevice, LearnsAndAnswersAsOnTheHost) {
+  const fs::path folder = scratch_folder("answers-on-the-device") / GetParam();
+  make_folder(folder);
+  const ToyAnswers asked(0, 4);
+  const auto loss = [&](const Session& session) {
+    return *session.eval_answers(asked, {.probes = {"answer_loss"}}).probes[0].score;
+  };
+  const auto texts = [&](const Session& session) {
+    std::vector<std::string> all;
+    for (const auto& one : session.answer(asked, {.decoding = {.max_tokens = 4}}))
+      all.push_back(one.text);
+    return all;
+  };
+  std::map<std::string, double> losses;
+  std::vector<std::vector<std::string>> said;
+  for (const std::string device : {"cpu", "privateuseone:0"}) {
+    EngineOptions engine;
+    engine.device = device;
+    engine.kind = "plain";
+    engine.precision = "fp32";
+    auto session = Session::create(stored_decoder(),
+                                   {.learner = GetParam(),
+                                    .training = {{"epochs", 2}, {"batch_size", 4}, {"lr", 0.01}},
+                                    .seed = 7,
+                                    .engine = engine});
+    for (int64_t set = 0; set < 2; ++set) session.learn(std::make_shared<ToyAnswers>(set, 8));
+    losses[device] = loss(session);
+    said.push_back(texts(session));
+    EXPECT_GT(session.export_to(folder / ("lora-" + device.substr(0, 3)), {.to = "peft"}).scores,
+              0);
+    session.save(folder / "there.patina");
+  }
+  EXPECT_NEAR(losses["privateuseone:0"], losses["cpu"], 1e-4);
+  EXPECT_EQ(said[1], said[0]);
+  for (const std::string device : {"cpu", "privateuseone:0"}) {
+    OpenOptions options;
+    options.backbone = stored_decoder();
+    options.engine.device = device;
+    options.engine.kind = "plain";
+    options.engine.precision = "fp32";
+    EXPECT_NEAR(loss(Session::open(folder / "there.patina", std::move(options))), losses["cpu"],
+                1e-4);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Generators, AnswersOnTheDevice, testing::ValuesIn(generator_names()),
+                         [](const auto& info) { return info.param; });
 
 // Pre-training with a teacher and dropped tokens, stopped after an epoch and continued.
 TEST(PretrainingOnTheDevice, TrainsTheWeightsOfTheHost) {

@@ -126,6 +126,12 @@ def gpt2_lora(folder, width=8, rank=2):
                                                        f"{module}.lora_B.weight": [3 * width, rank]})
 
 
+def letters(path):
+    """Instructions with answers."""
+    path.write_text("".join(json.dumps({"instruction": f"Greet {name}", "output": f"Hello {name}"}) + "\n"
+                            for name in ("Ada", "Bob", "Cleo", "Dan")))
+
+
 MY_RECIPE = """
 [data]
 name = "folder"
@@ -157,5 +163,6 @@ def prepare(folder):
     idx(folder / "data" / "mnist", 12, 4)
     gpt2(folder / "gpt2")
     gpt2_lora(folder / "gpt2-lora")
+    letters(folder / "letters.jsonl")
     bert(folder / "bert-base-uncased")
     safetensors(folder / "ids.safetensors", {"input_ids": [2, 5], "attention_mask": [2, 5]}, kind="I64")

@@ -1,11 +1,15 @@
 // Toy prompts with answers, a tokenizer of bytes, and a decoder that reads them.
 #pragma once
 
+#include "patina/base/json.h"
+#include "patina/checkpoint/load.h"
 #include "patina/data/domains.h"
 #include "patina/data/source.h"
+#include "patina/models/catalog.h"
 #include "patina/models/text/language_model.h"
 #include "patina/text/tokenizer.h"
 #include "tests/support/families.h"
+#include "tests/support/shared.h"
 
 namespace patina {
 
@@ -51,6 +55,33 @@ inline std::unique_ptr<Backbone> toy_decoder(const std::string& family = "llama"
   shape.text.longest = longest;
   shape.text.vocabulary = ByteTokenizer::kSize;
   auto network = stirred(LanguageModel(shape), seed)->clone();
+  network->set_tokenizer(std::make_shared<ByteTokenizer>());
+  return network;
+}
+
+/// The same of LLaMA, read from a folder: its weights have the names of their family.
+inline std::unique_ptr<Backbone> stored_decoder() {
+  const fs::path folder = scratch_folder("stored-decoder");
+  const fs::path from = fixture_folder(Fixtures::small) / "language" / "llama";
+  Json config = parse_json(read_text(from / "config.json"), "config");
+  const int64_t words = config["vocab_size"];
+  config["vocab_size"] = ByteTokenizer::kSize;
+  make_folder(folder);
+  write_text(folder / "config.json", config.dump());
+  std::map<std::string, Tensor> weights;
+  std::map<std::string, StoredTensor> stored;  // views of them
+  Random random = Seeds(1)("words");
+  const auto file = SafetensorsFile::open(from / "model.safetensors");
+  for (const auto& item : file.tensors()) {
+    Tensor& weight = weights[item.first] = to_tensor(file.at(item.first));
+    if (weight.size(0) == words) {
+      weight = at::empty({ByteTokenizer::kSize, weight.size(1)});
+      nn::init_normal(weight, random, 0, 0.3);
+    }
+    stored[item.first] = to_stored(weight);
+  }
+  write_safetensors(folder / "model.safetensors", stored);
+  auto network = load_backbone({.name = folder.string()});
   network->set_tokenizer(std::make_shared<ByteTokenizer>());
   return network;
 }

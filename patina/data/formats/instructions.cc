@@ -65,6 +65,7 @@ class Record {
   }
 
   std::vector<std::string> answers() const {
+    if (fields_.answer.empty()) return {};
     const SortedJson& value = member("answer", fields_.answer);
     std::vector<std::string> all;
     if (value.is_array())
@@ -102,6 +103,8 @@ class Record {
       if (is_blank(message.content)) refuse(fmt::format("{} is empty; fill or remove it", at));
       exchange.turns.push_back(message);
     }
+    const bool ends_asking = !exchange.turns.empty() && exchange.turns.back().role == "user";
+    if (fields_.answer.empty() && ends_asking) return exchange;
     if (exchange.turns.empty() || exchange.turns.back().role != "assistant")
       refuse("the conversation does not end with the assistant's answer");
     exchange.answers = {exchange.turns.back().content};
@@ -160,7 +163,10 @@ InstructionTable parse_instructions_json(std::string_view text, const Instructio
   InstructionTable table{.origin = origin, .by_line = false};
   if (json.is_object() && json.contains("Instances"))
     add_all(table, json["Instances"],
-            {.instruction = "instruction", .input = "input", .answer = "output", .messages = ""},
+            {.instruction = "instruction",
+             .input = "input",
+             .answer = fields.answer.empty() ? "" : "output",
+             .messages = ""},
             origin, definition(json, origin));
   else
     add_all(table, json, fields, origin);
@@ -181,14 +187,18 @@ const std::vector<std::string>& Instructions::classes() const {
   return one;
 }
 
+InstructionTable read_instructions(const fs::path& file, const InstructionFields& fields) {
+  const bool lines = has_ending(file, ".jsonl");
+  const std::string text = read_file_text(file, lines ? kMostBytes : kMostJsonBytes);
+  const auto parse = lines ? parse_instructions_jsonl : parse_instructions_json;
+  return parse(text, fields, file.string());
+}
+
 DataSplits open_instructions(const fs::path& path, const DataOptions& options) {
   const InstructionFields fields{options.instruction, options.input, options.answer,
                                  options.messages};
   return open_sets(path, options.sets, {".jsonl", ".json"}, [&](const fs::path& file) {
-    const bool lines = has_ending(file, ".jsonl");
-    const std::string text = read_file_text(file, lines ? kMostBytes : kMostJsonBytes);
-    const auto parse = lines ? parse_instructions_jsonl : parse_instructions_json;
-    return std::make_unique<Instructions>(parse(text, fields, file.string()));
+    return std::make_unique<Instructions>(read_instructions(file, fields));
   });
 }
 

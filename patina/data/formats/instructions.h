@@ -13,8 +13,8 @@ namespace patina {
 /// The keys of a record.
 struct InstructionFields {
   std::string instruction = "instruction";
-  std::string input = "input";  // the record may lack it; "": none
-  std::string answer = "output";
+  std::string input = "input";        // the record may lack it; "": none
+  std::string answer = "output";      // "": records are prompts, and their answers are not read
   std::string messages = "messages";  // a record that has it is a conversation
 };
 
@@ -30,7 +30,8 @@ struct InstructionTable {
 
 /// One record per line: {"instruction": ..., "input": ..., "output": ...}, where the answer may be
 /// a list of references, or {"messages": [{"role": ..., "content": ...}, ...]}, which ends with the
-/// assistant's answer. Throws Error(format) with the line.
+/// assistant's answer. Throws Error(format) with the line. Of prompts, a conversation may
+/// end with the user.
 InstructionTable parse_instructions_jsonl(std::string_view text, const InstructionFields& fields,
                                           const std::string& origin);
 /// A list of such records; or an object of Super-NaturalInstructions (Wang et al., EMNLP 2022), in
@@ -57,6 +58,9 @@ class Instructions : public Source {
  private:
   InstructionTable table_;
 };
+
+/// Reads a .jsonl or .json file, or one of them with .gz.
+InstructionTable read_instructions(const fs::path& file, const InstructionFields& fields);
 
 /// Opens the sets of options.sets below `path`, each a domain of the result; without names, `path`
 /// is one set. A set is a folder with train.* and test.* (or eval.*, dev.*, val.*, valid.*), or the

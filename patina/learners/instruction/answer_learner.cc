@@ -73,6 +73,10 @@ std::vector<ParamGroup> AnswerLearner::trainable() {
   return {lora_ ? trainable_group(*lora_) : trainable_group(backbone_)};
 }
 
+std::optional<AsNetwork> AnswerLearner::as_network() const {
+  return AsNetwork{.lora = lora(), .trains_weights = !lora()};
+}
+
 void AnswerLearner::state(Archive& a) {
   if (lora_)
     a("lora", *lora_);

@@ -40,6 +40,7 @@ class AnswerLearner : public Generator {
   nn::Adaptations adaptations(const Input& input) const override;
   std::vector<ParamGroup> trainable() override;
   void state(Archive& a) override;
+  std::optional<AsNetwork> as_network() const override;
 
  protected:
   /// With which the network learns an input: by default as it answers.

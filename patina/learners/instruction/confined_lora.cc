@@ -68,14 +68,14 @@ Tensor InputMoments::of(const adapt::Lora::Update& update) const {
 
 ConfinedLora::ConfinedLora(Setup setup, const adapt::LoraOptions& lora,
                            const AnswerLossOptions& loss)
-    : LoraPerTask(setup, lora, loss) {
+    : SummedLoras(setup, lora, loss) {
   for (const auto& item : nn::tensors(*this->lora()))
     if (item.name.ends_with(".a")) Tensor(item.tensor).requires_grad_(false);
   bases_.resize(updates().size());
 }
 
 void ConfinedLora::begin_task(const Task& task, Trainer& trainer) {
-  LoraPerTask::begin_task(task, trainer);
+  SummedLoras::begin_task(task, trainer);
   const auto chosen = directions(task, trainer);
   NoGrad no_grad;
   const auto all = updates();
@@ -108,7 +108,7 @@ void ConfinedLora::end_task(const Task& task, Trainer& trainer) {
 }
 
 void ConfinedLora::state(Archive& a) {
-  LoraPerTask::state(a);
+  SummedLoras::state(a);
   for (size_t i = 0; i < bases_.size(); ++i) a(fmt::format("basis_{}", i), bases_[i]);
 }
 

@@ -28,7 +28,7 @@ class InputMoments : public nn::Adaptation {
   std::map<std::pair<int64_t, nn::Site>, Tensor> sums_;  // lower triangles
 };
 
-class ConfinedLora : public LoraPerTask {
+class ConfinedLora : public SummedLoras {
  public:
   ConfinedLora(Setup setup, const adapt::LoraOptions& lora, const AnswerLossOptions& loss);
 

@@ -20,12 +20,6 @@ void LoraPerTask::begin_task(const Task& task, Trainer&) {
   assign(nn::tensors(*lora()), weights_of(*fresh));
 }
 
-nn::Adaptations LoraPerTask::adaptations(const Input& input) const {
-  nn::Adaptations all = AnswerLearner::adaptations(input);
-  for (const auto& task : earlier_) all.add(task.get());
-  return all;
-}
-
 std::vector<const adapt::Lora*> LoraPerTask::loras() const {
   std::vector<const adapt::Lora*> all;
   for (const auto& task : earlier_) all.push_back(task.get());
@@ -39,6 +33,17 @@ void LoraPerTask::state(Archive& a) {
   a("tasks", tasks);
   while (int64_t(earlier_.size()) < tasks) keep();
   for (size_t i = 0; i < earlier_.size(); ++i) a(fmt::format("task_{}", i), *earlier_[i]);
+}
+
+nn::Adaptations SummedLoras::adaptations(const Input& input) const {
+  nn::Adaptations all = LoraPerTask::adaptations(input);
+  for (const auto& task : earlier()) all.add(task.get());
+  return all;
+}
+
+std::optional<AsNetwork> SummedLoras::as_network() const {
+  const std::shared_ptr<const adapt::Lora> sum = sum_of(loras(), backbone().tower());
+  return AsNetwork{.lora = sum.get(), .made = sum};
 }
 
 }  // namespace patina

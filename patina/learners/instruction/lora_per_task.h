@@ -1,5 +1,5 @@
-// A LoRA for every task, of which the newest learns. The sum of all answers, so that no task needs to
-// be known, unless a method mixes them otherwise.
+// A LoRA for every task, of which the newest learns. What answers is their sum, so that no task needs
+// to be known, or the mixture that a method takes of them.
 #pragma once
 
 #include <memory>
@@ -17,8 +17,9 @@ class LoraPerTask : public AnswerLearner {
   /// From the second task on, keeps the last task's LoRA and begins a new one, which changes
   /// nothing yet.
   void begin_task(const Task& task, Trainer& trainer) override;
-  nn::Adaptations adaptations(const Input& input) const override;
   void state(Archive& a) override;
+  /// A mixture that depends on the input is more than a network.
+  std::optional<AsNetwork> as_network() const override { return std::nullopt; }
 
  protected:
   /// Those of all tasks, the present one last. Before the first task there is one, which changes
@@ -32,6 +33,14 @@ class LoraPerTask : public AnswerLearner {
 
   adapt::LoraOptions options_;
   std::vector<std::unique_ptr<adapt::Lora>> earlier_;
+};
+
+/// The sum of all answers.
+class SummedLoras : public LoraPerTask {
+ public:
+  using LoraPerTask::LoraPerTask;
+  nn::Adaptations adaptations(const Input& input) const override;
+  std::optional<AsNetwork> as_network() const override;
 };
 
 }  // namespace patina

@@ -37,6 +37,8 @@ class MoeLora : public AnswerLearner {
     nn::freeze(router_, false);
   }
 
+  std::optional<AsNetwork> as_network() const override { return std::nullopt; }
+
   nn::Adaptations adaptations(const Input& input) const override {
     const Prompts prompts = prompts_of(input);
     std::vector<const adapt::Lora*> experts = {lora()};

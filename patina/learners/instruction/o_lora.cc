@@ -6,7 +6,7 @@
 
 namespace patina {
 
-class OLora : public LoraPerTask {
+class OLora : public SummedLoras {
  public:
   struct Options : LearnerOptions {
     double orthogonality = 0.5;
@@ -24,7 +24,7 @@ class OLora : public LoraPerTask {
   };
 
   OLora(Setup setup, const Options& options)
-      : LoraPerTask(setup, options.lora, options.loss), options_(options) {}
+      : SummedLoras(setup, options.lora, options.loss), options_(options) {}
 
   // The penalties are the step's, not a part's.
   Tensor loss(const Batch& batch, const Step& step) override {

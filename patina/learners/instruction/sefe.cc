@@ -8,7 +8,7 @@
 
 namespace patina {
 
-class Sefe : public LoraPerTask {
+class Sefe : public SummedLoras {
  public:
   struct Options : LearnerOptions {
     double strength = 2500, part = 0.02;
@@ -24,7 +24,7 @@ class Sefe : public LoraPerTask {
   };
 
   Sefe(Setup setup, const Options& options)
-      : LoraPerTask(setup, options.lora, options.loss),
+      : SummedLoras(setup, options.lora, options.loss),
         options_(options),
         kept_(lora()->updates().size()) {}
 
@@ -58,7 +58,7 @@ class Sefe : public LoraPerTask {
   }
 
   void state(Archive& a) override {
-    LoraPerTask::state(a);
+    SummedLoras::state(a);
     for (size_t i = 0; i < kept_.size(); ++i) a(fmt::format("kept_{}", i), kept_[i]);
   }
 

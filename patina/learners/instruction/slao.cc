@@ -79,6 +79,10 @@ class Slao : public AnswerLearner {
     return {learning_ ? lora() : merged_.get()};
   }
 
+  std::optional<AsNetwork> as_network() const override {
+    return AsNetwork{.lora = learning_ ? lora() : merged_.get()};
+  }
+
   void state(Archive& a) override {
     AnswerLearner::state(a);
     a("merged", *merged_);

@@ -55,6 +55,26 @@ TEST(Instructions, MayBeConversations) {
   EXPECT_EQ(exchange.answers, std::vector<std::string>{"b"});
 }
 
+// Records that are asked: answers are not read, and a conversation may end with the user.
+TEST(Instructions, MayBePromptsWithoutAnswers) {
+  const auto table = lines(
+      "{\"instruction\": \"Add.\", \"input\": \"1 2\"}\n"
+      "{\"instruction\": \"Add.\", \"output\": \" \"}\n"
+      "{\"messages\": [{\"role\": \"user\", \"content\": \"A?\"}]}\n"
+      "{\"messages\": [{\"role\": \"user\", \"content\": \"A?\"},"
+      "{\"role\": \"assistant\", \"content\": \"a\"}]}\n",
+      {.answer = ""});
+  ASSERT_EQ(table.records.size(), 4u);
+  EXPECT_EQ(table.records[0].input, "1 2");
+  EXPECT_TRUE(table.records[0].answers.empty() && table.records[1].answers.empty());
+  for (const size_t i : {2, 3}) {
+    ASSERT_EQ(table.records[i].turns.size(), 1u);
+    EXPECT_EQ(table.records[i].turns[0].content, "A?");
+  }
+  EXPECT_TRUE(contains(error("{\"instruction\": \" \"}", {.answer = ""}), "t.jsonl:1"));
+  EXPECT_TRUE(contains(error("{\"messages\": []}", {.answer = ""}), "does not end"));
+}
+
 TEST(Instructions, OfSuperNaturalInstructionsShareADefinition) {
   const auto table = parse_instructions_json(
       "{\"Definition\": [\"Name the colour.\"], \"Categories\": \"x\", \"Instances\": ["

@@ -103,6 +103,11 @@ TEST(AnswerFeed, ModelsAllOfAPlainTextButItsFirstToken) {
   EXPECT_EQ(learned_of(AnswerFeed(framed, plain, 0).tokens(passages, 0)), "say 0 a");
   EXPECT_EQ(learned_of(AnswerFeed(bare, plain, 0).tokens(passages, 0)), "ay 0 a");
   EXPECT_EQ(learned_of(AnswerFeed(framed, plain, 4).tokens(passages, 0)), "say");
+  // A text to be continued keeps its frame and its end.
+  const auto asked = AnswerFeed(framed, plain, 4, AnswerRows::prompts).tokens(passages, 0);
+  EXPECT_EQ(asked.ids.front(), ByteTokenizer::kBegin);
+  EXPECT_EQ(framed.decode(asked.ids, true), "0 a");
+  EXPECT_EQ(asked.cut, 4);
 }
 
 TEST(AnswerFeed, RefusesASampleWithoutLoss) {

@@ -7,6 +7,7 @@
 
 #include "patina/data/feed.h"
 #include "patina/eval/matrix.h"
+#include "patina/eval/text/text_metrics.h"
 #include "patina/eval/text/text_sample.h"
 #include "patina/learn/learner.h"
 
@@ -43,6 +44,8 @@ class Probe {
   /// writes answers, they are added to `given`.
   virtual Score ask(const Generator& learner, const Asking& asking, const Dataset& test,
                     const std::string& label, std::vector<GivenAnswer>& given) const = 0;
+  /// The metric of a probe that compares written answers; null: it asks otherwise.
+  virtual const TextMetric* compares() const { return nullptr; }
   const std::string& metric() const { return metric_; }
   Direction direction() const { return direction_; }
 
@@ -63,8 +66,14 @@ class Probe {
 ///       an answer's tokens: of the samples' own answers
 ///   "likelihood": the part of the samples whose answer is the likeliest of all different answers
 ///       of the task's test samples, by the sum of log p; for tasks with few, such as classes
-/// Throws Error(recipe) for another name, with those that exist.
-std::unique_ptr<Probe> make_probe(const std::string& name);
+/// Throws Error(recipe) for another name, with those that exist, and if an answer is to be written
+/// to `plain` text.
+std::unique_ptr<Probe> make_probe(const std::string& name, bool plain = false);
+
+/// The score of every probe on the same samples. An answer is written once for all that compare it.
+std::vector<Score> ask_all(const std::vector<std::unique_ptr<Probe>>& probes,
+                           const Generator& learner, const Asking& asking, const Dataset& test,
+                           const std::string& label);
 
 /// A probe for each task: the one that the options name for it, or "exact_match", and for plain
 /// text "bits_per_byte". Throws Error(recipe) if there are neither one nor as many as tasks, or an

@@ -1,5 +1,5 @@
 // Probes and the drift meter, against direct computations.
-#include "patina/run/probes.h"
+#include "patina/session/probes.h"
 
 #include <gtest/gtest.h>
 

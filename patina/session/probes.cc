@@ -1,4 +1,4 @@
-#include "patina/run/probes.h"
+#include "patina/session/probes.h"
 
 #include <algorithm>
 #include <map>
@@ -8,7 +8,6 @@
 #include "patina/base/progress.h"
 #include "patina/base/work.h"
 #include "patina/data/sample_access.h"
-#include "patina/eval/text/text_metrics.h"
 #include "patina/models/answer_scores.h"
 #include "patina/models/generate.h"
 #include "patina/ops.h"
@@ -64,10 +63,12 @@ Tensor losses_of_rows(const Generator& learner, const Backbone& backbone, const 
 class GenerateProbe : public Probe {
  public:
   explicit GenerateProbe(const TextMetric& metric)
-      : Probe(metric.name, Direction::higher), of_samples_(metric.of_samples) {}
+      : Probe(metric.name, Direction::higher), metric_(metric) {}
 
-  Score ask(const Generator& learner, const Asking& asking, const Dataset& test,
-            const std::string& label, std::vector<GivenAnswer>& given) const override {
+  const TextMetric* compares() const override { return &metric_; }
+
+  static std::vector<TextSample> written(const Generator& learner, const Asking& asking,
+                                         const Dataset& test, const std::string& label) {
     const Source& source = SampleAccess::source(test);
     const Backbone& network = asking.backbone;
     const auto feed =
@@ -88,7 +89,14 @@ class GenerateProbe : public Probe {
             .source = exchange.input.empty() ? asked : exchange.input};
       }
     });
-    const Score score = of_samples_(samples);
+    return samples;
+  }
+
+  Score ask(const Generator& learner, const Asking& asking, const Dataset& test,
+            const std::string& label, std::vector<GivenAnswer>& given) const override {
+    const Source& source = SampleAccess::source(test);
+    auto samples = written(learner, asking, test, label);
+    const Score score = metric_.of_samples(samples);
     for (size_t i = 0; i < samples.size(); ++i)
       given.push_back(
           {source.origin(SampleAccess::position(test, int64_t(i))), std::move(samples[i])});
@@ -96,7 +104,7 @@ class GenerateProbe : public Probe {
   }
 
  private:
-  Score (*of_samples_)(std::span<const TextSample>);
+  const TextMetric& metric_;
 };
 
 class LossProbe : public Probe {
@@ -211,9 +219,7 @@ Score mean_loss(const TokenLoss& loss) {
   return loss.mean();
 }
 
-}  // namespace
-
-std::unique_ptr<Probe> make_probe(const std::string& name) {
+std::unique_ptr<Probe> probe_called(const std::string& name) {
   if (name == kLikelihood) return std::make_unique<LikelihoodProbe>();
   if (name == kAnswerLoss) return std::make_unique<LossProbe>(name, mean_loss);
   const auto metric = std::ranges::find(text_metrics(), name, &TextMetric::name);
@@ -222,6 +228,35 @@ std::unique_ptr<Probe> make_probe(const std::string& name) {
          did_you_mean(name, probe_names()));
   if (metric->of_loss) return std::make_unique<LossProbe>(name, metric->of_loss);
   return std::make_unique<GenerateProbe>(*metric);
+}
+
+}  // namespace
+
+std::unique_ptr<Probe> make_probe(const std::string& name, bool plain) {
+  auto probe = probe_called(name);
+  if (plain && probe->direction() == Direction::higher)
+    fail(ErrorKind::recipe,
+         "evaluation.probes: \"{}\" compares answers, and plain text has none: choose "
+         "bits_per_byte, perplexity or answer_loss",
+         probe->metric());
+  return probe;
+}
+
+std::vector<Score> ask_all(const std::vector<std::unique_ptr<Probe>>& probes,
+                           const Generator& learner, const Asking& asking, const Dataset& test,
+                           const std::string& label) {
+  std::vector<Score> scores;
+  std::optional<std::vector<TextSample>> written;
+  for (const auto& probe : probes) {
+    std::vector<GivenAnswer> given;
+    if (const TextMetric* metric = probe->compares()) {
+      if (!written) written = GenerateProbe::written(learner, asking, test, label + ": answers");
+      scores.push_back(metric->of_samples(*written));
+    } else {
+      scores.push_back(probe->ask(learner, asking, test, label + ": " + probe->metric(), given));
+    }
+  }
+  return scores;
 }
 
 std::vector<std::unique_ptr<Probe>> probes_of(const ProbeOptions& options,
@@ -238,12 +273,8 @@ std::vector<std::unique_ptr<Probe>> probes_of(const ProbeOptions& options,
     const bool plain =
         SampleAccess::source(scenario.test(int(task))).answer_kind() == AnswerKind::nothing;
     const std::string usual = plain ? "bits_per_byte" : "exact_match";
-    probes.push_back(make_probe(names.empty() ? usual : names[names.size() == 1 ? 0 : task]));
-    if (plain && probes.back()->direction() == Direction::higher)
-      fail(ErrorKind::recipe,
-           "evaluation.probes: \"{}\" compares answers, and plain text has none: choose "
-           "bits_per_byte, perplexity or answer_loss",
-           probes.back()->metric());
+    probes.push_back(
+        make_probe(names.empty() ? usual : names[names.size() == 1 ? 0 : task], plain));
   }
   return probes;
 }

@@ -93,11 +93,12 @@ LearnerRow keeplora_learner() {
            "for CLIP takes a weight's output directions.",
        .needs = {.boundaries = true, .many_passes = true},
        .network = Network::decoder,
+       // The paper's 1e-3 is for CLIP. A has rows of length 1, so two such steps upset a decoder.
        .training = {
            .epochs = 3,
            .batch_size = 16,
            .optimizer = {
-               .optimizer = "adamw", .lr = 1e-3, .weight_decay = 0.01, .schedule = "cosine"}}});
+               .optimizer = "adamw", .lr = 1e-4, .weight_decay = 0.01, .schedule = "cosine"}}});
 }
 
 }  // namespace patina

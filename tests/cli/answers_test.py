@@ -130,7 +130,7 @@ def killed(program):
 
 
 def main():
-    patina, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    patina, folder = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
     shutil.rmtree(folder, ignore_errors=True)
     small_data.prepare(folder)
     (folder / "more.jsonl").write_text("".join(

@@ -32,10 +32,10 @@ Tensor scores_of(const Backbone& backbone, const Tensor& before) {
 
 AnswerScores answer_scores(const Backbone& backbone, const Input& input,
                            const nn::Adaptations& adaptations) {
-  return answer_scores(backbone, input, backbone.tokens(input, adaptations));
+  return answer_scores_of(backbone, input, backbone.tokens(input, adaptations));
 }
 
-AnswerScores answer_scores(const Backbone& backbone, const Input& input, const Tensor& tokens) {
+AnswerScores answer_scores_of(const Backbone& backbone, const Input& input, const Tensor& tokens) {
   const Answers answers = answers_of(input, tokens);
   return {.scores = scores_of(backbone, answers.before), .word = answers.word, .row = answers.row};
 }

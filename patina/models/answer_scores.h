@@ -18,7 +18,7 @@ AnswerScores answer_scores(const Backbone& backbone, const Input& input,
                            const nn::Adaptations& adaptations);
 
 /// The same where the tokens [B,T,D] of the input are known.
-AnswerScores answer_scores(const Backbone& backbone, const Input& input, const Tensor& tokens);
+AnswerScores answer_scores_of(const Backbone& backbone, const Input& input, const Tensor& tokens);
 
 /// -log p of each such token in nats: [N].
 Tensor answer_losses(const AnswerScores& answers);

@@ -36,7 +36,7 @@ AnswerLearner::AnswerLearner(Setup setup, const TuneOptions& options, const Answ
 }
 
 AnswerScores AnswerLearner::answers(const Input& input) const {
-  return answer_scores(backbone_, input, adaptations(input));
+  return answer_scores(backbone_, input, while_learning(input));
 }
 
 std::vector<nn::NamedTensor> AnswerLearner::learned() const {
@@ -47,8 +47,7 @@ Tensor AnswerLearner::loss(const Batch& batch, const Step& step) {
   if (loss_.loss == "mean")  // with few scores in memory at a time
     return answer_losses(backbone_, batch.input, while_learning(batch.input)).sum() /
            double(step.tokens);
-  const auto scores = answer_scores(backbone_, batch.input, while_learning(batch.input));
-  return sum_of_losses(batch.input, scores) / double(step.tokens);
+  return sum_of_losses(batch.input, answers(batch.input)) / double(step.tokens);
 }
 
 Tensor AnswerLearner::sum_of_losses(const Input& input, const AnswerScores& answers) const {

@@ -51,7 +51,7 @@ class AnswerLearner : public Generator {
   adapt::Lora* lora() const { return lora_.get(); }
   /// What learns.
   std::vector<nn::NamedTensor> learned() const;
-  /// Scores of the tokens of an input that carry loss, in the present state.
+  /// Scores of the tokens of an input that carry loss, as it learns.
   AnswerScores answers(const Input& input) const;
   /// The loss of such tokens as a sum over them, from their scores.
   Tensor sum_of_losses(const Input& input, const AnswerScores& answers) const;

@@ -6,8 +6,8 @@
 
 #include "patina/algebra/energy_basis.h"
 #include "patina/algebra/linear_algebra.h"
-#include "patina/learners/instruction/prompts.h"
 #include "patina/learners/instruction/lora_per_task.h"
+#include "patina/learners/instruction/prompts.h"
 #include "patina/models/text/text_tower.h"
 #include "patina/nn/layers.h"
 #include "patina/ops.h"

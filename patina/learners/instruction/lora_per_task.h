@@ -1,5 +1,5 @@
-// A LoRA for every task, of which the newest learns. What answers is their sum, so that no task needs
-// to be known, or the mixture that a method takes of them.
+// A LoRA for every task, of which the newest learns. What answers is their sum, so that no task
+// needs to be known, or the mixture that a method takes of them.
 #pragma once
 
 #include <memory>

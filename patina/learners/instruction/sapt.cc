@@ -3,8 +3,8 @@
 // the keys. Attentive reflection keeps the prompts of earlier tasks attending as they did.
 #include <cmath>
 
-#include "patina/learners/instruction/prompts.h"
 #include "patina/learners/instruction/lora_per_task.h"
+#include "patina/learners/instruction/prompts.h"
 #include "patina/memory/sample_memory.h"
 #include "patina/nn/layers.h"
 #include "patina/ops.h"

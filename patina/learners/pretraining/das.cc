@@ -174,7 +174,7 @@ class Das : public RoundLearner {
   Tensor loss(const Batch& batch, const Step& step) override {
     note_annealing(step);
     const Tensor one = backbone().tokens(batch.input, {&gates_});
-    const Tensor losses = answer_losses(answer_scores(backbone(), batch.input, one));
+    const Tensor losses = answer_losses(answer_scores_of(backbone(), batch.input, one));
     const Tensor loss = losses.sum() / double(step.tokens);
     if (options_.contrast == 0) return loss;
     if (batch.input.positions.defined())

@@ -16,7 +16,7 @@ TEST(TextMatch, EqualsTheSquadScript) {
   for (const auto& each : file["cases"]) {
     const std::string prediction = each["prediction"];
     const Texts references = each["references"];
-    EXPECT_EQ(normalised_answer(prediction), each["normalised_prediction"]) << prediction;
+    EXPECT_EQ(Json(normalised_answer(prediction)), each["normalised_prediction"]) << prediction;
     expect_close(exact_match(prediction, references), each["exact_match"], prediction);
     expect_close(exact_match_keeping_articles(prediction, references),
                  each["exact_match_keeping_articles"], prediction);

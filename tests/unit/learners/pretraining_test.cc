@@ -20,7 +20,7 @@ using Course = RoundCourse;
 class Recorder : public AnswerLearner {
  public:
   struct Options : LearnerOptions {};
-  Recorder(Setup setup, const Options&) : AnswerLearner(setup, {}) {}
+  Recorder(Setup setup, const Options&) : AnswerLearner(setup, TuneOptions{}) {}
   void after_step(const Batch&, const Step& step) override {
     rates.push_back(step.rate);
     unscaled.push_back(step.unscaled_rate);

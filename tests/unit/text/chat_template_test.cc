@@ -98,7 +98,7 @@ TEST_P(ChatParity, ConversationsAreTransformers) {
         continue;
       }
       EXPECT_EQ(error, "");
-      EXPECT_EQ(text, expected.is_array() ? expected[0] : expected);
+      EXPECT_EQ(Json(text), expected.is_array() ? expected[0] : expected);
       if (!expected.is_array()) continue;
       Spans spans;
       for (const auto& span : expected[1]) spans.push_back({span[0], span[1]});

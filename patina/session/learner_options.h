@@ -1896,6 +1896,77 @@ struct Sefe {
   }
 };
 
+/// Learns to write whole samples of its tasks as well as to answer, and before a task writes
+/// samples of the earlier ones, which it learns again. `patina explain lamol` says what each option
+/// is.
+struct Lamol {
+  static constexpr const char* kLearner = "lamol";
+  double replay = 0.2;
+  double lm_weight = 0.25;
+  double token_weight = 5;
+  bool task_markers = true;
+  std::string answer = "[ANS]";
+  int64_t top_k = 20;
+  double temperature = 1;
+  int64_t max_tokens = 1024;
+  std::string tune = "full";
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"replay", replay},
+        {"lm_weight", lm_weight},
+        {"token_weight", token_weight},
+        {"task_markers", task_markers},
+        {"answer", answer},
+        {"top_k", top_k},
+        {"temperature", temperature},
+        {"max_tokens", max_tokens},
+        {"tune", tune},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Learns one prompt for all tasks, which also writes samples of earlier tasks and is kept to its
+/// former answers to them. `patina explain lfpt5` says what each option is.
+struct Lfpt5 {
+  static constexpr const char* kLearner = "lfpt5";
+  int64_t tokens = 300;
+  int64_t written_per_task = 16;
+  double lm_weight = 0.25;
+  double consistency = 0.01;
+  std::string answer = "[ANS]";
+  int64_t top_k = 64;
+  double repetition_penalty = 2.5;
+  int64_t max_tokens = 256;
+
+  operator Settings() const {
+    return {
+        {"tokens", tokens},
+        {"written_per_task", written_per_task},
+        {"lm_weight", lm_weight},
+        {"consistency", consistency},
+        {"answer", answer},
+        {"top_k", top_k},
+        {"repetition_penalty", repetition_penalty},
+        {"max_tokens", max_tokens},
+    };
+  }
+};
+
 /// Gives every task rank-1 atoms, of which each token chooses those of all tasks whose keys it is
 /// nearest to. `patina explain moram` says what each option is.
 struct Moram {
@@ -2041,77 +2112,6 @@ struct MrLora {
         {"output", output},
         {"mlp", mlp},
         {"joint", joint},
-    };
-  }
-};
-
-/// Learns to write whole samples of its tasks as well as to answer, and before a task writes
-/// samples of the earlier ones, which it learns again. `patina explain lamol` says what each option
-/// is.
-struct Lamol {
-  static constexpr const char* kLearner = "lamol";
-  double replay = 0.2;
-  double lm_weight = 0.25;
-  double token_weight = 5;
-  bool task_markers = true;
-  std::string answer = "[ANS]";
-  int64_t top_k = 20;
-  double temperature = 1;
-  int64_t max_tokens = 1024;
-  std::string tune = "full";
-  int64_t rank = 8;
-  double alpha = 16;
-  bool rank_stabilized = false;
-  std::string parts = "qkv";
-  bool output = false;
-  bool mlp = true;
-  bool joint = false;
-
-  operator Settings() const {
-    return {
-        {"replay", replay},
-        {"lm_weight", lm_weight},
-        {"token_weight", token_weight},
-        {"task_markers", task_markers},
-        {"answer", answer},
-        {"top_k", top_k},
-        {"temperature", temperature},
-        {"max_tokens", max_tokens},
-        {"tune", tune},
-        {"rank", rank},
-        {"alpha", alpha},
-        {"rank_stabilized", rank_stabilized},
-        {"parts", parts},
-        {"output", output},
-        {"mlp", mlp},
-        {"joint", joint},
-    };
-  }
-};
-
-/// Learns one prompt for all tasks, which also writes samples of earlier tasks and is kept to its
-/// former answers to them. `patina explain lfpt5` says what each option is.
-struct Lfpt5 {
-  static constexpr const char* kLearner = "lfpt5";
-  int64_t tokens = 300;
-  int64_t written_per_task = 16;
-  double lm_weight = 0.25;
-  double consistency = 0.01;
-  std::string answer = "[ANS]";
-  int64_t top_k = 64;
-  double repetition_penalty = 2.5;
-  int64_t max_tokens = 256;
-
-  operator Settings() const {
-    return {
-        {"tokens", tokens},
-        {"written_per_task", written_per_task},
-        {"lm_weight", lm_weight},
-        {"consistency", consistency},
-        {"answer", answer},
-        {"top_k", top_k},
-        {"repetition_penalty", repetition_penalty},
-        {"max_tokens", max_tokens},
     };
   }
 };

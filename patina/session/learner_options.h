@@ -2086,10 +2086,8 @@ struct MoeLora {
 struct MrLora {
   static constexpr const char* kLearner = "mr_lora";
   int64_t memory_per_task = 20;
-  std::string question = "
-      Which expert answers this : {letters}
-                                  ? ";
-                                    int64_t router_epochs = 10;
+  std::string question = "\nWhich expert answers this: {letters}?\n";
+  int64_t router_epochs = 10;
   double router_lr = 0.0001;
   int64_t rank = 128;
   double alpha = 256;

@@ -69,7 +69,7 @@ Session Session::create(std::unique_ptr<Backbone> backbone, const SessionOptions
       !model->backbone->image_input(),
       state->row().generates ? AnswerKind::text : AnswerKind::label);
   model->rig = state->rig_on(*model->backbone, *model->samples);
-  state->trains_backbone = trains(*model->backbone);
+  if (trains(*model->backbone)) state->pretrained = model->backbone->clone();
   state->publish(std::move(model));
   return Session(std::move(state));
 }
@@ -128,7 +128,7 @@ Session Session::open(const fs::path& path, OpenOptions options) {
   model->samples =
       std::make_shared<LearnedSources>(artefact.is_text, artefact.answers, artefact.samples);
   model->rig = state->rig_on(*model->backbone, *model->samples);
-  state->trains_backbone = trains(*model->backbone);
+  if (trains(*model->backbone)) state->pretrained = model->backbone->clone();
   model->classes = artefact.classes;
   model->class_of_column = artefact.class_of_column;
   model->task_of_class = artefact.task_of_class;
@@ -236,7 +236,7 @@ void Session::State::learn(const std::shared_ptr<const Source>& source, const st
   const std::set<int64_t> learned(targets.begin(), targets.end());
   task.classes.assign(learned.begin(), learned.end());
   next->rig->learn(task);
-  PATINA_CHECK(trains_backbone || !trains(*next->backbone),
+  PATINA_CHECK(pretrained || !trains(*next->backbone),
                "{} began to train a network that readers share", row().name);
 
   next->classes = std::move(classes);

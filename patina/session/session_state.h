@@ -37,10 +37,12 @@ struct Session::State {
 
   std::shared_ptr<SessionRecipe> recipe;
   Grant grant = kClassIncremental;
-  std::string hash;              // of the backbone's weights before any learning
-  bool in_memory = false;        // the backbone was passed as an object
-  bool trains_backbone = false;  // otherwise all models share one backbone
-  bool samples_lost = false;     // the samples of earlier tasks are not available
+  std::string hash;        // of the backbone's weights before any learning
+  bool in_memory = false;  // the backbone was passed as an object
+  // Before any learning, if the learner trains it: methods read the pre-trained weights when they
+  // are constructed. Null: all models share one backbone.
+  std::shared_ptr<const Backbone> pretrained;
+  bool samples_lost = false;  // the samples of earlier tasks are not available
   int data_threads = 0;
   std::shared_ptr<ImageCache> images;
   std::shared_ptr<Observer> observer;
@@ -78,7 +80,7 @@ struct Session::State {
   std::shared_ptr<Model> copied(const Model& from,
                                 std::shared_ptr<const LearnedSources> samples) const {
     auto next = std::make_shared<Model>();
-    next->backbone = trains_backbone ? from.backbone->clone() : from.backbone;
+    next->backbone = pretrained ? pretrained->clone() : from.backbone;
     next->samples = std::move(samples);
     next->rig = rig_on(*next->backbone, *next->samples);
     next->classes = from.classes;

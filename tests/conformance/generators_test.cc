@@ -48,6 +48,9 @@ class Answering : public testing::TestWithParam<std::string> {
   fs::path folder(const std::string& what) const {
     return scratch_folder("generator-" + GetParam() + "-" + what) / "run";
   }
+  // A random network does not follow examples, so what it learns from itself with sdft are not the
+  // task's answers.
+  static bool learns_the_answers() { return GetParam() != "sdft"; }
   auto runner(const fs::path& where) const {
     return [this, where](const RunControl& control) {
       return run_toy(recipe_for(GetParam()), where, control);
@@ -65,9 +68,8 @@ TEST_P(Answering, learns_the_same_bits_from_the_same_seed) {
   EXPECT_TRUE(first["top5_matrix"].is_null());
   EXPECT_EQ(first["tasks"][1]["probe"],
             Json({{"data_set", "set 1"}, {"metric", "exact_match"}, {"better", "higher"}}));
-  // It learns: the loss of the first task's answers falls, and the model moves. A random network
-  // does not follow examples, so what it learns from itself with sdft are not the task's answers.
-  if (GetParam() != "sdft") {
+  // The loss of the first task's answers falls, and the model moves.
+  if (learns_the_answers()) {
     EXPECT_LT(first["matrix"][1][0], first["matrix"][0][0]);
   }
   ASSERT_EQ(first["drift"].size(), 4u);
@@ -94,11 +96,14 @@ TEST_P(Answering, resumes_after_every_step_to_the_same_bits) {
 }
 
 TEST_P(Answering, learns_packed_rows_in_parts) {
-  const Json record = run_toy(
-      recipe_for(GetParam(), {"training.pack=true", "training.accumulate=2", "training.epochs=2"}),
-      folder("packed"));
+  std::vector<std::string> settings = {"training.pack=true", "training.accumulate=2",
+                                       "training.epochs=2"};
+  if (GetParam() == "das") settings.push_back("learner.contrast=0");  // it contrasts whole rows
+  const Json record = run_toy(recipe_for(GetParam(), settings), folder("packed"));
   EXPECT_EQ(record["status"], "complete");
-  EXPECT_LT(record["matrix"][1][0], record["matrix"][0][0]);
+  if (learns_the_answers()) {
+    EXPECT_LT(record["matrix"][1][0], record["matrix"][0][0]);
+  }
 }
 
 // The kept samples of earlier tasks are as many as the method says, and later tasks are not read.

@@ -53,7 +53,7 @@ struct AnswerCourse {
   // Announces the next task, and does not train it.
   void begin() {
     task = *stream.next();
-    rig.trainer().begin(learner(), *task, scenario.grant());
+    learner().begin_task(*task, rig.trainer());
   }
   // Learns it, but for its end.
   void fit() { learner().fit(*task, rig.trainer()); }

@@ -38,8 +38,16 @@ std::string literal(double value) {
 }
 std::string literal(const std::string& value) {
   std::string quoted = "\"";
-  for (const char c : value)
-    quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
+  for (const char c : value) {
+    if (c == '"' || c == '\\')
+      quoted += {'\\', c};
+    else if (c == '\n')
+      quoted += "\\n";
+    else if (static_cast<unsigned char>(c) < ' ')
+      quoted += fmt::format("\\{:03o}", static_cast<unsigned char>(c));
+    else
+      quoted += c;
+  }
   return quoted + "\"";
 }
 template <class T>

@@ -2,11 +2,10 @@
 // NeurIPS 2025): every task has a LoRA and a gate, which reads a prompt and says how much of that
 // LoRA answers it. What the gates of later tasks compute from the prompts of earlier ones stays 0.
 #include <cmath>
-#include <map>
 
-#include "patina/algebra/energy_basis.h"
 #include "patina/algebra/linear_algebra.h"
-#include "patina/learners/instruction/lora_per_task.h"
+#include "patina/algebra/subspace.h"
+#include "patina/learners/instruction/confined_lora.h"
 #include "patina/learners/instruction/prompts.h"
 #include "patina/models/text/text_tower.h"
 #include "patina/nn/layers.h"
@@ -41,43 +40,6 @@ void add_moment(Tensor& moment, const Tensor& rows) {
   add_product(moment, rows.t(), rows.t());
 }
 
-// The second moments of what the layers read, without padding.
-class InputMoments : public nn::Adaptation {
- public:
-  using Key = std::pair<int, nn::Site>;
-  explicit InputMoments(const adapt::Lora& lora) : lora_(lora) {}
-
-  void set_mask(const Tensor& mask) { mask_ = mask; }
-  Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override {
-    if (!acts(site)) return out;
-    const Tensor rows = in.flatten(0, 1).to(at::kFloat);
-    add_moment(all_[{layer, site}], rows.index_select(0, mask_.flatten().nonzero().squeeze(1)));
-    return out;
-  }
-  bool acts(nn::Site site) const override { return lora_.acts(site); }
-  const std::map<Key, Tensor>& all() const { return all_; }
-
- private:
-  const adapt::Lora& lora_;
-  Tensor mask_;
-  std::map<Key, Tensor> all_;
-};
-
-nn::Site site_of(adapt::Part part) {
-  switch (part) {
-    case adapt::Part::o:
-      return nn::Site::proj;
-    case adapt::Part::fc2:
-      return nn::Site::fc2;
-    case adapt::Part::fc1:
-    case adapt::Part::gate:
-    case adapt::Part::up:
-      return nn::Site::fc1;
-    default:
-      return nn::Site::qkv;
-  }
-}
-
 }  // namespace
 
 class GainLora : public LoraPerTask {
@@ -100,6 +62,7 @@ class GainLora : public LoraPerTask {
       : LoraPerTask(setup, options.lora), options_(options) {
     for (auto& item : nn::tensors(*lora()))
       if (item.name.ends_with(".a")) item.tensor.requires_grad_(false);
+    bases_.resize(lora()->updates().size());
   }
 
   void begin_task(const Task& task, Trainer& trainer) override {
@@ -107,11 +70,12 @@ class GainLora : public LoraPerTask {
     add_gate(task.index);
     NoGrad no_grad;
     const Moments moments = measured(task, trainer);
-    // Aᵀ = the leading directions of the layer's input that earlier tasks left free, / √3.
-    for (const auto& update : lora()->updates())
-      update.a.copy_(begun(moments.layers.at({int(update.layer), site_of(update.part)}),
-                           basis(int(update.layer), site_of(update.part)), update.a.size(0)) /
-                     std::sqrt(3.0));
+    // A = the leading directions of the layer's input that earlier tasks left free, / √3.
+    const auto updates = lora()->updates();
+    for (size_t i = 0; i < updates.size(); ++i) {
+      Tensor a = updates[i].a;
+      a.copy_(begun(moments.layers.of(updates[i]), bases_[i], a.size(0)) / std::sqrt(3.0));
+    }
     Gate& gate = gates_.back();
     const Tensor key = begun(moments.features, basis_of_features_, 1).squeeze(0);
     gate.key.copy_(key / key.norm().clamp_min(kLeast) * gate.key.norm());
@@ -124,11 +88,11 @@ class GainLora : public LoraPerTask {
     Gate& gate = gates_.back();
     const Gate& before = gates_[gates_.size() - 2];
     const auto hold = [](Tensor& now, const Tensor& then, const Tensor& basis) {
-      now.copy_(then + outside(basis, (now - then).t()).t());
+      now.copy_(then + outside_rows(now - then, basis));
     };
     hold(gate.inner, before.inner, basis_of_prompts_);
     hold(gate.outer, before.outer, basis_of_hidden_);
-    const Tensor free = outside(basis_of_features_, gate.key.unsqueeze(1)).squeeze(1);
+    const Tensor free = outside_rows(gate.key.unsqueeze(0), basis_of_features_).squeeze(0);
     gate.key.copy_(free / free.norm().clamp_min(kLeast) * gate.key.norm());
   }
 
@@ -136,12 +100,13 @@ class GainLora : public LoraPerTask {
     NoGrad no_grad;
     const Moments moments = measured(task, trainer);
     const auto extend = [&](Tensor& basis, const Tensor& moment) {
-      basis = extended_basis(basis, moment, options_.energy);
+      basis = extended_rows(basis, moment, options_.energy);
     };
     extend(basis_of_prompts_, moments.prompts);
     extend(basis_of_hidden_, moments.hidden);
     extend(basis_of_features_, moments.features);
-    for (const auto& [place, moment] : moments.layers) extend(bases_[place], moment);
+    const auto updates = lora()->updates();
+    for (size_t i = 0; i < updates.size(); ++i) extend(bases_[i], moments.layers.of(updates[i]));
   }
 
   nn::Adaptations adaptations(const Input& input) const override {
@@ -167,31 +132,24 @@ class GainLora : public LoraPerTask {
     a("basis_of_prompts", basis_of_prompts_);
     a("basis_of_hidden", basis_of_hidden_);
     a("basis_of_features", basis_of_features_);
-    for (int layer = 0; layer < int(backbone().layers()); ++layer)
-      for (const auto site : {nn::Site::qkv, nn::Site::proj, nn::Site::fc1, nn::Site::fc2})
-        if (lora()->acts(site))
-          a(fmt::format("basis_{}_{}", layer, int(site)), bases_[{layer, site}]);
+    for (size_t i = 0; i < bases_.size(); ++i) a(fmt::format("basis_{}", i), bases_[i]);
   }
 
  private:
-  using Place = InputMoments::Key;
   static constexpr double kLeast = 1e-12;
   struct Moments {
+    InputMoments layers;
     Tensor prompts, hidden, features;  // of the present gate
-    std::map<Place, Tensor> layers;
   };
 
   Tensor pooled(const Input& prompts) const {
     return mean_of(word_embeddings(backbone(), prompts), prompts.mask);
   }
 
-  const Tensor& basis(int layer, nn::Site site) { return bases_[{layer, site}]; }
-
-  // The leading directions of what of a moment is outside a basis, as rows. Of a moment that is
-  // inside, rounding alone would leave directions.
+  // The leading directions of what of a moment is outside a basis, as rows.
   static Tensor begun(const Tensor& moment, const Tensor& basis, int64_t count) {
-    const Tensor directions = leading_directions(outside(basis, moment), count);
-    return outside(basis, directions).t().to(at::kFloat);
+    const double scale = moment.norm().item<double>();
+    return leading_rows(outside_rows(moment, basis), count, scale).to(at::kFloat);
   }
 
   // A gate begins as the one before it, and the key is drawn for its length.
@@ -214,8 +172,7 @@ class GainLora : public LoraPerTask {
   }
 
   Moments measured(const Task& task, Trainer& trainer) {
-    Moments moments;
-    InputMoments layers(*lora());
+    Moments moments{.layers = InputMoments(lora()->updates())};
     const Gate& gate = gates_.back();
     trainer.each_batch(*task.train, "measuring directions", [&](const Batch& batch) {
       const Tensor u = pooled(prompts_of(batch.input).input), hidden = gate.hidden(u);
@@ -223,18 +180,17 @@ class GainLora : public LoraPerTask {
       add_moment(moments.hidden, hidden);
       add_moment(moments.features, gate.features(hidden));
       nn::Adaptations all = adaptations(batch.input);
-      all.add(&layers);
-      layers.set_mask(batch.input.mask);
+      all.add(&moments.layers);
+      moments.layers.set_mask(batch.input.mask);
       backbone().tokens(batch.input, all);
     });
-    moments.layers = layers.all();
     return moments;
   }
 
   Options options_;
   std::vector<Gate> gates_;  // one a task, all but the last frozen
-  Tensor basis_of_prompts_, basis_of_hidden_, basis_of_features_;  // M1 [D,m], M2 [H,m], M3 [D,m]
-  std::map<Place, Tensor> bases_;                                  // of what the layers read
+  Tensor basis_of_prompts_, basis_of_hidden_, basis_of_features_;  // M1 [m,D], M2 [m,H], M3 [m,D]
+  std::vector<Tensor> bases_;  // of what the layer of each update reads
 };
 
 LearnerRow gainlora_learner() {

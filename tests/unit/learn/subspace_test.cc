@@ -77,5 +77,29 @@ TEST(Subspace, ExtendsByTheFewestDirectionsOutside) {
   EXPECT_EQ(extended_rows(all, moment, 1).size(0), 3);
 }
 
+// Three tasks of three inputs each.
+TEST(Subspace, StaysOrthonormalAndSpansTheData) {
+  Tensor basis;
+  for (uint64_t task = 0; task < 3; ++task) {
+    const Tensor x = random_tensor({3, 12}, 7 + task).to(at::kDouble);
+    basis = extended_rows(basis, x.t().matmul(x), 1);
+    EXPECT_EQ(basis.size(0), 3 * (int64_t(task) + 1));
+    EXPECT_LT(
+        (basis.matmul(basis.t()) - at::eye(basis.size(0), at::kDouble)).abs().max().item<double>(),
+        1e-10);
+    EXPECT_LT(outside_rows(x, basis).abs().max().item<double>(), 1e-5);
+  }
+}
+
+// What of C is outside a basis is not symmetric: its rows' directions are outside, its columns' are
+// not.
+TEST(Subspace, DirectionsOfTheRestAreOutside) {
+  Tensor moment = at::full({2, 2}, 1, at::kDouble);
+  moment[1][1] = 2;
+  const Tensor axes = at::eye(2, at::kDouble);
+  EXPECT_LT(apart(leading_rows(outside_rows(moment, axes.slice(0, 0, 1)), 1), axes.slice(0, 1, 2)),
+            1e-12);
+}
+
 }  // namespace
 }  // namespace patina

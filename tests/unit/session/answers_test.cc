@@ -141,13 +141,15 @@ TEST_P(AnsweringSessions, GoOnWhereTheRunWouldHave) {
 // One session, and one that is saved and opened between any two tasks.
 TEST_P(AnsweringSessions, GoOnFromAFile) {
   if (find_learner(GetParam())->keeps_samples) GTEST_SKIP() << "an artefact has no samples";
+  // A random network does not follow examples: what it tells itself are not the answers.
+  const bool told = GetParam() != "sdft";
   auto whole = session_of(GetParam());
   const double before = loss_of(whole, 0);
   const fs::path path = scratch_folder("answering") / (GetParam() + ".patina");
   session_of(GetParam()).save(path);
   for (int64_t set = 0; set < 3; ++set) {
     whole.learn(lesson(set), fmt::format("set {}", set));
-    if (set == 0) {
+    if (set == 0 && told) {
       EXPECT_LT(loss_of(whole, 0), before);
     }
     auto part = opened(path);
@@ -164,7 +166,10 @@ TEST_P(AnsweringSessions, GoOnFromAFile) {
 
 // The words' scores of the artefact and of the exported LoRA on the same network.
 TEST_P(AnsweringSessions, ExportALoraWithTheirScores) {
-  auto session = session_of(GetParam(), {}, stored_decoder());
+  Settings options;
+  if (GetParam() == "mr_lora")
+    options = {{"question", "{letters}?"}};  // the model takes few tokens
+  auto session = session_of(GetParam(), options, stored_decoder());
   for (int64_t set = 0; set < 3; ++set) session.learn(lesson(set));
   const fs::path folder = scratch_folder("answering-lora") / GetParam();
   Exported done;

@@ -177,6 +177,7 @@ Exported export_learned(const Learned& learned, const fs::path& folder,
     if (network.lora) merge_lora(*merged, *network.lora);
     files = write_model_folder(*merged, written.part(), type, classifier);
     const auto again = load_backbone({.name = written.part().string()});
+    again->to(learned.backbone->place());
     actual = scored(*again, classifier, probes);
   }
   auto report = compared(std::move(files), expected, actual, limit);

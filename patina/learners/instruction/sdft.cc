@@ -237,7 +237,7 @@ class Sdft : public AnswerLearner {
     for (size_t i = 0; i < said.size(); ++i) {
       Ids answer = said[i];
       // That it ends is predicted, too; which token stands there does not matter.
-      if (int64_t(answer.size()) < most) answer.push_back(ends_.front());
+      if (int64_t(answer.size()) < most && !ends_.empty()) answer.push_back(ends_.front());
       pair.model.push_back(with_answer(prompts[i].ids, answer));
       pair.teacher.push_back(with_answer(shortened(samples[i]->prompt, answer.size()), answer));
     }

@@ -1,5 +1,7 @@
 #include "bench/training_scenario.h"
 
+#include <fmt/format.h>
+
 #include "bench/memory.h"
 #include "bench/training.h"
 #include "bench/turns.h"

@@ -53,7 +53,7 @@ Tensor AnswerLearner::loss(const Batch& batch, const Step& step) {
 Tensor AnswerLearner::sum_of_losses(const Input& input, const AnswerScores& answers) const {
   const Tensor losses = answer_losses(answers);
   const Tensor weights = token_weights(loss_, answers);
-  const Tensor sum = weights.defined() ? (weights * losses).sum() : losses.sum();
+  Tensor sum = weights.defined() ? (weights * losses).sum() : losses.sum();
   if (!loss_.anchored() || loss_.asft_weight == 0) return sum;
   const Tensor base = [&] {
     NoGrad no_grad;

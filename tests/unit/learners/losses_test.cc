@@ -70,6 +70,47 @@ TEST_P(DerppAfter, RepeatsTheScoresBeforeTheFirstStep) {
 }
 INSTANTIATE_TEST_SUITE_P(Updates, DerppAfter, testing::Values(1, 3));
 
+// The two terms draw for themselves: which samples they took is read from the loss.
+TEST(Derpp, DrawsTwiceInAStep) {
+  constexpr int64_t kSamples = 6;
+  ToyCourse toy("derpp", {"alpha=0.3", "beta=0.5", "memory=6", "policy=\"ring\""}, "online_hard",
+                kOneByOne);
+  toy.learn();
+  toy.task = *toy.stream.next();
+  toy.learner->begin_task(*toy.task, toy.trainer);
+  const auto sample = [&](int64_t i) { return toy.batch(toy.task->train->select({i})); };
+  std::vector<Tensor> kept;
+  for (int64_t i = 0; i < kSamples; ++i) {
+    kept.push_back(toy.learner->scores(sample(i)).clone());
+    toy.learner->observe(sample(i), toy.trainer);
+  }
+  stir(*toy.learner);
+  std::vector<double> dark, right;
+  for (int64_t i = 0; i < kSamples; ++i) {
+    const Tensor said = toy.learner->scores(sample(i));
+    dark.push_back((said - kept[size_t(i)]).square().mean().item<double>());
+    right.push_back(cross_entropy_of(said, sample(i).target, 0, 4));
+  }
+  const Batch now = sample(kSamples);
+  const double own = cross_entropy_of(toy.learner->scores(now), now.target, 0, 4);
+  int apart = 0;
+  for (int64_t step = 1; step <= 12; ++step) {
+    const double replayed =
+        toy.learner->loss(now, {.step = step, .taken = step}).item<double>() - own;
+    std::pair<size_t, size_t> drawn;
+    double nearest = 1e9;
+    for (size_t i = 0; i < dark.size(); ++i)
+      for (size_t j = 0; j < right.size(); ++j)
+        if (const double off = std::abs(0.3 * dark[i] + 0.5 * right[j] - replayed); off < nearest) {
+          nearest = off;
+          drawn = {i, j};
+        }
+    EXPECT_LT(nearest, 1e-4) << step;
+    apart += drawn.first != drawn.second;
+  }
+  EXPECT_GT(apart, 4);
+}
+
 // The warning at the first step of a network with a learning rate.
 std::string said_at(Backbone& network, double rate, const std::vector<std::string>& settings = {}) {
   const DataSplits data = toy_data(2, 4, 1);

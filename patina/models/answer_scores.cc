@@ -69,7 +69,7 @@ Tensor answer_losses(const Backbone& backbone, const Input& input,
     }
     losses.push_back(here.detach());
   }
-  const Tensor values = at::cat(losses);
+  Tensor values = at::cat(losses);
   if (!graph) return values;
   // Adds zeros, whose gradients are those.
   return values + ((before - before.detach()) * at::cat(gradients)).sum(1);

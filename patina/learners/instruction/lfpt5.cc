@@ -77,9 +77,9 @@ class Lfpt5 : public Generator {
     const auto losses = replay_losses(
         backbone_, {prompt_.get()}, format_, input, step, past, task_,
         [](int64_t) { return kMarker; }, /*marker_weight=*/1);
-    const Tensor learned = losses.answers + options_.lm_weight * losses.whole;
+    Tensor learned = losses.answers + options_.lm_weight * losses.whole;
     if (past.empty()) return learned;
-    const Tensor loss = (1 - options_.consistency) * learned;
+    Tensor loss = (1 - options_.consistency) * learned;
     if (step.part > 0) return loss;
     std::vector<AnswerTokens> answers;
     for (const auto& written : past) answers.push_back(format_.answer_of(written.sample));

@@ -175,7 +175,7 @@ class Das : public RoundLearner {
     note_annealing(step);
     const Tensor one = backbone().tokens(batch.input, {&gates_});
     const Tensor losses = answer_losses(answer_scores_of(backbone(), batch.input, one));
-    const Tensor loss = losses.sum() / double(step.tokens);
+    Tensor loss = losses.sum() / double(step.tokens);
     if (options_.contrast == 0) return loss;
     if (batch.input.positions.defined())
       fail(ErrorKind::recipe,

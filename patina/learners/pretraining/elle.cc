@@ -79,8 +79,7 @@ class Elle : public RoundLearner {
   // the step's, not a part's.
   Tensor loss(const Batch& batch, const Step& step) override {
     // The recovery is no round: nothing anneals in it.
-    const Tensor loss =
-        recovered_ ? RoundLearner::loss(batch, step) : AnswerLearner::loss(batch, step);
+    Tensor loss = recovered_ ? RoundLearner::loss(batch, step) : text_loss(batch, step);
     if (!teacher_ || options_.distillation == 0 || step.part > 0) return loss;
     const SampleHandles kept = memory_.samples();
     std::vector<size_t> places;

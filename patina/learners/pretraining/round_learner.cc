@@ -39,7 +39,7 @@ void RoundLearner::note_annealing(const Step& step) {
 
 Tensor RoundLearner::loss(const Batch& batch, const Step& step) {
   note_annealing(step);
-  return AnswerLearner::loss(batch, step);
+  return text_loss(batch, step);
 }
 
 void RoundLearner::fit(const Task& task, Trainer& trainer) {

@@ -29,6 +29,10 @@ class RoundLearner : public AnswerLearner {
   void state(Archive& a) override;
 
  protected:
+  /// The loss without a note of annealing.
+  Tensor text_loss(const Batch& batch, const Step& step) {
+    return AnswerLearner::loss(batch, step);
+  }
   /// To be called by the first of a step's losses, before the weights change.
   void note_annealing(const Step& step);
   /// What this class saves; `state` saves the network as well.

@@ -34,10 +34,10 @@ class TaskVectorLearner : public RoundLearner {
 
 /// The row of such a method.
 template <class Method>
-LearnerRow task_vector_row(std::string paper, std::string about) {
+LearnerRow task_vector_row(const std::string& paper, const std::string& about) {
   return learner_row<Method>(
-      {.paper = std::move(paper),
-       .about = std::move(about),
+      {.paper = paper,
+       .about = about,
        .stores = "The network, the pre-trained one, and a vector a round.",
        .differs = "A baseline: the paper merges networks that were fine-tuned apart.",
        .needs = {.boundaries = true, .many_passes = true},

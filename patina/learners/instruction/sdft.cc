@@ -130,19 +130,19 @@ class Sdft : public AnswerLearner {
   // batch was learned: here by that of the batch's own tokens, and the rest in after_backward.
   Tensor loss(const Batch& batch, const Step& step) override {
     if (step.part == 0) counted_ = 0;
-    const auto [model, teacher] = answered(batch.input, step.epoch);
+    const Pair pair = answered(batch.input, step.epoch);
     int64_t count = 0;
-    for (const auto& row : model) count += row.counted();
+    for (const auto& row : pair.model) count += row.counted();
     if (count == 0)
       return at::zeros({}, at::TensorOptions(backbone().place().device)).requires_grad_();
     counted_ += count;
     const Tensor told = [&] {
       NoGrad no_grad;
-      const Input input = input_of(teacher);
+      const Input input = input_of(pair.teacher);
       return (teacher_ ? answer_scores(*teacher_, input, {}) : answer_scores(backbone(), input, {}))
           .scores.to(at::kFloat);
     }();
-    const Tensor said = answers(input_of(model)).scores.to(at::kFloat);
+    const Tensor said = answers(input_of(pair.model)).scores.to(at::kFloat);
     return divergence(told, said).sum() / double(step.tokens);
   }
 

@@ -5,14 +5,13 @@
 #include <fmt/format.h>
 
 #include "patina/base/error.h"
-#include "patina/learners/pretraining/round_learner.h"
-#include "patina/learners/pretraining/round_memory.h"
+#include "patina/learners/pretraining/round_replay.h"
 #include "patina/models/answer_scores.h"
 #include "patina/ops.h"
 
 namespace patina {
 
-class Elle : public RoundLearner {
+class Elle : public RoundReplay {
  public:
   struct Options : LearnerOptions, RoundOptions {
     int64_t add_heads = 1;
@@ -45,15 +44,13 @@ class Elle : public RoundLearner {
   };
 
   Elle(Setup setup, const Options& options)
-      : RoundLearner(setup, {.tune = "full"}, options),
+      : RoundReplay(setup, {.tune = "full"}, options, options.memory_per_task),
         options_(options),
         first_(shape_of(setup.backbone)),
-        samples_(setup.loader()),
-        memory_(options.memory_per_task, samples_, setup.seeds) {}
+        samples_(setup.loader()) {}
 
   void begin_task(const Task& task, Trainer& trainer) override {
-    RoundLearner::begin_task(task, trainer);
-    memory_.begin(task);
+    RoundReplay::begin_task(task, trainer);
     recovered_ = task.index == 0;
     if (task.index == 0) return;
     take_teacher();
@@ -62,26 +59,26 @@ class Elle : public RoundLearner {
 
   void fit(const Task& task, Trainer& trainer) override {
     if (!recovered_ && options_.recovery_epochs > 0) {
-      const Dataset kept = samples_.dataset(memory_.samples());
+      const Dataset kept = samples_.dataset(memory().samples());
       trainer.train_on(*this, kept, options_.recovery_epochs,
                        Seeds(seeds()("recovery", uint64_t(task.index)).bits()));
     }
     recovered_ = true;
-    RoundLearner::fit(task, trainer);
+    RoundReplay::fit(task, trainer);
   }
 
   Dataset samples_of(const Task& task, int64_t epoch) const override {
-    const double old = memory_.rounds() > 0 ? options_.replay : 0;
-    return memory_.mixed(task, epoch, 1 - old, memory_.divided(old));
+    const double old = memory().rounds() > 0 ? options_.replay : 0;
+    return memory().mixed(task, epoch, 1 - old, memory().divided(old));
   }
 
   // L = LM(batch) + weight * KL(teacher, network) over the words of kept text; the second term is
   // the step's, not a part's.
   Tensor loss(const Batch& batch, const Step& step) override {
     // The recovery is no round: nothing anneals in it.
-    Tensor loss = recovered_ ? RoundLearner::loss(batch, step) : text_loss(batch, step);
+    Tensor loss = recovered_ ? RoundReplay::loss(batch, step) : text_loss(batch, step);
     if (!teacher_ || options_.distillation == 0 || step.part > 0) return loss;
-    const SampleHandles kept = memory_.samples();
+    const SampleHandles kept = memory().samples();
     std::vector<size_t> places;
     Random random = seeds()("taught", uint64_t(step.taken));
     for (int64_t i = 0; i < options_.taught; ++i)
@@ -98,8 +95,8 @@ class Elle : public RoundLearner {
     return loss + options_.distillation * (p.exp() * (p - words(backbone()))).sum(1).mean();
   }
 
-  void end_task(const Task& task, Trainer&) override {
-    memory_.end(task);
+  void end_task(const Task& task, Trainer& trainer) override {
+    RoundReplay::end_task(task, trainer);
     teacher_.reset();
   }
 
@@ -122,8 +119,7 @@ class Elle : public RoundLearner {
       }
     }
     if (teacher_) a("teacher", *teacher_);
-    RoundLearner::state(a);
-    a("memory", memory_);
+    RoundReplay::state(a);
   }
 
  private:
@@ -176,7 +172,6 @@ class Elle : public RoundLearner {
   Options options_;
   Shape first_;  // of the network before any growth
   const SampleLoader& samples_;
-  RoundMemory memory_;
   int64_t grown_ = 0;  // times
   bool recovered_ = true;
   std::unique_ptr<Backbone> teacher_;  // the network before the task, while one is learned

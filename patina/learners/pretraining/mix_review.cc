@@ -5,12 +5,11 @@
 // the stream's first tasks stand for it, so a general text comes first.
 #include <cmath>
 
-#include "patina/learners/pretraining/round_learner.h"
-#include "patina/learners/pretraining/round_memory.h"
+#include "patina/learners/pretraining/round_replay.h"
 
 namespace patina {
 
-class MixReview : public RoundLearner {
+class MixReview : public RoundReplay {
  public:
   struct Options : LearnerOptions, TuneOptions, RoundOptions {
     double mix_ratio = 4;
@@ -33,36 +32,24 @@ class MixReview : public RoundLearner {
   };
 
   MixReview(Setup setup, const Options& options)
-      : RoundLearner(setup, options, options),
+      : RoundReplay(setup, options, options, options.memory_per_task),
         mix_ratio_(options.mix_ratio),
         mix_decay_(options.mix_decay),
-        general_tasks_(options.general_tasks),
-        memory_(options.memory_per_task, setup.loader(), setup.seeds) {}
-
-  void begin_task(const Task& task, Trainer& trainer) override {
-    RoundLearner::begin_task(task, trainer);
-    memory_.begin(task);
-  }
+        general_tasks_(options.general_tasks) {}
 
   // The task's samples, all of them, and ratio * decay^epoch as many tokens of general text.
   Dataset samples_of(const Task& task, int64_t epoch) const override {
     const double general = mix_ratio_ * std::pow(mix_decay_, double(epoch));
-    return memory_.mixed(task, epoch, 1, memory_.divided(general));
+    return memory().mixed(task, epoch, 1, memory().divided(general));
   }
 
   void end_task(const Task& task, Trainer&) override {
-    if (task.index < general_tasks_) memory_.end(task);
-  }
-
-  void state(Archive& a) override {
-    RoundLearner::state(a);
-    a("memory", memory_);
+    if (task.index < general_tasks_) memory().end(task);
   }
 
  private:
   double mix_ratio_, mix_decay_;
   int64_t general_tasks_;
-  RoundMemory memory_;
 };
 
 LearnerRow mix_review_learner() {

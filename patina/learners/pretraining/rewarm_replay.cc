@@ -3,12 +3,11 @@
 // Continually Pre-train Large Language Models", TMLR 2024): in every round the rate rises to the
 // same maximum and falls again, and a small part of the tokens is old. What is replayed takes the
 // place of new text, so a round costs the same.
-#include "patina/learners/pretraining/round_learner.h"
-#include "patina/learners/pretraining/round_memory.h"
+#include "patina/learners/pretraining/round_replay.h"
 
 namespace patina {
 
-class RewarmReplay : public RoundLearner {
+class RewarmReplay : public RoundReplay {
  public:
   struct Options : LearnerOptions, TuneOptions, RoundOptions {
     double replay = 0.05;
@@ -25,31 +24,16 @@ class RewarmReplay : public RoundLearner {
   };
 
   RewarmReplay(Setup setup, const Options& options)
-      : RoundLearner(setup, options, options),
-        replay_(options.replay),
-        memory_(options.memory_per_task, setup.loader(), setup.seeds) {}
-
-  void begin_task(const Task& task, Trainer& trainer) override {
-    RoundLearner::begin_task(task, trainer);
-    memory_.begin(task);
-  }
+      : RoundReplay(setup, options, options, options.memory_per_task), replay_(options.replay) {}
 
   // Each earlier round gives as much as is kept of it.
   Dataset samples_of(const Task& task, int64_t epoch) const override {
-    const double old = memory_.rounds() > 0 ? replay_ : 0;
-    return memory_.mixed(task, epoch, 1 - old, memory_.divided(old));
-  }
-
-  void end_task(const Task& task, Trainer&) override { memory_.end(task); }
-
-  void state(Archive& a) override {
-    RoundLearner::state(a);
-    a("memory", memory_);
+    const double old = memory().rounds() > 0 ? replay_ : 0;
+    return memory().mixed(task, epoch, 1 - old, memory().divided(old));
   }
 
  private:
   double replay_;
-  RoundMemory memory_;
 };
 
 LearnerRow rewarm_replay_learner() {

@@ -2,12 +2,11 @@
 // ACL 2025): half of each round's tokens are new and the other half is spread evenly over all
 // earlier rounds; the rate's maximum falls from round to round as if along one cosine that is
 // stretched for each of them.
-#include "patina/learners/pretraining/round_learner.h"
-#include "patina/learners/pretraining/round_memory.h"
+#include "patina/learners/pretraining/round_replay.h"
 
 namespace patina {
 
-class TicLm : public RoundLearner {
+class TicLm : public RoundReplay {
  public:
   struct Options : LearnerOptions, TuneOptions, RoundOptions {
     double replay = 0.5;
@@ -28,35 +27,21 @@ class TicLm : public RoundLearner {
   };
 
   TicLm(Setup setup, const Options& options)
-      : RoundLearner(setup, options, options),
+      : RoundReplay(setup, options, options, options.memory_per_task),
         replay_(options.replay),
-        even_(options.even),
-        memory_(options.memory_per_task, setup.loader(), setup.seeds) {}
-
-  void begin_task(const Task& task, Trainer& trainer) override {
-    RoundLearner::begin_task(task, trainer);
-    memory_.begin(task);
-  }
+        even_(options.even) {}
 
   Dataset samples_of(const Task& task, int64_t epoch) const override {
-    const auto earlier = double(memory_.rounds());
-    if (earlier == 0) return memory_.mixed(task, epoch, 1, {});
+    const auto earlier = double(memory().rounds());
+    if (earlier == 0) return memory().mixed(task, epoch, 1, {});
     const double old = even_ ? earlier / (earlier + 1) : replay_;
-    return memory_.mixed(task, epoch, 1 - old,
-                         std::vector<double>(size_t(memory_.rounds()), old / earlier));
-  }
-
-  void end_task(const Task& task, Trainer&) override { memory_.end(task); }
-
-  void state(Archive& a) override {
-    RoundLearner::state(a);
-    a("memory", memory_);
+    return memory().mixed(task, epoch, 1 - old,
+                          std::vector<double>(size_t(memory().rounds()), old / earlier));
   }
 
  private:
   double replay_;
   bool even_;
-  RoundMemory memory_;
 };
 
 LearnerRow ticlm_learner() {

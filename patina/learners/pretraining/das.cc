@@ -11,6 +11,7 @@
 #include "patina/learners/regularization/fisher.h"
 #include "patina/memory/sample_memory.h"
 #include "patina/models/answer_scores.h"
+#include "patina/models/text/text_tower.h"
 #include "patina/nn/dropout.h"
 #include "patina/nn/layers.h"
 #include "patina/ops.h"
@@ -21,12 +22,6 @@ namespace {
 
 Tensor weight(const Backbone& backbone, int64_t layer, const char* name) {
   return weight_of(backbone, fmt::format("text.blocks.{}.{}", layer, name));
-}
-
-// Normalised to unit length.
-Tensor directions(const Tensor& rows) {
-  const Tensor lengths = at::linalg_vector_norm(rows, 2, at::IntArrayRef{-1}, true);
-  return rows / lengths.clamp_min(1e-12);
 }
 
 }  // namespace
@@ -113,8 +108,8 @@ void soften_gradients(Backbone& backbone, const Units& importance) {
 
 Tensor view_contrast(const Tensor& one, const Tensor& two, const Tensor& apart,
                      double temperature) {
-  const Tensor from = directions(one);
-  const Tensor to = at::cat({directions(two), directions(apart)});  // [2B,D]
+  const Tensor from = unit_length(one);
+  const Tensor to = at::cat({unit_length(two), unit_length(apart)});  // [2B,D]
   const Tensor scores = at::log_softmax(from.matmul(to.t()) / temperature, 1);
   return -scores.slice(1, 0, one.size(0)).diagonal().mean();
 }
@@ -184,7 +179,7 @@ class Das : public RoundLearner {
     // A part of a batch counts as much as its tokens.
     const double share = double(losses.size(0)) / double(step.tokens);
     return loss + options_.contrast * share *
-                      view_contrast(pooled(batch.input, one), view(batch.input, gates_),
+                      view_contrast(mean_of(one, batch.input.mask), view(batch.input, gates_),
                                     view(batch.input, important_), options_.temperature);
   }
 
@@ -196,13 +191,8 @@ class Das : public RoundLearner {
   }
 
  private:
-  Tensor pooled(const Input& input, const Tensor& tokens) const {
-    if (!input.mask.defined()) return tokens.mean(1);
-    const Tensor mask = input.mask.to(tokens.dtype()).unsqueeze(-1);
-    return (tokens * mask).sum(1) / mask.sum(1).clamp_min(1);
-  }
   Tensor view(const Input& input, Gates& gates) const {
-    return pooled(input, backbone().tokens(input, {&gates}));
+    return mean_of(backbone().tokens(input, {&gates}), input.mask);
   }
 
   // The mean over samples of |d loss / d gate|, normalised; of each unit the largest so far stays.

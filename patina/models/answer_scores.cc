@@ -56,9 +56,11 @@ Tensor answer_losses(const Backbone& backbone, const Input& input,
     return answer_losses({.scores = scores_of(backbone, rows),
                           .word = answers.word.slice(0, from, from + rows.size(0))});
   };
+  const bool learning = at::GradMode::is_enabled();
   // Weights that learn need the gradient that the losses will get.
-  if (losses_of(before.slice(0, 0, 1).detach(), 0).requires_grad()) return losses_of(before, 0);
-  const bool graph = at::GradMode::is_enabled() && before.requires_grad();
+  if (learning && losses_of(before.slice(0, 0, 1).detach(), 0).requires_grad())
+    return losses_of(before, 0);
+  const bool graph = learning && before.requires_grad();
   std::vector<Tensor> losses, gradients;
   for (int64_t from = 0; from < tokens; from += part) {
     const Tensor rows = before.slice(0, from, from + part).detach().requires_grad_(graph);

@@ -9,6 +9,7 @@
 #include "apps/patina/commands.h"
 #include "apps/patina/options/option_fields.h"
 #include "patina/base/error.h"
+#include "patina/data/answer_feed.h"
 #include "patina/models/catalog.h"
 #include "patina/models/generate.h"
 #include "patina/place.h"
@@ -24,14 +25,6 @@ struct Arguments {
   bool chat = false;
   GenerateOptions options;
 };
-
-// The ids that end a text: for a decoder also the id that starts a new one.
-std::vector<int64_t> stops(const SpecialTokens& special) {
-  std::vector<int64_t> ids;
-  for (const int64_t id : {special.end, special.begin})
-    if (id >= 0) ids.push_back(id);
-  return ids;
-}
 
 // The prompt as a question through the model's chat template, which also says what ends an answer.
 std::vector<int64_t> question(const Arguments& arguments, const Tokenizer& tokenizer,
@@ -90,7 +83,7 @@ void generate(Arguments& arguments) {
          "{}: no tokenizer beside the weights; put the model's tokenizer.json (or vocabulary "
          "files) there",
          arguments.model);
-  std::vector<int64_t> stop = stops(tokenizer->special());
+  std::vector<int64_t> stop = ends_of_text(*tokenizer);
   auto ids = arguments.chat ? question(arguments, *tokenizer, stop)
                             : tokenizer->encode_framed(arguments.prompt).ids;
   if (ids.empty() && tokenizer->special().end >= 0) ids = {tokenizer->special().end};

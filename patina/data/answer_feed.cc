@@ -111,10 +111,15 @@ AnswerTokens AnswerFeed::of_exchange(const Exchange& exchange) const {
   return tokens;
 }
 
-std::vector<int64_t> AnswerFeed::stops() const {
+std::vector<int64_t> ends_of_text(const Tokenizer& tokenizer) {
   std::vector<int64_t> ids;
-  for (const int64_t id : {tokenizer_.special().end, tokenizer_.special().begin})
+  for (const int64_t id : {tokenizer.special().end, tokenizer.special().begin})
     if (id >= 0) ids.push_back(id);
+  return ids;
+}
+
+std::vector<int64_t> AnswerFeed::stops() const {
+  std::vector<int64_t> ids = ends_of_text(tokenizer_);
   const auto end = tokenizer_.encode(renderer_->end());
   // A special token, such as <|im_end|>; where words end a turn, they may be part of an answer.
   if (!end.empty() && tokenizer_.decode(std::span(end).first(1), true).empty())

@@ -40,7 +40,7 @@ class AnswerFeed : public Feed {
   /// The tokens of a sample. Throws Error(data), with the sample's origin, if none carries loss.
   AnswerTokens tokens(const Source& source, int64_t sample) const;
 
-  /// The ids that end an answer.
+  /// The ids that end an answer: those that end a text, and the template's end of a turn.
   std::vector<int64_t> stops() const;
 
   std::unique_ptr<Making> begin(const Source& source, int64_t rows) const override;
@@ -64,5 +64,8 @@ class AnswerFeed : public Feed {
 /// row with room, of at most `longest` tokens (0: of the longest sample's).
 Input answer_rows(std::span<const AnswerTokens> samples, const Tokenizer& tokenizer, bool packed,
                   int64_t longest = 0);
+
+/// The ids that end a text: for a decoder also the one that begins the next.
+std::vector<int64_t> ends_of_text(const Tokenizer& tokenizer);
 
 }  // namespace patina

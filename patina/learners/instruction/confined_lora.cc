@@ -69,8 +69,7 @@ Tensor InputMoments::of(const adapt::Lora::Update& update) const {
 ConfinedLora::ConfinedLora(Setup setup, const adapt::LoraOptions& lora,
                            const AnswerLossOptions& loss)
     : SummedLoras(setup, lora, loss) {
-  for (const auto& item : nn::tensors(*this->lora()))
-    if (item.name.ends_with(".a")) Tensor(item.tensor).requires_grad_(false);
+  freeze_directions();
   bases_.resize(updates().size());
 }
 

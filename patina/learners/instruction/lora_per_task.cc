@@ -12,6 +12,11 @@ void LoraPerTask::keep() {
   nn::freeze(*earlier_.back());
 }
 
+void LoraPerTask::freeze_directions() {
+  for (auto& item : nn::tensors(*lora()))
+    if (item.name.ends_with(".a")) item.tensor.requires_grad_(false);
+}
+
 void LoraPerTask::begin_task(const Task& task, Trainer&) {
   if (task.index == 0) return;
   keep();

@@ -25,6 +25,8 @@ class LoraPerTask : public AnswerLearner {
   /// Those of all tasks, the present one last. Before the first task there is one, which changes
   /// nothing.
   std::vector<const adapt::Lora*> loras() const;
+  /// For a method that chooses A itself: only B learns.
+  void freeze_directions();
   /// Of earlier tasks, frozen, in order.
   const std::vector<std::unique_ptr<adapt::Lora>>& earlier() const { return earlier_; }
 

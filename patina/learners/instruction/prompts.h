@@ -1,6 +1,8 @@
 // The prompts of a batch: what a method may read of texts to decide how they are answered.
 #pragma once
 
+#include <compare>
+
 #include "patina/adapt/lora.h"
 #include "patina/models/backbone.h"
 
@@ -11,6 +13,8 @@ namespace patina {
 /// read before it, and a text that is asked has the prompt with which it was learned.
 struct PromptAndAnswer {
   std::vector<int64_t> prompt, answer;
+
+  auto operator<=>(const PromptAndAnswer&) const = default;
 };
 
 /// The texts of a batch, row by row. Where nothing carries loss, all tokens are prompt.

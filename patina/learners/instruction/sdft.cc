@@ -9,6 +9,7 @@
 #include "patina/data/answer_feed.h"
 #include "patina/data/demonstrations.h"
 #include "patina/learners/instruction/answer_learner.h"
+#include "patina/learners/instruction/prompts.h"
 #include "patina/models/generate.h"
 #include "patina/models/linear_layers.h"
 #include "patina/nn/merging.h"
@@ -25,37 +26,6 @@ constexpr const char* kDemonstration =
     "\n\nThis is an example for a response to the question:\n{answer}\n\nNow answer with a "
     "response "
     "of your own, including the thinking process:";
-
-// A text of a batch and where its last answer begins.
-struct Told {
-  Ids ids;
-  size_t answer = 0;
-
-  Ids prompt() const { return {ids.begin(), ids.begin() + ptrdiff_t(answer)}; }
-};
-
-// The texts of a batch in order; rows may be packed.
-std::vector<Told> texts_of(const Input& input) {
-  const Tensor data = on_host(input.data), mask = on_host(input.mask), loss = on_host(input.loss);
-  const Tensor positions = input.positions.defined() ? on_host(input.positions) : Tensor();
-  std::vector<Told> texts;
-  for (int64_t row = 0; row < data.size(0); ++row) {
-    const Ids ids = items_of(data[row]), there = items_of(mask[row]), carries = items_of(loss[row]);
-    const Ids position = positions.defined() ? items_of(positions[row]) : Ids();
-    bool answering = false;
-    for (size_t t = 0; t < ids.size(); ++t) {
-      if (!there[t]) continue;
-      if (position.empty() ? t == 0 : position[t] == 0) {
-        texts.emplace_back();
-        answering = false;
-      }
-      if (carries[t] && !answering) texts.back().answer = texts.back().ids.size();
-      answering = carries[t];
-      texts.back().ids.push_back(ids[t]);
-    }
-  }
-  return texts;
-}
 
 }  // namespace
 
@@ -102,11 +72,9 @@ class Sdft : public AnswerLearner {
   void fit(const Task& task, Trainer& trainer) override {
     samples_.clear();
     draws_ = seeds()("answers", uint64_t(task.index));
-    ends_.clear();
     const Tokenizer& tokenizer = *backbone().tokenizer();
-    for (const int64_t id : {tokenizer.special().end, tokenizer.special().begin})
-      if (id >= 0) ends_.push_back(id);
-    std::vector<Ids> own(size_t(task.train->size()));
+    ends_ = ends_of_text(tokenizer);
+    std::vector<PromptAndAnswer> own(size_t(task.train->size()));
     const auto each = [&](const Dataset& data, const auto& body) {
       trainer.each_batch(data, "prompts", [&](const Batch& batch) {
         const auto texts = texts_of(batch.input);
@@ -114,13 +82,13 @@ class Sdft : public AnswerLearner {
         for (size_t i = 0; i < texts.size(); ++i) body(size_t(rows[i]), texts[i]);
       });
     };
-    each(*task.train, [&](size_t row, const Told& text) {
-      own[row] = text.ids;
-      add_end(text, tokenizer);
+    each(*task.train, [&](size_t row, const PromptAndAnswer& text) {
+      own[row] = text;
+      add_end(text.answer, tokenizer);
     });
     const Demonstrations shown(*task.train, kDemonstration);
-    each(shown.data(), [&](size_t row, const Told& text) {
-      samples_.insert({own[row], {.number = row, .prompt = text.prompt()}});
+    each(shown.data(), [&](size_t row, const PromptAndAnswer& text) {
+      samples_.insert({own[row], {.number = row, .prompt = text.prompt}});
     });
     AnswerLearner::fit(task, trainer);
   }
@@ -200,9 +168,9 @@ class Sdft : public AnswerLearner {
   }
 
   // The last special token of an answer in the data, such as a template's end of a turn.
-  void add_end(const Told& text, const Tokenizer& tokenizer) {
-    for (size_t t = text.ids.size(); t-- > text.answer;) {
-      const int64_t id = text.ids[t];
+  void add_end(const Ids& answer, const Tokenizer& tokenizer) {
+    for (size_t t = answer.size(); t-- > 0;) {
+      const int64_t id = answer[t];
       if (!tokenizer.decode(std::span(&id, 1), /*skip_special=*/true).empty()) continue;
       if (std::ranges::count(ends_, id) == 0) ends_.push_back(id);
       return;
@@ -217,11 +185,11 @@ class Sdft : public AnswerLearner {
     std::vector<AnswerTokens> prompts;
     std::vector<const Sample*> samples;
     std::vector<Random> randoms;
-    for (const Told& text : texts) {
-      const auto known = samples_.find(text.ids);
+    for (const PromptAndAnswer& text : texts) {
+      const auto known = samples_.find(text);
       PATINA_CHECK(known != samples_.end(), "a text that is not of the task");
       samples.push_back(&known->second);
-      prompts.push_back({.ids = text.prompt(), .loss = Ids(text.answer, 0)});
+      prompts.push_back({.ids = text.prompt, .loss = Ids(text.prompt.size(), 0)});
       randoms.push_back(draws_.at(uint64_t(epoch)).at(samples.back()->number));
     }
     const Input asked = input_of(prompts);
@@ -284,9 +252,9 @@ class Sdft : public AnswerLearner {
   Options options_;
   std::unique_ptr<Backbone> teacher_;  // null: the backbone without the LoRA
   Random draws_;
-  Ids ends_;                       // tokens that end an answer
-  std::map<Ids, Sample> samples_;  // by the tokens of prompt and answer
-  int64_t counted_ = 0;            // tokens of the step's answers that carried loss
+  Ids ends_;  // tokens that end an answer
+  std::map<PromptAndAnswer, Sample> samples_;
+  int64_t counted_ = 0;  // tokens of the step's answers that carried loss
 };
 
 LearnerRow sdft_learner() {

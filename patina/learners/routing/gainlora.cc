@@ -60,8 +60,7 @@ class GainLora : public LoraPerTask {
 
   GainLora(Setup setup, const Options& options)
       : LoraPerTask(setup, options.lora), options_(options) {
-    for (auto& item : nn::tensors(*lora()))
-      if (item.name.ends_with(".a")) item.tensor.requires_grad_(false);
+    freeze_directions();
     bases_.resize(lora()->updates().size());
   }
 

@@ -9,6 +9,11 @@ target_compile_options(patina_options INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(patina_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict;-Wno-stringop-overflow;-Wno-stringop-overread;-Wno-array-bounds>)
 endif()
+# The collector of GCC would go through all that a precompiled header holds, again and again.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(patina_options INTERFACE
+    "$<$<COMPILE_LANGUAGE:CXX>:SHELL:--param ggc-min-expand=1000;SHELL:--param ggc-min-heapsize=2000000>")
+endif()
 if(PATINA_WERROR)
   target_compile_options(patina_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()
@@ -20,6 +25,16 @@ if(PATINA_SANITIZE)
   endif()
   target_link_options(patina_options INTERFACE -fsanitize=${PATINA_SANITIZE})
 endif()
+
+# patina_unity(TARGET): eight of its sources in one, where PATINA_UNITY asks for it. Each is compiled alone in a
+# build without, as clang-tidy sees it.
+function(patina_unity target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${PATINA_UNITY})
+  # What a source keeps to itself looks to GCC like a part of a header there.
+  if(PATINA_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+  endif()
+endfunction()
 
 # What follows is for a build of patina alone.
 if(NOT PROJECT_IS_TOP_LEVEL)

@@ -9,20 +9,19 @@
 #include "patina/session/rig.h"
 #include "tests/support/bound_options.h"
 #include "tests/support/fixture_images.h"
+#include "tests/support/parity.h"
 #include "tests/support/shared.h"
 
 namespace patina {
 namespace {
 
-constexpr double kTolerance = 1e-5;
-
-const Reference& reference() {
+const Reference& classical() {
   static const Reference file(fixture_folder(Fixtures::small) / "classical.safetensors");
   return file;
 }
 
 std::unique_ptr<Source> images() {
-  return std::make_unique<FixtureImages>(reference()("images"), reference()("targets"), 6);
+  return std::make_unique<FixtureImages>(classical()("images"), classical()("targets"), 6);
 }
 
 /// Three tasks of two classes, driven call by call; the weights that training begins with are the
@@ -44,7 +43,7 @@ struct Course {
              .test_transform = kTransform,
              .data_threads = 1}) {
     NoGrad no_grad;
-    for (auto& item : nn::tensors(network)) item.tensor.copy_(reference()(item.name));
+    for (auto& item : nn::tensors(network)) item.tensor.copy_(classical()(item.name));
   }
 
   /// Begins the next task with the fixture's rows for its classes.
@@ -58,7 +57,7 @@ struct Course {
            {std::pair{std::vector{"head.weight", "start.4", "from.4"}, "head.weight"},
             {std::vector{"head.bias", "start.5", "from.5"}, "head.bias"}})
         if (std::ranges::count(keys, key) > 0)
-          tensor.slice(0, known).copy_(reference()(name).slice(0, known, seen));
+          tensor.slice(0, known).copy_(classical()(name).slice(0, known, seen));
     });
   }
   void fit() { learner->fit(*task, trainer); }
@@ -124,15 +123,15 @@ OptimizerOptions descent(double rate, double momentum = 0) {
 
 /// Each tensor against `name.0`, `name.1`... of the fixture, of which there are as many.
 void expect_equal(const std::vector<Tensor>& actual, const std::string& name) {
-  ASSERT_TRUE(reference().has(name + ".0")) << name;
-  ASSERT_FALSE(reference().has(fmt::format("{}.{}", name, actual.size()))) << name;
+  ASSERT_TRUE(classical().has(name + ".0")) << name;
+  ASSERT_FALSE(classical().has(fmt::format("{}.{}", name, actual.size()))) << name;
   for (size_t i = 0; i < actual.size(); ++i)
-    EXPECT_LT(error_of_largest(actual[i].detach(), reference()(fmt::format("{}.{}", name, i))),
-              kTolerance)
+    EXPECT_LT(error_of_largest(actual[i].detach(), classical()(fmt::format("{}.{}", name, i))),
+              kFloatTolerance)
         << name << " " << i;
 }
 void expect_near(double actual, const std::string& name) {
-  EXPECT_NEAR(actual, reference()(name).item<double>(), kTolerance) << name;
+  EXPECT_NEAR(actual, classical()(name).item<double>(), kFloatTolerance) << name;
 }
 
 class FisherOf : public testing::TestWithParam<const char*> {};
@@ -220,11 +219,11 @@ TEST(HatParity, LossAndGradientsBetweenTwoTasks) {
                                        {"embeddings.1", "first.1"},
                                        {"embeddings.2", "second.0"},
                                        {"embeddings.3", "second.1"}})
-      if (key == ours) tensor.copy_(reference()(fmt::format("hat.{}", theirs)));
+      if (key == ours) tensor.copy_(classical()(fmt::format("hat.{}", theirs)));
   });
   // What the first task uses is read from its masks at its end; the second task's are as free.
   course.change([](const std::string& key, Tensor& tensor) {
-    if (key.starts_with("used.")) tensor.copy_(reference()("hat." + key));
+    if (key.starts_with("used.")) tensor.copy_(classical()("hat." + key));
   });
   const auto gradients = course.gradients({.step = 2, .steps = 11});
   expect_near(course.loss_value, "hat.loss");

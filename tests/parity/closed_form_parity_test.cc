@@ -3,19 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/fixture_images.h"
+#include "tests/support/parity.h"
 #include "tests/support/shared.h"
 #include "tests/support/toy_world.h"
 
 namespace patina {
 namespace {
-
-struct Method {
-  std::string fixture, learner;
-  std::vector<std::string> settings;
-};
-void PrintTo(const Method& method, std::ostream* out) {
-  *out << method.fixture;
-}
 
 class ClosedFormParity : public testing::TestWithParam<Method> {};
 

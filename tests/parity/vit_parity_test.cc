@@ -16,16 +16,16 @@
 namespace patina {
 namespace {
 
-struct Network {
+struct Published {
   Fixtures fixtures;
   std::string name, about;
 };
 
-void PrintTo(const Network& network, std::ostream* out) {
+void PrintTo(const Published& network, std::ostream* out) {
   *out << testing::PrintToString(network.fixtures) << "_" << network.name;
 }
 
-class VitParity : public testing::TestWithParam<Network> {};
+class VitParity : public testing::TestWithParam<Published> {};
 
 TEST_P(VitParity, EveryStageOfARandomNetwork) {
   PATINA_NEED_FIXTURE(folder, GetParam().fixtures, "vision");
@@ -49,9 +49,10 @@ TEST_P(VitParity, EveryStageOfARandomNetwork) {
 
 INSTANTIATE_TEST_SUITE_P(
     Networks, VitParity,
-    testing::Values(Network{Fixtures::small, "vit_random", "ViT 2x16, 2 heads, patch 4 at 16 px"},
-                    Network{Fixtures::small, "vit_pooled", "ViT 2x16, 2 heads, patch 4 at 16 px"},
-                    Network{Fixtures::large, "vit_random", "ViT 3x48, 4 heads, patch 8 at 32 px"}),
+    testing::Values(Published{Fixtures::small, "vit_random", "ViT 2x16, 2 heads, patch 4 at 16 px"},
+                    Published{Fixtures::small, "vit_pooled", "ViT 2x16, 2 heads, patch 4 at 16 px"},
+                    Published{Fixtures::large, "vit_random",
+                              "ViT 3x48, 4 heads, patch 8 at 32 px"}),
     testing::PrintToStringParamName());
 
 /// The fixture's images through a transform.

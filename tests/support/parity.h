@@ -15,6 +15,18 @@ inline double error_of_largest(const Tensor& actual, const Tensor& expected) {
   return ((actual - expected).abs().max() / expected.abs().max()).item<double>();
 }
 
+/// A learner that a fixture has numbers of, with the settings it had there.
+struct Method {
+  std::string fixture, learner;
+  std::vector<std::string> settings;
+};
+inline void PrintTo(const Method& method, std::ostream* out) {
+  *out << method.fixture;
+}
+
+/// What separates numbers computed in float from those computed in double.
+inline constexpr double kFloatTolerance = 1e-5;
+
 /// Records the tokens between the blocks of each stack: "embeddings", "layer0"..., "norm".
 class Stages : public nn::Adaptation {
  public:

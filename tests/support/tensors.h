@@ -24,6 +24,16 @@ inline Tensor float_tensor(std::initializer_list<float> items) {
   return t;
 }
 
+/// The same in rows of `width`.
+inline Tensor rows_of(std::initializer_list<float> items, int64_t width) {
+  return float_tensor(items).reshape({-1, width});
+}
+
+/// max |x|.
+inline double largest(const Tensor& x) {
+  return x.abs().max().item<double>();
+}
+
 /// max |a - b| / max(1, max |b|), where equal infinities are no error; infinite when the shapes
 /// differ.
 inline double relative_error(const Tensor& a, const Tensor& b) {

@@ -12,16 +12,16 @@
 namespace patina::adapt {
 namespace {
 
-constexpr int64_t kWidth = kTinyViT.width, kDepth = kTinyViT.depth;
-
 /// The output of an adapter with this dropout, changed from its initial weights, for the same
 /// input.
 struct Dropped {
-  Tensor in = random_tensor({2, 3, kWidth}, 1), out = random_tensor({2, 3, kWidth}, 2);
+  Tensor in = random_tensor({2, 3, kTinyViT.width}, 1),
+         out = random_tensor({2, 3, kTinyViT.width}, 2);
   Adapter adapter;
   std::map<std::string, Tensor> tensors;
 
-  explicit Dropped(double dropout) : adapter(options(dropout), kWidth, kDepth, *drawn()) {
+  explicit Dropped(double dropout)
+      : adapter(options(dropout), kTinyViT.width, kTinyViT.depth, *drawn()) {
     NoGrad no_grad;
     uint64_t index = 3;
     for (auto& item : nn::tensors(adapter)) {

@@ -50,7 +50,7 @@ struct Counted : ToySource {
   Fingerprint fingerprint(int64_t i) const override { return {uint64_t(i), 7}; }
 };
 
-struct Rig {
+struct LoaderRig {
   ToySource source{3, 25};
   Dataset data = whole(source);
   ImageFeed feed = augmenting();
@@ -65,7 +65,7 @@ struct Rig {
 };
 
 TEST(Loader, GivesTheSameBatchesForAnyNumberOfThreads) {
-  Rig rig;
+  LoaderRig rig;
   const auto one = rig.run(1);
   ASSERT_EQ(one.size(), 4u);
   EXPECT_EQ(one[0].input.pixels().sizes(), at::IntArrayRef({kBatch, 3, 16, 16}));
@@ -76,7 +76,7 @@ TEST(Loader, GivesTheSameBatchesForAnyNumberOfThreads) {
 }
 
 TEST(Loader, SeekEqualsSkipping) {
-  Rig rig;
+  LoaderRig rig;
   const auto all = rig.run(2);
   for (int64_t from = 1; from <= 4; ++from)
     EXPECT_TRUE(same(rig.run(2, from), {all.begin() + from, all.end()})) << from;
@@ -123,7 +123,7 @@ TEST(Loader, SurfacesTheFirstDamagedSample) {
 }
 
 TEST(Loader, MayBeDroppedAtAnyTime) {
-  Rig rig;
+  LoaderRig rig;
   ThreadPool pool(2);
   for (int taken = 0; taken < 4; ++taken) {
     Loader loader(rig.data, rig.feed, pool, kBatch);

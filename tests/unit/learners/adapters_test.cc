@@ -19,7 +19,7 @@ using Made = std::unique_ptr<adapt::Adapter>;
 
 constexpr int64_t kClasses = ToyLearning::kClasses, kTasks = 3, kWidth = kTinyViT.width;
 const std::string kQuick = "[alignment]\nepochs = 3\nsamples = 16\n";
-const TrainingOptions kTraining{.epochs = 3, .batch_size = 8, .optimizer = {.lr = 0.05}};
+const TrainingOptions kAdaptersTraining{.epochs = 3, .batch_size = 8, .optimizer = {.lr = 0.05}};
 
 /// The adapter that a learner keeps under `key`, frozen.
 Made adapter_of(const State& state, const std::string& key, int64_t bottleneck) {
@@ -70,7 +70,7 @@ Batch batch_of(ToyLearning& toy) {
 TEST(Ease, ScoresAreWeightedCosinesInEverySubspace) {
   for (const bool recompute : {true, false}) {
     ToyLearning toy("ease", fmt::format("alpha = 0.3\nbeta = 0.5\nrecompute = {}\n", recompute),
-                    kTraining);
+                    kAdaptersTraining);
     for (int task = 0; task < kTasks; ++task) toy.learn();
     const auto adapters = adapters_of(toy.state(), kTasks, 64);
     std::vector<Tensor> means, features;
@@ -119,7 +119,7 @@ TEST(AdapterDropout, IsPartOfTraining) {
     const std::string adapted = name == "fecam" ? "adaptation = \"adapter\"\n" : "",
                       quick = name == "ssiat" || name == "mos" || name == "tuna" ? kQuick : "";
     const auto learned = [&](const std::string& dropout) {
-      ToyLearning toy(name, adapted + dropout + quick, kTraining);
+      ToyLearning toy(name, adapted + dropout + quick, kAdaptersTraining);
       toy.learn();
       State adapters;
       for (const auto& [key, tensor] : toy.state())
@@ -139,7 +139,7 @@ TEST(AdapterDropout, IsPartOfTraining) {
 }
 
 TEST(Ease, RunsNoEarlierAdapterOnASampleTwice) {
-  ToyLearning toy("ease", "", kTraining);
+  ToyLearning toy("ease", "", kAdaptersTraining);
   const auto store = store_for(toy);
   auto misses = [&, before = int64_t(0)]() mutable {
     return store->counts().misses - std::exchange(before, store->counts().misses);
@@ -157,7 +157,7 @@ TEST(Ease, RunsNoEarlierAdapterOnASampleTwice) {
 }
 
 TEST(Ssiat, ShiftsTheMeansOfEarlierClasses) {
-  ToyLearning toy("ssiat", kQuick, kTraining);
+  ToyLearning toy("ssiat", kQuick, kAdaptersTraining);
   toy.learn();
   const State first = toy.state();
   toy.learn();
@@ -190,7 +190,8 @@ TEST(Ssiat, ShiftsTheMeansOfEarlierClasses) {
 }
 
 TEST(Ssiat, AMarginMakesItsLossHarder) {
-  ToyLearning plain("ssiat", "", kTraining), with("ssiat", "margin = 0.3", kTraining);
+  ToyLearning plain("ssiat", "", kAdaptersTraining),
+      with("ssiat", "margin = 0.3", kAdaptersTraining);
   plain.begin(), with.begin();
   const Batch batch = batch_of(plain);
   const Tensor features = plain.trainer.features(*plain.vit, *plain.task->train).features;
@@ -242,7 +243,7 @@ struct PlainMos {
 };
 
 TEST(Mos, RefinesEachSampleAndRunsAnAdapterOnlyWhereItIsAsked) {
-  ToyLearning toy("mos", kQuick, kTraining);
+  ToyLearning toy("mos", kQuick, kAdaptersTraining);
   const auto store = store_for(toy);
   std::set<std::pair<int64_t, int64_t>> known;
   int64_t switches = 0;
@@ -271,7 +272,7 @@ TEST(Mos, RefinesEachSampleAndRunsAnAdapterOnlyWhereItIsAsked) {
 // 0.9^3n.
 TEST(Mos, PullsOnceAStepAndNeverOtherwise) {
   for (const std::string compat : {"paper", "authors", "pilot"}) {
-    ToyLearning toy("mos", fmt::format("compat = '{}'\n{}", compat, kQuick), kTraining);
+    ToyLearning toy("mos", fmt::format("compat = '{}'\n{}", compat, kQuick), kAdaptersTraining);
     toy.learn(), toy.learn();
     const auto earlier = adapters_of(toy.state(), 2, 16);
     toy.begin();
@@ -299,7 +300,7 @@ TEST(Mos, PullsOnceAStepAndNeverOtherwise) {
 }
 
 TEST(Mos, KeepsSamplesApartFromEachOtherAndFromClassMeans) {
-  ToyLearning toy("mos", "separation = 0.5\n" + kQuick, kTraining);
+  ToyLearning toy("mos", "separation = 0.5\n" + kQuick, kAdaptersTraining);
   toy.learn();
   toy.begin();
   const State state = toy.state();
@@ -344,7 +345,7 @@ Made merged(const std::vector<Made>& adapters, const State& state) {
 }
 
 TEST(Tuna, ScoresUnderTheSurestAdapterAndUnderTheMergedOne) {
-  ToyLearning toy("tuna", kQuick, kTraining);
+  ToyLearning toy("tuna", kQuick, kAdaptersTraining);
   for (int task = 0; task < kTasks; ++task) toy.learn();
   const State state = toy.state();
   const auto adapters = adapters_of(state, kTasks, 16);
@@ -377,7 +378,8 @@ TEST(Tuna, ScoresUnderTheSurestAdapterAndUnderTheMergedOne) {
 }
 
 TEST(Tuna, TurnsAnAdapterAwayFromEarlierOnes) {
-  ToyLearning plain("tuna", "", kTraining), with("tuna", "orthogonality = 1.0", kTraining);
+  ToyLearning plain("tuna", "", kAdaptersTraining),
+      with("tuna", "orthogonality = 1.0", kAdaptersTraining);
   for (auto* toy : {&plain, &with}) toy->learn(), toy->begin();
   const Batch batch = batch_of(plain);
   double overlap = 0;

@@ -7,6 +7,7 @@
 #include "patina/models/linear_layers.h"
 #include "patina/session/feed.h"
 #include "tests/support/answer_course.h"
+#include "tests/support/tensors.h"
 
 namespace patina {
 namespace {
@@ -16,10 +17,6 @@ using adapt::Part;
 
 Tensor twice(const Tensor& x) {
   return x.detach().to(at::kDouble);
-}
-
-double largest(const Tensor& x) {
-  return x.abs().max().item<double>();
 }
 
 double energy_of(const Tensor& x) {

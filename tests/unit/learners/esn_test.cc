@@ -12,7 +12,7 @@ namespace patina {
 namespace {
 
 constexpr int64_t kWidth = kTinyViT.width, kHeads = kTinyViT.heads;
-const TrainingOptions kTraining{.epochs = 2, .batch_size = 8, .optimizer = {.lr = 0.05}};
+const TrainingOptions kEsnTraining{.epochs = 2, .batch_size = 8, .optimizer = {.lr = 0.05}};
 const std::string kFewPrompts = "prompts = 4";
 
 using State = std::map<std::string, Tensor>;
@@ -69,7 +69,7 @@ Tensor stage(ToyLearning& toy, const State& state, int j, const Tensor& pixels) 
 }
 
 TEST(Esn, ScoresAreProbabilitiesWithinStagesAndOneMoreForTheVotedOne) {
-  ToyLearning toy("esn", kFewPrompts, kTraining);
+  ToyLearning toy("esn", kFewPrompts, kEsnTraining);
   toy.learn(), toy.learn(), toy.learn();
   const State state = toy.state();
   toy.trainer.each_batch(toy.scenario.test(1), "scores", [&](const Batch& batch) {
@@ -89,7 +89,7 @@ TEST(Esn, ScoresAreProbabilitiesWithinStagesAndOneMoreForTheVotedOne) {
 }
 
 TEST(Esn, LossAnchorsTheEnergies) {
-  ToyLearning toy("esn", kFewPrompts + "\nenergy = 0.3\nbeta = 2.0\nanchor = -4.0", kTraining);
+  ToyLearning toy("esn", kFewPrompts + "\nenergy = 0.3\nbeta = 2.0\nanchor = -4.0", kEsnTraining);
   toy.learn();
   toy.begin();
   const State state = toy.state();
@@ -107,7 +107,7 @@ TEST(Esn, LossAnchorsTheEnergies) {
 }
 
 TEST(Esn, TrainsPromptsOnTheFirstTaskAndStagesOnTheirOwn) {
-  ToyLearning toy("esn", kFewPrompts, kTraining);
+  ToyLearning toy("esn", kFewPrompts, kEsnTraining);
   toy.begin();
   const State fresh = toy.state();
   EXPECT_TRUE(at::equal(fresh.at("stages.0.token"), weight_of(*toy.vit, "cls_token")));

@@ -13,7 +13,7 @@ namespace {
 using State = std::map<std::string, Tensor>;
 
 // 16 samples per task in batches of 8: two steps per epoch.
-const TrainingOptions kTraining{
+const TrainingOptions kLaeTraining{
     .epochs = 3,
     .batch_size = 8,
     .optimizer = {.optimizer = "adam", .lr = 0.01, .schedule = "constant"}};
@@ -23,7 +23,7 @@ const std::string kOptions = "frozen_epochs = 1\nkeep = 0.75\n";
 std::vector<State> steps_of(ToyLearning& toy) {
   toy.begin();
   std::vector<State> states = {toy.state()};
-  Trainer trainer(kTraining, toy.train, toy.test, toy.pool, toy.seeds,
+  Trainer trainer(kLaeTraining, toy.train, toy.test, toy.pool, toy.seeds,
                   [&] { states.push_back(toy.state()); });
   toy.learner->fit(*toy.task, trainer);
   return states;
@@ -46,7 +46,7 @@ void expect_following(const std::vector<State>& states) {
 }
 
 TEST(Lae, TheOfflineCopyIsMadeWithTheSecondTaskAndFollows) {
-  ToyLearning toy("lae", kOptions, kTraining);
+  ToyLearning toy("lae", kOptions, kLaeTraining);
   const auto first = steps_of(toy);
   ASSERT_EQ(first.size(), 7u);
   EXPECT_FALSE(same(first[0], first[1], "online."));      // trained from the first step
@@ -68,7 +68,7 @@ TEST(Lae, TheOfflineCopyIsMadeWithTheSecondTaskAndFollows) {
 }
 
 TEST(Lae, AsInPilotBothBeginWithTheFirstTask) {
-  ToyLearning toy("lae", kOptions + "compat = 'pilot'", kTraining);
+  ToyLearning toy("lae", kOptions + "compat = 'pilot'", kLaeTraining);
   const auto first = steps_of(toy);
   EXPECT_TRUE(same(first[0], first[2], "online."));
   EXPECT_FALSE(same(first[2], first[3], "online."));
@@ -77,7 +77,7 @@ TEST(Lae, AsInPilotBothBeginWithTheFirstTask) {
 }
 
 TEST(Lae, AClassScoresByTheSurerOfTheTwo) {
-  ToyLearning toy("lae", kOptions, kTraining);
+  ToyLearning toy("lae", kOptions, kLaeTraining);
   toy.learn();
   Random random;
   adapt::Adapter online({.bottleneck = 5,
@@ -111,7 +111,7 @@ TEST(Lae, AClassScoresByTheSurerOfTheTwo) {
 TEST(Lae, EveryAdaptationLearnsAndComesBack) {
   for (const std::string kind : {"adapter", "lora", "prefix"}) {
     const std::string options = fmt::format("adaptation = '{}'\n{}", kind, kOptions);
-    ToyLearning toy("lae", options, kTraining), back("lae", options, kTraining);
+    ToyLearning toy("lae", options, kLaeTraining), back("lae", options, kLaeTraining);
     toy.begin();
     const State fresh = toy.state();
     toy.fit();

@@ -11,7 +11,7 @@
 namespace patina {
 namespace {
 
-const TrainingOptions kTraining{
+const TrainingOptions kMixtureTraining{
     .epochs = 2, .batch_size = 8, .optimizer = {.lr = 0.02, .weight_decay = 1e-3}};
 
 using Weights = std::vector<Tensor>;
@@ -37,7 +37,7 @@ Weights sum(double a, const Weights& x, double b, const Weights& y) {
 }
 
 TEST(WiseFt, InterpolatesWithThePreTrainedNetwork) {
-  ToyLearning toy("wise_ft", "part = 0.25", kTraining);
+  ToyLearning toy("wise_ft", "part = 0.25", kMixtureTraining);
   const Weights initial = weights(*toy.vit);
   for (int task = 0; task < 2; ++task) {
     toy.begin();
@@ -56,7 +56,7 @@ TEST(WiseFt, InterpolatesWithThePreTrainedNetwork) {
 }
 
 TEST(WiseFt, InterpolatesWithThePreviousNetwork) {
-  ToyLearning toy("wise_ft", "toward = \"previous\"", kTraining);
+  ToyLearning toy("wise_ft", "toward = \"previous\"", kMixtureTraining);
   toy.begin();
   toy.fit();
   const Weights first = weights(*toy.vit);
@@ -90,7 +90,7 @@ TEST(SequentialLearner, BeginsAtTheNearestMean) {
 }
 
 TEST(Soup, ScoresWithTheMeanAndTrainsOnFromTheLast) {
-  ToyLearning toy("soup", "", kTraining);
+  ToyLearning toy("soup", "", kMixtureTraining);
   std::vector<Weights> trained;
   for (int task = 0; task < 3; ++task) {
     toy.begin();
@@ -106,7 +106,7 @@ TEST(Soup, ScoresWithTheMeanAndTrainsOnFromTheLast) {
 }
 
 TEST(Soup, TrainsFromThePreTrainedNetworkWhereAsked) {
-  ToyLearning toy("soup", "start = \"pretrained\"", kTraining);
+  ToyLearning toy("soup", "start = \"pretrained\"", kMixtureTraining);
   const Weights initial = weights(*toy.vit);
   toy.learn();
   EXPECT_GT(error(weights(*toy.vit), initial), 1e-4);
@@ -115,7 +115,7 @@ TEST(Soup, TrainsFromThePreTrainedNetworkWhereAsked) {
 }
 
 TEST(Duct, SumsWhatEachTaskChanges) {
-  ToyLearning toy("duct", "merged = 0.5\nbackbone_lr_factor = 1.0", kTraining);
+  ToyLearning toy("duct", "merged = 0.5\nbackbone_lr_factor = 1.0", kMixtureTraining);
   const Weights initial = weights(*toy.vit);
   toy.learn();
   const Weights first = weights(*toy.vit);
@@ -136,9 +136,10 @@ TEST(Duct, SumsWhatEachTaskChanges) {
 }
 
 TEST(Duct, WeighsAChangeByHowAlikeTheClassMeansStayed) {
-  ToyLearning toy("duct", "merged = 0.5\nbackbone_lr_factor = 1.0\nretrain_epochs = 1", kTraining);
+  ToyLearning toy("duct", "merged = 0.5\nbackbone_lr_factor = 1.0\nretrain_epochs = 1",
+                  kMixtureTraining);
   const auto initial = random_vit();
-  TrainingOptions large = kTraining;  // steps
+  TrainingOptions large = kMixtureTraining;  // steps
   large.optimizer.lr = 0.3;
   // The network as the task trained it: the state at the last step before the merge.
   std::unique_ptr<Backbone> trained;
@@ -170,7 +171,7 @@ TEST(Duct, TransportsEarlierHeadsOfTasksOfOtherSizes) {
   for (const std::string compat : {"paper", "pilot"}) {
     // Four classes, then two. With this much regularization plain Sinkhorn iterations do.
     ToyLearning toy("duct", "regularization = 50.0\ntransported = 0.5\ncompat = \"" + compat + "\"",
-                    kTraining, {.initial_classes = 4, .classes_per_task = 2});
+                    kMixtureTraining, {.initial_classes = 4, .classes_per_task = 2});
     toy.learn();
     const Tensor old = toy.state().at("heads.weights.0");
     toy.begin();
@@ -202,7 +203,7 @@ TEST(Duct, TransportsEarlierHeadsOfTasksOfOtherSizes) {
 }
 
 TEST(Duct, WithoutTrainingIsSimpleCil) {
-  TrainingOptions still = kTraining;
+  TrainingOptions still = kMixtureTraining;
   still.optimizer.lr = 0;
   ToyLearning duct("duct", "merged = 0.0\ntransported = 0.0", still), prototypes("simplecil");
   for (int task = 0; task < 3; ++task) duct.learn(), prototypes.learn();
@@ -213,7 +214,8 @@ TEST(Duct, WithoutTrainingIsSimpleCil) {
 
 // Without merging and transport a task changes nothing but its own head.
 TEST(Duct, WithoutMergingTrainsHeadsOfThePreTrainedNetwork) {
-  ToyLearning toy("duct", "merged = 0.0\ntransported = 0.0\nbackbone_lr_factor = 1.0", kTraining);
+  ToyLearning toy("duct", "merged = 0.0\ntransported = 0.0\nbackbone_lr_factor = 1.0",
+                  kMixtureTraining);
   const Weights initial = weights(*toy.vit);
   toy.learn();
   const Tensor first = toy.state().at("heads.weights.0");
@@ -225,7 +227,7 @@ TEST(Duct, WithoutMergingTrainsHeadsOfThePreTrainedNetwork) {
 TEST(Duct, TurnsItsHeadAwayFromTheMeans) {
   // Few epochs, and as many as a head of this network needs.
   for (const auto& [retrain, lr, least] : {std::tuple{5, 0.1, 10}, {100, 0.3, 30}}) {
-    TrainingOptions training = kTraining;
+    TrainingOptions training = kMixtureTraining;
     training.optimizer.lr = lr;
     ToyLearning toy("duct", fmt::format("merged = 0.0\nretrain_epochs = {}", retrain), training,
                     {.classes_per_task = ToyLearning::kClasses});

@@ -3,6 +3,7 @@
 
 #include "patina/models/linear_layers.h"
 #include "tests/support/answer_course.h"
+#include "tests/support/tensors.h"
 
 namespace patina {
 namespace {
@@ -13,10 +14,6 @@ using Course = AnswerCourse;
 Tensor gate(const Backbone& network) {
   const Tensor weight = layer_weight(network, 1, adapt::Part::gate);
   return weight.detach().slice(0, 0, 40).to(at::kDouble).clone();
-}
-
-double largest(const Tensor& x) {
-  return x.abs().max().item<double>();
 }
 
 // With Adam and weight decay, either of which moves factors along what stays.

@@ -21,7 +21,7 @@ namespace patina {
 namespace {
 
 constexpr int64_t kWidth = kTinyViT.width;
-const TrainingOptions kTraining{
+const TrainingOptions kPromptsTraining{
     .epochs = 2,
     .batch_size = 8,
     .optimizer = {.optimizer = "adam", .lr = 0.05, .weight_decay = 0.1}};
@@ -80,7 +80,7 @@ Tensor each_alone(ToyLearning& toy, const std::function<Tensor(const Tensor& pix
 
 TEST(PromptMethods, LossIsCrossEntropyWithEarlierClassesAtMinusInfinity) {
   for (const char* name : {"vpt", "coda_prompt"}) {  // without a penalty, and one pass for both
-    ToyLearning toy(name, "", kTraining);
+    ToyLearning toy(name, "", kPromptsTraining);
     toy.learn();
     toy.begin();
     Batch batch = test_batch(toy);
@@ -96,7 +96,7 @@ TEST(PromptMethods, LossIsCrossEntropyWithEarlierClassesAtMinusInfinity) {
 TEST(PromptMethods, LeaveWhatBelongsToEarlierTasksAlone) {
   for (const char* name : {"vpt", "l2p", "dualprompt", "coda_prompt", "l2p_deep", "dap"}) {
     ToyLearning toy(name, name == std::string("dualprompt") ? "expert_layers = [1]" : "",
-                    kTraining);
+                    kPromptsTraining);
     toy.learn();
     toy.begin();
     const State before = toy.state();
@@ -136,7 +136,7 @@ TEST(PromptMethods, SayHowOftenEachEntryWasChosen) {
 // ---- L2P
 
 TEST(L2p, ReadsTheMeanOfTheChosenPromptsOutputs) {
-  ToyLearning toy("l2p", "pool = 5\nlength = 2\nchosen = 3", kTraining);
+  ToyLearning toy("l2p", "pool = 5\nlength = 2\nchosen = 3", kPromptsTraining);
   toy.learn(), toy.learn();
   const State state = toy.state();
   const Tensor expected = each_alone(toy, [&](const Tensor& pixels) {
@@ -188,7 +188,7 @@ TEST(L2p, LossPullsTheChosenKeys) {
 }
 
 TEST(L2p, ChoosesForTheBatchOnlyWhenAskedTo) {
-  ToyLearning toy("l2p", "pool = 6\nlength = 2\nchosen = 2\ncompat = \"pilot\"", kTraining);
+  ToyLearning toy("l2p", "pool = 6\nlength = 2\nchosen = 2\ncompat = \"pilot\"", kPromptsTraining);
   toy.learn(), toy.learn();
   const State state = toy.state();
   const Batch batch = test_batch(toy);
@@ -222,7 +222,7 @@ std::unique_ptr<adapt::Prefix> general(const State& state) {
 }
 
 TEST(DualPrompt, BeginsATasksExpertWhereTheOneBeforeEnded) {
-  ToyLearning toy("dualprompt", kDual, kTraining);
+  ToyLearning toy("dualprompt", kDual, kPromptsTraining);
   toy.begin();
   const Tensor first = toy.state().at("experts.parts.0");
   toy.fit(), toy.end();
@@ -234,7 +234,7 @@ TEST(DualPrompt, BeginsATasksExpertWhereTheOneBeforeEnded) {
 }
 
 TEST(DualPrompt, GivesEachSampleItsExpertsKeysAndValues) {
-  ToyLearning toy("dualprompt", kDual, kTraining);
+  ToyLearning toy("dualprompt", kDual, kPromptsTraining);
   toy.learn(), toy.learn(), toy.learn();
   const State state = toy.state();
   const auto shared = general(state);
@@ -252,7 +252,7 @@ TEST(DualPrompt, GivesEachSampleItsExpertsKeysAndValues) {
 // The defect that the compat option reproduces: in a batch of one task, samples of the first half
 // use the expert's keys as keys and values, those of the second half its values.
 TEST(DualPrompt, MixesKeysAndValuesUpOnlyWhenAskedTo) {
-  ToyLearning toy("dualprompt", kDual + "compat = \"pilot\"", kTraining);
+  ToyLearning toy("dualprompt", kDual + "compat = \"pilot\"", kPromptsTraining);
   toy.learn();
   const State state = toy.state();
   const auto shared = general(state);
@@ -271,7 +271,7 @@ TEST(DualPrompt, MixesKeysAndValuesUpOnlyWhenAskedTo) {
 // ---- CODA-Prompt
 
 TEST(CodaPrompt, AddsComponentsOrthogonalToAllBefore) {
-  ToyLearning toy("coda_prompt", "components = 5\nlength = 2", kTraining);
+  ToyLearning toy("coda_prompt", "components = 5\nlength = 2", kPromptsTraining);
   toy.learn();
   toy.begin();
   const State state = toy.state();
@@ -289,7 +289,7 @@ TEST(CodaPrompt, AddsComponentsOrthogonalToAllBefore) {
 }
 
 TEST(CodaPrompt, WeightsComponentsByAttention) {
-  ToyLearning toy("coda_prompt", "components = 4\nlength = 6", kTraining);
+  ToyLearning toy("coda_prompt", "components = 4\nlength = 6", kPromptsTraining);
   toy.learn(), toy.learn();
   const State state = toy.state();
   const Tensor expected = each_alone(toy, [&](const Tensor& pixels) {
@@ -313,7 +313,7 @@ TEST(CodaPrompt, WeightsComponentsByAttention) {
 // ---- L2P++
 
 TEST(L2pDeep, TakesTheNearestPrefixesOfEachBlock) {
-  ToyLearning toy("l2p_deep", "pool = 6\nlength = 4\nchosen = 2", kTraining);
+  ToyLearning toy("l2p_deep", "pool = 6\nlength = 4\nchosen = 2", kPromptsTraining);
   toy.learn(), toy.learn();
   const State state = toy.state();
   const Tensor expected = each_alone(toy, [&](const Tensor& pixels) {
@@ -372,7 +372,7 @@ TEST(Dap, BeginsWithTheOffsetAlone) {
 }
 
 TEST(Dap, TrainsItsDownsamplingOnTheFirstTaskOnly) {
-  ToyLearning toy("dap", "", kTraining);
+  ToyLearning toy("dap", "", kPromptsTraining);
   toy.begin();
   const State fresh = toy.state();
   toy.fit(), toy.end(), toy.begin();
@@ -426,7 +426,8 @@ TEST(Dap, KeepsItsOptimizerForTheStream) {
 }
 
 TEST(Dap, CanRuleOutOtherTasksClasses) {
-  ToyLearning open("dap", "", kTraining), closed("dap", "within_task = true", kTraining);
+  ToyLearning open("dap", "", kPromptsTraining),
+      closed("dap", "within_task = true", kPromptsTraining);
   for (auto* toy : {&open, &closed}) toy->learn(), toy->learn();
   const Batch batch = test_batch(open);
   const Tensor scores = open.learner->scores(batch), within = closed.learner->scores(batch);

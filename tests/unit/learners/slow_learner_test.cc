@@ -17,11 +17,11 @@ bool same(const State& a, const State& b, const std::string& key) {
 }
 
 // Weight decay strong enough to be visible in a few steps.
-const TrainingOptions kTraining{
+const TrainingOptions kSlowTraining{
     .epochs = 2, .batch_size = 8, .optimizer = {.lr = 0.01, .weight_decay = 0.1}};
 
 TEST(SlowLearner, RestoresTheTrainedHeadsWhenTheNextTaskBegins) {
-  ToyLearning toy("slca", "", kTraining);
+  ToyLearning toy("slca", "", kSlowTraining);
   toy.learn();
   EXPECT_TRUE(at::equal(toy.state().at("heads.weights.0"), toy.state().at("trained.weights.0")))
       << "there is nothing to align after the first task";
@@ -46,7 +46,7 @@ TEST(SlowLearner, RestoresTheTrainedHeadsWhenTheNextTaskBegins) {
 }
 
 TEST(SlowLearner, LeavesOldHeadsAndStatisticsAlone) {
-  ToyLearning toy("slca", "", kTraining);
+  ToyLearning toy("slca", "", kSlowTraining);
   toy.learn();
   const State first = toy.state();
   toy.begin();
@@ -81,7 +81,7 @@ TEST(SlowLearner, TrainsTheBackboneSlowlyAndTheNewestHead) {
 }
 
 TEST(SlcaPlusPlus, TrainsLoraNormsBiasesAndTheClassToken) {
-  ToyLearning toy("slcapp", "", kTraining);
+  ToyLearning toy("slcapp", "", kSlowTraining);
   const auto initial = random_vit();
   toy.begin();
   EXPECT_EQ(toy.learner->trainable()[2].lr_factor, 0.5);
@@ -110,7 +110,7 @@ TEST(SlcaPlusPlus, TrainsLoraNormsBiasesAndTheClassToken) {
 
 // v is a right singular vector of W where WᵀW v = |W v|² v; the first ones have the largest |W v|.
 TEST(SlcaPlusPlus, ItsLoraBeginsAtTheWeightsSingularVectors) {
-  ToyLearning toy("slcapp", "", kTraining);
+  ToyLearning toy("slcapp", "", kSlowTraining);
   const State state = toy.state();
   std::map<std::string, Tensor> weights;
   for (const auto& item : nn::tensors(*toy.vit)) weights[item.name] = item.tensor;
@@ -146,7 +146,7 @@ TEST(SlcaPlusPlus, ItsLoraBeginsAtTheWeightsSingularVectors) {
 }
 
 TEST(SlcaPlusPlus, OlderHeadsReadLargerFeatures) {
-  ToyLearning toy("slcapp", "drift = 0.5", kTraining);
+  ToyLearning toy("slcapp", "drift = 0.5", kSlowTraining);
   toy.learn();
   toy.learn();
   const State state = toy.state();
@@ -182,7 +182,7 @@ SecondTask second_task(ToyLearning& toy) {
 }
 
 TEST(Coma, AveragesWithThePreviousNetwork) {
-  ToyLearning toy("coma", kMerging, kTraining);
+  ToyLearning toy("coma", kMerging, kSlowTraining);
   const auto [first, trained, merged] = second_task(toy);
   for (const auto& [key, tensor] : merged) {
     if (!key.starts_with("backbone.")) continue;
@@ -195,7 +195,7 @@ TEST(Coma, AveragesWithThePreviousNetwork) {
 }
 
 TEST(Coma, TakesThePreviousNetworkWithAlignedHeads) {
-  ToyLearning toy("coma", "", kTraining);
+  ToyLearning toy("coma", "", kSlowTraining);
   toy.learn();
   toy.learn();
   const State state = toy.state();
@@ -205,7 +205,7 @@ TEST(Coma, TakesThePreviousNetworkWithAlignedHeads) {
 }
 
 TEST(Cofima, WeighsByTheInformationOfBothTasks) {
-  ToyLearning toy("cofima", kMerging, kTraining);
+  ToyLearning toy("cofima", kMerging, kSlowTraining);
   const auto [first, trained, merged] = second_task(toy);
   const auto tensors = nn::tensors(*toy.vit);
   double moved = 0;

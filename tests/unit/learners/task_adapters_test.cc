@@ -13,10 +13,6 @@
 namespace patina {
 namespace {
 
-Tensor rows_of(std::initializer_list<float> items, int64_t width) {
-  return float_tensor(items).reshape({-1, width});
-}
-
 /// Changes every tensor of an adapter.
 void stir(adapt::Adapter& adapter, uint64_t seed) {
   NoGrad no_grad;

@@ -23,10 +23,6 @@ const TrainingOptions kAdam{.epochs = 2,
                             .batch_size = 8,
                             .optimizer = {.optimizer = "adam", .lr = 0.01, .schedule = "constant"}};
 
-Tensor rows_of(std::initializer_list<float> items, int64_t width) {
-  return float_tensor(items).reshape({-1, width});
-}
-
 double cross_entropy_of(const Tensor& scores, const Tensor& target) {
   return nn::cross_entropy(scores.to(at::kDouble), target).item<double>();
 }

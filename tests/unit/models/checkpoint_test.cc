@@ -6,6 +6,7 @@
 #include <numeric>
 #include <set>
 
+#include "patina/base/file.h"
 #include "patina/base/json.h"
 #include "patina/checkpoint/load.h"
 #include "patina/checkpoint/safetensors.h"
@@ -17,10 +18,6 @@
 
 namespace patina {
 namespace {
-
-void write(const fs::path& path, const std::string& text) {
-  std::ofstream(path) << text;
-}
 
 // A small GPT-2 folder, as it would be published.
 std::map<std::string, Tensor> gpt2_tensors() {
@@ -59,7 +56,7 @@ void write_weights(const fs::path& path, const std::map<std::string, Tensor>& te
 
 TEST(ModelFolder, OpensByItsConfig) {
   const auto folder = scratch_folder("gpt2");
-  write(folder / "config.json", kConfig);
+  write_text(folder / "config.json", kConfig);
   write_weights(folder / "model.safetensors", gpt2_tensors());
   const auto model = load_backbone({.name = folder.string()});
   EXPECT_EQ(model->about(), "gpt2 2x8, 2 heads, 20 words");
@@ -75,7 +72,7 @@ TEST(ModelFolder, OpensByItsConfig) {
 // Everything that is wrong is in one message: renamed, missing, mis-shaped, in a shard not there.
 TEST(ModelFolder, NamesEverythingThatDoesNotFitAtOnce) {
   const auto folder = scratch_folder("gpt2_broken");
-  write(folder / "config.json", kConfig);
+  write_text(folder / "config.json", kConfig);
   auto tensors = gpt2_tensors();
   std::map<std::string, Tensor> second;
   for (const char* name : {"transformer.ln_f.weight", "transformer.ln_f.bias"})
@@ -89,7 +86,7 @@ TEST(ModelFolder, NamesEverythingThatDoesNotFitAtOnce) {
   Json map = Json::object();
   for (const auto& [name, tensor] : tensors) map[name] = "model-00001-of-00002.safetensors";
   for (const auto& [name, tensor] : second) map[name] = "model-00002-of-00002.safetensors";
-  write(folder / "model.safetensors.index.json", Json{{"weight_map", map}}.dump());
+  write_text(folder / "model.safetensors.index.json", Json{{"weight_map", map}}.dump());
   EXPECT_EQ(error_of([&] { load_backbone({.name = folder.string()}); }),
             folder.string() +
                 ": the weights do not fit the network:\n"
@@ -110,7 +107,7 @@ TEST(ModelFolder, RefusesWhatItCannotRun) {
   const auto error = [&](const std::string& from, const std::string& to) {
     std::string text = kConfig;
     text.replace(text.find(from), from.size(), to);
-    write(folder / "config.json", text);
+    write_text(folder / "config.json", text);
     return error_of([&] { load_backbone({.name = folder.string()}); });
   };
   EXPECT_TRUE(contains(error("\"resid_pdrop\": 0.1", "\"quantization_config\": {\"bits\": 4}"),
@@ -130,7 +127,7 @@ TEST(ModelFolder, RefusesWhatItCannotRun) {
 // own under a config.json that still calls it tied.
 TEST(ModelFolder, AHeadOfItsOwnIsUsedAndSaid) {
   const auto folder = scratch_folder("gpt2_head");
-  write(folder / "config.json", kConfig);
+  write_text(folder / "config.json", kConfig);
   const auto scores = [&](const std::map<std::string, Tensor>& tensors) {
     write_weights(folder / "model.safetensors", tensors);
     const auto model = load_backbone({.name = folder.string()});
@@ -150,7 +147,7 @@ TEST(ModelFolder, AHeadOfItsOwnIsUsedAndSaid) {
 
 TEST(ModelFolder, IntegersAreNotWeights) {
   const auto folder = scratch_folder("gpt2_integers");
-  write(folder / "config.json", kConfig);
+  write_text(folder / "config.json", kConfig);
   auto tensors = gpt2_tensors();
   tensors["transformer.h.0.mlp.c_fc.weight"] = at::zeros({8, 32}, at::kChar);
   write_weights(folder / "model.safetensors", tensors);
@@ -209,7 +206,7 @@ TEST(ModelFolder, HostileConfigsAreRefused) {
       for (const Json& bad : hostile) {
         Json config = good;
         config[key] = bad;
-        write(folder / "config.json", config.dump());
+        write_text(folder / "config.json", config.dump());
         refused += !error_of([&] { load_backbone({.name = folder.string()}); }).empty();
       }
   }
@@ -226,7 +223,7 @@ TEST(ModelFolder, NamesWhatIsWrongWithADecodersConfig) {
                    {"num_attention_heads", 4}, {"num_key_value_heads", 2},
                    {"intermediate_size", 6},   {"max_position_embeddings", 16}};
     config.update(Json::parse(changes));
-    write(folder / "config.json", config.dump());
+    write_text(folder / "config.json", config.dump());
     return error_of([&] { load_backbone({.name = folder.string()}); });
   };
   const auto says = [&](const std::string& family, const char* changes, const char* message) {

@@ -27,7 +27,7 @@ ImageFeed plain() {
 }
 
 /// A tiny network with a store in memory, and the input of six samples.
-struct Rig {
+struct CachedRig {
   std::shared_ptr<FeatureStore> store = std::make_shared<FeatureStore>(
       FeatureStoreOptions{.cache_bytes = 1 << 20, .cache_folder = "", .cache_disk_bytes = 0});
   std::unique_ptr<ViT> vit = random_vit();
@@ -37,7 +37,7 @@ struct Rig {
   ImageFeed feed = plain();
   ThreadPool pool{2};
 
-  Rig() { vit->set_cache(store); }
+  CachedRig() { vit->set_cache(store); }
   Input input() {
     Loader loader(data, feed, pool, 16);
     return loader.next()->input;
@@ -47,7 +47,7 @@ struct Rig {
 };
 
 TEST(SampleKeys, FollowTheContentAndTheFeedNotThePlace) {
-  Rig rig;
+  CachedRig rig;
   const Tensor keys = input_keys(rig.feed, rig.data, rig.pool);
   EXPECT_TRUE(at::equal(rig.input().keys, keys));
   ToySource other(3, 2, 1);
@@ -60,7 +60,7 @@ TEST(SampleKeys, FollowTheContentAndTheFeedNotThePlace) {
 }
 
 TEST(SampleKeys, ARandomFeedGivesNone) {
-  Rig rig;
+  CachedRig rig;
   const ImageFeed flipping({.size = 16, .normalize = "inception", .flip = true});
   EXPECT_FALSE(flipping.deterministic());
   Loader loader(rig.data, flipping, rig.pool, 16);
@@ -80,7 +80,7 @@ TEST(SampleKeys, PixelsFilesAndTextsAreToldApart) {
 }
 
 TEST(CachedFeatures, AreTheSameBitsAndComputedOnce) {
-  Rig rig;
+  CachedRig rig;
   const Tensor cold = rig.vit->features(rig.input()), warm = rig.vit->features(rig.input());
   const Tensor bare = rig.bare->features(rig.input());
   EXPECT_TRUE(at::equal(cold, bare));
@@ -91,7 +91,7 @@ TEST(CachedFeatures, AreTheSameBitsAndComputedOnce) {
 }
 
 TEST(CachedFeatures, OnlyRowsThatMissAreEncoded) {
-  Rig rig;
+  CachedRig rig;
   const Input input = rig.input();
   (void)rig.vit->features(input.slice(1, 3));
   EXPECT_LT(relative_error(rig.vit->features(input), rig.bare->features(input)), 1e-6);
@@ -100,14 +100,14 @@ TEST(CachedFeatures, OnlyRowsThatMissAreEncoded) {
 }
 
 TEST(CachedFeatures, InputWithoutKeysPassesBy) {
-  Rig rig;
+  CachedRig rig;
   (void)rig.vit->features(rig.input().pixels());
   EXPECT_EQ(rig.store->counts().encoded, 6);
   EXPECT_EQ(rig.misses() + rig.hits(), 0);
 }
 
 TEST(CachedFeatures, AWeightChangedInPlaceOrReplacedIsNoticed) {
-  Rig rig;
+  CachedRig rig;
   const Input input = rig.input();
   const Tensor before = rig.vit->features(input);
   const auto weights = nn::tensors(*rig.vit);
@@ -126,7 +126,7 @@ TEST(CachedFeatures, AWeightChangedInPlaceOrReplacedIsNoticed) {
 }
 
 TEST(CachedFeatures, EqualWeightsOfAnotherNetworkAreAnotherSpace) {
-  Rig rig;
+  CachedRig rig;
   ViTShape more_heads = kTinyViT;
   more_heads.heads = 6;
   const auto other = random_vit(more_heads);
@@ -137,7 +137,7 @@ TEST(CachedFeatures, EqualWeightsOfAnotherNetworkAreAnotherSpace) {
 }
 
 TEST(CachedFeatures, ACopySharesThem) {
-  Rig rig;
+  CachedRig rig;
   (void)rig.vit->features(rig.input());
   const auto copy = rig.vit->clone();
   (void)copy->features(rig.input());
@@ -148,14 +148,14 @@ TEST(CachedFeatures, ACopySharesThem) {
 }
 
 TEST(CachedFeatures, NothingIsKeptWhileAWeightTakesAGradient) {
-  Rig rig;
+  CachedRig rig;
   nn::tensors(*rig.vit)[0].tensor.requires_grad_(true);
   EXPECT_TRUE(rig.vit->features(rig.input()).requires_grad());
   EXPECT_EQ(rig.misses(), 0);
 }
 
 TEST(CachedFeatures, AdaptationsArePartOfTheSpaceOnceFrozen) {
-  Rig rig;
+  CachedRig rig;
   Random random = Seeds(1)("adaptation");
   adapt::Adapter adapter({.bottleneck = 4, .scale = 0.5}, 24, 2, random);
   nn::Walk fill([](const std::string&, Tensor& tensor) {
@@ -178,7 +178,7 @@ TEST(CachedFeatures, AdaptationsArePartOfTheSpaceOnceFrozen) {
 // An adaptation's options are part of the space: with other options the same tensors give other
 // features.
 TEST(CachedFeatures, AnAdaptationsOptionsCount) {
-  Rig rig;
+  CachedRig rig;
   const auto lora = [](double alpha) {
     Random random = Seeds(1)("lora");
     auto made = std::make_unique<adapt::Lora>(adapt::LoraOptions{.rank = 2, .alpha = alpha},
@@ -200,7 +200,7 @@ TEST(CachedFeatures, AnAdaptationThatDoesNotSayWhatItIsPassesBy) {
       return out;
     }
   } counting;
-  Rig rig;
+  CachedRig rig;
   for (int i = 0; i < 3; ++i) (void)rig.vit->features(rig.input(), {&counting});
   EXPECT_EQ(counting.passes, 3);
   EXPECT_EQ(rig.misses(), 0);
@@ -216,7 +216,7 @@ TEST(CachedFeatures, AKnownSampleIsNotLoaded) {
     }
     Fingerprint fingerprint(int64_t i) const override { return {uint64_t(i), 7}; }
   } source(3, 100);
-  Rig rig;
+  CachedRig rig;
   const Seeds seeds(1);
   Trainer trainer({}, rig.feed, rig.feed, rig.pool, seeds);
   const Dataset all = whole(source);
@@ -234,7 +234,7 @@ TEST(CachedFeatures, AKnownSampleIsNotLoaded) {
 }
 
 TEST(CachedFeatures, TextsAreKeptByTheirWordsAndTheirLength) {
-  Rig rig;
+  CachedRig rig;
   MeanOfWords words, bare;
   words.set_cache(rig.store);
   const ToyTexts texts(3, 10);

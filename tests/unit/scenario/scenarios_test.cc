@@ -29,17 +29,17 @@ Counts counts(const Scenario& scenario) {
   return result;
 }
 
-struct Shape {
+struct StreamShape {
   int64_t classes, per_class, tasks;
 };
-void PrintTo(const Shape& s, std::ostream* out) {
+void PrintTo(const StreamShape& s, std::ostream* out) {
   *out << s.classes << "x" << s.per_class << " in " << s.tasks;
 }
 
-class EveryScenario : public testing::TestWithParam<std::tuple<std::string, Shape>> {
+class EveryScenario : public testing::TestWithParam<std::tuple<std::string, StreamShape>> {
  protected:
   std::string name() const { return std::get<0>(GetParam()); }
-  Shape shape() const { return std::get<1>(GetParam()); }
+  StreamShape shape() const { return std::get<1>(GetParam()); }
   ScenarioOptions options() const {
     return {.name = name(),
             .classes_per_task = std::max<int64_t>(1, shape().classes / shape().tasks),
@@ -102,8 +102,9 @@ std::vector<std::string> names() {
 }
 INSTANTIATE_TEST_SUITE_P(, EveryScenario,
                          testing::Combine(testing::ValuesIn(names()),
-                                          testing::Values(Shape{10, 20, 5}, Shape{13, 14, 4},
-                                                          Shape{7, 32, 3})),
+                                          testing::Values(StreamShape{10, 20, 5},
+                                                          StreamShape{13, 14, 4},
+                                                          StreamShape{7, 32, 3})),
                          [](const auto& info) {
                            return std::get<0>(info.param) + "_" +
                                   std::to_string(std::get<1>(info.param).classes);

@@ -32,8 +32,8 @@ EngineOptions plain_fp32() {
 
 const Settings kTraining = {{"epochs", 3}, {"batch_size", 4}, {"lr", 0.01}};
 
-Session session_of(const std::string& learner, Settings options = {},
-                   std::unique_ptr<Backbone> network = toy_decoder()) {
+Session answering(const std::string& learner, Settings options = {},
+                  std::unique_ptr<Backbone> network = toy_decoder()) {
   return Session::create(std::move(network), {.learner = learner,
                                               .options = std::move(options),
                                               .training = kTraining,
@@ -143,10 +143,10 @@ TEST_P(AnsweringSessions, GoOnFromAFile) {
   if (find_learner(GetParam())->keeps_samples) GTEST_SKIP() << "an artefact has no samples";
   // A random network does not follow examples: what it tells itself are not the answers.
   const bool told = GetParam() != "sdft";
-  auto whole = session_of(GetParam());
+  auto whole = answering(GetParam());
   const double before = loss_of(whole, 0);
   const fs::path path = scratch_folder("answering") / (GetParam() + ".patina");
-  session_of(GetParam()).save(path);
+  answering(GetParam()).save(path);
   for (int64_t set = 0; set < 3; ++set) {
     whole.learn(lesson(set), fmt::format("set {}", set));
     if (set == 0 && told) {
@@ -169,7 +169,7 @@ TEST_P(AnsweringSessions, ExportALoraWithTheirScores) {
   Settings options;
   if (GetParam() == "mr_lora")
     options = {{"question", "{letters}?"}};  // the model takes few tokens
-  auto session = session_of(GetParam(), options, stored_decoder());
+  auto session = answering(GetParam(), options, stored_decoder());
   for (int64_t set = 0; set < 3; ++set) session.learn(lesson(set));
   const fs::path folder = scratch_folder("answering-lora") / GetParam();
   Exported done;
@@ -217,7 +217,7 @@ TEST(AnsweringSession, SumsLorasOfDifferentScales) {
 }
 
 TEST(AnsweringSession, TrainsTheWholeNetwork) {
-  auto session = session_of("sft", {{"tune", "full"}}, stored_decoder());
+  auto session = answering("sft", {{"tune", "full"}}, stored_decoder());
   const double before = loss_of(session, 0);
   session.learn(lesson(0));
   EXPECT_LT(loss_of(session, 0), before);
@@ -238,7 +238,7 @@ TEST(AnsweringSession, TrainsTheWholeNetwork) {
 
 // A prompt's answer is the same alone, among others, greedily and drawn; pieces add up to it.
 TEST(AnsweringSession, AnswersAPromptTheSameAmongOthers) {
-  auto session = session_of("sft");
+  auto session = answering("sft");
   session.learn(lesson(0));
   for (const double temperature : {0.0, 1.5}) {
     AnswerOptions options{.decoding = {.max_tokens = 6, .temperature = temperature, .seed = 5},
@@ -279,7 +279,7 @@ TEST(AnsweringSession, AnswersAPromptTheSameBesideALongOne) {
 
 // What follows the prompt as it stands, without the template.
 TEST(AnsweringSession, ContinuesATextAsItIs) {
-  auto session = session_of("sft");
+  auto session = answering("sft");
   session.learn(std::make_shared<ToyPassages>(0, 8), "passages");
   const std::string own = session.answer("say 1", few()).text;
   AnswerOptions continued = few();
@@ -311,7 +311,7 @@ TEST(AnsweringSession, ScoresAsTheProbesOfARun) {
 
 TEST(AnsweringSession, IsAskedWhileItLearns) {
   for (const char* tune : {"lora", "full"}) {
-    auto session = session_of("sft", {{"tune", tune}}), other = session_of("sft", {{"tune", tune}});
+    auto session = answering("sft", {{"tune", tune}}), other = answering("sft", {{"tune", tune}});
     std::vector<std::vector<std::string>> allowed = {answers_of(session, 0)};
     for (int64_t set = 0; set < 2; ++set) {
       other.learn(lesson(set));
@@ -338,14 +338,14 @@ TEST(AnsweringSession, IsAskedWhileItLearns) {
 }
 
 TEST(AnsweringSession, TwoInOneProcessDoNotDisturbEachOther) {
-  auto alone = session_of("slao");
+  auto alone = answering("slao");
   for (int64_t set = 0; set < 2; ++set) alone.learn(lesson(set));
   const auto expected = answers_of(alone, 0);
   std::vector<std::vector<std::string>> found(2);
   std::vector<std::thread> threads;
   for (size_t i = 0; i < found.size(); ++i)
     threads.emplace_back([&, i] {
-      auto session = session_of("slao");
+      auto session = answering("slao");
       for (int64_t set = 0; set < 2; ++set) session.learn(lesson(set));
       found[i] = answers_of(session, 0);
     });
@@ -360,7 +360,7 @@ TEST(AnsweringSession, TwoInOneProcessDoNotDisturbEachOther) {
   } while (false)
 
 TEST(AnsweringMisuse, OfTheWrongKind) {
-  auto answers = session_of("sft");
+  auto answers = answering("sft");
   answers.learn(lesson(0));
   EXPECT_REFUSED(answers.predict(Text{"a", ""}), "answers with text and knows no classes");
   EXPECT_REFUSED(answers.eval(ToyAnswers(0, 4)), "answers with text and knows no classes");
@@ -381,7 +381,7 @@ TEST(AnsweringMisuse, OfTheWrongKind) {
 }
 
 TEST(AnsweringMisuse, OfPromptsAndOptions) {
-  const auto session = session_of("sft");
+  const auto session = answering("sft");
   EXPECT_REFUSED(session.answer(""), "the prompt is empty");
   EXPECT_REFUSED(session.answer(" \n"), "the prompt is empty");
   EXPECT_REFUSED(session.answer(Exchange{}), "ends with a turn of the user");
@@ -406,7 +406,7 @@ TEST(AnsweringMisuse, OfPromptsAndOptions) {
 }
 
 TEST(AnsweringMisuse, OfReplayFromAFile) {
-  auto session = session_of("sft_replay");
+  auto session = answering("sft_replay");
   session.learn(lesson(0));
   EXPECT_REFUSED(session.learn(std::make_shared<ToyPassages>(0, 8)), "does not mix");
   const fs::path path = scratch_folder("answering") / "replay.patina";

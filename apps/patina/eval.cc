@@ -1,4 +1,7 @@
 // `patina eval`: an artefact's accuracy on labelled samples, or the scores of its answers.
+#include <algorithm>
+#include <functional>
+
 #include <fmt/core.h>
 
 #include "apps/patina/artefacts.h"
@@ -13,7 +16,7 @@ struct EvalArguments {
   ArtefactArguments artefact;
   std::string data, text = "text", label = "label";
   int64_t task = -1;
-  bool csv = false, json = false;
+  bool csv = false, json = false, confusion = false;
   InstructionFields keys;
   AnswerEvalOptions answers;
 };
@@ -37,6 +40,29 @@ void print_answers(const AnswerAssessment& result, bool json) {
   fmt::print("{:<24} {:>10}\n", "samples", result.samples);
 }
 
+// What was taken for what, most often first.
+void print_confusion(const Assessment& result) {
+  struct Mistake {
+    int64_t count, of;
+    std::string name, taken_for;
+  };
+  std::vector<Mistake> mistakes;
+  for (const auto& one : result.classes)
+    for (size_t i = 0; i < result.answers.size(); ++i)
+      if (one.predicted[i] > 0 && result.answers[i] != one.name)
+        mistakes.push_back({one.predicted[i], one.samples, one.name, result.answers[i]});
+  std::ranges::stable_sort(mistakes, std::greater{}, &Mistake::count);
+  for (const auto& one : mistakes)
+    fmt::print("{:<24} {:>5} of {:<5} taken for {}\n", one.name, one.count, one.of, one.taken_for);
+}
+
+Json predictions_of(const Assessment::Class& one, const std::vector<std::string>& answers) {
+  Json counts = Json::object();
+  for (size_t i = 0; i < answers.size(); ++i)
+    if (one.predicted[i] > 0) counts[answers[i]] = one.predicted[i];
+  return counts;
+}
+
 void eval(const EvalArguments& arguments) {
   const Session session = open_artefact(arguments.artefact);
   if (!arguments.csv && holds_texts(arguments.data))
@@ -50,7 +76,11 @@ void eval(const EvalArguments& arguments) {
   if (arguments.json) {
     Json classes = Json::array();
     for (const auto& one : result.classes)
-      classes.push_back({{"class", one.name}, {"samples", one.samples}, {"right", one.right}});
+      classes.push_back({{"class", one.name},
+                         {"known", one.known},
+                         {"samples", one.samples},
+                         {"right", one.right},
+                         {"predicted", predictions_of(one, result.answers)}});
     fmt::print("{}\n", Json{{"samples", result.samples},
                             {"right", result.right},
                             {"accuracy", result.accuracy()},
@@ -59,10 +89,12 @@ void eval(const EvalArguments& arguments) {
     return;
   }
   for (const auto& one : result.classes)
-    fmt::print("{:<24} {:>5} of {:<5} {:6.2f} %\n", one.name, one.right, one.samples,
-               one.samples > 0 ? 100.0 * double(one.right) / double(one.samples) : 0.0);
+    fmt::print("{:<24} {:>5} of {:<5} {:6.2f} %{}\n", one.name, one.right, one.samples,
+               one.samples > 0 ? 100.0 * double(one.right) / double(one.samples) : 0.0,
+               one.known ? "" : "  (never learned)");
   fmt::print("{:<24} {:>5} of {:<5} {:6.2f} %\n", "all", result.right, result.samples,
              100 * result.accuracy());
+  if (arguments.confusion) print_confusion(result);
 }
 
 }  // namespace
@@ -83,7 +115,9 @@ void add_eval(Command& program) {
   command.option("--label", arguments->label, "Column of the labels").shows_default();
   command.option("--task", arguments->task,
                  "The task of the samples, from 0 (after a task_incremental run)");
-  command.flag("--json", arguments->json, "Print JSON");
+  command.flag("--confusion", arguments->confusion,
+               "Also print which class was taken for which, most often first");
+  command.flag("--json", arguments->json, "Print JSON, with what each class was taken for");
   command
       .option("--probe", arguments->answers.probes,
               "How answers are scored, as evaluation.probes of a recipe; may be repeated "

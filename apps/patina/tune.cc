@@ -31,10 +31,11 @@ Runs runs_of(const Tuning& tuning, const std::vector<Score>& scores) {
   return runs;
 }
 
-std::optional<Spread> spread_of(const std::vector<RunRecord>& runs, const std::string& metric) {
+std::string text_of(const std::vector<RunRecord>& runs, const std::string& metric) {
+  if (runs.empty()) return "-";
   std::vector<Score> scores;
   for (const auto& run : runs) scores.push_back(metric_of(run, metric.c_str()));
-  return spread(scores);
+  return text_of(spread(scores), runs.front().record);
 }
 
 // A row for each combination: its values, the metric it was compared by, and those that every table
@@ -54,8 +55,7 @@ std::string table_of(const Tuning& tuning, const Runs& runs, const std::string& 
     for (const auto& value : tuning.trials()[i].values)
       row.push_back(printable(value.substr(value.find('=') + 1)));
     for (size_t m = 0; m < metrics.size(); ++m)
-      row.push_back(percent_text(spread_of(runs[i], metrics[m])) +
-                    (m == 0 && i == best ? "*" : " "));
+      row.push_back(text_of(runs[i], metrics[m]) + (m == 0 && i == best ? "*" : " "));
     std::vector<Score> seconds;
     for (const auto& run : runs[i]) seconds.emplace_back(run.record.seconds.total);
     const auto time = spread(seconds);

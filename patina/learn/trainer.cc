@@ -241,7 +241,7 @@ void Trainer::train_on(Learner& learner, const Dataset& data, int64_t epochs, co
   Epochs shared(data, epochs, 0, seeds, "the memory", train_);
   for (int64_t i = 0; i < epochs; ++i) {
     learner.begin_epoch(shared.step(options_.optimizer, i, 0, 1));
-    epoch(learner, shared, i, 0, [](const Batch&) {});
+    epoch(learner, shared, i, 0, [](const Batch&) { stop_if_asked(); });
   }
   optimizer_->zero_grad();
   optimizer_ = std::move(outer);

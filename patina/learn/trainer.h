@@ -65,7 +65,7 @@ class Trainer {
   int64_t observed() const { return observed_; }
   int64_t met() const { return met_; }
   /// Minimises learner.loss on the given samples with an optimizer of its own, for training before
-  /// evaluation. If a run is killed meanwhile, this training is repeated.
+  /// evaluation. If a run is stopped or killed meanwhile, this training is repeated.
   void train_on(Learner& learner, const Dataset& data, int64_t epochs, const Seeds& seeds);
 
   /// Features of every sample with the test transform, in the dataset's order, without a graph.

@@ -268,11 +268,12 @@ std::string seeds_section(const std::vector<RunRecord>& runs) {
                         cell(std::to_string(group.runs.size())));
     for (const char* metric :
          {"last_accuracy", "average_incremental_accuracy", "forgetting", "backward_transfer"})
-      rows += cell(percent_text(spread(group.scores(metric))));
+      rows += cell(group.text(metric));
     rows += cell(format_seconds(group.seconds().value_or(Spread{}).mean)) + "</tr>\n";
   }
   return "<section id=\"seeds\"><h2>Over seeds</h2><p class=\"about\">Mean and standard deviation "
-         "of a recipe's complete runs, in percent or percentage points.</p><div class=\"scroll\">"
+         "of a recipe's complete runs: accuracies in percent, scores of texts in their own "
+         "unit.</p><div class=\"scroll\">"
          "<table class=\"numbers\"><thead><tr><th scope=\"col\">Recipe</th><th scope=\"col\">Runs"
          "</th><th scope=\"col\">Last accuracy</th><th scope=\"col\">Average incremental accuracy"
          "</th><th scope=\"col\">Forgetting</th><th scope=\"col\">Backward transfer</th>"

@@ -63,10 +63,17 @@ bool over_seeds(const std::vector<SeedGroup>& groups) {
   return std::ranges::any_of(groups, [](const SeedGroup& group) { return group.runs.size() > 1; });
 }
 
-std::string percent_text(const std::optional<Spread>& spread) {
+std::string text_of(const std::optional<Spread>& spread, const Record& run) {
   if (!spread) return "-";
-  return spread->runs == 1 ? percent(spread->mean)
-                           : percent(spread->mean) + " ± " + percent(spread->deviation);
+  const auto text = [&](double value) {
+    return run.is_of_texts() ? number(value) : percent(value);
+  };
+  return spread->runs == 1 ? text(spread->mean)
+                           : text(spread->mean) + " ± " + text(spread->deviation);
+}
+
+std::string SeedGroup::text(const char* metric) const {
+  return text_of(spread(scores(metric)), runs[0]->record);
 }
 
 std::optional<Spread> spread(const std::vector<Score>& scores) {
@@ -101,15 +108,17 @@ Json summary(const std::vector<RunRecord>& runs) {
 }
 
 std::string summary_text(const std::vector<RunRecord>& runs) {
-  std::vector<std::vector<std::string>> rows = {
-      {"recipe", "runs", "last acc %", "avg inc acc %", "forgetting", "time a run"}};
-  for (const auto& group : seed_groups(runs)) {
+  const auto groups = seed_groups(runs);
+  const bool texts = std::ranges::any_of(
+      groups, [](const SeedGroup& group) { return group.runs[0]->record.is_of_texts(); });
+  std::vector<std::vector<std::string>> rows = {{"recipe", "runs", texts ? "last" : "last acc %",
+                                                 texts ? "average" : "avg inc acc %", "forgetting",
+                                                 "time a run"}};
+  for (const auto& group : groups) {
     const bool validation = group.runs[0]->record.is_validation();
     rows.push_back({printable(group.name) + (validation ? " (validation)" : ""),
-                    std::to_string(group.runs.size()),
-                    percent_text(spread(group.scores("last_accuracy"))),
-                    percent_text(spread(group.scores("average_incremental_accuracy"))),
-                    percent_text(spread(group.scores("forgetting"))),
+                    std::to_string(group.runs.size()), group.text("last_accuracy"),
+                    group.text("average_incremental_accuracy"), group.text("forgetting"),
                     format_seconds(group.seconds().value_or(Spread{}).mean)});
   }
   return table(rows);

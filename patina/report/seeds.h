@@ -15,8 +15,9 @@ struct Spread {
   double deviation = 0;  // divided by n-1; 0 for one run
 };
 
-/// "86.4" of one run, "86.4 ± 0.3" of several; "-" for nothing. In percent.
-std::string percent_text(const std::optional<Spread>& spread);
+/// "86.4" of one run, "86.4 ± 0.3" of several; "-" for nothing. An accuracy is in percent, a score
+/// of texts in its own unit; `run` is one of those whose scores they are.
+std::string text_of(const std::optional<Spread>& spread, const Record& run);
 
 /// Of the defined ones; nothing where there are none.
 std::optional<Spread> spread(const std::vector<Score>& scores);
@@ -27,6 +28,7 @@ struct SeedGroup {
   std::vector<const RunRecord*> runs;  // lent
 
   std::vector<Score> scores(const char* metric) const;
+  std::string text(const char* metric) const;  // of the spread
   std::optional<Spread> seconds() const;
 };
 

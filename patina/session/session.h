@@ -62,11 +62,13 @@ struct PredictOptions {
 struct Assessment {
   struct Class {
     std::string name;
+    bool known = false;  // to the session; `right` is 0 for another
     int64_t samples = 0, right = 0;
+    std::vector<int64_t> predicted = {};  // how many samples were taken for each of `answers`
   };
   int64_t samples = 0, right = 0;
-  std::vector<Class> classes;  // of the samples; `right` is 0 for a class that the session does not
-                               // know
+  std::vector<Class> classes;        // of the samples
+  std::vector<std::string> answers;  // the classes that the session knows
 
   double accuracy() const { return samples > 0 ? double(right) / double(samples) : 0; }
 };

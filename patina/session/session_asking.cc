@@ -175,13 +175,16 @@ Assessment Session::eval(const Source& source, int64_t task) const {
   if (source.size() == 0) fail(ErrorKind::data, "there are no samples to test on");
   const auto model = state_->model();
   const auto scores = state_->scores(*model, source, task);
-  Assessment result;
-  for (const auto& name : source.classes()) result.classes.push_back({.name = name});
+  Assessment result{.answers = model->classes};
+  for (const auto& name : source.classes())
+    result.classes.push_back({.name = name,
+                              .known = std::ranges::count(model->classes, name) > 0,
+                              .predicted = std::vector<int64_t>(model->classes.size())});
   for (int64_t i = 0; i < source.size(); ++i) {
     auto& own = result.classes.at(size_t(source.label(i)));
     const int64_t found = scores[size_t(i)].argmax().item<int64_t>();
     const bool right = model->classes[size_t(found)] == own.name;
-    ++own.samples, ++result.samples;
+    ++own.samples, ++result.samples, ++own.predicted[size_t(found)];
     own.right += right, result.right += right;
   }
   return result;

@@ -56,7 +56,7 @@ const Course kToldTransformer{.scenario = "task_incremental",
                               .per_task = 4,
                               .sgd = 0.03,
                               .adam = 0.03,
-                              .streams = 2};
+                              .streams = 3};
 
 // How a learner is tested. An empty `optimizer` means SGD if the registry row has it, otherwise
 // Adam.

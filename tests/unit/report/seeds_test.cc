@@ -41,6 +41,16 @@ TEST(Seeds, RunsOfOneNameAreOneRow) {
   EXPECT_NEAR(all[0]["metrics"]["last_accuracy"]["mean"].get<double>(), 0.82, 1e-12);
 }
 
+TEST(Seeds, ScoresOfTextsHaveTheirOwnUnit) {
+  std::vector<RunRecord> runs = {with_accuracy("a", 3.25), with_accuracy("a", 3.75)};
+  for (auto& run : runs)
+    for (auto& task : run.record.tasks)
+      task.probe = {.data_set = "python", .metric = "bits_per_byte", .better = "lower"};
+  const std::string text = summary_text(runs);
+  EXPECT_NE(text.find("3.500 ± 0.354"), std::string::npos) << text;
+  EXPECT_EQ(text.find('%'), std::string::npos) << text;
+}
+
 TEST(Seeds, RunsOfOneNameAndOtherOptionsAreApart) {
   RunRecord first = with_accuracy("a", 0.8), seed = first, option = first;
   first.record.recipe = "name = \"a\"\nseed = 1\n\n[scenario]\nclass_order_seed = 1\n";

@@ -152,6 +152,29 @@ TEST(Session, EndsWhereTheRunEnds) {
   }
 }
 
+// Of four classes, two of which were learned.
+TEST(Session, EvalSaysWhatEachClassWasTakenFor) {
+  auto session = session_of("simplecil");
+  teach_tasks(session, {{0, 1}});
+  const ToySource asked(4, 3, 2);
+  const Assessment result = session.eval(asked);
+  EXPECT_EQ(result.answers, session.classes());
+  ASSERT_EQ(result.classes.size(), 4u);
+  for (size_t c = 0; c < 4; ++c) {
+    const auto& one = result.classes[c];
+    EXPECT_EQ(one.known, c < 2);
+    std::vector<int64_t> counted(2);
+    for (int64_t i = 0; i < asked.size(); ++i)
+      if (asked.label(i) == int64_t(c))
+        ++counted[size_t(session.predict(Selection(std::make_shared<ToySource>(4, 3, 2), {i}))
+                             .front()
+                             .front()
+                             .number)];
+    EXPECT_EQ(one.predicted, counted);
+    EXPECT_EQ(one.right, c < 2 ? one.predicted[c] : 0);
+  }
+}
+
 TEST(Session, ForgetsAsIfItHadNeverLearned) {
   for (const char* name : {"simplecil", "fecam", "zsclip"}) {
     auto session = session_of(name), without = session_of(name);

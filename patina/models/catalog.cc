@@ -28,8 +28,12 @@ constexpr double kMostHeads = 1024;
 }
 
 void ModelOptions::bind(Fields& f) {
-  f("name", name, "A name of `patina list models`, or a .safetensors file or a folder with one.");
+  f("name", name,
+    "A name of `patina list models`, or a file of weights (.safetensors, .pth, .gguf) or a folder "
+    "with one.");
   f("path", path, "The weights of a named model that patina does not carry.");
+  f("part", part,
+    "Of a PyTorch file that holds several models (student, teacher): the name of the one to use.");
   f("adapter", adapter,
     "A folder of PEFT's with a LoRA (adapter_config.json), added to the weights; empty: none.");
   f("image_size", image_size, "Side of the input in pixels; 0: the size it was trained at.",
@@ -215,8 +219,8 @@ SafetensorsFile unwrapped(SafetensorsFile file, const std::string& origin) {
   return file;
 }
 
-SafetensorsFile read_weights(const std::string& path) {
-  SafetensorsFile file = unwrapped(SafetensorsFile::open_what_is_there(path), path);
+SafetensorsFile read_weights(const std::string& path, const std::string& part) {
+  SafetensorsFile file = unwrapped(SafetensorsFile::open_what_is_there(path, part), path);
   for (const auto& [name, tensor] : file.tensors())
     if (name.find("lora_A.") != std::string::npos)
       fail(
@@ -263,10 +267,10 @@ std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOpti
 
 }  // namespace
 
-bool is_model(const std::string& name) {
+bool is_model(const std::string& name, const std::string& part) {
   if (built_in_weights(name) || is_gguf(name)) return true;
   if (config_beside(name)) return true;
-  const auto file = SafetensorsFile::open_what_is_there(name);
+  const auto file = SafetensorsFile::open_what_is_there(name, part);
   if (in_metadata(file, kConfig)) return true;
   return std::ranges::any_of(file.tensors(), [](const auto& item) {
     return item.first.ends_with(kVitMark) || item.first == kOpenAiClipMark;
@@ -350,7 +354,7 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
     checkpoint = gguf_checkpoint(file);
     if (file.sets("tokenizer.ggml.model")) tokenizer = gguf_tokenizer(file);
   } else {
-    checkpoint.weights = read_weights(checkpoint.origin);
+    checkpoint.weights = read_weights(checkpoint.origin, options.part);
     checkpoint.config = config_beside(checkpoint.origin);
     checkpoint.sentence = read_sentence_pooling(folder_of(checkpoint.origin));
   }

@@ -20,6 +20,7 @@ class LanguageModel;
 struct ModelOptions {
   std::string name = "starter";  // a name from `patina list models`, or a model's file or folder
   std::string path;              // the weights of a named model that is not built in
+  std::string part;              // of a PyTorch file with several models, the name of one
   std::string adapter;           // a folder of PEFT's with low-rank changes; "": none
   int64_t image_size = 0;        // 0: the size it was trained at
   int64_t heads = 0;             // 0: the model's own
@@ -66,7 +67,7 @@ std::unique_ptr<ViT> open_vit(const Checkpoint& checkpoint, const ViTFacts& aske
 
 /// Whether a file holds a network and not just tensors: by a family's tensor names or a
 /// config.json.
-bool is_model(const std::string& name);
+bool is_model(const std::string& name, const std::string& part = "");
 
 /// A backbone with frozen weights. Throws Error(model) if the name is unknown, the weights are
 /// missing, or they do not fit.

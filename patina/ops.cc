@@ -1,5 +1,6 @@
 #include "patina/ops.h"
 
+#include <ATen/ops/_upsample_bicubic2d_aa.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/all.h>
@@ -239,6 +240,9 @@ Tensor nll_loss(const Tensor& log_p, const Tensor& target) {
 }
 Tensor upsample_bicubic2d(const Tensor& x, IntArrayRef size, bool align_corners) {
   return ::at::upsample_bicubic2d(x, size, align_corners);
+}
+Tensor _upsample_bicubic2d_aa(const Tensor& x, IntArrayRef size, bool align_corners) {
+  return ::at::_upsample_bicubic2d_aa(x, size, align_corners);
 }
 
 Tensor linalg_cholesky(const Tensor& x) {

@@ -87,6 +87,8 @@ Tensor mm(const Tensor& a, const Tensor& b);
 Tensor mse_loss(const Tensor& x, const Tensor& target);
 Tensor nll_loss(const Tensor& log_p, const Tensor& target);
 Tensor upsample_bicubic2d(const Tensor& x, IntArrayRef size, bool align_corners);
+/// The same with the filter as wide as what it reads, where it makes x smaller.
+Tensor _upsample_bicubic2d_aa(const Tensor& x, IntArrayRef size, bool align_corners);
 
 // Linear algebra.
 Tensor linalg_cholesky(const Tensor& x);

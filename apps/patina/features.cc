@@ -314,6 +314,8 @@ void add_features(Command& program) {
               "Tokens per text; longer texts are cut (default: the model's limit)")
       .range(1, 1 << 20);
   command.option("--weights", arguments->options.path, "The weight file of a named model");
+  command.option("--part", arguments->options.part,
+                 "Of a PyTorch file with several models, the name of one");
   command.option("--adapter", arguments->options.adapter,
                  "A folder of PEFT's with a LoRA, added to the model's weights");
   command

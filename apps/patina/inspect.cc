@@ -16,8 +16,8 @@ namespace patina::cli {
 namespace {
 
 // Describes the weights as a network, or prints why they are not one.
-void describe(const std::string& name) try {
-  const auto model = load_backbone({.name = name});
+void describe(const std::string& name, const std::string& part) try {
+  const auto model = load_backbone({.name = name, .part = part});
   const int64_t parameters = nn::count(nn::tensors(*model));
   fmt::print("{}\n{} parameters, features of width {}\n", model->about(), format_count(parameters),
              model->width());
@@ -99,15 +99,16 @@ void inspect_gguf(const std::string& name, bool summary) {
   }
   for (const auto& [key, value] : file.settings()) print_setting(key, value.text());
   print_sum(file.tensors().size(), numbers, bytes);
-  describe(name);
+  describe(name, "");
 }
 
-void inspect(const std::string& given, bool summary) {
+void inspect(const std::string& given, const std::string& part, bool summary) {
   if (is_gguf(given)) return inspect_gguf(given, summary);
   const fs::path of_run = artefact_file(given);
   const std::string name = fs::exists(of_run) ? of_run.string() : given;
   auto built_in = built_in_weights(name);
-  const auto file = built_in ? std::move(*built_in) : SafetensorsFile::open_what_is_there(name);
+  const auto file =
+      built_in ? std::move(*built_in) : SafetensorsFile::open_what_is_there(name, part);
   int64_t numbers = 0;
   uint64_t bytes = 0;
   for (const auto& [tensor_name, tensor] : file.tensors()) {
@@ -120,14 +121,14 @@ void inspect(const std::string& given, bool summary) {
     for (const auto& [key, value] : file.metadata()) print_setting(key, value);
   print_sum(file.tensors().size(), numbers, bytes);
   if (artefact) describe_artefact(name);
-  if (is_model(name)) describe(name);
+  if (is_model(name, part)) describe(name, part);
 }
 
 }  // namespace
 
 void add_inspect(Command& program) {
   struct Arguments {
-    std::string file;
+    std::string file, part;
     bool summary = false;
   };
   auto arguments = std::make_shared<Arguments>();
@@ -135,12 +136,14 @@ void add_inspect(Command& program) {
       program.command("inspect", "Show the contents of a weight file, checkpoint or artefact");
   command
       .option("file", arguments->file,
-              "A .safetensors or .gguf file, a model folder, an artefact, the folder of a run, or: "
-              "starter, text_starter")
+              "A .safetensors, .gguf or PyTorch file, a model folder, an artefact, the folder of a "
+              "run, or: starter, text_starter")
       .required();
+  command.option("--part", arguments->part,
+                 "Of a PyTorch file with several models, the name of one");
   command.flag("--summary", arguments->summary, "Omit the list of tensors");
   command.footer("example: patina inspect starter --summary");
-  command.action([arguments] { inspect(arguments->file, arguments->summary); });
+  command.action([arguments] { inspect(arguments->file, arguments->part, arguments->summary); });
 }
 
 }  // namespace patina::cli

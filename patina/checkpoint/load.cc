@@ -158,7 +158,8 @@ class Fitting {
 
   // True of names that begin like those the network reads; of all, where names are patina's own.
   bool expected_here(const std::string& name) const {
-    return (names_.rules.empty() || parts_.count(name.substr(0, name.find('.')))) &&
+    return (names_.rules.empty() || names_.complete ||
+            parts_.count(name.substr(0, name.find('.')))) &&
            !names_.is_unneeded(name, prefix_);
   }
 

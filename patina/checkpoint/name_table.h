@@ -28,6 +28,9 @@ struct NameTable {
   /// Tensors a file may contain that are not needed: buffers and copies of tied weights. `*`
   /// matches anything.
   std::vector<std::string> unneeded;
+  /// Whether the file has nothing but the network: every other tensor is unexpected. A table
+  /// without rules is such.
+  bool complete = false;
 
   struct Found {
     std::vector<std::string> theirs;

@@ -268,13 +268,12 @@ PeftFolder PeftFolder::read(const fs::path& folder) {
   if (!is_one(folder))
     fail(ErrorKind::file, "{}: not an adapter's folder: there is no {} in it", folder.string(),
          kConfig);
-  const fs::path config = folder / kConfig, weights = folder / kWeights;
+  const fs::path config = folder / kConfig;
+  fs::path weights = folder / kWeights;
+  if (!fs::exists(weights)) weights = folder / kTorchWeights;
   if (!fs::exists(weights))
-    fail(ErrorKind::file, "{}: there is no {}{}", folder.string(), kWeights,
-         fs::exists(folder / "adapter_model.bin")
-             ? ", and adapter_model.bin is not read: save it again with "
-               "save_pretrained(safe_serialization=True)"
-             : "");
+    fail(ErrorKind::file, "{}: there is neither {} nor {}", folder.string(), kWeights,
+         kTorchWeights);
   return of(PeftConfig::parse(read_text(config, kLongestConfig), config.string()),
             SafetensorsFile::open(weights), weights.string());
 }

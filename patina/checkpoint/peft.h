@@ -53,6 +53,7 @@ class PeftFolder {
   };
   static constexpr const char* kConfig = "adapter_config.json";
   static constexpr const char* kWeights = "adapter_model.safetensors";
+  static constexpr const char* kTorchWeights = "adapter_model.bin";
 
   /// Reads both files and checks that they fit together. Throws Error(file) or Error(format), which
   /// name the file and the key.

@@ -9,6 +9,7 @@
 
 #include "patina/base/error.h"
 #include "patina/base/json.h"
+#include "patina/checkpoint/torch_file.h"
 
 namespace patina {
 
@@ -224,9 +225,14 @@ SafetensorsFile SafetensorsFile::parse(std::span<const uint8_t> bytes, const std
   return file;
 }
 
-SafetensorsFile SafetensorsFile::open_file(const fs::path& path) {
+SafetensorsFile SafetensorsFile::open_file(const fs::path& path, const std::string& part) {
   auto map = std::make_shared<MappedFile>(path);
-  SafetensorsFile file = parse(map->bytes(), path.string());
+  const bool torch = is_torch_file(map->bytes());
+  if (!torch && !part.empty())
+    fail(ErrorKind::format,
+         "{}: has no parts, only PyTorch's files have them: leave model.part empty", path.string());
+  SafetensorsFile file = torch ? parse_torch_file(map->bytes(), path.string(), part)
+                               : parse(map->bytes(), path.string());
   file.memory_.push_back(std::move(map));
   file.files_.push_back(path);
   return file;

@@ -33,7 +33,8 @@ struct StoredTensor {
 inline constexpr uint64_t kLongestHeader = 100'000'000;
 
 /// One .safetensors file, or the shards that a model.safetensors.index.json lists, or a folder that
-/// holds either.
+/// holds either; or the same of PyTorch's files (checkpoint/torch_file.h), whose tensors are then
+/// these.
 class SafetensorsFile {
  public:
   /// Maps and checks everything before any tensor is handed out. Throws Error(format) naming the
@@ -42,11 +43,13 @@ class SafetensorsFile {
   /// overflowing shape, offsets out of range, overlapping, leaving holes, or not of the size that
   /// shape and dtype need, trailing bytes; for an index: a missing shard, a tensor that its shard
   /// does not hold, a shard path that leaves the folder. A text file and other formats of weights
-  /// (PyTorch's, GGUF, HDF5, NumPy's) are recognised and said so. In a folder, the index is looked
-  /// for first, then model.safetensors, then the only .safetensors file there is.
+  /// (GGUF, HDF5, NumPy's) are recognised and said so. In a folder, the index is looked for first,
+  /// then model.safetensors, then the only .safetensors file there is; then the same of PyTorch's,
+  /// pytorch_model.bin.index.json and pytorch_model.bin.
   static SafetensorsFile open(const fs::path& path);
-  /// The same, but shards that are not there only leave their tensors `absent`.
-  static SafetensorsFile open_what_is_there(const fs::path& path);
+  /// The same, but shards that are not there only leave their tensors `absent`. Of a PyTorch file
+  /// that holds several models, the one called `part`.
+  static SafetensorsFile open_what_is_there(const fs::path& path, const std::string& part = "");
 
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
   /// The header's `__metadata__`, empty when there is none.
@@ -80,9 +83,9 @@ class SafetensorsFile {
                             std::shared_ptr<const void> memory);
 
  private:
-  static SafetensorsFile open(const fs::path& path, bool complete);
-  static SafetensorsFile open_file(const fs::path& path);
-  static SafetensorsFile open_shards(const fs::path& index, bool complete);
+  static SafetensorsFile open(const fs::path& path, bool complete, const std::string& part);
+  static SafetensorsFile open_file(const fs::path& path, const std::string& part);
+  static SafetensorsFile open_shards(const fs::path& index, bool complete, const std::string& part);
   std::vector<std::shared_ptr<const void>> memory_;  // what the tensors view
   std::vector<fs::path> files_;
   std::map<std::string, StoredTensor> tensors_;

@@ -9,7 +9,8 @@ namespace patina {
 
 namespace {
 
-constexpr const char* kIndexName = "model.safetensors.index.json";
+constexpr const char *kIndexName = "model.safetensors.index.json",
+                     *kTorchIndexName = "pytorch_model.bin.index.json";
 constexpr size_t kMostNames = 10;  // that one message lists
 
 // "a, b, c and 4 more"
@@ -20,31 +21,44 @@ std::string list(const std::vector<std::string>& names) {
   return out;
 }
 
-// The one weight file of a folder, or its index.
+// PyTorch's files that a training run leaves beside the weights.
+bool is_training_state(const fs::path& name) {
+  constexpr std::string_view kStates[] = {"training_args", "optimizer", "scheduler", "scaler",
+                                          "rng_state"};
+  return std::ranges::any_of(
+      kStates, [&](std::string_view state) { return name.string().starts_with(state); });
+}
+
+// The one weight file of a folder, or its index; safetensors before PyTorch's.
 fs::path find_weights(const fs::path& folder) {
-  for (const char* name : {kIndexName, "model.safetensors"})
-    if (fs::exists(folder / name)) return folder / name;
-  std::vector<std::string> all, weights;
-  bool pickles = false;
+  std::vector<std::string> all, weights, torch;
   std::error_code error;
   for (auto at = fs::directory_iterator(folder, error); !error && at != fs::directory_iterator();
        at.increment(error)) {
     const fs::path name = at->path().filename(), extension = name.extension();
     all.push_back(name.string());
     if (extension == ".safetensors") weights.push_back(name.string());
-    pickles |=
-        extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt";
+    if (!is_training_state(name) &&
+        (extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt"))
+      torch.push_back(name.string());
   }
   if (error) fail(ErrorKind::file, "{}: cannot list: {}", folder.string(), error.message());
+  const auto one_of = [&](const std::vector<const char*>& usual, std::vector<std::string>& found,
+                          const char* kind) -> fs::path {
+    for (const char* name : usual)
+      if (fs::exists(folder / name)) return folder / name;
+    std::sort(found.begin(), found.end());
+    if (found.size() > 1)
+      fail(ErrorKind::format, "{}: several {} files and no {}; name one of them: {}",
+           folder.string(), kind, usual.front(), list(found));
+    return found.empty() ? fs::path() : folder / found[0];
+  };
+  fs::path found = one_of({kIndexName, "model.safetensors"}, weights, ".safetensors");
+  if (found.empty()) found = one_of({kTorchIndexName, "pytorch_model.bin"}, torch, "PyTorch");
+  if (!found.empty()) return found;
   std::sort(all.begin(), all.end());
-  std::sort(weights.begin(), weights.end());
-  if (weights.size() == 1) return folder / weights[0];
-  if (weights.size() > 1)
-    fail(ErrorKind::format, "{}: several .safetensors files and no {}; name one of them: {}",
-         folder.string(), kIndexName, list(weights));
-  fail(ErrorKind::format, "{}: no .safetensors file{}; the folder holds {}", folder.string(),
-       pickles ? ", only PyTorch pickles, which have to be converted" : "",
-       all.empty() ? "nothing" : list(all));
+  fail(ErrorKind::format, "{}: no .safetensors file and none of PyTorch's; the folder holds {}",
+       folder.string(), all.empty() ? "nothing" : list(all));
 }
 
 // A shard's name comes from a file that anyone may have written.
@@ -78,20 +92,22 @@ std::map<std::string, std::vector<std::string>> read_index(const fs::path& index
 }  // namespace
 
 SafetensorsFile SafetensorsFile::open(const fs::path& path) {
-  return open(path, /*complete=*/true);
+  return open(path, /*complete=*/true, "");
 }
 
-SafetensorsFile SafetensorsFile::open_what_is_there(const fs::path& path) {
-  return open(path, /*complete=*/false);
+SafetensorsFile SafetensorsFile::open_what_is_there(const fs::path& path, const std::string& part) {
+  return open(path, /*complete=*/false, part);
 }
 
-SafetensorsFile SafetensorsFile::open(const fs::path& path, bool complete) {
+SafetensorsFile SafetensorsFile::open(const fs::path& path, bool complete,
+                                      const std::string& part) {
   std::error_code ignored;
   const fs::path file = fs::is_directory(path, ignored) ? find_weights(path) : path;
-  return file.extension() == ".json" ? open_shards(file, complete) : open_file(file);
+  return file.extension() == ".json" ? open_shards(file, complete, part) : open_file(file, part);
 }
 
-SafetensorsFile SafetensorsFile::open_shards(const fs::path& index, bool complete) {
+SafetensorsFile SafetensorsFile::open_shards(const fs::path& index, bool complete,
+                                             const std::string& part_name) {
   const auto shards = read_index(index);
   std::vector<std::string> missing;
   for (const auto& [shard, names] : shards) {
@@ -109,7 +125,7 @@ SafetensorsFile SafetensorsFile::open_shards(const fs::path& index, bool complet
       for (const auto& name : names) all.absent_[name] = shard;
       continue;
     }
-    SafetensorsFile part = open_file(index.parent_path() / shard);
+    SafetensorsFile part = open_file(index.parent_path() / shard, part_name);
     for (const auto& name : names) {
       const auto at = part.tensors_.find(name);
       if (at == part.tensors_.end())
@@ -118,7 +134,7 @@ SafetensorsFile SafetensorsFile::open_shards(const fs::path& index, bool complet
         all.tensors_.insert(*at);
     }
     all.metadata_.merge(part.metadata_);
-    all.memory_.push_back(std::move(part.memory_.front()));
+    all.memory_.insert(all.memory_.end(), part.memory_.begin(), part.memory_.end());
     all.files_.push_back(std::move(part.files_.front()));
   }
   if (!absent.empty())

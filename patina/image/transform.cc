@@ -61,8 +61,10 @@ void TransformOptions::bind(Fields& f) {
   f("size", size, "Side of the network's input in pixels; 0 takes the model's own.",
     between(0, kLargestInput));
   f("normalize", normalize, "Mean and deviation per channel; empty takes the model's own.", names);
-  f("interpolation", interpolation, "The filter used for resizing, as Pillow defines it.",
-    {"bilinear", "bicubic"});
+  f("interpolation", interpolation,
+    "The filter used for resizing, as Pillow defines it; empty takes the model's own, else "
+    "bicubic.",
+    {"", "bilinear", "bicubic"});
   f("resize", resize,
     "Shorter side in pixels before the crop to `size`; 0 resizes straight to size x size.",
     between(0, kLargestInput));
@@ -93,6 +95,7 @@ void TransformOptions::bind(Fields& f) {
 Transform::Transform(TransformOptions options) : options_(std::move(options)) {
   PATINA_REQUIRE(options_.size > 0 && options_.size <= kLargestInput, "size {}", options_.size);
   PATINA_REQUIRE(!options_.normalize.empty(), "no normalisation");
+  if (options_.interpolation.empty()) options_.interpolation = "bicubic";
   PATINA_REQUIRE(options_.interpolation == "bilinear" || options_.interpolation == "bicubic", "{}",
                  options_.interpolation);
   PATINA_REQUIRE(is_pair(options_.scale) && is_pair(options_.ratio), "scale and ratio are pairs");

@@ -63,10 +63,10 @@ std::string normalization_name(const std::vector<double>& mean,
 
 /// How a stored image is transformed to network input.
 struct TransformOptions {
-  int64_t size = 0;       // side of the network's input; 0: as the model requires
-  std::string normalize;  // "": as the model requires
-  std::string interpolation = "bicubic";
-  int64_t resize = 0;  // shorter side before the crop; 0: resizes to size x size
+  int64_t size = 0;           // side of the network's input; 0: as the model requires
+  std::string normalize;      // "": as the model requires
+  std::string interpolation;  // "": as the model requires, else bicubic
+  int64_t resize = 0;         // shorter side before the crop; 0: resizes to size x size
   bool random_resized_crop = false;
   std::vector<double> scale = {0.05, 1.0};  // range of a random crop's area
   std::vector<double> ratio = {0.75, 4.0 / 3};

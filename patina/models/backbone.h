@@ -19,9 +19,10 @@ struct StoredForm;
 
 /// The images a network accepts.
 struct ImageInput {
-  int64_t size = 0;       // side in pixels
-  int64_t patch = 0;      // side of a patch
-  std::string normalize;  // name of the pixel normalisation it was trained with
+  int64_t size = 0;                       // side in pixels
+  int64_t patch = 0;                      // side of a patch
+  std::string normalize;                  // name of the pixel normalisation it was trained with
+  std::string interpolation = "bicubic";  // the filter of its resize
 };
 
 /// The texts a network accepts.

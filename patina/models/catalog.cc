@@ -12,6 +12,7 @@
 #include "patina/models/stored_form.h"
 #include "patina/models/text/language_model.h"
 #include "patina/models/vision/mlp.h"
+#include "patina/models/vision/preprocessing.h"
 #include "patina/models/vision/resnet.h"
 
 extern "C" {
@@ -28,8 +29,12 @@ constexpr double kMostHeads = 1024;
 }
 
 void ModelOptions::bind(Fields& f) {
-  f("name", name, "A name of `patina list models`, or a .safetensors file or a folder with one.");
+  f("name", name,
+    "A name of `patina list models`, or a file of weights (.safetensors, .pth, .gguf) or a folder "
+    "with one.");
   f("path", path, "The weights of a named model that patina does not carry.");
+  f("part", part,
+    "Of a PyTorch file that holds several models (student, teacher): the name of the one to use.");
   f("adapter", adapter,
     "A folder of PEFT's with a LoRA (adapter_config.json), added to the weights; empty: none.");
   f("image_size", image_size, "Side of the input in pixels; 0: the size it was trained at.",
@@ -180,8 +185,8 @@ void read_metadata(Checkpoint& checkpoint) {
     checkpoint.sentence = parse_sentence_pooling(*sentence, origin + kSentence);
 }
 
-std::optional<ConfigJson> config_beside(const fs::path& path) {
-  const fs::path file = folder_of(path) / "config.json";
+std::optional<ConfigJson> config_beside(const fs::path& path, const char* name = "config.json") {
+  const fs::path file = folder_of(path) / name;
   if (!fs::exists(file)) return std::nullopt;
   return ConfigJson::read(file);
 }
@@ -189,6 +194,8 @@ std::optional<ConfigJson> config_beside(const fs::path& path) {
 // Tensor names that only one family has.
 constexpr const char* kVitMark = "patch_embed.proj.weight";
 constexpr const char* kOpenAiClipMark = "visual.conv1.weight";
+constexpr const char* kTrunkMark = "visual.trunk.";  // OpenCLIP's, before a tower of timm's
+constexpr const char* kOpenClipConfig = "open_clip_config.json";
 
 // Wrappers put a prefix before every name: DataParallel, torch.compile, DeepSpeed, LoRA's. A ViT's
 // names have no prefix of their own, so that any is a wrapper's ("backbone.", "model.").
@@ -204,6 +211,7 @@ SafetensorsFile unwrapped(SafetensorsFile file, const std::string& origin) {
   for (const auto& [name, tensor] : file.tensors()) {
     if (!name.ends_with(std::string(".") + kVitMark)) continue;
     const std::string prefix = name.substr(0, name.size() - std::string_view(kVitMark).size());
+    if (prefix == kTrunkMark) continue;
     if (file.all_under(prefix)) return file.without_prefix(prefix);
     const auto other = std::ranges::find_if(
         file.tensors(), [&](const auto& item) { return !item.first.starts_with(prefix); });
@@ -215,8 +223,8 @@ SafetensorsFile unwrapped(SafetensorsFile file, const std::string& origin) {
   return file;
 }
 
-SafetensorsFile read_weights(const std::string& path) {
-  SafetensorsFile file = unwrapped(SafetensorsFile::open_what_is_there(path), path);
+SafetensorsFile read_weights(const std::string& path, const std::string& part) {
+  SafetensorsFile file = unwrapped(SafetensorsFile::open_what_is_there(path, part), path);
   for (const auto& [name, tensor] : file.tensors())
     if (name.find("lora_A.") != std::string::npos)
       fail(
@@ -243,7 +251,12 @@ std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOpti
                                          const ViTFacts& usual = {}) {
   if (checkpoint.has(kVitMark))
     return open_vit(checkpoint, {options.heads, options.normalize}, usual);
+  if (checkpoint.config && checkpoint.config->has("model_cfg")) return open_open_clip(checkpoint);
   if (checkpoint.has(kOpenAiClipMark)) return open_openai_clip(checkpoint);
+  if (checkpoint.weights.has_under(kTrunkMark))
+    fail(ErrorKind::model,
+         "{}: an OpenCLIP network with an image tower of timm's ({}): put its {} beside it",
+         checkpoint.origin, kTrunkMark, kOpenClipConfig);
   if (!checkpoint.config)
     fail(ErrorKind::model,
          "{}: neither timm's names of a ViT (there is no patch_embed.proj.weight) nor OpenAI's of "
@@ -255,18 +268,30 @@ std::unique_ptr<Backbone> open_by_family(Checkpoint& checkpoint, const ModelOpti
     if (type == family.model_type) return opened(family, checkpoint);
     known.emplace_back(family.model_type);
   }
+  if (const std::string reason = why_not(type); !reason.empty())
+    fail(ErrorKind::model, "{}: model_type \"{}\" is not supported: {}",
+         checkpoint.config->origin(), type, reason);
   std::string list;
   for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
   fail(ErrorKind::model, "{}: model_type \"{}\" is not a family patina has{}: {}",
        checkpoint.config->origin(), type, did_you_mean(type, known), list);
 }
 
+// Side of the images that a folder of a ViT's prepares, whatever the size of its stored positions;
+// 0: nothing tells.
+int64_t prepared_side(const Backbone& backbone, const Checkpoint& checkpoint) {
+  if (!checkpoint.preprocessor || checkpoint.has(kVitMark) || !dynamic_cast<const ViT*>(&backbone))
+    return 0;
+  const int64_t side = preprocessing(checkpoint, "imagenet").size;
+  return side % backbone.image_input()->patch == 0 ? side : 0;
+}
+
 }  // namespace
 
-bool is_model(const std::string& name) {
+bool is_model(const std::string& name, const std::string& part) {
   if (built_in_weights(name) || is_gguf(name)) return true;
-  if (config_beside(name)) return true;
-  const auto file = SafetensorsFile::open_what_is_there(name);
+  if (config_beside(name) || config_beside(name, kOpenClipConfig)) return true;
+  const auto file = SafetensorsFile::open_what_is_there(name, part);
   if (in_metadata(file, kConfig)) return true;
   return std::ranges::any_of(file.tensors(), [](const auto& item) {
     return item.first.ends_with(kVitMark) || item.first == kOpenAiClipMark;
@@ -350,10 +375,16 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
     checkpoint = gguf_checkpoint(file);
     if (file.sets("tokenizer.ggml.model")) tokenizer = gguf_tokenizer(file);
   } else {
-    checkpoint.weights = read_weights(checkpoint.origin);
+    checkpoint.weights = read_weights(checkpoint.origin, options.part);
     checkpoint.config = config_beside(checkpoint.origin);
+    checkpoint.preprocessor = config_beside(checkpoint.origin, "preprocessor_config.json");
+    // A folder may have both forms of the same network; the tensors' names say which is read.
+    if (checkpoint.weights.has_under("visual."))
+      if (auto config = config_beside(checkpoint.origin, kOpenClipConfig))
+        checkpoint.config = std::move(config);
     checkpoint.sentence = read_sentence_pooling(folder_of(checkpoint.origin));
   }
+  checkpoint.normalize = options.normalize;
   read_metadata(checkpoint);
 
   if (!options.adapter.empty()) add_adapter(checkpoint, PeftFolder::read(options.adapter));
@@ -366,13 +397,16 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
     backbone->set_tokenizer(std::move(tokenizer));
   } else if (const std::string folder = folder_of(checkpoint.origin).string();
              backbone->text_input() && has_tokenizer(folder)) {
-    const std::string family =
-        checkpoint.config ? checkpoint.config->word("model_type", "") : "clip";
-    backbone->set_tokenizer(load_tokenizer(folder, family));
+    const std::string family = tokenizer_family(checkpoint);
+    // SigLIP's code changes a text before its pieces are looked up; only tokenizer.json says how.
+    if (family != "siglip" || fs::exists(fs::path(folder) / "tokenizer.json"))
+      backbone->set_tokenizer(load_tokenizer(folder, family));
   }
-  if (options.image_size > 0) {
+  const int64_t side =
+      options.image_size > 0 ? options.image_size : prepared_side(*backbone, checkpoint);
+  if (side > 0) {
     const bool resized =
-        with_context(checkpoint.origin, [&] { return backbone->resize_input(options.image_size); });
+        with_context(checkpoint.origin, [&] { return backbone->resize_input(side); });
     if (!resized)
       fail(ErrorKind::model, "{}: model.image_size is for image models patina can resize, not {}",
            checkpoint.origin, backbone->about());
@@ -413,7 +447,9 @@ std::unique_ptr<LanguageModel> load_language_model(const ModelOptions& options) 
 }
 
 void save_model(Backbone& backbone, const fs::path& path, bool bf16) {
-  if (auto* vit = dynamic_cast<ViT*>(&backbone)) return save_vit(*vit, path, bf16);
+  const StoredForm* form = backbone.stored();
+  if (auto* vit = dynamic_cast<ViT*>(&backbone); vit && (!form || !form->facts.empty()))
+    return save_vit(*vit, path, bf16);
   save_with_files(backbone, path, bf16 ? at::kBFloat16 : at::kFloat);
 }
 
@@ -422,9 +458,14 @@ std::unique_ptr<Backbone> open_model(std::span<const uint8_t> bytes, const std::
   checkpoint.weights = SafetensorsFile::parse(bytes, origin);
   read_metadata(checkpoint);
   const auto files = files_within(checkpoint.weights);
-  if (const auto config = files.find("config.json"); config != files.end())
-    checkpoint.config.emplace(parse_json(config->second, origin), origin);
+  for (const char* name : {"config.json", kOpenClipConfig})
+    if (const auto config = files.find(name); config != files.end() && !checkpoint.config)
+      checkpoint.config.emplace(parse_json(config->second, origin), origin);
+  if (const auto images = files.find("preprocessor_config.json"); images != files.end())
+    checkpoint.preprocessor.emplace(parse_json(images->second, origin), origin);
   auto backbone = open_by_family(checkpoint, {});
+  if (const int64_t side = prepared_side(*backbone, checkpoint); side > 0)
+    backbone->resize_input(side);
   if (!files.empty()) take_files(*backbone, files, checkpoint);
   if (const auto* vocabulary = in_metadata(checkpoint.weights, kVocabulary))
     backbone->set_tokenizer(

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "patina/checkpoint/name_table.h"
 #include "patina/checkpoint/safetensors.h"
 #include "patina/config/fields.h"
 #include "patina/models/family.h"
@@ -20,6 +21,7 @@ class LanguageModel;
 struct ModelOptions {
   std::string name = "starter";  // a name from `patina list models`, or a model's file or folder
   std::string path;              // the weights of a named model that is not built in
+  std::string part;              // of a PyTorch file with several models, the name of one
   std::string adapter;           // a folder of PEFT's with low-rank changes; "": none
   int64_t image_size = 0;        // 0: the size it was trained at
   int64_t heads = 0;             // 0: the model's own
@@ -52,11 +54,25 @@ std::optional<SafetensorsFile> built_in_weights(const std::string& name);
 /// number of heads.
 ViTShape vit_shape(const SafetensorsFile& file, const std::string& origin, int64_t heads = 0);
 
-/// What a ViT's tensors do not tell.
+/// What a ViT's tensors do not tell; 0 and "": not told.
 struct ViTFacts {
-  int64_t heads = 0;      // 0: not told
-  std::string normalize;  // "": not told
+  int64_t heads = 0;
+  std::string normalize;
+  std::string interpolation = {};
+  std::string activation = {};  // by ConfigJson's names
+  std::string pool = {};        // timm's global_pool: "token", "avg", "map"
+  double eps = 0;
+  int64_t rotary_grid = -1;  // of EVA's rotary positions; 0: it has none; -1: not told
+
+  /// The same, with what `other` tells and this does not.
+  ViTFacts completed(const ViTFacts& other) const;
 };
+/// The same of a file whose names are behind a prefix, such as "visual.trunk.".
+ViTShape vit_shape(const SafetensorsFile& file, const std::string& origin, const ViTFacts& facts);
+/// timm's names of the parts that a file has.
+NameTable timm_names(const SafetensorsFile& file);
+/// The file with the zeros that timm's EVA does not store: the biases of keys.
+SafetensorsFile with_key_biases(const SafetensorsFile& file);
 
 /// A frozen ViT with timm's names. Heads and normalisation are those of `asked`, otherwise those
 /// that the file tells (its metadata, or timm's config.json beside it), otherwise the `usual` ones;
@@ -66,7 +82,7 @@ std::unique_ptr<ViT> open_vit(const Checkpoint& checkpoint, const ViTFacts& aske
 
 /// Whether a file holds a network and not just tensors: by a family's tensor names or a
 /// config.json.
-bool is_model(const std::string& name);
+bool is_model(const std::string& name, const std::string& part = "");
 
 /// A backbone with frozen weights. Throws Error(model) if the name is unknown, the weights are
 /// missing, or they do not fit.

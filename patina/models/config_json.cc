@@ -128,6 +128,16 @@ int64_t ConfigJson::count(const std::string& key, int64_t standard) {
   return value->get<int64_t>();
 }
 
+int64_t ConfigJson::side(const std::string& key, std::optional<int64_t> standard) {
+  const Json* value = find(key);
+  if (!value || !value->is_array()) return size(key, standard);
+  if (value->size() != 2 || (*value)[0] != (*value)[1] || !(*value)[0].is_number_integer() ||
+      (*value)[0] < 1 || (*value)[0] > kLargest)
+    fail(ErrorKind::model, "{}: {} = {} is not the side of a square", origin_, key,
+         value->dump().substr(0, 100));
+  return (*value)[0].get<int64_t>();
+}
+
 double ConfigJson::number(const std::string& key, std::optional<double> standard) {
   const Json* value = find(key);
   if (!value && standard) return *standard;

@@ -31,6 +31,8 @@ class ConfigJson {
   int64_t size(const std::string& key, std::optional<int64_t> standard = {});
   /// An integer in [0, 2^24].
   int64_t count(const std::string& key, int64_t standard);
+  /// The side of a square: a size, or a list of two equal ones.
+  int64_t side(const std::string& key, std::optional<int64_t> standard = {});
   /// A positive, finite number.
   double number(const std::string& key, std::optional<double> standard = {});
   bool flag(const std::string& key, bool standard);

@@ -32,13 +32,48 @@ bool has_own_head(const Checkpoint& checkpoint, const std::string& head,
 
 const std::vector<Family>& families() {
   static const std::vector<Family> all = {
-      {"bert", open_bert},       {"roberta", open_roberta}, {"distilbert", open_distilbert},
-      {"mpnet", open_mpnet},     {"gpt2", open_gpt2},       {"llama", open_llama},
-      {"mistral", open_mistral}, {"qwen2", open_qwen2},     {"qwen3", open_qwen3},
-      {"phi3", open_phi3},       {"gemma2", open_gemma2},   {"gemma3_text", open_gemma3},
-      {"t5", open_t5},           {"bart", open_bart},       {"clip", open_clip},
+      {"bert", open_bert},
+      {"roberta", open_roberta},
+      {"distilbert", open_distilbert},
+      {"mpnet", open_mpnet},
+      {"gpt2", open_gpt2},
+      {"llama", open_llama},
+      {"mistral", open_mistral},
+      {"qwen2", open_qwen2},
+      {"qwen3", open_qwen3},
+      {"phi3", open_phi3},
+      {"gemma2", open_gemma2},
+      {"gemma3_text", open_gemma3},
+      {"t5", open_t5},
+      {"bart", open_bart},
+      {"clip", open_clip},
+      {"siglip", open_siglip},
+      {"vit", open_hf_vit},
+      {"deit", open_deit},
+      {"dinov2", open_dinov2},
+      {"dinov2_with_registers", open_dinov2},
+      {"dinov3_vit", open_dinov3},
   };
   return all;
+}
+
+std::string why_not(const std::string& model_type) {
+  static const std::pair<const char*, const char*> reasons[] = {
+      {"swin", "its blocks attend in windows that shift, and its patches merge"},
+      {"swinv2", "its blocks attend in windows that shift, and its patches merge"},
+      {"beit", "it has relative positions of patches"},
+      {"data2vec-vision", "it has relative positions of patches"},
+      {"vit_mae", "it is the network of pre-training, with a decoder: use a ViT made of it"},
+      {"siglip2", "its images are of any shape (NaFlex): use SigLIP 2 of a fixed size, \"siglip\""},
+      {"siglip_vision_model", "one tower alone: use the folder with both, \"siglip\""},
+      {"clip_vision_model", "one tower alone: use the folder with both, \"clip\""},
+      {"dinov3_convnext", "it is a convolutional network"},
+      {"convnext", "it is a convolutional network"},
+      {"convnextv2", "it is a convolutional network"},
+      {"resnet", "it is a convolutional network"}};
+  for (const auto& [type, reason] : reasons)
+    if (model_type == type) return reason;
+  return "";
 }
 
 double block_weights(const nn::BlockShape& shape, int64_t depth) {

@@ -18,6 +18,8 @@ struct Checkpoint {
   SafetensorsFile weights;
   std::optional<ConfigJson> config;              // absent: the shape is derived from the tensors
   std::optional<SentencePooling> sentence = {};  // of a sentence encoder
+  std::optional<ConfigJson> preprocessor = {};   // preprocessor_config.json
+  std::string normalize = {};                    // of pixels, as asked for; "": the model's own
   std::string origin;
 
   /// Whether the weights have the tensor, or a missing shard has it.
@@ -34,6 +36,8 @@ struct Family {
   std::unique_ptr<Backbone> (*open)(Checkpoint& checkpoint);
 };
 const std::vector<Family>& families();
+/// Why patina does not have a family of images that people use; "" for others.
+std::string why_not(const std::string& model_type);
 
 std::unique_ptr<Backbone> open_bert(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_roberta(Checkpoint& checkpoint);
@@ -50,6 +54,13 @@ std::unique_ptr<Backbone> open_gemma3(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_t5(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_bart(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_clip(Checkpoint& checkpoint);
+std::unique_ptr<Backbone> open_siglip(Checkpoint& checkpoint);
+std::unique_ptr<Backbone> open_hf_vit(Checkpoint& checkpoint);
+std::unique_ptr<Backbone> open_deit(Checkpoint& checkpoint);
+std::unique_ptr<Backbone> open_dinov2(Checkpoint& checkpoint);
+std::unique_ptr<Backbone> open_dinov3(Checkpoint& checkpoint);
+/// OpenCLIP's files: the shape is in open_clip_config.json, which is the checkpoint's config.
+std::unique_ptr<Backbone> open_open_clip(Checkpoint& checkpoint);
 /// OpenAI's tensor names; the shape is derived from the tensors, the heads from the file's metadata
 /// (vision_heads, text_heads) or one per 64 channels, as in OpenAI's code.
 std::unique_ptr<Backbone> open_openai_clip(Checkpoint& checkpoint);

@@ -121,6 +121,9 @@ std::vector<std::string> weighted_modules(const Backbone& network, const std::st
 
 std::vector<int64_t> piece_rows(const Backbone& network, const std::string& name, int64_t rows,
                                 size_t count) {
+  // Pooling by attention has one tensor for queries, one for keys and values.
+  if (count == 2 && name.ends_with("attn_pool.qkv.weight")) return {rows / 3, rows - rows / 3};
+  if (count == 2 && name.ends_with("attn_pool.qkv.bias")) return {rows / 3, rows - rows / 3};
   if (count == 3) {
     const auto place = in_block(name);
     const int64_t keys =

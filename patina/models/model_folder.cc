@@ -21,6 +21,7 @@ namespace {
 
 // What may lie beside the weights; everything else stays where it is.
 constexpr std::array kFiles = {"config.json",
+                               "open_clip_config.json",
                                "generation_config.json",
                                "preprocessor_config.json",
                                "tokenizer.json",
@@ -97,6 +98,8 @@ std::string type_word(at::ScalarType type) {
 
 // "LlamaForCausalLM", "GPT2LMHeadModel" -> "LlamaForSequenceClassification".
 std::string classifying(const std::string& architecture) {
+  for (const std::string family : {"ViT", "DeiT"})
+    if (architecture.starts_with(family)) return family + "ForImageClassification";
   for (const char* end : {"ForCausalLM", "LMHeadModel", "Model"})
     if (architecture.ends_with(end))
       return architecture.substr(0, architecture.size() - std::string_view(end).size()) +
@@ -124,6 +127,9 @@ std::string config_text(const Backbone& network, const std::string& original, at
   if (classes.empty()) classes = classes_beyond(config, network);
   config["torch_dtype"] = type_word(type);
   if (config.contains("dtype")) config["dtype"] = type_word(type);
+  // Positions are written as they are, after a resize.
+  if (const auto image = network.image_input(); image && config.contains("image_size"))
+    config["image_size"] = image->size;
   // A file may call a head tied that it has of its own.
   for (const auto& item : nn::tensors(const_cast<Backbone&>(network)))  // changes nothing
     if (item.name == "word_head.decoder.weight") config["tie_word_embeddings"] = false;
@@ -162,15 +168,22 @@ std::map<std::string, Tensor> stored_tensors(const Backbone& network, at::Scalar
   for (const auto& item : nn::tensors(const_cast<Backbone&>(network))) {  // changes nothing
     const auto found = form.names.find(item.name, form.prefix);
     Tensor whole = on_host(item.tensor.detach());
-    // Families of Hugging Face's store positions and class tokens without the batch's dimension.
-    if (!form.names.rules.empty() && whole.dim() == 3 && whole.size(0) == 1) {
+    // Most families store positions and class tokens without the batch's dimension. ViTs do not,
+    // nor OpenCLIP in a tower of timm's; a pool's query has it in every family.
+    const bool vit = form.batched || found.theirs.front().starts_with("visual.trunk.");
+    if (!vit && !item.name.ends_with("latent") && whole.dim() == 3 && whole.size(0) == 1) {
       whole = whole.squeeze(0);
       if (whole.size(0) == 1) whole = whole.squeeze(0);
     }
     const auto parts = pieces(network, item.name, whole, found.theirs.size());
     for (size_t i = 0; i < parts.size(); ++i) {
       const Tensor part = found.transposed && parts[i].dim() == 2 ? parts[i].t() : parts[i];
-      tensors[found.theirs[i]] = part.to(type).contiguous();
+      // Keys without a bias beside queries with one (EVA-02, DINOv3).
+      const std::string& theirs = found.theirs[i];
+      if (vit && (theirs.ends_with("k_bias") || theirs.ends_with("k_proj.bias")) &&
+          part.count_nonzero().item<int64_t>() == 0)
+        continue;
+      tensors[theirs] = part.to(type).contiguous();
     }
   }
   return tensors;
@@ -209,10 +222,7 @@ std::vector<std::string> write_model_folder(const Backbone& network, const fs::p
   for (const auto& [name, tensor] : tensors) stored[name] = to_stored(tensor);
   auto metadata = form.metadata;
   metadata["format"] = "pt";
-  if (const auto image = network.image_input(); image && form.names.rules.empty()) {
-    metadata["heads"] = std::to_string(network.block().heads);
-    metadata["normalize"] = image->normalize;
-  }
+  for (const auto& [key, value] : form.facts) metadata[key] = value;
   make_folder(folder);
   write_safetensors(folder / "model.safetensors", stored, metadata);
   std::vector<std::string> written = {"model.safetensors"};
@@ -228,6 +238,14 @@ std::vector<std::string> write_model_folder(const Backbone& network, const fs::p
   return written;
 }
 
+std::string tokenizer_family(const Checkpoint& checkpoint) {
+  if (!checkpoint.config) return "clip";
+  ConfigJson config = *checkpoint.config;
+  if (!config.has("model_cfg")) return config.word("model_type", "");
+  ConfigJson model = config.part("model_cfg");
+  return model.part("text_cfg").has("hf_tokenizer_name") ? "" : "clip";
+}
+
 void keep_files(Backbone& network, const Checkpoint& checkpoint, const fs::path& folder) {
   if (!network.stored()) return;
   StoredForm form = *network.stored();
@@ -237,7 +255,8 @@ void keep_files(Backbone& network, const Checkpoint& checkpoint, const fs::path&
   if (fs::exists(checkpoint.origin) && fs::exists(folder / "config.json"))
     form.folder = fs::absolute(folder);
   else if (checkpoint.config)
-    form.files["config.json"] = checkpoint.config->text();
+    form.files[checkpoint.config->has("model_cfg") ? "open_clip_config.json" : "config.json"] =
+        checkpoint.config->text();
   network.set_stored(std::make_shared<const StoredForm>(std::move(form)));
 }
 
@@ -290,8 +309,7 @@ void take_files(Backbone& network, const std::map<std::string, std::string>& fil
   });
   for (const auto& [name, text] : files) write_text(fs::path(folder) / name, text);
   if (!has_tokenizer(folder)) return;
-  const std::string family =
-      checkpoint.config ? ConfigJson(*checkpoint.config).word("model_type", "") : "clip";
+  const std::string family = tokenizer_family(checkpoint);
   network.set_tokenizer(load_tokenizer(folder, family));
 }
 

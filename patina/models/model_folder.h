@@ -43,6 +43,9 @@ bool fits_own_head(const Backbone& network, const LinearClassifier& classifier);
 
 // One file: the tensors, and the files that belong to them as tensors of bytes.
 
+/// The family of the checkpoint's tokenizer; "": its files tell.
+std::string tokenizer_family(const Checkpoint& checkpoint);
+
 /// Notes what belongs to the network besides its weights, for the day it is written.
 void keep_files(Backbone& network, const Checkpoint& checkpoint,
                 const std::filesystem::path& folder);

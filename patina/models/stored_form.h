@@ -24,6 +24,11 @@ struct StoredForm {
   std::string head = {};    // the family's linear classifier over features; "": it has none
   bool head_bias = false;   // whether that has a bias
 
+  /// Whether class tokens and positions are stored with the batch's dimension, [1,T,D].
+  bool batched = false;
+  /// What the tensors do not tell, for the metadata of a file that is written (a ViT of timm's).
+  std::map<std::string, std::string> facts = {};
+
   std::map<std::string, std::string> metadata = {};  // of the file that was read
 
   /// The folder with the files that belong to the weights (config.json, the tokenizer's), or those

@@ -19,6 +19,7 @@ Attention::Attention(const BlockShape& shape)
   if (shape.scaled)
     scale = 1 / std::sqrt(shape.scaled_as > 0 ? shape.scaled_as : double(shape.size()));
   if (shape.head_norm) query_norm = Norm(size, shape), key_norm = Norm(size, shape);
+  if (shape.attention_norm) norm = Norm(shape.query_width(), shape);
 }
 
 Tensor Attention::split(const Tensor& t) const {
@@ -26,6 +27,11 @@ Tensor Attention::split(const Tensor& t) const {
 }
 
 Tensor Attention::operator()(const Tensor& x, int layer, Pass& pass) const {
+  const Tensor mixed = attended(x, layer, pass);
+  return norm.weight.defined() ? pass.engine().norm(norm, mixed.to(at::kFloat)) : mixed;
+}
+
+Tensor Attention::attended(const Tensor& x, int layer, Pass& pass) const {
   const int numbered = pass.first_layer() + layer;
   const Tensor mixed =
       pass.adaptations().after(Site::qkv, numbered, x, pass.engine().linear(qkv, x));
@@ -48,10 +54,10 @@ Tensor Attention::operator()(const Tensor& x, int layer, Pass& pass) const {
     key = at::cat({split(more_keys).to(key.dtype()), key}, 2);
     value = at::cat({split(more_values).to(value.dtype()), value}, 2);
   }
-  Tensor attended = pass.engine().attend(query, key, value, pass.bias(prefix, window), scale, cap);
-  if (!own_keys.defined()) return attended;
-  return attended + pass.engine().attend(query, split(own_keys).to(key.dtype()),
-                                         split(own_values).to(value.dtype()), {}, scale, cap);
+  const Tensor own = pass.engine().attend(query, key, value, pass.bias(prefix, window), scale, cap);
+  if (!own_keys.defined()) return own;
+  return own + pass.engine().attend(query, split(own_keys).to(key.dtype()),
+                                    split(own_values).to(value.dtype()), {}, scale, cap);
 }
 
 Tensor Attention::over_encoded(const Tensor& x, int layer, Pass& pass) const {
@@ -76,6 +82,7 @@ void Attention::walk(Walk& w) {
   w("qkv", qkv);
   w("query_norm", query_norm);
   w("key_norm", key_norm);
+  w("norm", norm);
   w("proj", proj);
 }
 

@@ -16,6 +16,7 @@ struct Attention {
   Linear proj;  // [D, H d]
   int64_t heads = 1, key_heads = 1, size = 0;  // H, Hk, d
   Norm query_norm, key_norm;                   // [d], or none
+  Norm norm;                                   // [H d], of what `proj` reads, or none
   double scale = 1, cap = 0;
   Rotary rotary;
   int64_t window = 0;
@@ -30,7 +31,8 @@ struct Attention {
   void walk(Walk& w);
 
  private:
-  Tensor split(const Tensor& t) const;  // [B,T,h*d] -> [B,h,T,d]
+  Tensor attended(const Tensor& x, int layer, Pass& pass) const;  // before `norm`
+  Tensor split(const Tensor& t) const;                            // [B,T,h*d] -> [B,h,T,d]
   /// Whether scores need no more of queries and keys than one product returns.
   bool plain() const { return !rotary.turns() && !query_norm.weight.defined() && cap == 0; }
   int64_t query_width() const { return heads * size; }

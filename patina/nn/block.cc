@@ -8,18 +8,24 @@ Mlp::Mlp(const BlockShape& shape)
     : fc1(shape.width, shape.fc1_width(), shape.mlp_bias),
       fc2(shape.hidden, shape.width, shape.mlp_bias),
       activation(shape.activation),
-      gated(shape.gated) {}
+      gated(shape.gated) {
+  if (shape.mlp_norm) norm = Norm(shape.hidden, shape);
+}
 
 Tensor Mlp::hidden(const Tensor& x, int layer, const Pass& pass) const {
   const Engine& engine = pass.engine();
+  const auto normal = [&](const Tensor& hidden) {
+    return norm.weight.defined() ? engine.norm(norm, hidden.to(at::kFloat)) : hidden;
+  };
   if (!gated && !pass.adaptations().act(Site::fc1))
-    return engine.linear(fc1, x, {.activation = activation});
+    return normal(engine.linear(fc1, x, {.activation = activation}));
   const Tensor hidden = pass.adaptations().after(Site::fc1, layer, x, engine.linear(fc1, x));
-  return gated ? engine.gate(activation, hidden) : engine.activate(activation, hidden);
+  return normal(gated ? engine.gate(activation, hidden) : engine.activate(activation, hidden));
 }
 
 void Mlp::walk(Walk& w) {
   w("fc1", fc1);
+  w("norm", norm);
   w("fc2", fc2);
 }
 
@@ -80,7 +86,8 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
   }
   read = post_norm ? engine.rows(x) : normal(norm2, Site::norm2, x);
   const auto both_layers = [&](const LinearEnd& end) {
-    if (!mlp.gated && !adaptations.act(Site::fc1) && !adaptations.act(Site::fc2))
+    if (!mlp.gated && !mlp.norm.weight.defined() && !adaptations.act(Site::fc1) &&
+        !adaptations.act(Site::fc2))
       return engine.mlp(mlp.fc1, mlp.activation, mlp.fc2, read, end);
     const Tensor hidden = mlp.hidden(read, numbered, pass);
     const Tensor added = engine.linear(mlp.fc2, hidden, end);

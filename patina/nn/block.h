@@ -8,6 +8,7 @@ namespace patina::nn {
 /// fc2(act(fc1(x))), or gated: fc2(act(g) * u) with [g, u] = fc1(x) (Shazeer, 2020).
 struct Mlp {
   Linear fc1, fc2;  // gated: fc1 [2*hidden,D], the gate's rows first
+  Norm norm;        // [hidden], of what fc2 reads, or none
   Activation activation = Activation::gelu;
   bool gated = false;
 

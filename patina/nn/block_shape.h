@@ -33,6 +33,8 @@ struct BlockShape {
   Activation activation = Activation::gelu;
   Rotary rotary;
   int64_t window = 0;  // a query sees the keys of this many positions, its own the last; 0: all
+  bool attention_norm = false;  // normalises what attention's output projection reads (EVA-02)
+  bool mlp_norm = false;        // normalises what the MLP's last layer reads (EVA-02)
   double eps = 1e-6;
 
   int64_t size() const { return head_size > 0 ? head_size : width / heads; }

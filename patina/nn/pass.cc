@@ -83,8 +83,9 @@ Tensor RelativeBias::operator()(const Tensor& queries, const Tensor& keys) const
       .permute({0, 3, 1, 2});
 }
 
-Pass::Pass(const Adaptations& adaptations, const Engine& engine, Tensor read, int last_layer)
-    : adaptations_(adaptations), engine_(engine) {
+Pass::Pass(const Adaptations& adaptations, const Engine& engine, Tensor read, int last_layer,
+           Tensor angles)
+    : adaptations_(adaptations), engine_(engine), grid_angles_(std::move(angles)) {
   options_.read = read_ = std::move(read);
   options_.last_layer = last_layer;
 }
@@ -109,6 +110,13 @@ Tensor Pass::enter(int layer, Tensor x) {
   const int64_t added = x.size(1) - before;
   PATINA_REQUIRE(added == 0 || !options_.packed, "prompts in rows of packed texts");
   if (added != 0 && read_.defined()) read_ = read_ + read_.gt(0).to(at::kLong) * added;
+  if (added != 0 && grid_angles_.defined()) {
+    const Tensor none =
+        at::zeros({std::max<int64_t>(added, 0), grid_angles_.size(1)}, grid_angles_.options());
+    grid_angles_ = at::cat({grid_angles_.slice(0, 0, 1), none,
+                            grid_angles_.slice(0, 1 + std::max<int64_t>(-added, 0))});
+    angles_.clear();
+  }
   if (added != 0 && positions_.defined()) {
     // Prompts come right after the first token, which is never padding and has position 0.
     const Tensor places =
@@ -132,7 +140,7 @@ Tensor Pass::read_on(const Tensor& t, int64_t dim) const {
 }
 
 Tensor Pass::read_out(const Tensor& tokens) const {
-  return options_.read.defined() && !engine_.frugal() ? picked(tokens, options_.read, 1) : tokens;
+  return read_.defined() && !engine_.frugal() ? picked(tokens, read_, 1) : tokens;
 }
 
 bool Pass::as_made() const {
@@ -141,24 +149,35 @@ bool Pass::as_made() const {
 }
 
 Tensor Pass::turned(const Tensor& t, const Rotary& rotary) {
-  if (!rotary.turns()) return t;
+  if (!rotary.turns() || !(grid_angles_.defined() || positions_.defined())) return t;
   const int64_t channels = rotary.channels > 0 ? rotary.channels : t.size(-1), half = channels / 2;
+  // The two channels of each pair, [..,c/2], in one tensor.
+  const auto paired = [&](const Tensor& first, const Tensor& second) {
+    return rotary.interleaved ? at::stack({first, second}, -1).flatten(-2)
+                              : at::cat({first, second}, -1);
+  };
   auto found = std::ranges::find(angles_, rotary, &Angles::rotary);
   if (found == angles_.end()) {
-    Tensor lengths;  // [B|1,1], of each row's text up to its last token here
-    if (rotary.by_length())
-      lengths = (mask_.defined() ? positions_ * mask_ : positions_).amax(1, /*keepdim=*/true) + 1;
-    const Tensor steps = frequencies(rotary, channels, positions_.options(), lengths);
-    const Tensor angles = positions_.to(at::kFloat).unsqueeze(-1) * steps;  // [B|1,T,c/2]
-    const auto both_halves = [&](Tensor wave) {
+    Tensor angles = grid_angles_.defined() ? grid_angles_.unsqueeze(0) : Tensor();  // [B|1,T,c/2]
+    if (!angles.defined()) {
+      Tensor lengths;  // [B|1,1], of each row's text up to its last token here
+      if (rotary.by_length())
+        lengths = (mask_.defined() ? positions_ * mask_ : positions_).amax(1, /*keepdim=*/true) + 1;
+      const Tensor steps = frequencies(rotary, channels, positions_.options(), lengths);
+      angles = positions_.to(at::kFloat).unsqueeze(-1) * steps;
+    }
+    const auto of_both = [&](Tensor wave) {
       if (rotary.magnitude != 1) wave = wave * rotary.magnitude;
-      return at::cat({wave, wave}, -1).unsqueeze(1);
+      return paired(wave, wave).unsqueeze(1);
     };
-    angles_.push_back({rotary, both_halves(angles.cos()), both_halves(angles.sin())});
+    angles_.push_back({rotary, of_both(angles.cos()), of_both(angles.sin())});
     found = angles_.end() - 1;
   }
   const Tensor part = channels < t.size(-1) ? t.slice(-1, 0, channels) : t;
-  const Tensor across = at::cat({-part.slice(-1, half), part.slice(-1, 0, half)}, -1);
+  const Tensor first =
+      rotary.interleaved ? part.slice(-1, 0, channels, 2) : part.slice(-1, 0, half);
+  const Tensor second = rotary.interleaved ? part.slice(-1, 1, channels, 2) : part.slice(-1, half);
+  const Tensor across = paired(-second, first);
   const Tensor there = (part * found->cos + across * found->sin).to(t.dtype());
   return channels < t.size(-1) ? at::cat({there, t.slice(-1, channels)}, -1) : there;
 }

@@ -56,8 +56,10 @@ class Pass {
   /// text.
   Pass(const Adaptations& adaptations, const Engine& engine, Tensor mask, Tensor positions,
        const Options& options);
-  /// A plain pass; after block `last_layer` only the tokens `read` [B,R] are read.
-  Pass(const Adaptations& adaptations, const Engine& engine, Tensor read, int last_layer);
+  /// A plain pass; after block `last_layer` only the tokens `read` [B,R] are read. With `angles`
+  /// [T,c/2], queries and keys of each token turn by its own: positions on a grid.
+  Pass(const Adaptations& adaptations, const Engine& engine, Tensor read, int last_layer,
+       Tensor angles = {});
 
   const Adaptations& adaptations() const { return adaptations_; }
   const Engine& engine() const { return engine_; }
@@ -71,7 +73,7 @@ class Pass {
   Tensor read_on(const Tensor& t, int64_t dim) const;
   /// Selects, from the output tokens [B,T,D], those that are read.
   Tensor read_out(const Tensor& tokens) const;
-  /// Queries or keys [B,h,T,d] of these tokens, turned to their positions.
+  /// Queries or keys [B,h,T,d] of these tokens, turned to their positions, if they have any.
   Tensor turned(const Tensor& t, const Rotary& rotary);
   /// Whether this block's queries, keys and values can stay packed as one product returns them: all
   /// are read, and none is cached.
@@ -109,6 +111,7 @@ class Pass {
   int layer_ = 0;            // the current block
   Tensor read_;              // options_.read among the tokens in the stream, prompts included
   Tensor mask_, positions_;  // of the tokens in the stream, prompts included
+  Tensor grid_angles_;       // [T,c/2]; prompts do not turn
   std::vector<Angles> angles_;
   std::vector<Bias> biases_;
 };

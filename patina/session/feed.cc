@@ -13,6 +13,7 @@ std::unique_ptr<Feed> image_feed(const ImageInput& takes, TransformOptions optio
                                  const char* table, std::shared_ptr<ImageCache> cache) {
   if (options.size == 0) options.size = takes.size;
   if (options.normalize.empty()) options.normalize = takes.normalize;
+  if (options.interpolation.empty()) options.interpolation = takes.interpolation;
   if (options.size != takes.size)
     fail(ErrorKind::recipe, "{}.size is {}, but the model takes {} px: set model.image_size", table,
          options.size, takes.size);

@@ -1,4 +1,5 @@
-// CLIP (Radford et al., ICML 2021): an image tower and a text tower with a common embedding space.
+// CLIP (Radford et al., ICML 2021) and SigLIP (Zhai et al., ICCV 2023): an image tower and a text
+// tower with a common embedding space.
 #pragma once
 
 #include "patina/models/text/text_tower.h"
@@ -10,6 +11,16 @@ struct ClipShape {
   ViTShape image;
   TextShape text;
   int64_t embedding = 512;  // width of the common space
+  std::string normalize = "clip", interpolation = "bicubic";
+  // SigLIP's: images are pooled into the common space; a text is read at its last token, after
+  // padding to the longest text; scores have a bias.
+  bool image_projection = true;
+  bool image_bias = false;       // of images' projection (a tower of timm's with its own head)
+  bool projection_bias = false;  // of texts
+  bool last_token = false;
+  int64_t pad = 1;          // the token that texts are padded with
+  bool score_bias = false;  // added to scaled cosines
+  bool scale_row = false;   // scale and bias are stored as [1], not []
 };
 
 /// Features are embeddings in the common space, not normalised: [B,E], for images and texts.
@@ -21,7 +32,8 @@ class Clip : public Backbone {
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   Tensor logits(const Tensor&) const override { return {}; }
 
-  /// exp(logit_scale) times the cosine of every image with every text: [B,E], [N,E] -> [B,N].
+  /// exp(logit_scale) times the cosine of every image with every text, plus SigLIP's bias: [B,E],
+  /// [N,E] -> [B,N].
   Tensor similarity(const Tensor& images, const Tensor& texts) const override;
   /// The towers' features before the projections: the normalised class token of an image, or the
   /// normalised end token of a text.
@@ -51,9 +63,15 @@ class Clip : public Backbone {
   ViT image_;
   TextTower text_;
   nn::Linear image_projection_, text_projection_;
-  Tensor logit_scale_;  // [], a natural logarithm
+  /// A text as its tower reads it.
+  Input read(const Input& input) const;
+  Tensor logit_scale_;  // [] or [1], a natural logarithm
+  Tensor logit_bias_;   // the same shape, or undefined
 };
 
+/// SigLIP's loss, the mean over images of -log σ(s) for the matching text and -log σ(-s) for each
+/// other: scores [B,B] of images against texts.
+Tensor sigmoid_loss(const Tensor& scores);
 /// The symmetric cross-entropy of matching pairs: scores [B,B] of images against texts.
 Tensor contrastive_loss(const Tensor& scores);
 

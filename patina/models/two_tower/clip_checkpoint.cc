@@ -1,14 +1,56 @@
 // CLIP's two checkpoint formats: Hugging Face's with config.json, and OpenAI's, whose shape is
 // derived from the tensors.
+#include "patina/models/two_tower/clip_checkpoint.h"
+
 #include <charconv>
 
 #include "patina/base/error.h"
 #include "patina/checkpoint/load.h"
 #include "patina/models/family.h"
 #include "patina/models/stored_form.h"
-#include "patina/models/two_tower/clip.h"
+#include "patina/models/vision/preprocessing.h"
 
 namespace patina {
+
+std::unique_ptr<Backbone> build_clip(const Checkpoint& checkpoint, const ClipShape& shape,
+                                     const NameTable& names) {
+  check_block(shape.image.block(), checkpoint.origin);
+  check_block(shape.text.block, checkpoint.origin);
+  check_size(checkpoint, block_weights(shape.image.block(), shape.image.depth) +
+                             block_weights(shape.text.block, shape.text.depth) +
+                             double(shape.text.block.width) * double(shape.text.vocabulary) +
+                             double(shape.image.width) * double(shape.image.tokens()));
+  auto model = std::make_unique<Clip>(shape);
+  load_tensors(nn::tensors(*model), checkpoint.weights, checkpoint.origin, names);
+  nn::freeze(*model);
+  model->set_stored(std::make_shared<StoredForm>(
+      StoredForm{.names = names, .prefix = prefix_in(checkpoint.weights, names)}));
+  return model;
+}
+
+void add_hugging_face_blocks(NameTable& names, const std::string& ours, const std::string& theirs) {
+  const std::string block = ours + ".blocks.{}.", layer = theirs + ".encoder.layers.{}.";
+  const std::string attention = layer + "self_attn.";
+  names.rules.insert(
+      names.rules.end(),
+      {{block + "norm1", {layer + "layer_norm1"}},
+       {block + "attn.qkv", {attention + "q_proj", attention + "k_proj", attention + "v_proj"}},
+       {block + "attn.proj", {attention + "out_proj"}},
+       {block + "norm2", {layer + "layer_norm2"}},
+       {block + "mlp", {layer + "mlp"}}});
+}
+
+void add_openai_blocks(NameTable& names, const std::string& ours, const std::string& theirs) {
+  const std::string block = ours + ".blocks.{}.", layer = theirs + ".resblocks.{}.";
+  names.rules.insert(names.rules.end(),
+                     {{block + "norm1", {layer + "ln_1"}},
+                      {block + "attn.qkv.weight", {layer + "attn.in_proj_weight"}},
+                      {block + "attn.qkv.bias", {layer + "attn.in_proj_bias"}},
+                      {block + "attn.proj", {layer + "attn.out_proj"}},
+                      {block + "norm2", {layer + "ln_2"}},
+                      {block + "mlp.fc1", {layer + "mlp.c_fc"}},
+                      {block + "mlp.fc2", {layer + "mlp.c_proj"}}});
+}
 
 namespace {
 
@@ -24,19 +66,8 @@ NameTable hugging_face_names() {
                 {"text.norm", {"text_model.final_layer_norm"}},
                 {"image_projection", {"visual_projection"}}},
       .unneeded = {"*.position_ids"}};
-  for (const auto& [ours, theirs] :
-       {std::pair{"image", "vision_model"}, std::pair{"text", "text_model"}}) {
-    const std::string block = std::string(ours) + ".blocks.{}.";
-    const std::string layer = std::string(theirs) + ".encoder.layers.{}.";
-    const std::string attention = layer + "self_attn.";
-    names.rules.insert(
-        names.rules.end(),
-        {{block + "norm1", {layer + "layer_norm1"}},
-         {block + "attn.qkv", {attention + "q_proj", attention + "k_proj", attention + "v_proj"}},
-         {block + "attn.proj", {attention + "out_proj"}},
-         {block + "norm2", {layer + "layer_norm2"}},
-         {block + "mlp", {layer + "mlp"}}});
-  }
+  add_hugging_face_blocks(names, "image", "vision_model");
+  add_hugging_face_blocks(names, "text", "text_model");
   return names;
 }
 
@@ -51,36 +82,10 @@ NameTable openai_names() {
                             {"text.norm", {"ln_final"}},
                             {"image_projection.weight", {"visual.proj"}, /*transposed=*/true},
                             {"text_projection.weight", {"text_projection"}, /*transposed=*/true}},
-                  .unneeded = {"input_resolution", "context_length", "vocab_size"}};
-  for (const auto& [ours, theirs] :
-       {std::pair{"image", "visual.transformer"}, std::pair{"text", "transformer"}}) {
-    const std::string block = std::string(ours) + ".blocks.{}.";
-    const std::string layer = std::string(theirs) + ".resblocks.{}.";
-    names.rules.insert(names.rules.end(),
-                       {{block + "norm1", {layer + "ln_1"}},
-                        {block + "attn.qkv.weight", {layer + "attn.in_proj_weight"}},
-                        {block + "attn.qkv.bias", {layer + "attn.in_proj_bias"}},
-                        {block + "attn.proj", {layer + "attn.out_proj"}},
-                        {block + "norm2", {layer + "ln_2"}},
-                        {block + "mlp.fc1", {layer + "mlp.c_fc"}},
-                        {block + "mlp.fc2", {layer + "mlp.c_proj"}}});
-  }
+                  .unneeded = {"input_resolution", "context_length", "vocab_size", "*attn_mask"}};
+  add_openai_blocks(names, "image", "visual.transformer");
+  add_openai_blocks(names, "text", "transformer");
   return names;
-}
-
-std::unique_ptr<Backbone> build(const Checkpoint& checkpoint, const ClipShape& shape,
-                                const NameTable& names) {
-  check_block(shape.image.block(), checkpoint.origin);
-  check_block(shape.text.block, checkpoint.origin);
-  check_size(checkpoint, block_weights(shape.image.block(), shape.image.depth) +
-                             block_weights(shape.text.block, shape.text.depth) +
-                             double(shape.text.block.width) * double(shape.text.vocabulary) +
-                             double(shape.image.width) * double(shape.image.tokens()));
-  auto model = std::make_unique<Clip>(shape);
-  load_tensors(nn::tensors(*model), checkpoint.weights, checkpoint.origin, names);
-  nn::freeze(*model);
-  model->set_stored(std::make_shared<StoredForm>(StoredForm{.names = names}));
-  return model;
 }
 
 // The values that neither format stores.
@@ -128,7 +133,10 @@ std::unique_ptr<Backbone> open_clip(Checkpoint& checkpoint) {
   if (shape.image.image_size % shape.image.patch_size != 0)
     fail(ErrorKind::model, "{}: an image of {} px is not a multiple of the patch size {}",
          checkpoint.origin, shape.image.image_size, shape.image.patch_size);
-  return build(checkpoint, shape, hugging_face_names());
+  const Preprocessing images = preprocessing(checkpoint, "clip");
+  shape.normalize = images.normalize;
+  shape.interpolation = images.interpolation;
+  return build_clip(checkpoint, shape, hugging_face_names());
 }
 
 namespace {
@@ -196,7 +204,7 @@ std::unique_ptr<Backbone> open_openai_clip(Checkpoint& checkpoint) {
   text.block.width = read.size("token_embedding.weight", 1, 2);
   text.block.heads = read.heads("text_heads", text.block.width);
   text.block.hidden = read.size("transformer.resblocks.0.mlp.c_fc.weight", 0, 2);
-  return build(checkpoint, shape, openai_names());
+  return build_clip(checkpoint, shape, openai_names());
 }
 
 }  // namespace patina

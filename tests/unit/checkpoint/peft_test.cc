@@ -164,10 +164,10 @@ TEST(PeftFolder, SaysWhichFileIsMissing) {
                        "there is no adapter_config.json in it"));
   write_text(folder / PeftFolder::kConfig, config_with(""));
   EXPECT_TRUE(contains(error_of(ErrorKind::file, [&] { PeftFolder::read(folder); }),
-                       "there is no adapter_model.safetensors"));
+                       "there is neither adapter_model.safetensors nor adapter_model.bin"));
   write_text(folder / "adapter_model.bin", "x");
-  EXPECT_TRUE(contains(error_of(ErrorKind::file, [&] { PeftFolder::read(folder); }),
-                       "adapter_model.bin is not read"));
+  EXPECT_TRUE(contains(error_of(ErrorKind::format, [&] { PeftFolder::read(folder); }),
+                       "adapter_model.bin: not a safetensors file"));
 }
 
 }  // namespace

@@ -90,14 +90,21 @@ TEST(SafetensorsFolder, BrokenIndexes) {
 
 TEST(SafetensorsFolder, FindsTheWeights) {
   const auto folder = scratch_folder("find");
-  EXPECT_EQ(refusal(folder), folder.string() + ": no .safetensors file; the folder holds nothing");
+  const std::string none = folder.string() + ": no .safetensors file and none of PyTorch's; ";
+  EXPECT_EQ(refusal(folder), none + "the folder holds nothing");
   write_text(folder / "config.json", "{}");
+  write_text(folder / "optimizer.pt", "x");
+  EXPECT_EQ(refusal(folder), none + "the folder holds config.json, optimizer.pt");
+  write_text(folder / "b.pth", "x");
+  EXPECT_TRUE(refusal(folder).starts_with((folder / "b.pth").string())) << refusal(folder);
+  write_text(folder / "a.bin", "x");
   EXPECT_EQ(refusal(folder),
-            folder.string() + ": no .safetensors file; the folder holds config.json");
+            folder.string() +
+                ": several PyTorch files and no pytorch_model.bin.index.json; name one of them: "
+                "a.bin, b.pth");
   write_text(folder / "pytorch_model.bin", "x");
-  EXPECT_EQ(refusal(folder), folder.string() +
-                                 ": no .safetensors file, only PyTorch pickles, which have to be "
-                                 "converted; the folder holds config.json, pytorch_model.bin");
+  EXPECT_TRUE(refusal(folder).starts_with((folder / "pytorch_model.bin").string()))
+      << refusal(folder);
   write_shard(folder / "only.safetensors", "a", kOne);
   EXPECT_EQ(SafetensorsFile::open(folder).files().front(), folder / "only.safetensors");
   write_shard(folder / "other.safetensors", "a", kOne);

@@ -54,6 +54,26 @@ void write_weights(const fs::path& path, const std::map<std::string, Tensor>& te
   write_safetensors(path, stored);
 }
 
+// The same network from PyTorch's files, new and old, in shards and scripted.
+TEST(ModelFolder, OpensPyTorchsFiles) {
+  const auto folder = fixture_folder(Fixtures::small);
+  const auto tensors_of = [&](const std::string& name, int64_t heads) {
+    const auto model = load_backbone({.name = (folder / name).string(), .heads = heads});
+    return content_hash(nn::tensors(*model));
+  };
+  const std::string vit = tensors_of("vision/vit_random.safetensors", 2);
+  for (const char* name : {"torch/vit.pth", "torch/vit.old.pth", "torch/sharded"})
+    EXPECT_EQ(tensors_of(name, 2), vit) << name;
+  EXPECT_TRUE(is_model((folder / "torch/vit.pth").string()));
+  // CLIP's heads follow from its width, where no metadata tells them.
+  const auto clip = [&](const std::string& name) {
+    const std::string path = (folder / name).string();
+    return error_of(ErrorKind::model, [&] { load_backbone({.name = path}); });
+  };
+  EXPECT_NE(clip("torch/clip.scripted.pt").find("0 heads do not divide the width"),
+            std::string::npos);
+}
+
 TEST(ModelFolder, OpensByItsConfig) {
   const auto folder = scratch_folder("gpt2");
   write_text(folder / "config.json", kConfig);

@@ -179,9 +179,9 @@ TEST(LoadBackbone, AsksForHeadsAndTellsWhatItAssumes) {
   EXPECT_PRED2(contains, error_of([&] { load_backbone({.name = strange.string()}); }),
                "mean = [0.1, 0.2, 0.3] and std = [1, 1, 1] are not a normalisation");
   const auto mean = timm_folder("timm_mean", kTinyViT,
-                                R"({"architecture": "vit_tiny_patch8", "global_pool": "avg"})");
+                                R"({"architecture": "vit_tiny_patch8", "global_pool": "avgmax"})");
   EXPECT_PRED2(contains, error_of([&] { load_backbone({.name = mean.string()}); }),
-               "global_pool = \"avg\" without an fc_norm");
+               "global_pool = \"avgmax\" is not supported");
 }
 
 TEST(LoadBackbone, ANameAndItsWeightsBelongTogether) {
@@ -258,13 +258,16 @@ TEST(VitShape, RefusesWhatIsNotAViT) {
                "there is no pos_embed");
   EXPECT_PRED2(contains, message([](Tensors& t) { t.erase("cls_token"); }), "needs fc_norm");
   EXPECT_PRED2(contains, message([](Tensors& t) {
-                 t["pos_embed"] = at::ones({1, 4, 24});
+                 t["pos_embed"] = at::ones({1, 3, 24});
                }),
-               "pos_embed [1, 4, 24] is not that of a square image");
+               "pos_embed [1, 3, 24] is not that of a square image");
+  // 17 rows are of 16 patches and the class token, or of 9 patches, the class token and 7
+  // registers.
   EXPECT_PRED2(contains, message([](Tensors& t) {
-                 t["pos_embed"] = at::ones({1, 1, 24});
+                 t["reg_token"] = at::ones({1, 7, 24});
+                 t["pos_embed"] = at::ones({1, 17, 24});
                }),
-               "not that of a square image");
+               "images of several sizes");
   EXPECT_PRED2(contains, message([](Tensors& t) {
                  t["pos_embed"] = at::ones({2, 5, 24});
                }),
@@ -314,11 +317,15 @@ TEST(VitNames, AWrappersPrefixIsTakenOff) {
     EXPECT_TRUE(is_model(path)) << prefix;
     EXPECT_EQ(content_hash(nn::tensors(*load_backbone({.name = path}))), hash) << prefix;
   }
-  const auto two = renamed_file([](const std::string& name) { return "visual.trunk." + name; },
+  const auto two = renamed_file([](const std::string& name) { return "encoder." + name; },
                                 {{"text.positional_embedding", at::ones({2, 2})}});
   EXPECT_PRED2(contains, error_of([&] { load_backbone({.name = two}); }),
-               "behind the prefix \"visual.trunk.\", beside others such as "
-               "text.positional_embedding");
+               "behind the prefix \"encoder.\", beside others such as text.positional_embedding");
+  const auto trunk = renamed_file([](const std::string& name) { return "visual.trunk." + name; },
+                                  {{"text.positional_embedding", at::ones({2, 2})}});
+  EXPECT_PRED2(contains, error_of([&] { load_backbone({.name = trunk}); }),
+               "an OpenCLIP network with an image tower of timm's (visual.trunk.): put its "
+               "open_clip_config.json beside it");
 }
 
 TEST(VitNames, PartsOfPreTrainingAreLeftAndUnknownPartsNamed) {
@@ -329,14 +336,9 @@ TEST(VitNames, PartsOfPreTrainingAreLeftAndUnknownPartsNamed) {
             }),
             "");
   EXPECT_PRED2(contains, message([](Tensors& t) {
-                 t["dist_token"] = at::ones({1, 1, 24});
-                 t["pos_embed"] = at::ones({1, 6, 24});
+                 t["blocks.0.attn.relative_position_bias_table"] = at::ones({4, 3});
                }),
-               "a distilled ViT, with a second class token (dist_token) is not supported");
-  EXPECT_PRED2(contains, message([](Tensors& t) {
-                 t["reg_token"] = at::ones({1, 4, 24});
-               }),
-               "a ViT with register tokens (reg_token) is not supported");
+               "BEiT, with relative positions");
   EXPECT_PRED2(contains, message([](Tensors& t) {
                  t["pre_logits.fc.weight"] = at::ones({24, 24});
                }),

@@ -1,0 +1,19 @@
+// What the checkpoints of two-tower networks share.
+#pragma once
+
+#include "patina/checkpoint/name_table.h"
+#include "patina/models/family.h"
+#include "patina/models/two_tower/clip.h"
+
+namespace patina {
+
+/// A frozen network with the checkpoint's weights under these names.
+std::unique_ptr<Backbone> build_clip(const Checkpoint& checkpoint, const ClipShape& shape,
+                                     const NameTable& names);
+
+/// Hugging Face's names of a tower's blocks: "vision_model.encoder.layers.{}.".
+void add_hugging_face_blocks(NameTable& names, const std::string& ours, const std::string& theirs);
+/// OpenAI's and OpenCLIP's: "visual.transformer.resblocks.{}.".
+void add_openai_blocks(NameTable& names, const std::string& ours, const std::string& theirs);
+
+}  // namespace patina

@@ -32,11 +32,23 @@ bool has_own_head(const Checkpoint& checkpoint, const std::string& head,
 
 const std::vector<Family>& families() {
   static const std::vector<Family> all = {
-      {"bert", open_bert},       {"roberta", open_roberta}, {"distilbert", open_distilbert},
-      {"mpnet", open_mpnet},     {"gpt2", open_gpt2},       {"llama", open_llama},
-      {"mistral", open_mistral}, {"qwen2", open_qwen2},     {"qwen3", open_qwen3},
-      {"phi3", open_phi3},       {"gemma2", open_gemma2},   {"gemma3_text", open_gemma3},
-      {"t5", open_t5},           {"bart", open_bart},       {"clip", open_clip},
+      {"bert", open_bert},
+      {"roberta", open_roberta},
+      {"distilbert", open_distilbert},
+      {"mpnet", open_mpnet},
+      {"modernbert", open_modernbert},
+      {"deberta-v2", open_deberta},
+      {"gpt2", open_gpt2},
+      {"llama", open_llama},
+      {"mistral", open_mistral},
+      {"qwen2", open_qwen2},
+      {"qwen3", open_qwen3},
+      {"phi3", open_phi3},
+      {"gemma2", open_gemma2},
+      {"gemma3_text", open_gemma3},
+      {"t5", open_t5},
+      {"bart", open_bart},
+      {"clip", open_clip},
   };
   return all;
 }

@@ -10,6 +10,11 @@ int64_t attention_cost(const Tensor& query, const Tensor& key) {
 }
 }  // namespace
 
+void count_scores(const Tensor& a, const Tensor& b) {
+  const int64_t cost = 2 * a.numel() * b.size(2);
+  count_flops(cost, needs_graph({a, b}) ? 2 * cost : 0);
+}
+
 void count_attention(const Tensor& query, const Tensor& key, const Tensor& value) {
   const int64_t cost = attention_cost(query, key);
   count_flops(cost, needs_graph({query, key, value}) ? 2 * cost : 0);

@@ -80,6 +80,8 @@ Tensor attend_within(const Tensor& mixed, const Heads& heads, const Tensor& bias
 /// Add the products of x Wᵀ with this many rows, or of an attention, to flops().
 void count_linear(int64_t rows, const Tensor& x, const Tensor& weight);
 void count_attention(const Tensor& query, const Tensor& key, const Tensor& value);
+/// Of products of all rows of a [B,H,T,d] with all rows of b [B|1,H,N,d].
+void count_scores(const Tensor& a, const Tensor& b);
 
 /// Square patches of side p of images [B,3,H,W], row by row, as a patch embedding reads them:
 /// [B,T,3pp] of `type`. bf16 rows are padded with zeros to a multiple of 32. Without gradient.

@@ -2,6 +2,7 @@
 
 #include "patina/base/error.h"
 #include "patina/base/json.h"
+#include "patina/models/experts.h"
 
 namespace patina {
 
@@ -59,6 +60,10 @@ void Learner::forget(int64_t) {
   fail(ErrorKind::usage,
        "what this method learned of a class is part of everything it knows, and cannot be taken "
        "out");
+}
+
+Experts Generator::experts(const Input& input) const {
+  return adaptations(input);
 }
 
 Classifier Learner::by_name(const std::vector<std::string>&) const {

@@ -15,6 +15,7 @@
 
 namespace patina {
 
+struct Experts;
 namespace adapt {
 class Lora;
 }
@@ -107,6 +108,9 @@ class Generator : public Learner {
   /// With which the network answers an input; lent, until the learner learns on. A sample's must
   /// not depend on the rest of the batch. May be called from several threads at once.
   virtual nn::Adaptations adaptations(const Input& input) const = 0;
+  /// What answers an input, by default the network with these adaptations alone. A method whose
+  /// answers several of them give together overrides it.
+  virtual Experts experts(const Input& input) const;
   /// The samples of an epoch of a task: by default the task's own.
   virtual Dataset samples_of(const Task& task, int64_t epoch) const;
   Tensor scores(const Question& asked) const final;  // never called

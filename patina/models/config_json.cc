@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include "patina/base/error.h"
 #include "patina/base/file.h"
@@ -138,6 +139,11 @@ int64_t ConfigJson::side(const std::string& key, std::optional<int64_t> standard
   return (*value)[0].get<int64_t>();
 }
 
+int64_t ConfigJson::size_or_none(const std::string& key) {
+  const Json* value = find(key);
+  return !value || *value == -1 ? 0 : size(key);
+}
+
 double ConfigJson::number(const std::string& key, std::optional<double> standard) {
   const Json* value = find(key);
   if (!value && standard) return *standard;
@@ -169,6 +175,15 @@ std::vector<std::string> ConfigJson::words(const std::string& key) {
     fail(ErrorKind::model, "{}: {} = {} is not a list of words", origin_, key,
          value->dump().substr(0, 100));
   return value->get<std::vector<std::string>>();
+}
+
+std::vector<std::string> ConfigJson::words_of(const std::string& key, char between) {
+  const Json* value = find(key);
+  if (!value || !value->is_string()) return words(key);
+  std::vector<std::string> all;
+  std::stringstream text(value->get<std::string>());
+  for (std::string word; std::getline(text, word, between);) all.push_back(word);
+  return all;
 }
 
 bool ConfigJson::flag(const std::string& key, bool standard) {

@@ -33,6 +33,8 @@ class ConfigJson {
   int64_t count(const std::string& key, int64_t standard);
   /// The side of a square: a size, or a list of two equal ones.
   int64_t side(const std::string& key, std::optional<int64_t> standard = {});
+  /// The same, where -1 stands for none: 0.
+  int64_t size_or_none(const std::string& key);
   /// A positive, finite number.
   double number(const std::string& key, std::optional<double> standard = {});
   bool flag(const std::string& key, bool standard);
@@ -42,6 +44,8 @@ class ConfigJson {
   std::vector<double> numbers(const std::string& key);
   /// A list of words; empty if absent.
   std::vector<std::string> words(const std::string& key);
+  /// The same, or one text with `between` between the words.
+  std::vector<std::string> words_of(const std::string& key, char between);
   nn::Activation activation(const std::string& key, const std::string& standard);
   /// The activation named `name`, the value of `key`.
   nn::Activation activation_called(const std::string& name, const std::string& key) const;

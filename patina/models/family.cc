@@ -36,6 +36,8 @@ const std::vector<Family>& families() {
       {"roberta", open_roberta},
       {"distilbert", open_distilbert},
       {"mpnet", open_mpnet},
+      {"modernbert", open_modernbert},
+      {"deberta-v2", open_deberta},
       {"gpt2", open_gpt2},
       {"llama", open_llama},
       {"mistral", open_mistral},

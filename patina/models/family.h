@@ -43,6 +43,8 @@ std::unique_ptr<Backbone> open_bert(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_roberta(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_distilbert(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_mpnet(Checkpoint& checkpoint);
+std::unique_ptr<Backbone> open_modernbert(Checkpoint& checkpoint);
+std::unique_ptr<Backbone> open_deberta(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_gpt2(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_llama(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_mistral(Checkpoint& checkpoint);

@@ -76,7 +76,7 @@ int64_t choose(std::span<const float> scores, std::span<const int64_t> there,
 
 std::vector<std::vector<int64_t>> generate(
     const Backbone& backbone, const Input& prompts, const std::vector<int64_t>& stop,
-    const GenerateOptions& options, const nn::Adaptations& adaptations,
+    const GenerateOptions& options, const Experts& experts,
     const std::function<void(int64_t row, int64_t id)>& chosen, std::vector<Random> randoms) {
   const int64_t rows = prompts.size(),
                 longest = backbone.text_input().value_or(TextInput{}).longest;
@@ -85,7 +85,8 @@ std::vector<std::vector<int64_t>> generate(
   if (longest > 0 && prompts.data.size(1) >= longest)
     fail(ErrorKind::data, "a prompt of {} tokens leaves no room: the model takes {}",
          prompts.data.size(1), longest);
-  auto text = backbone.begin(prompts.on(backbone.place().device), adaptations, options.cache);
+  auto text =
+      MixedText::begin(backbone, prompts.on(backbone.place().device), experts, options.cache);
   if (!text) fail(ErrorKind::model, "{} does not generate text", backbone.about());
   std::vector<std::vector<int64_t>> fresh{size_t(rows)}, there = text->ids();
   for (int64_t row = int64_t(randoms.size()); row < rows; ++row)

@@ -6,7 +6,7 @@
 
 #include "patina/base/random.h"
 #include "patina/config/fields.h"
-#include "patina/models/backbone.h"
+#include "patina/models/experts.h"
 
 namespace patina {
 
@@ -38,7 +38,7 @@ int64_t choose(std::span<const float> scores, std::span<const int64_t> there,
 /// generate text, Error(data) for a prompt that is empty or leaves no room.
 std::vector<std::vector<int64_t>> generate(
     const Backbone& backbone, const Input& prompts, const std::vector<int64_t>& stop,
-    const GenerateOptions& options, const nn::Adaptations& adaptations = {},
+    const GenerateOptions& options, const Experts& experts = {},
     const std::function<void(int64_t row, int64_t id)>& chosen = {},
     std::vector<Random> randoms = {});
 

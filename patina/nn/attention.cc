@@ -15,15 +15,53 @@ Attention::Attention(const BlockShape& shape)
       scale(1),
       cap(shape.cap),
       rotary(shape.rotary),
+      disentangled(shape.disentangled),
       window(shape.window) {
   if (shape.scaled)
     scale = 1 / std::sqrt(shape.scaled_as > 0 ? shape.scaled_as : double(shape.size()));
+  if (disentangled.own_layers) {
+    const int64_t width = shape.query_width();
+    if (disentangled.to_distances) distance_key = Linear(shape.width, width);
+    if (disentangled.of_distances) distance_query = Linear(shape.width, width);
+  }
   if (shape.head_norm) query_norm = Norm(size, shape), key_norm = Norm(size, shape);
   if (shape.attention_norm) norm = Norm(shape.query_width(), shape);
 }
 
 Tensor Attention::split(const Tensor& t) const {
   return t.reshape({t.size(0), t.size(1), -1, size}).transpose(1, 2);
+}
+
+Tensor Attention::distance_scores(const Tensor& query, const Tensor& key, int layer,
+                                  Pass& pass) const {
+  const auto& [rows, index] = pass.distances();
+  Tensor queries, keys;  // of distances, [B|1,H,N,d]
+  if (disentangled.own_layers) {
+    const Tensor read = pass.engine().rows(rows);
+    if (disentangled.to_distances) keys = split(pass.engine().linear(distance_key, read));
+    if (disentangled.of_distances) queries = split(pass.engine().linear(distance_query, read));
+  } else {
+    // What changes the tokens' layers changes those of the distances; it may differ among samples.
+    const bool adapted = pass.adaptations().act(Site::qkv);
+    const Tensor read =
+        pass.engine().rows(adapted ? rows.expand({key.size(0), -1, -1}).contiguous() : rows);
+    const Tensor mixed =
+        pass.adaptations().after(Site::qkv, layer, read, pass.engine().linear(qkv, read));
+    const auto parts = heads_of(mixed, {heads, key_heads, size});
+    queries = parts[0], keys = parts[1];
+  }
+  const Tensor at = index.unsqueeze(1).expand({key.size(0), heads, -1, -1});  // [B,H,R,T]
+  const auto scores = [](const Tensor& tokens, const Tensor& distances) {     // [B,H,T,N]
+    kernels::count_scores(tokens, distances);
+    return at::matmul(tokens.to(at::kFloat), distances.to(at::kFloat).transpose(-2, -1));
+  };
+  Tensor sum;
+  if (disentangled.to_distances) sum = scores(query, keys).gather(3, at);
+  if (disentangled.of_distances) {
+    const Tensor more = scores(key, queries).gather(3, at.transpose(-2, -1)).transpose(-2, -1);
+    sum = sum.defined() ? sum + more : more;
+  }
+  return sum * scale;
 }
 
 Tensor Attention::operator()(const Tensor& x, int layer, Pass& pass) const {
@@ -48,16 +86,22 @@ Tensor Attention::attended(const Tensor& x, int layer, Pass& pass) const {
   query = pass.read_on(pass.turned(query, rotary), 2);
   key = pass.turned(key, rotary);
   pass.extend(layer, key, value);
+  Tensor added = disentangled.on() ? distance_scores(query, key, numbered, pass) : Tensor();
   int64_t prefix = 0;
   if (more_keys.defined()) {
     prefix = more_keys.size(1);
     key = at::cat({split(more_keys).to(key.dtype()), key}, 2);
     value = at::cat({split(more_values).to(value.dtype()), value}, 2);
   }
-  const Tensor own = pass.engine().attend(query, key, value, pass.bias(prefix, window), scale, cap);
+  Tensor bias = pass.bias(prefix, window);
+  if (added.defined()) {  // prefixes have no distance
+    if (prefix > 0) added = at::constant_pad_nd(added, {prefix, 0});
+    bias = bias.defined() ? bias + added : added;
+  }
+  Tensor own = pass.engine().attend(query, key, value, bias, scale, cap);
   if (!own_keys.defined()) return own;
   return own + pass.engine().attend(query, split(own_keys).to(key.dtype()),
-                                    split(own_values).to(value.dtype()), {}, scale, cap);
+                                         split(own_values).to(value.dtype()), {}, scale, cap);
 }
 
 Tensor Attention::over_encoded(const Tensor& x, int layer, Pass& pass) const {
@@ -80,6 +124,8 @@ Tensor Attention::over_encoded(const Tensor& x, int layer, Pass& pass) const {
 
 void Attention::walk(Walk& w) {
   w("qkv", qkv);
+  w("distance_query", distance_query);
+  w("distance_key", distance_key);
   w("query_norm", query_norm);
   w("key_norm", key_norm);
   w("norm", norm);

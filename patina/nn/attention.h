@@ -1,5 +1,5 @@
 // Attention for every model family: padding, causal masks, windows, prefixes, grouped keys, rotary
-// or relative positions, cached keys, cross-attention.
+// or relative positions, distances as content, cached keys, cross-attention.
 #pragma once
 
 #include "patina/nn/block_shape.h"
@@ -19,6 +19,8 @@ struct Attention {
   Norm norm;                                   // [H d], of what `proj` reads, or none
   double scale = 1, cap = 0;
   Rotary rotary;
+  Disentangled disentangled;
+  Linear distance_query, distance_key;  // [H d, D], or none
   int64_t window = 0;
 
   Attention() = default;
@@ -34,7 +36,12 @@ struct Attention {
   Tensor attended(const Tensor& x, int layer, Pass& pass) const;  // before `norm`
   Tensor split(const Tensor& t) const;                            // [B,T,h*d] -> [B,h,T,d]
   /// Whether scores need no more of queries and keys than one product returns.
-  bool plain() const { return !rotary.turns() && !query_norm.weight.defined() && cap == 0; }
+  bool plain() const {
+    return !rotary.turns() && !query_norm.weight.defined() && cap == 0 && !disentangled.on();
+  }
+  /// What disentangled attention adds to the scores of queries [B,H,R,d] over keys [B,H,T,d]:
+  /// [B,H,R,T].
+  Tensor distance_scores(const Tensor& query, const Tensor& key, int layer, Pass& pass) const;
   int64_t query_width() const { return heads * size; }
   int64_t key_width() const { return key_heads * size; }
 };

@@ -30,11 +30,8 @@ void Mlp::walk(Walk& w) {
 }
 
 Block::Block(const BlockShape& shape)
-    : norm1(shape.width, shape),
-      norm2(shape.width, shape),
-      attn(shape),
-      mlp(shape),
-      post_norm(shape.post_norm) {
+    : norm2(shape.width, shape), attn(shape), mlp(shape), post_norm(shape.post_norm) {
+  if (!shape.bare) norm1 = Norm(shape.width, shape);
   if (shape.cross) {
     norm_cross = Norm(shape.width, shape);
     cross = Attention(shape);
@@ -49,7 +46,8 @@ Tensor Block::operator()(Tensor x, int layer, Pass& pass) const {
   const int numbered = pass.first_layer() + layer;
   if (numbered < adaptations.first_layer()) return x;
   const auto normal = [&](const Norm& norm, Site site, const Tensor& t) {
-    return adaptations.after(site, numbered, t, engine.norm(norm, t));
+    const bool bare = !norm.weight.defined();
+    return adaptations.after(site, numbered, t, bare ? engine.rows(t) : engine.norm(norm, t));
   };
   // Returns x + last({}). Layer scale, a norm and adaptations change the second term before it is
   // added; adaptations read `in` (undefined: x).

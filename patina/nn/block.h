@@ -26,9 +26,9 @@ struct LayerScale {
   void walk(Walk& w) { w("gamma", gamma); }
 };
 
-/// Pre-norm: x + attn(norm1(x)), then x + mlp(norm2(x)). Post-norm: norm1(x + attn(x)), then
-/// norm2(x + mlp(x)). A pre-norm block may normalise what it adds, too: x +
-/// sum_norm1(attn(norm1(x))). The block of a decoder with an encoder (T5) has cross-attention
+/// Pre-norm: x + attn(norm1(x)), then x + mlp(norm2(x)); a bare block has no norm1. Post-norm:
+/// norm1(x + attn(x)), then norm2(x + mlp(x)). A pre-norm block may normalise what it adds, too: x
+/// + sum_norm1(attn(norm1(x))). The block of a decoder with an encoder (T5) has cross-attention
 /// between the two.
 struct Block {
   Norm norm1, norm_cross, norm2;

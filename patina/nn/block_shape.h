@@ -10,6 +10,15 @@ namespace patina::nn {
 
 using patina::Activation;
 
+/// The terms that disentangled attention adds to scores (He et al., ICLR 2021).
+struct Disentangled {
+  bool to_distances = false;  // queries over the keys of distances ("c2p")
+  bool of_distances = false;  // the queries of distances over keys ("p2c")
+  bool own_layers = false;    // those keys and queries have layers of their own, not the tokens'
+
+  bool on() const { return to_distances || of_distances; }
+};
+
 struct BlockShape {
   int64_t width = 192;    // D
   int64_t heads = 3;      // H
@@ -21,6 +30,8 @@ struct BlockShape {
   bool mlp_bias = true;
   bool layer_scale = false;  // learned factor per channel on each half's output (CaiT, DeiT III)
   bool post_norm = false;    // normalises after each sum (BERT) instead of before each half
+  bool bare = false;         // attention reads the stream itself (ModernBERT's first block)
+  bool norm_bias = true;     // of LayerNorm
   bool rms_norm = false;     // RMSNorm without bias instead of LayerNorm
   bool around_one = false;   // norms multiply by 1 + weight (Gemma)
   bool sum_norm = false;     // normalises what each half adds to the stream, too (Gemma 2)
@@ -32,7 +43,8 @@ struct BlockShape {
   bool cross = false;        // cross-attention to an encoder between its halves
   Activation activation = Activation::gelu;
   Rotary rotary;
-  int64_t window = 0;  // a query sees the keys of this many positions, its own the last; 0: all
+  Disentangled disentangled;
+  int64_t window = 0;  // a query sees keys less than this many positions away; 0: all
   bool attention_norm = false;  // normalises what attention's output projection reads (EVA-02)
   bool mlp_norm = false;        // normalises what the MLP's last layer reads (EVA-02)
   double eps = 1e-6;

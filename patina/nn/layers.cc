@@ -31,6 +31,7 @@ Norm::Norm(int64_t width, double eps, bool rms) : weight(at::ones({width})), eps
 }
 
 Norm::Norm(int64_t width, const BlockShape& shape) : Norm(width, shape.eps, shape.rms_norm) {
+  if (!shape.norm_bias) bias = Tensor();
   around_one = shape.around_one;
   if (around_one) weight = at::zeros({width});
 }

@@ -83,6 +83,27 @@ Tensor RelativeBias::operator()(const Tensor& queries, const Tensor& keys) const
       .permute({0, 3, 1, 2});
 }
 
+Tensor Distances::places(const Tensor& queries, const Tensor& keys) const {
+  const Tensor distance = queries.unsqueeze(2) - keys.unsqueeze(1);  // positive: key before query
+  const int64_t span = weight.size(0) / 2;
+  Tensor bucket = distance;
+  if (buckets > 0) {
+    const int64_t half = buckets / 2;
+    const Tensor steps = distance.abs();
+    const Tensor grown = half + ((steps.clamp_min(half).to(at::kFloat) / double(half)).log() /
+                                 std::log(double(furthest - 1) / double(half)) * double(half - 1))
+                                    .ceil()
+                                    .to(at::kLong);
+    bucket = at::where(steps <= half, distance, grown * distance.sign());
+  }
+  return (bucket + span).clamp(0, 2 * span - 1);
+}
+
+void Distances::walk(Walk& w) {
+  w("weight", weight);
+  w("norm", norm);
+}
+
 Pass::Pass(const Adaptations& adaptations, const Engine& engine, Tensor read, int last_layer,
            Tensor angles)
     : adaptations_(adaptations), engine_(engine), grid_angles_(std::move(angles)) {
@@ -130,6 +151,7 @@ Tensor Pass::enter(int layer, Tensor x) {
                         : mask_.slice(1, -added);
     angles_.clear();
     biases_.clear();
+    distances_.reset();
   }
   return x;
 }
@@ -242,6 +264,16 @@ Tensor Pass::bias(int64_t prefix, int64_t window) {
   }
   biases_.push_back({prefix, window, bias});
   return rows(bias);
+}
+
+Pass::Occurring Pass::distances() {
+  if (!distances_) {
+    const Tensor places = options_.distances->places(positions_, key_positions());
+    const int64_t first = places.min().item<int64_t>(), last = places.max().item<int64_t>();
+    distances_ = {options_.distances->rows().slice(0, first, last + 1).unsqueeze(0),
+                  places - first};
+  }
+  return {distances_->rows, read_on(distances_->index, 1)};
 }
 
 Tensor Pass::encoded_bias() const {

@@ -1,6 +1,7 @@
 // A pass through a stack of blocks: the state they share, and which tokens may attend to which.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "patina/nn/adaptation.h"
@@ -32,6 +33,20 @@ struct RelativeBias {
   void walk(Walk& w) { w("weight", weight); }
 };
 
+/// An embedding of the distances between tokens, which the blocks of disentangled attention read
+/// (He et al., ICLR 2021). Far distances share buckets (He et al., ICLR 2023).
+struct Distances {
+  Tensor weight;         // [2s,D]: row s + b is that of bucket b, -s <= b < s
+  Norm norm;             // of its rows, or none
+  int64_t buckets = 0;   // distances of half as many have their own, farther ones share; 0: none do
+  int64_t furthest = 0;  // distances from here on share the last bucket
+  /// The rows, normalised: [2s,D].
+  Tensor rows() const { return norm.weight.defined() ? norm(weight) : weight; }
+  /// Which row is that of each distance: positions of queries [B,T] and keys [B,S] -> [B,T,S].
+  Tensor places(const Tensor& queries, const Tensor& keys) const;
+  void walk(Walk& w);
+};
+
 /// The state of one forward pass. A plain one (of a ViT) masks nothing: every token sees every
 /// token.
 class Pass {
@@ -41,6 +56,7 @@ class Pass {
     bool packed = false;  // rows hold several texts, each with positions from 0: a token attends to
                           // its own text only
     const RelativeBias* relative = nullptr;  // lent
+    const Distances* distances = nullptr;    // lent
     KeyValues* cache = nullptr;              // lent; read and extended
     Tensor encoded;                          // [B,S,D] for cross-attention
     Tensor encoded_mask;                     // [B,S]
@@ -88,6 +104,13 @@ class Pass {
   /// fewer positions away. Prefixes have no position: every query sees them.
   Tensor bias(int64_t prefix, int64_t window);
   Tensor encoded_bias() const;
+  /// The embeddings of the distances that occur between tokens, and which is that of each query
+  /// and key.
+  struct Occurring {
+    Tensor rows;   // [1,N,D]
+    Tensor index;  // [B|1,T,S]
+  };
+  Occurring distances();
   /// To be called after the last block: registers these tokens in the cache.
   void finish();
 
@@ -114,6 +137,7 @@ class Pass {
   Tensor grid_angles_;       // [T,c/2]; prompts do not turn
   std::vector<Angles> angles_;
   std::vector<Bias> biases_;
+  std::optional<Occurring> distances_;
 };
 
 }  // namespace patina::nn

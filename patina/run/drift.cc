@@ -7,7 +7,7 @@
 #include "patina/data/answer_feed.h"
 #include "patina/data/sample_access.h"
 #include "patina/eval/text/token_loss.h"
-#include "patina/models/answer_scores.h"
+#include "patina/models/experts.h"
 #include "patina/ops.h"
 #include "patina/session/feed.h"
 
@@ -27,8 +27,8 @@ AnswerTokens all_of(std::vector<int64_t> ids) {
   return tokens;
 }
 
-nn::Adaptations adaptations_of(const Generator* learner, const Input& input) {
-  return learner ? learner->adaptations(input) : nn::Adaptations{};
+Experts experts_of(const Generator* learner, const Input& input) {
+  return learner ? learner->experts(input) : Experts();
 }
 
 // Mean over rows of KL(p ‖ q), of log p and log q [N,V].
@@ -86,7 +86,7 @@ Tensor Drift::distributions(const Generator* learner) const {
   std::vector<Tensor> parts;
   for (int64_t from = 0; from < held_.size(); from += kRows) {
     const Input rows = held_.slice(from, std::min(held_.size(), from + kRows));
-    const auto answers = answer_scores(backbone_, rows, adaptations_of(learner, rows));
+    const auto answers = mixed_scores(backbone_, rows, experts_of(learner, rows));
     parts.push_back(on_host(at::log_softmax(answers.scores, -1, at::kFloat)));
   }
   return at::cat(parts);
@@ -97,7 +97,7 @@ void Drift::measure(const Generator& learner) {
   const Tensor now = distributions(&learner);
   TokenLoss loss;
   for (const Input& piece : general_) {
-    const Tensor losses = answer_losses(backbone_, piece, learner.adaptations(piece));
+    const Tensor losses = mixed_losses(backbone_, piece, learner.experts(piece));
     loss.add(losses.sum(at::kDouble).item<double>(), losses.size(0));
   }
   loss.add(0, 0, general_bytes_);

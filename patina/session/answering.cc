@@ -136,7 +136,7 @@ std::vector<Answer> answers_to(const Source& prompts, const Answering& by,
     };
     const Input input = answer_rows(rows, tokenizer, /*packed=*/false).on(network.place().device);
     NoGrad no_grad;
-    const auto ids = generate(network, input, stops, decoding, by.learner->adaptations(input),
+    const auto ids = generate(network, input, stops, decoding, by.learner->experts(input),
                               [&](int64_t row, int64_t id) {
                                 stop_if_asked();
                                 say(size_t(row), streams[size_t(row)].push(id));

@@ -2389,4 +2389,32 @@ struct Elle {
   }
 };
 
+/// Gives every domain an expert in place of the feed-forward layers, which begins as a copy of the
+/// nearest one, and mixes the experts' next words by how likely each found the text so far. `patina
+/// explain demix` says what each option is.
+struct Demix {
+  static constexpr const char* kLearner = "demix";
+  int64_t sequences = 100;
+  int64_t rank = 64;
+  double alpha = 128;
+  bool rank_stabilized = false;
+  std::string parts = "";
+  bool output = false;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"sequences", sequences},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
 }  // namespace patina::options

@@ -8,7 +8,7 @@
 #include "patina/base/progress.h"
 #include "patina/base/work.h"
 #include "patina/data/sample_access.h"
-#include "patina/models/answer_scores.h"
+#include "patina/models/experts.h"
 #include "patina/models/generate.h"
 #include "patina/ops.h"
 #include "patina/session/feed.h"
@@ -55,7 +55,7 @@ std::string stripped(const std::string& text) {
 // The sum of -log p of each row's tokens that carry loss: [B], in double.
 Tensor losses_of_rows(const Generator& learner, const Backbone& backbone, const Input& input) {
   const Tensor losses =
-      on_host(answer_losses(backbone, input, learner.adaptations(input))).to(at::kDouble);
+      on_host(mixed_losses(backbone, input, learner.experts(input))).to(at::kDouble);
   const Tensor row = on_host(input.loss.nonzero().select(1, 0));
   return at::zeros({input.size()}, losses.options()).index_add(0, row, losses);
 }
@@ -78,7 +78,7 @@ class GenerateProbe : public Probe {
     std::vector<TextSample> samples(size_t(test.size()));
     each_batch(test, *feed, asking, label, [&](const Batch& batch) {
       const auto answers = generate(network, batch.input, stops, {.max_tokens = asking.max_tokens},
-                                    learner.adaptations(batch.input));
+                                    learner.experts(batch.input));
       const auto rows = items_of(batch.row);
       for (size_t i = 0; i < rows.size(); ++i) {
         const Exchange exchange = source.exchange(SampleAccess::position(test, rows[i]));

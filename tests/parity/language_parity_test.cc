@@ -53,11 +53,12 @@ class LanguageParity : public testing::Test {
     return tokens;
   }
 
-  /// Without padding that is behind a window: it sees nothing, and what it becomes is not read.
+  /// Without padding that is behind a window or that is DeBERTa's: there it sees nothing, and what
+  /// it becomes is not read.
   Tensor read(const Tensor& t) {
     const TextShape& text = model().shape().text;
-    const bool windows = text.window > 0 || text.block.window > 0;
-    return windows ? t * expected("attention_mask").unsqueeze(-1) : t;
+    const bool hides = text.window > 0 || text.block.window > 0 || text.distances > 0;
+    return hides ? t * expected("attention_mask").unsqueeze(-1) : t;
   }
 
   void check_loss(const Tensor& loss, const std::string& name = "loss") {
@@ -72,13 +73,30 @@ class LanguageParity : public testing::Test {
   /// Stages, heads, losses and gradients of an encoder that predicts masked words.
   void check_masked_encoder() {
     const Tensor tokens = check_stages(), features = model().features(input());
-    EXPECT_PARITY(model().word_scores(tokens), expected("mlm_logits"));
-    EXPECT_PARITY(model().logits(features), expected("class_logits"));
-    check_loss(nn::cross_entropy(model().logits(features), expected("class_labels")), "class_loss");
-    const Tensor loss =
-        nn::token_cross_entropy(model().word_scores(tokens), expected("mlm_labels"));
+    EXPECT_TRUE(at::equal(features, tokens.select(1, 0)));
+    EXPECT_PARITY(read(model().word_scores(tokens)), read(expected("mlm_logits")));
+    if (expected_->has("class_logits")) {
+      const Tensor classes = model().logits(features);
+      EXPECT_PARITY(classes, expected("class_logits"));
+      check_loss(nn::cross_entropy(classes, expected("class_labels")), "class_loss");
+    }
+    const Tensor loss = words_loss(tokens);
     check_loss(loss);
     check_gradients(loss);
+  }
+
+  Tensor words_loss(const Tensor& tokens) {
+    return nn::token_cross_entropy(model().word_scores(tokens), expected("mlm_labels"));
+  }
+
+  /// The packed engine in fp32: the same numbers and gradients up to rounding.
+  void check_packed_encoder() {
+    backbone_->set_engine(nn::packed_engine(nn::Precision::fp32));
+    for (auto& item : nn::tensors(*backbone_)) item.tensor.mutable_grad() = Tensor();
+    const Tensor tokens = model().tokens(input());
+    EXPECT_PARITY(read(tokens), read(expected("last_hidden_state")));
+    EXPECT_PARITY(model().features(input()), expected("last_hidden_state").select(1, 0));
+    check_gradients(words_loss(tokens));
   }
 
   /// Greedy ids and the scores before each of them, with and without a cache.
@@ -154,6 +172,53 @@ TEST_F(LanguageParity, Mpnet) {
   EXPECT_EQ(model().text_input()->longest, 16);
   check_masked_encoder();
   EXPECT_PARITY(model().pooled(model().features(input())), expected("pooler_output"));
+}
+
+TEST_F(LanguageParity, ModernBert) {
+  open(Fixtures::small, "modernbert");
+  EXPECT_EQ(model().about(), "modernbert 4x16, 2 heads, 40 words");
+  EXPECT_EQ(model().text_input()->longest, 24);
+  check_masked_encoder();
+  check_packed_encoder();
+}
+
+// Its classifier reads the mean of the tokens, if config.json says so, and so do learners.
+TEST_F(LanguageParity, ModernBertsClasses) {
+  open(Fixtures::small, "modernbert_classes");
+  const Tensor tokens = check_stages(), features = model().features(input());
+  EXPECT_PARITY(features, mean_of(tokens, expected("attention_mask")));
+  EXPECT_PARITY(model().logits(features), expected("class_logits"));
+  const Tensor loss = nn::cross_entropy(model().logits(features), expected("class_labels"));
+  check_loss(loss);
+  check_gradients(loss);
+}
+
+TEST_F(LanguageParity, Deberta) {
+  open(Fixtures::small, "deberta");
+  EXPECT_EQ(model().about(), "deberta-v2 2x16, 2 heads, 40 words");
+  EXPECT_EQ(model().text_input()->longest, 16);
+  check_masked_encoder();
+  check_packed_encoder();
+}
+
+TEST_F(LanguageParity, DebertaWithLayersOfDistances) {
+  open(Fixtures::small, "deberta_own");
+  check_masked_encoder();
+  check_packed_encoder();
+}
+
+// One of the two terms changes the scale of scores, too.
+TEST_F(LanguageParity, DebertaWithOneTerm) {
+  open(Fixtures::small, "deberta");
+  for (const std::string term : {"c2p", "p2c"}) {
+    const fs::path folder = scratch_folder("deberta_" + term);
+    Json config = parse_json(read_text(folder_ / "config.json"), "config.json");
+    config["pos_att_type"] = term;
+    write_text(folder / "config.json", config.dump());
+    fs::copy_file(folder_ / "model.safetensors", folder / "model.safetensors");
+    backbone_ = load_backbone({.name = folder.string()});
+    EXPECT_PARITY(read(model().tokens(input())), read(expected("last_hidden_state_" + term)));
+  }
 }
 
 const auto kBoth = testing::Values(Fixtures::small, Fixtures::large);

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "patina/learners/registry.h"
-#include "patina/models/answer_scores.h"
+#include "patina/models/experts.h"
 #include "patina/ops.h"
 #include "patina/session/rig.h"
 #include "tests/support/bound_options.h"
@@ -64,7 +64,7 @@ struct AnswerCourse {
   // -log p of each token that carries loss, as the learner answers: [N].
   Tensor losses(const Input& input) {
     NoGrad no_grad;
-    return answer_losses(answer_scores(*network, input, learner().generator()->adaptations(input)));
+    return mixed_losses(*network, input, learner().generator()->experts(input));
   }
   std::map<std::string, Tensor> state() {
     Archive archive;

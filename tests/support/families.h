@@ -65,6 +65,37 @@ inline LanguageShape tiny_language(const std::string& family) {
     shape.word_head = {.transform = true, .bias = true};
     return shape;
   }
+  if (family == "modernbert") {
+    block = {.width = 24,
+             .heads = 4,
+             .hidden = 40,
+             .qkv_bias = false,
+             .proj_bias = false,
+             .mlp_bias = false,
+             .norm_bias = false,
+             .gated = true};
+    block.rotary.theta = 10000;
+    text.local = {false, true};
+    text.window = 3;
+    text.local_rotary.theta = 500;
+    text.embed_norm = text.bare_first = true;
+    shape.word_head = {
+        .transform = true, .bias = true, .transform_bias = false, .norm_bias = false};
+    return shape;
+  }
+  if (family == "deberta" || family == "deberta_own") {
+    const bool own = family == "deberta_own";
+    block.post_norm = text.embed_norm = true;
+    block.disentangled = {true, true, own};
+    block.scaled_as = 3 * 6;
+    text.final_norm = false;
+    text.distances = own ? 3 : 4;
+    text.distance_buckets = own ? 0 : 4;
+    text.distance_furthest = own ? 3 : 64;
+    text.distance_norm = !own;
+    shape.word_head = {.transform = true, .bias = true};
+    return shape;
+  }
   shape.pooling = Pooling::last;
   text.causal = true;
   if (family == "gpt2") {
@@ -179,8 +210,9 @@ inline TinyFamily tiny_family(const std::string& name) {
 }
 
 inline std::vector<std::string> tiny_families() {
-  return {"vit",   "bert",  "roberta", "distilbert", "mpnet", "gpt2",       "llama",
-          "qwen2", "gemma", "t5",      "t5_gated",   "bart",  "clip_image", "clip_text"};
+  return {"vit",     "bert",        "roberta", "distilbert", "mpnet",    "modernbert",
+          "deberta", "deberta_own", "gpt2",    "llama",      "qwen2",    "gemma",
+          "t5",      "t5_gated",    "bart",    "clip_image", "clip_text"};
 }
 
 }  // namespace patina

@@ -15,7 +15,8 @@ LanguageModel::LanguageModel(LanguageShape shape) : shape_(std::move(shape)), to
   const int64_t width = this->width();
   if (shape_.pooler) pooler_ = nn::Linear(width, width);
   if (shape_.words) word_head_ = WordHead(shape_.word_head, width, shape_.text.vocabulary);
-  if (shape_.class_dense) class_dense_ = nn::Linear(width, width);
+  if (shape_.class_dense) class_dense_ = nn::Linear(width, width, shape_.class_dense_bias);
+  if (shape_.class_norm) class_norm_ = nn::Norm(width, shape_.text.block);
   if (shape_.classes > 0) classifier_ = nn::Linear(width, shape_.classes, shape_.class_bias);
   if (shape_.next_sentence) next_sentence_ = nn::Linear(width, 2);
 }
@@ -39,8 +40,10 @@ Tensor LanguageModel::pooled(const Tensor& features) const {
 
 Tensor LanguageModel::logits(const Tensor& features) const {
   if (shape_.classes == 0) return {};
-  if (shape_.class_dense)
-    return classifier_(nn::activate(shape_.class_activation, class_dense_(features)));
+  if (shape_.class_dense) {
+    const Tensor hidden = nn::activate(shape_.class_activation, class_dense_(features));
+    return classifier_(shape_.class_norm ? class_norm_(hidden) : hidden);
+  }
   return classifier_(shape_.pooler ? pooled(features) : features);
 }
 
@@ -62,6 +65,8 @@ std::string LanguageModel::about() const {
 
 std::string LanguageModel::long_texts() const {
   std::string all;
+  if (shape_.text.distances > 0)
+    all = fmt::format("{} {}\n", shape_.text.distance_buckets, shape_.text.distance_furthest);
   for (int64_t layer = 0; layer < shape_.text.depth; ++layer) {
     const nn::BlockShape block = shape_.text.block_at(layer);
     const nn::Rotary& rotary = block.rotary;
@@ -94,7 +99,8 @@ bool LanguageModel::insert_blocks(const std::vector<int64_t>& behind) {
 }
 
 bool LanguageModel::widen_blocks(int64_t hidden, int64_t key_heads, double noise, Random& random) {
-  if (shape_.text.relative_buckets > 0) return false;  // a bias a head
+  if (shape_.text.relative_buckets > 0) return false;           // a bias a head
+  if (shape_.text.block.disentangled.own_layers) return false;  // layers beside those that widen
   tower_.widen_blocks(hidden, key_heads, noise, random);
   shape_.text = tower_.shape();
   return true;
@@ -105,6 +111,7 @@ void LanguageModel::walk(nn::Walk& w) {
   w("pooler", pooler_);
   w("word_head", word_head_);
   w("class_dense", class_dense_);
+  w("class_norm", class_norm_);
   w("classifier", classifier_);
   w("next_sentence", next_sentence_);
 }
@@ -119,7 +126,7 @@ void make_sentence_encoder(LanguageShape& shape, NameTable& names,
   int64_t& longest = shape.text.longest;
   if (sentence.longest > 0)
     longest = longest > 0 ? std::min(longest, sentence.longest) : sentence.longest;
-  shape.pooler = shape.class_dense = shape.next_sentence = false;
+  shape.pooler = shape.class_dense = shape.class_norm = shape.next_sentence = false;
   shape.classes = 0;
   names.unneeded.emplace_back("@pooler.*");
 }
@@ -138,7 +145,8 @@ std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint, Lang
   }
   check_block(text.block, checkpoint.origin);
   check_size(checkpoint, block_weights(text.block, text.depth) +
-                             double(text.block.width) * double(text.vocabulary + text.positions));
+                             double(text.block.width) *
+                                 double(text.vocabulary + text.positions + 2 * text.distances));
   auto model = std::make_unique<LanguageModel>(shape);
   load_tensors(nn::tensors(*model), checkpoint.weights, checkpoint.origin, names);
   nn::freeze(*model);

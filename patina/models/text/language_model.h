@@ -1,5 +1,5 @@
-// A text tower with its checkpoint's heads: BERT, RoBERTa, DistilBERT, MPNet, GPT-2, LLaMA and its
-// descendants.
+// A text tower with its checkpoint's heads: BERT, RoBERTa, DistilBERT, MPNet, ModernBERT,
+// DeBERTa, GPT-2, LLaMA and its descendants.
 #pragma once
 
 #include "patina/checkpoint/name_table.h"
@@ -20,6 +20,8 @@ struct LanguageShape {
   WordHeadShape word_head;   // its shape
   int64_t classes = 0;       // of the checkpoint's classifier; 0: none
   bool class_dense = false;  // the classifier has a hidden layer
+  bool class_dense_bias = true;
+  bool class_norm = false;  // and a norm after its activation
   bool class_bias = true;
   nn::Activation class_activation = nn::Activation::tanh;
   bool next_sentence = false;  // has BERT's second pre-training head
@@ -70,6 +72,7 @@ class LanguageModel : public Backbone {
   LanguageShape shape_;
   TextTower tower_;
   nn::Linear pooler_, class_dense_, classifier_, next_sentence_;
+  nn::Norm class_norm_;
   WordHead word_head_;
 };
 

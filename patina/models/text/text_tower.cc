@@ -9,6 +9,7 @@ namespace patina {
 
 nn::BlockShape TextShape::block_at(int64_t layer) const {
   nn::BlockShape here = block;
+  here.bare = bare_first && layer == 0;
   if (size_t(layer) >= local.size() || !local[size_t(layer)]) return here;
   here.window = window;
   if (local_rotary.turns()) here.rotary = local_rotary;
@@ -26,6 +27,12 @@ TextTower::TextTower(const TextShape& shape) : shape_(shape) {
     relative_ = {.weight = at::empty({shape.relative_buckets, shape.block.heads}),
                  .both_ways = !shape.causal,
                  .furthest = shape.relative_furthest};
+  if (shape.distances > 0) {
+    distances_ = {.weight = at::empty({2 * shape.distances, width}),
+                  .buckets = shape.distance_buckets,
+                  .furthest = shape.distance_furthest};
+    if (shape.distance_norm) distances_.norm = nn::Norm(width, shape.block);
+  }
   for (int64_t i = 0; i < shape.depth; ++i) blocks_.emplace_back(shape.block_at(i));
 }
 
@@ -185,6 +192,7 @@ Tensor TextTower::operator()(const Input& input, const nn::Adaptations& adaptati
                 {.causal = shape_.causal,
                  .packed = input.positions.defined(),
                  .relative = shape_.relative_buckets > 0 ? &relative_ : nullptr,
+                 .distances = shape_.distances > 0 ? &distances_ : nullptr,
                  .cache = context.cache,
                  .encoded = context.encoded,
                  .encoded_mask = context.encoded_mask,
@@ -209,6 +217,7 @@ void TextTower::walk(nn::Walk& w) {
   w("type", type_);
   w("embed_norm", embed_norm_);
   w("relative", relative_);
+  w("distances", distances_);
   w("blocks", blocks_);
   w("norm", norm_);
 }

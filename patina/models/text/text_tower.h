@@ -23,9 +23,14 @@ struct TextShape {
   int64_t longest = 0;         // maximal number of tokens; 0: no limit
   int64_t relative_buckets = 0;
   int64_t relative_furthest = 128;
-  double embed_scale = 1;   // factor of the token embedding in the stream (Gemma)
-  bool embed_norm = false;  // norm before the first block
-  bool final_norm = true;   // norm after the last block
+  int64_t distances = 0;          // s, rows of distances on each side (DeBERTa); 0: none
+  int64_t distance_buckets = 0;   // as nn::Distances has them
+  int64_t distance_furthest = 0;  // as nn::Distances has it
+  bool distance_norm = false;     // norm over the rows of distances
+  double embed_scale = 1;         // factor of the token embedding in the stream (Gemma)
+  bool embed_norm = false;        // norm before the first block
+  bool bare_first = false;        // the first block has no norm before its attention
+  bool final_norm = true;         // norm after the last block
   bool causal = false;
 
   nn::BlockShape block_at(int64_t layer) const;
@@ -69,6 +74,7 @@ class TextTower {
   nn::Embedding embed_, position_, type_;
   nn::Norm embed_norm_, norm_;
   nn::RelativeBias relative_;
+  nn::Distances distances_;
   std::vector<nn::Block> blocks_;
 };
 

@@ -7,8 +7,9 @@ namespace patina {
 WordHead::WordHead(const WordHeadShape& shape, int64_t width, int64_t vocabulary)
     : activation(shape.activation), scale(shape.scale), cap(shape.cap) {
   if (shape.transform) {
-    transform = nn::Linear(width, width);
+    transform = nn::Linear(width, width, shape.transform_bias);
     norm = nn::Norm(width, shape.eps);
+    if (!shape.norm_bias) norm.bias = Tensor();
   }
   if (!shape.tied) decoder.weight = at::empty({vocabulary, width});
   if (shape.bias) decoder.bias = at::zeros({vocabulary});

@@ -12,6 +12,7 @@ struct WordHeadShape {
   bool bias = false;
   double scale = 1;  // factor on the tokens; D^-1/2 for T5's tied head
   double cap = 0;    // scores s become cap tanh(s / cap) (Gemma 2); 0: they stay
+  bool transform_bias = true, norm_bias = true;
   double eps = 1e-12;
 };
 

@@ -175,6 +175,7 @@ constexpr Kind kKinds[] = {
     {"bpe_simple_vocab_16e6.txt.gz", "", load_openai_clip},
     {"tokenizer.model", "", load_piece_model},
     {"spiece.model", "", load_piece_model},
+    {"spm.model", "", load_piece_model},
     {"tokenizer.bin", "", load_llama2c},
     {"tok512.bin", "", load_llama2c},
 };

@@ -1,5 +1,6 @@
 #include "patina/text/load/piece_tokenizer.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "patina/base/error.h"
@@ -30,7 +31,8 @@ std::string guessed_piece_family(const PieceModel& model) {
   const auto is = [&](size_t id, std::string_view text) {
     return id < model.pieces.size() && model.pieces[id].text == text;
   };
-  return is(0, "<pad>") && is(1, "</s>") && is(2, "<unk>") ? "t5" : "";
+  if (is(0, "<pad>") && is(1, "</s>") && is(2, "<unk>")) return "t5";
+  return is(0, "[PAD]") && is(1, "[CLS]") && is(2, "[SEP]") ? "deberta-v2" : "";
 }
 
 // T5's sentinels are in no file: they follow the pieces, the last one first.
@@ -51,12 +53,23 @@ void add_sentinels(TokenizerSettings& settings, const PieceModel& model) {
   }
 }
 
+// DeBERTa's mask follows the pieces, too.
+void add_mask(TokenizerSettings& settings, const PieceModel& model) {
+  const auto& role = settings.roles[size_t(Role::mask)];
+  const std::string mask = role ? role->text : "[MASK]";
+  const auto is_mask = [&](const auto& token) { return token.text == mask; };
+  if (std::ranges::any_of(settings.added, is_mask) || std::ranges::any_of(model.pieces, is_mask))
+    return;
+  settings.added.push_back({.text = mask, .id = int64_t(model.pieces.size())});
+}
+
 }  // namespace
 
 std::unique_ptr<Tokenizer> piece_tokenizer(PieceModel model, TokenizerSettings settings,
                                            const std::string& origin, bool plain) {
   if (settings.family.empty()) settings.family = guessed_piece_family(model);
   if (settings.family == "t5") add_sentinels(settings, model);
+  if (settings.family == "deberta-v2") add_mask(settings, model);
   TokenizerParts parts;
   std::vector<NumberedToken> tokens;
   for (const auto& piece : model.pieces) {

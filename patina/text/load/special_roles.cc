@@ -33,6 +33,7 @@ struct FamilyRow {
 };
 constexpr FamilyRow kFamilies[] = {
     {"bert", {"[UNK]", "", "", "[SEP]", "[CLS]", "[PAD]", "[MASK]"}},
+    {"deberta-v2", {"[UNK]", "[CLS]", "[SEP]", "[SEP]", "[CLS]", "[PAD]", "[MASK]"}},
     {"roberta", {"<unk>", "<s>", "</s>", "</s>", "<s>", "<pad>", "<mask>"}},
     {"mpnet", {"[UNK]", "<s>", "</s>", "</s>", "<s>", "<pad>", "<mask>"}},
     {"gpt2", {"<|endoftext|>", "<|endoftext|>", "<|endoftext|>", "", "", "", ""}},
@@ -43,9 +44,12 @@ constexpr FamilyRow kFamilies[] = {
 };
 
 constexpr std::pair<std::string_view, std::string_view> kRelatives[] = {
-    {"distilbert", "bert"}, {"electra", "bert"}, {"bart", "roberta"},        {"mistral", "llama"},
-    {"mixtral", "llama"},   {"qwen3", "qwen2"},  {"qwen2_moe", "qwen2"},     {"mt5", "t5"},
-    {"gpt_neo", "gpt2"},    {"gptj", "gpt2"},    {"clip_text_model", "clip"}};
+    {"distilbert", "bert"},      {"electra", "bert"},
+    {"bart", "roberta"},         {"mistral", "llama"},
+    {"mixtral", "llama"},        {"qwen3", "qwen2"},
+    {"qwen2_moe", "qwen2"},      {"mt5", "t5"},
+    {"gpt_neo", "gpt2"},         {"gptj", "gpt2"},
+    {"clip_text_model", "clip"}, {"debertav2", "deberta-v2"}};
 
 // RoBERTa's frame and mask, over BERT's word pieces in MPNet.
 bool like_roberta(std::string_view family) {
@@ -209,7 +213,7 @@ Frame family_frame(const TokenizerSettings& settings, const SpecialTokens& speci
   const Ids cls = only(special.classifier), sep = only(special.separator);
   const Ids begin = only(special.begin), end = only(special.end);
   const std::string& family = settings.family;
-  if (family == "bert") return {cls, sep, sep, sep, true};
+  if (family == "bert" || family == "deberta-v2") return {cls, sep, sep, sep, true};
   if (like_roberta(family)) return {cls, sep, twice(special.separator), sep};
   if (family == "t5") return {{}, end, end, end};
   if (family == "clip") return {begin, end, twice(special.end), end};

@@ -209,6 +209,16 @@ TEST(ModelFolder, HostileConfigsAreRefused) {
       R"({"model_type": "gemma3_text", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1,
           "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 6, "head_dim": 2,
           "sliding_window_pattern": 6, "rope_local_base_freq": 1e4, "rope_theta": 1e6})",
+      R"({"model_type": "modernbert", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 2,
+          "num_attention_heads": 2, "intermediate_size": 6, "max_position_embeddings": 8,
+          "local_attention": 4, "global_attn_every_n_layers": 2, "global_rope_theta": 1e5,
+          "local_rope_theta": 1e4, "norm_eps": 1e-5, "norm_bias": false, "attention_bias": false,
+          "mlp_bias": false, "classifier_pooling": "mean", "hidden_activation": "gelu"})",
+      R"({"model_type": "deberta-v2", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1,
+          "num_attention_heads": 2, "intermediate_size": 6, "max_position_embeddings": 8,
+          "relative_attention": true, "position_buckets": 4, "max_relative_positions": -1,
+          "norm_rel_ebd": "layer_norm", "share_att_key": true, "pos_att_type": "p2c|c2p",
+          "position_biased_input": false, "type_vocab_size": 0, "attention_head_size": 2})",
       R"({"model_type": "t5", "vocab_size": 9, "d_model": 4, "d_kv": 2, "d_ff": 6, "num_layers": 1,
           "num_decoder_layers": 1, "num_heads": 2, "relative_attention_num_buckets": 4,
           "relative_attention_max_distance": 8, "feed_forward_proj": "gated-gelu"})",
@@ -310,6 +320,43 @@ TEST(ModelFolder, NamesWhatIsWrongWithADecodersConfig) {
   says("gemma2", R"({"use_bidirectional_attention": true})",
        "use_bidirectional_attention = true is not supported, only false");
   says("gemma3", "{}", "did you mean \"gemma2\"?");
+}
+
+TEST(ModelFolder, NamesWhatIsWrongWithAnEncodersConfig) {
+  const auto folder = scratch_folder("encoder_configs");
+  write_weights(folder / "model.safetensors", gpt2_tensors());
+  const auto says = [&](const char* family, const char* changes, const char* message) {
+    Json config = {{"model_type", family},       {"vocab_size", 9},
+                   {"hidden_size", 32},          {"num_hidden_layers", 2},
+                   {"num_attention_heads", 4},   {"intermediate_size", 6},
+                   {"relative_attention", true}, {"pos_att_type", "c2p|p2c"}};
+    if (config["model_type"] == "modernbert")
+      config.erase("relative_attention"), config.erase("pos_att_type");
+    config.update(Json::parse(changes));
+    write(folder / "config.json", config.dump());
+    const std::string text = error_of([&] { load_backbone({.name = folder.string()}); });
+    EXPECT_TRUE(contains(text, message)) << text;
+  };
+  says("modernbert", R"({"classifier_pooling": "max"})",
+       "classifier_pooling = \"max\" is not supported; patina has cls and mean");
+  says("modernbert", R"({"layer_types": ["full_attention"]})",
+       "layer_types has 1 entries for 2 blocks");
+  says("modernbert", R"({"rope_scaling": {"rope_type": "linear", "factor": 2},
+                         "rope_parameters": {"full_attention": {"rope_theta": 5}}})",
+       "rope_parameters: patina does not know full_attention");
+  says("modernbert", R"({"num_attention_heads": 3})", "3 heads do not divide the width 32");
+  says("deberta-v2", R"({"conv_kernel_size": 3})", "conv_kernel_size = 3 is not supported, only 0");
+  says("deberta-v2", R"({"embedding_size": 16})", "embedding_size = 16 is not supported, only 32");
+  says("deberta-v2", R"({"pos_att_type": ["c2p", "p2p"]})",
+       "pos_att_type has \"p2p\", which is not supported; patina has c2p and p2c");
+  says("deberta-v2", R"({"relative_attention": false})", "relative_attention is not true");
+  says("deberta-v2", R"({"pos_att_type": null})", "relative_attention, but no pos_att_type");
+  says("deberta-v2", R"({"norm_rel_ebd": "batch_norm"})",
+       "norm_rel_ebd = \"batch_norm\" is not supported; patina has none and layer_norm");
+  says("deberta-v2", R"({"position_buckets": 256, "max_relative_positions": 100})",
+       "position_buckets = 256 do not fit distances up to 100");
+  says("deberta-v2", R"({"max_relative_positions": -7})",
+       "max_relative_positions = -7 is not a whole number");
 }
 
 /// Remembers what it was asked for, and holds nothing.

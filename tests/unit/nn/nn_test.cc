@@ -8,6 +8,7 @@
 #include "patina/nn/heads.h"
 #include "patina/nn/input.h"
 #include "patina/nn/losses.h"
+#include "patina/nn/pass.h"
 #include "patina/nn/tensors_hash.h"
 #include "tests/support/tensors.h"
 
@@ -55,6 +56,26 @@ TEST(Freeze, SwitchesEveryTensor) {
   EXPECT_EQ(trainable(linear).size(), 2u);
   freeze(linear);
   EXPECT_TRUE(trainable(linear).empty());
+}
+
+// Six buckets on each side for distances up to 16: those up to 3 have their own, and 3 +
+// ceil(2 log(d/3) / log(15/3)) is that of a farther one: 4 up to 6, 5 up to 15, then the last.
+TEST(Distances, FarOnesShareBuckets) {
+  const Distances distances{.weight = at::zeros({12, 2}), .buckets = 6, .furthest = 16};
+  const Tensor query = at::full({1, 1}, 20, at::kLong), keys = at::arange(3, 41, at::kLong);
+  std::vector<int64_t> expected;  // from distance 17 to -20
+  for (int64_t d = 17; d >= -20; --d) {
+    const int64_t far = std::abs(d), bucket = far <= 3 ? far : far <= 6 ? 4 : far <= 15 ? 5 : 6;
+    expected.push_back(std::min<int64_t>(6 + (d < 0 ? -bucket : bucket), 11));
+  }
+  EXPECT_EQ(items_of(distances.places(query, keys.unsqueeze(0)).flatten()), expected);
+}
+
+TEST(Distances, WithoutBucketsTheFurthestIsTheLastRow) {
+  const Distances distances{.weight = at::zeros({6, 2}), .furthest = 3};
+  const Tensor places = distances.places(tensor_of(std::vector<int64_t>{0, 4}).unsqueeze(0),
+                                         tensor_of(std::vector<int64_t>{0, 1, 9}).unsqueeze(0));
+  EXPECT_EQ(items_of(places.flatten()), (std::vector<int64_t>{3, 2, 0, 5, 5, 0}));
 }
 
 TEST(Norm, NormalisesTheLastDimension) {

@@ -80,7 +80,7 @@ TEST_P(Carried, OpensWithoutItsFiles) {
 INSTANTIATE_TEST_SUITE_P(Families, Carried,
                          testing::Values("bert", "roberta", "distilbert", "gpt2", "llama", "qwen2",
                                          "t5", "t5_gated", "mpnet", "bart", "mistral", "qwen3",
-                                         "phi3", "gemma2"),
+                                         "phi3", "gemma2", "modernbert", "deberta", "deberta_own"),
                          [](const auto& info) { return info.param; });
 
 // A file that is a whole model has its vocabulary and its pooling in its metadata.

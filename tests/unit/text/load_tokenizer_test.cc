@@ -114,6 +114,25 @@ TEST(LoadPieces, T5HasSentinelsBehindItsPieces) {
       9);
 }
 
+// microsoft/deberta-v3-base has spm.model and no list of added tokens: its mask follows the pieces.
+TEST(LoadPieces, DebertaHasBertsFrameAndAMaskBehindItsPieces) {
+  auto model = piece_model(PieceModel::Kind::unigram, {"[PAD]", "[CLS]", "[SEP]"});
+  model.pieces[3].text = "[UNK]";
+  const std::string file = serialized(model);
+  for (const auto& deberta :
+       {load({{"spm.model", file}}), load({{"spm.model", file}}, "deberta-v2")}) {
+    EXPECT_EQ(deberta->size(), 9);
+    EXPECT_EQ(deberta->encode_framed("a [MASK] b?").ids, (Ids{1, 4, 8, 5, 7, 3, 2}));
+    const Encoding pair = deberta->encode_framed("a", "a");
+    EXPECT_EQ(pair.ids, (Ids{1, 4, 2, 4, 2}));
+    EXPECT_EQ(pair.types, (Ids{0, 0, 0, 1, 1}));
+    EXPECT_EQ(deberta->special().pad, 0);
+    EXPECT_EQ(deberta->special().mask, 8);
+  }
+  const auto named = load({{"spm.model", file}, {"added_tokens.json", R"({"[MASK]": 20})"}});
+  EXPECT_EQ(named->encode("[MASK]"), (Ids{20}));
+}
+
 TEST(LoadPieces, LlamaBeginsTextsAndHonoursTheSettings) {
   auto model = piece_model(PieceModel::Kind::bpe, {"<s>", "</s>"});
   model.remove_extra_whitespaces = false;

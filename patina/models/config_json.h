@@ -33,7 +33,7 @@ class ConfigJson {
   int64_t count(const std::string& key, int64_t standard);
   /// The side of a square: a size, or a list of two equal ones.
   int64_t side(const std::string& key, std::optional<int64_t> standard = {});
-  /// The same, where -1 stands for none: 0.
+  /// A size, where -1 stands for none: 0.
   int64_t size_or_none(const std::string& key);
   /// A positive, finite number.
   double number(const std::string& key, std::optional<double> standard = {});

@@ -229,6 +229,32 @@ TEST(Siglip, PaddingIsTheModelsOwn) {
   EXPECT_CLOSE(loaded->features(Input(padded, mask)), alone);
 }
 
+TEST(ImageModels, OtherPreparationsAreRefused) {
+  const auto scratch = scratch_folder("preparations");
+  for (const char* name : {"model.safetensors", "config.json"})
+    fs::copy_file(models("hf_vit") / name, scratch / name);
+  const auto message = [&](const std::string& changed) {
+    write_text(scratch / "preprocessor_config.json",
+               R"({"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5])" + changed + "}");
+    try {
+      return load_backbone({.name = scratch.string()})->image_input()->normalize;
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_EQ(message(""), "inception");
+  EXPECT_EQ(message(R"(, "size": 12)"), "inception");
+  EXPECT_EQ(message(R"(, "do_normalize": false)"), "unit");
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {message(R"(, "resample": 1)"), "resample = 1 is not supported, only 2 (bilinear)"},
+      {message(R"(, "rescale_factor": 1)"), "rescale_factor = 1 is not supported, only 1/255"},
+      {message(R"(, "size": {"height": 12, "width": 16})"), "12 x 16 pixels are no square"},
+      {message(R"(, "size": {"height": "a"})"), "height = \"a\" is not a whole number"},
+      {message(R"(, "image_mean": [0.1, 0.2, 0.3])"), "image_mean"}};
+  for (const auto& [actual, wanted] : cases)
+    EXPECT_NE(actual.find(wanted), std::string::npos) << actual << "\nexpected: " << wanted;
+}
+
 TEST(ImageModels, WhatAFileCannotTellIsAskedFor) {
   const auto scratch = scratch_folder("untold");
   const auto refused = [&](const char* name, const std::string& config) {

@@ -362,6 +362,29 @@ TEST(VitShape, StopsBeforeAGiantIsAllocated) {
                "tensors are missing or of the wrong shape");
 }
 
+// Two frequencies a direction, theta^0 and theta^(-1/2); a grid of 2 x 2.
+TEST(GridAngles, AreThoseOfTheRowAndTheColumn) {
+  constexpr float pi = 3.14159265f;
+  const auto row = [](const GridRotary& rotary, int64_t patch) {
+    const Tensor angles = grid_angles(rotary, 2, 8);
+    EXPECT_EQ(angles.sizes(), at::IntArrayRef({4, 4}));
+    const auto* from = angles.data_ptr<float>() + patch * 4;
+    return std::vector<float>(from, from + 4);
+  };
+  const auto near = [](const std::vector<float>& actual, const std::vector<float>& expected) {
+    for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(actual[i], expected[i], 1e-5) << i;
+  };
+  // DINOv3: the middles of the patches are at -1/2 and 1/2, in full turns.
+  const GridRotary middles{.theta = 100};
+  near(row(middles, 0), {-pi, -0.1f * pi, -pi, -0.1f * pi});
+  near(row(middles, 1), {-pi, -0.1f * pi, pi, 0.1f * pi});
+  near(row(middles, 2), {pi, 0.1f * pi, -pi, -0.1f * pi});
+  // EVA-02: the second patch is at 8 of a grid of 16.
+  const GridRotary counted{.theta = 10000, .interleaved = true, .grid = 16};
+  near(row(counted, 1), {0, 0, 8, 0.08f});
+  near(row(counted, 2), {8, 0.08f, 0, 0});
+}
+
 TEST(ResizePosEmbed, KeepsTheClassTokenAndAnEvenGrid) {
   const Tensor even = at::full({1, 17, 3}, 0.25);
   EXPECT_LT(relative_error(resize_pos_embed(even, 7, true), at::full({1, 50, 3}, 0.25)), 1e-6);

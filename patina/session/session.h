@@ -79,8 +79,7 @@ enum class PromptForm {
 };
 
 struct AnswerOptions {
-  GenerateOptions decoding =
-      {};  // greedy, at most 128 tokens. Draws depend on seed and prompt only
+  GenerateOptions decoding = {};  // greedy, at most 128 tokens; draws depend on seed and prompt
   PromptForm form = PromptForm::learned;
   bool cut = false;    // of a prompt that is too long the front is cut, as in training
   int64_t batch = 16;  // prompts in a pass
@@ -118,6 +117,8 @@ struct AnswerAssessment {
 struct SaveOptions {
   bool with_backbone = false;  // the file is then sufficient for predicting
   bool bf16 = false;           // embed the weights as bf16: half the size, rounded
+  bool samples = true;  // with the samples of earlier tasks that the learner keeps. Without them it
+                        // predicts, but does not learn further
 };
 
 struct OpenOptions {
@@ -201,7 +202,8 @@ class Session {
   std::vector<std::string> task_names() const;  // of each task; "" where it has none
   int64_t tasks() const;
   std::string learner() const;
-  std::string about() const;  // a one-line description of the backbone
+  std::string about() const;      // a one-line description of the backbone
+  bool carried_backbone() const;  // whether the file that it was opened from holds the backbone
 
   /// Writes the artefact; the file appears under its name once it is complete.
   void save(const std::filesystem::path& path, const SaveOptions& options = {}) const;

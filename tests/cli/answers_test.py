@@ -83,6 +83,31 @@ def exported(program):
     assert own == program.run("generate", "whole", *asked)
 
 
+def samples_kept(program):
+    """A learner that replays learns on from a file that has its samples."""
+    made = ("--backbone", "gpt2", "--learner", "sft_replay", "--set", "learner.rank=2")
+    program.run("learn", "replay.patina", "letters.jsonl", *made)
+    program.run("learn", "replay.patina", "more.jsonl")
+    shown = program.run("inspect", "replay.patina", "--summary")
+    assert "holds 6 texts of earlier tasks (" in shown, shown
+    answer = program.run("predict", "replay.patina", PROMPT, "--max-tokens", 4)
+    assert "holds no samples" in program.run("forget", "replay.patina", "--samples")
+    shown = program.run("inspect", "replay.patina", "--summary")
+    assert "was saved without the 6 texts of earlier tasks" in shown and "holds 6 texts" not in shown, shown
+    assert b"Greet" not in (program.folder / "replay.patina").read_bytes()
+    assert program.run("predict", "replay.patina", PROMPT, "--max-tokens", 4) == answer
+    program.refused("learn", "replay.patina", "more.jsonl", said="sft_replay replays samples of earlier tasks")
+    program.run("learn", "private.patina", "letters.jsonl", *made, "--no-samples")
+    assert b"Greet" not in (program.folder / "private.patina").read_bytes()
+    # What a file holds of its backbone stays in it.
+    program.run("learn", "whole.patina", "letters.jsonl", *made, "--with-backbone")
+    program.run("learn", "whole.patina", "more.jsonl")
+    program.run("forget", "whole.patina", "--samples")
+    assert ", which the file contains" in program.run("inspect", "whole.patina", "--summary")
+    program.refused("forget", "pets.patina", said="say what to forget")
+    program.refused("forget", "pets.patina", "cat", "--samples", said="say what to forget")
+
+
 def refused(program):
     (program.folder / "bad.jsonl").write_text('{"instruction": "a", "output": "b"}\n{"instruction": \n')
     (program.folder / "empty.jsonl").write_text('{"instruction": "a", "output": " "}\n')
@@ -140,6 +165,7 @@ def main():
     program.run("learn", "pets.patina", "cat", "photos/cats")
     learned_and_asked(program)
     exported(program)
+    samples_kept(program)
     refused(program)
     killed(program)
 

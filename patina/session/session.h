@@ -23,9 +23,9 @@
 #include "patina/data/feed.h"
 #include "patina/data/source.h"
 #include "patina/eval/matrix.h"
+#include "patina/models/answer_text.h"
 #include "patina/models/backbone.h"
 #include "patina/models/catalog.h"
-#include "patina/models/generate.h"
 #include "patina/session/engine.h"
 #include "patina/session/settings.h"
 
@@ -80,6 +80,7 @@ enum class PromptForm {
 
 struct AnswerOptions {
   GenerateOptions decoding = {};  // greedy, at most 128 tokens; draws depend on seed and prompt
+  OutputOptions output = {};      // where an answer ends, and log-probabilities
   PromptForm form = PromptForm::learned;
   bool cut = false;    // of a prompt that is too long the front is cut, as in training
   int64_t batch = 16;  // prompts in a pass
@@ -92,8 +93,12 @@ struct AnswerOptions {
 struct Answer {
   std::string text;
   int64_t prompt_tokens = 0, tokens = 0;
-  int64_t cut = 0;     // tokens of the prompt that were left out
-  bool ended = false;  // the model ended it; otherwise max_tokens or the model's length did
+  int64_t cut = 0;         // tokens of the prompt that were left out
+  bool ended = false;      // the model or a text in `stop` ended it; otherwise max_tokens or the
+                           // model's length did
+  std::string stopped_by;  // that text; "": none did
+  std::vector<TokenLogprob> logprobs;         // of its tokens, if asked for
+  std::vector<TokenLogprob> prompt_logprobs;  // of the prompt's, from the second on
 };
 
 struct AnswerEvalOptions {

@@ -8,6 +8,7 @@ model, refused where it does not fit, and killed while it learns.
 import json
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -81,6 +82,36 @@ def exported(program):
     program.run("export", "a.patina", "--to", "gguf", "-o", "gguf")
     program.run("export", "a.patina", "-o", "whole")
     assert own == program.run("generate", "whole", *asked)
+
+
+def stops_and_logprobs(program):
+    """Where an answer ends, and the log-probabilities of its tokens."""
+    asked = (PROMPT, "--max-tokens", 6)
+    free = json.loads(program.run("predict", "a.patina", *asked, "--json"))["answer"]
+    stop = free[1:3]
+    cut = free[:free.index(stop)]
+    assert program.run("predict", "a.patina", *asked, "--stop", "\n\n\n", "--stop", stop) == cut + "\n"
+    found = json.loads(program.run("predict", "a.patina", *asked, "--stop", stop, "--json"))
+    assert found["answer"] == cut and found["stopped_by"] == stop and found["ended"], found
+    prompt = f"{PROMPT}\n"
+    assert program.run("generate", "a.patina", prompt, "--max-tokens", 6, "--stop", stop) == f"{prompt}{cut}\n"
+    found = json.loads(program.run("predict", "a.patina", *asked, "--json", "--logprobs", "--top-logprobs", 2,
+                                   "--echo"))
+    assert "".join(one["token"] for one in found["logprobs"]) == found["answer"], found
+    assert all(one["logprob"] == one["top"][0]["logprob"] and len(one["top"]) == 2 for one in found["logprobs"]), found
+    assert len(found["prompt_logprobs"]) == found["prompt_tokens"] - 1, found
+    # The same numbers where the prompt is written out.
+    lines = program.run("generate", "a.patina", prompt, "--max-tokens", 6, "--logprobs", "--echo").splitlines()
+    told = [float(line.split()[0]) for line in lines[-len(found["prompt_logprobs"] + found["logprobs"]):]]
+    expected = [one["logprob"] for one in found["prompt_logprobs"] + found["logprobs"]]
+    assert all(abs(a - b) < 1e-3 for a, b in zip(told, expected, strict=True)), (told, expected)
+    base = program.run("generate", "gpt2", prompt, "--max-tokens", 6, "--logprobs", "--top-logprobs", 1)
+    assert len(re.findall(r'^ *-\d+\.\d{4}  ".*"  + ".*" -\d+\.\d{4}$', base, re.MULTILINE)) == 6, base
+    program.refused("predict", "a.patina", *asked, "--logprobs", said="add --json")
+    program.refused("predict", "a.patina", *asked, "--echo", said="set logprobs, too")
+    program.refused("generate", "gpt2", PROMPT, "--top-logprobs", 2, said="set logprobs, too")
+    program.refused("predict", "a.patina", *asked, "--stop", "", said="stop: a text without characters")
+    program.refused("predict", "pets.patina", "photos/new.jpg", "--stop", "x", said="so --stop")
 
 
 def samples_kept(program):
@@ -165,6 +196,7 @@ def main():
     program.run("learn", "pets.patina", "cat", "photos/cats")
     learned_and_asked(program)
     exported(program)
+    stops_and_logprobs(program)
     samples_kept(program)
     refused(program)
     killed(program)

@@ -343,6 +343,10 @@ TEST(AnsweringMisuse, OfPromptsAndOptions) {
   EXPECT_REFUSED(session.answer("a", {.decoding = {.temperature = -1}}), "temperature");
   EXPECT_REFUSED(session.answer("a", {.decoding = {.top_p = 0}}), "top_p");
   EXPECT_REFUSED(session.answer("a", {.batch = 0}), "batch is 0");
+  EXPECT_REFUSED(session.answer("a", {.output = {.stop = {""}}}), "stop");
+  EXPECT_REFUSED(session.answer("a", {.output = {.top_logprobs = 3}}), "set logprobs, too");
+  EXPECT_REFUSED(session.answer("a", {.output = {.logprobs = true, .top_logprobs = -1}}),
+                 "top_logprobs");
   EXPECT_REFUSED(session.answer("a", {.form = PromptForm::chat}), "no chat template");
   EXPECT_REFUSED(session.eval_answers(ToyAnswers(0, 0)), "no samples");
   EXPECT_REFUSED(session.eval_answers(ToyAnswers(0, 4), {.probes = {"exact"}}), "no probe");

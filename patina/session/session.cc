@@ -340,7 +340,11 @@ void Session::save(const fs::path& path, const SaveOptions& options) const {
                     .is_text = model->samples->is_text(),
                     .answers = model->samples->answer_kind()};
   Tensor weights;
-  if (options.with_backbone) weights = network_bytes(*model->backbone, path, options.bf16);
+  // Before any learning: methods read the pre-trained weights when they are constructed.
+  Backbone& backbone = state_->pretrained
+                           ? const_cast<Backbone&>(*state_->pretrained)  // reads only
+                           : *model->backbone;
+  if (options.with_backbone) weights = network_bytes(backbone, path, options.bf16);
   Rig& rig = const_cast<Rig&>(*model->rig);  // saving only reads
   const bool samples = options.samples && !state_->samples_lost;
   write_artefact(path, artefact, weights, rig.learner(), rig.trainer(),

@@ -130,7 +130,7 @@ std::vector<Answer> answers_to(const Source& prompts, const Answering& by,
     for (const size_t i : members) {
       rows.push_back(tokens[i]);
       texts.emplace_back(tokenizer, options.output);
-      if (continued) texts.back().after(tokens[i].ids);
+      if (continued && !network.has_decoder()) texts.back().after(tokens[i].ids);
     }
     const auto say = [&](size_t row, const std::string& piece) {
       answers[members[row]].text += piece;

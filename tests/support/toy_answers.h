@@ -59,6 +59,21 @@ inline std::unique_ptr<Backbone> toy_decoder(const std::string& family = "llama"
   return network;
 }
 
+/// The bytes as T5 has them: a text ends with a token, and none stands in front of it.
+class EndedBytes : public ByteTokenizer {
+ public:
+  EndedBytes() : ByteTokenizer(/*framed=*/false) { frame_.after = {kEnd}; }
+};
+
+/// An encoder-decoder with random frozen weights that reads bytes.
+inline std::unique_ptr<Backbone> toy_t5(uint64_t seed = 1) {
+  EncoderDecoderShape shape = tiny_t5(/*gated=*/true);
+  shape.vocabulary = ByteTokenizer::kSize;
+  auto network = stirred(EncoderDecoder(shape), seed)->clone();
+  network->set_tokenizer(std::make_shared<EndedBytes>());
+  return network;
+}
+
 /// A small decoder of a family in a folder: the fixture's, with other words.
 inline fs::path decoder_folder(const std::string& family, int64_t words) {
   const fs::path folder = scratch_folder("stored-decoder");

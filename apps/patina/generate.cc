@@ -9,9 +9,10 @@
 #include "apps/patina/commands.h"
 #include "apps/patina/options/option_fields.h"
 #include "patina/base/error.h"
+#include "patina/base/json.h"
 #include "patina/data/answer_feed.h"
+#include "patina/models/answer_text.h"
 #include "patina/models/catalog.h"
-#include "patina/models/generate.h"
 #include "patina/place.h"
 #include "patina/text/chat_template.h"
 #include "patina/text/tokenizer.h"
@@ -24,6 +25,7 @@ struct Arguments {
   std::string model, adapter, prompt, system, device = "auto";
   bool chat = false;
   GenerateOptions options;
+  OutputOptions output;
 };
 
 // The prompt as a question through the model's chat template, which also says what ends an answer.
@@ -49,6 +51,20 @@ void write(const std::string& text) {
   std::fflush(stdout);
 }
 
+// "-0.1234  " the"   " a" -2.5, " an" -3.1": a token, and the likeliest ones in its place.
+void print(const std::vector<TokenLogprob>& tokens) {
+  const auto quoted = [](const std::string& text) {
+    return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+  };
+  for (const auto& token : tokens) {
+    std::string others;
+    for (const auto& other : token.top)
+      others += fmt::format("{} {} {:.4f}", others.empty() ? "  " : ",", quoted(other.text),
+                            other.logprob);
+    fmt::print("{:9.4f}  {}{}\n", token.logprob, quoted(token.text), others);
+  }
+}
+
 // The network with what an artefact has learned.
 void generate_learned(const Arguments& arguments) {
   if (!arguments.adapter.empty())
@@ -61,15 +77,20 @@ void generate_learned(const Arguments& arguments) {
   if (!arguments.system.empty()) exchange.turns.push_back({"system", arguments.system});
   exchange.turns.push_back({"user", arguments.prompt});
   if (!arguments.chat) write(arguments.prompt);
-  session.answer(exchange, {.decoding = arguments.options,
-                            .form = arguments.chat ? PromptForm::chat : PromptForm::continued,
-                            .said = [](int64_t, const std::string& piece) { write(piece); }});
+  const Answer answer =
+      session.answer(exchange, {.decoding = arguments.options,
+                                .output = arguments.output,
+                                .form = arguments.chat ? PromptForm::chat : PromptForm::continued,
+                                .said = [](int64_t, const std::string& piece) { write(piece); }});
   write("\n");
+  print(answer.prompt_logprobs);
+  print(answer.logprobs);
 }
 
 void generate(Arguments& arguments) {
   if (!arguments.chat && !arguments.system.empty())
     fail(ErrorKind::usage, "--system belongs to --chat");
+  check(arguments.output);
   if (arguments.prompt == "-")
     arguments.prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
   if (is_artefact(arguments.model)) return generate_learned(arguments);
@@ -89,13 +110,17 @@ void generate(Arguments& arguments) {
   if (ids.empty() && tokenizer->special().end >= 0) ids = {tokenizer->special().end};
   const bool answers = model->prompt_layers() < model->layers();  // an encoder-decoder
   if (!answers && !arguments.chat) write(arguments.prompt);
-  // The text of a decoder's first piece, such as its leading space, depends on the piece before.
-  TokenStream text(*tokenizer);
-  if (!answers)
-    for (const int64_t id : ids) text.push(id);
-  patina::generate(*model, tensor_of(ids).unsqueeze(0), stop, arguments.options, {},
-                   [&](int64_t, int64_t id) { write(text.push(id)); });
+  AnswerText text(*tokenizer, arguments.output);
+  if (!answers) text.after(ids);
+  const Tensor read = tensor_of(ids, place.device).unsqueeze(0);
+  patina::generate(*model, read, stop, arguments.options, {}, [&](const ChosenToken& token) {
+    write(text.push(token));
+    return !text.stopped();
+  });
   write(text.finish() + "\n");
+  if (arguments.output.echo)
+    print(prompt_logprobs(*model, read, {}, arguments.output.top_logprobs, *tokenizer).front());
+  print(text.logprobs());
 }
 
 }  // namespace
@@ -120,6 +145,7 @@ void add_generate(Command& program) {
                  "With --chat: what the model is told before the question");
   OptionFields fields(command);
   arguments->options.bind(fields);
+  arguments->output.bind(fields);
   command.option("--adapter", arguments->adapter,
                  "A folder of PEFT's with a LoRA, added to the model's weights");
   command.device(arguments->device);

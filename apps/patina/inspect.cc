@@ -33,6 +33,19 @@ void describe(const std::string& name, const std::string& part) try {
   fmt::print("cannot be loaded as a model: {}\n", error.what());
 }
 
+// The samples of earlier tasks in the file, or that they are not there.
+void describe_samples(Archive& archive, const Artefact& artefact) {
+  const char* kind = artefact.is_text ? "texts" : "images";
+  if (artefact.kept > 0)
+    fmt::print("holds {} {} of earlier tasks ({}), from which it learns further\n", artefact.kept,
+               kind, format_bytes(kept_samples(archive, artefact)->bytes()));
+  if (artefact.left_out > 0)
+    fmt::print(
+        "was saved without the {} {} of earlier tasks that its learner keeps, and does not "
+        "learn further\n",
+        artefact.left_out, kind);
+}
+
 void describe_artefact(const fs::path& path) {
   Archive archive = Archive::read(path);
   Artefact artefact;
@@ -52,6 +65,7 @@ void describe_artefact(const fs::path& path) {
              artefact.embedded    ? ", which the file contains"
              : artefact.in_memory ? ", which a program must pass again"
                                   : "");
+  describe_samples(archive, artefact);
   constexpr size_t kShown = 20;
   for (int64_t task = 0; task < artefact.tasks; ++task) {
     if (answers) {

@@ -21,7 +21,7 @@ struct LearnArguments {
   std::string learner;
   std::vector<std::string> overrides;
   int64_t seed = 1993;
-  bool with_backbone = false;
+  bool with_backbone = false, no_samples = false;
   std::string name;  // of a task of texts
   InstructionFields keys;
 
@@ -97,7 +97,9 @@ void learn(const LearnArguments& arguments) {
   const bool is_new = !fs::exists(arguments.artefact.file);
   Session session = opened_or_new(arguments);
   session.learn(samples, task_name(arguments));
-  session.save(arguments.artefact.file, {.with_backbone = arguments.with_backbone});
+  session.save(arguments.artefact.file,
+               {.with_backbone = arguments.with_backbone || session.carried_backbone(),
+                .samples = !arguments.no_samples});
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   fmt::print("{}: {}{}\n", arguments.artefact.file,
              is_new ? fmt::format("new, on {}; {} ", session.about(), session.learner()) : "",
@@ -134,6 +136,9 @@ void add_learn(Command& program) {
   command.overrides(arguments->overrides);
   command.flag("--with-backbone", arguments->with_backbone,
                "Include the backbone in the file; predicting then needs no other file");
+  command.flag("--no-samples", arguments->no_samples,
+               "Leave out the samples of earlier tasks that the learner keeps: the file then holds "
+               "no data, and does not learn further");
   command.footer(
       "example: patina learn pets.patina cat photos/cats/\n"
       "         patina learn pets.patina dog photos/dogs/ photos/puppy.jpg\n"
@@ -142,24 +147,41 @@ void add_learn(Command& program) {
   command.action([arguments] { learn(*arguments); });
 }
 
+namespace {
+
+struct ForgetArguments {
+  ArtefactArguments artefact;
+  std::string class_name;
+  bool samples = false;
+};
+
+void forget(const ForgetArguments& arguments) {
+  if (arguments.samples != arguments.class_name.empty())
+    fail(ErrorKind::usage, "say what to forget: a class, or --samples");
+  Session session = open_artefact(arguments.artefact);
+  const fs::path file = artefact_file(arguments.artefact.file);
+  if (!arguments.samples) session.forget(arguments.class_name);
+  session.save(file, {.with_backbone = session.carried_backbone(), .samples = !arguments.samples});
+  if (arguments.samples)
+    fmt::print("{}: it holds no samples of earlier tasks\n", file.string());
+  else
+    fmt::print("{}: forgot {}; {} classes are known\n", file.string(), arguments.class_name,
+               session.classes().size());
+}
+
+}  // namespace
+
 void add_forget(Command& program) {
-  struct Arguments {
-    ArtefactArguments artefact;
-    std::string class_name;
-  };
-  auto arguments = std::make_shared<Arguments>();
-  const auto command =
-      program.command("forget", "Remove a class from an artefact, as if it had never been learned");
+  auto arguments = std::make_shared<ForgetArguments>();
+  const auto command = program.command(
+      "forget", "Remove a class from an artefact, as if it had never been learned, or its samples");
   add_artefact(command, arguments->artefact);
-  command.option("class", arguments->class_name, "The class to forget").required();
+  command.option("class", arguments->class_name, "The class to forget");
+  command.flag("--samples", arguments->samples,
+               "Remove the samples of earlier tasks that the learner keeps: it predicts as before, "
+               "and does not learn further");
   command.footer("example: patina forget pets.patina dog");
-  command.action([arguments] {
-    Session session = open_artefact(arguments->artefact);
-    session.forget(arguments->class_name);
-    session.save(arguments->artefact.file);
-    fmt::print("{}: forgot {}; {} classes are known\n", arguments->artefact.file,
-               arguments->class_name, session.classes().size());
-  });
+  command.action([arguments] { forget(*arguments); });
 }
 
 }  // namespace patina::cli

@@ -24,8 +24,9 @@ struct PredictArguments {
 // What is said of classes and of answers only.
 constexpr const char* kOfClasses[] = {"--top", "--task", "--csv", "--text"};
 constexpr const char* kOfAnswers[] = {
-    "--max-tokens", "--temperature", "--top-k",       "--top-p", "--repetition-penalty",
-    "--seed",       "--cut",         "--instruction", "--input", "--batch"};
+    "--max-tokens", "--temperature", "--top-k",        "--top-p", "--repetition-penalty",
+    "--seed",       "--cut",         "--instruction",  "--input", "--batch",
+    "--stop",       "--logprobs",    "--top-logprobs", "--echo"};
 
 std::string quoted(const std::string& cell) {
   if (cell.find_first_of(",\"\n\r") == std::string::npos) return cell;
@@ -40,8 +41,31 @@ void print_json(const std::string& origin, const std::vector<Prediction>& found)
   fmt::print("{}\n", Json{{"input", origin}, {"classes", classes}}.dump());
 }
 
+Json logprobs_json(const std::vector<TokenLogprob>& tokens) {
+  Json list = Json::array();
+  for (const auto& token : tokens) {
+    Json one = {{"token", token.text}, {"id", token.id}, {"logprob", token.logprob}};
+    for (const auto& other : token.top)
+      one["top"].push_back({{"token", other.text}, {"id", other.id}, {"logprob", other.logprob}});
+    list.push_back(std::move(one));
+  }
+  return list;
+}
+
+void print_answer_json(const std::string& origin, const Answer& one, const OutputOptions& asked) {
+  Json line = {{"input", origin},      {"answer", one.text},
+               {"tokens", one.tokens}, {"prompt_tokens", one.prompt_tokens},
+               {"cut", one.cut},       {"ended", one.ended}};
+  if (!asked.stop.empty()) line["stopped_by"] = one.stopped_by;
+  if (asked.logprobs) line["logprobs"] = logprobs_json(one.logprobs);
+  if (asked.echo) line["prompt_logprobs"] = logprobs_json(one.prompt_logprobs);
+  fmt::print("{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
 // One answer is written as it comes; several are written one below the other.
 void answer(const Session& session, const PredictArguments& arguments) {
+  if (arguments.answers.output.logprobs && !arguments.json)
+    fail(ErrorKind::usage, "--logprobs are numbers of every token: add --json");
   const auto asked = prompts_of(arguments.inputs.paths, arguments.keys);
   AnswerOptions options = arguments.answers;
   const bool alone = asked->size() == 1 && !arguments.json;
@@ -55,13 +79,7 @@ void answer(const Session& session, const PredictArguments& arguments) {
   for (int64_t i = 0; i < asked->size() && !alone; ++i) {
     const Answer& one = answers[size_t(i)];
     if (arguments.json)
-      fmt::print("{}\n", Json{{"input", asked->origin(i)},
-                              {"answer", one.text},
-                              {"tokens", one.tokens},
-                              {"prompt_tokens", one.prompt_tokens},
-                              {"cut", one.cut},
-                              {"ended", one.ended}}
-                             .dump(-1, ' ', false, Json::error_handler_t::replace));
+      print_answer_json(asked->origin(i), one, arguments.answers.output);
     else
       fmt::print("{}  {}\n", asked->origin(i), one.text);
   }
@@ -121,6 +139,7 @@ void add_predict(Command& program) {
   command.flag("--csv", arguments->csv, "A table: input, rank, class, score").excludes(json);
   OptionFields fields(command);
   arguments->answers.decoding.bind(fields);
+  arguments->answers.output.bind(fields);
   command.flag("--cut", arguments->answers.cut,
                "Cut the front of prompts that are too long, as in training");
   command.option("--batch", arguments->answers.batch, "Prompts answered at once").range(1, 1e6);

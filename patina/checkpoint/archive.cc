@@ -196,6 +196,18 @@ std::string Archive::hash() const {
   return hash.hex();
 }
 
+void Archive::refer(const std::vector<int64_t>& positions, const std::vector<int64_t>& targets) {
+  if (positions.size() != targets.size())
+    fail(ErrorKind::state, "{}: \"{}positions\" are {}, and \"{}targets\" {}", origin_, prefix_,
+         positions.size(), prefix_, targets.size());
+  for (size_t i = 0; i < positions.size(); ++i) {
+    const int64_t before = referred_.emplace(positions[i], targets[i]).first->second;
+    if (positions[i] < 0 || targets[i] < 0 || before != targets[i])
+      fail(ErrorKind::state, "{}: \"{}positions\" and \"{}targets\" do not fit together: sample {}",
+           origin_, prefix_, prefix_, positions[i]);
+  }
+}
+
 uint64_t Archive::write(const fs::path& path) const {
   std::map<std::string, StoredTensor> stored;
   for (const auto& [name, tensor] : tensors_) stored[name] = to_stored(tensor);

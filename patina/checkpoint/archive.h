@@ -81,6 +81,12 @@ class Archive {
   /// A hash of everything saved.
   std::string hash() const;
 
+  /// Notes samples that the state refers to: their positions and targets. An artefact may hold
+  /// them.
+  void refer(const std::vector<int64_t>& positions, const std::vector<int64_t>& targets);
+  /// Targets of all samples that what was saved or loaded refers to, by their position.
+  const std::map<int64_t, int64_t>& referred() const { return referred_; }
+
  private:
   struct Section {
     Section(Archive& archive, std::string_view key);
@@ -95,6 +101,7 @@ class Archive {
   at::Device device_ = at::kCPU;
   std::string origin_, prefix_;
   std::map<std::string, Tensor> tensors_;
+  std::map<int64_t, int64_t> referred_;
   std::unique_ptr<Json> values_;  // an object
 };
 

@@ -52,13 +52,16 @@ int64_t AnswerTokens::counted() const {
 }
 
 AnswerFeed::AnswerFeed(const Tokenizer& tokenizer, std::shared_ptr<const PromptRenderer> renderer,
-                       int64_t max_length, AnswerRows rows)
+                       int64_t max_length, AnswerRows rows, bool encoded)
     : tokenizer_(tokenizer),
       renderer_(std::move(renderer)),
       max_length_(max_length),
       rows_(rows),
-      text_(fmt::format("{} {} {}", TextFeed(tokenizer, {.max_length = max_length}).text(),
-                        renderer_->text(), int(rows))) {
+      encoded_(encoded),
+      text_(fmt::format("{} {} {}{}", TextFeed(tokenizer, {.max_length = max_length}).text(),
+                        renderer_->text(), int(rows), encoded ? " encoded" : "")) {
+  if (encoded && rows == AnswerRows::packed)
+    fail(ErrorKind::recipe, "an encoder-decoder reads one text a row: set training.pack = false");
   if (!renderer_->frames() && tokenizer.special().end < 0)
     fail(ErrorKind::model,
          "the model's tokenizer has no end-of-text token, so answers could not learn to end: name "
@@ -67,6 +70,11 @@ AnswerFeed::AnswerFeed(const Tokenizer& tokenizer, std::shared_ptr<const PromptR
 
 AnswerTokens AnswerFeed::tokens(const Source& source, int64_t sample) const {
   const bool answered = source.answer_kind() == AnswerKind::text;
+  if (!answered && encoded_ && rows_ != AnswerRows::prompts)
+    fail(ErrorKind::data,
+         "{}: plain text has no prompt, and an encoder-decoder answers one: learn it with a "
+         "decoder, or give it instructions",
+         source.origin(sample));
   AnswerTokens tokens =
       answered ? of_exchange(source.exchange(sample)) : of_text(source.text(sample));
   if (rows_ == AnswerRows::prompts ? tokens.ids.empty() : tokens.counted() == 0)
@@ -80,6 +88,7 @@ AnswerTokens AnswerFeed::of_text(const Text& text) const {
   AnswerTokens tokens;
   add(tokens, tokenizer_.frame().before, false);
   add(tokens, tokenizer_.encode(text.first), true);
+  if (encoded_) add(tokens, tokenizer_.frame().after, false);
   if (!tokens.loss.empty()) tokens.loss.front() = 0;  // nothing stands before it
   // A text to be continued keeps its end.
   const auto frame = int64_t(tokenizer_.frame().before.size());
@@ -100,6 +109,7 @@ AnswerTokens AnswerFeed::of_exchange(const Exchange& exchange) const {
   const auto parts = renderer_->parts(exchange);
   for (size_t i = 0; i + 1 < parts.size(); ++i) add_part(parts[i]);
   const int64_t prompt = int64_t(tokens.ids.size()) - before;
+  if (encoded_) add(tokens, tokenizer_.frame().after, false);
   if (rows_ != AnswerRows::prompts) add_part(parts.back());
   if (!tokens.loss.empty()) tokens.loss.front() = 0;
   const int64_t over = int64_t(tokens.ids.size()) - max_length_;

@@ -29,13 +29,15 @@ enum class AnswerRows {
 /// Samples with texts as answers, through a renderer; and plain text, all of which carries loss.
 /// Tokens in front of a text (the tokenizer's frame) carry none; the end-of-text token does. Of a
 /// sample longer than max_length the prompt loses tokens from its front, down to a quarter of the
-/// room; what is still too long of the answer is cut at its end.
+/// room; what is still too long of the answer is cut at its end. For an encoder-decoder a prompt is
+/// a text of its own, which ends as its tokenizer ends texts.
 class AnswerFeed : public Feed {
  public:
-  /// `tokenizer` is lent. `max_length` 0: no limit. Throws Error(model) if the renderer wants an
-  /// end-of-text token and the tokenizer has none.
+  /// `tokenizer` is lent. `max_length` 0: no limit. `encoded`: prompts are read by an encoder.
+  /// Throws Error(model) if the renderer wants an end-of-text token and the tokenizer has none, and
+  /// Error(recipe) for packed rows of an encoder-decoder.
   AnswerFeed(const Tokenizer& tokenizer, std::shared_ptr<const PromptRenderer> renderer,
-             int64_t max_length, AnswerRows rows = AnswerRows::whole);
+             int64_t max_length, AnswerRows rows = AnswerRows::whole, bool encoded = false);
 
   /// The tokens of a sample. Throws Error(data), with the sample's origin, if none carries loss.
   AnswerTokens tokens(const Source& source, int64_t sample) const;
@@ -57,6 +59,7 @@ class AnswerFeed : public Feed {
   std::shared_ptr<const PromptRenderer> renderer_;
   int64_t max_length_;
   AnswerRows rows_;
+  bool encoded_;
   std::string text_;
 };
 

@@ -61,10 +61,10 @@ class SampleHandles {
     }
     a("positions", positions);
     a("targets", targets);
+    a.refer(positions, targets);
     if (!a.loading()) return;
     list_.clear();
-    for (size_t i = 0; i < std::min(positions.size(), targets.size()); ++i)
-      list_.push_back({positions[i], targets[i]});
+    for (size_t i = 0; i < positions.size(); ++i) list_.push_back({positions[i], targets[i]});
   }
 
  private:

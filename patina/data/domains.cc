@@ -41,6 +41,10 @@ class Joined : public Source {
     const auto [part, own] = find(i);
     return parts_[part]->image(own);
   }
+  Bytes encoded_image(int64_t i) const override {
+    const auto [part, own] = find(i);
+    return parts_[part]->encoded_image(own);
+  }
   Text text(int64_t i) const override {
     const auto [part, own] = find(i);
     return parts_[part]->text(own);

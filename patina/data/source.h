@@ -54,6 +54,9 @@ class Source {
   virtual bool is_text() const { return false; }
   /// Decodes sample i of a source of images. Thread-safe. Throws Error with the file's name.
   virtual Image image(int64_t i) const;
+  /// The bytes that decode_image makes image(i) of: those of its file or, without one, a PNG of its
+  /// pixels. Thread-safe. Throws like image().
+  virtual Bytes encoded_image(int64_t i) const { return encode_png(image(i)); }
   /// Sample i of a source of texts. Thread-safe.
   virtual Text text(int64_t i) const;
   /// What answers its samples. A source without labels has one class, so that whatever divides

@@ -22,6 +22,7 @@ class Selection : public Source {
   int64_t label(int64_t i) const override { return all_->label(kept_[i]); }
   bool is_text() const override { return all_->is_text(); }
   Image image(int64_t i) const override { return all_->image(kept_[i]); }
+  Bytes encoded_image(int64_t i) const override { return all_->encoded_image(kept_[i]); }
   Text text(int64_t i) const override { return all_->text(kept_[i]); }
   AnswerKind answer_kind() const override { return all_->answer_kind(); }
   Exchange exchange(int64_t i) const override { return all_->exchange(kept_[i]); }

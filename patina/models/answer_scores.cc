@@ -1,7 +1,11 @@
 #include "patina/models/answer_scores.h"
 
+#include <algorithm>
+
 #include "patina/base/error.h"
+#include "patina/models/text/encoder_decoder.h"
 #include "patina/ops.h"
+#include "patina/place.h"
 
 namespace patina {
 
@@ -24,6 +28,71 @@ Answers answers_of(const Input& input, const Tensor& tokens) {
           .row = place.div(length, "floor")};
 }
 
+// Lists of ids as an input, padded on the right.
+Input padded(const std::vector<std::vector<int64_t>>& lists, const at::Device& device) {
+  size_t longest = 0;
+  for (const auto& list : lists) longest = std::max(longest, list.size());
+  const std::vector<int64_t> shape = {int64_t(lists.size()), int64_t(longest)};
+  Input input(at::zeros(shape, at::kLong), at::zeros(shape, at::kLong));
+  for (size_t i = 0; i < lists.size(); ++i) {
+    std::ranges::copy(lists[i], host_items(input.data).data() + i * longest);
+    std::fill_n(host_items(input.mask).data() + i * longest, lists[i].size(), 1);
+  }
+  return input.on(device);
+}
+
+// The decoder begins with a token of its own and has read the answer up to the one it predicts.
+Answers answers_of(const EncoderDecoder& network, const Input& input,
+                   const nn::Adaptations& adaptations) {
+  PATINA_REQUIRE(input.loss.defined(), "a text of which no token carries loss");
+  PATINA_REQUIRE(!input.positions.defined(), "packed rows for an encoder-decoder");
+  const int64_t rows = input.size(), length = input.data.size(1);
+  const auto host = [](const Tensor& t) { return on_host(t).contiguous(); };
+  const Tensor ids = host(input.data), loss = host(input.loss),
+               mask = input.mask.defined() ? host(input.mask) : at::ones_like(ids);
+  const auto count = size_t(rows);
+  std::vector<std::vector<int64_t>> asked(count), read(count);
+  std::vector<int64_t> words, row_of, places, counted(count, 0);
+  for (int64_t row = 0; row < rows; ++row) {
+    read[size_t(row)] = {network.start()};
+    bool answered = false;
+    for (int64_t i = 0; i < length; ++i) {
+      const auto at = size_t(row * length + i);
+      if (host_items(mask)[at] == 0) continue;
+      const int64_t id = host_items(ids)[at];
+      if (host_items(loss)[at] == 0) {
+        if (answered)
+          fail(ErrorKind::data,
+               "a text goes on behind its answer, and an encoder-decoder ends with it: give it "
+               "prompts of one turn");
+        asked[size_t(row)].push_back(id);
+        continue;
+      }
+      answered = true;
+      words.push_back(id);
+      row_of.push_back(row);
+      read[size_t(row)].push_back(id);
+    }
+    read[size_t(row)].pop_back();  // the last one is predicted and not read
+    if (!answered) read[size_t(row)] = {network.start()};
+  }
+  const auto device = input.data.device();
+  const Input answers = padded(read, device);
+  for (const int64_t row : row_of)
+    places.push_back(row * answers.data.size(1) + counted[size_t(row)]++);
+  const Tensor decoded = network.decoded(answers, padded(asked, device), adaptations);
+  return {.before = decoded.flatten(0, 1).index_select(0, tensor_of(places, device)),
+          .word = tensor_of(words, device),
+          .row = tensor_of(row_of, device)};
+}
+
+Answers answers_of(const Backbone& backbone, const Input& input,
+                   const nn::Adaptations& adaptations) {
+  if (const auto* both = dynamic_cast<const EncoderDecoder*>(&backbone))
+    return answers_of(*both, input, adaptations);
+  return answers_of(input, backbone.tokens(input, adaptations));
+}
+
 Tensor scores_of(const Backbone& backbone, const Tensor& before) {
   return backbone.word_scores(before.unsqueeze(0)).squeeze(0);
 }
@@ -32,7 +101,8 @@ Tensor scores_of(const Backbone& backbone, const Tensor& before) {
 
 AnswerScores answer_scores(const Backbone& backbone, const Input& input,
                            const nn::Adaptations& adaptations) {
-  return answer_scores_of(backbone, input, backbone.tokens(input, adaptations));
+  const Answers answers = answers_of(backbone, input, adaptations);
+  return {.scores = scores_of(backbone, answers.before), .word = answers.word, .row = answers.row};
 }
 
 AnswerScores answer_scores_of(const Backbone& backbone, const Input& input, const Tensor& tokens) {
@@ -48,7 +118,7 @@ Tensor answer_losses(const AnswerScores& answers) {
 
 Tensor answer_losses(const Backbone& backbone, const Input& input,
                      const nn::Adaptations& adaptations, int64_t at_once) {
-  const Answers answers = answers_of(input, backbone.tokens(input, adaptations));
+  const Answers answers = answers_of(backbone, input, adaptations);
   const Tensor& before = answers.before;
   const int64_t tokens = before.size(0),
                 part = std::max<int64_t>(1, at_once / backbone.text_input()->vocabulary);

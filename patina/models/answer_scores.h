@@ -13,11 +13,12 @@ struct AnswerScores {
 };
 
 /// For input.loss [B,T], which has N tokens; each is predicted from the tokens before it in its
-/// text. The scores of other tokens are not computed.
+/// text. The scores of other tokens are not computed. An encoder-decoder reads the tokens in front
+/// of a row's answer with its encoder and writes the answer, the rest of the row, with its decoder.
 AnswerScores answer_scores(const Backbone& backbone, const Input& input,
                            const nn::Adaptations& adaptations);
 
-/// The same where the tokens [B,T,D] of the input are known.
+/// The same where a decoder's tokens [B,T,D] of the input are known.
 AnswerScores answer_scores_of(const Backbone& backbone, const Input& input, const Tensor& tokens);
 
 /// -log p of each such token in nats: [N].

@@ -74,10 +74,12 @@ int64_t choose(std::span<const float> scores, std::span<const int64_t> there,
   return candidates.back().id;
 }
 
-std::vector<std::vector<int64_t>> generate(
-    const Backbone& backbone, const Input& prompts, const std::vector<int64_t>& stop,
-    const GenerateOptions& options, const Experts& experts,
-    const std::function<void(int64_t row, int64_t id)>& chosen, std::vector<Random> randoms) {
+std::vector<std::vector<int64_t>> generate(const Backbone& backbone, const Input& prompts,
+                                           const std::vector<int64_t>& stop,
+                                           const GenerateOptions& options,
+                                           const Experts& experts,
+                                           const std::function<bool(const ChosenToken&)>& chosen,
+                                           std::vector<Random> randoms) {
   const int64_t rows = prompts.size(),
                 longest = backbone.text_input().value_or(TextInput{}).longest;
   if (prompts.data.size(1) == 0)
@@ -100,12 +102,13 @@ std::vector<std::vector<int64_t>> generate(
     std::vector<int64_t> next(size_t(rows), 0);
     for (size_t row = 0; row < size_t(rows); ++row) {
       if (done[row]) continue;
-      next[row] = choose(all.subspan(row * words, words), there[row], options, randoms[row]);
+      const auto of_row = all.subspan(row * words, words);
+      next[row] = choose(of_row, there[row], options, randoms[row]);
       done[row] = std::count(stop.begin(), stop.end(), next[row]) > 0;
       if (done[row]) continue;
       fresh[row].push_back(next[row]);
       there[row].push_back(next[row]);
-      if (chosen) chosen(int64_t(row), next[row]);
+      if (chosen) done[row] = !chosen({int64_t(row), next[row], of_row});
     }
     if (std::all_of(done.begin(), done.end(), [](bool row) { return row; })) break;
     if (step + 1 < std::min(options.max_tokens, room)) text->append(tensor_of(next));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "patina/base/random.h"
@@ -25,6 +26,12 @@ struct GenerateOptions {
   void bind(Fields& f);
 };
 
+/// A new token of a row.
+struct ChosenToken {
+  int64_t row = 0, id = 0;
+  std::span<const float> scores;  // of every word, before penalty and temperature; lent
+};
+
 /// Chooses an id from the scores of all words. The penalty applies to the ids in `there` (Keskar et
 /// al., 2019). Greedy choice draws no random number; ties go to the lowest id. Top-p: Holtzman et
 /// al., 2020.
@@ -34,12 +41,11 @@ int64_t choose(std::span<const float> scores, std::span<const int64_t> there,
 /// Continues every prompt until an id in `stop`, max_tokens new tokens, or the network's maximal
 /// length; returns each row's new ids, without the stop id. A row's random numbers are those of
 /// `randoms`, one a row, or, without them, depend only on the seed and, unless `alike`, the row's
-/// index. `chosen(row, id)` is called for each new id. Throws Error(model) if the network does not
-/// generate text, Error(data) for a prompt that is empty or leaves no room.
+/// index. `chosen` is called for each new token; false ends its row with it. Throws Error(model) if
+/// the network does not generate text, Error(data) for a prompt that is empty or leaves no room.
 std::vector<std::vector<int64_t>> generate(
     const Backbone& backbone, const Input& prompts, const std::vector<int64_t>& stop,
     const GenerateOptions& options, const Experts& experts = {},
-    const std::function<void(int64_t row, int64_t id)>& chosen = {},
-    std::vector<Random> randoms = {});
+    const std::function<bool(const ChosenToken&)>& chosen = {}, std::vector<Random> randoms = {});
 
 }  // namespace patina

@@ -11,6 +11,7 @@
 #include "patina/checkpoint/load.h"
 #include "patina/models/linear_layers.h"
 #include "patina/models/stored_form.h"
+#include "patina/models/text/language_model.h"
 #include "patina/ops.h"
 #include "patina/place.h"
 #include "patina/text/tokenizer.h"
@@ -121,9 +122,45 @@ std::vector<std::string> classes_beyond(const Json& config, const Backbone& netw
   return names;
 }
 
+// The shape of the network's blocks, which may have grown since its config was read.
+void tell_shape(Json& config, const Backbone& network) {
+  const ShapeKeys& keys = form_of(network).shape;
+  if (keys.depth.empty()) return;
+  const nn::BlockShape block = network.block();
+  const auto refuse = [&](const std::string& what) {
+    fail(ErrorKind::model,
+         "{} has grown to {}, for which {}'s config.json has no key: it has no model folder; use "
+         "the artefact itself, or a method that does not widen the network",
+         network.about(), what, model_type_of(network));
+  };
+  config[keys.depth] = network.layers();
+  config[keys.heads] = block.heads;
+  config[keys.hidden] = block.hidden;
+  const int64_t key_heads = block.key_heads > 0 ? block.key_heads : block.heads;
+  if (!keys.key_heads.empty())
+    config[keys.key_heads] = key_heads;
+  else if (key_heads != block.heads)
+    refuse(fmt::format("{} heads of keys", key_heads));
+  const bool divides = block.query_width() == block.width;
+  if (!keys.head_size.empty() && (!divides || config.contains(keys.head_size)))
+    config[keys.head_size] = block.size();
+  else if (!divides)
+    refuse(fmt::format("{} heads of {} channels in a stream of {}", block.heads, block.size(),
+                       block.width));
+  const auto* model = dynamic_cast<const LanguageModel*>(&network);
+  if (!model || keys.windows.empty()) return;
+  const TextShape& text = model->shape().text;
+  if (text.local.empty() && !config.contains(keys.windows)) return;
+  Json kinds = Json::array();
+  for (int64_t layer = 0; layer < text.depth; ++layer)
+    kinds.push_back(text.block_at(layer).window > 0 ? "sliding_attention" : "full_attention");
+  config[keys.windows] = kinds;
+}
+
 std::string config_text(const Backbone& network, const std::string& original, at::ScalarType type,
                         std::vector<std::string> classes) {
   Json config = parse_json(original, "config.json");
+  tell_shape(config, network);
   if (classes.empty()) classes = classes_beyond(config, network);
   config["torch_dtype"] = type_word(type);
   if (config.contains("dtype")) config["dtype"] = type_word(type);
@@ -221,6 +258,7 @@ std::vector<std::string> write_model_folder(const Backbone& network, const fs::p
   std::map<std::string, StoredTensor> stored;
   for (const auto& [name, tensor] : tensors) stored[name] = to_stored(tensor);
   auto metadata = form.metadata;
+  metadata.erase(whole_model::kInserted);  // for other programs a block like the others
   metadata["format"] = "pt";
   for (const auto& [key, value] : form.facts) metadata[key] = value;
   make_folder(folder);
@@ -263,7 +301,16 @@ void keep_files(Backbone& network, const Checkpoint& checkpoint, const fs::path&
 void save_with_files(const Backbone& network, const fs::path& path, at::ScalarType type) {
   const StoredForm& form = form_of(network);
   const auto tensors = stored_tensors(network, type);
-  const auto files = files_of(form);
+  auto files = files_of(form);
+  if (const auto config = files.find("config.json"); config != files.end()) {
+    Json told = parse_json(config->second, "config.json");
+    tell_shape(told, network);
+    config->second = told.dump(2) + "\n";
+  }
+  auto metadata = form.metadata;
+  metadata.erase(whole_model::kInserted);
+  if (const auto inserted = network.inserted_blocks(); !inserted.empty())
+    metadata[whole_model::kInserted] = Json(inserted).dump();
   if (network.tokenizer() && !has_tokenizer_file(files) &&
       !form.metadata.count(whole_model::kVocabulary))
     fail(ErrorKind::model,
@@ -277,7 +324,7 @@ void save_with_files(const Backbone& network, const fs::path& path, at::ScalarTy
         DType::u8,
         {int64_t(text.size())},
         {reinterpret_cast<const uint8_t*>(text.data()), text.size()}};
-  write_safetensors(path, stored, form.metadata);
+  write_safetensors(path, stored, metadata);
 }
 
 std::map<std::string, std::string> files_within(const SafetensorsFile& weights) {

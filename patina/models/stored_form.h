@@ -10,12 +10,19 @@
 
 namespace patina {
 
-/// Metadata that make one file a whole model: config.json, a WordPiece vocabulary, and how a
-/// sentence encoder pools (models/text/sentence.h).
+/// Metadata that make one file a whole model: config.json, a WordPiece vocabulary, how a sentence
+/// encoder pools (models/text/sentence.h), and the numbers of blocks that were inserted.
 namespace whole_model {
 inline constexpr const char *kConfig = "config.json", *kVocabulary = "vocab.txt",
-                            *kSentence = "sentence";
+                            *kSentence = "sentence", *kInserted = "inserted_blocks";
 }
+
+/// The keys under which a family's config.json says how many blocks there are and of what shape;
+/// "": there is no such key.
+struct ShapeKeys {
+  std::string depth = {}, heads = {}, key_heads = {}, head_size = {}, hidden = {};
+  std::string windows = {};  // a list of which blocks see a window
+};
 
 struct StoredForm {
   NameTable names = {};     // the family's names of its tensors
@@ -23,6 +30,7 @@ struct StoredForm {
   std::string task = {};    // PEFT's word for what the network does: "CAUSAL_LM"; "": none
   std::string head = {};    // the family's linear classifier over features; "": it has none
   bool head_bias = false;   // whether that has a bias
+  ShapeKeys shape = {};     // of a family whose networks can grow
 
   /// Whether class tokens and positions are stored with the batch's dimension, [1,T,D].
   bool batched = false;

@@ -13,6 +13,9 @@ void CheckpointOptions::bind(Fields& f) {
   f("checkpoint_minutes", checkpoint_minutes,
     "Minutes between checkpoints inside a task; one is always made when a task ends. 0: only then.",
     at_least(0));
+  f("keep_samples", keep_samples,
+    "Put the samples of earlier tasks that the learner keeps into model.patina, so that it learns "
+    "further from there; false: the file holds no data.");
 }
 
 void Recipe::bind(Fields& f) {

@@ -16,9 +16,10 @@
 
 namespace patina {
 
-/// `[run]`: how often checkpoints are written.
+/// `[run]`: how often checkpoints are written, and what the artefact holds.
 struct CheckpointOptions {
   double checkpoint_minutes = 10;  // in addition to the end of every task; 0: only then
+  bool keep_samples = true;        // those that the learner keeps, in the artefact
 
   void bind(Fields& f);
 };

@@ -68,7 +68,8 @@ class Execution {
     learn_stream();
     if (!evaluation_->texts()) evaluation_->write_predictions(folder_.predictions());
     auto artefact = artefact_of_run(recipe_, *scenario_, *data_.train, backbone, model_hash_);
-    write_artefact(folder_.model(), artefact, {}, learner(), trainer());
+    write_artefact(folder_.model(), artefact, {}, learner(), trainer(),
+                   recipe_.run.keep_samples ? data_.train.get() : nullptr);
     return write_record(/*complete=*/true);
   }
 

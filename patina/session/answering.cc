@@ -16,10 +16,14 @@ namespace {
 
 // The ranges that a recipe's options have.
 void check(const AnswerOptions& options) {
-  GenerateOptions decoding = options.decoding;
-  auto file = RecipeFile::parse(to_toml(decoding), "the options of an answer");
-  file.bind(decoding);
-  file.finish();
+  const auto in_range = [](auto part) {
+    auto file = RecipeFile::parse(to_toml(part), "the options of an answer");
+    file.bind(part);
+    file.finish();
+  };
+  in_range(options.decoding);
+  in_range(options.output);
+  check(options.output);
   if (options.batch < 1) fail(ErrorKind::usage, "batch is {}; it must be 1 or more", options.batch);
 }
 
@@ -122,13 +126,11 @@ std::vector<Answer> answers_to(const Source& prompts, const Answering& by,
     stop_if_asked();
 
     std::vector<AnswerTokens> rows;
-    std::vector<TokenStream> streams;
+    std::vector<AnswerText> texts;
     for (const size_t i : members) {
       rows.push_back(tokens[i]);
-      streams.emplace_back(tokenizer);
-      // What a continuation begins with, such as a space, depends on the token before it.
-      if (continued)
-        for (const int64_t id : tokens[i].ids) streams.back().push(id);
+      texts.emplace_back(tokenizer, options.output);
+      if (continued && !network.has_decoder()) texts.back().after(tokens[i].ids);
     }
     const auto say = [&](size_t row, const std::string& piece) {
       answers[members[row]].text += piece;
@@ -136,18 +138,28 @@ std::vector<Answer> answers_to(const Source& prompts, const Answering& by,
     };
     const Input input = answer_rows(rows, tokenizer, /*packed=*/false).on(network.place().device);
     NoGrad no_grad;
-    const auto ids = generate(network, input, stops, decoding, by.learner->experts(input),
-                              [&](int64_t row, int64_t id) {
-                                stop_if_asked();
-                                say(size_t(row), streams[size_t(row)].push(id));
-                              });
+    const Experts experts = by.learner->experts(input);
+    const auto ids =
+        generate(network, input, stops, decoding, experts, [&](const ChosenToken& token) {
+          stop_if_asked();
+          AnswerText& text = texts[size_t(token.row)];
+          say(size_t(token.row), text.push(token));
+          return !text.stopped();
+        });
+    std::vector<std::vector<TokenLogprob>> of_prompts(count);
+    if (options.output.echo)
+      of_prompts =
+          prompt_logprobs(network, input, experts, options.output.top_logprobs, tokenizer);
     for (size_t row = 0; row < count; ++row) {
-      say(row, streams[row].finish());
+      say(row, texts[row].finish());
       Answer& answer = answers[members[row]];
       answer.prompt_tokens = int64_t(rows[row].ids.size());
       answer.cut = rows[row].cut;
-      answer.tokens = int64_t(ids[row].size());
-      answer.ended = answer.tokens < room(members[row]);
+      answer.tokens = texts[row].tokens();
+      answer.stopped_by = texts[row].stopped_by();
+      answer.ended = texts[row].stopped() || int64_t(ids[row].size()) < room(members[row]);
+      answer.logprobs = texts[row].logprobs();
+      answer.prompt_logprobs = std::move(of_prompts[row]);
     }
     if (progress) progress->advance(int64_t(count));
   }

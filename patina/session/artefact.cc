@@ -33,9 +33,10 @@ constexpr bool Grant::*kGrants[] = {&Grant::task_id_at_train, &Grant::task_id_at
 void Artefact::state(Archive& a) {
   int format = kFormat;
   a("format", format);
-  if (format != kFormat)
-    fail(ErrorKind::state, "it is an artefact of format {}, and patina {} reads format {}", format,
-         kVersion, kFormat);
+  constexpr int kWithoutSamples = 2;
+  if (format != kFormat && format != kWithoutSamples)
+    fail(ErrorKind::state, "it is an artefact of format {}, and patina {} reads formats {} and {}",
+         format, kVersion, kWithoutSamples, kFormat);
   a("recipe", recipe);
   std::vector<int64_t> granted;
   for (const auto member : kGrants) granted.push_back(grant.*member);
@@ -54,6 +55,10 @@ void Artefact::state(Archive& a) {
   a("is_text", is_text);
   int kind = int(answers);
   a("answers", kind);
+  if (format != kWithoutSamples) {
+    a("kept", kept);
+    a("left_out", left_out);
+  }
   if (!a.loading()) return;
   const auto damaged = [](const char* what) {
     fail(ErrorKind::state, "the artefact's {} do not fit together", what);
@@ -77,6 +82,7 @@ void Artefact::state(Archive& a) {
   if (task_of_class.size() != classes.size() || tasks < 0 || samples < 0 ||
       int64_t(task_names.size()) != tasks)
     damaged("tasks and classes");
+  if (kept < 0 || left_out < 0 || kept > samples || left_out > samples) damaged("kept samples");
 }
 
 std::shared_ptr<SessionRecipe> completed(std::shared_ptr<SessionRecipe> recipe,
@@ -111,13 +117,33 @@ Tensor network_bytes(Backbone& backbone, const fs::path& path, bool bf16) {
 }
 
 void write_artefact(const fs::path& path, Artefact& artefact, Tensor weights, Learner& learner,
-                    Trainer& trainer) {
+                    Trainer& trainer, const Source* samples) {
   Archive archive;
-  archive("artefact", artefact);
   archive("weights", weights);
   archive("learner", learner);
   archive("trainer", trainer);
+  const auto& referred = archive.referred();
+  artefact.kept = samples && artefact.grows() ? int64_t(referred.size()) : 0;
+  artefact.left_out = int64_t(referred.size()) - artefact.kept;
+  if (artefact.kept > 0) {
+    KeptSamples kept(*samples, referred);
+    archive("samples", kept);
+  }
+  archive("artefact", artefact);
   archive.write(path);
+}
+
+std::shared_ptr<const KeptSamples> kept_samples(Archive& archive, const Artefact& artefact) {
+  // Of texts as answers, the one class stands for having none.
+  auto kept = std::make_shared<KeptSamples>(artefact.is_text, artefact.answers,
+                                            artefact.answers == AnswerKind::label
+                                                ? artefact.classes
+                                                : std::vector<std::string>{"answers"});
+  if (artefact.kept > 0) archive("samples", *kept);
+  if (kept->size() != artefact.kept)
+    fail(ErrorKind::state, "the artefact holds {} samples, and its header says {}", kept->size(),
+         artefact.kept);
+  return kept;
 }
 
 }  // namespace patina

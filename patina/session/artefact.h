@@ -9,6 +9,7 @@
 #include "patina/checkpoint/archive.h"
 #include "patina/data/feed.h"
 #include "patina/models/catalog.h"
+#include "patina/session/kept_samples.h"
 #include "patina/session/learner_section.h"
 
 namespace patina {
@@ -30,7 +31,7 @@ struct SessionRecipe {
 
 /// The header of an artefact, without the states of learner and trainer.
 struct Artefact {
-  static constexpr int kFormat = 2;
+  static constexpr int kFormat = 3;  // 2 is read, too: it has no samples
 
   std::string recipe;  // a SessionRecipe as TOML
   Grant grant;
@@ -44,6 +45,12 @@ struct Artefact {
   bool embedded = false;       // whether the file also contains the network
   bool is_text = false;
   AnswerKind answers = AnswerKind::label;  // of the samples learned last
+  // Of the samples of earlier tasks that the learner keeps: how many the file holds, and how many
+  // it lacks.
+  int64_t kept = 0, left_out = 0;
+
+  /// Whether a session can add to it: not to the classes of every domain apart.
+  bool grows() const { return class_of_column.size() == classes.size(); }
 
   /// Throws Error(state) if the file has another format.
   void state(Archive& a);
@@ -61,8 +68,12 @@ bool take_origin(ModelOptions& model, const Backbone& backbone);
 /// A network's file as bytes, for an artefact at `path`, beside which it lies for a moment.
 Tensor network_bytes(Backbone& backbone, const fs::path& path, bool bf16);
 
-/// Writes an artefact; `weights` is the embedded network's file, or undefined.
+/// Writes an artefact. The samples that the learner keeps are read from `samples`; null: they are
+/// left out.
 void write_artefact(const fs::path& path, Artefact& artefact, Tensor weights, Learner& learner,
-                    Trainer& trainer);
+                    Trainer& trainer, const Source* samples);
+
+/// The samples in an artefact; of one without any, none.
+std::shared_ptr<const KeptSamples> kept_samples(Archive& archive, const Artefact& artefact);
 
 }  // namespace patina

@@ -93,7 +93,7 @@ std::unique_ptr<AnswerFeed> make_answer_feed(const Backbone& backbone, TextOptio
     fail(ErrorKind::recipe,
          "{} tokens of an answer leave no room for its prompt: the model takes {}", room, longest);
   auto feed = std::make_unique<AnswerFeed>(tokenizer, renderer_for(backbone, text.prompt),
-                                           text.max_length, rows);
+                                           text.max_length, rows, backbone.has_decoder());
   feed->set_place(backbone.place());
   return feed;
 }

@@ -30,6 +30,21 @@ void prepare(Backbone& backbone, const EngineOptions& engine, bool cache) {
   if (cache) backbone.set_cache(std::make_shared<FeatureStore>(engine));
 }
 
+// Whether samples that the learner refers to are not in the artefact. Throws Error(state) if one is
+// another than the learner knows.
+bool lacks_samples(const Archive& archive, const KeptSamples& kept) {
+  bool lacks = false;
+  for (const auto& [position, target] : archive.referred()) {
+    const auto found = kept.at(position);
+    if (found && kept.label(*found) != target)
+      fail(ErrorKind::state,
+           "the learner knows sample {} as one of class {}, and it is of class {}", position,
+           target, kept.label(*found));
+    lacks |= !found;
+  }
+  return lacks;
+}
+
 }  // namespace
 
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -114,7 +129,7 @@ Session Session::open(const fs::path& path, OpenOptions options) {
   state->grant = artefact.grant;
   state->hash = artefact.hash;
   state->in_memory = artefact.in_memory;
-  state->samples_lost = artefact.tasks > 0;
+  state->carried = embedded;
   state->data_threads = options.data_threads;
   state->observer = options.observer;
   state->images =
@@ -125,8 +140,9 @@ Session Session::open(const fs::path& path, OpenOptions options) {
   if (state->row().generates != (artefact.answers != AnswerKind::label))
     fail(ErrorKind::state, "{}: the artefact's learner and answers do not fit together",
          path.string());
+  const auto kept = with_context(path.string(), [&] { return kept_samples(archive, artefact); });
   model->samples =
-      std::make_shared<LearnedSources>(artefact.is_text, artefact.answers, artefact.samples);
+      std::make_shared<LearnedSources>(artefact.is_text, artefact.answers, artefact.samples, kept);
   model->rig = state->rig_on(*model->backbone, *model->samples);
   if (trains(*model->backbone)) state->pretrained = model->backbone->clone();
   model->classes = artefact.classes;
@@ -137,6 +153,7 @@ Session Session::open(const fs::path& path, OpenOptions options) {
   with_context(path.string(), [&] {
     model->rig->learner_state(archive);
     archive("trainer", model->rig->trainer());
+    state->samples_lost = lacks_samples(archive, *kept);
   });
   if (model->tasks > 0) model->rig->learner().before_scores(model->rig->trainer());
   state->publish(std::move(model));
@@ -144,10 +161,11 @@ Session Session::open(const fs::path& path, OpenOptions options) {
 }
 
 void Session::State::check_learnable(const Model& before, const Source& source) const {
-  if (row().keeps_samples && samples_lost)
+  if (samples_lost)
     fail(ErrorKind::usage,
-         "{} replays samples of earlier tasks, and an artefact does not hold them: learn with "
-         "another method, or all in one session",
+         "{} replays samples of earlier tasks, and this artefact was saved without them: save it "
+         "with its samples (without --no-samples; run.keep_samples, SaveOptions::samples), learn "
+         "with another method, or all in one session",
          row().name);
   const bool classes = source.answer_kind() == AnswerKind::label;
   if (row().generates && classes)
@@ -301,6 +319,9 @@ std::string Session::learner() const {
 std::string Session::about() const {
   return state_->model()->backbone->about();
 }
+bool Session::carried_backbone() const {
+  return state_->carried;
+}
 
 void Session::save(const fs::path& path, const SaveOptions& options) const {
   const auto model = state_->model();
@@ -319,9 +340,15 @@ void Session::save(const fs::path& path, const SaveOptions& options) const {
                     .is_text = model->samples->is_text(),
                     .answers = model->samples->answer_kind()};
   Tensor weights;
-  if (options.with_backbone) weights = network_bytes(*model->backbone, path, options.bf16);
+  // Before any learning: methods read the pre-trained weights when they are constructed.
+  Backbone& backbone = state_->pretrained
+                           ? const_cast<Backbone&>(*state_->pretrained)  // reads only
+                           : *model->backbone;
+  if (options.with_backbone) weights = network_bytes(backbone, path, options.bf16);
   Rig& rig = const_cast<Rig&>(*model->rig);  // saving only reads
-  write_artefact(path, artefact, weights, rig.learner(), rig.trainer());
+  const bool samples = options.samples && !state_->samples_lost;
+  write_artefact(path, artefact, weights, rig.learner(), rig.trainer(),
+                 samples ? model->samples.get() : nullptr);
 }
 
 Exported Session::export_to(const fs::path& folder, const ExportOptions& options) const {

@@ -23,9 +23,9 @@
 #include "patina/data/feed.h"
 #include "patina/data/source.h"
 #include "patina/eval/matrix.h"
+#include "patina/models/answer_text.h"
 #include "patina/models/backbone.h"
 #include "patina/models/catalog.h"
-#include "patina/models/generate.h"
 #include "patina/session/engine.h"
 #include "patina/session/settings.h"
 
@@ -81,8 +81,8 @@ enum class PromptForm {
 };
 
 struct AnswerOptions {
-  GenerateOptions decoding =
-      {};  // greedy, at most 128 tokens. Draws depend on seed and prompt only
+  GenerateOptions decoding = {};  // greedy, at most 128 tokens; draws depend on seed and prompt
+  OutputOptions output = {};      // where an answer ends, and log-probabilities
   PromptForm form = PromptForm::learned;
   bool cut = false;    // of a prompt that is too long the front is cut, as in training
   int64_t batch = 16;  // prompts in a pass
@@ -95,8 +95,12 @@ struct AnswerOptions {
 struct Answer {
   std::string text;
   int64_t prompt_tokens = 0, tokens = 0;
-  int64_t cut = 0;     // tokens of the prompt that were left out
-  bool ended = false;  // the model ended it; otherwise max_tokens or the model's length did
+  int64_t cut = 0;         // tokens of the prompt that were left out
+  bool ended = false;      // the model or a text in `stop` ended it; otherwise max_tokens or the
+                           // model's length did
+  std::string stopped_by;  // that text; "": none did
+  std::vector<TokenLogprob> logprobs;         // of its tokens, if asked for
+  std::vector<TokenLogprob> prompt_logprobs;  // of the prompt's, from the second on
 };
 
 struct AnswerEvalOptions {
@@ -120,6 +124,8 @@ struct AnswerAssessment {
 struct SaveOptions {
   bool with_backbone = false;  // the file is then sufficient for predicting
   bool bf16 = false;           // embed the weights as bf16: half the size, rounded
+  bool samples = true;  // with the samples of earlier tasks that the learner keeps. Without them it
+                        // predicts, but does not learn further
 };
 
 struct OpenOptions {
@@ -203,7 +209,8 @@ class Session {
   std::vector<std::string> task_names() const;  // of each task; "" where it has none
   int64_t tasks() const;
   std::string learner() const;
-  std::string about() const;  // a one-line description of the backbone
+  std::string about() const;      // a one-line description of the backbone
+  bool carried_backbone() const;  // whether the file that it was opened from holds the backbone
 
   /// Writes the artefact; the file appears under its name once it is complete.
   void save(const std::filesystem::path& path, const SaveOptions& options = {}) const;

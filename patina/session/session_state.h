@@ -39,10 +39,11 @@ struct Session::State {
   Grant grant = kClassIncremental;
   std::string hash;        // of the backbone's weights before any learning
   bool in_memory = false;  // the backbone was passed as an object
+  bool carried = false;    // or came out of the artefact
   // Before any learning, if the learner trains it: methods read the pre-trained weights when they
   // are constructed. Null: all models share one backbone.
   std::shared_ptr<const Backbone> pretrained;
-  bool samples_lost = false;  // the samples of earlier tasks are not available
+  bool samples_lost = false;  // the learner refers to samples that an artefact was saved without
   int data_threads = 0;
   std::shared_ptr<ImageCache> images;
   std::shared_ptr<Observer> observer;

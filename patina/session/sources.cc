@@ -85,6 +85,7 @@ class ImageFiles : public Labelled {
         files_(std::move(files)) {}
 
   Image image(int64_t i) const override { return read_image(files_.at(size_t(i))); }
+  Bytes encoded_image(int64_t i) const override { return read_file(files_.at(size_t(i))); }
   std::string origin(int64_t i) const override { return files_.at(size_t(i)).string(); }
 
  private:
@@ -174,49 +175,59 @@ std::shared_ptr<const LearnedSources> LearnedSources::with(std::shared_ptr<const
   return more;
 }
 
-const LearnedSources::Part& LearnedSources::part_of(int64_t i) const {
+LearnedSources::Sample LearnedSources::sample(int64_t i) const {
   PATINA_REQUIRE(i >= 0 && i < size(), "sample {} of {}", i, size());
-  if (i < absent_)
-    fail(ErrorKind::state,
-         "sample {} is needed again, but it was learned before the artefact was saved, and an "
-         "artefact has no samples: learn all tasks in one session",
-         i);
-  return *std::ranges::upper_bound(parts_, i, {}, &Part::end);
+  if (i < absent_) {
+    const auto kept = kept_ ? kept_->at(i) : std::nullopt;
+    if (!kept)
+      fail(ErrorKind::state,
+           "sample {} is needed again, but it was learned before the artefact was saved, and is "
+           "not among the samples in it: learn all tasks in one session",
+           i);
+    return {kept_.get(), *kept, kept_->label(*kept)};
+  }
+  const Part& part = *std::ranges::upper_bound(parts_, i, {}, &Part::end);
+  const int64_t index = i - part.first;
+  return {part.source.get(), index, part.numbers.at(size_t(part.source->label(index)))};
 }
 
 int64_t LearnedSources::label(int64_t i) const {
-  const Part& part = part_of(i);
-  return part.numbers.at(size_t(part.source->label(i - part.first)));
+  return sample(i).label;
 }
 
 Image LearnedSources::image(int64_t i) const {
-  const Part& part = part_of(i);
-  return part.source->image(i - part.first);
+  const Sample own = sample(i);
+  return own.source->image(own.index);
+}
+
+Bytes LearnedSources::encoded_image(int64_t i) const {
+  const Sample own = sample(i);
+  return own.source->encoded_image(own.index);
 }
 
 Text LearnedSources::text(int64_t i) const {
-  const Part& part = part_of(i);
-  return part.source->text(i - part.first);
+  const Sample own = sample(i);
+  return own.source->text(own.index);
 }
 
 Exchange LearnedSources::exchange(int64_t i) const {
-  const Part& part = part_of(i);
-  return part.source->exchange(i - part.first);
+  const Sample own = sample(i);
+  return own.source->exchange(own.index);
 }
 
 std::string LearnedSources::origin(int64_t i) const {
-  const Part& part = part_of(i);
-  return part.source->origin(i - part.first);
+  const Sample own = sample(i);
+  return own.source->origin(own.index);
 }
 
 Fingerprint LearnedSources::fingerprint(int64_t i) const {
-  const Part& part = part_of(i);
-  return part.source->fingerprint(i - part.first);
+  const Sample own = sample(i);
+  return own.source->fingerprint(own.index);
 }
 
 uint64_t LearnedSources::mark(int64_t i) const {
-  const Part& part = part_of(i);
-  return part.source->mark(i - part.first);
+  const Sample own = sample(i);
+  return own.source->mark(own.index);
 }
 
 }  // namespace patina

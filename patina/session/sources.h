@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "patina/data/source.h"
+#include "patina/session/kept_samples.h"
 #include "patina/tensor.h"
 
 namespace patina {
@@ -31,9 +32,10 @@ std::shared_ptr<const Source> prompts(std::vector<Exchange> asked,
 class LearnedSources : public Source {
  public:
   /// The first `absent` samples were learned before the session was opened, or had other answers:
-  /// they count, but cannot be read.
-  explicit LearnedSources(bool is_text, AnswerKind answers = AnswerKind::label, int64_t absent = 0)
-      : is_text_(is_text), answers_(answers), absent_(absent) {}
+  /// they count, but only those that were kept can be read.
+  explicit LearnedSources(bool is_text, AnswerKind answers = AnswerKind::label, int64_t absent = 0,
+                          std::shared_ptr<const KeptSamples> kept = nullptr)
+      : is_text_(is_text), answers_(answers), absent_(absent), kept_(std::move(kept)) {}
   /// These sources and another one, whose class c is `numbers[c]` of `classes`.
   std::shared_ptr<const LearnedSources> with(std::shared_ptr<const Source> source,
                                              std::vector<int64_t> numbers,
@@ -43,6 +45,7 @@ class LearnedSources : public Source {
   int64_t label(int64_t i) const override;
   bool is_text() const override { return is_text_; }
   Image image(int64_t i) const override;
+  Bytes encoded_image(int64_t i) const override;
   Text text(int64_t i) const override;
   AnswerKind answer_kind() const override { return answers_; }
   Exchange exchange(int64_t i) const override;
@@ -57,11 +60,17 @@ class LearnedSources : public Source {
     std::vector<int64_t> numbers;
     int64_t first, end;
   };
-  const Part& part_of(int64_t i) const;
+  // A sample of one of the sources, and the session's number of its class.
+  struct Sample {
+    const Source* source;
+    int64_t index, label;
+  };
+  Sample sample(int64_t i) const;
 
   bool is_text_;
   AnswerKind answers_;
   int64_t absent_;
+  std::shared_ptr<const KeptSamples> kept_;  // of the absent ones; null: none
   std::vector<Part> parts_;
   std::vector<std::string> classes_;
 };

@@ -8,6 +8,7 @@ model, refused where it does not fit, and killed while it learns.
 import json
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -83,6 +84,61 @@ def exported(program):
     assert own == program.run("generate", "whole", *asked)
 
 
+def stops_and_logprobs(program):
+    """Where an answer ends, and the log-probabilities of its tokens."""
+    asked = (PROMPT, "--max-tokens", 6)
+    free = json.loads(program.run("predict", "a.patina", *asked, "--json"))["answer"]
+    stop = free[1:3]
+    cut = free[:free.index(stop)]
+    assert program.run("predict", "a.patina", *asked, "--stop", "\n\n\n", "--stop", stop) == cut + "\n"
+    found = json.loads(program.run("predict", "a.patina", *asked, "--stop", stop, "--json"))
+    assert found["answer"] == cut and found["stopped_by"] == stop and found["ended"], found
+    prompt = f"{PROMPT}\n"
+    assert program.run("generate", "a.patina", prompt, "--max-tokens", 6, "--stop", stop) == f"{prompt}{cut}\n"
+    found = json.loads(program.run("predict", "a.patina", *asked, "--json", "--logprobs", "--top-logprobs", 2,
+                                   "--echo"))
+    assert "".join(one["token"] for one in found["logprobs"]) == found["answer"], found
+    assert all(one["logprob"] == one["top"][0]["logprob"] and len(one["top"]) == 2 for one in found["logprobs"]), found
+    assert len(found["prompt_logprobs"]) == found["prompt_tokens"] - 1, found
+    # The same numbers where the prompt is written out.
+    lines = program.run("generate", "a.patina", prompt, "--max-tokens", 6, "--logprobs", "--echo").splitlines()
+    told = [float(line.split()[0]) for line in lines[-len(found["prompt_logprobs"] + found["logprobs"]):]]
+    expected = [one["logprob"] for one in found["prompt_logprobs"] + found["logprobs"]]
+    assert all(abs(a - b) < 1e-3 for a, b in zip(told, expected, strict=True)), (told, expected)
+    base = program.run("generate", "gpt2", prompt, "--max-tokens", 6, "--logprobs", "--top-logprobs", 1)
+    assert len(re.findall(r'^ *-\d+\.\d{4}  ".*"  + ".*" -\d+\.\d{4}$', base, re.MULTILINE)) == 6, base
+    program.refused("predict", "a.patina", *asked, "--logprobs", said="add --json")
+    program.refused("predict", "a.patina", *asked, "--echo", said="set logprobs, too")
+    program.refused("generate", "gpt2", PROMPT, "--top-logprobs", 2, said="set logprobs, too")
+    program.refused("predict", "a.patina", *asked, "--stop", "", said="stop: a text without characters")
+    program.refused("predict", "pets.patina", "photos/new.jpg", "--stop", "x", said="so --stop")
+
+
+def samples_kept(program):
+    """A learner that replays learns on from a file that has its samples."""
+    made = ("--backbone", "gpt2", "--learner", "sft_replay", "--set", "learner.rank=2")
+    program.run("learn", "replay.patina", "letters.jsonl", *made)
+    program.run("learn", "replay.patina", "more.jsonl")
+    shown = program.run("inspect", "replay.patina", "--summary")
+    assert "holds 6 texts of earlier tasks (" in shown, shown
+    answer = program.run("predict", "replay.patina", PROMPT, "--max-tokens", 4)
+    assert "holds no samples" in program.run("forget", "replay.patina", "--samples")
+    shown = program.run("inspect", "replay.patina", "--summary")
+    assert "was saved without the 6 texts of earlier tasks" in shown and "holds 6 texts" not in shown, shown
+    assert b"Greet" not in (program.folder / "replay.patina").read_bytes()
+    assert program.run("predict", "replay.patina", PROMPT, "--max-tokens", 4) == answer
+    program.refused("learn", "replay.patina", "more.jsonl", said="sft_replay replays samples of earlier tasks")
+    program.run("learn", "private.patina", "letters.jsonl", *made, "--no-samples")
+    assert b"Greet" not in (program.folder / "private.patina").read_bytes()
+    # What a file holds of its backbone stays in it.
+    program.run("learn", "whole.patina", "letters.jsonl", *made, "--with-backbone")
+    program.run("learn", "whole.patina", "more.jsonl")
+    program.run("forget", "whole.patina", "--samples")
+    assert ", which the file contains" in program.run("inspect", "whole.patina", "--summary")
+    program.refused("forget", "pets.patina", said="say what to forget")
+    program.refused("forget", "pets.patina", "cat", "--samples", said="say what to forget")
+
+
 def refused(program):
     (program.folder / "bad.jsonl").write_text('{"instruction": "a", "output": "b"}\n{"instruction": \n')
     (program.folder / "empty.jsonl").write_text('{"instruction": "a", "output": " "}\n')
@@ -140,6 +196,8 @@ def main():
     program.run("learn", "pets.patina", "cat", "photos/cats")
     learned_and_asked(program)
     exported(program)
+    stops_and_logprobs(program)
+    samples_kept(program)
     refused(program)
     killed(program)
 

@@ -74,6 +74,7 @@ COMMANDS = {
     "patina export runs/tuned --to safetensors -o tuned/": Run(),
     "patina features gpt2 ids.safetensors --all -o stages.safetensors": Run(),
     "patina features starter photos/cats/ -o cats.safetensors": Run(),
+    "patina forget pets.patina --samples": Run(),
     "patina forget pets.patina dog": Run(),
     "patina generate gpt2 \"Greet Ada\" --adapter letters-lora": Run("--max-tokens", "4"),
     "patina generate letters.patina \"Dear Ada,\"": Run("--max-tokens", "4"),

@@ -24,8 +24,8 @@ namespace patina {
 struct AnswerCourse {
   explicit AnswerCourse(const std::string& name, const std::vector<std::string>& settings = {},
                         int64_t longest = 64, double weight_decay = 0,
-                        DataSplits sets = toy_answers())
-      : network(toy_decoder("llama", 1, longest)),
+                        DataSplits sets = toy_answers(), std::unique_ptr<Backbone> on = nullptr)
+      : network(on ? std::move(on) : toy_decoder("llama", 1, longest)),
         data(std::move(sets)),
         scenario(make_scenario({.name = "data_sets"}, data)),
         stream(scenario.stream()),
@@ -44,6 +44,9 @@ struct AnswerCourse {
              .data_threads = 1}) {}
   AnswerCourse(const std::string& name, const std::vector<std::string>& settings, DataSplits sets)
       : AnswerCourse(name, settings, 64, 0, std::move(sets)) {}
+  AnswerCourse(const std::string& name, const std::vector<std::string>& settings,
+               std::unique_ptr<Backbone> on)
+      : AnswerCourse(name, settings, 64, 0, toy_answers(), std::move(on)) {}
 
   Learner& learner() { return rig.learner(); }
   void learn() {

@@ -59,13 +59,28 @@ inline std::unique_ptr<Backbone> toy_decoder(const std::string& family = "llama"
   return network;
 }
 
-/// The same of LLaMA, read from a folder: its weights have the names of their family.
-inline std::unique_ptr<Backbone> stored_decoder() {
+/// The bytes as T5 has them: a text ends with a token, and none stands in front of it.
+class EndedBytes : public ByteTokenizer {
+ public:
+  EndedBytes() : ByteTokenizer(/*framed=*/false) { frame_.after = {kEnd}; }
+};
+
+/// An encoder-decoder with random frozen weights that reads bytes.
+inline std::unique_ptr<Backbone> toy_t5(uint64_t seed = 1) {
+  EncoderDecoderShape shape = tiny_t5(/*gated=*/true);
+  shape.vocabulary = ByteTokenizer::kSize;
+  auto network = stirred(EncoderDecoder(shape), seed)->clone();
+  network->set_tokenizer(std::make_shared<EndedBytes>());
+  return network;
+}
+
+/// A small decoder of a family in a folder: the fixture's, with other words.
+inline fs::path decoder_folder(const std::string& family, int64_t words) {
   const fs::path folder = scratch_folder("stored-decoder");
-  const fs::path from = fixture_folder(Fixtures::small) / "language" / "llama";
+  const fs::path from = fixture_folder(Fixtures::small) / "language" / family;
   Json config = parse_json(read_text(from / "config.json"), "config");
-  const int64_t words = config["vocab_size"];
-  config["vocab_size"] = ByteTokenizer::kSize;
+  const int64_t had = config["vocab_size"];
+  config["vocab_size"] = words;
   make_folder(folder);
   write_text(folder / "config.json", config.dump());
   std::map<std::string, Tensor> weights;
@@ -74,14 +89,19 @@ inline std::unique_ptr<Backbone> stored_decoder() {
   const auto file = SafetensorsFile::open(from / "model.safetensors");
   for (const auto& item : file.tensors()) {
     Tensor& weight = weights[item.first] = to_tensor(file.at(item.first));
-    if (weight.size(0) == words) {
-      weight = at::empty({ByteTokenizer::kSize, weight.size(1)});
+    if (weight.size(0) == had) {
+      weight = at::empty({words, weight.size(1)});
       nn::init_normal(weight, random, 0, 0.3);
     }
     stored[item.first] = to_stored(weight);
   }
   write_safetensors(folder / "model.safetensors", stored);
-  auto network = load_backbone({.name = folder.string()});
+  return folder;
+}
+
+/// The same of LLaMA, read from a folder: its weights have the names of their family.
+inline std::unique_ptr<Backbone> stored_decoder(const std::string& family = "llama") {
+  auto network = load_backbone({.name = decoder_folder(family, ByteTokenizer::kSize).string()});
   network->set_tokenizer(std::make_shared<ByteTokenizer>());
   return network;
 }

@@ -48,7 +48,7 @@ void OptionFields::visit(const FieldInfo& info, std::string& value) {
 }
 
 void OptionFields::visit(const FieldInfo& info, std::vector<std::string>& value) {
-  command_.option(spelled(info), value, std::string(info.help));
+  command_.option(spelled(info), value, std::string(info.help)).one_at_a_time();
 }
 
 }  // namespace patina::cli

@@ -35,6 +35,7 @@ class FolderSource : public Source {
   int64_t size() const override { return int64_t(samples_.size()); }
   int64_t label(int64_t i) const override { return samples_[i].label; }
   Image image(int64_t i) const override { return read_sample(path(i)); }
+  Bytes encoded_image(int64_t i) const override { return read_file(path(i)); }
   // Hash of the file's bytes, which are read once.
   Fingerprint fingerprint(int64_t i) const override {
     {

@@ -15,7 +15,7 @@ void TuneOptions::bind(Fields& f) {
   lora.bind(f);
 }
 
-void AnswerOptions::bind(Fields& f) {
+void AnswerLearnerOptions::bind(Fields& f) {
   TuneOptions::bind(f);
   loss.bind(f);
 }

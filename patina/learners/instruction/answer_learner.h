@@ -21,7 +21,7 @@ struct TuneOptions {
 };
 
 /// And by which loss.
-struct AnswerOptions : TuneOptions {
+struct AnswerLearnerOptions : TuneOptions {
   AnswerLossOptions loss;
 
   void bind(Fields& f);
@@ -30,7 +30,7 @@ struct AnswerOptions : TuneOptions {
 class AnswerLearner : public Generator {
  public:
   AnswerLearner(Setup setup, const TuneOptions& options, const AnswerLossOptions& loss = {});
-  AnswerLearner(Setup setup, const AnswerOptions& options)
+  AnswerLearner(Setup setup, const AnswerLearnerOptions& options)
       : AnswerLearner(setup, options, options.loss) {}
 
   /// The weighted sum of -log p over the tokens that carry loss, divided by the number of these in

@@ -13,6 +13,19 @@
 
 namespace patina {
 
+namespace {
+
+std::optional<std::string> no_answers(const Backbone& backbone) {
+  if (!backbone.has_decoder()) return Network::decoder.lack(backbone);
+  if (backbone.tokenizer()) return {};
+  return "answers with text, but there is no tokenizer beside the model's weights: put the model's "
+         "tokenizer files there";
+}
+
+constinit const Network kAnswers{"decoder or encoder-decoder", no_answers};
+
+}  // namespace
+
 class Lfpt5 : public Generator {
  public:
   struct Options : LearnerOptions {
@@ -48,7 +61,8 @@ class Lfpt5 : public Generator {
       : backbone_(setup.backbone),
         seeds_(setup.seeds),
         options_(options),
-        format_(*backbone_.tokenizer(), options.answer, backbone_.text_input()->longest) {
+        format_(*backbone_.tokenizer(), options.answer, backbone_.text_input()->longest,
+                backbone_.has_decoder()) {
     Random random = seeds_("prompt");
     prompt_ = make_prompt({.tokens = options.tokens, .deep = false}, backbone_.tower(), random);
     before_ = nn::copy_of(*prompt_);
@@ -136,12 +150,12 @@ LearnerRow lfpt5_learner() {
            "Learns one prompt for all tasks, which also writes samples of earlier tasks and is "
            "kept to its former answers to them.",
        .stores = "The prompt, and during a task its copy and the written samples.",
-       .differs = "The network is a decoder, and the prompt stands behind its first token; the "
-                  "authors' is T5, with the prompt behind the input. It is trained by AdamW "
+       .differs = "The network is a T5, as the authors', or a decoder. The prompt stands behind "
+                  "the input's first token, the authors' behind the input. It is trained by AdamW "
                   "instead of Adafactor. A written sample is kept if it can be parsed, since "
                   "answers are texts and none is invalid; how many were dropped is in the record.",
        .needs = {.boundaries = true, .many_passes = true},
-       .network = Network::decoder,
+       .network = kAnswers,
        .training = {.epochs = 30,
                     .batch_size = 8,
                     .optimizer = {.optimizer = "adamw", .lr = 0.01, .schedule = "constant"}}});

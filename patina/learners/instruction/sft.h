@@ -7,8 +7,8 @@ namespace patina {
 
 class Sft : public AnswerLearner {
  public:
-  struct Options : LearnerOptions, AnswerOptions {
-    void bind(Fields& f) override { AnswerOptions::bind(f); }
+  struct Options : LearnerOptions, AnswerLearnerOptions {
+    void bind(Fields& f) override { AnswerLearnerOptions::bind(f); }
   };
 
   Sft(Setup setup, const Options& options) : AnswerLearner(setup, options) {}

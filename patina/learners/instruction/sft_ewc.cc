@@ -11,11 +11,11 @@ namespace patina {
 
 class SftEwc : public AnswerLearner {
  public:
-  struct Options : LearnerOptions, AnswerOptions, ElasticOptions {
+  struct Options : LearnerOptions, AnswerLearnerOptions, ElasticOptions {
     Options() { strength = 400; }
     void bind(Fields& f) override {
       ElasticOptions::bind(f);
-      AnswerOptions::bind(f);
+      AnswerLearnerOptions::bind(f);
     }
   };
 

@@ -8,12 +8,12 @@ namespace patina {
 
 class SftLwf : public AnswerLearner {
  public:
-  struct Options : LearnerOptions, AnswerOptions {
+  struct Options : LearnerOptions, AnswerLearnerOptions {
     double temperature = 2, strength = 1;
     void bind(Fields& f) override {
       f("temperature", temperature, "Of what is repeated (T).", above(0));
       f("strength", strength, "Weight of repeating (λ_o).", at_least(0));
-      AnswerOptions::bind(f);
+      AnswerLearnerOptions::bind(f);
     }
   };
 

@@ -9,7 +9,7 @@ namespace patina {
 
 class SftReplay : public AnswerLearner {
  public:
-  struct Options : LearnerOptions, AnswerOptions {
+  struct Options : LearnerOptions, AnswerLearnerOptions {
     double replay = 0.1;
     int64_t memory_per_task = 100;
     void bind(Fields& f) override {
@@ -17,7 +17,7 @@ class SftReplay : public AnswerLearner {
         {.low = 0, .high = 1, .high_open = true});
       f("memory_per_task", memory_per_task,
         "Samples of each task that are kept, drawn when it ends.", at_least(1));
-      AnswerOptions::bind(f);
+      AnswerLearnerOptions::bind(f);
     }
   };
 

@@ -19,8 +19,12 @@ void add(AnswerTokens& tokens, std::span<const int64_t> ids, bool loss) {
 
 }  // namespace
 
-WholeSamples::WholeSamples(const Tokenizer& tokenizer, const std::string& answer, int64_t longest)
-    : tokenizer_(tokenizer), answer_(tokenizer.encode(answer)), longest_(longest) {
+WholeSamples::WholeSamples(const Tokenizer& tokenizer, const std::string& answer, int64_t longest,
+                           bool encoded)
+    : tokenizer_(tokenizer),
+      answer_(tokenizer.encode(answer)),
+      longest_(longest),
+      encoded_(encoded) {
   if (end() < 0)
     fail(ErrorKind::model,
          "the model's tokenizer has no end-of-text token, so samples could not learn to end: name "
@@ -31,6 +35,7 @@ AnswerTokens WholeSamples::answer_of(const WholeSample& sample) const {
   AnswerTokens tokens;
   add(tokens, tokenizer_.frame().before, false);
   add(tokens, sample.prompt, false);
+  if (encoded_) add(tokens, tokenizer_.frame().after, false);
   add(tokens, sample.answer, true);
   add(tokens, std::array{end()}, true);
   if (longest_ > 0 && tokens.ids.size() > size_t(longest_)) {
@@ -44,7 +49,8 @@ AnswerTokens WholeSamples::answer_of(const WholeSample& sample) const {
 AnswerTokens WholeSamples::begun(const std::string& marker) const {
   AnswerTokens tokens;
   add(tokens, tokenizer_.frame().before, false);
-  add(tokens, tokenizer_.encode(marker), true);
+  add(tokens, tokenizer_.encode(marker), !encoded_);
+  if (encoded_) add(tokens, tokenizer_.frame().after, false);
   tokens.loss.front() = 0;
   return tokens;
 }
@@ -66,12 +72,15 @@ AnswerTokens WholeSamples::whole(const std::string& marker, const WholeSample& s
 
 std::vector<WholeSample> WholeSamples::samples_of(const Input& input) const {
   std::vector<WholeSample> samples;
-  const auto& frame = tokenizer_.frame().before;
+  const auto &frame = tokenizer_.frame().before, &after = tokenizer_.frame().after;
   for (auto& text : texts_of(input)) {
     WholeSample sample{.prompt = std::move(text.prompt), .answer = std::move(text.answer)};
     if (sample.prompt.size() >= frame.size() &&
         std::equal(frame.begin(), frame.end(), sample.prompt.begin()))
       sample.prompt.erase(sample.prompt.begin(), sample.prompt.begin() + ptrdiff_t(frame.size()));
+    if (encoded_ && sample.prompt.size() >= after.size() &&
+        std::equal(after.rbegin(), after.rend(), sample.prompt.rbegin()))
+      sample.prompt.resize(sample.prompt.size() - after.size());
     if (!sample.answer.empty() && sample.answer.back() == end()) sample.answer.pop_back();
     samples.push_back(std::move(sample));
   }

@@ -21,12 +21,15 @@ class WholeSamples {
  public:
   /// `tokenizer` is lent. `answer` marks where a whole sample's answer begins. Of a whole sample
   /// with more than `longest` tokens (0: no limit) the prompt loses its front, then the answer its
-  /// end. Throws Error(model) if there is no end-of-text token.
-  WholeSamples(const Tokenizer& tokenizer, const std::string& answer, int64_t longest);
+  /// end. `encoded`: an encoder reads what stands in front of what is written, a prompt or the
+  /// first marker, as a text of its own. Throws Error(model) if there is no end-of-text token.
+  WholeSamples(const Tokenizer& tokenizer, const std::string& answer, int64_t longest,
+               bool encoded = false);
 
   /// Prompt, answer, end: the answer and the end carry loss.
   AnswerTokens answer_of(const WholeSample& sample) const;
-  /// Marker, prompt, answer's marker, answer, end: everything carries loss.
+  /// Marker, prompt, answer's marker, answer, end: everything carries loss, but what an encoder
+  /// reads.
   AnswerTokens whole(const std::string& marker, const WholeSample& sample) const;
   /// The start of a whole sample, to be continued.
   AnswerTokens begun(const std::string& marker) const;
@@ -47,6 +50,7 @@ class WholeSamples {
   const Tokenizer& tokenizer_;
   std::vector<int64_t> answer_;
   int64_t longest_;
+  bool encoded_;
 };
 
 }  // namespace patina

@@ -100,9 +100,6 @@ class Elle : public RoundReplay {
     teacher_.reset();
   }
 
-  // A model's folder has a form for as many blocks as it was read with.
-  std::optional<AsNetwork> as_network() const override { return std::nullopt; }
-
   // A network that is loaded grows to the shape of the one that was saved.
   void state(Archive& a) override {
     bool taught = teacher_ != nullptr;

@@ -54,9 +54,6 @@ class LlamaPro : public RoundLearner {
         }
   }
 
-  // A model's folder has a form for as many blocks as it was read with.
-  std::optional<AsNetwork> as_network() const override { return std::nullopt; }
-
   // The other blocks keep the model's weights.
   void state(Archive& a) override {
     round_state(a);

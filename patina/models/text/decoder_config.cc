@@ -88,4 +88,13 @@ NameTable decoder_names() {
                    "lm_head.weight"}};
 }
 
+ShapeKeys decoder_keys() {
+  return {.depth = "num_hidden_layers",
+          .heads = "num_attention_heads",
+          .key_heads = "num_key_value_heads",
+          .head_size = "head_dim",
+          .hidden = "intermediate_size",
+          .windows = "layer_types"};
+}
+
 }  // namespace patina

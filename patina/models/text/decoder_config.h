@@ -40,5 +40,7 @@ void read_common_window(ConfigJson& config, TextShape& text, const std::string& 
 
 /// The tensor names of LLaMA and its descendants.
 NameTable decoder_names();
+/// The keys of their shape.
+ShapeKeys decoder_keys();
 
 }  // namespace patina

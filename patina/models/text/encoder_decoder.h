@@ -57,6 +57,7 @@ class EncoderDecoder : public Backbone {
   void walk(nn::Walk& w) override;
   std::unique_ptr<Backbone> clone() const override { return nn::copy_of(*this); }
 
+  int64_t start() const { return shape_.start; }  // the id that the decoder begins with
   const TextTower& encoder() const { return encoder_; }
   const TextTower& decoder() const { return decoder_; }
 

@@ -69,7 +69,7 @@ std::unique_ptr<Backbone> open_gemma2(Checkpoint& checkpoint) {
   shape.text.block.rotary = read_rotary(config, basis);
   shape.text.longest = basis.longest;
   config.finish();
-  return open_language_model(checkpoint, shape, gemma_names());
+  return open_language_model(checkpoint, shape, gemma_names(), decoder_keys());
 }
 
 std::unique_ptr<Backbone> open_gemma3(Checkpoint& checkpoint) {
@@ -94,7 +94,7 @@ std::unique_ptr<Backbone> open_gemma3(Checkpoint& checkpoint) {
   both.finish();
   config.skip({"_sliding_window_pattern"});  // says again what layer_types says
   config.finish();
-  return open_language_model(checkpoint, shape, gemma_names());
+  return open_language_model(checkpoint, shape, gemma_names(), decoder_keys());
 }
 
 }  // namespace patina

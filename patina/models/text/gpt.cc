@@ -49,7 +49,8 @@ std::unique_ptr<Backbone> open_gpt2(Checkpoint& checkpoint) {
                "summary_activation", "summary_first_dropout", "summary_proj_to_labels",
                "summary_type", "summary_use_proj"});
   config.finish();
-  return open_language_model(checkpoint, shape, gpt2_names());
+  return open_language_model(checkpoint, shape, gpt2_names(),
+                             {.depth = "n_layer", .heads = "n_head", .hidden = "n_inner"});
 }
 
 }  // namespace patina

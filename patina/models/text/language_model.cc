@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "patina/base/error.h"
+#include "patina/base/json.h"
 #include "patina/checkpoint/load.h"
-#include "patina/models/stored_form.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -131,11 +131,29 @@ void make_sentence_encoder(LanguageShape& shape, NameTable& names,
   names.unneeded.emplace_back("@pooler.*");
 }
 
+// The blocks that were inserted into the network before its file was written: ascending.
+std::vector<int64_t> inserted_blocks_in(const Checkpoint& checkpoint, int64_t depth) {
+  std::vector<int64_t> blocks;
+  const auto& metadata = checkpoint.weights.metadata();
+  const auto told = metadata.find(whole_model::kInserted);
+  if (told == metadata.end()) return blocks;
+  const Json list = parse_json(told->second, checkpoint.origin);
+  for (const Json& block : list.is_array() ? list : Json::array({-1})) {
+    const int64_t number = block.is_number_integer() ? block.get<int64_t>() : -1;
+    if (number <= (blocks.empty() ? -1 : blocks.back()) || number >= depth)
+      fail(ErrorKind::model, "{}: its metadata say that blocks {} were inserted, of {}",
+           checkpoint.origin, told->second, depth);
+    blocks.push_back(number);
+  }
+  return blocks;
+}
+
 }  // namespace
 
 std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint, LanguageShape shape,
-                                              NameTable names) {
+                                              NameTable names, ShapeKeys keys) {
   if (checkpoint.sentence) make_sentence_encoder(shape, names, *checkpoint.sentence);
+  shape.text.inserted = inserted_blocks_in(checkpoint, shape.text.depth);
   const TextShape& text = shape.text;
   if (shape.words && shape.word_head.tied) {
     const std::string prefix = prefix_in(checkpoint.weights, names);
@@ -155,7 +173,8 @@ std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint, Lang
       StoredForm{.names = names,
                  .prefix = prefix_in(checkpoint.weights, names),
                  .task = generates ? "CAUSAL_LM" : "FEATURE_EXTRACTION",
-                 .head = shape.pooling == Pooling::last ? "score" : ""}));
+                 .head = shape.pooling == Pooling::last ? "score" : "",
+                 .shape = std::move(keys)}));
   return model;
 }
 

@@ -5,6 +5,7 @@
 #include "patina/checkpoint/name_table.h"
 #include "patina/models/backbone.h"
 #include "patina/models/family.h"
+#include "patina/models/stored_form.h"
 #include "patina/models/text/text_tower.h"
 #include "patina/models/text/word_head.h"
 
@@ -77,8 +78,8 @@ class LanguageModel : public Backbone {
 };
 
 /// A frozen model with a checkpoint's weights. A tied word head that the checkpoint has of its own
-/// is not tied.
+/// is not tied. `keys`: of a network that can grow.
 std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint, LanguageShape shape,
-                                              NameTable names);
+                                              NameTable names, ShapeKeys keys = {});
 
 }  // namespace patina

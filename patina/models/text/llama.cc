@@ -35,7 +35,7 @@ std::unique_ptr<Backbone> open_llama(Checkpoint& checkpoint) {
   config.all_must_be("layer_types", "full_attention");
   config.skip({"pretraining_tp"});
   config.finish();
-  return open_language_model(checkpoint, shape, decoder_names());
+  return open_language_model(checkpoint, shape, decoder_names(), decoder_keys());
 }
 
 std::unique_ptr<Backbone> open_mistral(Checkpoint& checkpoint) {
@@ -44,7 +44,7 @@ std::unique_ptr<Backbone> open_mistral(Checkpoint& checkpoint) {
   read_rotary_of(config, shape);
   read_common_window(config, shape.text, "sliding_window", 4096);
   config.finish();
-  return open_language_model(checkpoint, shape, decoder_names());
+  return open_language_model(checkpoint, shape, decoder_names(), decoder_keys());
 }
 
 std::unique_ptr<Backbone> open_qwen2(Checkpoint& checkpoint) {
@@ -56,7 +56,7 @@ std::unique_ptr<Backbone> open_qwen2(Checkpoint& checkpoint) {
   read_qwen_windows(config, shape.text);
   config.must_be("use_mrope", false);
   config.finish();
-  return open_language_model(checkpoint, shape, decoder_names());
+  return open_language_model(checkpoint, shape, decoder_names(), decoder_keys());
 }
 
 std::unique_ptr<Backbone> open_qwen3(Checkpoint& checkpoint) {
@@ -69,7 +69,7 @@ std::unique_ptr<Backbone> open_qwen3(Checkpoint& checkpoint) {
   read_rotary_of(config, shape);
   read_qwen_windows(config, shape.text);
   config.finish();
-  return open_language_model(checkpoint, shape, decoder_names());
+  return open_language_model(checkpoint, shape, decoder_names(), decoder_keys());
 }
 
 std::unique_ptr<Backbone> open_phi3(Checkpoint& checkpoint) {
@@ -92,7 +92,7 @@ std::unique_ptr<Backbone> open_phi3(Checkpoint& checkpoint) {
     if (rule.ours == "text.blocks.{}.attn.qkv") rule.theirs = {"@layers.{}.self_attn.qkv_proj"};
     if (rule.ours == "text.blocks.{}.mlp.fc1") rule.theirs = {"@layers.{}.mlp.gate_up_proj"};
   }
-  return open_language_model(checkpoint, shape, names);
+  return open_language_model(checkpoint, shape, names, decoder_keys());
 }
 
 }  // namespace patina

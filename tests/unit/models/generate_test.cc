@@ -102,7 +102,10 @@ TEST(Generate, StopsEachRowAtItsStop) {
   const int64_t stop = free[0][4];
   std::vector<std::pair<int64_t, int64_t>> heard;
   const auto stopped = generate(*family.network, family.input, {stop}, {.max_tokens = 12}, {},
-                                [&](int64_t row, int64_t id) { heard.emplace_back(row, id); });
+                                [&](const ChosenToken& one) {
+                                  heard.emplace_back(one.row, one.id);
+                                  return true;
+                                });
   for (size_t row = 0; row < 2; ++row) {
     const auto first = std::find(free[row].begin(), free[row].end(), stop);
     EXPECT_EQ(stopped[row], std::vector<int64_t>(free[row].begin(), first));

@@ -15,56 +15,12 @@
 #include "patina/run/run.h"
 #include "patina/session/session.h"
 #include "patina/session/sources.h"
+#include "tests/support/answering_session.h"
 #include "tests/support/errors.h"
-#include "tests/support/shared.h"
-#include "tests/support/toy_answers.h"
 #include "tests/support/toy_world.h"
 
 namespace patina {
 namespace {
-
-EngineOptions plain_fp32() {
-  EngineOptions engine;
-  engine.kind = "plain";
-  engine.precision = "fp32";
-  return engine;
-}
-
-const Settings kTraining = {{"epochs", 3}, {"batch_size", 4}, {"lr", 0.01}};
-
-Session answering(const std::string& learner, Settings options = {},
-                  std::unique_ptr<Backbone> network = toy_decoder()) {
-  return Session::create(std::move(network), {.learner = learner,
-                                              .options = std::move(options),
-                                              .training = kTraining,
-                                              .seed = 7,
-                                              .engine = plain_fp32()});
-}
-
-Session opened(const fs::path& path, std::unique_ptr<Backbone> network = toy_decoder()) {
-  OpenOptions options;
-  options.backbone = std::move(network);
-  options.engine = plain_fp32();
-  return Session::open(path, std::move(options));
-}
-
-std::shared_ptr<const Source> lesson(int64_t set) {
-  return std::make_shared<ToyAnswers>(set, 8);
-}
-
-AnswerOptions few() {
-  return {.decoding = {.max_tokens = 3}};
-}
-
-std::vector<std::string> answers_of(const Session& session, int64_t set) {
-  std::vector<std::string> texts;
-  for (const Answer& one : session.answer(ToyAnswers(set, 4), few())) texts.push_back(one.text);
-  return texts;
-}
-
-double loss_of(const Session& session, int64_t set) {
-  return *session.eval_answers(ToyAnswers(set, 4), {.probes = {"answer_loss"}}).probes[0].score;
-}
 
 Recipe recipe_for(const std::string& learner) {
   Recipe recipe;
@@ -125,7 +81,6 @@ TEST_P(AnsweringSessions, SayWhatTheRunSaid) {
 
 // Learning on from the artefact of two tasks ends where the run of three ends, to the bit.
 TEST_P(AnsweringSessions, GoOnWhereTheRunWouldHave) {
-  if (find_learner(GetParam())->keeps_samples) GTEST_SKIP() << "an artefact has no samples";
   auto session = opened(run_of(GetParam(), 2) / "model.patina");
   session.learn(lesson(2), "set 2");
   const fs::path own = scratch_folder("answers-of-run") / (GetParam() + ".patina");
@@ -140,7 +95,6 @@ TEST_P(AnsweringSessions, GoOnWhereTheRunWouldHave) {
 
 // One session, and one that is saved and opened between any two tasks.
 TEST_P(AnsweringSessions, GoOnFromAFile) {
-  if (find_learner(GetParam())->keeps_samples) GTEST_SKIP() << "an artefact has no samples";
   // A random network does not follow examples: what it tells itself are not the answers.
   const bool told = GetParam() != "sdft";
   auto whole = answering(GetParam());
@@ -389,6 +343,10 @@ TEST(AnsweringMisuse, OfPromptsAndOptions) {
   EXPECT_REFUSED(session.answer("a", {.decoding = {.temperature = -1}}), "temperature");
   EXPECT_REFUSED(session.answer("a", {.decoding = {.top_p = 0}}), "top_p");
   EXPECT_REFUSED(session.answer("a", {.batch = 0}), "batch is 0");
+  EXPECT_REFUSED(session.answer("a", {.output = {.stop = {""}}}), "stop");
+  EXPECT_REFUSED(session.answer("a", {.output = {.top_logprobs = 3}}), "set logprobs, too");
+  EXPECT_REFUSED(session.answer("a", {.output = {.logprobs = true, .top_logprobs = -1}}),
+                 "top_logprobs");
   EXPECT_REFUSED(session.answer("a", {.form = PromptForm::chat}), "no chat template");
   EXPECT_REFUSED(session.eval_answers(ToyAnswers(0, 0)), "no samples");
   EXPECT_REFUSED(session.eval_answers(ToyAnswers(0, 4), {.probes = {"exact"}}), "no probe");
@@ -410,7 +368,7 @@ TEST(AnsweringMisuse, OfReplayFromAFile) {
   session.learn(lesson(0));
   EXPECT_REFUSED(session.learn(std::make_shared<ToyPassages>(0, 8)), "does not mix");
   const fs::path path = scratch_folder("answering") / "replay.patina";
-  session.save(path);
+  session.save(path, {.samples = false});
   EXPECT_REFUSED(session.save(path.parent_path() / "no such folder" / "x.patina"),
                  "no such folder");
   auto again = opened(path);

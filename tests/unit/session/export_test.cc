@@ -6,6 +6,7 @@
 #include "patina/checkpoint/load.h"
 #include "patina/learners/registry.h"
 #include "patina/models/linear_layers.h"
+#include "patina/models/model_folder.h"
 #include "patina/models/peft_adapter.h"
 #include "patina/models/probe.h"
 #include "patina/ops.h"
@@ -263,6 +264,63 @@ TEST(Export, OfTrainedNetworks) {
         load_backbone({.name = (folder / learner).string()})->logits(at::zeros({1, 16})).size(1),
         3);
   }
+}
+
+class Grown : public testing::TestWithParam<std::string> {};
+
+// A network with inserted blocks and wider ones is written with the shape that it has: in a folder,
+// which any program reads, and in a file that also knows which blocks were inserted.
+TEST_P(Grown, IsWrittenWithItsOwnShape) {
+  const fs::path folder = model_folder(GetParam());
+  const auto network = load_backbone({.name = folder.string()});
+  const int64_t layers = network->layers(), width = network->block().width;
+  ASSERT_TRUE(network->insert_blocks({0, layers - 1}));
+  const bool wide = GetParam() != "gpt2";
+  Random random = Seeds(1)("growth");
+  if (wide) {
+    const nn::BlockShape block = network->block();
+    ASSERT_TRUE(
+        network->widen_blocks(block.hidden + 8, block.key_width() / block.size() + 1, 0.1, random));
+  }
+  NoGrad no_grad;
+  for (auto& item : nn::tensors(*network))  // the inserted blocks add something, too
+    item.tensor.detach().add_(0.01);
+  const Input probes = probe_input(*network);
+  const Tensor expected = probe_outputs(*network, probes);
+  const fs::path written = scratch_folder("grown") / GetParam();
+  write_model_folder(*network, written, at::kFloat);
+  const auto again = load_backbone({.name = written.string()});
+  EXPECT_EQ(again->layers(), layers + 2);
+  EXPECT_EQ(again->block().width, width);
+  EXPECT_EQ(again->block().hidden, network->block().hidden);
+  EXPECT_EQ(again->block().heads, network->block().heads);
+  EXPECT_EQ(again->block().qkv_width(), network->block().qkv_width());
+  EXPECT_TRUE(again->inserted_blocks().empty());
+  EXPECT_LT(difference_of(expected, probe_outputs(*again, probes)).relative(), 1e-6);
+
+  const fs::path file = written / "whole.safetensors";
+  save_with_files(*network, file, at::kFloat);
+  const auto whole = open_model(read_file(file), "whole");
+  EXPECT_EQ(whole->inserted_blocks(), (std::vector<int64_t>{1, layers + 1}));
+  EXPECT_LT(difference_of(expected, probe_outputs(*whole, probes)).relative(), 1e-6);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, Grown,
+                         testing::Values("gpt2", "llama", "mistral", "qwen2", "qwen3", "phi3",
+                                         "gemma2", "gemma3"),
+                         [](const auto& info) { return info.param; });
+
+TEST(Export, OfAShapeThatAConfigCannotTellIsRefused) {
+  const auto network = load_backbone({.name = model_folder("gpt2").string()});
+  Random random = Seeds(1)("growth");
+  const nn::BlockShape block = network->block();
+  ASSERT_TRUE(network->widen_blocks(block.hidden, block.heads + 1, 0, random));
+  const fs::path folder = scratch_folder("grown") / "wide";
+  const std::string why =
+      error_of(ErrorKind::model, [&] { write_model_folder(*network, folder, at::kFloat); });
+  EXPECT_TRUE(contains(why, fmt::format("{} heads of {} channels in a stream of {}",
+                                        block.heads + 1, block.size(), block.width)))
+      << why;
 }
 
 TEST(Export, SaysByNameWhatHasNoSuchForm) {

@@ -139,13 +139,13 @@ TEST(SessionMisuse, OfArtefacts) {
   }
 }
 
-// Replay needs samples of earlier tasks, which an artefact does not have.
+// Replay needs samples of earlier tasks, which this artefact does not have.
 TEST(SessionMisuse, OfReplayFromAFile) {
   auto session = fresh("er");
   session.learn(pictures(4), {0, 0, 1, 1}, {"cat", "dog"});
   session.learn(pictures(4), {0, 0, 1, 1}, {"cow", "hen"});
   const auto path = scratch_folder("misuse") / "er.patina";
-  session.save(path);
+  session.save(path, {.samples = false});
   auto again = Session::open(path, {.backbone = kImages.network("er")});
   EXPECT_EQ(again.predict(pictures(1)[0]).size(), 1u);
   EXPECT_REFUSED(again.learn(pictures(2), {0, 0}, {"pig"}), "replays samples");

@@ -33,7 +33,7 @@ std::shared_ptr<const Source> lesson(const ToyWorld& world, int64_t first) {
   return std::make_shared<Selection>(all, own);
 }
 
-Session er_session(const std::string& learner, std::vector<std::string> settings = {}) {
+Session keeping_session(const std::string& learner, std::vector<std::string> settings = {}) {
   const auto short_ones = brief(learner);
   settings.insert(settings.begin(), short_ones.begin(), short_ones.end());
   SessionOptions options;
@@ -76,9 +76,9 @@ class Keepers : public testing::TestWithParam<std::string> {};
 // One session, and one that is saved and opened between any two tasks.
 TEST_P(Keepers, GoOnFromAFile) {
   const ToyWorld& world = world_of(GetParam());
-  auto whole = er_session(GetParam());
+  auto whole = keeping_session(GetParam());
   const fs::path path = place_of_file(GetParam());
-  er_session(GetParam()).save(path);
+  keeping_session(GetParam()).save(path);
   for (const int64_t first : {0, 2, 4}) {
     whole.learn(lesson(world, first));
     auto part = opened(GetParam(), path);
@@ -96,7 +96,7 @@ INSTANTIATE_TEST_SUITE_P(OfEveryKind, Keepers, testing::ValuesIn(keepers()),
 
 // The file has the memory's samples and no more; without them it predicts the same, and refuses.
 TEST(KeptSamples, AreThoseOfTheMemory) {
-  auto session = er_session("er", {"learner.memory=5"});
+  auto session = keeping_session("er", {"learner.memory=5"});
   session.learn(lesson(kImages, 0));
   session.learn(lesson(kImages, 2));
   const fs::path with = place_of_file("with"), without = place_of_file("without");
@@ -125,7 +125,7 @@ TEST(KeptSamples, AreNowhereInAFileWithoutThem) {
     return std::string(bytes.begin(), bytes.end()).find(text) != std::string::npos;
   };
   const auto texts = lesson(kTexts, 0);
-  auto session = er_session("idbr", {"learner.keep=1"});
+  auto session = keeping_session("idbr", {"learner.keep=1"});
   session.learn(texts);
   const fs::path with = place_of_file("texts"), without = place_of_file("no-texts");
   session.save(with);
@@ -176,7 +176,7 @@ fs::path rewritten(const fs::path& path, const std::string& name,
 
 // A file of the format without samples is read.
 TEST(KeptSamples, AnOlderFileHasNone) {
-  auto session = er_session("er", {"learner.memory=5"});
+  auto session = keeping_session("er", {"learner.memory=5"});
   session.learn(lesson(kImages, 0));
   const fs::path path = place_of_file("older");
   session.save(path, {.samples = false});
@@ -305,7 +305,7 @@ TEST(KeptSamples, ThatDoNotFitTogetherAreRefused) {
 
 // A learner whose memory knows a sample as one of another class than the file says.
 TEST(KeptSamples, OfAnotherClassThanTheLearnersAreRefused) {
-  auto session = er_session("er", {"learner.memory=5"});
+  auto session = keeping_session("er", {"learner.memory=5"});
   session.learn(lesson(kImages, 0));
   const fs::path path = place_of_file("mixed-up");
   session.save(path);

@@ -837,6 +837,21 @@ struct Dap {
   }
 };
 
+/// Prompts and a head for every domain, of which an image takes those of the domain whose centres
+/// are nearest to its feature. `patina explain s_iprompts` says what each option is.
+struct SIprompts {
+  static constexpr const char* kLearner = "s_iprompts";
+  int64_t length = 10;
+  int64_t centres = 5;
+
+  operator Settings() const {
+    return {
+        {"length", length},
+        {"centres", centres},
+    };
+  }
+};
+
 /// Adds a prompt for every task and learns it before those of all earlier tasks. `patina explain
 /// progressive_prompts` says what each option is.
 struct ProgressivePrompts {
@@ -1161,6 +1176,87 @@ struct Zsclip {
         {"templates", templates},
         {"templates_file", templates_file},
         {"templates_set", templates_set},
+    };
+  }
+};
+
+/// Trains the words around the class names on each task in turn and does nothing about forgetting.
+/// `patina explain coop` says what each option is.
+struct Coop {
+  static constexpr const char* kLearner = "coop";
+  int64_t context = 16;
+  std::string compete = "task";
+
+  operator Settings() const {
+    return {
+        {"context", context},
+        {"compete", compete},
+    };
+  }
+};
+
+/// Trains two layers behind CLIP's image tower on each task in turn and does nothing about
+/// forgetting. `patina explain clip_adapter` says what each option is.
+struct ClipAdapter {
+  static constexpr const char* kLearner = "clip_adapter";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  double part = 0.2;
+  int64_t reduction = 4;
+  std::string compete = "task";
+
+  operator Settings() const {
+    return {
+        {"templates", templates},         {"templates_file", templates_file},
+        {"templates_set", templates_set}, {"part", part},
+        {"reduction", reduction},         {"compete", compete},
+    };
+  }
+};
+
+/// Prompts of both towers for every domain, of which an image takes those of the domain whose
+/// centres are nearest to its feature. `patina explain sprompts` says what each option is.
+struct Sprompts {
+  static constexpr const char* kLearner = "sprompts";
+  int64_t length = 10;
+  int64_t context = 16;
+  int64_t centres = 5;
+
+  operator Settings() const {
+    return {
+        {"length", length},
+        {"context", context},
+        {"centres", centres},
+    };
+  }
+};
+
+/// Ridge regression on CLIP's image features, mixed with the zero-shot classifier where that sees a
+/// learned class. `patina explain rail` says what each option is.
+struct Rail {
+  static constexpr const char* kLearner = "rail";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  std::string form = "primal";
+  int64_t projection = 15000;
+  double penalty = 0.1;
+  double gamma = 0.1;
+  double kernel_penalty = 0.001;
+  double part = 0.8;
+
+  operator Settings() const {
+    return {
+        {"templates", templates},
+        {"templates_file", templates_file},
+        {"templates_set", templates_set},
+        {"form", form},
+        {"projection", projection},
+        {"penalty", penalty},
+        {"gamma", gamma},
+        {"kernel_penalty", kernel_penalty},
+        {"part", part},
     };
   }
 };

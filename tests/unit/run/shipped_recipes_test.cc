@@ -38,7 +38,7 @@ TEST_P(ShippedRecipes, Read) {
 INSTANTIATE_TEST_SUITE_P(
     , ShippedRecipes,
     testing::Values("cifar100_small", "cifar100", "cifar100_clip", "imagenet_r", "imagenet_r_clip",
-                    "cub200", "fashion_mnist", "clinc150", "clinc150_small",
+                    "cub200", "pacs_clip", "fashion_mnist", "clinc150", "clinc150_small",
                     "banking77", "snips", "five_texts", "asc", "asc_told", "fewrel", "fewrel_told",
                     "permuted_mnist", "split_mnist", "split_mnist_told", "split_cifar100_small",
                     "digits", "digits_vit", "pacs", "omniglot", "si_blurry", "i_blurry_mnist",

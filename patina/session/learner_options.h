@@ -1261,6 +1261,31 @@ struct Rail {
   }
 };
 
+/// A projection a task behind each tower, and attention among an image and the texts and prototypes
+/// of all classes. `patina explain proof` says what each option is.
+struct Proof {
+  static constexpr const char* kLearner = "proof";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  int64_t memory = 2000;
+  int64_t memory_per_class = 0;
+  int64_t contexts = 3;
+  double dropout = 0.1;
+
+  operator Settings() const {
+    return {
+        {"templates", templates},
+        {"templates_file", templates_file},
+        {"templates_set", templates_set},
+        {"memory", memory},
+        {"memory_per_class", memory_per_class},
+        {"contexts", contexts},
+        {"dropout", dropout},
+    };
+  }
+};
+
 /// Interpolates the fine-tuned network with the pre-trained or the previous one after each task.
 /// `patina explain wise_ft` says what each option is.
 struct WiseFt {

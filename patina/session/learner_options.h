@@ -1286,6 +1286,43 @@ struct Proof {
   }
 };
 
+/// Fine-tunes both towers while they repeat the first network's scores of reference images and
+/// texts; averages weights along the way. `patina explain zscl` says what each option is.
+struct Zscl {
+  static constexpr const char* kLearner = "zscl";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  std::string images = "";
+  std::string captions = "";
+  int64_t reference_batch = 64;
+  double image_weight = 1;
+  double text_weight = 1;
+  double temperature = 2;
+  double anchor = 1;
+  double smoothing = 0.2;
+  int64_t merge_every = 100;
+  std::string compete = "task";
+
+  operator Settings() const {
+    return {
+        {"templates", templates},
+        {"templates_file", templates_file},
+        {"templates_set", templates_set},
+        {"images", images},
+        {"captions", captions},
+        {"reference_batch", reference_batch},
+        {"image_weight", image_weight},
+        {"text_weight", text_weight},
+        {"temperature", temperature},
+        {"anchor", anchor},
+        {"smoothing", smoothing},
+        {"merge_every", merge_every},
+        {"compete", compete},
+    };
+  }
+};
+
 /// Interpolates the fine-tuned network with the pre-trained or the previous one after each task.
 /// `patina explain wise_ft` says what each option is.
 struct WiseFt {

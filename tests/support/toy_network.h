@@ -35,6 +35,7 @@ inline std::vector<std::string> brief(const std::string& learner) {
   if (learner == "sprompts")
     return {"training.optimizer=\"adam\"", "learner.context=4", "learner.length=4"};
   if (learner == "rail") return {"learner.projection=200"};
+  if (learner == "zscl") return {"learner.merge_every=4"};
   if (learner == "recursive_ridge") return {"learner.projection=200"};
   // A look at the loss of the whole memory costs more than a step.
   if (learner == "clib") return {"learner.importance_every=4"};

@@ -1323,6 +1323,37 @@ struct Zscl {
   }
 };
 
+/// Experts beside every MLP of both towers, of which each sample takes two; those a task used most
+/// are frozen after it. `patina explain moe_adapters` says what each option is.
+struct MoeAdapters {
+  static constexpr const char* kLearner = "moe_adapters";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  int64_t experts = 22;
+  int64_t chosen = 2;
+  int64_t bottleneck = 64;
+  double scale = 0.1;
+  double dropout = 0.1;
+  double smoothing = 0.2;
+  std::string compete = "task";
+
+  operator Settings() const {
+    return {
+        {"templates", templates},
+        {"templates_file", templates_file},
+        {"templates_set", templates_set},
+        {"experts", experts},
+        {"chosen", chosen},
+        {"bottleneck", bottleneck},
+        {"scale", scale},
+        {"dropout", dropout},
+        {"smoothing", smoothing},
+        {"compete", compete},
+    };
+  }
+};
+
 /// Interpolates the fine-tuned network with the pre-trained or the previous one after each task.
 /// `patina explain wise_ft` says what each option is.
 struct WiseFt {

@@ -30,6 +30,7 @@ inline std::vector<std::string> brief(const std::string& learner) {
   // The papers' sizes are for larger networks.
   if (learner == "b_cl" || learner == "ctr") return {"learner.hidden=32"};
   if (learner == "esn") return {"learner.prompts=10"};
+  if (learner == "moe_adapters") return {"learner.experts=6", "learner.bottleneck=8"};
   // The papers' rates and lengths are for larger networks.
   if (learner == "coop") return {"training.optimizer=\"adam\"", "learner.context=4"};
   if (learner == "sprompts")

@@ -1354,6 +1354,45 @@ struct MoeAdapters {
   }
 };
 
+/// One LoRA in each tower, trained while the scores of wrong classes stay, and a cosine classifier
+/// on the images beside the texts. `patina explain mg_clip` says what each option is.
+struct MgClip {
+  static constexpr const char* kLearner = "mg_clip";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  int64_t rank = 8;
+  double alpha = 8;
+  bool rank_stabilized = false;
+  std::string parts = "kv";
+  bool output = false;
+  bool mlp = false;
+  bool joint = false;
+  double drift = 0.1;
+  int64_t visual_epochs = 3;
+  double visual_rate = 0.5;
+  double visual_weight = 4;
+
+  operator Settings() const {
+    return {
+        {"templates", templates},
+        {"templates_file", templates_file},
+        {"templates_set", templates_set},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"drift", drift},
+        {"visual_epochs", visual_epochs},
+        {"visual_rate", visual_rate},
+        {"visual_weight", visual_weight},
+    };
+  }
+};
+
 /// Interpolates the fine-tuned network with the pre-trained or the previous one after each task.
 /// `patina explain wise_ft` says what each option is.
 struct WiseFt {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "patina/base/error.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -18,6 +19,14 @@ std::unique_ptr<Adaptation> made(const TowerShape& tower, Arguments&&... argumen
 }
 
 }  // namespace
+
+TowerShape tower_of(const Backbone& backbone, nn::Tower which) {
+  TowerShape found{.tower = which};
+  for (const auto& shape : backbone.towers())
+    if (shape.tower == which) found = shape;
+  found.place = backbone.place();
+  return found;
+}
 
 std::unique_ptr<adapt::Adapter> make_adapter(const adapt::AdapterOptions& options,
                                              const TowerShape& tower, Random& random) {
@@ -67,6 +76,12 @@ std::unique_ptr<adapt::Prompt> make_prompt(const adapt::PromptOptions& options,
 std::unique_ptr<adapt::ScaleShift> make_scale_shift(const adapt::ScaleShiftOptions& options,
                                                     const TowerShape& tower, Random& random) {
   return made<adapt::ScaleShift>(tower, options, tower.block, tower.layers, random);
+}
+
+std::unique_ptr<adapt::Context> make_context(int64_t length, const Backbone& clip, Random& random) {
+  const Tensor words = weight_of(clip, "text.embed.weight");
+  PATINA_CHECK(words.defined(), "a context for a network without a text tower");
+  return made<adapt::Context>(tower_of(clip, nn::Tower::text), length, words, random);
 }
 
 std::vector<int64_t> blocks_within(const Backbone& backbone, const std::vector<int64_t>& wanted) {

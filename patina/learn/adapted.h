@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "patina/adapt/adapter.h"
+#include "patina/adapt/context.h"
 #include "patina/adapt/lora.h"
 #include "patina/adapt/prefix.h"
 #include "patina/adapt/prompt.h"
@@ -14,6 +15,9 @@
 #include "patina/models/backbone.h"
 
 namespace patina {
+
+/// The tower of a kind, with the place of its weights; one with no layers if there is none.
+TowerShape tower_of(const Backbone& backbone, nn::Tower which);
 
 // Each acts in the tower it is created for.
 
@@ -27,6 +31,8 @@ std::unique_ptr<adapt::Prompt> make_prompt(const adapt::PromptOptions& options,
                                            const TowerShape& tower, Random& random);
 std::unique_ptr<adapt::ScaleShift> make_scale_shift(const adapt::ScaleShiftOptions& options,
                                                     const TowerShape& tower, Random& random);
+/// In the text tower of a CLIP.
+std::unique_ptr<adapt::Context> make_context(int64_t length, const Backbone& clip, Random& random);
 
 /// The sum of LoRAs of one tower as a LoRA whose ranks are the sums of theirs: the A below each
 /// other and the B side by side, with their scales in them where these differ. Frozen.

@@ -38,15 +38,10 @@ Tensor first_centres(const Tensor& rows, int64_t count, Random& random) {
 
 }  // namespace
 
-std::vector<int64_t> cluster_representatives(const Tensor& features, int64_t count, Random random) {
+Tensor cluster_centres(const Tensor& features, int64_t count, Random random) {
   NoGrad no_grad;
   const Tensor rows = on_host(features).to(at::kDouble).contiguous();
-  const int64_t n = rows.size(0);
-  if (count >= n) {
-    std::vector<int64_t> all(size_t(n), 0);
-    std::iota(all.begin(), all.end(), int64_t{0});
-    return all;
-  }
+  if (count >= rows.size(0)) return rows;
   Tensor centres = first_centres(rows, count, random), cluster;
   for (int i = 0; i < kMostIterations; ++i) {
     const Tensor now = squared_distances(rows, centres).argmin(1);
@@ -58,6 +53,19 @@ std::vector<int64_t> cluster_representatives(const Tensor& features, int64_t cou
     const Tensor means = at::matmul(members.t(), rows) / sizes.clamp_min(1);
     centres = at::where(sizes > 0, means, centres);
   }
+  return centres;
+}
+
+std::vector<int64_t> cluster_representatives(const Tensor& features, int64_t count, Random random) {
+  NoGrad no_grad;
+  const Tensor rows = on_host(features).to(at::kDouble).contiguous();
+  const int64_t n = rows.size(0);
+  if (count >= n) {
+    std::vector<int64_t> all(size_t(n), 0);
+    std::iota(all.begin(), all.end(), int64_t{0});
+    return all;
+  }
+  const Tensor centres = cluster_centres(rows, count, random);
   // Two centres may share their nearest row: then the later one takes its next.
   const auto [distance, order] = at::sort(squared_distances(rows, centres), true, 0, false);
   std::set<int64_t> kept;

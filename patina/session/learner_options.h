@@ -837,6 +837,21 @@ struct Dap {
   }
 };
 
+/// Prompts and a head for every domain, of which an image takes those of the domain whose centres
+/// are nearest to its feature. `patina explain s_iprompts` says what each option is.
+struct SIprompts {
+  static constexpr const char* kLearner = "s_iprompts";
+  int64_t length = 10;
+  int64_t centres = 5;
+
+  operator Settings() const {
+    return {
+        {"length", length},
+        {"centres", centres},
+    };
+  }
+};
+
 /// Adds a prompt for every task and learns it before those of all earlier tasks. `patina explain
 /// progressive_prompts` says what each option is.
 struct ProgressivePrompts {
@@ -1161,6 +1176,219 @@ struct Zsclip {
         {"templates", templates},
         {"templates_file", templates_file},
         {"templates_set", templates_set},
+    };
+  }
+};
+
+/// Trains the words around the class names on each task in turn and does nothing about forgetting.
+/// `patina explain coop` says what each option is.
+struct Coop {
+  static constexpr const char* kLearner = "coop";
+  int64_t context = 16;
+  std::string compete = "task";
+
+  operator Settings() const {
+    return {
+        {"context", context},
+        {"compete", compete},
+    };
+  }
+};
+
+/// Trains two layers behind CLIP's image tower on each task in turn and does nothing about
+/// forgetting. `patina explain clip_adapter` says what each option is.
+struct ClipAdapter {
+  static constexpr const char* kLearner = "clip_adapter";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  double part = 0.2;
+  int64_t reduction = 4;
+  std::string compete = "task";
+
+  operator Settings() const {
+    return {
+        {"templates", templates},         {"templates_file", templates_file},
+        {"templates_set", templates_set}, {"part", part},
+        {"reduction", reduction},         {"compete", compete},
+    };
+  }
+};
+
+/// Prompts of both towers for every domain, of which an image takes those of the domain whose
+/// centres are nearest to its feature. `patina explain sprompts` says what each option is.
+struct Sprompts {
+  static constexpr const char* kLearner = "sprompts";
+  int64_t length = 10;
+  int64_t context = 16;
+  int64_t centres = 5;
+
+  operator Settings() const {
+    return {
+        {"length", length},
+        {"context", context},
+        {"centres", centres},
+    };
+  }
+};
+
+/// Ridge regression on CLIP's image features, mixed with the zero-shot classifier where that sees a
+/// learned class. `patina explain rail` says what each option is.
+struct Rail {
+  static constexpr const char* kLearner = "rail";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  std::string form = "primal";
+  int64_t projection = 15000;
+  double penalty = 0.1;
+  double gamma = 0.1;
+  double kernel_penalty = 0.001;
+  double part = 0.8;
+
+  operator Settings() const {
+    return {
+        {"templates", templates},
+        {"templates_file", templates_file},
+        {"templates_set", templates_set},
+        {"form", form},
+        {"projection", projection},
+        {"penalty", penalty},
+        {"gamma", gamma},
+        {"kernel_penalty", kernel_penalty},
+        {"part", part},
+    };
+  }
+};
+
+/// A projection a task behind each tower, and attention among an image and the texts and prototypes
+/// of all classes. `patina explain proof` says what each option is.
+struct Proof {
+  static constexpr const char* kLearner = "proof";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  int64_t memory = 2000;
+  int64_t memory_per_class = 0;
+  int64_t contexts = 3;
+  double dropout = 0.1;
+
+  operator Settings() const {
+    return {
+        {"templates", templates},
+        {"templates_file", templates_file},
+        {"templates_set", templates_set},
+        {"memory", memory},
+        {"memory_per_class", memory_per_class},
+        {"contexts", contexts},
+        {"dropout", dropout},
+    };
+  }
+};
+
+/// Fine-tunes both towers while they repeat the first network's scores of reference images and
+/// texts; averages weights along the way. `patina explain zscl` says what each option is.
+struct Zscl {
+  static constexpr const char* kLearner = "zscl";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  std::string images = "";
+  std::string captions = "";
+  int64_t reference_batch = 64;
+  double image_weight = 1;
+  double text_weight = 1;
+  double temperature = 2;
+  double anchor = 1;
+  double smoothing = 0.2;
+  int64_t merge_every = 100;
+  std::string compete = "task";
+
+  operator Settings() const {
+    return {
+        {"templates", templates},
+        {"templates_file", templates_file},
+        {"templates_set", templates_set},
+        {"images", images},
+        {"captions", captions},
+        {"reference_batch", reference_batch},
+        {"image_weight", image_weight},
+        {"text_weight", text_weight},
+        {"temperature", temperature},
+        {"anchor", anchor},
+        {"smoothing", smoothing},
+        {"merge_every", merge_every},
+        {"compete", compete},
+    };
+  }
+};
+
+/// Experts beside every MLP of both towers, of which each sample takes two; those a task used most
+/// are frozen after it. `patina explain moe_adapters` says what each option is.
+struct MoeAdapters {
+  static constexpr const char* kLearner = "moe_adapters";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  int64_t experts = 22;
+  int64_t chosen = 2;
+  int64_t bottleneck = 64;
+  double scale = 0.1;
+  double dropout = 0.1;
+  double smoothing = 0.2;
+  std::string compete = "task";
+
+  operator Settings() const {
+    return {
+        {"templates", templates},
+        {"templates_file", templates_file},
+        {"templates_set", templates_set},
+        {"experts", experts},
+        {"chosen", chosen},
+        {"bottleneck", bottleneck},
+        {"scale", scale},
+        {"dropout", dropout},
+        {"smoothing", smoothing},
+        {"compete", compete},
+    };
+  }
+};
+
+/// One LoRA in each tower, trained while the scores of wrong classes stay, and a cosine classifier
+/// on the images beside the texts. `patina explain mg_clip` says what each option is.
+struct MgClip {
+  static constexpr const char* kLearner = "mg_clip";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  int64_t rank = 8;
+  double alpha = 8;
+  bool rank_stabilized = false;
+  std::string parts = "kv";
+  bool output = false;
+  bool mlp = false;
+  bool joint = false;
+  double drift = 0.1;
+  int64_t visual_epochs = 3;
+  double visual_rate = 0.5;
+  double visual_weight = 4;
+
+  operator Settings() const {
+    return {
+        {"templates", templates},
+        {"templates_file", templates_file},
+        {"templates_set", templates_set},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"drift", drift},
+        {"visual_epochs", visual_epochs},
+        {"visual_rate", visual_rate},
+        {"visual_weight", visual_weight},
     };
   }
 };

@@ -95,6 +95,8 @@ Trial trial_of(const std::string& learner) {
       {"dualprompt", {&kPrompted}},
       {"coda_prompt", {&kPrompted}},
       {"dap", {&kPrompted}},
+      {"coop", {&kPrompted, "adam"}},
+      {"sprompts", {&kPrompted, "adam"}},
       {"mbpa",
        {&kSeen, "", {"learner.replay_every=8", "learner.replay=16", "learner.adapts=\"head\""}}},
       {"idbr", {&kSeen, "", {"learner.memory_per_task=12", "learner.replay_every=2"}}},

@@ -30,6 +30,13 @@ inline std::vector<std::string> brief(const std::string& learner) {
   // The papers' sizes are for larger networks.
   if (learner == "b_cl" || learner == "ctr") return {"learner.hidden=32"};
   if (learner == "esn") return {"learner.prompts=10"};
+  if (learner == "moe_adapters") return {"learner.experts=6", "learner.bottleneck=8"};
+  // The papers' rates and lengths are for larger networks.
+  if (learner == "coop") return {"training.optimizer=\"adam\"", "learner.context=4"};
+  if (learner == "sprompts")
+    return {"training.optimizer=\"adam\"", "learner.context=4", "learner.length=4"};
+  if (learner == "rail") return {"learner.projection=200"};
+  if (learner == "zscl") return {"learner.merge_every=4"};
   if (learner == "recursive_ridge") return {"learner.projection=200"};
   // A look at the loss of the whole memory costs more than a step.
   if (learner == "clib") return {"learner.importance_every=4"};

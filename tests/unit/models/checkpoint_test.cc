@@ -333,7 +333,7 @@ TEST(ModelFolder, NamesWhatIsWrongWithAnEncodersConfig) {
     if (config["model_type"] == "modernbert")
       config.erase("relative_attention"), config.erase("pos_att_type");
     config.update(Json::parse(changes));
-    write(folder / "config.json", config.dump());
+    write_text(folder / "config.json", config.dump());
     const std::string text = error_of([&] { load_backbone({.name = folder.string()}); });
     EXPECT_TRUE(contains(text, message)) << text;
   };

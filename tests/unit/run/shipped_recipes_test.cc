@@ -35,16 +35,15 @@ TEST_P(ShippedRecipes, Read) {
   EXPECT_GT(names.size(), 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(, ShippedRecipes,
-                         testing::Values("cifar100_small", "cifar100", "imagenet_r", "cub200",
-                                         "fashion_mnist", "clinc150", "clinc150_small", "banking77",
-                                         "snips", "five_texts", "asc", "asc_told", "fewrel",
-                                         "fewrel_told", "permuted_mnist", "split_mnist",
-                                         "split_mnist_told", "split_cifar100_small", "digits",
-                                         "digits_vit", "pacs", "omniglot", "si_blurry",
-                                         "i_blurry_mnist", "online_mnist", "domain_corpora",
-                                         "domain_rounds", "knowledge_change", "trace_reasoning",
-                                         "superni", "small_intents"));
+INSTANTIATE_TEST_SUITE_P(
+    , ShippedRecipes,
+    testing::Values("cifar100_small", "cifar100", "cifar100_clip", "imagenet_r", "imagenet_r_clip",
+                    "cub200", "pacs_clip", "fashion_mnist", "clinc150", "clinc150_small",
+                    "banking77", "snips", "five_texts", "asc", "asc_told", "fewrel", "fewrel_told",
+                    "permuted_mnist", "split_mnist", "split_mnist_told", "split_cifar100_small",
+                    "digits", "digits_vit", "pacs", "omniglot", "si_blurry", "i_blurry_mnist",
+                    "online_mnist", "domain_corpora", "domain_rounds", "knowledge_change",
+                    "trace_reasoning", "superni", "small_intents"));
 
 // The classical families are compared on small networks instead.
 bool is_classical(const LearnerRow& row) {
@@ -59,6 +58,15 @@ TEST(RecipesThatShip, HaveEveryMethodForTheFieldsDataSets) {
       if (row.network == Network::clip || row.generates || is_classical(row) ||
           row.needs.task_id_at_test)
         continue;
+      const auto path = fs::path(PATINA_SOURCE_DIR) / "recipes" / folder / (row.name + ".toml");
+      EXPECT_TRUE(fs::exists(path)) << path;
+    }
+}
+
+TEST(RecipesThatShip, HaveEveryMethodOfTwoTowers) {
+  for (const std::string folder : {"cifar100_clip", "imagenet_r_clip"})
+    for (const auto& row : learners()) {
+      if (row.network != Network::clip) continue;
       const auto path = fs::path(PATINA_SOURCE_DIR) / "recipes" / folder / (row.name + ".toml");
       EXPECT_TRUE(fs::exists(path)) << path;
     }
@@ -82,12 +90,13 @@ TEST(RecipesThatShip, FeedWhatTheAuthorsFeed) {
 
 // The papers' values are both the learners' defaults and the recipes' for CIFAR-100.
 TEST(RecipesThatShip, ForCifar100SayWhatTheLearnersDefaultsAre) {
-  for (const auto& path : recipes_in("cifar100")) {
-    const Recipe recipe = read_recipe(path, {});
-    const LearnerRow& row = *find_learner(path.stem().string());
-    TrainingOptions written = recipe.training, paper = row.training;
-    EXPECT_EQ(reference_text(written), reference_text(paper)) << path;
-  }
+  for (const std::string folder : {"cifar100", "cifar100_clip"})
+    for (const auto& path : recipes_in(folder)) {
+      const Recipe recipe = read_recipe(path, {});
+      const LearnerRow& row = *find_learner(path.stem().string());
+      TrainingOptions written = recipe.training, paper = row.training;
+      EXPECT_EQ(reference_text(written), reference_text(paper)) << path;
+    }
 }
 
 }  // namespace

@@ -100,11 +100,11 @@ def stops_and_logprobs(program):
     assert "".join(one["token"] for one in found["logprobs"]) == found["answer"], found
     assert all(one["logprob"] == one["top"][0]["logprob"] and len(one["top"]) == 2 for one in found["logprobs"]), found
     assert len(found["prompt_logprobs"]) == found["prompt_tokens"] - 1, found
-    # The same numbers where the prompt is written out.
+    # The same numbers where the prompt is written out, but for bf16, in which predict may compute.
     lines = program.run("generate", "a.patina", prompt, "--max-tokens", 6, "--logprobs", "--echo").splitlines()
     told = [float(line.split()[0]) for line in lines[-len(found["prompt_logprobs"] + found["logprobs"]):]]
     expected = [one["logprob"] for one in found["prompt_logprobs"] + found["logprobs"]]
-    assert all(abs(a - b) < 1e-3 for a, b in zip(told, expected, strict=True)), (told, expected)
+    assert all(abs(a - b) < 0.03 for a, b in zip(told, expected, strict=True)), (told, expected)
     base = program.run("generate", "gpt2", prompt, "--max-tokens", 6, "--logprobs", "--top-logprobs", 1)
     assert len(re.findall(r'^ *-\d+\.\d{4}  ".*"  + ".*" -\d+\.\d{4}$', base, re.MULTILINE)) == 6, base
     program.refused("predict", "a.patina", *asked, "--logprobs", said="add --json")

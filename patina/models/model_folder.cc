@@ -122,17 +122,25 @@ std::vector<std::string> classes_beyond(const Json& config, const Backbone& netw
   return names;
 }
 
+// transformers refuses a config of these families whose heads do not divide the width, whatever
+// head_dim says.
+constexpr std::array<std::string_view, 3> kHeadsDivide = {"llama", "gemma2", "gemma3_text"};
+
 // The shape of the network's blocks, which may have grown since its config was read.
 void tell_shape(Json& config, const Backbone& network) {
   const ShapeKeys& keys = form_of(network).shape;
   if (keys.depth.empty()) return;
   const nn::BlockShape block = network.block();
   const auto refuse = [&](const std::string& what) {
-    fail(ErrorKind::model,
-         "{} has grown to {}, for which {}'s config.json has no key: it has no model folder; use "
-         "the artefact itself, or a method that does not widen the network",
-         network.about(), what, model_type_of(network));
+    fail(
+        ErrorKind::model,
+        "{} has grown to {}, which a config.json of {} cannot tell other programs: it has no model "
+        "folder; use the artefact itself, or let the network grow otherwise",
+        network.about(), what, model_type_of(network));
   };
+  if (block.width % block.heads != 0 && config[keys.heads] != block.heads &&
+      std::ranges::count(kHeadsDivide, model_type_of(network)) > 0)
+    refuse(fmt::format("{} heads, which do not divide its width of {}", block.heads, block.width));
   config[keys.depth] = network.layers();
   config[keys.heads] = block.heads;
   config[keys.hidden] = block.hidden;
@@ -144,7 +152,7 @@ void tell_shape(Json& config, const Backbone& network) {
   const bool divides = block.query_width() == block.width;
   if (!keys.head_size.empty() && (!divides || config.contains(keys.head_size)))
     config[keys.head_size] = block.size();
-  else if (!divides)
+  else if (!divides && !config.contains("head_dim"))
     refuse(fmt::format("{} heads of {} channels in a stream of {}", block.heads, block.size(),
                        block.width));
   const auto* model = dynamic_cast<const LanguageModel*>(&network);

@@ -92,7 +92,10 @@ std::unique_ptr<Backbone> open_phi3(Checkpoint& checkpoint) {
     if (rule.ours == "text.blocks.{}.attn.qkv") rule.theirs = {"@layers.{}.self_attn.qkv_proj"};
     if (rule.ours == "text.blocks.{}.mlp.fc1") rule.theirs = {"@layers.{}.mlp.gate_up_proj"};
   }
-  return open_language_model(checkpoint, shape, names, decoder_keys());
+  // transformers takes the number of its scaling's factors from the width and the heads alone.
+  ShapeKeys keys = decoder_keys();
+  keys.head_size = "";
+  return open_language_model(checkpoint, shape, names, std::move(keys));
 }
 
 }  // namespace patina

@@ -275,12 +275,12 @@ TEST_P(Grown, IsWrittenWithItsOwnShape) {
   const auto network = load_backbone({.name = folder.string()});
   const int64_t layers = network->layers(), width = network->block().width;
   ASSERT_TRUE(network->insert_blocks({0, layers - 1}));
-  const bool wide = GetParam() != "gpt2";
+  const bool wide = GetParam() != "gpt2" && GetParam() != "phi3";
   Random random = Seeds(1)("growth");
   if (wide) {
     const nn::BlockShape block = network->block();
     ASSERT_TRUE(
-        network->widen_blocks(block.hidden + 8, block.key_width() / block.size() + 1, 0.1, random));
+        network->widen_blocks(block.hidden + 8, 2 * block.key_width() / block.size(), 0.1, random));
   }
   NoGrad no_grad;
   for (auto& item : nn::tensors(*network))  // the inserted blocks add something, too
@@ -311,16 +311,20 @@ INSTANTIATE_TEST_SUITE_P(Families, Grown,
                          [](const auto& info) { return info.param; });
 
 TEST(Export, OfAShapeThatAConfigCannotTellIsRefused) {
-  const auto network = load_backbone({.name = model_folder("gpt2").string()});
-  Random random = Seeds(1)("growth");
-  const nn::BlockShape block = network->block();
-  ASSERT_TRUE(network->widen_blocks(block.hidden, block.heads + 1, 0, random));
-  const fs::path folder = scratch_folder("grown") / "wide";
-  const std::string why =
-      error_of(ErrorKind::model, [&] { write_model_folder(*network, folder, at::kFloat); });
-  EXPECT_TRUE(contains(why, fmt::format("{} heads of {} channels in a stream of {}",
-                                        block.heads + 1, block.size(), block.width)))
-      << why;
+  for (const std::string family : {"gpt2", "phi3", "llama", "gemma2", "gemma3"}) {
+    const auto network = load_backbone({.name = model_folder(family).string()});
+    Random random = Seeds(1)("growth");
+    const nn::BlockShape block = network->block();
+    const int64_t keys = block.key_width() / block.size(), queries = block.heads / keys;
+    int64_t more = keys + 1;
+    while (block.width % (more * queries) == 0) ++more;
+    ASSERT_TRUE(network->widen_blocks(block.hidden, more, 0, random));
+    const fs::path folder = scratch_folder("grown-wide") / family;
+    const std::string why =
+        error_of(ErrorKind::model, [&] { write_model_folder(*network, folder, at::kFloat); });
+    EXPECT_TRUE(contains(why, fmt::format("has grown to {} heads", more * queries)))
+        << family << ": " << why;
+  }
 }
 
 TEST(Export, SaysByNameWhatHasNoSuchForm) {

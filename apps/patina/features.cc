@@ -327,9 +327,9 @@ void add_features(Command& program) {
               "Resize the shorter side to this, then crop the centre (default: directly to size)")
       .range(0, 16384);
   command
-      .option("--interpolation", arguments->transform.interpolation, "Interpolation of the resize")
-      .one_of({"bicubic", "bilinear"})
-      .shows_default();
+      .option("--interpolation", arguments->transform.interpolation,
+              "Interpolation of the resize (default: the model's)")
+      .one_of({"bicubic", "bilinear"});
   command
       .option("--normalize", arguments->transform.normalize,
               "Pixel normalisation (default: the model's)")

@@ -7,6 +7,7 @@
 #include "patina/base/error.h"
 #include "patina/base/file.h"
 #include "patina/ops.h"
+#include "patina/text/chat/named_templates.h"
 
 namespace patina {
 
@@ -131,6 +132,13 @@ void TextOptions::bind(Fields& f) {
     "line that names {input} is left out where there is none. \"chat\": as the model's chat "
     "template "
     "writes a conversation.");
+  std::vector<std::string> names = {""};
+  for (const auto& known : chat::named_templates()) names.emplace_back(known.name);
+  f("chat_template", chat_template,
+    "With prompt = \"chat\", the chat template of a family, for a model whose files have none.",
+    names);
+  f.require(chat_template.empty() || prompt == "chat", "chat_template",
+            "is for conversations: it needs prompt = \"chat\"");
 }
 
 TextFeed::TextFeed(const Tokenizer& tokenizer, const TextOptions& options)

@@ -77,6 +77,7 @@ class ImageFeed : public Feed {
 struct TextOptions {
   int64_t max_length = 0;  // tokens, including the model's special tokens; 0: the model's limit
   std::string prompt = "{instruction}\n{input}\n";  // of samples whose answers are texts
+  std::string chat_template;                        // the name of one, for a model without its own
 
   void bind(Fields& f);
 };

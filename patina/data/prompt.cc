@@ -92,7 +92,7 @@ std::vector<PromptPart> ChatPrompt::parts(const Exchange& exchange) const {
   }
   if (!exchange.input.empty()) messages.back().content += "\n" + exchange.input;
   messages.push_back({"assistant", exchange.answers.front()});
-  const ChatText whole = chat_.with_answers(messages, dated(), /*last_only=*/!earlier);
+  const ChatText whole = chat_->with_answers(messages, dated(), /*last_only=*/!earlier);
   std::vector<PromptPart> parts;
   size_t at = 0;
   const auto add = [&](size_t end, bool answer) {
@@ -111,7 +111,7 @@ std::string ChatPrompt::text() const {
   const ChatMessage messages[] = {{"user", "1"}, {"assistant", "2"}, {"user", "3"}};
   ChatOptions options = dated();
   options.generation_prompt = true;
-  return "chat template: " + chat_.render(messages, options);
+  return "chat template: " + chat_->render(messages, options);
 }
 
 }  // namespace patina

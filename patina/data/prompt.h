@@ -58,15 +58,18 @@ class PlainPrompt : public PromptRenderer {
 class ChatPrompt : public PromptRenderer {
  public:
   /// `chat` is lent.
-  explicit ChatPrompt(const ChatTemplate& chat) : chat_(chat) {}
+  explicit ChatPrompt(const ChatTemplate& chat) : chat_(&chat) {}
+  explicit ChatPrompt(ChatTemplate&& own)
+      : own_(std::make_unique<const ChatTemplate>(std::move(own))), chat_(own_.get()) {}
 
   std::vector<PromptPart> parts(const Exchange& exchange) const override;
-  std::string end() const override { return chat_.turn_end(); }
+  std::string end() const override { return chat_->turn_end(); }
   bool frames() const override { return true; }
   std::string text() const override;
 
  private:
-  const ChatTemplate& chat_;
+  std::unique_ptr<const ChatTemplate> own_;
+  const ChatTemplate* chat_;
 };
 
 }  // namespace patina

@@ -50,15 +50,15 @@ Tensor Attention::distance_scores(const Tensor& query, const Tensor& key, int la
     const auto parts = heads_of(mixed, {heads, key_heads, size});
     queries = parts[0], keys = parts[1];
   }
-  const Tensor at = index.unsqueeze(1).expand({key.size(0), heads, -1, -1});  // [B,H,R,T]
-  const auto scores = [](const Tensor& tokens, const Tensor& distances) {     // [B,H,T,N]
+  const Tensor which = index.unsqueeze(1).expand({key.size(0), heads, -1, -1});  // [B,H,R,T]
+  const auto scores = [](const Tensor& tokens, const Tensor& distances) {        // [B,H,T,N]
     kernels::count_scores(tokens, distances);
     return at::matmul(tokens.to(at::kFloat), distances.to(at::kFloat).transpose(-2, -1));
   };
   Tensor sum;
-  if (disentangled.to_distances) sum = scores(query, keys).gather(3, at);
+  if (disentangled.to_distances) sum = scores(query, keys).gather(3, which);
   if (disentangled.of_distances) {
-    const Tensor more = scores(key, queries).gather(3, at.transpose(-2, -1)).transpose(-2, -1);
+    const Tensor more = scores(key, queries).gather(3, which.transpose(-2, -1)).transpose(-2, -1);
     sum = sum.defined() ? sum + more : more;
   }
   return sum * scale;

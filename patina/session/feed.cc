@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "patina/base/error.h"
+#include "patina/text/chat/named_templates.h"
 #include "patina/text/tokenizer.h"
 
 namespace patina {
@@ -41,14 +42,40 @@ const Tokenizer& tokenizer_for(const Backbone& backbone, TextOptions& options) {
   return *tokenizer;
 }
 
+// A family's template, by name, with the tokens of a model that has none.
+ChatTemplate named_template_for(const Backbone& backbone, const std::string& name) {
+  const Tokenizer& tokenizer = *backbone.tokenizer();
+  const chat::NamedTemplate* named = chat::named_template(name);
+  if (!named)
+    fail(ErrorKind::recipe, "text.chat_template: no chat template is called \"{}\"", name);
+  if (tokenizer.chat_template())
+    fail(ErrorKind::recipe,
+         "text.chat_template is \"{}\", but {} has a chat template of its own: remove the key",
+         name, backbone.about());
+  for (const std::string_view marker : named->markers)
+    if (!tokenizer.id(marker))
+      fail(ErrorKind::recipe,
+           "text.chat_template is \"{}\", which writes {}, and the tokenizer of {} has no such "
+           "token: use another one, or a prompt with {{instruction}}",
+           name, marker, backbone.about());
+  std::map<std::string, std::string> tokens;
+  const SpecialTokens& special = tokenizer.special();
+  if (special.begin >= 0) tokens["bos_token"] = tokenizer.token(special.begin);
+  if (special.end >= 0) tokens["eos_token"] = tokenizer.token(special.end);
+  return {named->text, "text.chat_template = \"" + name + "\"", std::move(tokens)};
+}
+
 std::shared_ptr<const PromptRenderer> renderer_for(const Backbone& backbone,
-                                                   const std::string& prompt) {
-  if (prompt != "chat") return std::make_shared<PlainPrompt>(prompt);
+                                                   const TextOptions& text) {
+  if (text.prompt != "chat") return std::make_shared<PlainPrompt>(text.prompt);
+  if (!text.chat_template.empty())
+    return std::make_shared<ChatPrompt>(named_template_for(backbone, text.chat_template));
   const ChatTemplate* chat = backbone.tokenizer()->chat_template();
   if (!chat)
     fail(ErrorKind::recipe,
          "text.prompt is \"chat\", but {} has no chat template (chat_template.jinja, or "
-         "\"chat_template\" in tokenizer_config.json): write a prompt with {{instruction}}",
+         "\"chat_template\" in tokenizer_config.json): name a family's (text.chat_template), or "
+         "write a prompt with {{instruction}}",
          backbone.about());
   return std::make_shared<ChatPrompt>(*chat);
 }
@@ -92,7 +119,7 @@ std::unique_ptr<AnswerFeed> make_answer_feed(const Backbone& backbone, TextOptio
   if (longest > 0 && text.max_length < 1)
     fail(ErrorKind::recipe,
          "{} tokens of an answer leave no room for its prompt: the model takes {}", room, longest);
-  auto feed = std::make_unique<AnswerFeed>(tokenizer, renderer_for(backbone, text.prompt),
+  auto feed = std::make_unique<AnswerFeed>(tokenizer, renderer_for(backbone, text),
                                            text.max_length, rows, backbone.has_decoder());
   feed->set_place(backbone.place());
   return feed;

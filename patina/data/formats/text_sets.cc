@@ -44,52 +44,6 @@ constexpr std::array kAspects = {
     Aspects{"rest", "XuSemEval/asc/14/rest"},
 };
 
-// {"id": {"polarity": "+", "term": "monitor", "sentence": "..."}, ...}
-TextTable read_aspects(const fs::path& path) {
-  constexpr uint64_t kMostBytes = uint64_t{1} << 24;
-  TextTable table{path.string(), /*by_line=*/false, {}};
-  const Json json = parse_json(read_text(path, kMostBytes), table.origin);
-  if (!json.is_object())
-    fail(ErrorKind::format, "{}: an object from identifier to sample is expected", table.origin);
-  for (const auto& item : json.items()) {
-    const Json& sample = item.value();
-    const auto at = int64_t(table.records.size());
-    const auto field = [&](const char* name) {
-      if (!sample.is_object() || !sample.contains(name) || !sample[name].is_string() ||
-          sample[name].get_ref<const std::string&>().empty())
-        fail(ErrorKind::format, "{}[{}]: \"{}\" is not a text", table.origin, at, name);
-      return sample[name].get<std::string>();
-    };
-    std::string polarity = field("polarity");
-    if (polarity == "+") polarity = "positive";
-    if (polarity == "-") polarity = "negative";
-    table.records.push_back({{field("term"), field("sentence")}, polarity, at});
-  }
-  return table;
-}
-
-// The numbers in a one-dimensional array of int64, version 1 of NumPy's format, as its authors'
-// files have them: magic, length of the header, header, values.
-std::vector<int64_t> read_int64_npy(const fs::path& path) {
-  constexpr uint64_t kMostBytes = uint64_t{1} << 20;
-  constexpr size_t kFixed = 10;
-  const std::string bytes = read_text(path, kMostBytes);
-  const auto refuse = [&] {
-    fail(ErrorKind::format, "{}: not a one-dimensional NumPy array of int64", path.string());
-  };
-  if (!bytes.starts_with(std::string_view("\x93NUMPY\x01\x00", 8)) || bytes.size() < kFixed)
-    refuse();
-  const size_t header = kFixed + uint8_t(bytes[8]) + size_t{256} * uint8_t(bytes[9]);
-  if (header > bytes.size() || (bytes.size() - header) % sizeof(int64_t) != 0) refuse();
-  const size_t count = (bytes.size() - header) / sizeof(int64_t);
-  const auto about = std::string_view(bytes).substr(kFixed, header - kFixed);
-  if (about.find("'<i8'") == about.npos || about.find(fmt::format("({},)", count)) == about.npos)
-    refuse();
-  std::vector<int64_t> values(count);
-  if (count > 0) std::memcpy(values.data(), bytes.data() + header, count * sizeof(int64_t));
-  return values;
-}
-
 // "3 4 5": where an entity stands among the words.
 std::pair<size_t, size_t> range_of(const std::string& positions, size_t words,
                                    const std::string& place) {
@@ -122,29 +76,69 @@ std::string marked(const std::string& sentence, const std::string& head, const s
   const auto second = range_of(tail, words.size(), place);
   std::string text;
   for (size_t i = 0; i < words.size(); ++i) {
-    const auto add = [&](const std::string& word) { text += (text.empty() ? "" : " ") + word; };
-    if (i == first.first) add("$");
-    if (i == second.first) add("#");
-    add(words[i]);
-    if (i == second.second) add("#");
-    if (i == first.second) add("$");
+    if (i > 0) text += ' ';
+    if (i == first.first) text += "$ ";
+    if (i == second.first) text += "# ";
+    text += words[i];
+    if (i == second.second) text += " #";
+    if (i == first.second) text += " $";
   }
   return text;
 }
 
-// relation, other relations, sentence, head, its places, tail, its places, two identifiers
-TextTable read_relations(const fs::path& path) {
+}  // namespace
+
+TextTable parse_aspects(std::string_view json, const std::string& origin) {
+  TextTable table{origin, /*by_line=*/false, {}};
+  const Json samples = parse_json(json, origin);
+  if (!samples.is_object())
+    fail(ErrorKind::format, "{}: an object from identifier to sample is expected", origin);
+  for (const auto& item : samples.items()) {
+    const Json& sample = item.value();
+    const auto at = int64_t(table.records.size());
+    const auto field = [&](const char* name) {
+      if (!sample.is_object() || !sample.contains(name) || !sample[name].is_string() ||
+          sample[name].get_ref<const std::string&>().empty())
+        fail(ErrorKind::format, "{}[{}]: \"{}\" is not a text", origin, at, name);
+      return sample[name].get<std::string>();
+    };
+    std::string polarity = field("polarity");
+    if (polarity == "+") polarity = "positive";
+    if (polarity == "-") polarity = "negative";
+    table.records.push_back({{field("term"), field("sentence")}, polarity, at});
+  }
+  return table;
+}
+
+// Magic, length of the header, header, values.
+std::vector<int64_t> parse_int64_npy(std::string_view bytes, const std::string& origin) {
+  constexpr size_t kFixed = 10;
+  const auto refuse = [&] {
+    fail(ErrorKind::format, "{}: not a one-dimensional NumPy array of int64", origin);
+  };
+  if (!bytes.starts_with(std::string_view("\x93NUMPY\x01\x00", 8)) || bytes.size() < kFixed)
+    refuse();
+  const size_t header = kFixed + uint8_t(bytes[8]) + size_t{256} * uint8_t(bytes[9]);
+  if (header > bytes.size() || (bytes.size() - header) % sizeof(int64_t) != 0) refuse();
+  const size_t count = (bytes.size() - header) / sizeof(int64_t);
+  const auto about = bytes.substr(kFixed, header - kFixed);
+  if (about.find("'<i8'") == about.npos || about.find(fmt::format("({},)", count)) == about.npos)
+    refuse();
+  std::vector<int64_t> values(count);
+  if (count > 0) std::memcpy(values.data(), bytes.data() + header, count * sizeof(int64_t));
+  return values;
+}
+
+TextTable parse_relations(std::string_view text, const std::string& origin) {
   constexpr size_t kColumns = 9;
-  constexpr uint64_t kMostBytes = uint64_t{1} << 26;
-  TextTable table{path.string(), /*by_line=*/true, {}};
-  const std::string text = read_text(path, kMostBytes);
-  if (!is_utf8(text)) fail(ErrorKind::format, "{}: not UTF-8", table.origin);
+  TextTable table{origin, /*by_line=*/true, {}};
+  if (!is_utf8(text)) fail(ErrorKind::format, "{}: not UTF-8", origin);
   int64_t line = 0;
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view row = std::string_view(text).substr(at, end - at);
+    const std::string_view row = text.substr(at, end - at);
     at = end + 1;
-    const std::string place = fmt::format("{}:{}", table.origin, ++line);
+    const std::string place = fmt::format("{}:{}", origin, ++line);
     std::vector<std::string> cells(1);
     for (const char c : row)
       if (c == '\t')
@@ -158,8 +152,6 @@ TextTable read_relations(const fs::path& path) {
   }
   return table;
 }
-
-}  // namespace
 
 DataSplits open_clinc150(const fs::path& folder) {
   return open_texts(need_file(folder, "data_full.json"), {});
@@ -179,10 +171,12 @@ DataSplits open_snips(const fs::path& folder) {
 }
 
 std::vector<DataSplits> open_aspect_sentiment(const fs::path& folder) {
+  constexpr uint64_t kMostAspectBytes = uint64_t{1} << 24;
   std::vector<DataSplits> parts;
   for (const auto& [domain, place] : kAspects) {
     const auto split = [&, &place = place](const char* name) {
-      return read_aspects(need_file(folder / place, name));
+      const fs::path file = need_file(folder / place, name);
+      return parse_aspects(read_text(file, kMostAspectBytes), file.string());
     };
     TextTable train = split("train.json"), test = split("test.json");
     const LabelMap labels = LabelMap::of({&train, &test});
@@ -194,12 +188,20 @@ std::vector<DataSplits> open_aspect_sentiment(const fs::path& folder) {
 
 DataSplits open_few_shot_relations(const fs::path& folder, int shots) {
   const fs::path part = folder / fmt::format("CFRLdata_10_100_10_{}", shots);
-  TextTable train = read_relations(need_file(part, "train_0.txt"));
-  TextTable test = read_relations(need_file(part, "test_0.txt"));
+  constexpr uint64_t kMostTextBytes = uint64_t{1} << 26, kMostArrayBytes = uint64_t{1} << 20;
+  const auto relations = [&](const char* name) {
+    const fs::path file = need_file(part, name);
+    return parse_relations(read_text(file, kMostTextBytes), file.string());
+  };
+  const auto array = [&](const fs::path& in, const char* name) {
+    const fs::path file = need_file(in, name);
+    return parse_int64_npy(read_text(file, kMostArrayBytes), file.string());
+  };
+  TextTable train = relations("train_0.txt"), test = relations("test_0.txt");
   const TextTable names = parse_lines(read_text(need_file(folder, "relation_name.txt")),
                                       (folder / "relation_name.txt").string());
-  const auto relation = read_int64_npy(need_file(folder, "rel_index.npy"));
-  const auto cluster = read_int64_npy(need_file(part, "rel_cluster_label_0.npy"));
+  const auto relation = array(folder, "rel_index.npy");
+  const auto cluster = array(part, "rel_cluster_label_0.npy");
   const auto count = int64_t(names.records.size());
   if (int64_t(relation.size()) != count || int64_t(cluster.size()) != count ||
       std::ranges::any_of(relation, [&](int64_t r) { return r < 1 || r > count; }))

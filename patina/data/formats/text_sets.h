@@ -1,8 +1,11 @@
 // The text sets with a name, each read from its publisher's files.
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "patina/data/formats/table.h"
 #include "patina/data/source.h"
 
 namespace patina {
@@ -22,6 +25,17 @@ std::vector<DataSplits> open_aspect_sentiment(const fs::path& folder);
 /// hundred samples each come first, then those of the authors' other clusters, which have `shots`
 /// samples. Entities are marked as by Wu and He (CIKM 2019): "$ head $", "# tail #".
 DataSplits open_few_shot_relations(const fs::path& folder, int shots);
+
+/// The files of the last two, as text. Throw Error(format) with the place.
+/// {"id": {"polarity": "+", "term": "monitor", "sentence": "..."}, ...}: pairs of a term and its
+/// sentence, labelled positive, negative or as the file says.
+TextTable parse_aspects(std::string_view json, const std::string& origin);
+/// Lines of nine cells: relation, other relations, sentence, head, the places of its words, tail,
+/// the places of its words, two identifiers. Labelled with the relation, both entities marked.
+TextTable parse_relations(std::string_view text, const std::string& origin);
+/// A one-dimensional array of int64 in version 1 of NumPy's format.
+std::vector<int64_t> parse_int64_npy(std::string_view bytes, const std::string& origin);
+
 /// Reads <name>.train.jsonl, <name>.test.jsonl and <name>.labels.json.
 DataSplits open_labelled_jsonl(const fs::path& folder, const std::string& name);
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "patina/data/catalog.h"
+#include "patina/data/formats/text_sets.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/toy_source.h"
@@ -384,6 +385,13 @@ TEST(FewShotRelations, AreOrderedByClusterAndMarkTheirEntities) {
   EXPECT_EQ(data.train->label(0), 0);
   EXPECT_EQ(data.train->label(1), 2);
   EXPECT_EQ(data.test->size(), 3);
+}
+
+// The sentence stays as it is, with its spaces, also in front.
+TEST(FewShotRelations, KeepTheSpacesOfASentence) {
+  const TextTable table = parse_relations("1\t2\t a  b \ta\t1\tb\t3\tx\ty\n", "t");
+  ASSERT_EQ(table.records.size(), 1u);
+  EXPECT_EQ(table.records[0].text.first, " $ a $  # b # ");
 }
 
 TEST(FewShotRelations, SaysWhatIsWrong) {

@@ -8,6 +8,7 @@
 #include "patina/ops.h"
 #include "patina/session/feed.h"
 #include "tests/support/answer_course.h"
+#include "tests/support/errors.h"
 
 namespace patina {
 namespace {
@@ -205,6 +206,28 @@ TEST(SftReplay, MixesAnExactPartOfKeptSamples) {
   const Dataset epoch = course.learner().generator()->samples_of(*course.task, 0);
   EXPECT_EQ(epoch.size(), 16);
   EXPECT_EQ(course.learner().generator()->samples_of({.train = course.task->train}, 1).size(), 16);
+}
+
+// A family's chat template, for a model whose files have none.
+TEST(ChatTemplates, AreNamedWhereAModelHasNone) {
+  const auto network = toy_decoder();
+  const ToyAnswers prompts(0, 4);
+  const auto feed = [&](const std::string& name) {
+    return make_answer_feed(*network, {.prompt = "chat", .chat_template = name}, AnswerRows::whole);
+  };
+  const AnswerTokens tokens = feed("mistral")->tokens(prompts, 1);
+  EXPECT_EQ(network->tokenizer()->decode(tokens.ids, false), "<s>[INST] say 1 [/INST] dd</s>");
+  std::vector<int64_t> learned;
+  for (size_t i = 0; i < tokens.ids.size(); ++i)
+    if (tokens.loss[i]) learned.push_back(tokens.ids[i]);
+  EXPECT_EQ(network->tokenizer()->decode(learned, false), " dd</s>");
+  EXPECT_TRUE(contains(error_of([&] { feed(""); }), "name a family's (text.chat_template)"));
+  EXPECT_TRUE(contains(error_of([&] { feed("chatml"); }),
+                       "which writes <|im_start|>, and the tokenizer of"));
+  auto own = std::make_shared<ByteTokenizer>();
+  own->set_chat_template("{{ messages[0].content }}", "own");
+  network->set_tokenizer(own);
+  EXPECT_TRUE(contains(error_of([&] { feed("mistral"); }), "has a chat template of its own"));
 }
 
 }  // namespace

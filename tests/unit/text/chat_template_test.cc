@@ -5,6 +5,7 @@
 
 #include "patina/base/file.h"
 #include "patina/base/json.h"
+#include "patina/text/chat/named_templates.h"
 #include "patina/text/tokenizer.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
@@ -408,6 +409,62 @@ TEST(ChatTemplateFiles, AreFoundInAModelsFolder) {
   EXPECT_EQ(error_of(ErrorKind::format, [&] { load_tokenizer(folder.string()); }),
             (folder / "tokenizer_config.json").string() +
                 ": chat_template: none of the templates is named \"default\"");
+}
+
+ChatTemplate named(const std::string& name) {
+  return {chat::named_template(name)->text, name, tokens()};
+}
+
+const Messages kTalk = {{"user", "a "}, {"assistant", " b"}, {"user", "c"}};
+
+TEST(NamedTemplates, WriteTheTurnsOfTheirFamilies) {
+  const ChatOptions asked{.generation_prompt = true};
+  EXPECT_EQ(named("chatml").render(kTalk, asked),
+            "<|im_start|>user\na <|im_end|>\n<|im_start|>assistant\n b<|im_end|>\n"
+            "<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(named("llama3").render(kTalk, asked),
+            "<s><|start_header_id|>user<|end_header_id|>\n\na<|eot_id|>"
+            "<|start_header_id|>assistant<|end_header_id|>\n\nb<|eot_id|>"
+            "<|start_header_id|>user<|end_header_id|>\n\nc<|eot_id|>"
+            "<|start_header_id|>assistant<|end_header_id|>\n\n");
+  EXPECT_EQ(named("gemma").render(kTalk, asked),
+            "<s><start_of_turn>user\na<end_of_turn>\n<start_of_turn>model\nb<end_of_turn>\n"
+            "<start_of_turn>user\nc<end_of_turn>\n<start_of_turn>model\n");
+  const Messages plain = {{"user", "a"}, {"assistant", "b"}, {"user", "c"}};
+  EXPECT_EQ(named("mistral").render(plain, asked), "<s>[INST] a [/INST] b</s>[INST] c [/INST]");
+}
+
+TEST(NamedTemplates, GiveASystemMessageItsPlace) {
+  const Messages told = {{"system", "s"}, {"user", "a"}, {"assistant", "b"}, {"user", "c"}};
+  EXPECT_TRUE(named("chatml").render(told).starts_with("<|im_start|>system\ns<|im_end|>\n<"));
+  EXPECT_TRUE(named("llama3").render(told).starts_with(
+      "<s><|start_header_id|>system<|end_header_id|>\n\ns<|eot_id|><"));
+  EXPECT_EQ(named("gemma").render(told),
+            "<s><start_of_turn>user\ns\n\na<end_of_turn>\n<start_of_turn>model\nb<end_of_turn>\n"
+            "<start_of_turn>user\nc<end_of_turn>\n");
+  EXPECT_EQ(named("mistral").render(told), "<s>[INST] s\n\na [/INST] b</s>[INST] c [/INST]");
+}
+
+TEST(NamedTemplates, EqualThePublishedOne) {
+  const fs::path file = fixture_folder(Fixtures::small) / "chat" / "templates" / "smollm2.jinja";
+  const ChatTemplate published(read_text(file), "published", tokens());
+  for (const Messages& messages : {kTalk, Messages{{"system", "s"}, {"user", "a"}}})
+    for (const bool prompt : {false, true})
+      EXPECT_EQ(named("smollm2").render(messages, {.generation_prompt = prompt}),
+                published.render(messages, {.generation_prompt = prompt}));
+}
+
+TEST(NamedTemplates, MarkTheirAnswers) {
+  const Messages messages = {{"user", "a"}, {"assistant", "b"}};
+  const std::pair<const char*, const char*> ends[] = {{"chatml", "b<|im_end|>"},
+                                                      {"smollm2", "b<|im_end|>"},
+                                                      {"llama3", "b<|eot_id|>"},
+                                                      {"gemma", "b<end_of_turn>"},
+                                                      {"mistral", " b</s>"}};
+  EXPECT_EQ(chat::named_templates().size(), std::size(ends));
+  for (const auto& [name, answer] : ends)
+    EXPECT_EQ(parts(named(name).with_answers(messages)), (Parts{answer})) << name;
+  EXPECT_EQ(chat::named_template("vicuna"), nullptr);
 }
 
 }  // namespace

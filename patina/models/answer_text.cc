@@ -87,9 +87,9 @@ std::vector<std::vector<TokenLogprob>> prompt_logprobs(const Backbone& network, 
       Input one = texts.slice(row, row + 1);
       one.loss = at::zeros_like(one.data);
       one.loss.slice(1, from + 1, to + 1).fill_(1);  // padding is on the right
-      const AnswerScores answers =
-          experts.alone() ? answer_scores_of(network, one, read.slice(0, row, row + 1))
-                          : mixed_scores(network, one, experts);
+      const AnswerScores answers = experts.alone()
+                                       ? answer_scores_of(network, one, read.slice(0, row, row + 1))
+                                       : mixed_scores(network, one, experts);
       const Tensor scores = on_host(answers.scores).to(at::kFloat).contiguous();
       const auto words = size_t(scores.size(1));
       const auto values = host_values(scores);

@@ -48,7 +48,8 @@ TokenLogprob logprob_of(std::span<const float> scores, int64_t id, int64_t top,
 /// Those of the tokens of texts, each by the tokens before it; the first token of a text has none
 /// and is left out. Throws Error(model) for an encoder-decoder, which does not predict its prompts.
 std::vector<std::vector<TokenLogprob>> prompt_logprobs(const Backbone& network, const Input& texts,
-                                                       const Experts& experts, int64_t top, const Tokenizer& tokenizer,
+                                                       const Experts& experts, int64_t top,
+                                                       const Tokenizer& tokenizer,
                                                        int64_t at_once = 1 << 24);
 
 /// Makes an answer of tokens, one after the other. A text in `stop` and what follows it is no part

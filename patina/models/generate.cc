@@ -76,8 +76,7 @@ int64_t choose(std::span<const float> scores, std::span<const int64_t> there,
 
 std::vector<std::vector<int64_t>> generate(const Backbone& backbone, const Input& prompts,
                                            const std::vector<int64_t>& stop,
-                                           const GenerateOptions& options,
-                                           const Experts& experts,
+                                           const GenerateOptions& options, const Experts& experts,
                                            const std::function<bool(const ChosenToken&)>& chosen,
                                            std::vector<Random> randoms) {
   const int64_t rows = prompts.size(),

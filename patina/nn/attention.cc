@@ -101,7 +101,7 @@ Tensor Attention::attended(const Tensor& x, int layer, Pass& pass) const {
   Tensor own = pass.engine().attend(query, key, value, bias, scale, cap);
   if (!own_keys.defined()) return own;
   return own + pass.engine().attend(query, split(own_keys).to(key.dtype()),
-                                         split(own_values).to(value.dtype()), {}, scale, cap);
+                                    split(own_values).to(value.dtype()), {}, scale, cap);
 }
 
 Tensor Attention::over_encoded(const Tensor& x, int layer, Pass& pass) const {

@@ -44,7 +44,7 @@ struct BlockShape {
   Activation activation = Activation::gelu;
   Rotary rotary;
   Disentangled disentangled;
-  int64_t window = 0;  // a query sees keys less than this many positions away; 0: all
+  int64_t window = 0;           // a query sees keys less than this many positions away; 0: all
   bool attention_norm = false;  // normalises what attention's output projection reads (EVA-02)
   bool mlp_norm = false;        // normalises what the MLP's last layer reads (EVA-02)
   double eps = 1e-6;

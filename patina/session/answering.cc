@@ -148,8 +148,7 @@ std::vector<Answer> answers_to(const Source& prompts, const Answering& by,
         });
     std::vector<std::vector<TokenLogprob>> of_prompts(count);
     if (options.output.echo)
-      of_prompts =
-          prompt_logprobs(network, input, experts, options.output.top_logprobs, tokenizer);
+      of_prompts = prompt_logprobs(network, input, experts, options.output.top_logprobs, tokenizer);
     for (size_t row = 0; row < count; ++row) {
       say(row, texts[row].finish());
       Answer& answer = answers[members[row]];

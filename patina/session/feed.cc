@@ -119,8 +119,8 @@ std::unique_ptr<AnswerFeed> make_answer_feed(const Backbone& backbone, TextOptio
   if (longest > 0 && text.max_length < 1)
     fail(ErrorKind::recipe,
          "{} tokens of an answer leave no room for its prompt: the model takes {}", room, longest);
-  auto feed = std::make_unique<AnswerFeed>(tokenizer, renderer_for(backbone, text),
-                                           text.max_length, rows, backbone.has_decoder());
+  auto feed = std::make_unique<AnswerFeed>(tokenizer, renderer_for(backbone, text), text.max_length,
+                                           rows, backbone.has_decoder());
   feed->set_place(backbone.place());
   return feed;
 }

@@ -16,7 +16,7 @@ inline EngineOptions plain_fp32() {
 inline const Settings kTraining = {{"epochs", 3}, {"batch_size", 4}, {"lr", 0.01}};
 
 inline Session answering(const std::string& learner, Settings options = {},
-                          std::unique_ptr<Backbone> network = toy_decoder()) {
+                         std::unique_ptr<Backbone> network = toy_decoder()) {
   return Session::create(std::move(network), {.learner = learner,
                                               .options = std::move(options),
                                               .training = kTraining,

@@ -132,6 +132,7 @@ class Pass {
   const Engine& engine_;
   Options options_;
   int layer_ = 0;            // the current block
+  int64_t own_tokens_ = 0;   // in the stream before the first block, without prompts
   Tensor read_;              // options_.read among the tokens in the stream, prompts included
   Tensor mask_, positions_;  // of the tokens in the stream, prompts included
   Tensor grid_angles_;       // [T,c/2]; prompts do not turn

@@ -32,6 +32,7 @@ inline std::unique_ptr<Clip> toy_clip(const Source& source) {
   ThreadPool pool(1);
   const Dataset data = whole(source);
   const Batch images = *Loader(data, feed, pool, data.size()).next();
+  const at::AutoGradMode gradients(true);
   nn::freeze(*clip, false);
   Optimizer optimizer({.optimizer = "adamw", .weight_decay = 0}, {trainable_group(*clip)});
   auto& network = dynamic_cast<Clip&>(*clip);

@@ -15,6 +15,7 @@ namespace patina {
 
 /// Trains a network until it separates the classes of `source`, and freezes it; the same each time.
 inline void teach(Backbone& network, const Source& source, const Feed& feed, int steps = 60) {
+  const at::AutoGradMode gradients(true);  // whoever asks for the network first may have none
   nn::freeze(network, false);
   nn::LinearHead head;
   Random random = Seeds(1)("head");

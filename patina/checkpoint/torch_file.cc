@@ -356,6 +356,10 @@ bool is_torch_file(std::span<const uint8_t> bytes) {
     const auto array = first.find(".npy");
     return array == first.npos || array > first.find("PK");
   }
+  // The length in front of a safetensors header may begin with the same bytes; its header is an
+  // object.
+  constexpr size_t kHeaderAt = 8;
+  if (text.size() > kHeaderAt && text[kHeaderAt] == '{') return false;
   return text.size() > 2 && uint8_t(text[0]) == 0x80 && text[1] >= 2 && text[1] <= 5;
 }
 

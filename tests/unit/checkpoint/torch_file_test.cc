@@ -48,6 +48,18 @@ TEST(TorchFile, EveryTypeAndStrideAsSafetensorsHasThem) {
   }
 }
 
+// A header of 640 bytes: its length, 80 02 00..., begins as a pickle does.
+TEST(TorchFile, IsNoSafetensorsWhoseLengthLooksLikeAPickle) {
+  std::string header = R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})";
+  header.resize(640, ' ');
+  const std::string text = "\x80\x02\0\0\0\0\0\0"s + header + "\x07";
+  const std::span bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+  EXPECT_FALSE(is_torch_file(bytes));
+  const auto path = scratch_folder("torch_file") / "short.safetensors";
+  write_text(path, text);
+  EXPECT_EQ(SafetensorsFile::open(path).at("a").data[0], 7);
+}
+
 TEST(TorchFile, NamesOfOneStorageViewTheSameBytes) {
   const auto file = SafetensorsFile::open(fixture("torch/types.pth"));
   EXPECT_EQ(file.at("grid").data.data(), file.at("grid_again").data.data());

@@ -88,7 +88,8 @@ Tensor mse_loss(const Tensor& x, const Tensor& target);
 Tensor nll_loss(const Tensor& log_p, const Tensor& target);
 Tensor upsample_bicubic2d(const Tensor& x, IntArrayRef size, bool align_corners);
 /// The same with the filter as wide as what it reads, where it makes x smaller.
-Tensor _upsample_bicubic2d_aa(const Tensor& x, IntArrayRef size, bool align_corners);
+Tensor _upsample_bicubic2d_aa(const Tensor& x, IntArrayRef size,  // NOLINT: its name there
+                              bool align_corners);
 
 // Linear algebra.
 Tensor linalg_cholesky(const Tensor& x);

@@ -231,9 +231,9 @@ TEST(TorchFile, SaysWhatIsWrong) {
     for (int i = 0; i < 29; ++i) out += "0}" + text("a") + "h\x02s" + text("b") + "h\x02sq\x02";
     return out + pair + "s";
   }();
-  const auto zip = [&](std::vector<std::pair<std::string, std::string>> entries) {
+  const auto zip = [&](const std::vector<std::pair<std::string, std::string>>& entries) {
     ZipWriting writing;
-    for (auto& [name, data] : entries) writing.entry(name, data);
+    for (const auto& [name, data] : entries) writing.entry(name, data);
     return answer(writing.bytes());
   };
   const std::string none = "\x80\x02N.";

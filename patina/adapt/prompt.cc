@@ -28,11 +28,8 @@ Tensor Prompt::tokens(int layer, Tensor x) {
   return at::cat({x.slice(1, 0, 1), own, x.slice(1, 1 + skip)}, 1);
 }
 
-Tensor Prompt::after(nn::Site site, int layer, const Tensor&, Tensor out) {
-  if (site != nn::Site::norm || layer != depth_) return out;
-  if (out.size(1) <= tokens_.size(1))
-    return out;  // only tokens that are read, none of them a prompt
-  return at::cat({out.slice(1, 0, 1), out.slice(1, 1 + tokens_.size(1))}, 1);
+Tensor Prompt::leave(Tensor x) {
+  return at::cat({x.slice(1, 0, 1), x.slice(1, 1 + tokens_.size(1))}, 1);
 }
 
 void Prompt::walk(nn::Walk& w) {

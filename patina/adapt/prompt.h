@@ -35,8 +35,8 @@ class Prompt : public nn::Adaptation {
          Random& random);
 
   Tensor tokens(int layer, Tensor x) override;
-  Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override;
-  bool acts(nn::Site site) const override { return site == nn::Site::norm; }
+  Tensor leave(Tensor x) override;
+  bool acts(nn::Site) const override { return false; }
   void walk(nn::Walk& w) override;
   std::optional<std::string> text() const override {
     return fmt::format("prompt depth={}", depth_);

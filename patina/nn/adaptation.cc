@@ -9,6 +9,9 @@ namespace patina::nn {
 Tensor Adaptation::tokens(int, Tensor x) {
   return x;
 }
+Tensor Adaptation::leave(Tensor x) {
+  return x;
+}
 std::pair<Tensor, Tensor> Adaptation::prefix(int) {
   return {};
 }
@@ -29,6 +32,11 @@ Adaptations Adaptations::of(Tower tower) const {
 
 Tensor Adaptations::tokens(int layer, Tensor x) const {
   for (auto* adaptation : list_) x = adaptation->tokens(layer, std::move(x));
+  return x;
+}
+
+Tensor Adaptations::leave(Tensor x) const {
+  for (auto* adaptation : list_) x = adaptation->leave(std::move(x));
   return x;
 }
 

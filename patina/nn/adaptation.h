@@ -44,6 +44,9 @@ class Adaptation {
   /// Called at the entry of block `layer`: may add, replace or drop tokens. x [B,T,D]; row 0 must
   /// stay the class token.
   virtual Tensor tokens(int layer, Tensor x);
+  /// Called after the final norm where `tokens` changed the number of tokens and all of them are
+  /// read: takes off those that are no output. x [B,T,D].
+  virtual Tensor leave(Tensor x);
   /// The first block to compute: earlier blocks are skipped, and `tokens` supplies this block's
   /// input.
   virtual int first_layer() const { return 0; }
@@ -96,6 +99,7 @@ class Adaptations {
   Adaptations of(Tower tower) const;
 
   Tensor tokens(int layer, Tensor x) const;
+  Tensor leave(Tensor x) const;
   int first_layer() const;                                           // the largest of all
   std::pair<Tensor, Tensor> prefix(int layer, int64_t batch) const;  // [B,P,D] or undefined
   std::pair<Tensor, Tensor> aside(int layer, int64_t batch) const;   // [B,P,D] or undefined

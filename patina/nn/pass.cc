@@ -127,9 +127,9 @@ Tensor Pass::enter(int layer, Tensor x) {
   // The prompts were read together with the first tokens; the cache holds their keys.
   if (adaptations_.empty() || (options_.cache && options_.cache->mask.defined())) return x;
   const int64_t before = x.size(1);
-  if (own_tokens_ == 0) own_tokens_ = before;
   x = adaptations_.tokens(options_.first_layer + layer, std::move(x));
   const int64_t added = x.size(1) - before;
+  added_ += added;
   PATINA_REQUIRE(added == 0 || !options_.packed, "prompts in rows of packed texts");
   if (added != 0 && read_.defined()) read_ = read_ + read_.gt(0).to(at::kLong) * added;
   if (added != 0 && grid_angles_.defined()) {
@@ -163,9 +163,8 @@ Tensor Pass::read_on(const Tensor& t, int64_t dim) const {
 }
 
 Tensor Pass::read_out(const Tensor& tokens) const {
-  if (!read_.defined() || engine_.frugal()) return tokens;
-  // Prompts may have been taken off again after the last norm.
-  return picked(tokens, tokens.size(1) == own_tokens_ ? options_.read : read_, 1);
+  if (!read_.defined()) return added_ != 0 ? adaptations_.leave(tokens) : tokens;
+  return engine_.frugal() ? tokens : picked(tokens, read_, 1);
 }
 
 bool Pass::as_made() const {

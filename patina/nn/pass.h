@@ -87,7 +87,7 @@ class Pass {
   /// Selects, along `dim`, the tokens that are still read: in a frugal engine's last block, those
   /// read after it; otherwise all.
   Tensor read_on(const Tensor& t, int64_t dim) const;
-  /// Selects, from the output tokens [B,T,D], those that are read.
+  /// Selects, from the output tokens [B,T,D], those that are read; if all are, prompts leave.
   Tensor read_out(const Tensor& tokens) const;
   /// Queries or keys [B,h,T,d] of these tokens, turned to their positions, if they have any.
   Tensor turned(const Tensor& t, const Rotary& rotary);
@@ -132,7 +132,7 @@ class Pass {
   const Engine& engine_;
   Options options_;
   int layer_ = 0;            // the current block
-  int64_t own_tokens_ = 0;   // in the stream before the first block, without prompts
+  int64_t added_ = 0;        // prompts in the stream
   Tensor read_;              // options_.read among the tokens in the stream, prompts included
   Tensor mask_, positions_;  // of the tokens in the stream, prompts included
   Tensor grid_angles_;       // [T,c/2]; prompts do not turn

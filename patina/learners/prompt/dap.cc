@@ -44,8 +44,8 @@ class PromptGenerator {
     return at::cat({x.slice(1, 0, 1), made.transpose(1, 2), x.slice(1, 1)}, 1);
   }
 
-  Tensor after(int layer, const Tensor& out) const {
-    return size_t(layer) == blocks_.size() ? without(out) : out;
+  Tensor without(const Tensor& x) const {
+    return at::cat({x.slice(1, 0, 1), x.slice(1, 1 + length_)}, 1);
   }
 
   void walk(nn::Walk& w) { w("blocks", blocks_); }
@@ -61,9 +61,6 @@ class PromptGenerator {
     }
   };
 
-  Tensor without(const Tensor& x) const {
-    return at::cat({x.slice(1, 0, 1), x.slice(1, 1 + length_)}, 1);
-  }
   // Scaled to unit length along D, detached.
   static Tensor unit(const Tensor& t) {
     return t / at::linalg_vector_norm(t.detach(), 2, at::IntArrayRef{1}, /*keepdim=*/true);
@@ -82,10 +79,8 @@ class Generated : public nn::Adaptation {
   Tensor tokens(int layer, Tensor x) override {
     return generator_.tokens(layer, std::move(x), embedding_);
   }
-  Tensor after(nn::Site, int layer, const Tensor&, Tensor out) override {
-    return generator_.after(layer, out);
-  }
-  bool acts(nn::Site site) const override { return site == nn::Site::norm; }
+  Tensor leave(Tensor x) override { return generator_.without(x); }
+  bool acts(nn::Site) const override { return false; }
 
  private:
   const PromptGenerator& generator_;

@@ -12,6 +12,7 @@
 #include "patina/adapt/prompt.h"
 #include "patina/adapt/ssf.h"
 #include "patina/checkpoint/load.h"
+#include "patina/nn/engine.h"
 #include "patina/optim/optimizer.h"
 #include "tests/support/errors.h"
 #include "tests/support/tensors.h"
@@ -305,6 +306,26 @@ TEST(Prompt, LeavesAPooledNetworkItsPatchesOnly) {
   const Tensor tokens = vit->tokens(input(), {&prompt});
   EXPECT_EQ(tokens.sizes(), at::IntArrayRef({2, kRows, kWidth}));
   EXPECT_TRUE(at::equal(vit->features(input(), {&prompt}), vit->pool(tokens)));
+}
+
+// Both tokens that its feature is read from, one of which stands where a prompt was.
+TEST(Prompt, LeavesADistilledNetworkBothItsTokens) {
+  NoGrad no_grad;
+  ViTShape shape = kTinyViT;
+  shape.distilled = true;
+  const auto vit = random_vit(shape);
+  const Tensor images = input();
+  const int64_t own = vit->tokens(images).size(1);
+  for (const int64_t count : {1, 3}) {
+    Random random = Seeds(count)("prompt");
+    Prompt prompt({.tokens = count, .deep = false}, kWidth, kDepth, 8, random);
+    vit->set_engine(nn::plain_engine());
+    EXPECT_EQ(vit->tokens(images, {&prompt}).size(1), own);
+    const Tensor plain = vit->features(images, {&prompt});
+    EXPECT_GT(relative_error(plain, vit->features(images)), 1e-3);
+    vit->set_engine(nn::packed_engine(nn::Precision::fp32));
+    EXPECT_LT(relative_error(vit->features(images, {&prompt}), plain), 1e-4) << count;
+  }
 }
 
 TEST(Prompt, IsDrawnAsThePaperDraws) {

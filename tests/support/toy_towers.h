@@ -55,6 +55,16 @@ struct TowerCourse {
   std::optional<Task> task;
 };
 
+/// The number of the domain, of the first two in a learner's state, with the centre nearest to z
+/// [D].
+inline int64_t nearest_domain(const std::map<std::string, Tensor>& state, const Tensor& z) {
+  const auto distance = [&](const char* domain) {
+    const Tensor centres = state.at(std::string("centres.centres.") + domain);
+    return (centres - z).abs().sum(1).min().item<double>();
+  };
+  return distance("1") < distance("0") ? 1 : 0;
+}
+
 inline double cross_entropy_of(const Tensor& scores, const Tensor& target, double smoothing = 0) {
   return nn::cross_entropy(scores.to(at::kDouble), target, smoothing).item<double>();
 }

@@ -1,6 +1,7 @@
 #include "patina/text/chat/named_templates.h"
 
 #include <algorithm>
+#include <string>
 
 namespace patina::chat {
 
@@ -15,16 +16,10 @@ constexpr std::string_view kChatMl = R"(
 {%- endif -%}
 )";
 
-// ChatML whose conversations all begin with a system message.
-constexpr std::string_view kSmolLm2 = R"(
+// In front of ChatML, so that every conversation begins with a system message.
+constexpr std::string_view kSmolLm2System = R"(
 {%- if messages[0].role != 'system' -%}
 {{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}
-{%- endif -%}
-{%- for message in messages -%}
-{{ '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}
-{%- endfor -%}
-{%- if add_generation_prompt -%}
-{{ '<|im_start|>assistant\n' }}
 {%- endif -%}
 )";
 
@@ -73,12 +68,13 @@ constexpr std::string_view kMistral = R"(
 }  // namespace
 
 std::span<const NamedTemplate> named_templates() {
+  static const std::string smollm2 = std::string(kSmolLm2System).append(kChatMl);
   static const std::vector<NamedTemplate> all = {
       {"chatml", kChatMl, {"<|im_start|>", "<|im_end|>"}},
       {"gemma", kGemma, {"<start_of_turn>", "<end_of_turn>"}},
       {"llama3", kLlama3, {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"}},
       {"mistral", kMistral, {}},
-      {"smollm2", kSmolLm2, {"<|im_start|>", "<|im_end|>"}}};
+      {"smollm2", smollm2, {"<|im_start|>", "<|im_end|>"}}};
   return all;
 }
 

@@ -8,6 +8,7 @@
 #include "patina/learners/prompt/domain_centres.h"
 #include "patina/ops.h"
 #include "tests/support/toy_learning.h"
+#include "tests/support/toy_towers.h"
 
 namespace patina {
 namespace {
@@ -58,14 +59,7 @@ TEST(SiPrompts, AnImageIsClassifiedByItsDomainAlone) {
   const Tensor z = normalized(plain);
   std::vector<int64_t> taken(2);
   for (int64_t i = 0; i < scores.size(0); ++i) {
-    double nearest[2];
-    for (int64_t d = 0; d < 2; ++d)
-      nearest[d] = (state.at("centres.centres." + std::to_string(d)) - z[i])
-                       .abs()
-                       .sum(1)
-                       .min()
-                       .item<double>();
-    const int64_t d = nearest[1] < nearest[0];
+    const int64_t d = nearest_domain(state, z[i]);
     ++taken[size_t(d)];
     Tensor wanted = at::full({4}, -std::numeric_limits<double>::infinity());
     wanted.slice(0, 2 * d, 2 * d + 2).copy_(own[size_t(d)][i]);

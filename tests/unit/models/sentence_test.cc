@@ -13,7 +13,8 @@
 namespace patina {
 namespace {
 
-void write_made(const fs::path& path, const std::string& text) {
+// Makes the folder of the file, too.
+void write_below(const fs::path& path, const std::string& text) {
   fs::create_directories(path.parent_path());
   std::ofstream(path) << text;
 }
@@ -32,8 +33,8 @@ struct Folder {
     const fs::path bert = fixture_folder(Fixtures::small) / "language/bert";
     for (const char* file : {"config.json", "model.safetensors"})
       fs::copy_file(bert / file, path / file);
-    write_made(path / "modules.json", kModules);
-    write_made(path / "1_Pooling/config.json", kMean);
+    write_below(path / "modules.json", kModules);
+    write_below(path / "1_Pooling/config.json", kMean);
   }
   std::unique_ptr<Backbone> open() const { return load_backbone({.name = path.string()}); }
   std::string error() const {
@@ -63,13 +64,13 @@ TEST(SentenceEncoder, GivesTheUnitMeanOfItsTokens) {
 TEST(SentenceEncoder, PoolsAsItsFilesSay) {
   const Folder folder("sentence-poolings");
   const Input input = tiny_text();
-  write_made(folder.path / "modules.json", R"([{"path": "", "type": "a.Transformer"},
+  write_below(folder.path / "modules.json", R"([{"path": "", "type": "a.Transformer"},
                                           {"path": "1_Pooling", "type": "a.Pooling"}])");
   EXPECT_LT(relative_error(folder.open()->features(input),
                            mean_of(folder.open()->tokens(input), input.mask)),
             1e-6);
   const auto pooled_by = [&](const char* config) {
-    write_made(folder.path / "1_Pooling/config.json", config);
+    write_below(folder.path / "1_Pooling/config.json", config);
     return folder.open()->features(input);
   };
   const Tensor tokens = folder.open()->tokens(input);
@@ -78,37 +79,37 @@ TEST(SentenceEncoder, PoolsAsItsFilesSay) {
             1e-6);
   EXPECT_LT(relative_error(pooled_by(R"({"pooling_mode_lasttoken": true})")[1], tokens[1][4]),
             1e-6);
-  write_made(folder.path / "sentence_bert_config.json", R"({"max_seq_length": 12})");
+  write_below(folder.path / "sentence_bert_config.json", R"({"max_seq_length": 12})");
   EXPECT_EQ(folder.open()->text_input()->longest, 12);
 }
 
 TEST(SentenceEncoder, RefusesWhatItDoesNotHave) {
   const Folder folder("sentence-mistakes");
-  write_made(folder.path / "1_Pooling/config.json", R"({"pooling_mode_max_tokens": true})");
+  write_below(folder.path / "1_Pooling/config.json", R"({"pooling_mode_max_tokens": true})");
   expect_part(folder.error(), "1_Pooling/config.json: the pooling \"max\" is not supported");
-  write_made(folder.path / "1_Pooling/config.json",
-             R"({"pooling_mode_mean_tokens": true, "pooling_mode_max_tokens": true})");
+  write_below(folder.path / "1_Pooling/config.json",
+              R"({"pooling_mode_mean_tokens": true, "pooling_mode_max_tokens": true})");
   expect_part(folder.error(), "the pooling \"mean with max\" is not supported");
-  write_made(folder.path / "1_Pooling/config.json", "{}");
+  write_below(folder.path / "1_Pooling/config.json", "{}");
   expect_part(folder.error(), "the pooling \"\" is not supported");
-  write_made(folder.path / "1_Pooling/config.json", kMean);
-  write_made(folder.path / "config_sentence_transformers.json",
-             R"({"default_prompt_name": "query"})");
+  write_below(folder.path / "1_Pooling/config.json", kMean);
+  write_below(folder.path / "config_sentence_transformers.json",
+              R"({"default_prompt_name": "query"})");
   expect_part(folder.error(), "default_prompt_name = \"query\" is not supported");
   fs::remove(folder.path / "config_sentence_transformers.json");
-  write_made(folder.path / "modules.json", R"([{"path": "", "type": "a.Transformer"},
+  write_below(folder.path / "modules.json", R"([{"path": "", "type": "a.Transformer"},
     {"path": "1_Pooling", "type": "a.Pooling"}, {"path": "2_Dense", "type": "a.Dense"}])");
   expect_part(folder.error(), "module 2 is Dense; patina reads the sequence Transformer, Pooling");
-  write_made(folder.path / "modules.json", R"([{"path": "0_T", "type": "a.Transformer"}])");
+  write_below(folder.path / "modules.json", R"([{"path": "0_T", "type": "a.Transformer"}])");
   expect_part(folder.error(), "the transformer is in the folder \"0_T\"");
-  write_made(folder.path / "modules.json", R"([{"path": "", "type": "a.Transformer"},
+  write_below(folder.path / "modules.json", R"([{"path": "", "type": "a.Transformer"},
                                           {"path": "../x", "type": "a.Pooling"}])");
   expect_part(folder.error(), "leaves the folder");
-  write_made(folder.path / "modules.json", R"([{"path": ""}])");
+  write_below(folder.path / "modules.json", R"([{"path": ""}])");
   expect_part(folder.error(), "module 0 has no type");
-  write_made(folder.path / "modules.json", R"([{"path": "", "type": "a.Transformer"}])");
+  write_below(folder.path / "modules.json", R"([{"path": "", "type": "a.Transformer"}])");
   expect_part(folder.error(), "no Pooling");
-  write_made(folder.path / "modules.json", "{}");
+  write_below(folder.path / "modules.json", "{}");
   expect_part(folder.error(), "modules.json: not a list");
 }
 

@@ -104,14 +104,7 @@ TEST(SPrompts, AnImageTakesThePromptsOfTheNearestDomain) {
   const Tensor scores = course.scores(batch);
   std::vector<int64_t> taken(2);
   for (int64_t i = 0; i < batch.size(); ++i) {
-    double nearest[2];
-    for (int64_t d = 0; d < 2; ++d)
-      nearest[d] = (state.at("centres.centres." + std::to_string(d)) - z[i])
-                       .abs()
-                       .sum(1)
-                       .min()
-                       .item<double>();
-    const int64_t domain = nearest[1] < nearest[0];
+    const int64_t domain = nearest_domain(state, z[i]);
     ++taken[size_t(domain)];
     Tensor wanted = at::full({4}, -std::numeric_limits<double>::infinity());
     const int64_t from = 2 * domain;

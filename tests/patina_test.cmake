@@ -81,9 +81,8 @@ function(patina_test_program name library)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   if(library STREQUAL patina_core)
     add_dependencies(core_tests ${name})
-  else()
-    patina_unity(${name})
   endif()
+  patina_unity(${name})
 endfunction()
 
 # patina_test(NAME LIBRARY source... [options of patina_entry]): a program and its entry.

@@ -44,6 +44,11 @@ struct Opened {
 
 }  // namespace
 
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
 Bytes read_file(const fs::path& path, uint64_t limit) {
   Opened file(path);
   if (file.size > limit)

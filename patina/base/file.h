@@ -16,6 +16,9 @@ namespace fs = std::filesystem;
 
 using Bytes = std::vector<uint8_t>;
 
+/// Whether there is a file; a folder is none, nor is what cannot be looked at.
+bool is_file(const fs::path& path);
+
 /// The whole file. Throws Error(file) when it cannot be read or is larger than `limit` bytes.
 Bytes read_file(const fs::path& path, uint64_t limit = uint64_t{1} << 33);
 std::string read_text(const fs::path& path, uint64_t limit = uint64_t{1} << 28);

@@ -16,8 +16,7 @@ namespace {
 constexpr std::string_view kMagic = "GGUF";
 constexpr const char* kAlignmentKey = "general.alignment";
 constexpr uint64_t kUsualAlignment = 32, kLargestAlignment = 1 << 20;
-constexpr uint64_t kLongestKey = 65535, kLongestTensorName = 255;
-constexpr uint32_t kMostDimensions = 4;
+constexpr uint64_t kLongestTensorName = 255;
 constexpr uint64_t kShortestSetting = 8 + 4 + 1, kShortestTensor = 8 + 4 + 8 + 4 + 8;
 
 // A name in a message: what is not printable ASCII is replaced.
@@ -122,7 +121,7 @@ class GgufReader {
   }
 
   void read_setting(std::map<std::string, GgufValue>& settings) {
-    const auto key = next_text("a setting's key", kLongestKey);
+    const auto key = next_text("a setting's key", GgufFile::kLongestKey);
     if (!is_printable(key)) refuse("the setting \"{}\" is not named in ASCII", shown(key));
     const auto type = next<uint32_t>(key);
     if (!settings.emplace(key, value(type, key, 0)).second)
@@ -198,8 +197,8 @@ class GgufReader {
     if (name.empty() || !is_printable(name))
       refuse("the tensor \"{}\" is not named in ASCII", shown(name));
     const auto dimensions = next<uint32_t>(name);
-    if (dimensions < 1 || dimensions > kMostDimensions)
-      refuse("{} has {} dimensions, not 1 to {}", name, dimensions, kMostDimensions);
+    if (dimensions < 1 || dimensions > GgufFile::kMostDimensions)
+      refuse("{} has {} dimensions, not 1 to {}", name, dimensions, GgufFile::kMostDimensions);
     GgufTensor tensor;
     for (uint32_t i = 0; i < dimensions; ++i) {
       const auto extent = next<uint64_t>(name);

@@ -42,6 +42,9 @@ struct GgufValue {
 
 class GgufFile {
  public:
+  /// The format's own limits.
+  static constexpr uint64_t kLongestKey = 65535;
+  static constexpr uint32_t kMostDimensions = 4;
   /// Limits: what exceeds them is refused.
   static constexpr uint64_t kMostTensors = 1'000'000, kMostSettings = 100'000,
                             kMostArrayValues = uint64_t{1} << 22;

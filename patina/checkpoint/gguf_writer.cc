@@ -5,21 +5,23 @@
 #include <cstring>
 
 #include "patina/base/error.h"
+#include "patina/checkpoint/gguf.h"
 
 namespace patina {
 
 namespace {
 
 constexpr uint32_t kVersion3 = 3, kF32 = 0;
-constexpr size_t kAlignment = 32, kLongestName = 63, kMostDimensions = 4, kLongestKey = 65535;
+constexpr size_t kAlignment = 32, kLongestName = 63;
 
 // The number of a value's type in the file, in the order of GgufWriter::Value.
-constexpr uint32_t kTypes[] = {7, 4, 6, 8};
+constexpr uint32_t kValueTypes[] = {7, 4, 6, 8};
 
 bool is_key(const std::string& key) {
-  return !key.empty() && key.size() <= kLongestKey && std::ranges::all_of(key, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
-  });
+  return !key.empty() && key.size() <= GgufFile::kLongestKey &&
+         std::ranges::all_of(key, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+         });
 }
 
 // Little-endian, like every machine that patina is built for.
@@ -58,8 +60,8 @@ void GgufWriter::add(const std::string& name, const std::vector<int64_t>& shape,
                  name, kLongestName);
   PATINA_REQUIRE(std::ranges::find(tensors_, name, &Entry::name) == tensors_.end(),
                  "the tensor {} is added twice", name);
-  PATINA_REQUIRE(!shape.empty() && shape.size() <= kMostDimensions, "{} has {} dimensions", name,
-                 shape.size());
+  PATINA_REQUIRE(!shape.empty() && shape.size() <= GgufFile::kMostDimensions,
+                 "{} has {} dimensions", name, shape.size());
   uint64_t count = 1;
   for (const int64_t extent : shape)
     PATINA_REQUIRE(extent > 0 && !__builtin_mul_overflow(count, uint64_t(extent), &count),
@@ -77,7 +79,7 @@ void GgufWriter::write(const fs::path& path) const {
   head.number(uint64_t(settings_.size()));
   for (const auto& [key, value] : settings_) {
     head.text(key);
-    head.number(kTypes[value.index()]);
+    head.number(kValueTypes[value.index()]);
     std::visit(
         [&](const auto& v) {
           using T = std::decay_t<decltype(v)>;

@@ -260,8 +260,7 @@ double PeftConfig::scale_of(std::string_view module) const {
 }
 
 bool PeftFolder::is_one(const fs::path& folder) {
-  std::error_code error;
-  return fs::is_regular_file(folder / kConfig, error);
+  return is_file(folder / kConfig);
 }
 
 PeftFolder PeftFolder::read(const fs::path& folder) {

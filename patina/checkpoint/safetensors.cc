@@ -48,7 +48,7 @@ std::string dtype_names() {
 }
 
 // JSON as a message shows it: one line, quoted, not longer than a line of a terminal.
-std::string shown(const SortedJson& value) {
+std::string shown_json(const SortedJson& value) {
   std::string text = value.dump(-1, ' ', true, SortedJson::error_handler_t::replace);
   constexpr size_t kLongest = 80;
   if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";
@@ -108,7 +108,8 @@ std::vector<int64_t> parse_shape(const SortedJson& entry, const std::string& wha
   std::vector<int64_t> shape;
   for (const auto& extent : *at) {
     if (!extent.is_number_unsigned() || extent.get<uint64_t>() > uint64_t(INT64_MAX))
-      fail(ErrorKind::format, "{}: shape {} is not a list of whole numbers >= 0", what, shown(*at));
+      fail(ErrorKind::format, "{}: shape {} is not a list of whole numbers >= 0", what,
+           shown_json(*at));
     shape.push_back(extent.get<int64_t>());
   }
   return shape;
@@ -119,7 +120,8 @@ DType parse_dtype(const SortedJson& entry, const std::string& what) {
   if (at == entry.end() || !at->is_string()) fail(ErrorKind::format, "{}: has no dtype", what);
   for (const auto& row : kDTypes)
     if (at->get_ref<const std::string&>() == row.name) return row.dtype;
-  fail(ErrorKind::format, "{}: unknown dtype {}, known are {}", what, shown(*at), dtype_names());
+  fail(ErrorKind::format, "{}: unknown dtype {}, known are {}", what, shown_json(*at),
+       dtype_names());
 }
 
 StoredTensor parse_tensor(const SortedJson& entry, std::span<const uint8_t> data,
@@ -138,10 +140,11 @@ StoredTensor parse_tensor(const SortedJson& entry, std::span<const uint8_t> data
          "{}: data offsets [{}, {}] lie beyond the file's {} bytes of data; is the file complete?",
          what, begin, end, data.size());
   const auto needed = bytes_needed(tensor.shape, tensor.dtype);
-  if (!needed) fail(ErrorKind::format, "{}: shape {} overflows", what, shown(entry.at("shape")));
+  if (!needed)
+    fail(ErrorKind::format, "{}: shape {} overflows", what, shown_json(entry.at("shape")));
   if (*needed != end - begin)
     fail(ErrorKind::format, "{}: {} {} needs {} bytes, but data offsets [{}, {}] hold {}", what,
-         name(tensor.dtype), shown(entry.at("shape")), *needed, begin, end, end - begin);
+         name(tensor.dtype), shown_json(entry.at("shape")), *needed, begin, end, end - begin);
   tensor.data = data.subspan(begin, end - begin);
   return tensor;
 }
@@ -153,7 +156,7 @@ std::map<std::string, std::string> parse_metadata(const SortedJson& entry,
   std::map<std::string, std::string> metadata;
   for (const auto& [key, value] : entry.items()) {
     if (!value.is_string())
-      fail(ErrorKind::format, "{}: {} {} is not a string", origin, kMetadataKey, shown(key));
+      fail(ErrorKind::format, "{}: {} {} is not a string", origin, kMetadataKey, shown_json(key));
     metadata[key] = value.get<std::string>();
   }
   return metadata;
@@ -175,10 +178,10 @@ void check_coverage(const std::map<std::string, StoredTensor>& tensors,
   size_t at = 0;
   for (const auto& piece : pieces) {
     if (piece.begin < at)
-      fail(ErrorKind::format, "{}: tensor {} overlaps another", origin, shown(*piece.name));
+      fail(ErrorKind::format, "{}: tensor {} overlaps another", origin, shown_json(*piece.name));
     if (piece.begin > at)
       fail(ErrorKind::format, "{}: {} unused bytes before tensor {}", origin, piece.begin - at,
-           shown(*piece.name));
+           shown_json(*piece.name));
     at += piece.size;
   }
   if (at < data.size())
@@ -219,7 +222,7 @@ SafetensorsFile SafetensorsFile::parse(std::span<const uint8_t> bytes, const std
       file.metadata_ = parse_metadata(entry, origin);
     else
       file.tensors_[key] =
-          parse_tensor(entry, data, fmt::format("{}: tensor {}", origin, shown(key)));
+          parse_tensor(entry, data, fmt::format("{}: tensor {}", origin, shown_json(key)));
   }
   check_coverage(file.tensors_, data, origin);
   return file;
@@ -277,7 +280,7 @@ const StoredTensor& SafetensorsFile::at(const std::string& name) const {
   std::vector<std::string> names;
   for (const auto& [known, tensor] : tensors_) names.push_back(known);
   fail(ErrorKind::format, "{}no tensor {}{}", files_.empty() ? "" : files_.front().string() + ": ",
-       shown(name), did_you_mean(name, names));
+       shown_json(name), did_you_mean(name, names));
 }
 
 void write_safetensors(const fs::path& path, const std::map<std::string, StoredTensor>& tensors,

@@ -32,16 +32,16 @@ constexpr std::string_view kKnown[] = {
     // To be refused by the type of their numbers.
     "torch._utils._rebuild_tensor_v3", "torch.storage.UntypedStorage"};
 // Types as values (torch.float32), and storages of types that are refused: names in torch itself.
-constexpr std::string_view kTypes[] = {"float", "bfloat", "int", "uint", "bool", "complex"};
+constexpr std::string_view kStorageTypes[] = {"float", "bfloat", "int", "uint", "bool", "complex"};
 
 bool is_type(std::string_view name) {
   constexpr std::string_view kTorch = "torch.";
   if (!name.starts_with(kTorch)) return false;
   name.remove_prefix(kTorch.size());
   return name.find('.') == name.npos &&
-         (name.ends_with("Storage") || std::ranges::any_of(kTypes, [&](std::string_view type) {
-            return name.starts_with(type);
-          }));
+         (name.ends_with("Storage") ||
+          std::ranges::any_of(kStorageTypes,
+                              [&](std::string_view type) { return name.starts_with(type); }));
 }
 
 std::optional<DType> storage_type(std::string_view name) {

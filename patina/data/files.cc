@@ -34,11 +34,6 @@ void check_class_names(const std::vector<std::string>& names, std::string_view o
   }
 }
 
-bool is_file(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored);
-}
-
 fs::path find_file(const fs::path& folder, const std::string& name) {
   for (const char* end : {"", ".gz"})
     if (is_file(folder / (name + end))) return folder / (name + end);

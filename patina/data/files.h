@@ -10,6 +10,9 @@
 
 namespace patina {
 
+/// The usual names of a test split beside "train", the first that is there wins.
+inline constexpr const char* kTestSplitNames[] = {"test", "val", "valid", "validation"};
+
 /// Calls read_image; error messages say how to skip damaged files.
 Image read_sample(const fs::path& path);
 
@@ -18,8 +21,6 @@ Image read_sample(const fs::path& path);
 void check_class_names(const std::vector<std::string>& names, std::string_view origin,
                        std::string_view what = "class");
 
-/// Whether a file exists and is not a folder.
-bool is_file(const fs::path& path);
 /// The file, or its gzipped form with ".gz"; empty if neither exists.
 fs::path find_file(const fs::path& folder, const std::string& name);
 /// The same; throws Error(data) if neither exists.

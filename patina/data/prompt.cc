@@ -111,7 +111,7 @@ std::string ChatPrompt::text() const {
   const ChatMessage messages[] = {{"user", "1"}, {"assistant", "2"}, {"user", "3"}};
   ChatOptions options = dated();
   options.generation_prompt = true;
-  return "chat template: " + chat_->render(messages, options);
+  return "chat template: " + chat_->render(std::span<const ChatMessage>(messages), options);
 }
 
 }  // namespace patina

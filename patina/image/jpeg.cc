@@ -17,7 +17,7 @@ using Handle = std::unique_ptr<void, Destroy>;
 
 // Every 8x8 block of the largest component costs at least one bit, so a byte holds at most 512
 // pixels.
-constexpr int64_t kMostPixelsPerByte = 512;
+constexpr int64_t kJpegPixelsPerByte = 512;
 
 // libjpeg continues after a warning. These few leave the pixels intact; the others mean that some
 // were invented. (TurboJPEG also reports an error that follows a warning as a warning, so only the
@@ -63,7 +63,7 @@ Image decode_jpeg(std::span<const uint8_t> bytes, std::string_view origin) {
                                          &subsampling, &color_space);
   if (status != 0 && (width < 1 || height < 1 || color_space < 0))
     fail(ErrorKind::format, "{}: damaged JPEG: {}", origin, tjGetErrorStr2(handle.get()));
-  check_size(height, width, int64_t(bytes.size()) * kMostPixelsPerByte, origin);
+  check_size(height, width, int64_t(bytes.size()) * kJpegPixelsPerByte, origin);
 
   Image image(height, width);
   if (color_space != TJCS_CMYK && color_space != TJCS_YCCK) {

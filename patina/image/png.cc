@@ -14,7 +14,7 @@ namespace patina {
 namespace {
 
 // One byte of deflate yields at most 1032 bytes, and a byte of raw data at most 8 pixels.
-constexpr int64_t kMostPixelsPerByte = 1032 * 8;
+constexpr int64_t kPngPixelsPerByte = 1032 * 8;
 
 // libpng's input, and its error message.
 struct Input {
@@ -73,7 +73,7 @@ Image decode_png(std::span<const uint8_t> bytes, std::string_view origin) {
   });
   if (!opened) damaged();
   const int64_t width = png_get_image_width(png, info), height = png_get_image_height(png, info);
-  check_size(height, width, int64_t(bytes.size()) * kMostPixelsPerByte, origin);
+  check_size(height, width, int64_t(bytes.size()) * kPngPixelsPerByte, origin);
 
   Image image{int(height), int(width)};
   std::vector<png_bytep> rows(height);

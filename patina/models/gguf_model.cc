@@ -370,8 +370,7 @@ std::unique_ptr<Tokenizer> gguf_tokenizer(const GgufFile& file) {
 }
 
 bool is_gguf(const fs::path& path) {
-  std::error_code error;
-  if (!fs::is_regular_file(path, error)) return false;
+  if (!is_file(path)) return false;
   std::array<char, 4> start{};
   std::ifstream(path, std::ios::binary).read(start.data(), start.size());
   return GgufFile::is_one({reinterpret_cast<const uint8_t*>(start.data()), start.size()});

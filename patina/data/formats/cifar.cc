@@ -13,7 +13,7 @@ namespace patina {
 namespace {
 
 constexpr int kSide = 32;
-constexpr uint64_t kMostBytes = uint64_t{1} << 30;
+constexpr uint64_t kMostBatchBytes = uint64_t{1} << 30;
 
 // Each image's label bytes in one of the two data sets; the last one is used.
 struct Format {
@@ -30,7 +30,7 @@ std::unique_ptr<Source> open_records(const Format& format, const std::vector<fs:
   std::vector<int64_t> labels;
   for (const auto& path : paths) {
     const std::string name = path.string();
-    Bytes bytes = read_file(path, kMostBytes);
+    Bytes bytes = read_file(path, kMostBatchBytes);
     if (bytes.empty() || int64_t(bytes.size()) % shape.stride() != 0)
       fail(ErrorKind::format,
            "{}: {} bytes, not a number of {}-byte records; the file is truncated or of another "

@@ -124,8 +124,6 @@ struct Splits {
   fs::path test;  // "": there is no test folder, train is to be split
 };
 
-constexpr std::array kTestNames = {"test", "val", "valid", "validation"};
-
 // A folder that is meant as a split and is called otherwise ("Train", "testing"); "" if there is
 // none. A class may be called "train": a split contains folders, a class contains images.
 std::string misnamed_split(const fs::path& root, std::initializer_list<std::string_view> names) {
@@ -151,7 +149,7 @@ Splits find_splits(const fs::path& root) {
            root.string(), meant);
     return {root, {}};
   }
-  for (const char* name : kTestNames)
+  for (const char* name : kTestSplitNames)
     if (is_folder(root / name)) return {train, root / name};
   const std::string meant = misnamed_split(root, {"test", "testing", "val", "valid", "validation"});
   fail(ErrorKind::data, "{}: has train/ but no test/, val/, valid/ or validation/ beside it{}",

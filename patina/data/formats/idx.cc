@@ -11,7 +11,7 @@ namespace patina {
 namespace {
 
 constexpr size_t kMostDimensions = 4;
-constexpr uint64_t kMostBytes = uint64_t{1} << 32;
+constexpr uint64_t kMostIdxBytes = uint64_t{1} << 32;
 
 uint32_t big_endian(const uint8_t* p) {
   return uint32_t{p[0]} << 24 | uint32_t{p[1]} << 16 | uint32_t{p[2]} << 8 | p[3];
@@ -103,10 +103,10 @@ std::array<int64_t, 3> idx_images(const IdxArray& array, std::string_view origin
 
 std::unique_ptr<Source> open_idx(const fs::path& images, const fs::path& labels,
                                  std::vector<std::string> classes) {
-  Bytes bytes = read_maybe_gzip(images, kMostBytes);
+  Bytes bytes = read_maybe_gzip(images, kMostIdxBytes);
   const IdxArray array = parse_idx(bytes, images.string());
   const auto [count, height, width] = idx_images(array, images.string());
-  const Bytes label_bytes = read_maybe_gzip(labels, kMostBytes);
+  const Bytes label_bytes = read_maybe_gzip(labels, kMostIdxBytes);
   std::vector<int64_t> numbers =
       idx_labels(parse_idx(label_bytes, labels.string()), int64_t(classes.size()), labels.string());
   if (int64_t(numbers.size()) != count)

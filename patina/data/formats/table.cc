@@ -13,7 +13,7 @@ namespace patina {
 
 namespace {
 
-constexpr size_t kNone = std::string::npos;
+constexpr size_t kNoColumn = std::string::npos;
 
 // Reads separated values record by record.
 class Rows {
@@ -64,7 +64,7 @@ class Rows {
     const int64_t opened = line_;
     for (bool more = true; more;) {
       const size_t quote = text_.find('"', at_);
-      if (quote == kNone)
+      if (quote == std::string::npos)
         fail(ErrorKind::format, "{}:{}: the quote that opens here is never closed", origin_,
              opened);
       const std::string_view part = text_.substr(at_, quote - at_);
@@ -75,7 +75,7 @@ class Rows {
       if (more) cell += '"';  // two quotes stand for one
     }
     if (text_.substr(at_, 2) == "\r\n") ++at_;
-    if (at_ < text_.size() && stops_.find(text_[at_]) == kNone)
+    if (at_ < text_.size() && stops_.find(text_[at_]) == std::string::npos)
       fail(ErrorKind::format,
            "{}:{}: text behind a closing quote; inside quotes a quote is written twice", origin_,
            line_);
@@ -99,7 +99,7 @@ bool is_number(const std::string& field) {
   fail(ErrorKind::format, "{}: {}", place, why);
 }
 
-// The column of each requested field; kNone if not requested.
+// The column of each requested field; kNoColumn if not requested.
 struct Columns {
   size_t text, pair, label;
 
@@ -107,15 +107,15 @@ struct Columns {
       : text(find("text", fields.text, first, place)),
         pair(find("text_pair", fields.pair, first, place)),
         label(find("label", fields.label, first, place)) {
-    if (text == kNone) refuse(place, "data.text is empty; name the column of the texts");
-    if (is_number(fields.text) != is_number(fields.label) && label != kNone)
+    if (text == kNoColumn) refuse(place, "data.text is empty; name the column of the texts");
+    if (is_number(fields.text) != is_number(fields.label) && label != kNoColumn)
       refuse(place, "data.text and data.label: both column names, or both numbers");
   }
 
  private:
   static size_t find(const char* key, const std::string& field,
                      const std::vector<std::string>& first, const std::string& place) {
-    if (field.empty()) return kNone;
+    if (field.empty()) return kNoColumn;
     if (is_number(field)) {
       const size_t column = std::stoul(field);
       if (column >= first.size())
@@ -182,7 +182,7 @@ TextRecord from_json(const SortedJson& json, const TextFields& fields, int64_t a
   TextRecord record{.at = at};
   record.text.first = text_value(member(json, fields.text, 0, place), place);
   if (!fields.pair.empty())
-    record.text.second = text_value(member(json, fields.pair, kNone, place), place);
+    record.text.second = text_value(member(json, fields.pair, kNoColumn, place), place);
   if (!fields.label.empty()) record.label = label_text(member(json, fields.label, 1, place), place);
   return record;
 }
@@ -210,14 +210,14 @@ TextTable parse_csv(std::string_view text, char separator, const TextFields& fie
   const auto place = [&] { return fmt::format("{}:{}", origin, rows.line()); };
   const Columns columns(fields, rows.cells(), place());
   const size_t width = rows.cells().size();
-  const auto cell = [&](size_t column) { return column == kNone ? "" : rows.cells()[column]; };
+  const auto cell = [&](size_t column) { return column == kNoColumn ? "" : rows.cells()[column]; };
   for (bool more = is_number(fields.text) || rows.next(); more; more = rows.next()) {
     if (rows.cells().size() != width)
       refuse(place(), fmt::format("{} cells, but the first row has {}; a cell with a separator in "
                                   "it must be quoted",
                                   rows.cells().size(), width));
     add(table, {{cell(columns.text), cell(columns.pair)}, cell(columns.label), rows.line()},
-        columns.label != kNone);
+        columns.label != kNoColumn);
   }
   return table;
 }

@@ -19,13 +19,13 @@ namespace {
 // Lookup in the ordered JSON type is linear, so the file's size is limited.
 constexpr uint64_t kMostLabelBytes = uint64_t{1} << 18;
 
-bool is_number(const std::string& label) {
+bool is_class_number(const std::string& label) {
   return !label.empty() && label.size() < 10 &&
          std::ranges::all_of(label, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 // A label as shown in messages, shortened: it may be any text.
-std::string shown(std::string label) {
+std::string shown_label(std::string label) {
   constexpr size_t kLongest = 60;
   if (label.size() > kLongest) {
     size_t end = kLongest;
@@ -97,7 +97,7 @@ LabelMap LabelMap::of(const std::vector<const TextTable*>& tables) {
         check_class_names({record.label}, table->place(size_t(&record - table->records.data())));
   LabelMap map;
   map.classes_.assign(labels.begin(), labels.end());
-  if (std::ranges::all_of(map.classes_, is_number))
+  if (std::ranges::all_of(map.classes_, is_class_number))
     std::ranges::sort(map.classes_, {},
                       [](const std::string& label) { return std::pair(std::stoll(label), label); });
   for (size_t c = 0; c < map.classes_.size(); ++c) map.add(map.classes_[c], int64_t(c));
@@ -108,7 +108,7 @@ int64_t LabelMap::operator()(const std::string& label, const std::string& place)
   const auto found = numbers_.find(label);
   if (found != numbers_.end()) return found->second;
   fail(ErrorKind::data, "{}: the label \"{}\" is none of the {} that data.labels knows{}", place,
-       shown(label), classes_.size(), did_you_mean(shown(label), classes_));
+       shown_label(label), classes_.size(), did_you_mean(shown_label(label), classes_));
 }
 
 Texts::Texts(TextTable table, const LabelMap& labels)
@@ -124,8 +124,6 @@ DataSplits text_splits(TextTable train, TextTable test, const LabelMap& labels) 
 }
 
 namespace {
-
-constexpr std::array kTestNames = {"test", "val", "valid", "validation"};
 
 // The file of a split in a folder; empty if there is none. If the format is given, any extension
 // except that of label files is accepted.
@@ -153,7 +151,7 @@ fs::path file_of_split(const fs::path& folder, const std::string& split,
 // The first of the usual names of a test split that `file` has.
 template <class Find>
 auto test_split(Find find, const std::string& where) {
-  for (const char* name : kTestNames)
+  for (const char* name : kTestSplitNames)
     if (auto found = find(name); found) return *found;
   fail(ErrorKind::data, "{}: has train but no test, val or valid beside it", where);
 }
@@ -192,7 +190,7 @@ std::pair<TextTable, TextTable> named_splits(TextSplits splits, const std::strin
   return {std::move(splits["train"]), std::move(splits[test])};
 }
 
-std::pair<TextTable, TextTable> split_classes(TextTable all, const DataOptions& options) {
+std::pair<TextTable, TextTable> split_by_class(TextTable all, const DataOptions& options) {
   std::map<std::string, std::vector<size_t>> members;
   for (size_t i = 0; i < all.records.size(); ++i) members[all.records[i].label].push_back(i);
   std::vector<char> in_test(all.records.size());
@@ -200,7 +198,7 @@ std::pair<TextTable, TextTable> split_classes(TextTable all, const DataOptions& 
     if (records.size() < 2)
       fail(ErrorKind::data,
            "{}: the only text of class \"{}\": a class of one cannot be split into train and test",
-           all.place(records[0]), shown(label));
+           all.place(records[0]), shown_label(label));
     const auto drawn = drawn_for_test(options, label, int64_t(records.size()));
     for (size_t i = 0; i < records.size(); ++i) in_test[records[i]] = drawn[i];
   }
@@ -216,7 +214,7 @@ std::pair<TextTable, TextTable> open_tables(const fs::path& path, const DataOpti
   if (fs::is_directory(path, ignored)) return open_folder(path, fields, options);
   TextSplits splits = read_texts(path, fields, options.format);
   if (!splits.contains("")) return named_splits(std::move(splits), path.string());
-  return split_classes(std::move(splits[""]), options);
+  return split_by_class(std::move(splits[""]), options);
 }
 
 }  // namespace

@@ -11,8 +11,6 @@ namespace patina::chat {
 
 namespace {
 
-constexpr size_t kNowhere = std::string_view::npos;
-
 bool is_line_end(char32_t c) {
   return (c >= 0x0a && c <= 0x0d) || (c >= 0x1c && c <= 0x1e) || c == 0x85 || c == 0x2028 ||
          c == 0x2029;
@@ -68,7 +66,7 @@ std::vector<std::string> split_at(std::string_view text, std::string_view separa
   std::vector<std::string> parts;
   size_t begin = 0;
   for (size_t found; (most < 0 || int64_t(parts.size()) < most) &&
-                     (found = text.find(separator, begin)) != kNowhere;
+                     (found = text.find(separator, begin)) != std::string_view::npos;
        begin = found + separator.size())
     parts.emplace_back(text.substr(begin, found - begin));
   parts.emplace_back(text.substr(begin));
@@ -80,7 +78,7 @@ std::vector<std::string> split_at_from_right(std::string_view text, std::string_
   std::vector<std::string> parts;
   while (most < 0 || int64_t(parts.size()) < most) {
     const size_t found = text.rfind(separator);
-    if (found == kNowhere) break;
+    if (found == std::string_view::npos) break;
     parts.emplace_back(text.substr(found + separator.size()));
     text = text.substr(0, found);
   }
@@ -175,7 +173,7 @@ std::string replaced(std::string_view text, std::string_view old, std::string_vi
       continue;
     }
     const size_t found = text.find(old, at);
-    if (found == kNowhere) break;
+    if (found == std::string_view::npos) break;
     out += text.substr(at, found - at);
     out += with;
     at = found + old.size();
@@ -187,7 +185,8 @@ std::string replaced(std::string_view text, std::string_view old, std::string_vi
 size_t count_of(std::string_view text, std::string_view part) {
   if (part.empty()) return count_code_points(text) + 1;
   size_t count = 0;
-  for (size_t at = 0; (at = text.find(part, at)) != kNowhere; at += part.size()) ++count;
+  for (size_t at = 0; (at = text.find(part, at)) != std::string_view::npos; at += part.size())
+    ++count;
   return count;
 }
 
@@ -250,7 +249,9 @@ std::string sliced(const Text& text, const Places& places) {
 }
 
 std::string represented(std::string_view text) {
-  const char quote = text.find('\'') != kNowhere && text.find('"') == kNowhere ? '"' : '\'';
+  const char quote =
+      text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos ? '"'
+                                                                                            : '\'';
   std::string out(1, quote);
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;

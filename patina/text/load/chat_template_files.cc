@@ -9,11 +9,6 @@ namespace {
 
 constexpr uint64_t kLargest = uint64_t{1} << 26;
 
-bool is_file(const fs::path& path) {
-  std::error_code error;
-  return fs::is_regular_file(path, error);
-}
-
 // A text, or a list of {"name": ..., "template": ...}.
 std::optional<ChatTemplateText> read_member(const fs::path& path) {
   if (!is_file(path)) return std::nullopt;

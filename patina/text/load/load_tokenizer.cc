@@ -180,11 +180,6 @@ constexpr Kind kKinds[] = {
     {"tok512.bin", "", load_llama2c},
 };
 
-bool is_file(const fs::path& path) {
-  std::error_code error;
-  return fs::is_regular_file(path, error);
-}
-
 const Kind* kind_in(const fs::path& folder) {
   for (const auto& kind : kKinds)
     if (is_file(folder / kind.file) && (kind.companion.empty() || is_file(folder / kind.companion)))

@@ -13,7 +13,7 @@ namespace patina {
 
 namespace {
 
-constexpr int32_t kNone = -1;
+constexpr int32_t kNoToken = -1;
 
 uint64_t pair_key(int32_t left, int32_t right) {
   return uint64_t(uint32_t(left)) << 32 | uint32_t(right);
@@ -24,18 +24,18 @@ uint64_t pair_key(int32_t left, int32_t right) {
 // One part of a word, in a doubly linked list. Each merge removes one entry.
 struct Bpe::Symbol {
   int32_t id;
-  int32_t previous, next;  // kNone at the ends
+  int32_t previous, next;  // kNoToken at the ends
 };
 
 Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary, const std::vector<Merge>& merges,
          BpeOptions options, std::string_view origin)
     : vocabulary_(std::move(vocabulary)), options_(std::move(options)) {
   const auto find = [&](const std::string& token) {
-    return int32_t(vocabulary_->id(token).value_or(kNone));
+    return int32_t(vocabulary_->id(token).value_or(kNoToken));
   };
   const auto require = [&](const std::string& token, size_t rank) {
     const int32_t id = find(token);
-    if (id == kNone)
+    if (id == kNoToken)
       fail(ErrorKind::format, "{}: merge {} needs the token {}, which the vocabulary lacks", origin,
            rank + 1, shown(token));
     return id;
@@ -54,7 +54,7 @@ Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary, const std::vector<Merge>&
     letters_[size_t(byte)] = find(letter);
     last_letters_[size_t(byte)] = find(letter + options_.suffix);
     fallback[size_t(byte)] = find(fmt::format("<0x{:02X}>", byte));
-    complete = complete && fallback[size_t(byte)] != kNone;
+    complete = complete && fallback[size_t(byte)] != kNoToken;
   }
   if (complete) fallback_ = fallback;
   for (const auto& word : options_.whole) require(word, 0);
@@ -77,7 +77,7 @@ void Bpe::encode(std::string_view piece, std::vector<int64_t>& ids) const {
   symbols.clear();
   add_letters(piece, symbols);
   join(symbols);
-  for (int32_t at = symbols.empty() ? kNone : 0; at != kNone; at = symbols[size_t(at)].next)
+  for (int32_t at = symbols.empty() ? kNoToken : 0; at != kNoToken; at = symbols[size_t(at)].next)
     ids.push_back(symbols[size_t(at)].id);
   cache_.keep(piece, ids, before);
 }
@@ -97,15 +97,15 @@ void Bpe::add_letters(std::string_view piece, std::vector<Symbol>& symbols) cons
     else
       id = int32_t(
           vocabulary_->id(last ? std::string(letter) + options_.suffix : std::string(letter))
-              .value_or(kNone));
-    if (id != kNone)
+              .value_or(kNoToken));
+    if (id != kNoToken)
       symbols.push_back({id, 0, 0});
     else
       add_unknown(letter, symbols);
   }
   for (size_t i = 0; i < symbols.size(); ++i) {
     symbols[i].previous = int32_t(i) - 1;
-    symbols[i].next = i + 1 < symbols.size() ? int32_t(i) + 1 : kNone;
+    symbols[i].next = i + 1 < symbols.size() ? int32_t(i) + 1 : kNoToken;
   }
 }
 
@@ -138,7 +138,7 @@ void Bpe::join(std::vector<Symbol>& symbols) const {
   thread_local std::vector<Candidate> queue;
   queue.clear();
   const auto offer = [&](int32_t at) {
-    if (at == kNone || symbols[size_t(at)].next == kNone) return;
+    if (at == kNoToken || symbols[size_t(at)].next == kNoToken) return;
     const int32_t left = symbols[size_t(at)].id;
     const int32_t right = symbols[size_t(symbols[size_t(at)].next)].id;
     if (const Joined* to = joined(left, right)) {
@@ -152,13 +152,13 @@ void Bpe::join(std::vector<Symbol>& symbols) const {
     const Candidate best = queue.back();
     queue.pop_back();
     Symbol& left = symbols[size_t(best.at)];
-    if (left.id != best.left || left.next == kNone) continue;
+    if (left.id != best.left || left.next == kNoToken) continue;
     Symbol& right = symbols[size_t(left.next)];
     if (right.id != best.right) continue;
     left.id = best.id;
     left.next = right.next;
-    right.id = kNone;
-    if (left.next != kNone) symbols[size_t(left.next)].previous = best.at;
+    right.id = kNoToken;
+    if (left.next != kNoToken) symbols[size_t(left.next)].previous = best.at;
     offer(left.previous);
     offer(best.at);
   }

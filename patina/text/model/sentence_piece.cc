@@ -16,7 +16,7 @@ namespace patina {
 
 namespace {
 
-constexpr int32_t kNone = -1;
+constexpr int32_t kNoPiece = -1;
 constexpr std::string_view kSpace = "\u2581";
 
 // A part of a text and the id of its piece.
@@ -105,14 +105,14 @@ class Unigram : public Cutter {
  private:
   static constexpr float kUnknownPenalty = 10;
   struct End {
-    int64_t from = kNone;  // beginning of the last part of the best segmentation
+    int64_t from = kNoPiece;  // beginning of the last part of the best segmentation
     float score = 0;
-    int32_t id = kNone;
+    int32_t id = kNoPiece;
   };
   // As in the library, sums are stored in single precision and compared in double, so that ties are
   // resolved in the same way.
   static void offer(End& end, double sum, size_t from, int32_t id) {
-    if (end.from == kNone || sum > double(end.score)) end = {int64_t(from), float(sum), id};
+    if (end.from == kNoPiece || sum > double(end.score)) end = {int64_t(from), float(sum), id};
   }
 
   const Pieces& pieces_;
@@ -137,7 +137,7 @@ class PairwisePieces : public Cutter {
     std::priority_queue<Candidate> queue;
     std::unordered_map<std::string_view, size_t> halves;  // unused pieces: the left half's length
     const auto offer = [&](int32_t left, int32_t right) {
-      if (left == kNone || right == kNone) return;
+      if (left == kNoPiece || right == kNoPiece) return;
       const Symbol &a = symbols[size_t(left)], &b = symbols[size_t(right)];
       if (a.whole || b.whole || a.text.size() + b.text.size() > longest_) return;
       const std::string_view both(a.text.data(), a.text.size() + b.text.size());
@@ -157,11 +157,11 @@ class PairwisePieces : public Cutter {
       left.text = {left.text.data(), best.size};
       right.text = {};
       left.next = right.next;
-      if (right.next != kNone) symbols[size_t(right.next)].previous = best.left;
+      if (right.next != kNoPiece) symbols[size_t(right.next)].previous = best.left;
       offer(left.previous, best.left);
       offer(best.left, left.next);
     }
-    for (int32_t at = symbols.empty() ? kNone : 0; at != kNone; at = symbols[size_t(at)].next)
+    for (int32_t at = symbols.empty() ? kNoPiece : 0; at != kNoPiece; at = symbols[size_t(at)].next)
       add(symbols[size_t(at)].text, halves, parts);
   }
 
@@ -191,7 +191,7 @@ class PairwisePieces : public Cutter {
       symbols.push_back({text.substr(0, size), whole, at - 1, at + 1});
       text.remove_prefix(size);
     }
-    if (!symbols.empty()) symbols.back().next = kNone;
+    if (!symbols.empty()) symbols.back().next = kNoPiece;
     return symbols;
   }
 

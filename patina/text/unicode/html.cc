@@ -50,7 +50,7 @@ bool is_forbidden(uint32_t c) {
          (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe;
 }
 
-std::string numbered(std::string_view digits, int base) {
+std::string numbered_character(std::string_view digits, int base) {
   uint32_t c = 0;
   const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), c, base);
   std::string out;
@@ -112,7 +112,7 @@ std::string unescape_html(std::string_view text) {
       out += '&';
       continue;
     }
-    out += numbered(rest.substr(start, digits), base);
+    out += numbered_character(rest.substr(start, digits), base);
     at += start + digits;
     if (at < text.size() && text[at] == ';') ++at;
   }

@@ -20,7 +20,7 @@ bool between(utf8proc_category_t value, utf8proc_category_t first, utf8proc_cate
   return value >= first && value <= last;
 }
 
-struct Range {
+struct CodeRange {
   char32_t first, last;
 };
 
@@ -28,9 +28,9 @@ bool is_ascii_byte(char byte) {
   return uint8_t(byte) < 0x80;
 }
 
-bool in_ranges(char32_t c, std::span<const Range> ranges) {
+bool in_ranges(char32_t c, std::span<const CodeRange> ranges) {
   return std::any_of(ranges.begin(), ranges.end(),
-                     [c](const Range& range) { return c >= range.first && c <= range.last; });
+                     [c](const CodeRange& range) { return c >= range.first && c <= range.last; });
 }
 
 // The length in bytes of a character with a given first byte, and the range of its second byte. A
@@ -175,11 +175,11 @@ bool is_python_space(char32_t c) {
 bool is_word(char32_t c) {
   if (c < 0x80) return is_letter(c) || is_number(c) || c == '_';
   // Join_Control, and the symbols with the property Alphabetic: circled and squared letters.
-  static constexpr Range kExtra[] = {{0x200c, 0x200d},
-                                     {0x24b6, 0x24e9},
-                                     {0x1f130, 0x1f149},
-                                     {0x1f150, 0x1f169},
-                                     {0x1f170, 0x1f189}};
+  static constexpr CodeRange kExtra[] = {{0x200c, 0x200d},
+                                         {0x24b6, 0x24e9},
+                                         {0x1f130, 0x1f149},
+                                         {0x1f150, 0x1f169},
+                                         {0x1f170, 0x1f189}};
   const auto found = category(c);
   return between(found, UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_NL) ||
          found == UTF8PROC_CATEGORY_PC || in_ranges(c, kExtra);
@@ -187,7 +187,7 @@ bool is_word(char32_t c) {
 
 // Letters with case, Other_Lowercase and Other_Uppercase.
 bool is_cased(char32_t c) {
-  static constexpr Range kOther[] = {
+  static constexpr CodeRange kOther[] = {
       {0xaa, 0xaa},       {0xba, 0xba},       {0x2b0, 0x2b8},     {0x2c0, 0x2c1},
       {0x2e0, 0x2e4},     {0x345, 0x345},     {0x37a, 0x37a},     {0x1d2c, 0x1d6a},
       {0x1d78, 0x1d78},   {0x1d9b, 0x1dbf},   {0x2071, 0x2071},   {0x207f, 0x207f},

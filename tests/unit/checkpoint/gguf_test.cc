@@ -18,7 +18,7 @@ GgufFile parsed(const GgufWriting& file) {
   return GgufFile::parse(file.bytes, "f");
 }
 
-std::string refusal(const GgufWriting& file) {
+std::string gguf_refusal(const GgufWriting& file) {
   try {
     parsed(file);
   } catch (const Error& error) {
@@ -96,41 +96,42 @@ TEST(Gguf, ReadsSettingsOfEveryType) {
 TEST(Gguf, RefusesWhatIsNoWholeFile) {
   GgufWriting whole;
   whole.start(1, 1).setting("a", 4).number(uint32_t(1)).tensor("x", {4, 2}, 0).data(32);
-  EXPECT_EQ(refusal(whole), "accepted");
+  EXPECT_EQ(gguf_refusal(whole), "accepted");
   for (size_t size = 0; size < whole.bytes.size(); ++size) {
     GgufWriting cut;
     cut.bytes.assign(whole.bytes.begin(), whole.bytes.begin() + std::ptrdiff_t(size));
-    EXPECT_NE(refusal(cut), "accepted") << size;
+    EXPECT_NE(gguf_refusal(cut), "accepted") << size;
   }
 }
 
 TEST(Gguf, SaysWhatIsWrong) {
   const auto of_tensor = [](std::vector<uint64_t> dimensions, uint32_t type, uint64_t offset = 0,
                             size_t data = 64) {
-    return refusal(
+    return gguf_refusal(
         GgufWriting().start(1, 0).tensor("x", std::move(dimensions), type, offset).data(data));
   };
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {refusal(GgufWriting().raw("GGML").number(uint64_t(0))), "does not begin with \"GGUF\""},
-      {refusal(GgufWriting().start(0, 0, 1)), "version 1"},
-      {refusal(GgufWriting().start(0, 0, 3u << 24)), "big-endian"},
-      {refusal(GgufWriting().start(uint64_t{1} << 60, 0)), "more than 1000000"},
-      {refusal(GgufWriting().start(1000, 0)), "1000 tensors in 24 bytes"},
-      {refusal(GgufWriting().start(0, 1).setting("a\n", 4).number(uint64_t(1))), "a?"},
-      {refusal(GgufWriting().start(0, 1).setting("a", 13).number(uint64_t(1))), "type 13"},
-      {refusal(GgufWriting().start(0, 1).setting("flag", 7).number(uint8_t(2))), "flag of 2"},
-      {refusal(GgufWriting().start(0, 1).setting("t", 8).number(~uint64_t{0})), "bytes, more than"},
-      {refusal(GgufWriting()
-                   .start(0, 2)
-                   .setting("a", 0)
-                   .number(uint8_t(1))
-                   .setting("a", 0)
-                   .number(uint8_t(1))),
+      {gguf_refusal(GgufWriting().raw("GGML").number(uint64_t(0))), "does not begin with \"GGUF\""},
+      {gguf_refusal(GgufWriting().start(0, 0, 1)), "version 1"},
+      {gguf_refusal(GgufWriting().start(0, 0, 3u << 24)), "big-endian"},
+      {gguf_refusal(GgufWriting().start(uint64_t{1} << 60, 0)), "more than 1000000"},
+      {gguf_refusal(GgufWriting().start(1000, 0)), "1000 tensors in 24 bytes"},
+      {gguf_refusal(GgufWriting().start(0, 1).setting("a\n", 4).number(uint64_t(1))), "a?"},
+      {gguf_refusal(GgufWriting().start(0, 1).setting("a", 13).number(uint64_t(1))), "type 13"},
+      {gguf_refusal(GgufWriting().start(0, 1).setting("flag", 7).number(uint8_t(2))), "flag of 2"},
+      {gguf_refusal(GgufWriting().start(0, 1).setting("t", 8).number(~uint64_t{0})),
+       "bytes, more than"},
+      {gguf_refusal(GgufWriting()
+                        .start(0, 2)
+                        .setting("a", 0)
+                        .number(uint8_t(1))
+                        .setting("a", 0)
+                        .number(uint8_t(1))),
        "a is there twice"},
-      {refusal(
+      {gguf_refusal(
            GgufWriting().start(0, 1).setting("l", 9).number(uint32_t(0)).number(uint64_t(1000))),
        "1000 values"},
-      {refusal(GgufWriting().start(0, 1).setting("general.alignment", 4).number(uint32_t(12))),
+      {gguf_refusal(GgufWriting().start(0, 1).setting("general.alignment", 4).number(uint32_t(12))),
        "multiple of 8"},
       {of_tensor({}, 0), "0 dimensions"},
       {of_tensor({1, 1, 1, 1, 1}, 0), "5 dimensions"},
@@ -143,16 +144,17 @@ TEST(Gguf, SaysWhatIsWrong) {
       {of_tensor({4}, 0, 8), "no multiple of 32"},
       {of_tensor({4}, 0, 64), "beyond the file's 64 bytes"},
       {of_tensor({4}, 0, ~uint64_t{31}), "beyond"},
-      {refusal(GgufWriting().start(2, 0).tensor("x", {16}, 0).tensor("y", {4}, 0, 32).data(64)),
+      {gguf_refusal(
+           GgufWriting().start(2, 0).tensor("x", {16}, 0).tensor("y", {4}, 0, 32).data(64)),
        "y overlaps"},
-      {refusal(GgufWriting().start(2, 0).tensor("x", {1}, 0).tensor("x", {1}, 0, 32).data(64)),
+      {gguf_refusal(GgufWriting().start(2, 0).tensor("x", {1}, 0).tensor("x", {1}, 0, 32).data(64)),
        "x is there twice"},
   };
   for (const auto& [said, expected] : cases) EXPECT_TRUE(has(said, expected)) << said;
   GgufWriting deep;
   deep.start(0, 1).setting("deep", 9);
   for (int i = 0; i < 9; ++i) deep.number(uint32_t(9)).number(uint64_t(1));
-  EXPECT_TRUE(has(refusal(deep), "more than 4 arrays")) << refusal(deep);
+  EXPECT_TRUE(has(gguf_refusal(deep), "more than 4 arrays")) << gguf_refusal(deep);
 }
 
 TEST(Blocks, RefuseNumbersThatAreNotWholeBlocks) {

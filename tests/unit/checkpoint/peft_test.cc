@@ -21,7 +21,7 @@ PeftConfig parsed(const std::string& more) {
   return PeftConfig::parse(config_with(more), "c.json");
 }
 
-std::string refusal(const std::string& more) {
+std::string peft_refusal(const std::string& more) {
   return error_of(ErrorKind::format, [&] { parsed(more); });
 }
 
@@ -45,21 +45,22 @@ TEST(PeftConfig, ListsModulesByTheEndOfTheirPath) {
 }
 
 TEST(PeftConfig, RefusesWhatWouldChangeTheSumsByName) {
-  EXPECT_EQ(refusal(R"("use_dora": true)"),
+  EXPECT_EQ(peft_refusal(R"("use_dora": true)"),
             "c.json: use_dora is true: DoRA rescales the columns of the sum");
-  EXPECT_EQ(refusal(R"("bias": "all")"),
+  EXPECT_EQ(peft_refusal(R"("bias": "all")"),
             "c.json: bias is \"all\": trained biases are not read, only \"none\" is");
-  EXPECT_EQ(refusal(R"("lora_bias": true)"),
+  EXPECT_EQ(peft_refusal(R"("lora_bias": true)"),
             "c.json: lora_bias is true: biases of the changes are not read");
-  EXPECT_EQ(refusal(R"("layer_replication": [[0, 4], [2, 5]])"),
+  EXPECT_EQ(peft_refusal(R"("layer_replication": [[0, 4], [2, 5]])"),
             "c.json: layer_replication is [[0,4],[2,5]]: it repeats blocks of the model");
   EXPECT_TRUE(
-      contains(refusal(R"("init_lora_weights": "pissa")"), "changes the base model as well"));
-  EXPECT_EQ(refusal(R"("use_something_new": 3)"),
+      contains(peft_refusal(R"("init_lora_weights": "pissa")"), "changes the base model as well"));
+  EXPECT_EQ(peft_refusal(R"("use_something_new": 3)"),
             "c.json: use_something_new is 3, which is not known: it may change what the adapter "
             "computes");
-  EXPECT_EQ(refusal(R"("use_something_new": false, "another": null, "third": {}, "r2": 0)"), "");
-  EXPECT_EQ(refusal(R"("rank_pattern": {".*q": 2})"),
+  EXPECT_EQ(peft_refusal(R"("use_something_new": false, "another": null, "third": {}, "r2": 0)"),
+            "");
+  EXPECT_EQ(peft_refusal(R"("rank_pattern": {".*q": 2})"),
             "c.json: rank_pattern[\".*q\"] is a regular expression, which is not read: name the "
             "modules one by one");
   EXPECT_EQ(
@@ -73,7 +74,7 @@ TEST(PeftConfig, RefusesValuesOfOtherTypes) {
        {R"("use_rslora": 1)", R"("task_type": 3)", R"("modules_to_save": "score")",
         R"("modules_to_save": [1])", R"("alpha_pattern": [])", R"("rank_pattern": {"q": 0})",
         R"("rank_pattern": {"q": 1.5})", R"("rank_pattern": {"q": 1e9})", R"("bias": true)"})
-    EXPECT_TRUE(contains(refusal(wrong), "c.json: ")) << wrong;
+    EXPECT_TRUE(contains(peft_refusal(wrong), "c.json: ")) << wrong;
   EXPECT_EQ(error_of([] { PeftConfig::parse("[]", "c.json"); }), "c.json: not a JSON object");
   EXPECT_TRUE(contains(
       error_of([] { PeftConfig::parse(R"({"peft_type":"LORA","r":-1})", "c.json"); }), "r is -1"));
@@ -111,7 +112,7 @@ class Tensors {
   PeftFolder read(const std::string& more = "") const {
     return PeftFolder::of(parsed(more), SafetensorsFile::of(tensors_, nullptr), "f");
   }
-  std::string refusal(const std::string& more = "") const {
+  std::string peft_refusal(const std::string& more = "") const {
     return error_of(ErrorKind::format, [&] { read(more); });
   }
 
@@ -138,24 +139,28 @@ TEST(PeftFolder, HasChangesAndWholeTensorsByModule) {
 }
 
 TEST(PeftFolder, RefusesWhatDoesNotFitTogether) {
-  EXPECT_EQ(Tensors().put("a.q.lora_A.weight", {4, 6}).refusal(), "f: a.q: there is no lora_B");
-  EXPECT_EQ(Tensors().put("a.q.lora_A.weight", {4, 6}).put("a.q.lora_B.weight", {5, 3}).refusal(),
-            "f: a.q: lora_A is [4,6] and lora_B is [5,3], not [r,in] and [out,r]");
-  EXPECT_EQ(one_change().refusal(R"("rank_pattern": {"q": 3})"),
+  EXPECT_EQ(Tensors().put("a.q.lora_A.weight", {4, 6}).peft_refusal(),
+            "f: a.q: there is no lora_B");
+  EXPECT_EQ(
+      Tensors().put("a.q.lora_A.weight", {4, 6}).put("a.q.lora_B.weight", {5, 3}).peft_refusal(),
+      "f: a.q: lora_A is [4,6] and lora_B is [5,3], not [r,in] and [out,r]");
+  EXPECT_EQ(one_change().peft_refusal(R"("rank_pattern": {"q": 3})"),
             "f: a.q: its rank is 4, and adapter_config.json says 3");
   EXPECT_EQ(
-      one_change().put("b.k.lora_A.weight", {4, 6}).put("b.k.lora_B.weight", {5, 4}).refusal(),
+      one_change().put("b.k.lora_A.weight", {4, 6}).put("b.k.lora_B.weight", {5, 4}).peft_refusal(),
       "f: b.k: target_modules of adapter_config.json do not have it");
   EXPECT_EQ(Tensors()
                 .put("c.q.lora_A.weight", {4, 3, 1, 1})
                 .put("c.q.lora_B.weight", {5, 4, 1, 1})
-                .refusal(),
+                .peft_refusal(),
             "f: c.q: it changes a convolution, which is not read");
-  EXPECT_TRUE(contains(one_change().put("a.q.lora_magnitude_vector", {5}).refusal(), "DoRA"));
-  EXPECT_TRUE(contains(one_change().put("a.e.lora_embedding_A", {4, 9}).refusal(), "embedding"));
-  EXPECT_TRUE(contains(one_change().put("a.q.lora_B.bias", {5}).refusal(), "lora_bias"));
-  EXPECT_TRUE(contains(one_change().put("n.weight", {5}, DType::i64).refusal(), "its type is I64"));
-  EXPECT_EQ(Tensors().refusal(), "f: there is nothing in it");
+  EXPECT_TRUE(contains(one_change().put("a.q.lora_magnitude_vector", {5}).peft_refusal(), "DoRA"));
+  EXPECT_TRUE(
+      contains(one_change().put("a.e.lora_embedding_A", {4, 9}).peft_refusal(), "embedding"));
+  EXPECT_TRUE(contains(one_change().put("a.q.lora_B.bias", {5}).peft_refusal(), "lora_bias"));
+  EXPECT_TRUE(
+      contains(one_change().put("n.weight", {5}, DType::i64).peft_refusal(), "its type is I64"));
+  EXPECT_EQ(Tensors().peft_refusal(), "f: there is nothing in it");
 }
 
 TEST(PeftFolder, SaysWhichFileIsMissing) {

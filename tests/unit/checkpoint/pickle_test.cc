@@ -20,7 +20,7 @@ Pickle read(const std::string& program) {
                       [](std::string_view name) { return name.starts_with("known."); });
 }
 
-std::string refusal(const std::string& program) {
+std::string pickle_refusal(const std::string& program) {
   try {
     read(program);
   } catch (const Error& error) {
@@ -144,18 +144,20 @@ TEST(Pickle, ValuesMayBeSharedAndContainThemselves) {
 }
 
 TEST(Pickle, ExecutesNothing) {
-  EXPECT_EQ(refusal("cos\nsystem\nX\x04\0\0\0true\x85R."s),
+  EXPECT_EQ(pickle_refusal("cos\nsystem\nX\x04\0\0\0true\x85R."s),
             "f: not a pickle that patina reads: it names os.system, which is not among the classes "
             "and functions of weights, and patina executes none. In Python, torch.load(file, "
             "weights_only=False) loads it if you trust it; save the weights alone: "
             "torch.save(model.state_dict(), file) (byte 11)");
-  EXPECT_NE(refusal("\x8c\x05posix\x8c\x06system\x93."s).find("posix.system"), std::string::npos);
+  EXPECT_NE(pickle_refusal("\x8c\x05posix\x8c\x06system\x93."s).find("posix.system"),
+            std::string::npos);
   // A name from another place than the known one, and one that hides behind dots.
-  EXPECT_NE(refusal("cos\nknown.f\n."s).find("os.known.f"), std::string::npos);
+  EXPECT_NE(pickle_refusal("cos\nknown.f\n."s).find("os.known.f"), std::string::npos);
   // INST, OBJ, NEWOBJ_EX, REDUCE's relatives and what reaches outside the pickle.
   for (const std::string opcode : {"i", "o", "\x92", "\x82", "\x83", "\x84", "P", "\x97", "\x98"})
-    EXPECT_NE(refusal("K\x01" + opcode + "known\nf\n.").find("which torch.save does not write"),
-              std::string::npos)
+    EXPECT_NE(
+        pickle_refusal("K\x01" + opcode + "known\nf\n.").find("which torch.save does not write"),
+        std::string::npos)
         << opcode;
 }
 
@@ -197,13 +199,13 @@ TEST(Pickle, SaysWhatIsWrong) {
       {"K\x01K\x02\x93.", "the name of a class is no text"},
       {"\x8a\x11" + std::string(17, '\1') + ".", "an integer of 17 bytes, more than 16"}};
   for (const auto& [program, expected] : cases)
-    EXPECT_NE(refusal(program).find(expected), std::string::npos)
-        << refusal(program) << "\nexpected: " << expected;
+    EXPECT_NE(pickle_refusal(program).find(expected), std::string::npos)
+        << pickle_refusal(program) << "\nexpected: " << expected;
 }
 
 TEST(Pickle, MakesNoMoreValuesThanTheLimit) {
   std::string many(Pickle::kMostValues + 1, 'N');
-  EXPECT_NE(refusal(many).find("more than 4000000 values"), std::string::npos);
+  EXPECT_NE(pickle_refusal(many).find("more than 4000000 values"), std::string::npos);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ void write_index(const fs::path& folder, std::string_view weight_map) {
              fmt::format(R"({{"metadata":{{"total_size":2}},"weight_map":{}}})", weight_map));
 }
 
-std::string refusal(const fs::path& path) {
+std::string safetensors_folder_refusal(const fs::path& path) {
   try {
     SafetensorsFile::open(path);
   } catch (const Error& error) {
@@ -47,7 +47,7 @@ TEST(SafetensorsFolder, ReadsTheShardsOfAnIndex) {
 TEST(SafetensorsFolder, MissingShardsAreNamedTogether) {
   const auto folder = scratch_folder("missing_shards");
   write_index(folder, R"({"a":"one.safetensors","b":"two.safetensors","c":"one.safetensors"})");
-  EXPECT_EQ(refusal(folder),
+  EXPECT_EQ(safetensors_folder_refusal(folder),
             (folder / "model.safetensors.index.json").string() +
                 ": missing shards: one.safetensors, two.safetensors; download them too");
 }
@@ -56,7 +56,7 @@ TEST(SafetensorsFolder, TensorsThatTheirShardLacksAreNamedTogether) {
   const auto folder = scratch_folder("absent_tensors");
   write_shard(folder / "one.safetensors", "a", kOne);
   write_index(folder, R"({"a":"one.safetensors","b":"one.safetensors","c":"one.safetensors"})");
-  EXPECT_EQ(refusal(folder),
+  EXPECT_EQ(safetensors_folder_refusal(folder),
             (folder / "model.safetensors.index.json").string() +
                 ": listed but not there: \"b\" in one.safetensors, \"c\" in one.safetensors");
 }
@@ -69,9 +69,10 @@ TEST(SafetensorsFolder, ShardsStayBesideTheIndex) {
        {"\"../outside.safetensors\"", "\"x/../../outside.safetensors\"", "\"/outside.safetensors\"",
         "\"\"", "\"a\\u0000b\"", "\"sub/\"", "3"}) {
     write_index(folder / "in", "{\"a\":" + shard + "}");
-    EXPECT_NE(refusal(folder / "in").find("which is not a file beside the index"),
-              std::string::npos)
-        << shard << ": " << refusal(folder / "in");
+    EXPECT_NE(
+        safetensors_folder_refusal(folder / "in").find("which is not a file beside the index"),
+        std::string::npos)
+        << shard << ": " << safetensors_folder_refusal(folder / "in");
   }
 }
 
@@ -80,35 +81,39 @@ TEST(SafetensorsFolder, BrokenIndexes) {
   const auto index = folder / "model.safetensors.index.json";
   for (const char* text : {"[]", "{}", "{\"weight_map\":1}", "3"}) {
     write_text(index, text);
-    EXPECT_EQ(refusal(folder), index.string() + ": no weight_map, so not an index of shards");
+    EXPECT_EQ(safetensors_folder_refusal(folder),
+              index.string() + ": no weight_map, so not an index of shards");
   }
   write_text(index, "{\"weight_map\":{}}");
-  EXPECT_EQ(refusal(folder), index.string() + ": weight_map is empty");
+  EXPECT_EQ(safetensors_folder_refusal(folder), index.string() + ": weight_map is empty");
   write_text(index, "{\"weight_map\":");
-  EXPECT_NE(refusal(folder).find("not valid JSON"), std::string::npos);
+  EXPECT_NE(safetensors_folder_refusal(folder).find("not valid JSON"), std::string::npos);
 }
 
 TEST(SafetensorsFolder, FindsTheWeights) {
   const auto folder = scratch_folder("find");
   const std::string none = folder.string() + ": no .safetensors file and none of PyTorch's; ";
-  EXPECT_EQ(refusal(folder), none + "the folder holds nothing");
+  EXPECT_EQ(safetensors_folder_refusal(folder), none + "the folder holds nothing");
   write_text(folder / "config.json", "{}");
   write_text(folder / "optimizer.pt", "x");
-  EXPECT_EQ(refusal(folder), none + "the folder holds config.json, optimizer.pt");
+  EXPECT_EQ(safetensors_folder_refusal(folder),
+            none + "the folder holds config.json, optimizer.pt");
   write_text(folder / "b.pth", "x");
-  EXPECT_TRUE(refusal(folder).starts_with((folder / "b.pth").string())) << refusal(folder);
+  EXPECT_TRUE(safetensors_folder_refusal(folder).starts_with((folder / "b.pth").string()))
+      << safetensors_folder_refusal(folder);
   write_text(folder / "a.bin", "x");
-  EXPECT_EQ(refusal(folder),
+  EXPECT_EQ(safetensors_folder_refusal(folder),
             folder.string() +
                 ": several PyTorch files and no pytorch_model.bin.index.json; name one of them: "
                 "a.bin, b.pth");
   write_text(folder / "pytorch_model.bin", "x");
-  EXPECT_TRUE(refusal(folder).starts_with((folder / "pytorch_model.bin").string()))
-      << refusal(folder);
+  EXPECT_TRUE(
+      safetensors_folder_refusal(folder).starts_with((folder / "pytorch_model.bin").string()))
+      << safetensors_folder_refusal(folder);
   write_shard(folder / "only.safetensors", "a", kOne);
   EXPECT_EQ(SafetensorsFile::open(folder).files().front(), folder / "only.safetensors");
   write_shard(folder / "other.safetensors", "a", kOne);
-  EXPECT_EQ(refusal(folder),
+  EXPECT_EQ(safetensors_folder_refusal(folder),
             folder.string() +
                 ": several .safetensors files and no model.safetensors.index.json; name "
                 "one of them: only.safetensors, other.safetensors");
@@ -121,12 +126,13 @@ TEST(SafetensorsFolder, FindsTheWeights) {
 TEST(SafetensorsFolder, LongListsAreCut) {
   const auto folder = scratch_folder("long_list");
   for (int i = 0; i < 14; ++i) write_text(folder / fmt::format("{:02}.txt", i), "x");
-  const std::string text = refusal(folder);
+  const std::string text = safetensors_folder_refusal(folder);
   EXPECT_TRUE(text.ends_with("08.txt, 09.txt and 4 more")) << text;
 }
 
 TEST(SafetensorsFolder, AnAbsentFile) {
-  EXPECT_NE(refusal("/nonexistent/x.safetensors").find("/nonexistent/x.safetensors: cannot open"),
+  EXPECT_NE(safetensors_folder_refusal("/nonexistent/x.safetensors")
+                .find("/nonexistent/x.safetensors: cannot open"),
             std::string::npos);
 }
 

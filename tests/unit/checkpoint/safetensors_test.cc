@@ -25,7 +25,7 @@ Bytes raw(std::string_view text) {
   return {text.begin(), text.end()};
 }
 
-std::string refusal(const Bytes& bytes) {
+std::string safetensors_refusal(const Bytes& bytes) {
   try {
     SafetensorsFile::parse(bytes, "f");
   } catch (const Error& error) {
@@ -35,8 +35,8 @@ std::string refusal(const Bytes& bytes) {
   return "accepted";
 }
 
-std::string refusal(const std::string& header, size_t data = 0) {
-  return refusal(file_bytes(header, data));
+std::string safetensors_refusal(const std::string& header, size_t data = 0) {
+  return safetensors_refusal(file_bytes(header, data));
 }
 
 TEST(Safetensors, ReadsShapesScalarsEmptyTensorsAndMetadata) {
@@ -57,7 +57,7 @@ TEST(Safetensors, ReadsShapesScalarsEmptyTensorsAndMetadata) {
   EXPECT_EQ(file.at("e").data.size(), 0u);
   EXPECT_TRUE(file.has("a"));
   EXPECT_FALSE(file.has("c"));
-  EXPECT_EQ(refusal("{}"), "accepted");
+  EXPECT_EQ(safetensors_refusal("{}"), "accepted");
 }
 
 TEST(Safetensors, MissingTensorSuggestsANearName) {
@@ -75,89 +75,98 @@ TEST(Safetensors, MissingTensorSuggestsANearName) {
 
 TEST(Safetensors, RefusesBrokenFrames) {
   const std::string not_safetensors = "f: not a safetensors file: ";
-  EXPECT_EQ(refusal(Bytes{}), not_safetensors + "0 bytes, shorter than the 8-byte header length");
-  EXPECT_EQ(refusal(Bytes(7)), not_safetensors + "7 bytes, shorter than the 8-byte header length");
-  EXPECT_EQ(refusal(file_bytes("{}", 0, 3)),
+  EXPECT_EQ(safetensors_refusal(Bytes{}),
+            not_safetensors + "0 bytes, shorter than the 8-byte header length");
+  EXPECT_EQ(safetensors_refusal(Bytes(7)),
+            not_safetensors + "7 bytes, shorter than the 8-byte header length");
+  EXPECT_EQ(safetensors_refusal(file_bytes("{}", 0, 3)),
             not_safetensors + "a header of 3 bytes in a file of 10; is the file complete?");
   EXPECT_EQ(
-      refusal(file_bytes("{}", 0, ~uint64_t{0})),
+      safetensors_refusal(file_bytes("{}", 0, ~uint64_t{0})),
       not_safetensors + "a header of 18446744073709551615 bytes, more than the limit of 100000000");
-  EXPECT_EQ(refusal(Bytes(8)), not_safetensors + "the header does not begin with '{'");
-  EXPECT_EQ(refusal(" {}"), not_safetensors + "the header does not begin with '{'");
-  EXPECT_EQ(refusal("[]"), not_safetensors + "the header does not begin with '{'");
+  EXPECT_EQ(safetensors_refusal(Bytes(8)), not_safetensors + "the header does not begin with '{'");
+  EXPECT_EQ(safetensors_refusal(" {}"), not_safetensors + "the header does not begin with '{'");
+  EXPECT_EQ(safetensors_refusal("[]"), not_safetensors + "the header does not begin with '{'");
 }
 
 TEST(Safetensors, RecognisesOtherFiles) {
-  EXPECT_NE(refusal(raw("PK\x03\x04 and a pickle inside")).find("PyTorch (zip) file; convert it"),
+  EXPECT_NE(safetensors_refusal(raw("PK\x03\x04 and a pickle inside"))
+                .find("PyTorch (zip) file; convert it"),
             std::string::npos);
-  EXPECT_NE(refusal(raw("PK\x03\x04 and then, from byte 30 on: cls.npy, data, PK"))
+  EXPECT_NE(safetensors_refusal(raw("PK\x03\x04 and then, from byte 30 on: cls.npy, data, PK"))
                 .find("NumPy archive (.npz)"),
             std::string::npos);
-  EXPECT_NE(refusal(raw("GGUF\x03 and more")).find("this is a GGUF file"), std::string::npos);
-  EXPECT_NE(refusal(raw("\x89HDF\r\n\x1a\n and more")).find("this is an HDF5 file"),
+  EXPECT_NE(safetensors_refusal(raw("GGUF\x03 and more")).find("this is a GGUF file"),
             std::string::npos);
-  EXPECT_NE(refusal(raw("\x80\x02}q\x01(more than eight bytes")).find("PyTorch pickle; convert it"),
+  EXPECT_NE(safetensors_refusal(raw("\x89HDF\r\n\x1a\n and more")).find("this is an HDF5 file"),
             std::string::npos);
-  EXPECT_NE(refusal(raw("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"))
+  EXPECT_NE(safetensors_refusal(raw("\x80\x02}q\x01(more than eight bytes"))
+                .find("PyTorch pickle; convert it"),
+            std::string::npos);
+  EXPECT_NE(safetensors_refusal(raw("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"))
                 .find("Git LFS pointer, not the weights; fetch them with git lfs pull"),
             std::string::npos);
-  EXPECT_NE(refusal(raw("<!DOCTYPE html><html>")).find("HTML page"), std::string::npos);
-  EXPECT_NE(refusal(raw("Entry not found")).find("looks like text"), std::string::npos);
-  EXPECT_NE(refusal(raw("short")).find("looks like text"), std::string::npos);
+  EXPECT_NE(safetensors_refusal(raw("<!DOCTYPE html><html>")).find("HTML page"), std::string::npos);
+  EXPECT_NE(safetensors_refusal(raw("Entry not found")).find("looks like text"), std::string::npos);
+  EXPECT_NE(safetensors_refusal(raw("short")).find("looks like text"), std::string::npos);
 }
 
 TEST(Safetensors, RefusesBrokenHeaders) {
-  EXPECT_NE(refusal("{\"a\":").find("f: not valid JSON: "), std::string::npos);
-  EXPECT_NE(refusal("{\"\xff\":1}").find("ill-formed UTF-8"), std::string::npos)
-      << refusal("{\"\xff\":1}");
-  EXPECT_NE(refusal("{}x").find("not valid JSON"), std::string::npos);
-  EXPECT_EQ(refusal(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
-                    R"("a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
-                    1),
+  EXPECT_NE(safetensors_refusal("{\"a\":").find("f: not valid JSON: "), std::string::npos);
+  EXPECT_NE(safetensors_refusal("{\"\xff\":1}").find("ill-formed UTF-8"), std::string::npos)
+      << safetensors_refusal("{\"\xff\":1}");
+  EXPECT_NE(safetensors_refusal("{}x").find("not valid JSON"), std::string::npos);
+  EXPECT_EQ(safetensors_refusal(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
+                                R"("a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
+                                1),
             "f: JSON object has the key \"a\" twice");
-  EXPECT_NE(refusal("{\"a\":" + std::string(200, '[') + std::string(200, ']') + "}")
+  EXPECT_NE(safetensors_refusal("{\"a\":" + std::string(200, '[') + std::string(200, ']') + "}")
                 .find("nested deeper"),
             std::string::npos);
-  EXPECT_EQ(refusal(R"({"a":1})"), "f: tensor \"a\": is not a JSON object");
-  EXPECT_EQ(refusal(R"({"__metadata__":1})"), "f: __metadata__ is not a JSON object");
-  EXPECT_EQ(refusal(R"({"__metadata__":{"k":1}})"), "f: __metadata__ \"k\" is not a string");
-  EXPECT_EQ(refusal(R"({"a\u001b":1})"), "f: tensor \"a\\u001b\": is not a JSON object");
+  EXPECT_EQ(safetensors_refusal(R"({"a":1})"), "f: tensor \"a\": is not a JSON object");
+  EXPECT_EQ(safetensors_refusal(R"({"__metadata__":1})"), "f: __metadata__ is not a JSON object");
+  EXPECT_EQ(safetensors_refusal(R"({"__metadata__":{"k":1}})"),
+            "f: __metadata__ \"k\" is not a string");
+  EXPECT_EQ(safetensors_refusal(R"({"a\u001b":1})"),
+            "f: tensor \"a\\u001b\": is not a JSON object");
 }
 
 TEST(Safetensors, RefusesBrokenTensors) {
-  EXPECT_EQ(refusal(R"({"a":{"shape":[1],"data_offsets":[0,1]}})", 1),
+  EXPECT_EQ(safetensors_refusal(R"({"a":{"shape":[1],"data_offsets":[0,1]}})", 1),
             "f: tensor \"a\": has no dtype");
   EXPECT_EQ(
-      refusal(R"({"a":{"dtype":"F8","shape":[1],"data_offsets":[0,1]}})", 1),
+      safetensors_refusal(R"({"a":{"dtype":"F8","shape":[1],"data_offsets":[0,1]}})", 1),
       "f: tensor \"a\": unknown dtype \"F8\", known are F64, F32, F16, BF16, I64, I32, I16, I8, "
       "U8, BOOL");
-  EXPECT_EQ(refusal(R"({"a":{"dtype":"U8","data_offsets":[0,1]}})", 1),
+  EXPECT_EQ(safetensors_refusal(R"({"a":{"dtype":"U8","data_offsets":[0,1]}})", 1),
             "f: tensor \"a\": has no shape");
   for (const char* shape : {"[-1]", "[1.0]", "[\"1\"]", "[9223372036854775808]", "[[1]]"})
     EXPECT_EQ(
-        refusal(fmt::format(R"({{"a":{{"dtype":"U8","shape":{},"data_offsets":[0,1]}}}})", shape),
-                1),
+        safetensors_refusal(
+            fmt::format(R"({{"a":{{"dtype":"U8","shape":{},"data_offsets":[0,1]}}}})", shape), 1),
         fmt::format(
             "f: tensor \"a\": shape {} is not a list of whole numbers >= 0",
             std::string_view(shape) == "[9223372036854775808]" ? "[9223372036854775808]" : shape));
-  EXPECT_EQ(refusal(R"({"a":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]}})"),
+  EXPECT_EQ(safetensors_refusal(
+                R"({"a":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]}})"),
             "f: tensor \"a\": shape [4294967296,4294967296] overflows");
-  EXPECT_EQ(refusal(R"({"a":{"dtype":"F64","shape":[1152921504606846976],"data_offsets":[0,0]}})"),
+  EXPECT_EQ(safetensors_refusal(
+                R"({"a":{"dtype":"F64","shape":[1152921504606846976],"data_offsets":[0,0]}})"),
             "f: tensor \"a\": shape [1152921504606846976] overflows");
   for (const char* offsets :
        {"[0]", "[0,1,2]", "[-1,0]", "[0,1.5]", "0", "[0,18446744073709551616]"})
     EXPECT_EQ(
-        refusal(fmt::format(R"({{"a":{{"dtype":"U8","shape":[1],"data_offsets":{}}}}})", offsets),
-                1),
+        safetensors_refusal(
+            fmt::format(R"({{"a":{{"dtype":"U8","shape":[1],"data_offsets":{}}}}})", offsets), 1),
         "f: tensor \"a\": data_offsets are not two whole numbers >= 0")
         << offsets;
-  EXPECT_EQ(refusal(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,0]}})", 1),
+  EXPECT_EQ(safetensors_refusal(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,0]}})", 1),
             "f: tensor \"a\": data offsets [1, 0] end before they begin");
   EXPECT_EQ(
-      refusal(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 1),
+      safetensors_refusal(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 1),
       "f: tensor \"a\": data offsets [0, 2] lie beyond the file's 1 bytes of data; is the file "
       "complete?");
-  EXPECT_EQ(refusal(R"({"a":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,8]}})", 8),
+  EXPECT_EQ(safetensors_refusal(R"({"a":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,8]}})", 8),
             "f: tensor \"a\": BF16 [2,3] needs 12 bytes, but data offsets [0, 8] hold 8");
 }
 
@@ -167,16 +176,16 @@ TEST(Safetensors, RefusesDataThatIsNotCoveredOnce) {
                        R"("b":{{"dtype":"U8","shape":[2],"data_offsets":{}}}}})",
                        a, b);
   };
-  EXPECT_EQ(refusal(two("[2,4]", "[0,2]"), 4), "accepted");
-  EXPECT_EQ(refusal(two("[0,2]", "[1,3]"), 3), "f: tensor \"b\" overlaps another");
-  EXPECT_EQ(refusal(two("[0,2]", "[0,2]"), 2), "f: tensor \"b\" overlaps another");
-  EXPECT_EQ(refusal(two("[0,2]", "[3,5]"), 5), "f: 1 unused bytes before tensor \"b\"");
-  EXPECT_EQ(refusal(two("[0,2]", "[2,4]"), 7), "f: 3 bytes after the last tensor");
-  EXPECT_EQ(refusal("{}", 1), "f: 1 bytes after the last tensor");
+  EXPECT_EQ(safetensors_refusal(two("[2,4]", "[0,2]"), 4), "accepted");
+  EXPECT_EQ(safetensors_refusal(two("[0,2]", "[1,3]"), 3), "f: tensor \"b\" overlaps another");
+  EXPECT_EQ(safetensors_refusal(two("[0,2]", "[0,2]"), 2), "f: tensor \"b\" overlaps another");
+  EXPECT_EQ(safetensors_refusal(two("[0,2]", "[3,5]"), 5), "f: 1 unused bytes before tensor \"b\"");
+  EXPECT_EQ(safetensors_refusal(two("[0,2]", "[2,4]"), 7), "f: 3 bytes after the last tensor");
+  EXPECT_EQ(safetensors_refusal("{}", 1), "f: 1 bytes after the last tensor");
   // A tensor without elements must not lie inside another.
-  EXPECT_EQ(refusal(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)"
-                    R"("b":{"dtype":"U8","shape":[0],"data_offsets":[1,1]}})",
-                    2),
+  EXPECT_EQ(safetensors_refusal(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)"
+                                R"("b":{"dtype":"U8","shape":[0],"data_offsets":[1,1]}})",
+                                2),
             "f: tensor \"b\" overlaps another");
 }
 

@@ -19,7 +19,7 @@ fs::path fixture(const std::string& name) {
   return fixture_folder(Fixtures::small) / name;
 }
 
-std::string refusal(const fs::path& path, const std::string& part = "") {
+std::string torch_file_refusal(const fs::path& path, const std::string& part = "") {
   try {
     SafetensorsFile::open_what_is_there(path, part);
   } catch (const Error& error) {
@@ -91,16 +91,17 @@ TEST(TorchFile, TheTensorsOfAScriptedModule) {
 TEST(TorchFile, AsksWhichOfSeveralModels) {
   const auto path = fixture("torch/teacher.pth");
   const std::string origin = path.string() + ": not a PyTorch file that patina reads: ";
-  EXPECT_EQ(refusal(path),
+  EXPECT_EQ(torch_file_refusal(path),
             origin + "it holds several models; say which in model.part: student, teacher");
-  EXPECT_EQ(refusal(path, "model"),
+  EXPECT_EQ(torch_file_refusal(path, "model"),
             origin + "its part \"model\" is no dictionary of tensors; those are: student, teacher");
   const auto teacher = SafetensorsFile::open_what_is_there(path, "teacher");
   EXPECT_TRUE(teacher.has("backbone.cls_token"));
   EXPECT_EQ(teacher.tensors().size(), 2u);
   EXPECT_TRUE(SafetensorsFile::open_what_is_there(path, "student").has("module.norm.weight"));
-  EXPECT_NE(refusal(fixture("vision/vit_random.safetensors"), "teacher").find("has no parts"),
-            std::string::npos);
+  EXPECT_NE(
+      torch_file_refusal(fixture("vision/vit_random.safetensors"), "teacher").find("has no parts"),
+      std::string::npos);
 }
 
 TEST(TorchFile, ClassesOfOthersAreRefusedByName) {
@@ -110,7 +111,7 @@ TEST(TorchFile, ClassesOfOthersAreRefusedByName) {
       {"float8", "weight is of the type torch.float8_e4m3fn, whose numbers patina does not have"},
       {"complex", "a torch.ComplexFloatStorage, whose numbers patina does not have"}};
   for (const auto& [name, expected] : cases) {
-    const std::string text = refusal(fixture("torch/" + name + ".pth"));
+    const std::string text = torch_file_refusal(fixture("torch/" + name + ".pth"));
     EXPECT_NE(text.find(expected), std::string::npos) << text;
   }
 }

@@ -9,11 +9,11 @@
 namespace patina {
 namespace {
 
-std::string text(std::span<const uint8_t> bytes) {
+std::string entry_text(std::span<const uint8_t> bytes) {
   return {bytes.begin(), bytes.end()};
 }
 
-std::string refusal(const Bytes& bytes) {
+std::string zip_refusal(const Bytes& bytes) {
   try {
     ZipArchive::parse(bytes, "f");
   } catch (const Error& error) {
@@ -33,7 +33,7 @@ TEST(Zip, HandsOutEntriesInPlace) {
     EXPECT_TRUE(ZipArchive::begins(bytes));
     const ZipArchive archive = ZipArchive::parse(bytes, "f");
     ASSERT_EQ(archive.entries().size(), 2u);
-    EXPECT_EQ(text(archive.at("a/one")), "first");
+    EXPECT_EQ(entry_text(archive.at("a/one")), "first");
     EXPECT_GE(archive.at("a/one").data(), bytes.data());
     EXPECT_LE(archive.at("a/one").data() + 5, bytes.data() + bytes.size());
     EXPECT_TRUE(archive.at("a/two").empty());
@@ -51,7 +51,7 @@ TEST(Zip, RefusesWhatIsNoWholeFile) {
   for (const bool wide : {false, true}) {
     const Bytes whole = two().bytes(wide);
     for (size_t size = 0; size < whole.size(); ++size)
-      EXPECT_NE(refusal(Bytes(whole.begin(), whole.begin() + std::ptrdiff_t(size))), "accepted")
+      EXPECT_NE(zip_refusal(Bytes(whole.begin(), whole.begin() + std::ptrdiff_t(size))), "accepted")
           << size;
   }
 }
@@ -63,7 +63,7 @@ TEST(Zip, CompressedEntriesAreNotRead) {
                           .entry("stored", "x")
                           .bytes();
   const ZipArchive archive = ZipArchive::parse(bytes, "f");
-  EXPECT_EQ(text(archive.at("stored")), "x");
+  EXPECT_EQ(entry_text(archive.at("stored")), "x");
   try {
     archive.at("bomb");
     ADD_FAILURE() << "accepted";
@@ -75,18 +75,18 @@ TEST(Zip, CompressedEntriesAreNotRead) {
 
 TEST(Zip, SaysWhatIsWrong) {
   const auto one = [](ZipWriting::Entry entry) {
-    return refusal(ZipWriting().entry("a", "first").entry(std::move(entry)).bytes());
+    return zip_refusal(ZipWriting().entry("a", "first").entry(std::move(entry)).bytes());
   };
   Bytes parts = two().bytes(), crowded = parts, moved = two().bytes(/*wide=*/true);
   parts[parts.size() - 18] = 1;
   crowded[crowded.size() - 12] = 200;
   moved[moved.size() - 22 - 12] += 1;
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {refusal(Bytes(30)), "no directory at its end"},
-      {refusal(Bytes(3)), "3 bytes, fewer than a directory has"},
-      {refusal(parts), "in several parts"},
-      {refusal(crowded), "200 entries lies beyond its end"},
-      {refusal(moved), "64-bit directory is not where it should be"},
+      {zip_refusal(Bytes(30)), "no directory at its end"},
+      {zip_refusal(Bytes(3)), "3 bytes, fewer than a directory has"},
+      {zip_refusal(parts), "in several parts"},
+      {zip_refusal(crowded), "200 entries lies beyond its end"},
+      {zip_refusal(moved), "64-bit directory is not where it should be"},
       {one({.name = "a", .data = "again"}), "a is there twice"},
       {one({.name = "b\n", .data = ""}), "not named in ASCII"},
       {one({.name = std::string(5000, 'n'), .data = ""}), "name of 5000 bytes, more than 4096"},

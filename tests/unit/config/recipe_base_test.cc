@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct ModelOptions {
+struct BaseModelOptions {
   std::string name = "starter";
   int64_t image_size = 0;
   std::vector<int64_t> sizes;
@@ -25,9 +25,9 @@ struct ModelOptions {
   }
 };
 
-struct Options {
+struct BaseOptions {
   int64_t seed = 1;
-  ModelOptions model;
+  BaseModelOptions model;
   void bind(Fields& f) {
     f("seed", seed, "Seed.", at_least(0));
     f.section("model", model, "Model.");
@@ -41,9 +41,9 @@ class RecipeBase : public testing::Test {
     std::ofstream(folder_ / name) << text;
   }
 
-  Options read(const std::string& name, const std::vector<std::string>& overrides = {}) {
+  BaseOptions read(const std::string& name, const std::vector<std::string>& overrides = {}) {
     RecipeFile file = RecipeFile::read(folder_ / name, overrides);
-    Options options;
+    BaseOptions options;
     file.bind(options);
     file.finish();
     return options;
@@ -73,7 +73,7 @@ TEST_F(RecipeBase, IsLaidUnderKeyByKey) {
         "seed = 7\n[model]\nname = 'tiny'\nimage_size = 160\nsizes = [1, 2]\n");
   write("cifar/ranpac.toml",
         "base = '../streams/small.toml'\n[model]\nimage_size = 32\nsizes = [3]\n");
-  const Options options = read("cifar/ranpac.toml");
+  const BaseOptions options = read("cifar/ranpac.toml");
   EXPECT_EQ(options.seed, 7);
   EXPECT_EQ(options.model.name, "tiny");
   EXPECT_EQ(options.model.image_size, 32);

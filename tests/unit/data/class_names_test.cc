@@ -16,15 +16,15 @@ std::string written(const std::string& text) {
   return path.string();
 }
 
-using Texts = std::vector<std::string>;
+using Strings = std::vector<std::string>;
 
 TEST(ClassNames, AreAListOrASetByName) {
   const auto sets = written(R"({"pets": {"classes": ["cat", ["dog", "hound"]],
                                          "templates": ["a {}.", "the {}."]}, "plain": ["x"]})");
-  EXPECT_EQ(read_class_names(sets, "pets"), (Texts{"cat", "dog"}));
-  EXPECT_EQ(read_templates(sets, "pets"), (Texts{"a {}.", "the {}."}));
-  EXPECT_EQ(read_class_names(sets, "plain"), Texts{"x"});
-  EXPECT_EQ(read_class_names(written(R"(["a", "b"])"), ""), (Texts{"a", "b"}));
+  EXPECT_EQ(read_class_names(sets, "pets"), (Strings{"cat", "dog"}));
+  EXPECT_EQ(read_templates(sets, "pets"), (Strings{"a {}.", "the {}."}));
+  EXPECT_EQ(read_class_names(sets, "plain"), Strings{"x"});
+  EXPECT_EQ(read_class_names(written(R"(["a", "b"])"), ""), (Strings{"a", "b"}));
 }
 
 TEST(ClassNames, MistakesAreNamed) {
@@ -43,7 +43,7 @@ TEST(ClassNames, MistakesAreNamed) {
 
 TEST(ClassNames, RenameASource) {
   const auto source = renamed(std::make_unique<ToySource>(2, 3), {"cat", "dog"});
-  EXPECT_EQ(source->classes(), (Texts{"cat", "dog"}));
+  EXPECT_EQ(source->classes(), (Strings{"cat", "dog"}));
   EXPECT_EQ(source->size(), 6);
   EXPECT_EQ(source->label(3), 1);
   EXPECT_EQ(error_of([] { renamed(std::make_unique<ToySource>(2, 3), {"cat"}); }),

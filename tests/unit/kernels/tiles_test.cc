@@ -103,7 +103,7 @@ double activated_exactly(Activation activation, double x) {
 
 // One product with everything that may follow it, and the expected result.
 template <class T>
-struct Trial {
+struct ProductTrial {
   int64_t m, n, k;
   bool bias, add, before, rounds;
   Activation activation;
@@ -180,7 +180,7 @@ void run(const Instructions& set, const Product<float>& product) {
 }
 
 template <class T>
-void expect_right(Trial<T> trial) {
+void expect_right(ProductTrial<T> trial) {
   for (const auto& [name, set] : instruction_sets()) {
     SCOPED_TRACE(name + " " + std::to_string(trial.m) + " x " + std::to_string(trial.n) + " x " +
                  std::to_string(trial.k));
@@ -196,7 +196,7 @@ using Types = testing::Types<bf16, float>;
 TYPED_TEST_SUITE(Products, Types, );
 
 TYPED_TEST(Products, AreRightWhateverRemains) {
-  using Of = Trial<TypeParam>;
+  using Of = ProductTrial<TypeParam>;
   for (const int64_t m : {1, 31, 32, 33, 100})
     for (const int64_t n : {1, 16, 32, 45, 96})
       for (const int64_t k : {1, 2, 32, 77, 160})
@@ -211,14 +211,15 @@ TYPED_TEST(Products, EndWithBiasActivationAndSum) {
         for (const auto activation :
              {Activation::none, Activation::gelu, Activation::relu, Activation::tanh})
           if (!rounds || std::is_same_v<TypeParam, bf16>)
-            expect_right(Trial<TypeParam>{37, 45, 50, true, add, before, rounds, activation});
+            expect_right(
+                ProductTrial<TypeParam>{37, 45, 50, true, add, before, rounds, activation});
 }
 
 // Bit for bit.
 TYPED_TEST(Products, OfARowDependOnThatRowOnly) {
   for (const auto& [name, set] : instruction_sets()) {
     SCOPED_TRACE(name);
-    Trial<TypeParam> trial{70, 45, 77, true, false, false, false, Activation::gelu};
+    ProductTrial<TypeParam> trial{70, 45, 77, true, false, false, false, Activation::gelu};
     trial.prepare();
     run(*set, trial.product());
     auto one = trial;
@@ -237,7 +238,7 @@ TYPED_TEST(Products, OfARowDependOnThatRowOnly) {
 TEST(ProductsOfFloats, OfARowAreTheSameForAnyNumberOfRows) {
   for (const auto& [name, set] : instruction_sets())
     for (const int64_t k : {1, 77, 1024, 1031, 2050}) {
-      Trial<float> most{20, 45, k, true, false, false, false, Activation::none};
+      ProductTrial<float> most{20, 45, k, true, false, false, false, Activation::none};
       most.prepare();
       set->floats.product(most.product());
       most.check();
@@ -257,7 +258,7 @@ TEST(ProductsOfFloats, OfARowAreTheSameForAnyNumberOfRows) {
 
 // More rows than a panel has, of more steps than are added at a time.
 TYPED_TEST(Products, AreRightInParts) {
-  using Of = Trial<TypeParam>;
+  using Of = ProductTrial<TypeParam>;
   expect_right(Of{150, 70, 1500, true, true, true, false, Activation::none});
   expect_right(Of{261, 33, 100, true, true, false, false, Activation::silu});
 }
@@ -300,7 +301,7 @@ TEST(ProductsOfFloats, ReadRowsThatLieAsColumns) {
   for (const auto& [name, set] : instruction_sets())
     for (const int64_t apart : {1, 3}) {
       SCOPED_TRACE(name + " " + std::to_string(apart));
-      Trial<float> trial{70, 45, 77, true, false, false, false, Activation::none};
+      ProductTrial<float> trial{70, 45, 77, true, false, false, false, Activation::none};
       trial.prepare();
       run(*set, trial.product());
       const int64_t step = trial.m * apart + 2;

@@ -25,7 +25,7 @@ std::string said_without(const std::string& parent, const std::string& key) {
   return error_of(ErrorKind::format, [&] { parse_record(record, "r.json"); });
 }
 
-const std::string kSee = " (docs/reference/record.md describes a record)";
+const std::string kSeeReference = " (docs/reference/record.md describes a record)";
 
 TEST(Record, AcceptsWholeRecordsAndFieldsItDoesNotKnow) {
   for (const char* learner : {"finetune", "simplecil", "ranpac"})
@@ -61,7 +61,7 @@ TEST(Record, SaysWhatItWasEvaluatedOn) {
   EXPECT_EQ(to_json(record)["evaluated_on"], "validation");
   EXPECT_EQ(to_json(record)["chosen"], json["chosen"]);
   EXPECT_EQ(said_with("/evaluated_on", "train"),
-            "r.json: evaluated_on: must be \"test\" or \"validation\"" + kSee);
+            "r.json: evaluated_on: must be \"test\" or \"validation\"" + kSeeReference);
 }
 
 TEST(Record, EveryFieldIsRequired) {
@@ -72,56 +72,61 @@ TEST(Record, EveryFieldIsRequired) {
     if (!value.is_object() || key == "metrics" || key == "metric_formulas") continue;
     for (const auto& [inner, ignored] : value.items())
       EXPECT_EQ(said_without("/" + key, inner),
-                "r.json: " + key + "." + inner + ": missing" + kSee);
+                "r.json: " + key + "." + inner + ": missing" + kSeeReference);
   }
   for (const char* key : {"classes", "train_samples", "test_samples"})
     EXPECT_EQ(said_without("/tasks/2", key),
-              std::string("r.json: tasks[2].") + key + ": missing" + kSee);
+              std::string("r.json: tasks[2].") + key + ": missing" + kSeeReference);
   EXPECT_EQ(said_without("/seconds/per_task/1", "train"),
-            "r.json: seconds.per_task[1].train: missing" + kSee);
+            "r.json: seconds.per_task[1].train: missing" + kSeeReference);
 }
 
 TEST(Record, NamesTheFieldOfTheWrongType) {
-  EXPECT_EQ(said_with("/learner/name", 3), "r.json: learner.name: must be a string, is 3" + kSee);
-  EXPECT_EQ(said_with("/learner", "ranpac"), "r.json: learner: must be an object" + kSee);
+  EXPECT_EQ(said_with("/learner/name", 3),
+            "r.json: learner.name: must be a string, is 3" + kSeeReference);
+  EXPECT_EQ(said_with("/learner", "ranpac"), "r.json: learner: must be an object" + kSeeReference);
   EXPECT_EQ(said_with("/data/skipped", -1),
-            "r.json: data.skipped: must be a whole number from 0 to 2^53, is -1" + kSee);
-  EXPECT_EQ(said_with("/peak_memory_bytes", 1.5),
-            "r.json: peak_memory_bytes: must be a whole number from 0 to 2^53, is 1.5" + kSee);
+            "r.json: data.skipped: must be a whole number from 0 to 2^53, is -1" + kSeeReference);
+  EXPECT_EQ(
+      said_with("/peak_memory_bytes", 1.5),
+      "r.json: peak_memory_bytes: must be a whole number from 0 to 2^53, is 1.5" + kSeeReference);
   EXPECT_EQ(said_with("/machine/memory_bytes", 18446744073709551615u),
             "r.json: machine.memory_bytes: must be a whole number from 0 to 2^53, is "
             "18446744073709551615" +
-                kSee);
+                kSeeReference);
   EXPECT_EQ(said_with("/seconds/total", 1e300),
-            "r.json: seconds.total: must be a number of seconds from 0 to 1e10, is 1e+300" + kSee);
+            "r.json: seconds.total: must be a number of seconds from 0 to 1e10, is 1e+300" +
+                kSeeReference);
   EXPECT_EQ(said_with("/scenario/granted/0", nullptr),
-            "r.json: scenario.granted[0]: must be a string, is null" + kSee);
+            "r.json: scenario.granted[0]: must be a string, is null" + kSeeReference);
   EXPECT_EQ(said_with("/seeds/seed", "x"),
-            "r.json: seeds.seed: must be a whole number, is string" + kSee);
+            "r.json: seeds.seed: must be a whole number, is string" + kSeeReference);
   EXPECT_EQ(said_with("/metrics/forgetting", "low"),
-            "r.json: metrics.forgetting: must be a number or null, is string" + kSee);
-  EXPECT_EQ(said_with("/matrix/3/1", 1.01),
-            "r.json: matrix[3][1]: must be a fraction from 0 to 1, or null, is 1.01" + kSee);
-  EXPECT_EQ(said_with("/tasks", 5), "r.json: tasks: must be a list, is 5" + kSee);
-  EXPECT_EQ(said_with("/tasks/0", 5), "r.json: tasks[0]: must be an object, is 5" + kSee);
+            "r.json: metrics.forgetting: must be a number or null, is string" + kSeeReference);
+  EXPECT_EQ(
+      said_with("/matrix/3/1", 1.01),
+      "r.json: matrix[3][1]: must be a fraction from 0 to 1, or null, is 1.01" + kSeeReference);
+  EXPECT_EQ(said_with("/tasks", 5), "r.json: tasks: must be a list, is 5" + kSeeReference);
+  EXPECT_EQ(said_with("/tasks/0", 5), "r.json: tasks[0]: must be an object, is 5" + kSeeReference);
   EXPECT_EQ(said_with("/status", "running"),
-            "r.json: status: must be \"complete\" or \"interrupted\"" + kSee);
+            "r.json: status: must be \"complete\" or \"interrupted\"" + kSeeReference);
 }
 
 TEST(Record, NamesTheListOfTheWrongLength) {
-  EXPECT_EQ(
-      said_with("/matrix", Json::array()),
-      "r.json: matrix: must have 6 entries (one before learning and one a task), has 0" + kSee);
+  EXPECT_EQ(said_with("/matrix", Json::array()),
+            "r.json: matrix: must have 6 entries (one before learning and one a task), has 0" +
+                kSeeReference);
   EXPECT_EQ(said_with("/top5_matrix/2", {.1, .2}),
-            "r.json: top5_matrix[2]: must have 5 entries (one a task), has 2" + kSee);
+            "r.json: top5_matrix[2]: must have 5 entries (one a task), has 2" + kSeeReference);
   EXPECT_EQ(said_with("/accuracy_after_task", {.1}),
-            "r.json: accuracy_after_task: must have 5 entries (one a task), has 1" + kSee);
+            "r.json: accuracy_after_task: must have 5 entries (one a task), has 1" + kSeeReference);
   EXPECT_EQ(said_with("/class_names", {"a"}),
-            "r.json: class_names: must have 100 entries as class_order, has 1" + kSee);
-  EXPECT_EQ(said_with("/parameters/stored_bytes_after_task", {1, 2, 3, 4, 5, 6}),
-            "r.json: parameters.stored_bytes_after_task: has 6 entries for 5 tasks" + kSee);
+            "r.json: class_names: must have 100 entries as class_order, has 1" + kSeeReference);
+  EXPECT_EQ(
+      said_with("/parameters/stored_bytes_after_task", {1, 2, 3, 4, 5, 6}),
+      "r.json: parameters.stored_bytes_after_task: has 6 entries for 5 tasks" + kSeeReference);
   EXPECT_EQ(said_with("/tasks", Json::array()),
-            "r.json: tasks: must have 1 to 1000 entries, has 0" + kSee);
+            "r.json: tasks: must have 1 to 1000 entries, has 0" + kSeeReference);
   EXPECT_NE(said_with("/tasks", Json(1001, Json::object())).find("has 1001"), std::string::npos);
 }
 
@@ -136,15 +141,15 @@ TEST(Record, AnotherSchemaSaysWhichVersionReadsIt) {
 }
 
 TEST(Record, OptionalFieldsAreCheckedWhereTheyAre) {
-  const std::string fraction = ": must be a fraction from 0 to 1, or null, is 2" + kSee;
+  const std::string fraction = ": must be a fraction from 0 to 1, or null, is 2" + kSeeReference;
   EXPECT_EQ(said_with("/anytime", Json::array({{{"samples", 3}, {"classes", 1}, {"accuracy", 2}}})),
             "r.json: anytime[0].accuracy" + fraction);
-  EXPECT_EQ(said_with("/engine", 3), "r.json: engine: must be an object" + kSee);
+  EXPECT_EQ(said_with("/engine", 3), "r.json: engine: must be an object" + kSeeReference);
   EXPECT_EQ(said_with("/engine", {{"kind", "plain"}, {"cache", nullptr}}), "");
   EXPECT_EQ(said_with("/engine", {{"cache", {{"hits", 1}}}}),
-            "r.json: engine.cache.misses: missing" + kSee);
+            "r.json: engine.cache.misses: missing" + kSeeReference);
   EXPECT_EQ(said_with("/diagnostics_after_task", Json(6, nullptr)),
-            "r.json: diagnostics_after_task: has 6 entries for 5 tasks" + kSee);
+            "r.json: diagnostics_after_task: has 6 entries for 5 tasks" + kSeeReference);
   EXPECT_EQ(said_with("/diagnostics_after_task", {{{"anything", "goes"}}}), "");
 }
 

@@ -141,74 +141,80 @@ std::string printed(std::string_view text, const ChatLimits& limits = {}) {
       .render(Messages{{"user", "Hello"}}, {.now = some_time()});
 }
 
-std::string refusal(std::string_view text, const ChatLimits& limits = {}) {
+std::string template_refusal(std::string_view text, const ChatLimits& limits = {}) {
   return error_of([&] { printed(text, limits); });
 }
 
 TEST(ChatTemplates, WhatIsNotSupportedIsRefusedByNameAndPlace) {
-  EXPECT_EQ(refusal("a\nb\n {{ messages | xmlattr }}"),
+  EXPECT_EQ(template_refusal("a\nb\n {{ messages | xmlattr }}"),
             "t: line 3, column 16: filter \"xmlattr\" is not supported");
-  EXPECT_EQ(refusal("\u00e4 {% include 'x' %}"),
+  EXPECT_EQ(template_refusal("\u00e4 {% include 'x' %}"),
             "t: line 1, column 6: block \"include\" is not supported");
-  EXPECT_EQ(refusal("{{ x is callable }}"),
+  EXPECT_EQ(template_refusal("{{ x is callable }}"),
             "t: line 1, column 9: test \"callable\" is not supported");
-  EXPECT_EQ(refusal("{{ x.zfill(3) }}"), "t: line 1, column 5: method \"zfill\" is not supported");
-  EXPECT_EQ(refusal("{{ cycler(1) }}"),
+  EXPECT_EQ(template_refusal("{{ x.zfill(3) }}"),
+            "t: line 1, column 5: method \"zfill\" is not supported");
+  EXPECT_EQ(template_refusal("{{ cycler(1) }}"),
             "t: line 1, column 4: function \"cycler\" is not supported");
-  EXPECT_EQ(refusal("{{ x | map('xmlattr') }}"),
+  EXPECT_EQ(template_refusal("{{ x | map('xmlattr') }}"),
             "t: line 1, column 12: filter \"xmlattr\" is not supported");
-  EXPECT_EQ(refusal("{{ x | selectattr('a', 'filter') }}"),
+  EXPECT_EQ(template_refusal("{{ x | selectattr('a', 'filter') }}"),
             "t: line 1, column 24: test \"filter\" is not supported");
   EXPECT_EQ(
-      refusal("{{ 'a' ~ (x | safe) }}"),
+      template_refusal("{{ 'a' ~ (x | safe) }}"),
       "t: line 1, column 15: filter \"safe\" is supported only as the last of what is printed");
-  EXPECT_EQ(refusal("{{ 2 ** 3 }}"), "t: line 1, column 6: the operator ** is not supported");
-  EXPECT_EQ(refusal("{% for x in y recursive %}{% endfor %}"),
+  EXPECT_EQ(template_refusal("{{ 2 ** 3 }}"),
+            "t: line 1, column 6: the operator ** is not supported");
+  EXPECT_EQ(template_refusal("{% for x in y recursive %}{% endfor %}"),
             "t: line 1, column 15: a recursive loop is not supported");
-  EXPECT_EQ(refusal("{% macro m() %}{{ caller() }}{% endmacro %}"),
+  EXPECT_EQ(template_refusal("{% macro m() %}{{ caller() }}{% endmacro %}"),
             "t: line 1, column 19: function \"caller\" is not supported");
-  EXPECT_EQ(refusal("{% macro m() %}{{ varargs }}{% endmacro %}"),
+  EXPECT_EQ(template_refusal("{% macro m() %}{{ varargs }}{% endmacro %}"),
             "t: line 1, column 4: \"varargs\" in a macro is not supported");
   EXPECT_EQ(
-      refusal("{% set x %}{% generation %}{% endgeneration %}{% endset %}"),
+      template_refusal("{% set x %}{% generation %}{% endgeneration %}{% endset %}"),
       "t: line 1, column 15: block \"generation\" is not supported inside a macro, a set block "
       "or another one");
 }
 
 TEST(ChatTemplates, MistakesNameTheirPlace) {
-  EXPECT_EQ(refusal("{% if x %}"), "t: line 1, column 11: the template ends before \"endif\"");
-  EXPECT_EQ(refusal("{{ x"), "t: line 1, column 1: the tag has no end");
-  EXPECT_EQ(refusal("{# x"), "t: line 1, column 1: the comment has no end");
-  EXPECT_EQ(refusal("{% raw %} x"), "t: line 1, column 1: the block \"raw\" has no end");
-  EXPECT_EQ(refusal("{{ 'x }}"), "t: line 1, column 4: the string has no end");
-  EXPECT_EQ(refusal("{{ (x] }}"), "t: line 1, column 6: unexpected \"]\"");
-  EXPECT_EQ(refusal("{{ a $ b }}"), "t: line 1, column 6: unexpected character \"$\"");
-  EXPECT_EQ(refusal("{{ }}"), "t: line 1, column 4: unexpected \"}}\"");
-  EXPECT_EQ(refusal("{{ a b }}"), "t: line 1, column 6: expected \"}}\", not \"b\"");
-  EXPECT_EQ(refusal("{{ '\\ud800' }}"), "t: line 1, column 5: \\u in a string is not a character");
-  EXPECT_EQ(refusal("{% set true = 1 %}"), "t: line 1, column 8: \"true\" cannot be assigned to");
-  EXPECT_EQ(refusal("{% break %}"), "t: line 1, column 4: \"break\" outside a loop");
-  EXPECT_EQ(refusal("{% for i in x %}{% set loop = 1 %}{% endfor %}"),
+  EXPECT_EQ(template_refusal("{% if x %}"),
+            "t: line 1, column 11: the template ends before \"endif\"");
+  EXPECT_EQ(template_refusal("{{ x"), "t: line 1, column 1: the tag has no end");
+  EXPECT_EQ(template_refusal("{# x"), "t: line 1, column 1: the comment has no end");
+  EXPECT_EQ(template_refusal("{% raw %} x"), "t: line 1, column 1: the block \"raw\" has no end");
+  EXPECT_EQ(template_refusal("{{ 'x }}"), "t: line 1, column 4: the string has no end");
+  EXPECT_EQ(template_refusal("{{ (x] }}"), "t: line 1, column 6: unexpected \"]\"");
+  EXPECT_EQ(template_refusal("{{ a $ b }}"), "t: line 1, column 6: unexpected character \"$\"");
+  EXPECT_EQ(template_refusal("{{ }}"), "t: line 1, column 4: unexpected \"}}\"");
+  EXPECT_EQ(template_refusal("{{ a b }}"), "t: line 1, column 6: expected \"}}\", not \"b\"");
+  EXPECT_EQ(template_refusal("{{ '\\ud800' }}"),
+            "t: line 1, column 5: \\u in a string is not a character");
+  EXPECT_EQ(template_refusal("{% set true = 1 %}"),
+            "t: line 1, column 8: \"true\" cannot be assigned to");
+  EXPECT_EQ(template_refusal("{% break %}"), "t: line 1, column 4: \"break\" outside a loop");
+  EXPECT_EQ(template_refusal("{% for i in x %}{% set loop = 1 %}{% endfor %}"),
             "t: line 1, column 24: \"loop\" cannot be assigned to inside a loop");
-  EXPECT_EQ(refusal("\xff"), "t: the chat template is not valid UTF-8");
+  EXPECT_EQ(template_refusal("\xff"), "t: the chat template is not valid UTF-8");
 }
 
 TEST(ChatTemplates, MistakesOfRenderingNameTheirPlaceToo) {
-  EXPECT_EQ(refusal("a\n{{ nope.x }}"), "t: line 2, column 8: 'nope' is undefined");
-  EXPECT_EQ(refusal("{{ messages[0].nope.x }}"),
+  EXPECT_EQ(template_refusal("a\n{{ nope.x }}"), "t: line 2, column 8: 'nope' is undefined");
+  EXPECT_EQ(template_refusal("{{ messages[0].nope.x }}"),
             "t: line 1, column 20: 'dict object' has no attribute 'nope'");
-  EXPECT_EQ(refusal("{{ raise_exception('Alternate!') }}"),
+  EXPECT_EQ(template_refusal("{{ raise_exception('Alternate!') }}"),
             "t: line 1, column 19: the template refuses the conversation: Alternate!");
-  EXPECT_EQ(refusal("{{ 1 + 'a' }}"), "t: line 1, column 6: \"+\" is not possible for int and str");
-  EXPECT_EQ(refusal("{{ messages.append(1) }}"),
+  EXPECT_EQ(template_refusal("{{ 1 + 'a' }}"),
+            "t: line 1, column 6: \"+\" is not possible for int and str");
+  EXPECT_EQ(template_refusal("{{ messages.append(1) }}"),
             "t: line 1, column 12: method \"append\" is not supported");
-  EXPECT_EQ(refusal("{{ messages['append'](1) }}"),
+  EXPECT_EQ(template_refusal("{{ messages['append'](1) }}"),
             "t: line 1, column 22: access to attribute 'append' of 'list' object is unsafe.");
   EXPECT_EQ(
-      refusal("{{ messages | map('trim') }}"),
+      template_refusal("{{ messages | map('trim') }}"),
       "t: line 1, column 15: a generator has no text; the filter \"list\" makes a list of it");
   EXPECT_EQ(
-      refusal("{% set n = namespace(_a=1) %}"),
+      template_refusal("{% set n = namespace(_a=1) %}"),
       "t: line 1, column 21: a namespace has no attributes that begin with \"_\", such as \"_a\"");
 }
 
@@ -260,49 +266,54 @@ TEST(ChatTemplates, ValuesArePythons) {
 TEST(ChatTemplates, DatesAreThoseGiven) {
   EXPECT_EQ(printed("{{ strftime_now('%d %b %Y, %A %-d %H:%M:%S %%') }}"),
             "07 Mar 2025, Friday 7 14:05:09 %");
-  EXPECT_EQ(refusal("{{ strftime_now('%E') }}"),
+  EXPECT_EQ(template_refusal("{{ strftime_now('%E') }}"),
             "t: line 1, column 16: the format of a date has a % that is not supported");
 }
 
 TEST(ChatTemplates, LimitsEndWhatWouldNot) {
   const ChatLimits few{
       .template_bytes = 300, .nesting = 20, .calls = 100, .steps = 10'000, .bytes = 1000};
-  EXPECT_EQ(refusal(std::string(301, 'x'), few),
+  EXPECT_EQ(template_refusal(std::string(301, 'x'), few),
             "t: the chat template has 301 bytes, more than 300");
-  EXPECT_EQ(
-      refusal("{% for a in range(200) %}{% for b in range(200) %}{% endfor %}{% endfor %}", few),
-      "t: line 1, column 33: rendering takes more than 10000 steps");
-  EXPECT_EQ(refusal("{{ 'x' * 1001 }}", few),
+  EXPECT_EQ(template_refusal(
+                "{% for a in range(200) %}{% for b in range(200) %}{% endfor %}{% endfor %}", few),
+            "t: line 1, column 33: rendering takes more than 10000 steps");
+  EXPECT_EQ(template_refusal("{{ 'x' * 1001 }}", few),
             "t: line 1, column 8: a value has 1001 elements or bytes, more than 1000");
   EXPECT_EQ(
-      refusal("{{ 'x' * 9223372036854775807 }}", few),
+      template_refusal("{{ 'x' * 9223372036854775807 }}", few),
       "t: line 1, column 8: a value has 9223372036854775807 elements or bytes, more than 1000");
-  EXPECT_EQ(refusal("{% for a in range(600) %}ab{% endfor %}", few),
+  EXPECT_EQ(template_refusal("{% for a in range(600) %}ab{% endfor %}", few),
             "t: line 1, column 26: the text has more than 1000 bytes");
-  EXPECT_EQ(refusal("{{ " + std::string(30, '(') + "1" + std::string(30, ')') + " }}", few),
-            "t: line 1, column 14: an expression is nested deeper than 20 levels");
-  EXPECT_EQ(refusal("{{ 1" + std::string(60, '+') + " }}", few),
+  EXPECT_EQ(
+      template_refusal("{{ " + std::string(30, '(') + "1" + std::string(30, ')') + " }}", few),
+      "t: line 1, column 14: an expression is nested deeper than 20 levels");
+  EXPECT_EQ(template_refusal("{{ 1" + std::string(60, '+') + " }}", few),
             "t: line 1, column 25: an expression is nested deeper than 20 levels");
   std::string sum = "{{ 1";
   for (int i = 0; i < 30; ++i) sum += " + 1";
-  EXPECT_TRUE(contains(refusal(sum + " }}", few), "nested deeper than 20 levels"));
+  EXPECT_TRUE(contains(template_refusal(sum + " }}", few), "nested deeper than 20 levels"));
   std::string blocks;
   for (int i = 0; i < 21; ++i) blocks += "{%if 1%}";
-  EXPECT_TRUE(contains(refusal(blocks, few), "blocks are nested deeper than 20 levels"));
-  EXPECT_TRUE(contains(refusal("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", few),
+  EXPECT_TRUE(contains(template_refusal(blocks, few), "blocks are nested deeper than 20 levels"));
+  EXPECT_TRUE(contains(template_refusal("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", few),
                        "evaluation is nested deeper than 100 levels"));
-  EXPECT_TRUE(contains(refusal("{% set n = namespace(x=[]) %}{% for i in range(500) %}{% set n.x = "
-                               "[n.x] %}{% endfor %}"),
-                       "a value is nested deeper than 100 levels"));
+  EXPECT_TRUE(contains(
+      template_refusal("{% set n = namespace(x=[]) %}{% for i in range(500) %}{% set n.x = "
+                       "[n.x] %}{% endfor %}"),
+      "a value is nested deeper than 100 levels"));
   // A list that holds itself twice at every level has 2^60 elements when it is written.
-  EXPECT_TRUE(contains(refusal("{% set n = namespace(x=[]) %}{% for i in range(60) %}{% set n.x = "
-                               "[n.x, n.x] %}{% endfor %}{{ n.x }}"),
-                       "more than"));
-  EXPECT_TRUE(contains(refusal("{% set n = namespace() %}{% set n.n = n %}"), "not supported"));
   EXPECT_TRUE(
-      contains(refusal("{{ range(100001) }}"), "a range has 100001 numbers, more than 100000"));
-  EXPECT_TRUE(contains(refusal("{{ 9223372036854775807 + 1 }}"), "does not fit into 64 bits"));
-  EXPECT_TRUE(contains(refusal("{{ 9223372036854775808 }}"), "does not fit into 64 bits"));
+      contains(template_refusal("{% set n = namespace(x=[]) %}{% for i in range(60) %}{% set n.x = "
+                                "[n.x, n.x] %}{% endfor %}{{ n.x }}"),
+               "more than"));
+  EXPECT_TRUE(
+      contains(template_refusal("{% set n = namespace() %}{% set n.n = n %}"), "not supported"));
+  EXPECT_TRUE(contains(template_refusal("{{ range(100001) }}"),
+                       "a range has 100001 numbers, more than 100000"));
+  EXPECT_TRUE(
+      contains(template_refusal("{{ 9223372036854775807 + 1 }}"), "does not fit into 64 bits"));
+  EXPECT_TRUE(contains(template_refusal("{{ 9223372036854775808 }}"), "does not fit into 64 bits"));
 }
 
 TEST(ChatTemplates, ALoopThatIsKeptHasEnded) {

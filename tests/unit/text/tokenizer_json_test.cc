@@ -16,7 +16,7 @@ namespace {
 
 using Ids = std::vector<int64_t>;
 
-std::string refusal(const Json& json) {
+std::string json_refusal(const Json& json) {
   return error_of([&] { from_json(json); });
 }
 
@@ -56,7 +56,7 @@ TEST(ByteLevelJson, PublishedPatternsSplit) {
   const std::string qwen2 =
       R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
   EXPECT_EQ(encode(byte_level_json(qwen2), "\tthe the"), (Ids{'\t', 't', 257, 258}));
-  EXPECT_EQ(refusal(byte_level_json(".+")),
+  EXPECT_EQ(json_refusal(byte_level_json(".+")),
             "tokenizer.json: pre_tokenizer.pretokenizers[0]: the splitting pattern "
             "\"{\"Regex\":\".+\"}\" is not supported: only the published ones of GPT-2, Qwen2, "
             "LLaMA 3 and CLIP are");
@@ -117,13 +117,13 @@ TEST(UnigramJson, PrecompiledMapReplacesCharacters) {
   json["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", base64(tiny_map())}};
   EXPECT_EQ(encode(json, "Ab cA"), (Ids{3, 5, 5, 6, 3, 7, 5, 5}));
   json["normalizer"]["precompiled_charsmap"] = base64(tiny_map().substr(0, 2054));
-  EXPECT_TRUE(contains(refusal(json), "map is damaged: the replacements do not end"));
+  EXPECT_TRUE(contains(json_refusal(json), "map is damaged: the replacements do not end"));
   std::string outside = tiny_map();
   outside[4 + 2] = '\x20';  // the root's children: far away
   json["normalizer"]["precompiled_charsmap"] = base64(outside);
-  EXPECT_TRUE(contains(refusal(json), "a node's children are outside the trie"));
+  EXPECT_TRUE(contains(json_refusal(json), "a node's children are outside the trie"));
   json["normalizer"]["precompiled_charsmap"] = "?";
-  EXPECT_TRUE(contains(refusal(json), "is not base64"));
+  EXPECT_TRUE(contains(json_refusal(json), "is not base64"));
 }
 
 TEST(AddedTokens, StripWhatTheySayAndKeepWholeWords) {
@@ -169,7 +169,7 @@ TEST(TemplateJson, MakesTheFrame) {
   EXPECT_EQ(error_of([&] { tokenizer->encode_framed("a", "b", 1); }),
             "a length of 1 tokens has no room for the 2 tokens around a text");
   json["post_processor"]["special_tokens"]["<|end|>"]["ids"] = {400};
-  EXPECT_TRUE(contains(refusal(json), "adds the id 400, which is not in the vocabulary"));
+  EXPECT_TRUE(contains(json_refusal(json), "adds the id 400, which is not in the vocabulary"));
 }
 
 TEST(TokenizerJson, RefusesByNameWhatItDoesNotKnow) {
@@ -198,7 +198,7 @@ TEST(TokenizerJson, RefusesByNameWhatItDoesNotKnow) {
   for (const auto& [where, value, message] : cases) {
     Json json = byte_level_json();
     json[Json::json_pointer(where)] = value;
-    EXPECT_TRUE(contains(refusal(json), message)) << where << ": " << refusal(json);
+    EXPECT_TRUE(contains(json_refusal(json), message)) << where << ": " << json_refusal(json);
   }
   EXPECT_TRUE(contains(error_of([] { parse_tokenizer_json("{", "t.json", {}); }),
                        "t.json: not valid JSON"));

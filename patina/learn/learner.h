@@ -186,8 +186,9 @@ struct LearnerRow {
   std::string differs;       // how and why it differs from other implementations; empty: nothing
                              // known
   Grant needs;
-  bool generates = false;      // answers with text: set by learner_row
-  bool keeps_samples = false;  // samples of earlier tasks, as many as its options say
+  bool generates = false;             // answers with text: set by learner_row
+  bool keeps_samples = false;         // samples of earlier tasks, as many as its options say
+  bool answers_from_samples = false;  // and reads them when it predicts
   Network network = Network::transformer;
   TrainingOptions training;  // the paper's
   std::function<std::unique_ptr<LearnerOptions>()> options;

@@ -6,6 +6,7 @@
 #include "patina/base/work.h"
 #include "patina/config/folder_name.h"
 #include "patina/config/recipe_file.h"
+#include "patina/session/artefact.h"
 
 namespace patina {
 
@@ -76,6 +77,7 @@ Recipe recipe_of(const std::filesystem::path& path, const std::vector<std::strin
   file.finish();
   if (recipe.data.name.empty()) fail(ErrorKind::recipe, "{}: data.name is missing", path.string());
   if (recipe.name.empty()) recipe.name = recipe.learner.name;
+  if (!recipe.run.keep_samples) check_samples_left_out(recipe.learner.row());
   return recipe;
 }
 

@@ -133,6 +133,16 @@ void write_artefact(const fs::path& path, Artefact& artefact, Tensor weights, Le
   archive.write(path);
 }
 
+void check_samples_left_out(const LearnerRow& row) {
+  if (row.answers_from_samples)
+    fail(
+        ErrorKind::usage,
+        "{} compares what it is asked with the samples it keeps, so its artefact cannot be without "
+        "them: save it with its samples (without --no-samples; run.keep_samples, "
+        "SaveOptions::samples), or learn with another method",
+        row.name);
+}
+
 std::shared_ptr<const KeptSamples> kept_samples(Archive& archive, const Artefact& artefact) {
   // Of texts as answers, the one class stands for having none.
   auto kept = std::make_shared<KeptSamples>(artefact.is_text, artefact.answers,

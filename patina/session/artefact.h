@@ -73,6 +73,10 @@ Tensor network_bytes(Backbone& backbone, const fs::path& path, bool bf16);
 void write_artefact(const fs::path& path, Artefact& artefact, Tensor weights, Learner& learner,
                     Trainer& trainer, const Source* samples);
 
+/// Refuses to leave out the samples of a learner that reads them when it predicts: its file would
+/// hold them all the same.
+void check_samples_left_out(const LearnerRow& row);
+
 /// The samples in an artefact; of one without any, none.
 std::shared_ptr<const KeptSamples> kept_samples(Archive& archive, const Artefact& artefact);
 

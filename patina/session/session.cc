@@ -324,6 +324,7 @@ bool Session::carried_backbone() const {
 }
 
 void Session::save(const fs::path& path, const SaveOptions& options) const {
+  if (!options.samples) check_samples_left_out(state_->row());
   const auto model = state_->model();
   Artefact artefact{.recipe = to_toml(*state_->recipe),
                     .grant = state_->grant,

@@ -214,6 +214,7 @@ LearnerRow mbpa_learner() {
                   "of its own. Neighbours are the nearest by Euclidean distance, as in the paper; "
                   "public code takes the largest products and replays 64 samples in 6400.",
        .keeps_samples = true,
+       .answers_from_samples = true,
        .network = Network::any,
        .training = {
            .epochs = 1,

@@ -136,6 +136,20 @@ TEST(KeptSamples, AreNowhereInAFileWithoutThem) {
   EXPECT_FALSE(holds(without, text));
 }
 
+// MbPA++ reads them when it predicts: a file without them would hold them all the same.
+TEST(KeptSamples, AreNotLeftOutWhereTheyAreReadWhenAsked) {
+  auto session = keeping_session("mbpa");
+  session.learn(lesson(world_of("mbpa"), 0));
+  const fs::path path = place_of_file("mbpa-without");
+  EXPECT_TRUE(contains(error_of(ErrorKind::usage, [&] { session.save(path, {.samples = false}); }),
+                       "its artefact cannot be without them"));
+  EXPECT_FALSE(fs::exists(path));
+  const fs::path recipe = scratch_folder("kept-recipe") / "mbpa.toml";
+  std::ofstream(recipe) << "[data]\nname = \"clinc150\"\n[learner]\nname = \"mbpa\"\n"
+                        << "[run]\nkeep_samples = false\n";
+  EXPECT_TRUE(contains(error_of([&] { read_recipe(recipe, {}); }), "cannot be without them"));
+}
+
 TEST(KeptSamples, OfARunAreInItsArtefact) {
   for (const bool kept : {true, false}) {
     const fs::path folder = scratch_folder("kept-of-run") / (kept ? "kept" : "left-out");

@@ -21,6 +21,14 @@ if(PATINA_PROGRAM)
   install(DIRECTORY recipes DESTINATION ${data} COMPONENT program)
   install(FILES models/starter.safetensors models/text_starter.safetensors DESTINATION ${data}/models COMPONENT program)
   install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+  set(described ${PROJECT_BINARY_DIR}/apps/patina)
+  install(FILES ${described}/completion_bash RENAME patina
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT program)
+  install(FILES ${described}/completion_zsh RENAME _patina
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT program)
+  install(FILES ${described}/completion_fish RENAME patina.fish
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT program)
+  install(FILES ${described}/manual RENAME patina.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT program)
 endif()
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/patina)

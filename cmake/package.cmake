@@ -5,7 +5,7 @@ if(NOT PATINA_PROGRAM)
   return()
 endif()
 # What has to be built for it.
-add_custom_target(packaged DEPENDS patina_program patina_engine)
+add_custom_target(packaged DEPENDS patina_program patina_engine patina_described)
 
 set(package patina)
 if(PATINA_BUNDLE)

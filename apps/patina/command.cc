@@ -154,6 +154,39 @@ void CommandLine::check_command(int argc, const char* const* argv) const {
   }
 }
 
+namespace {
+
+ArgumentInfo info_of(const CLI::Option& option) {
+  ArgumentInfo info{.help = option.get_description(), .positional = option.get_positional()};
+  if (info.positional) info.names.push_back(option.get_name());
+  for (const auto& name : option.get_snames()) info.names.push_back("-" + name);
+  for (const auto& name : option.get_lnames()) info.names.push_back("--" + name);
+  if (option.get_items_expected_max() > 0) info.type = option.get_type_name();
+  // CLI11 shows a list of values as {a,b,c} behind the type.
+  const size_t open = info.type.find('{'), close = info.type.rfind('}');
+  if (open != std::string::npos && close != std::string::npos) {
+    info.choices = CLI::detail::split(info.type.substr(open + 1, close - open - 1), ',');
+    info.type = "NAME";
+  }
+  info.type = info.type.substr(0, info.type.find(':'));  // and a range behind a colon
+  return info;
+}
+
+CommandInfo info_of(const CLI::App& app) {
+  CommandInfo info{
+      .name = app.get_name(), .help = app.get_description(), .footer = app.get_footer()};
+  for (const auto* option : app.get_options()) info.arguments.push_back(info_of(*option));
+  return info;
+}
+
+}  // namespace
+
+std::vector<CommandInfo> CommandLine::info() const {
+  std::vector<CommandInfo> all = {info_of(std::as_const(*app_))};
+  for (const auto* command : app_->get_subcommands(nullptr)) all.push_back(info_of(*command));
+  return all;
+}
+
 int CommandLine::run(int argc, const char* const* argv) {
   check_command(argc, argv);
   try {

@@ -21,8 +21,8 @@ class Argument {
   explicit Argument(CLI::Option* option) : option_(option) {}
 
   Argument required() const;
-  Argument range(double low, double high) const;  // for numbers, inclusive
-  Argument one_of(const std::vector<std::string>& names) const;
+  Argument range(double low, double high) const;                 // for numbers, inclusive
+  Argument one_of(const std::vector<std::string>& names) const;  // shown by completion
   /// `fault` returns what is wrong with a value; "" if it is valid.
   Argument check(std::function<std::string(const std::string& value)> fault) const;
   Argument shows_default() const;                // in --help
@@ -32,6 +32,21 @@ class Argument {
 
  private:
   CLI::Option* option_;
+};
+
+/// An argument as help and completion show it.
+struct ArgumentInfo {
+  std::vector<std::string> names;  // "-o", "--out"; of a positional argument its word
+  std::string type;                // "KEY=VALUE"; "": it takes no value
+  std::string help;
+  std::vector<std::string> choices;  // all values, if they are a list
+  bool positional = false;
+};
+
+/// The program or one of its subcommands, for help and completion.
+struct CommandInfo {
+  std::string name, help, footer;
+  std::vector<ArgumentInfo> arguments;
 };
 
 /// The program or one of its subcommands: a handle that can be copied.
@@ -86,6 +101,8 @@ class CommandLine {
   /// Called after arguments are parsed and before a subcommand runs.
   void when_parsed(std::function<void()> action);
   std::vector<std::string> commands() const;
+  /// The program itself first, then every subcommand.
+  std::vector<CommandInfo> info() const;
   /// Parses the arguments and runs the subcommand. Returns the exit status: 0 after a subcommand,
   /// otherwise that of --help, --version or a mistake, which are printed. Throws Error(usage) for a
   /// command that does not exist, and a subcommand's exceptions.

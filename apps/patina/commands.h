@@ -11,6 +11,7 @@ namespace patina::cli {
 void add_run(Command& program);
 void add_sweep(Command& program);
 void add_tune(Command& program);
+void add_check(Command& program);
 void add_predict(Command& program);
 void add_learn(Command& program);
 void add_forget(Command& program);
@@ -25,6 +26,13 @@ void add_pretrain(Command& program);
 void add_export(Command& program);
 void add_merge(Command& program);
 void add_bench(Command& program);
+void add_doctor(Command& program);
+
+/// What a shell reads to complete patina's commands: `shell` is bash, zsh or fish.
+std::string completion_script(const std::vector<CommandInfo>& commands, const std::string& shell);
+/// The manual page, in the language of man.
+std::string manual_page(const std::vector<CommandInfo>& commands, const std::string& version);
+const std::vector<std::string>& shells();
 
 /// The arguments of `patina list`, and all names that `patina explain` knows.
 const std::vector<std::string>& list_names();

@@ -74,11 +74,27 @@ struct Program {
       work.observer = &*console;
       prepare_cpu(threads);
     });
-    for (const auto add : {add_run, add_sweep, add_tune, add_report, add_learn, add_predict,
-                           add_eval, add_forget, add_list, add_data, add_features, add_generate,
-                           add_inspect, add_export, add_merge, add_pretrain, add_bench})
+    for (const auto add :
+         {add_run, add_check, add_sweep, add_tune, add_report, add_learn, add_predict, add_eval,
+          add_forget, add_list, add_data, add_features, add_generate, add_inspect, add_export,
+          add_merge, add_pretrain, add_bench, add_doctor})
       add(program);
+    add_own_descriptions(program);
   }
+
+  // `completion` and `manual` describe all commands, themselves too.
+  void add_own_descriptions(Command& program) {
+    const auto completion = program.command(
+        "completion", "Print what a shell reads to complete patina's commands, options and names");
+    completion.option("shell", shell, "bash, zsh or fish").one_of(shells()).required();
+    completion.footer("example: patina completion bash");
+    completion.action([this] { fmt::print("{}", completion_script(line.info(), shell)); });
+    const auto manual = program.command("manual", "Print the manual page, for man");
+    manual.footer("example: patina manual");
+    manual.action([this] { fmt::print("{}", manual_page(line.info(), kVersion)); });
+  }
+
+  std::string shell;
 };
 
 int run(int argc, const char* const* argv) {
@@ -135,6 +151,8 @@ std::vector<Arguments> questions() {
     asked.push_back({"list", list, "--json"});
   }
   for (const auto& name : explained_names()) asked.push_back({"explain", name});
+  for (const auto& shell : shells()) asked.push_back({"completion", shell});
+  asked.push_back({"manual"});
   return asked;
 }
 

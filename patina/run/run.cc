@@ -34,12 +34,7 @@ class Execution {
   }
 
   Json execute(Backbone& backbone) {
-    scenario_.emplace(make_scenario(recipe_.scenario, data_, row_.needs.past_data));
-    if (const auto lack = missing(row_.needs, scenario_->grant())) {
-      const auto option = remedy(row_.needs, scenario_->name());
-      fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}{}", row_.name, scenario_->name(),
-           *lack, option ? fmt::format("; with {} it has them", *option) : "");
-    }
+    scenario_.emplace(granted_scenario(recipe_, data_));
     model_hash_ = content_hash(nn::tensors(backbone));
     backbone_numbers_ = nn::count(nn::tensors(backbone));
     backbone.to(place_of(recipe_.engine.device));
@@ -264,6 +259,17 @@ class Execution {
 };
 
 }  // namespace
+
+Scenario granted_scenario(const Recipe& recipe, const DataSplits& data) {
+  const LearnerRow& row = recipe.learner.row();
+  Scenario scenario = make_scenario(recipe.scenario, data, row.needs.past_data);
+  if (const auto lack = missing(row.needs, scenario.grant())) {
+    const auto option = remedy(row.needs, scenario.name());
+    fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}{}", row.name, scenario.name(),
+         *lack, option ? fmt::format("; with {} it has them", *option) : "");
+  }
+  return scenario;
+}
 
 Json run(Recipe& recipe, const DataSplits& data, Backbone& backbone, const fs::path& folder,
          const RunControl& control) {

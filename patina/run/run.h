@@ -29,6 +29,10 @@ struct RunControl {
   bool cache = false;
 };
 
+/// The stream of a recipe. Throws Error(scenario), with what is missing, if the scenario does not
+/// grant what the learner needs.
+Scenario granted_scenario(const Recipe& recipe, const DataSplits& data);
+
 /// Runs the recipe in `folder` and returns its record, which is also written after every task.
 /// Throws Error; the last checkpoint is kept.
 Json run(Recipe& recipe, const fs::path& folder, const RunControl& control = {});

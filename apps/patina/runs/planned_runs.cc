@@ -1,4 +1,4 @@
-#include "apps/patina/planned_runs.h"
+#include "apps/patina/runs/planned_runs.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>

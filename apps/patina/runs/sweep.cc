@@ -4,7 +4,7 @@
 #include <fmt/core.h>
 
 #include "apps/patina/commands.h"
-#include "apps/patina/planned_runs.h"
+#include "apps/patina/runs/planned_runs.h"
 #include "patina/report/report.h"
 #include "patina/report/seeds.h"
 

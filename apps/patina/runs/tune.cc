@@ -8,7 +8,7 @@
 #include <cstdio>
 
 #include "apps/patina/commands.h"
-#include "apps/patina/planned_runs.h"
+#include "apps/patina/runs/planned_runs.h"
 #include "patina/base/json.h"
 #include "patina/base/progress.h"
 #include "patina/config/toml_text.h"

@@ -6,6 +6,7 @@
 #include "apps/patina/commands.h"
 #include "patina/config/recipe_file.h"
 #include "patina/pretrain/text_pretrain.h"
+#include "patina/pretrain/two_tower_pretrain.h"
 
 namespace patina::cli {
 
@@ -20,7 +21,7 @@ struct Arguments {
 // Which options a recipe has: the key `kind`.
 struct Kind {
   std::string kind = "images";
-  void bind(Fields& f) { f("kind", kind, "What is pre-trained.", {"images", "text"}); }
+  void bind(Fields& f) { f("kind", kind, "What is pre-trained.", {"images", "text", "two_tower"}); }
 };
 
 std::string kind_of(const std::string& recipe, const std::vector<std::string>& overrides) {
@@ -48,15 +49,19 @@ void add_pretrain(Command& program) {
   auto arguments = std::make_shared<Arguments>();
   const auto command = program.command(
       "pretrain",
-      "Train starter weights: of images by cross-entropy and a teacher, of texts by a teacher");
+      "Train starter weights: of images by cross-entropy and a teacher, of texts by a teacher, of "
+      "both by captions");
   command.option("recipe", arguments->recipe, "A TOML file; see recipes/pretrain/").required();
   command.option("--out", arguments->out, "Folder of the run (default: runs/<recipe's name>)");
   command.flag("--resume", arguments->resume, "Continue after the last finished epoch");
   command.overrides(arguments->overrides);
   command.footer("example: patina pretrain recipes/pretrain/starter.toml");
   command.action([arguments] {
-    if (kind_of(arguments->recipe, arguments->overrides) == "text")
+    const std::string kind = kind_of(arguments->recipe, arguments->overrides);
+    if (kind == "text")
       train<TextPretrainOptions>(*arguments, "test cosine to the teacher", 1, "");
+    else if (kind == "two_tower")
+      train<TwoTowerPretrainOptions>(*arguments, "test accuracy by the classes' names", 100, " %");
     else
       train<PretrainOptions>(*arguments, "test accuracy", 100, " %");
   });

@@ -1,5 +1,7 @@
 #include "patina/algebra/gaussians.h"
 
+#include <cmath>
+#include <numbers>
 #include <numeric>
 
 #include "patina/algebra/linear_algebra.h"
@@ -103,6 +105,16 @@ Tensor Mahalanobis::squared_distances(const Tensor& x) const {
   for (size_t c = 0; c < means_.size(); ++c)
     columns.push_back(squared_lengths(inverses_[c], x - means_[c]));
   return at::stack(columns, 1);
+}
+
+// log N(x; μ, Σ) = -(D log 2π + log|Σ| + |L⁻¹(x-μ)|²) / 2 with log|Σ| = -2 Σ log (L⁻¹)_ii.
+Tensor Mahalanobis::log_densities(const Tensor& x) const {
+  NoGrad no_grad;
+  std::vector<Tensor> volumes;
+  for (const Tensor& inverse : inverses_)
+    volumes.push_back(inverse.diagonal().to(at::kDouble).log().sum());
+  const double constant = double(x.size(1)) * std::log(2 * std::numbers::pi) / 2;
+  return at::stack(volumes) - constant - squared_distances(x).to(at::kDouble) / 2;
 }
 
 }  // namespace patina

@@ -56,6 +56,8 @@ class Mahalanobis {
 
   /// Squared distances of x [B,D] float to every class: [B,K].
   Tensor squared_distances(const Tensor& x) const;
+  /// Logarithms of the classes' densities at x [B,D] float: [B,K] double.
+  Tensor log_densities(const Tensor& x) const;
 
   template <class Archive>
   void state(Archive& a) {

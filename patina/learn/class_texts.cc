@@ -24,6 +24,11 @@ void ClassTextOptions::bind(Fields& f) {
             "templates", "each needs {} where the class name goes");
 }
 
+std::string sentence_with(std::string name, std::string sentence) {
+  std::ranges::replace(name, '_', ' ');
+  return sentence.replace(sentence.find("{}"), 2, name);
+}
+
 ClassTexts::ClassTexts(const Backbone& clip, const ClassTextOptions& options, int64_t room)
     : clip_(clip), templates_(options.templates), room_(room) {
   if (!options.templates_file.empty())
@@ -42,11 +47,10 @@ Input ClassTexts::sentences(const std::vector<std::string>& names) const {
   const Tokenizer& tokenizer = *clip_.tokenizer();
   const int64_t longest = clip_.text_input()->longest;
   std::vector<Encoding> encoded;
-  for (std::string name : names) {
-    std::ranges::replace(name, '_', ' ');
-    for (std::string sentence : templates_) {
-      sentence.replace(sentence.find("{}"), 2, name);
-      Encoding text = tokenizer.encode_framed(sentence, {}, longest > 0 ? longest - room_ : 0);
+  for (const std::string& name : names) {
+    for (const std::string& sentence : templates_) {
+      Encoding text = tokenizer.encode_framed(sentence_with(name, sentence), {},
+                                              longest > 0 ? longest - room_ : 0);
       // Copies of the first token: no vocabulary lacks it, and it is not the end's.
       text.ids.insert(text.ids.begin() + 1, size_t(room_), text.ids.front());
       text.types.insert(text.types.begin(), size_t(room_), 0);

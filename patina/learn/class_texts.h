@@ -21,6 +21,9 @@ struct ClassTextOptions {
   void bind(Fields& f);
 };
 
+/// A template with a name in the place of {}. Names may be identifiers: "_" is a space.
+std::string sentence_with(std::string name, std::string sentence);
+
 /// The features of a class are those of its sentences, one a template: each scaled to unit length,
 /// then their mean scaled to unit length (Radford et al., ICML 2021, section 3.1.4). Names may be
 /// identifiers, as data sets have them: "aquarium_fish". Const methods are thread-safe.

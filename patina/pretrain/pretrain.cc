@@ -11,6 +11,7 @@
 #include "patina/ops.h"
 #include "patina/place.h"
 #include "patina/pretrain/epochs.h"
+#include "patina/pretrain/token_drop.h"
 #include "patina/session/feed.h"
 
 namespace patina {
@@ -57,7 +58,7 @@ PretrainOptions::PretrainOptions() {
 }
 
 void PretrainOptions::bind(Fields& f) {
-  f("kind", kind, "What is pre-trained: an encoder of images.", {"images", "text"});
+  f("kind", kind, "What is pre-trained: an encoder of images.", {"images", "text", "two_tower"});
   folder_name(f, "name", name, "Name of the weights, and of the run's folder under runs/.");
   f("seed", seed, "Seed of the weights, the order and the augmentation.", at_least(0));
   f.section("data", data, "The labelled images.");
@@ -69,25 +70,6 @@ void PretrainOptions::bind(Fields& f) {
 }
 
 namespace {
-
-// Keeps the class token and a random part of the patches, the same for the whole batch.
-class TokenDrop : public nn::Adaptation {
- public:
-  TokenDrop(double keep, Random random) : keep_(keep), random_(random) {}
-  Tensor tokens(int layer, Tensor x) override {
-    if (layer > 0) return x;
-    const int64_t patches = x.size(1) - 1;
-    auto kept = random_.permutation(patches);
-    kept.resize(size_t(std::max<int64_t>(1, std::llround(keep_ * double(patches)))));
-    for (auto& row : kept) ++row;
-    kept.insert(kept.begin(), 0);
-    return x.index_select(1, tensor_of(kept, x.device()));
-  }
-
- private:
-  double keep_;
-  Random random_;
-};
 
 // What is trained.
 struct Training {

@@ -53,7 +53,7 @@ TextPretrainOptions::TextPretrainOptions() {
 }
 
 void TextPretrainOptions::bind(Fields& f) {
-  f("kind", kind, "What is pre-trained: an encoder of texts.", {"images", "text"});
+  f("kind", kind, "What is pre-trained: an encoder of texts.", {"images", "text", "two_tower"});
   folder_name(f, "name", name, "Name of the weights, and of the run's folder under runs/.");
   f("seed", seed, "Seed of the sentences, the order, the masks and the new weights.", at_least(0));
   f.section("data", data, "The texts; their labels are not read.");

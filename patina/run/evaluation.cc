@@ -7,6 +7,7 @@
 #include "patina/base/json.h"
 #include "patina/checkpoint/load.h"
 #include "patina/ops.h"
+#include "patina/scenario/label_set.h"
 
 namespace patina {
 
@@ -88,11 +89,13 @@ void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
     const Dataset& test = scenario_.test(task);
     predicted.push_back(at::full({test.size()}, -1, at::kLong));
     in_top5.push_back(at::zeros({test.size()}, at::kByte));
-    const Classifier& classifier = met(learner, task, after) ? scores : by_name;
+    // Among all classes a learner that knows names is always asked with those to come.
+    const bool by_all_names = by_name && label_set(scenario_) == LabelSet::all;
+    const Classifier& classifier = met(learner, task, after) && !by_all_names ? scores : by_name;
     if (!classifier) continue;
     const std::string when = after == 0 ? "before learning" : fmt::format("after task {}", after);
     predict(learner, classifier, trainer, test, task, fmt::format("{}: test {}", when, task + 1),
-            competing(task, after), [&](const Batch& batch, const Tensor& top) {
+            competing(task, after, by_all_names), [&](const Batch& batch, const Tensor& top) {
               predicted.back().index_copy_(0, batch.row, top.select(1, 0));
               in_top5.back().index_copy_(
                   0, batch.row, (top == on_host(batch.target).unsqueeze(1)).any(1).to(at::kByte));
@@ -174,9 +177,10 @@ bool Evaluation::met(const Learner& learner, int task, int after) const {
 
 // The classes that compete for a test sample of `task`: if the task is known at test time, its own;
 // otherwise all seen, and before the task is learned those that will be seen then, so that the
-// entries of a column up to that one are comparable.
-Tensor Evaluation::competing(int task, int after) const {
-  if (scenario_.grant().task_id_at_test) return tensor_of(scenario_.task_classes(task));
+// entries of a column up to that one are comparable. `all`: those of the whole stream.
+Tensor Evaluation::competing(int task, int after, bool all) const {
+  if (label_set(scenario_) == LabelSet::own) return tensor_of(scenario_.task_classes(task));
+  if (all) return at::arange(int64_t(scenario_.classes().size()));
   return at::arange(std::min(scenario_.seen_after(std::max(after, task + 1)),
                              int64_t(scenario_.classes().size())));
 }

@@ -60,7 +60,7 @@ class Evaluation {
                const std::function<void(const Batch&, const Tensor&)>& best) const;
   Tensor best_domain(const Tensor& scores) const;
   bool met(const Learner& learner, int task, int after) const;
-  Tensor competing(int task, int after) const;
+  Tensor competing(int task, int after, bool all) const;
   void state_of_texts(Archive& a);
   void fill(int after);  // computes a row of the matrices from its predictions
 

@@ -12,9 +12,9 @@ std::vector<int64_t> order_of_domains(const ScenarioOptions& options,
   const int64_t count = int64_t(domains.size());
   if (count < 2 && options.name != "data_sets")
     fail(ErrorKind::scenario,
-         "{} has one domain, and a domain_incremental stream needs several: set data.domains, or "
-         "name several data sets (\"mnist+usps\"), or a folder with a folder a domain",
-         data);
+         "{} has one domain, and a stream of {} needs several: set data.domains, or name several "
+         "data sets (\"mnist+usps\"), or a folder with a folder a domain",
+         data, options.name);
   if (options.domain_order.empty()) {
     std::vector<int64_t> order(size_t(count), 0);
     std::iota(order.begin(), order.end(), int64_t{0});

@@ -5,6 +5,7 @@
 
 #include "patina/base/error.h"
 #include "patina/record/record.h"
+#include "patina/scenario/label_set.h"
 #include "patina/scenario/rules.h"
 
 namespace patina {
@@ -103,7 +104,8 @@ void ScenarioOptions::bind(Fields& f) {
     between(-1, 4294967295.0));
   f("class_order", class_order, "An explicit class order instead of a seed.", at_least(0));
   f("domain_order", domain_order,
-    "Of domain_incremental and data_sets: the domains by number, in the order they come; empty: "
+    "Of domain_incremental, data_sets, mtil and x_tail: the domains by number, in the order they "
+    "come; empty: "
     "the data's own. "
     "Domains may be left out.",
     at_least(0));
@@ -114,7 +116,8 @@ void ScenarioOptions::bind(Fields& f) {
     "the classes, and those that no earlier domain had are new.",
     {"shared", "apart", "own"});
   f("rounds", rounds,
-    "Of data_sets: each data set comes in so many parts, one a round, in the order of its samples; "
+    "Of data_sets, mtil and x_tail: each data set comes in so many parts, one a round, in the "
+    "order of its samples; "
     "every part is tested on the whole set.",
     between(1, kMostTasks));
   f("blurry_tasks", blurry_tasks, "Of i_blurry and si_blurry: stretches of the stream.",
@@ -161,6 +164,18 @@ const std::vector<ScenarioInfo>& scenario_list() {
        "test time the task is not known",
        {.task_id_at_train = true, .boundaries = true, .many_passes = true},
        data_sets},
+      {"mtil",
+       "data_sets whose task is known at test time: only its classes compete (multi-domain "
+       "task-incremental learning)",
+       {.task_id_at_train = true, .task_id_at_test = true, .boundaries = true, .many_passes = true},
+       data_sets},
+      {"x_tail",
+       "data_sets whose test samples compete among the classes of all tasks, those to come too, "
+       "for "
+       "learners that know classes by their names (cross-domain task-agnostic incremental "
+       "learning)",
+       {.task_id_at_train = true, .boundaries = true, .many_passes = true},
+       data_sets},
       {"online_hard",
        "tasks of new classes whose samples come once; it shows when one ends, not which it is",
        {.boundaries = true, .new_classes = true},
@@ -173,6 +188,11 @@ const std::vector<ScenarioInfo>& scenario_list() {
       {"si_blurry", "i_blurry with stretches of random length and spill", {}, si_blurry},
   };
   return list;
+}
+
+LabelSet label_set(const Scenario& scenario) {
+  if (scenario.grant().task_id_at_test) return LabelSet::own;
+  return scenario.name() == "x_tail" ? LabelSet::all : LabelSet::seen;
 }
 
 std::optional<std::string> remedy(const Grant& needs, const std::string& scenario) {

@@ -1393,6 +1393,136 @@ struct MgClip {
   }
 };
 
+/// Keys and values of every task beside attention's, added to what it finds, as much as an image is
+/// like the task's. `patina explain diki` says what each option is.
+struct Diki {
+  static constexpr const char* kLearner = "diki";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  int64_t length = 8;
+  int64_t depth = 8;
+  double ridge = 0.0001;
+  int64_t levels = 10;
+  std::string compete = "task";
+
+  operator Settings() const {
+    return {
+        {"templates", templates},
+        {"templates_file", templates_file},
+        {"templates_set", templates_set},
+        {"length", length},
+        {"depth", depth},
+        {"ridge", ridge},
+        {"levels", levels},
+        {"compete", compete},
+    };
+  }
+};
+
+/// Texts that attend to the image, with a Gaussian of every task added; the memory balances what
+/// was learned after each task. `patina explain clap` says what each option is.
+struct Clap {
+  static constexpr const char* kLearner = "clap";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  int64_t memory = 2000;
+  int64_t memory_per_class = 0;
+  int64_t hidden = 2048;
+  int64_t samples = 20;
+  double divergence = 0.001;
+  double keep = 0.3;
+  int64_t balanced_epochs = 2;
+  double balanced_rate = 0.1;
+
+  operator Settings() const {
+    return {
+        {"templates", templates},
+        {"templates_file", templates_file},
+        {"templates_set", templates_set},
+        {"memory", memory},
+        {"memory_per_class", memory_per_class},
+        {"hidden", hidden},
+        {"samples", samples},
+        {"divergence", divergence},
+        {"keep", keep},
+        {"balanced_epochs", balanced_epochs},
+        {"balanced_rate", balanced_rate},
+    };
+  }
+};
+
+/// Mixes the scores of CLIP with learned words for each class and of a second vision transformer
+/// with learned tokens and a head. `patina explain promptfusion` says what each option is.
+struct Promptfusion {
+  static constexpr const char* kLearner = "promptfusion";
+  int64_t memory = 5000;
+  int64_t memory_per_class = 0;
+  std::string vit = "starter";
+  std::string vit_path = "";
+  int64_t context = 30;
+  int64_t image_tokens = 30;
+  int64_t vit_tokens = 30;
+  bool lite = false;
+  double usage = 0.4;
+  double usage_weight = 0.3;
+
+  operator Settings() const {
+    return {
+        {"memory", memory},
+        {"memory_per_class", memory_per_class},
+        {"vit", vit},
+        {"vit_path", vit_path},
+        {"context", context},
+        {"image_tokens", image_tokens},
+        {"vit_tokens", vit_tokens},
+        {"lite", lite},
+        {"usage", usage},
+        {"usage_weight", usage_weight},
+    };
+  }
+};
+
+/// Rank-1 atoms of every task in both towers, of which each token chooses those of all tasks whose
+/// keys it is nearest to. `patina explain clip_moram` says what each option is.
+struct ClipMoram {
+  static constexpr const char* kLearner = "clip_moram";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  int64_t k = 8;
+  double temperature = 0.01;
+  double threshold = 0.2;
+  int64_t rank = 8;
+  double alpha = 8;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = true;
+  bool mlp = false;
+  bool joint = false;
+  std::string compete = "task";
+
+  operator Settings() const {
+    return {
+        {"templates", templates},
+        {"templates_file", templates_file},
+        {"templates_set", templates_set},
+        {"k", k},
+        {"temperature", temperature},
+        {"threshold", threshold},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"compete", compete},
+    };
+  }
+};
+
 /// Interpolates the fine-tuned network with the pre-trained or the previous one after each task.
 /// `patina explain wise_ft` says what each option is.
 struct WiseFt {

@@ -35,6 +35,10 @@ inline std::vector<std::string> brief(const std::string& learner) {
   if (learner == "coop") return {"training.optimizer=\"adam\"", "learner.context=4"};
   if (learner == "sprompts")
     return {"training.optimizer=\"adam\"", "learner.context=4", "learner.length=4"};
+  if (learner == "diki") return {"training.optimizer=\"adam\"", "learner.length=4"};
+  if (learner == "clap") return {"learner.hidden=32", "learner.samples=4"};
+  if (learner == "promptfusion")
+    return {"learner.context=4", "learner.image_tokens=4", "learner.vit_tokens=4"};
   if (learner == "rail") return {"learner.projection=200"};
   if (learner == "zscl") return {"learner.merge_every=4"};
   if (learner == "recursive_ridge") return {"learner.projection=200"};

@@ -20,6 +20,8 @@ class HerdedMemory {
 
   /// A task's samples, then all memory samples.
   Dataset beside(const Task& task) const;
+  /// The memory's samples alone.
+  Dataset kept() const { return samples_.dataset(memory_.all()); }
   /// Trains on the samples of `beside`, by default for the configured number of epochs. Throws
   /// Error(recipe) if the memory cannot hold a sample of every class.
   void train_beside(Learner& learner, const Task& task, Trainer& trainer) const {

@@ -99,4 +99,10 @@ Tensor contrastive_loss(const Tensor& scores) {
   return (nn::cross_entropy(scores, matching) + nn::cross_entropy(scores.t(), matching)) / 2;
 }
 
+Tensor contrastive_loss(const Tensor& scores, const Tensor& classes) {
+  const Tensor same = classes.unsqueeze(0).eq(classes.unsqueeze(1)).to(scores.scalar_type());
+  const Tensor wanted = same / same.sum(1, /*keepdim=*/true);  // rows, and columns, sum to one
+  return (nn::soft_cross_entropy(scores, wanted) + nn::soft_cross_entropy(scores.t(), wanted)) / 2;
+}
+
 }  // namespace patina

@@ -53,6 +53,7 @@ class Clip : public Backbone {
   void walk(nn::Walk& w) override;
   std::unique_ptr<Backbone> clone() const override { return nn::copy_of(*this); }
 
+  const ClipShape& shape() const { return shape_; }
   ViT& image() { return image_; }
   const TextTower& text() const { return text_; }
 
@@ -74,5 +75,8 @@ class Clip : public Backbone {
 Tensor sigmoid_loss(const Tensor& scores);
 /// The symmetric cross-entropy of matching pairs: scores [B,B] of images against texts.
 Tensor contrastive_loss(const Tensor& scores);
+/// The same where an image matches the texts of all images of its class (UniCL, Yang et al., CVPR
+/// 2022): the target of a row or column is spread over them. classes [B].
+Tensor contrastive_loss(const Tensor& scores, const Tensor& classes);
 
 }  // namespace patina

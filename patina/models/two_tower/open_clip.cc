@@ -5,9 +5,13 @@
 #include <charconv>
 
 #include "patina/base/error.h"
+#include "patina/base/json.h"
+#include "patina/checkpoint/load.h"
 #include "patina/image/transform.h"
+#include "patina/models/stored_form.h"
 #include "patina/models/two_tower/clip_checkpoint.h"
 #include "patina/models/vision/timm.h"
+#include "patina/ops.h"
 
 namespace patina {
 
@@ -199,6 +203,47 @@ std::unique_ptr<Backbone> open_open_clip(Checkpoint& checkpoint) {
   Checkpoint completed = checkpoint;
   completed.weights = checkpoint.weights.with(zeros, whole);
   return build_clip(completed, shape, names);
+}
+
+void save_clip(Clip& model, const std::string& vocabulary, const fs::path& path, bool bf16,
+               std::map<std::string, std::string> metadata) {
+  const ClipShape& shape = model.shape();
+  const TextShape& text = shape.text;
+  PATINA_REQUIRE(shape.image_projection && !shape.image_bias && !shape.last_token,
+                 "{} is no CLIP with a linear projection of images", model.about());
+  const auto [mean, deviation] = normalization(shape.normalize);
+  const Json images = {{"timm_model_name", "vit"}, {"timm_pool", "token"}, {"timm_proj", "linear"}};
+  const Json texts = {{"vocab_size", text.vocabulary},
+                      {"context_length", text.positions},
+                      {"layers", text.depth},
+                      {"width", text.block.width},
+                      {"heads", text.block.heads},
+                      {"mlp_ratio", double(text.block.hidden) / double(text.block.width)}};
+  metadata[whole_model::kConfig] =
+      Json{{"model_cfg",
+            {{"embed_dim", shape.embedding}, {"vision_cfg", images}, {"text_cfg", texts}}},
+           {"preprocess_cfg",
+            {{"mean", mean}, {"std", deviation}, {"interpolation", shape.interpolation}}}}
+          .dump();
+  metadata[whole_model::kVocabulary] = vocabulary;
+  metadata["vision_heads"] = std::to_string(shape.image.heads);
+  NameTable names{.rules = {{"text.embed", {"token_embedding"}},
+                            {"text.position.weight", {"positional_embedding"}},
+                            {"text.norm", {"ln_final"}},
+                            {"text_projection.weight", {"text_projection"}, /*transposed=*/true},
+                            {"image_projection", {"visual.head.proj"}}}};
+  add_openai_blocks(names, "text", "transformer");
+  names.rules.push_back({"image", {"visual.trunk"}});
+  NoGrad no_grad;
+  std::vector<Tensor> kept;
+  std::map<std::string, StoredTensor> stored;
+  for (const auto& item : nn::tensors(model)) {
+    const auto found = names.find(item.name, "");
+    Tensor tensor = on_host(item.tensor.detach()).to(bf16 ? at::kBFloat16 : at::kFloat);
+    kept.push_back((found.transposed ? tensor.t() : tensor).contiguous());
+    stored[found.theirs.front()] = to_stored(kept.back());
+  }
+  write_safetensors(path, stored, metadata);
 }
 
 }  // namespace patina

@@ -238,48 +238,108 @@ TEST(Evaluation, TransferIsUndefinedWhereEveryTaskBringsClasses) {
   }
 }
 
-// Tasks that were not learned yet are evaluated by their classes' names, among the classes that
-// compete once the task is learned.
-TEST(Evaluation, AsksALearnerThatKnowsNamesAboutTasksToCome) {
-  const DataSplits data = toy_data(6, 12, 6);
-  const auto clip = toy_network("zsclip", 6);
-  const LearnerRow& row = *find_learner("zsclip");
-  const auto options = row.options();
-  for (const char* kind : {"class_incremental", "task_incremental"}) {
-    const Scenario scenario = make_scenario({.name = kind, .classes_per_task = 2}, data);
-    const bool told = scenario.grant().task_id_at_test;
-    Rig rig(*clip, *data.train, *data.test,
-            {.row = &row,
+// Zero-shot CLIP along a stream, measured before it and after every task. It does not change.
+struct AskedByNames {
+  AskedByNames(const DataSplits& data, const ScenarioOptions& how)
+      : scenario(make_scenario(how, data)),
+        rig(*clip, *data.train, *data.test,
+            {.row = find_learner("zsclip"),
              .learner = options.get(),
              .seeds = Seeds(1),
              .grant = scenario.grant(),
-             .test_transform = {.size = 16, .normalize = "clip"}});
-    Evaluation evaluation(scenario);
+             .test_transform = {.size = 16, .normalize = "clip"}}) {
     auto stream = scenario.stream();
     evaluation.measure(rig.learner(), rig.trainer(), 0);
     while (const auto task = stream.next()) {
       rig.learn(*task);
       evaluation.measure(rig.learner(), rig.trainer(), task->index + 1);
     }
-    const auto& matrix = evaluation.matrix();
-    for (int task = 0; task < scenario.tasks(); ++task) {
-      const Dataset& test = scenario.test(task);
-      const int64_t from = told ? 2 * task : 0;
-      const Tensor found = rig.learner()
-                               .scores(*Loader(test, rig.test_feed(), rig.pool(), 1024).next())
-                               .slice(1, from, 2 * task + 2)
-                               .argmax(1) +
-                           from;
-      int64_t right = 0;
-      for (int64_t i = 0; i < test.size(); ++i) right += found[i].item<int64_t>() == test.target(i);
+  }
+  /// The part of a task's samples that is right among the classes `from` to `to`.
+  Score right(int task, int64_t from, int64_t to) {
+    const Dataset& test = scenario.test(task);
+    const Tensor all =
+        rig.learner().scores(*Loader(test, rig.test_feed(), rig.pool(), 1024).next());
+    const auto found = items_of(all.slice(1, from, to).argmax(1) + from);
+    int64_t hits = 0;
+    for (int64_t i = 0; i < test.size(); ++i) hits += found[size_t(i)] == test.target(i);
+    return double(hits) / double(test.size());
+  }
+
+  std::unique_ptr<Backbone> clip = toy_network("zsclip", 6);
+  std::unique_ptr<LearnerOptions> options = find_learner("zsclip")->options();
+  Scenario scenario;
+  Rig rig;
+  Evaluation evaluation{scenario};
+};
+
+// Tasks that were not learned yet are evaluated by their classes' names, among the classes that
+// compete once the task is learned.
+TEST(Evaluation, AsksALearnerThatKnowsNamesAboutTasksToCome) {
+  const DataSplits data = toy_data(6, 12, 6);
+  for (const char* kind : {"class_incremental", "task_incremental"}) {
+    AskedByNames asked(data, {.name = kind, .classes_per_task = 2});
+    const bool told = asked.scenario.grant().task_id_at_test;
+    const auto& matrix = asked.evaluation.matrix();
+    for (int task = 0; task < asked.scenario.tasks(); ++task)
       for (int after = 0; after <= task + 1; ++after)
-        EXPECT_EQ(matrix.at(after, task), Score(double(right) / double(test.size()))) << kind;
-    }
+        EXPECT_EQ(matrix.at(after, task), asked.right(task, told ? 2 * task : 0, 2 * task + 2))
+            << kind;
     EXPECT_GT(*matrix.at(0, 0), 0.5) << "it knows the classes by their names";
     EXPECT_EQ(metric("forward_transfer").value(matrix), Score(0.0));
     EXPECT_EQ(metric("zero_shot_transfer").value(matrix),
               Score((*matrix.at(0, 1) + *matrix.at(0, 2)) / 2));
   }
+}
+
+// Two data sets with classes of their own: images of the classes 0 to 2, and of 3 to 5. A fifth of
+// the images look like a class of the other set.
+class TwoSets : public ToySource {
+ public:
+  using ToySource::ToySource;
+  const std::vector<std::string>& domains() const override {
+    static const std::vector<std::string> names = {"first", "second"};
+    return names;
+  }
+  int64_t domain(int64_t i) const override { return label(i) / 3; }
+  Image image(int64_t i) const override {
+    return ToySource::image(i % 5 == 0 ? (i + 3) % size() : i);
+  }
+};
+
+// What differs between entries is the scenario's rule of which classes compete.
+TEST(Evaluation, AsksOfDataSetsAmongTheClassesOfTheScenario) {
+  const DataSplits data{"sets", std::make_unique<TwoSets>(6, 12, 1),
+                        std::make_unique<TwoSets>(6, 24, 2)};
+  int64_t differ = 0;
+  for (const std::string kind : {"data_sets", "mtil", "x_tail"}) {
+    AskedByNames asked(data, {.name = kind, .class_order_seed = -1});
+    EXPECT_EQ(asked.scenario.grant().task_id_at_test, kind == "mtil");
+    EXPECT_TRUE(asked.scenario.grant().new_classes);
+    EXPECT_EQ(asked.scenario.task_name(1), "second");
+    for (int task = 0; task < 2; ++task) {
+      for (int after = 0; after <= 2; ++after) {
+        const bool first_alone = kind == "data_sets" && after < 2 && task == 0;
+        EXPECT_EQ(asked.evaluation.matrix().at(after, task),
+                  kind == "mtil" ? asked.right(task, 3 * task, 3 * task + 3)
+                                 : asked.right(task, 0, first_alone ? 3 : 6))
+            << kind << " " << after << " " << task;
+      }
+      differ += asked.right(task, 3 * task, 3 * task + 3) != asked.right(task, 0, 6);
+    }
+  }
+  EXPECT_GT(differ, 0) << "the rules can be told apart";
+}
+
+// Without names there is nothing to ask about classes to come.
+TEST(Evaluation, AsksALearnerWithoutNamesAmongTheClassesSeen) {
+  ToyCourse toy("slda", {}, "x_tail", {.epochs = 1, .batch_size = 8}, /*domains=*/true);
+  Evaluation evaluation(toy.scenario);
+  evaluation.measure(*toy.learner, toy.trainer, 0);
+  toy.learn();
+  evaluation.measure(*toy.learner, toy.trainer, 1);
+  EXPECT_FALSE(evaluation.matrix().at(0, 0));
+  EXPECT_GT(*evaluation.matrix().at(1, 0), 0.5);
 }
 
 // No loss follows the last step of the last task that would show its effect.

@@ -24,6 +24,7 @@ void add_inspect(Command& program);
 void add_pretrain(Command& program);
 void add_export(Command& program);
 void add_merge(Command& program);
+void add_serve(Command& program);
 void add_bench(Command& program);
 
 /// The arguments of `patina list`, and all names that `patina explain` knows.

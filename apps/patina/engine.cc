@@ -76,7 +76,7 @@ struct Program {
     });
     for (const auto add : {add_run, add_sweep, add_tune, add_report, add_learn, add_predict,
                            add_eval, add_forget, add_list, add_data, add_features, add_generate,
-                           add_inspect, add_export, add_merge, add_pretrain, add_bench})
+                           add_inspect, add_serve, add_export, add_merge, add_pretrain, add_bench})
       add(program);
   }
 };

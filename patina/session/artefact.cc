@@ -59,6 +59,8 @@ void Artefact::state(Archive& a) {
     a("kept", kept);
     a("left_out", left_out);
   }
+  if (a.loading() ? a.tensors().contains("artefact.journal") : !journal.empty())
+    a("journal", journal);
   if (!a.loading()) return;
   const auto damaged = [](const char* what) {
     fail(ErrorKind::state, "the artefact's {} do not fit together", what);

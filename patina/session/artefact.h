@@ -48,6 +48,7 @@ struct Artefact {
   // Of the samples of earlier tasks that the learner keeps: how many the file holds, and how many
   // it lacks.
   int64_t kept = 0, left_out = 0;
+  std::string journal = {};  // how far a server's journal has been learned; "": by no server
 
   /// Whether a session can add to it: not to the classes of every domain apart.
   bool grows() const { return class_of_column.size() == classes.size(); }

@@ -130,6 +130,7 @@ Session Session::open(const fs::path& path, OpenOptions options) {
   state->hash = artefact.hash;
   state->in_memory = artefact.in_memory;
   state->carried = embedded;
+  state->journal = artefact.journal;
   state->data_threads = options.data_threads;
   state->observer = options.observer;
   state->images =
@@ -319,6 +320,15 @@ std::string Session::learner() const {
 std::string Session::about() const {
   return state_->model()->backbone->about();
 }
+bool Session::takes_texts() const {
+  return state_->model()->samples->is_text();
+}
+bool Session::keeps_samples() const {
+  return state_->row().keeps_samples;
+}
+std::string Session::journal() const {
+  return state_->journal;
+}
 bool Session::carried_backbone() const {
   return state_->carried;
 }
@@ -339,7 +349,8 @@ void Session::save(const fs::path& path, const SaveOptions& options) const {
                     .hash = state_->hash,
                     .embedded = options.with_backbone,
                     .is_text = model->samples->is_text(),
-                    .answers = model->samples->answer_kind()};
+                    .answers = model->samples->answer_kind(),
+                    .journal = options.journal.empty() ? state_->journal : options.journal};
   Tensor weights;
   // Before any learning: methods read the pre-trained weights when they are constructed.
   Backbone& backbone = state_->pretrained

@@ -126,6 +126,14 @@ struct SaveOptions {
   bool bf16 = false;           // embed the weights as bf16: half the size, rounded
   bool samples = true;  // with the samples of earlier tasks that the learner keeps. Without them it
                         // predicts, but does not learn further
+  std::string journal = {};  // how far a server's journal has been learned; empty: as in the file
+                             // that the session was opened from
+};
+
+/// Features of samples, as the backbone computes them without what was learned beside it.
+struct Features {
+  Tensor values;       // [N,D]
+  int64_t tokens = 0;  // of all texts
 };
 
 struct OpenOptions {
@@ -193,6 +201,9 @@ class Session {
   /// Counts correct predictions. Classes are compared by name; `task` as in PredictOptions.
   Assessment eval(const Source& source, int64_t task = -1) const;
 
+  /// Features of every sample.
+  Features features(const Source& source) const;
+
   /// The answer to an instruction. Before anything is learned, the pre-trained network answers.
   /// Throws Error(usage) if the learner chooses among classes, Error(data) for a prompt that is
   /// empty or too long.
@@ -210,6 +221,9 @@ class Session {
   int64_t tasks() const;
   std::string learner() const;
   std::string about() const;      // a one-line description of the backbone
+  bool takes_texts() const;       // otherwise images
+  bool keeps_samples() const;     // of earlier tasks, to learn further
+  std::string journal() const;    // SaveOptions::journal of the file that it was opened from
   bool carried_backbone() const;  // whether the file that it was opened from holds the backbone
 
   /// Writes the artefact; the file appears under its name once it is complete.

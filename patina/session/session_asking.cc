@@ -4,6 +4,7 @@
 #include "patina/base/error.h"
 #include "patina/data/sample_access.h"
 #include "patina/ops.h"
+#include "patina/session/feed.h"
 #include "patina/session/probes.h"
 #include "patina/session/session_state.h"
 
@@ -123,6 +124,29 @@ std::vector<Prediction> Session::predict(const fs::path& file,
 
 std::vector<Prediction> Session::predict(const Text& text, const PredictOptions& options) const {
   return state_->predict(*labelled_texts({text}, {0}, {"?"}), options).front();
+}
+
+Features Session::features(const Source& source) const {
+  const Call call(state_->observer);
+  const auto model = state_->model();
+  if (source.size() == 0) fail(ErrorKind::data, "there are no samples to compute features of");
+  const auto feed = make_feed(*model->backbone, source, state_->recipe->test_transform,
+                              state_->recipe->text, "test_transform", state_->images);
+  const Dataset samples = whole(source);
+  Loader loader(samples, *feed, model->rig->pool(), kBatch);
+  Features found;
+  std::vector<Tensor> rows(size_t(source.size()));
+  NoGrad no_grad;
+  while (const auto batch = loader.next()) {
+    const Tensor values = on_host(model->backbone->features(batch->input)).to(at::kFloat);
+    const auto places = items_of(batch->row);
+    for (size_t i = 0; i < places.size(); ++i) rows[size_t(places[i])] = values[int64_t(i)];
+    if (!batch->input.is_text()) continue;
+    const Tensor& mask = batch->input.mask;
+    found.tokens += mask.defined() ? mask.sum().item<int64_t>() : batch->input.data.numel();
+  }
+  found.values = at::stack(rows);
+  return found;
 }
 
 Answer Session::answer(const std::string& prompt, const AnswerOptions& options) const {

@@ -40,6 +40,7 @@ struct Session::State {
   std::string hash;        // of the backbone's weights before any learning
   bool in_memory = false;  // the backbone was passed as an object
   bool carried = false;    // or came out of the artefact
+  std::string journal;     // SaveOptions::journal of that artefact
   // Before any learning, if the learner trains it: methods read the pre-trained weights when they
   // are constructed. Null: all models share one backbone.
   std::shared_ptr<const Backbone> pretrained;

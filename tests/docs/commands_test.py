@@ -43,6 +43,10 @@ class Parse:
         self.reason = reason
 
 
+class Serve:
+    """The command serves until it is told to stop."""
+
+
 LONG = "takes minutes"
 WEIGHTS = "needs weights that must be downloaded"
 BUILDS = "builds the tree, or changes it"
@@ -136,6 +140,7 @@ COMMANDS = {
     "patina run recipes/fashion_mnist/ranpac.toml --set learner.projection=4000 --out runs/wider": Run(*SMALL),
     "patina run recipes/fashion_mnist/simplecil.toml": Run(*SMALL),
     "patina run recipes/split_mnist_told/hat.toml --set scenario.name=si_blurry": Run(status=2),
+    "patina serve pets.patina --port 8080": Serve(),
     "patina sweep recipes/cifar100_small/*.toml --jobs 2 --set model.path=FILE --set data.path=FOLDER": Parse(WEIGHTS),
     "patina sweep recipes/fashion_mnist/simplecil.toml recipes/fashion_mnist/ranpac.toml --jobs 2 --out runs/sweep": Run(*SMALL),
     "patina tune my.toml training.lr=0.01,0.1 training.epochs=1,2 --set learner.name=finetune --by last_accuracy --no-final": Run(),
@@ -240,10 +245,20 @@ class Commands(unittest.TestCase):
                 # Of a whole folder one: shipped_recipes_test reads all of them.
                 self.check_recipe(next(word for word in words if word.endswith(".toml")), settings)
             return
+        if isinstance(rule, Serve):
+            return self.check_server(words)
         status, text = call(self.folder, words + rule.extra)
         self.assertEqual(status, rule.status, f"{command}\n{text}")
         if output:  # what the page says that the program prints
             self.assertIn(" ".join(" ".join(output).split()), " ".join(text.split()))
+
+    def check_server(self, words):
+        port = words.index("--port") + 1
+        words = [PATINA, *words[1:port], "0", *words[port + 1:]]  # a port that is free
+        with subprocess.Popen(words, cwd=self.folder, stdout=subprocess.PIPE, text=True) as server:
+            self.assertRegex(server.stdout.readline(), r"^serving \w+ at http://127\.0\.0\.1:\d+/$")
+            server.terminate()
+            self.assertEqual(server.wait(60), 0)
 
     def shows_commands(self, text):
         return any(commands_of(block) for language, block in BLOCK.findall(text) if language not in OTHER_LANGUAGES)

@@ -93,6 +93,35 @@ TEST(Session, LearnsPredictsIsSavedAndOpened) {
   EXPECT_EQ(scores_of(again, asked), scores_of(session, asked)) << "the same bits";
 }
 
+// A server asks the file how far its journal was learned; whoever else saves it leaves that as it
+// is.
+TEST(Session, TheFileKnowsWhereAServersJournalStands) {
+  auto session = session_of("simplecil");
+  const auto path = scratch_folder("session") / "served.patina";
+  session.save(path);
+  const auto opened = [&] {
+    return Session::open(path, {.backbone = kImages.network("simplecil")});
+  };
+  EXPECT_EQ(opened().journal(), "");
+  session.save(path, {.journal = "name:7"});
+  auto again = opened();
+  EXPECT_EQ(again.journal(), "name:7");
+  teach_tasks(again, {{0, 1}});
+  again.save(path);
+  EXPECT_EQ(opened().journal(), "name:7");
+}
+
+TEST(Session, FeaturesAreTheBackbonesAndOfEachSampleAlone) {
+  const auto session = session_of("simplecil");
+  const auto source = std::make_shared<const ToySource>(3, 2, 1);
+  const Tensor all = session.features(*source).values;
+  EXPECT_EQ(all.sizes(), (at::IntArrayRef{6, kImages.network("simplecil")->width()}));
+  for (int64_t i = 0; i < source->size(); ++i)
+    EXPECT_TRUE(session.features(Selection(source, {i})).values[0].allclose(all[i], 1e-4, 1e-5))
+        << i;
+  EXPECT_FALSE(all[0].allclose(all[1]));
+}
+
 class Learners : public testing::TestWithParam<std::string> {};
 
 // Task after task in one session, and with saving and opening between any two tasks.

@@ -1,0 +1,149 @@
+// `patina serve`: a model that keeps learning, over HTTP.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+
+#include "apps/patina/artefacts.h"
+#include "apps/patina/commands.h"
+#include "patina/base/error.h"
+#include "patina/serve/service.h"
+
+namespace patina::cli {
+
+namespace {
+
+struct ServeArguments {
+  ArtefactArguments artefact;
+  EngineOptions engine;
+  serve::ServiceOptions service;
+  bool no_learn = false;
+  int64_t body_mb = 32, image_pixels = serve::SampleLimits().image_pixels;
+};
+
+volatile std::sig_atomic_t serve_stopped = 0;
+
+// The first signal ends gracefully, the second one at once.
+void stop_serving_on_signals() {
+  for (const int signal : {SIGINT, SIGTERM})
+    std::signal(signal, [](int caught) {
+      if (serve_stopped != 0) std::_Exit(128 + caught);
+      serve_stopped = caught;
+    });
+}
+
+void log_line(std::string_view text) {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  std::fprintf(stderr, "patina: %.*s\n", int(text.size()), text.data());
+}
+
+// A check that a value is a number in a range, also with a fraction.
+auto number_between(double low, double high) {
+  return [low, high](const std::string& text) {
+    char* end = nullptr;
+    const double value = std::strtod(text.c_str(), &end);
+    const bool valid = end != text.c_str() && *end == 0 && value >= low && value <= high;
+    return valid ? std::string() : fmt::format("must be a number from {} to {}", low, high);
+  };
+}
+
+std::string shown_host(const std::string& host) {
+  return host.find(':') == host.npos ? host : "[" + host + "]";
+}
+
+void serve_artefact(ServeArguments arguments) {
+  serve::ServiceOptions& options = arguments.service;
+  const fs::path file = artefact_file(arguments.artefact.file);
+  if (const char* token = std::getenv("PATINA_TOKEN"); token && options.token.empty())
+    options.token = token;
+  if (options.name.empty())
+    options.name = file.filename() == "model.patina" && file.has_parent_path()
+                       ? fs::absolute(file).parent_path().filename().string()
+                       : file.stem().string();
+  options.learns = !arguments.no_learn;
+  options.limits.body_bytes = uint64_t(arguments.body_mb) << 20;
+  options.limits.bodies_bytes =
+      std::max(options.limits.bodies_bytes, 2 * options.limits.body_bytes);
+  options.samples.image_pixels = arguments.image_pixels;
+  options.log = log_line;
+  stop_serving_on_signals();
+  serve::Service service(open_artefact(arguments.artefact, arguments.engine), file, options);
+  fmt::print("serving {} at http://{}:{}/\n", options.name, shown_host(options.host),
+             service.port());
+  std::fflush(stdout);
+  while (serve_stopped == 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  log_line("stopping: what was accepted is answered, learned and saved; once more ends at once");
+  service.stop();
+}
+
+}  // namespace
+
+void add_serve(Command& program) {
+  auto arguments = std::make_shared<ServeArguments>();
+  auto& service = arguments->service;
+  const auto command =
+      program.command("serve", "Serve an artefact over HTTP; it goes on learning meanwhile");
+  add_artefact(command, arguments->artefact);
+  command
+      .option("--host", service.host,
+              "Address to listen on; one that other machines reach needs --token")
+      .shows_default();
+  command.option("--port", service.port, "Port; 0: one that is free")
+      .range(0, 65535)
+      .shows_default();
+  command.option("--token", service.token,
+                 "Requests must show it (Authorization: Bearer TOKEN); the environment variable "
+                 "PATINA_TOKEN says the same, and is not in the list of processes");
+  command.option("--name", service.name, "Name of the model in requests (default: the file's)");
+  command.flag("--no-learn", arguments->no_learn,
+               "Refuse to learn and to forget; the file is not written");
+  command.option("--max-batch", service.batches.max_batch, "Samples or prompts computed at once")
+      .range(1, 4096)
+      .shows_default();
+  command
+      .option("--max-wait-ms", service.batches.max_wait_ms,
+              "How long a request may wait for others to be computed with")
+      .check(number_between(0, 10000))
+      .shows_default();
+  command
+      .option("--queue", service.batches.capacity,
+              "Samples or prompts that may wait; further requests are answered 429")
+      .range(1, 1e6)
+      .shows_default();
+  command
+      .option("--learn-queue", service.lessons.capacity,
+              "Requests to learn that may wait; further ones are answered 429")
+      .range(1, 1e6)
+      .shows_default();
+  command
+      .option("--save-after-s", service.lessons.save_after_s,
+              "The file is saved so long after something new was learned; until then the "
+              "journal has it")
+      .check(number_between(0, 86400))
+      .shows_default();
+  command.option("--max-connections", service.limits.connections, "Connections at a time")
+      .range(1, 10000)
+      .shows_default();
+  command.option("--max-body-mb", arguments->body_mb, "Largest body of a request, in MiB")
+      .range(1, 1024)
+      .shows_default();
+  command.option("--max-image-pixels", arguments->image_pixels, "Largest image, in pixels")
+      .range(1, double(kMostPixels))
+      .shows_default();
+  command
+      .option("--message-s", service.limits.message_s,
+              "Seconds that a request may take to arrive, beside 1 s for every 16 KiB")
+      .check(number_between(1, 3600))
+      .shows_default();
+  command.device(arguments->engine.device);
+  command.footer("example: patina serve pets.patina --port 8080");
+  command.action([arguments] { serve_artefact(*arguments); });
+}
+
+}  // namespace patina::cli

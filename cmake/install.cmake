@@ -19,7 +19,8 @@ if(PATINA_PROGRAM)
   # Where patina looks for it, from its own place.
   install(TARGETS patina_engine RUNTIME DESTINATION libexec/patina COMPONENT program)
   install(DIRECTORY recipes DESTINATION ${data} COMPONENT program)
-  install(FILES models/starter.safetensors models/text_starter.safetensors DESTINATION ${data}/models COMPONENT program)
+  install(FILES models/starter.safetensors models/text_starter.safetensors models/clip_starter.safetensors
+          DESTINATION ${data}/models COMPONENT program)
   install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
   set(described ${PROJECT_BINARY_DIR}/apps/patina)
   install(FILES ${described}/completion_bash RENAME patina

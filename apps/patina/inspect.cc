@@ -151,7 +151,7 @@ void add_inspect(Command& program) {
   command
       .option("file", arguments->file,
               "A .safetensors, .gguf or PyTorch file, a model folder, an artefact, the folder of a "
-              "run, or: starter, text_starter")
+              "run, or: starter, text_starter, clip_starter")
       .required();
   command.option("--part", arguments->part,
                  "Of a PyTorch file with several models, the name of one");

@@ -20,6 +20,8 @@ extern const unsigned char patina_starter[];
 extern const unsigned char patina_starter_end[];
 extern const unsigned char patina_text_starter[];
 extern const unsigned char patina_text_starter_end[];
+extern const unsigned char patina_clip_starter[];
+extern const unsigned char patina_clip_starter_end[];
 }
 
 namespace patina {
@@ -114,6 +116,12 @@ const std::vector<ModelInfo>& model_list() {
        kInside,
        {},
        ""},
+      {"clip_starter",
+       "CLIP of the starter and a text tower of 2x192, trained on class names; see "
+       "models/README.md",
+       kInside,
+       {},
+       ""},
       {"deit_tiny_patch16_224", "DeiT-Tiny, ImageNet-1k (Touvron et al., ICML 2021)", timm,
        vit(224, 16, 192, 12, 3, 1000), "imagenet"},
       {"deit_small_patch16_224", "DeiT-Small, ImageNet-1k (Touvron et al., ICML 2021)", timm,
@@ -155,6 +163,7 @@ std::optional<SafetensorsFile> built_in_weights(const std::string& name) {
   };
   if (name == "starter") return parsed(patina_starter, patina_starter_end);
   if (name == "text_starter") return parsed(patina_text_starter, patina_text_starter_end);
+  if (name == "clip_starter") return parsed(patina_clip_starter, patina_clip_starter_end);
   return std::nullopt;
 }
 

@@ -39,7 +39,8 @@ run(${work}/moved/bin/patina --version)
 # What needs LibTorch.
 run(${work}/moved/bin/patina inspect ${work}/moved/share/patina/models/starter.safetensors --summary)
 foreach(file share/patina/recipes/fashion_mnist/simplecil.toml share/patina/models/starter.safetensors
-    share/patina/models/text_starter.safetensors)
+    share/patina/models/text_starter.safetensors
+    share/patina/models/clip_starter.safetensors)
   if(NOT EXISTS ${work}/moved/${file})
     message(FATAL_ERROR "not installed: ${file}")
   endif()

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "patina/learn/class_texts.h"
 #include "patina/models/text/bert.h"
 #include "patina/models/two_tower/clip_checkpoint.h"
 #include "patina/pretrain/token_drop.h"
@@ -208,6 +209,23 @@ TEST(TwoTowerPretraining, SaysWhatDoesNotFit) {
   options.image.name = options.teacher.model.name;
   options.text.width = 16;
   EXPECT_TRUE(contains(error(), "a vision transformer is needed")) << error();
+}
+
+TEST(ClipStarter, IsInsideTheProgram) {
+  EXPECT_LE(fs::file_size(fs::path(PATINA_SOURCE_DIR) / "models/clip_starter.safetensors"),
+            12'000'000U);
+  EXPECT_TRUE(is_model("clip_starter"));
+  const auto clip = load_backbone({.name = "clip_starter"});
+  EXPECT_TRUE(clip->compares());
+  EXPECT_EQ(clip->image_input()->size, 32);
+  EXPECT_EQ(clip->width(), 384);
+  // Names that it learned have a place among words that are no class.
+  const ClassTexts texts(*clip, {});
+  NoGrad no_grad;
+  const Tensor f = texts.encoded({"dog", "puppy", "truck", "bus"});
+  const Tensor likeness = at::matmul(f, f.t());
+  EXPECT_GT(likeness[0][1].item<float>(), likeness[0][2].item<float>());
+  EXPECT_GT(likeness[2][3].item<float>(), likeness[1][3].item<float>());
 }
 
 }  // namespace

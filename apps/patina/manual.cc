@@ -94,7 +94,7 @@ std::string in_zsh(const std::vector<CommandInfo>& commands) {
   return "#compdef patina\nautoload -Uz bashcompinit && bashcompinit\n" + in_bash(commands);
 }
 
-std::string quoted(std::string text) {
+std::string quoted(const std::string& text) {
   std::string out;
   for (const char c : text) out += c == '\'' ? "\\'" : c == '\\' ? "\\\\" : std::string(1, c);
   return "'" + out + "'";

@@ -10,10 +10,10 @@ namespace {
 constexpr std::string_view kDigits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-constexpr std::array<int8_t, 256> values_of_digits() {
-  std::array<int8_t, 256> values{};
+constexpr std::array<int, 256> values_of_digits() {
+  std::array<int, 256> values{};
   values.fill(-1);
-  for (size_t i = 0; i < kDigits.size(); ++i) values[uint8_t(kDigits[i])] = int8_t(i);
+  for (size_t i = 0; i < kDigits.size(); ++i) values[uint8_t(kDigits[i])] = int(i);
   return values;
 }
 

@@ -43,7 +43,8 @@ INSTANTIATE_TEST_SUITE_P(
                     "permuted_mnist", "split_mnist", "split_mnist_told", "split_cifar100_small",
                     "digits", "digits_vit", "pacs", "omniglot", "si_blurry", "i_blurry_mnist",
                     "online_mnist", "domain_corpora", "domain_rounds", "knowledge_change",
-                    "trace_reasoning", "superni", "small_intents"));
+                    "trace_reasoning", "superni", "small_intents", "easy_vqa",
+                    "visual_instructions"));
 
 // The classical families are compared on small networks instead.
 bool is_classical(const LearnerRow& row) {

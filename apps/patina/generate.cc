@@ -14,6 +14,8 @@
 #include "patina/models/answer_text.h"
 #include "patina/models/catalog.h"
 #include "patina/place.h"
+#include "patina/session/feed.h"
+#include "patina/session/sources.h"
 #include "patina/text/chat_template.h"
 #include "patina/text/tokenizer.h"
 
@@ -22,11 +24,40 @@ namespace patina::cli {
 namespace {
 
 struct Arguments {
-  std::string model, adapter, prompt, system, device = "auto";
+  std::string model, adapter, prompt, image, system, device = "auto";
   bool chat = false;
   GenerateOptions options;
   OutputOptions output;
 };
+
+// A question about an image, if there is one.
+Exchange exchange_of(const Arguments& arguments) {
+  Exchange exchange{.turns = {}, .input = "", .answers = {""}};
+  if (!arguments.system.empty()) exchange.turns.push_back({"system", arguments.system});
+  exchange.turns.push_back({"user", arguments.prompt});
+  return exchange;
+}
+
+std::vector<fs::path> images_of(const Arguments& arguments) {
+  if (arguments.image.empty()) return {};
+  return {arguments.image};
+}
+
+// The prompt's tokens with those of its image.
+Input seen(const Arguments& arguments, const Backbone& model) {
+  if (!model.image_tokens())
+    fail(ErrorKind::usage,
+         "--image is for a model that reads images among words, such as a LLaVA; {} "
+         "reads texts alone",
+         model.about());
+  const auto source = prompts({exchange_of(arguments)}, {}, images_of(arguments));
+  const auto feed = make_answer_feed(model, {.prompt = arguments.chat ? "chat" : "{instruction}"},
+                                     AnswerRows::prompts);
+  const std::vector<int64_t> first = {0};
+  Input read = tensor_of(feed->tokens(*source, 0).ids).unsqueeze(0);
+  read.images = feed->images(*source, first);
+  return read.on(model.place().device);
+}
 
 // The prompt as a question through the model's chat template, which also says what ends an answer.
 std::vector<int64_t> question(const Arguments& arguments, const Tokenizer& tokenizer,
@@ -73,15 +104,20 @@ void generate_learned(const Arguments& arguments) {
   opened.engine.device = arguments.device;
   opened.engine.precision = "fp32";  // as a model without what was learned
   const Session session = Session::open(artefact_file(arguments.model), std::move(opened));
-  Exchange exchange{.turns = {}, .input = "", .answers = {}};
-  if (!arguments.system.empty()) exchange.turns.push_back({"system", arguments.system});
-  exchange.turns.push_back({"user", arguments.prompt});
-  if (!arguments.chat) write(arguments.prompt);
+  const bool sees = !arguments.image.empty();
+  if (!arguments.chat && !sees) write(arguments.prompt);
+  const auto asked = prompts({exchange_of(arguments)}, {}, images_of(arguments));
+  // A text to be continued has no place for an image: a question about one is asked as learned.
+  const PromptForm form = arguments.chat ? PromptForm::chat
+                          : sees         ? PromptForm::learned
+                                         : PromptForm::continued;
   const Answer answer =
-      session.answer(exchange, {.decoding = arguments.options,
-                                .output = arguments.output,
-                                .form = arguments.chat ? PromptForm::chat : PromptForm::continued,
-                                .said = [](int64_t, const std::string& piece) { write(piece); }});
+      session
+          .answer(*asked, {.decoding = arguments.options,
+                           .output = arguments.output,
+                           .form = form,
+                           .said = [](int64_t, const std::string& piece) { write(piece); }})
+          .front();
   write("\n");
   print(answer.prompt_logprobs);
   print(answer.logprobs);
@@ -108,11 +144,13 @@ void generate(Arguments& arguments) {
   auto ids = arguments.chat ? question(arguments, *tokenizer, stop)
                             : tokenizer->encode_framed(arguments.prompt).ids;
   if (ids.empty() && tokenizer->special().end >= 0) ids = {tokenizer->special().end};
+  const bool sees = !arguments.image.empty();
+  const Input read = sees ? seen(arguments, *model) : tensor_of(ids, place.device).unsqueeze(0);
+  if (sees) ids = items_of(read.data[0]);
   const bool answers = model->prompt_layers() < model->layers();  // an encoder-decoder
-  if (!answers && !arguments.chat) write(arguments.prompt);
+  if (!answers && !arguments.chat && !sees) write(arguments.prompt);
   AnswerText text(*tokenizer, arguments.output);
   if (!answers) text.after(ids);
-  const Tensor read = tensor_of(ids, place.device).unsqueeze(0);
   patina::generate(*model, read, stop, arguments.options, {}, [&](const ChosenToken& token) {
     write(text.push(token));
     return !text.stopped();
@@ -141,6 +179,10 @@ void add_generate(Command& program) {
   command.flag("--chat", arguments->chat,
                "The prompt is a question: the model's chat template is put around it, and only the "
                "answer is written");
+  command.option(
+      "--image", arguments->image,
+      "A JPEG or PNG file that the prompt is about, for a LLaVA: it stands where the prompt "
+      "says <image>, or in front; only the answer is written");
   command.option("--system", arguments->system,
                  "With --chat: what the model is told before the question");
   OptionFields fields(command);

@@ -27,6 +27,9 @@ void describe(const std::string& name, const std::string& part) try {
     fmt::print("takes texts {}\n", text->longest > 0
                                        ? fmt::format("of up to {} tokens", text->longest)
                                        : "of any length");
+  if (const auto seen = model->image_tokens())
+    fmt::print("a text may have an image of {} px, normalisation {}, as {} tokens\n",
+               seen->image.size, seen->image.normalize, seen->count);
   if (model->text_input())
     fmt::print("tokenizer: {}\n", model->tokenizer() ? model->tokenizer()->about() : "none here");
 } catch (const Error& error) {

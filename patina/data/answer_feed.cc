@@ -30,12 +30,22 @@ class AnswerBatch : public Making {
  public:
   AnswerBatch(const AnswerFeed& feed, const Tokenizer& tokenizer, const Source& source,
               int64_t rows, bool packed)
-      : feed_(feed), tokenizer_(tokenizer), source_(source), packed_(packed), rows_(size_t(rows)) {}
+      : feed_(feed),
+        tokenizer_(tokenizer),
+        source_(source),
+        packed_(packed),
+        rows_(size_t(rows)),
+        images_(size_t(rows)) {}
 
   void prepare(int64_t row, int64_t sample, Random) override {
     rows_[size_t(row)] = feed_.tokens(source_, sample);
+    images_[size_t(row)] = feed_.images(source_, std::span(&sample, 1));
   }
-  Input join() override { return answer_rows(rows_, tokenizer_, packed_); }
+  Input join() override {
+    Input input = answer_rows(rows_, tokenizer_, packed_);
+    if (!images_.empty() && images_.front().defined()) input.images = at::cat(images_);
+    return input;
+  }
 
  private:
   const AnswerFeed& feed_;
@@ -43,6 +53,7 @@ class AnswerBatch : public Making {
   const Source& source_;
   bool packed_;
   std::vector<AnswerTokens> rows_;
+  std::vector<Tensor> images_;  // [1,3,H,W] each, or all undefined
 };
 
 }  // namespace
@@ -52,12 +63,14 @@ int64_t AnswerTokens::counted() const {
 }
 
 AnswerFeed::AnswerFeed(const Tokenizer& tokenizer, std::shared_ptr<const PromptRenderer> renderer,
-                       int64_t max_length, AnswerRows rows, bool encoded)
+                       int64_t max_length, AnswerRows rows, bool encoded,
+                       const std::optional<AnswerImages>& images)
     : tokenizer_(tokenizer),
       renderer_(std::move(renderer)),
       max_length_(max_length),
       rows_(rows),
       encoded_(encoded),
+      images_(images),
       text_(fmt::format("{} {} {}{}", TextFeed(tokenizer, {.max_length = max_length}).text(),
                         renderer_->text(), int(rows), encoded ? " encoded" : "")) {
   if (encoded && rows == AnswerRows::packed)
@@ -66,6 +79,16 @@ AnswerFeed::AnswerFeed(const Tokenizer& tokenizer, std::shared_ptr<const PromptR
     fail(ErrorKind::model,
          "the model's tokenizer has no end-of-text token, so answers could not learn to end: name "
          "it in tokenizer_config.json (eos_token)");
+  if (!images_) return;
+  transform_.emplace(images_->transform);
+  text_ += fmt::format(" images={}x{} {}", images_->count, images_->token, transform_->text());
+  if (images_->token < tokenizer.size()) image_word_ = tokenizer.token(images_->token);
+  if (image_word_.empty() || tokenizer.encode(image_word_) != std::vector{images_->token})
+    fail(ErrorKind::model,
+         "the model's tokenizer does not have the token {}, which stands for an image, as one of "
+         "its "
+         "own: add it (\"<image>\") to tokenizer.json",
+         images_->token);
 }
 
 AnswerTokens AnswerFeed::tokens(const Source& source, int64_t sample) const {
@@ -75,8 +98,23 @@ AnswerTokens AnswerFeed::tokens(const Source& source, int64_t sample) const {
          "{}: plain text has no prompt, and an encoder-decoder answers one: learn it with a "
          "decoder, or give it instructions",
          source.origin(sample));
+  const bool with_image = images_ && source.has_images();
+  if (source.has_images() && (!images_ || !answered))
+    fail(ErrorKind::data, "{}: {}", source.origin(sample),
+         images_ ? "an image has no question and answer: name the keys of both"
+                 : "the sample has an image, and the model reads texts alone: use one that sees "
+                   "images, such as a LLaVA");
+  if (with_image && rows_ == AnswerRows::packed)
+    fail(ErrorKind::recipe, "rows of texts with images hold one each: set training.pack = false");
+  if (with_image && max_length_ > 0 && max_length_ <= images_->count + kLeastPrompt)
+    fail(ErrorKind::recipe,
+         "text.max_length is {}, and an image alone has {} tokens: allow more, as its text needs",
+         max_length_, images_->count);
   AnswerTokens tokens =
-      answered ? of_exchange(source.exchange(sample)) : of_text(source.text(sample));
+      !answered ? of_text(source.text(sample))
+      : with_image
+          ? of_exchange(naming_its_image(source.exchange(sample), source.origin(sample)), true)
+          : of_exchange(source.exchange(sample), false);
   if (rows_ == AnswerRows::prompts ? tokens.ids.empty() : tokens.counted() == 0)
     fail(ErrorKind::data, "{}: {}", source.origin(sample),
          rows_ == AnswerRows::prompts ? "the prompt has no tokens"
@@ -98,10 +136,43 @@ AnswerTokens AnswerFeed::of_text(const Text& text) const {
   return tokens;
 }
 
-AnswerTokens AnswerFeed::of_exchange(const Exchange& exchange) const {
+Exchange AnswerFeed::naming_its_image(Exchange exchange, const std::string& origin) const {
+  int64_t named = 0;
+  const auto count = [&](const std::string& text) {
+    for (size_t at = 0; (at = text.find(image_word_, at)) != text.npos; at += image_word_.size())
+      ++named;
+  };
+  for (const Message& turn : exchange.turns) count(turn.content);
+  count(exchange.input);
+  if (named > 1)
+    fail(ErrorKind::data, "{}: the text names {} images with {}, and a sample has one", origin,
+         named, image_word_);
+  const auto first = std::ranges::find(exchange.turns, "user", &Message::role);
+  if (named == 0 && first != exchange.turns.end())
+    first->content = image_word_ + "\n" + first->content;
+  return exchange;
+}
+
+Tensor AnswerFeed::images(const Source& source, std::span<const int64_t> samples) const {
+  if (!transform_ || !source.has_images()) return {};
+  const int64_t side = transform_->size();
+  Tensor pixels = at::empty({int64_t(samples.size()), 3, side, side});
+  const auto all = host_values(pixels);
+  const size_t stride = all.size() / std::max<size_t>(1, samples.size());
+  for (size_t i = 0; i < samples.size(); ++i)
+    (*transform_)(source.image(samples[i]), Random(), all.subspan(i * stride, stride));
+  return pixels;
+}
+
+AnswerTokens AnswerFeed::of_exchange(const Exchange& exchange, bool with_image) const {
   AnswerTokens tokens;
+  int64_t after_image = 0;  // the tokens up to the image's last
   const auto add_part = [&](const PromptPart& part) {
-    add(tokens, tokenizer_.encode(part.text), part.answer);
+    for (const int64_t id : tokenizer_.encode(part.text)) {
+      const bool image = with_image && !part.answer && id == images_->token;
+      add(tokens, std::vector(size_t(image ? images_->count : 1), id), part.answer);
+      if (image) after_image = int64_t(tokens.ids.size());
+    }
     if (part.ends) add(tokens, {tokenizer_.special().end}, part.answer);
   };
   if (!renderer_->frames()) add(tokens, tokenizer_.frame().before, false);
@@ -114,9 +185,10 @@ AnswerTokens AnswerFeed::of_exchange(const Exchange& exchange) const {
   if (!tokens.loss.empty()) tokens.loss.front() = 0;
   const int64_t over = int64_t(tokens.ids.size()) - max_length_;
   if (max_length_ == 0 || over <= 0) return tokens;
-  const int64_t least =
-      std::min(prompt, std::max<int64_t>(1, (max_length_ - before) / kLeastPrompt));
-  cut(tokens, before, std::min(over, prompt - least));
+  // Of the prompt, its image stays, and a part of what may be cut.
+  const int64_t from = std::max(before, after_image), open = before + prompt - from;
+  const int64_t least = std::min(open, std::max<int64_t>(1, (max_length_ - from) / kLeastPrompt));
+  cut(tokens, from, std::min(over, open - least));
   cut(tokens, max_length_, int64_t(tokens.ids.size()) - max_length_);
   return tokens;
 }

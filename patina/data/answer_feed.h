@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,21 +28,37 @@ enum class AnswerRows {
   prompts,  // a prompt, to be answered
 };
 
+/// How an image stands in the texts of a network.
+struct AnswerImages {
+  int64_t token = 0;           // the token that stands for a part of it
+  int64_t count = 0;           // so many of them for an image
+  TransformOptions transform;  // without randomness
+};
+
 /// Samples with texts as answers, through a renderer; and plain text, all of which carries loss.
 /// Tokens in front of a text (the tokenizer's frame) carry none; the end-of-text token does. Of a
 /// sample longer than max_length the prompt loses tokens from its front, down to a quarter of the
 /// room; what is still too long of the answer is cut at its end. For an encoder-decoder a prompt is
 /// a text of its own, which ends as its tokenizer ends texts.
+///
+/// The image of a sample stands where its instruction names it, by the text of the image's token
+/// ("<image>"), or before the first instruction, in a line of its own. None of its tokens is cut.
 class AnswerFeed : public Feed {
  public:
   /// `tokenizer` is lent. `max_length` 0: no limit. `encoded`: prompts are read by an encoder.
-  /// Throws Error(model) if the renderer wants an end-of-text token and the tokenizer has none, and
-  /// Error(recipe) for packed rows of an encoder-decoder.
+  /// Throws Error(model) if the renderer wants an end-of-text token and the tokenizer has none, or
+  /// if it has no token for images, and Error(recipe) for packed rows of an encoder-decoder or with
+  /// images, and if there is no room for an image.
   AnswerFeed(const Tokenizer& tokenizer, std::shared_ptr<const PromptRenderer> renderer,
-             int64_t max_length, AnswerRows rows = AnswerRows::whole, bool encoded = false);
+             int64_t max_length, AnswerRows rows = AnswerRows::whole, bool encoded = false,
+             const std::optional<AnswerImages>& images = {});
 
   /// The tokens of a sample. Throws Error(data), with the sample's origin, if none carries loss.
   AnswerTokens tokens(const Source& source, int64_t sample) const;
+
+  /// The images of some samples, [B,3,H,W]; undefined if they or the network have none. Throws the
+  /// errors of decoding.
+  Tensor images(const Source& source, std::span<const int64_t> samples) const;
 
   /// The ids that end an answer: those that end a text, and the template's end of a turn.
   std::vector<int64_t> stops() const;
@@ -52,7 +70,8 @@ class AnswerFeed : public Feed {
   std::string unit() const override { return "texts"; }
 
  private:
-  AnswerTokens of_exchange(const Exchange& exchange) const;
+  AnswerTokens of_exchange(const Exchange& exchange, bool with_image) const;
+  Exchange naming_its_image(Exchange exchange, const std::string& origin) const;
   AnswerTokens of_text(const Text& text) const;
 
   const Tokenizer& tokenizer_;
@@ -60,6 +79,9 @@ class AnswerFeed : public Feed {
   int64_t max_length_;
   AnswerRows rows_;
   bool encoded_;
+  std::optional<AnswerImages> images_;
+  std::optional<Transform> transform_;  // of images
+  std::string image_word_;              // the text of the image's token
   std::string text_;
 };
 

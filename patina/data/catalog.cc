@@ -2,7 +2,6 @@
 #include "patina/data/catalog.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <functional>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "patina/data/formats/table.h"
 #include "patina/data/formats/text_sets.h"
 #include "patina/data/formats/texts.h"
+#include "patina/data/formats/visual_questions.h"
 #include "patina/data/prepared.h"
 #include "patina/data/views.h"
 
@@ -51,26 +51,6 @@ std::vector<std::string> digits() {
 std::vector<std::string> clothes() {
   return {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
           "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
-}
-
-// Every character was drawn by the same 20 people, in the same order; the last five are the test
-// split.
-DataSplits open_omniglot(const fs::path& folder) {
-  constexpr int64_t kClasses = 964, kDrawings = 20, kTrained = 15;
-  std::vector<std::string> classes;
-  for (int64_t c = 0; c < kClasses; ++c) classes.push_back(fmt::format("character {}", c));
-  const std::shared_ptr<const Source> all =
-      open_idx(need_file(folder, "background-images28-idx3-ubyte"),
-               need_file(folder, "background-labels-idx1-short"), classes);
-  std::vector<int64_t> met(kClasses), train, test;
-  for (int64_t i = 0; i < all->size(); ++i)
-    (met[all->label(i)]++ < kTrained ? train : test).push_back(i);
-  for (int64_t c = 0; c < kClasses; ++c)
-    if (met[c] != kDrawings)
-      fail(ErrorKind::data, "{}: {} has {} drawings, {} expected", folder.string(), classes[c],
-           met[c], kDrawings);
-  return {"", std::make_unique<Selection>(all, std::move(train)),
-          std::make_unique<Selection>(all, std::move(test))};
 }
 
 struct DataSet {
@@ -116,6 +96,21 @@ DataSet few_shot_relations(int shots) {
           "",
           [shots](const fs::path& folder) { return open_few_shot_relations(folder, shots); },
           "cfrl_fewrel"};
+}
+
+// easy-VQA under one of its two divisions into domains.
+DataSet visual_questions(const char* name, const char* domains,
+                         DataSplits (*open)(const fs::path&)) {
+  return {{name, fmt::format("questions about one shape an image, 13 answers, {}", domains),
+           "train.images.tar.gz, train.questions.json, test.images.tar.gz, test.questions.json",
+           "https://github.com/vzhou842/easy-VQA, easy_vqa/data: the folders train/images and "
+           "test/images as archives",
+           13},
+          "train.questions.json",
+          "",
+          "",
+          open,
+          "easy_vqa"};
 }
 
 const std::vector<DataSet>& known() {
@@ -204,12 +199,28 @@ const std::vector<DataSet>& known() {
       labelled_jsonl("dbpedia", "encyclopedia entries by kind of thing, 14 classes", 14),
       labelled_jsonl("yahoo", "questions by topic, 10 classes", 10),
       labelled_jsonl("yelp", "reviews of places by stars, 5 classes", 5),
+      visual_questions("easy_vqa", "4 domains by what is asked for, 38575 / 9673", open_easy_vqa),
+      visual_questions("easy_vqa_colors", "8 domains by the color of the shape, 36414 / 9073",
+                       open_easy_vqa_colors),
   };
   return sets;
 }
 
 // Data of one's own: what data.path names, in these forms.
-constexpr std::array<std::string_view, 4> kOwnData = {"folder", "text", "instructions", "passages"};
+struct OwnData {
+  std::string_view name;
+  const char* path;  // what it is
+  DataSplits (*open)(const fs::path& path, const DataOptions& options);
+};
+constexpr OwnData kOwnData[] = {
+    {"folder", "the folder that holds the class folders", open_image_folder},
+    {"text", "a file of texts or the folder of train.* and test.*", open_texts},
+    {"instructions", "the folder of train.* and test.*, or to the folder that holds data.sets",
+     open_instructions},
+    {"passages", "the folder of train.* and test.*, or to the folder that holds data.sets",
+     open_passages},
+    {"visual_questions", "the folder of train.jsonl, test.jsonl and the images",
+     open_visual_questions}};
 
 std::vector<std::string> names() {
   std::vector<std::string> result;
@@ -256,7 +267,7 @@ std::optional<Mistake> mistake_in_names(const DataOptions& options) {
       return Mistake{"name", unknown_name(set)};
     if (sets.size() > 1 && has_domains(set))
       return Mistake{"name", fmt::format("{} has domains of its own and stands alone", set)};
-    if (sets.size() > 1 && std::ranges::count(kOwnData, set) > 0)
+    if (sets.size() > 1 && std::ranges::count(kOwnData, set, &OwnData::name) > 0)
       return Mistake{"name", fmt::format("\"{}\" stands alone; only the sets that have a name of "
                                          "their own can be joined by \"+\"",
                                          set)};
@@ -320,25 +331,10 @@ fs::path find_folder(const DataSet& set, const std::string& path, bool is_joined
 }
 
 DataSplits open_named(const DataOptions& options) {
-  if (options.name == "folder") {
-    if (options.path.empty())
-      fail(ErrorKind::data,
-           "data.path is empty; set it to the folder that holds the class folders");
-    return open_image_folder(options.path, options);
-  }
-  if (options.name == "text") {
-    if (options.path.empty())
-      fail(ErrorKind::data,
-           "data.path is empty; set it to a file of texts or the folder of train.* and test.*");
-    return open_texts(options.path, options);
-  }
-  if (options.name == "instructions" || options.name == "passages") {
-    if (options.path.empty())
-      fail(ErrorKind::data,
-           "data.path is empty; set it to the folder of train.* and test.*, or to the folder that "
-           "holds data.sets");
-    return options.name == "passages" ? open_passages(options.path, options)
-                                      : open_instructions(options.path, options);
+  if (const auto* own = std::ranges::find(kOwnData, options.name, &OwnData::name);
+      own != std::end(kOwnData)) {
+    if (options.path.empty()) fail(ErrorKind::data, "data.path is empty; set it to {}", own->path);
+    return own->open(options.path, options);
   }
   const auto sets = sets_of(options.name);
   std::vector<DataSplits> parts;
@@ -363,7 +359,8 @@ void DataOptions::bind(Fields& f) {
     "The data set: a name of `patina list datasets`, several joined by \"+\" that become domains, "
     "\"folder\" for image folders, \"text\" for your own labelled texts, \"instructions\" for "
     "prompts "
-    "with answers, or \"passages\" for plain text.");
+    "with answers, \"visual_questions\" for questions about your own images, or \"passages\" for "
+    "plain text.");
   f("path", path,
     "Folder that holds the data set's files (or, of joined sets, their folders), or a file of "
     "texts; empty searches the usual places and $PATINA_DATA.");
@@ -473,6 +470,11 @@ const std::vector<DataSetInfo>& data_sets() {
          "train.txt and test.txt in the folder, or <set>.train.txt and <set>.test.txt; "
          "plain or gzipped",
          "set data.path to the folder", 0});
+    result.push_back({"visual_questions", "your own questions about images, in JSON Lines",
+                      "train.jsonl and test.jsonl (eval, dev, val, valid; plain or gzipped) with "
+                      "`image`, a path below the folder, `question`, `answer` and, if wanted, "
+                      "`domain`",
+                      "set data.path to the folder", 0});
     return result;
   }();
   return infos;

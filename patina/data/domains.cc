@@ -37,6 +37,7 @@ class Joined : public Source {
     return names_->class_of[part][size_t(parts_[part]->label(own))];
   }
   bool is_text() const override { return parts_.front()->is_text(); }
+  bool has_images() const override { return parts_.front()->has_images(); }
   Image image(int64_t i) const override {
     const auto [part, own] = find(i);
     return parts_[part]->image(own);

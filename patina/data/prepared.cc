@@ -80,7 +80,8 @@ DataSplits prepared(DataSplits splits, const DataOptions& options) {
     const auto names = read_class_names(options.class_names, options.class_names_set);
     for (auto* split : {&splits.train, &splits.test}) *split = renamed(std::move(*split), names);
   }
-  if (options.verbalized) {
+  // Answers about one's own images were read as they are written.
+  if (options.verbalized && options.name != "visual_questions") {
     if (!splits.train->is_text() || splits.train->answer_kind() != AnswerKind::label)
       fail(ErrorKind::data, "data.verbalized is for labelled texts, and {} has none", options.name);
     for (auto* split : {&splits.train, &splits.test}) *split = verbalized(std::move(*split));

@@ -40,7 +40,8 @@ Fingerprint Source::fingerprint(int64_t i) const {
     hash.add("text");
     hash.add(sample.first);
     hash.add(sample.second);
-  } else {
+  }
+  if (has_images()) {
     const Image sample = image(i);
     hash.add(fmt::format("image {}x{}", sample.height, sample.width));
     hash.add(sample.pixels.data(), sample.pixels.size());

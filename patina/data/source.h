@@ -52,7 +52,9 @@ class Source {
   virtual int64_t label(int64_t i) const = 0;
   /// Whether samples are texts; otherwise they are images.
   virtual bool is_text() const { return false; }
-  /// Decodes sample i of a source of images. Thread-safe. Throws Error with the file's name.
+  /// Whether an image belongs to each text; image(i) is the one that text i is about.
+  virtual bool has_images() const { return !is_text(); }
+  /// Decodes the image of sample i. Thread-safe. Throws Error with the file's name.
   virtual Image image(int64_t i) const;
   /// The bytes that decode_image makes image(i) of: those of its file or, without one, a PNG of its
   /// pixels. Thread-safe. Throws like image().

@@ -92,6 +92,9 @@ class Verbalized : public Source {
   int64_t size() const override { return labelled_->size(); }
   int64_t label(int64_t) const override { return 0; }
   bool is_text() const override { return true; }
+  bool has_images() const override { return labelled_->has_images(); }
+  Image image(int64_t i) const override { return labelled_->image(i); }
+  Bytes encoded_image(int64_t i) const override { return labelled_->encoded_image(i); }
   Text text(int64_t i) const override { return labelled_->text(i); }
   AnswerKind answer_kind() const override { return AnswerKind::text; }
   Exchange exchange(int64_t i) const override {

@@ -21,6 +21,7 @@ class Selection : public Source {
   int64_t size() const override { return int64_t(kept_.size()); }
   int64_t label(int64_t i) const override { return all_->label(kept_[i]); }
   bool is_text() const override { return all_->is_text(); }
+  bool has_images() const override { return all_->has_images(); }
   Image image(int64_t i) const override { return all_->image(kept_[i]); }
   Bytes encoded_image(int64_t i) const override { return all_->encoded_image(kept_[i]); }
   Text text(int64_t i) const override { return all_->text(kept_[i]); }

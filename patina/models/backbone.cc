@@ -140,6 +140,11 @@ std::string Backbone::behaviour() const {
     const Tensor tokens = at::zeros({1, 2}, here.dtype(at::kLong));
     add({tokens, at::ones_like(tokens)});
   }
+  if (const auto images = image_tokens()) {
+    Input text = at::full({1, images->count}, images->id, here.dtype(at::kLong));
+    text.images = at::zeros({1, 3, images->image.size, images->image.size}, here);
+    add(text);
+  }
   return hash.hex();
 }
 

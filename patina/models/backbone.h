@@ -31,6 +31,13 @@ struct TextInput {
   int64_t longest = 0;     // tokens; 0: no limit
 };
 
+/// How an image stands in the texts of a network that reads both.
+struct ImageTokens {
+  ImageInput image;   // the images it accepts
+  int64_t id = 0;     // the token that stands for a part of an image
+  int64_t count = 0;  // how many of them stand for an image
+};
+
 /// One of a network's stacks of blocks, for which adaptations are made.
 struct TowerShape {
   nn::Tower tower = nn::Tower::image;
@@ -122,6 +129,8 @@ class Backbone {
   /// The input `features` accepts: images, texts, or both.
   virtual std::optional<ImageInput> image_input() const { return std::nullopt; }
   virtual std::optional<TextInput> text_input() const { return std::nullopt; }
+  /// How images stand in its texts (`Input::images`); nothing: it reads texts alone.
+  virtual std::optional<ImageTokens> image_tokens() const { return std::nullopt; }
   /// Converts text to ids; null if the checkpoint has no tokenizer.
   const Tokenizer* tokenizer() const { return tokenizer_.get(); }
   void set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer) {

@@ -129,6 +129,15 @@ int64_t ConfigJson::count(const std::string& key, int64_t standard) {
   return value->get<int64_t>();
 }
 
+int64_t ConfigJson::integer(const std::string& key, int64_t standard) {
+  const Json* value = find(key);
+  if (!value) return standard;
+  if (!value->is_number_integer() || *value < -kLargest || *value > kLargest)
+    fail(ErrorKind::model, "{}: {} = {} is not a whole number", origin_, key,
+         value->dump().substr(0, 100));
+  return value->get<int64_t>();
+}
+
 int64_t ConfigJson::side(const std::string& key, std::optional<int64_t> standard) {
   const Json* value = find(key);
   if (!value || !value->is_array()) return size(key, standard);

@@ -31,6 +31,8 @@ class ConfigJson {
   int64_t size(const std::string& key, std::optional<int64_t> standard = {});
   /// An integer in [0, 2^24].
   int64_t count(const std::string& key, int64_t standard);
+  /// An integer in [-2^24, 2^24].
+  int64_t integer(const std::string& key, int64_t standard);
   /// The side of a square: a size, or a list of two equal ones.
   int64_t side(const std::string& key, std::optional<int64_t> standard = {});
   /// A size, where -1 stands for none: 0.

@@ -36,7 +36,10 @@ void Continuation::append(const Tensor& ids) {
     cache_ = {};
     return read_all();
   }
-  read({column, here}, position);
+  // Images are in the prompt, which is read.
+  TextContext later = context_;
+  later.images = Tensor();
+  read({column, here}, position, later);
 }
 
 // Whether a token more changes the keys of those before it: then the cached ones are of no use.
@@ -50,15 +53,16 @@ bool Continuation::changes_at(const Tensor& lengths) const {
 
 // A token's position is the number of tokens before it in its row.
 void Continuation::read_all() {
-  read({ids_, mask_}, (mask_.cumsum(1) - 1).clamp_min(0));
+  read({ids_, mask_}, (mask_.cumsum(1) - 1).clamp_min(0), context_);
 }
 
-void Continuation::read(const Input& input, const Tensor& positions) {
+void Continuation::read(const Input& input, const Tensor& positions, const TextContext& context) {
   NoGrad no_grad;
-  context_.positions = positions;
-  context_.cache = cached_ ? &cache_ : nullptr;
-  context_.read = pooled_token(Pooling::last, input);
-  scores_ = words_((*tower_)(input, adaptations_, context_)).squeeze(1);
+  TextContext now = context;
+  now.positions = positions;
+  now.cache = cached_ ? &cache_ : nullptr;
+  now.read = pooled_token(Pooling::last, input);
+  scores_ = words_((*tower_)(input, adaptations_, now)).squeeze(1);
 }
 
 }  // namespace patina

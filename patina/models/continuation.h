@@ -30,7 +30,7 @@ class Continuation {
   void append(const Tensor& ids);
 
  private:
-  void read(const Input& input, const Tensor& positions);
+  void read(const Input& input, const Tensor& positions, const TextContext& context);
   void read_all();
   bool changes_at(const Tensor& lengths) const;
 

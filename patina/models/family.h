@@ -57,6 +57,7 @@ std::unique_ptr<Backbone> open_t5(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_bart(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_clip(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_siglip(Checkpoint& checkpoint);
+std::unique_ptr<Backbone> open_llava(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_hf_vit(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_deit(Checkpoint& checkpoint);
 std::unique_ptr<Backbone> open_dinov2(Checkpoint& checkpoint);

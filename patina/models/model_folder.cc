@@ -287,7 +287,11 @@ std::vector<std::string> write_model_folder(const Backbone& network, const fs::p
 std::string tokenizer_family(const Checkpoint& checkpoint) {
   if (!checkpoint.config) return "clip";
   ConfigJson config = *checkpoint.config;
-  if (!config.has("model_cfg")) return config.word("model_type", "");
+  if (!config.has("model_cfg")) {
+    const std::string family = config.word("model_type", "");
+    // The words are those of the decoder.
+    return family == "llava" ? config.part("text_config").word("model_type", "llama") : family;
+  }
   ConfigJson model = config.part("model_cfg");
   return model.part("text_cfg").has("hf_tokenizer_name") ? "" : "clip";
 }

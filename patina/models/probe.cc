@@ -47,6 +47,23 @@ Input texts_for(const Tokenizer& tokenizer, int64_t longest) {
   return {ids, mask};
 }
 
+// The texts with an image of noise each in front, where there is room.
+Input showing_images(const Input& texts, const ImageTokens& seen, int64_t longest, Random& random) {
+  Input input = texts;
+  input.data = input.data.masked_fill(input.data.eq(seen.id), 0);
+  const int64_t room = longest > 0 ? longest - seen.count : input.data.size(1);
+  if (room < 1) return input;
+  const auto behind = [&](const Tensor& part, int64_t value) {
+    const Tensor front = at::full({input.size(), seen.count}, value, at::kLong);
+    return at::cat({front, part.slice(1, 0, room)}, 1);
+  };
+  input.data = behind(input.data, seen.id);
+  if (input.mask.defined()) input.mask = behind(input.mask, 1);
+  input.images = at::empty({input.size(), 3, seen.image.size, seen.image.size});
+  nn::init_normal(input.images, random, 0, 1);
+  return input;
+}
+
 }  // namespace
 
 Input probe_input(const Backbone& network) {
@@ -59,10 +76,12 @@ Input probe_input(const Backbone& network) {
   }
   const auto text = network.text_input();
   PATINA_REQUIRE(text, "{} takes neither images nor texts", network.about());
-  if (const Tokenizer* tokenizer = network.tokenizer())
-    return texts_for(*tokenizer, text->longest).on(device);
   const int64_t tokens = text->longest > 0 ? std::min(text->longest, kTokens) : kTokens;
-  return Input(random_ids(random, kRows, tokens, text->vocabulary)).on(device);
+  const Tokenizer* tokenizer = network.tokenizer();
+  const Input texts = tokenizer ? texts_for(*tokenizer, text->longest)
+                                : Input(random_ids(random, kRows, tokens, text->vocabulary));
+  const auto seen = network.image_tokens();
+  return (seen ? showing_images(texts, *seen, text->longest, random) : texts).on(device);
 }
 
 Tensor probe_outputs(const Backbone& network, const Input& input,

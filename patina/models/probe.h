@@ -6,7 +6,8 @@
 namespace patina {
 
 /// Inputs for any network, the same every time: texts where it has a tokenizer, else random ids;
-/// noise for images. At the network's place.
+/// noise for images, also in front of the texts of a network that reads both. At the network's
+/// place.
 Input probe_input(const Backbone& network);
 
 /// The scores of a network's own head: of words at every token, of classes, else the features.

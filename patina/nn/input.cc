@@ -8,7 +8,8 @@ namespace patina {
 
 Input Input::on(const at::Device& device) const {
   Input there = *this;
-  for (Tensor* part : {&there.data, &there.mask, &there.types, &there.loss, &there.positions})
+  for (Tensor* part :
+       {&there.data, &there.mask, &there.types, &there.loss, &there.positions, &there.images})
     *part = patina::on(device, *part);
   return there;
 }
@@ -40,6 +41,18 @@ Input Input::joined(const Input& other) const {
     both.mask = rows(&Input::mask, 1);
   if (types.defined() || other.types.defined()) both.types = rows(&Input::types, 0);
   if (loss.defined() || other.loss.defined()) both.loss = rows(&Input::loss, 0);
+  if (images.defined() && other.images.defined()) {
+    both.images = at::cat({images, other.images});
+  } else if (images.defined() || other.images.defined()) {
+    // A text that names no image has none read: any will do.
+    const Tensor& known = images.defined() ? images : other.images;
+    Shape shape = known.sizes().vec();
+    const auto of = [&](const Input& input) {
+      shape[0] = input.size();
+      return input.images.defined() ? input.images : at::zeros(shape, known.options());
+    };
+    both.images = at::cat({of(*this), of(other)});
+  }
   return both;
 }
 

@@ -7,13 +7,15 @@
 
 namespace patina {
 
-/// A batch of images or texts. A tensor alone converts to images, or to texts without padding.
+/// A batch of images or texts, or of texts with an image each. A tensor alone converts to images,
+/// or to texts without padding.
 struct Input {
   Tensor data;   // [B,3,H,W] pixels, or [B,T] token ids; undefined: images that are not decoded yet
   Tensor mask;   // [B,T] int64, 1 for a token, 0 for padding; undefined: no padding
   Tensor types;  // [B,T] which text of a pair a token belongs to; undefined: always the first
   Tensor loss;   // [B,T] int64, 1 for a token that carries loss; undefined: nothing to predict
   Tensor positions;  // [B,T] of texts packed in a row: each begins anew at 0; undefined: 0, 1, ...
+  Tensor images;     // [B,3,H,W] the image that each text names; undefined: texts alone
   Tensor keys;       // [B,2] int64 cache keys: equal rows mean equal inputs; undefined: unknown
   Tensor later;      // [B] int64, if data is undefined: the argument of `make`
   std::function<Tensor(const Tensor& later)> make;  // decodes the pixels [B,3,H,W]; called once
@@ -47,6 +49,7 @@ struct Input {
     Input result(of(data), of(mask), of(types));
     result.loss = of(loss);
     result.positions = of(positions);
+    result.images = of(images);
     result.keys = of(keys);
     result.later = of(later);
     result.make = make;

@@ -34,6 +34,7 @@ Artefact artefact_of_run(Recipe& recipe, const Scenario& scenario, const Source&
                     .backbone = backbone.about(),
                     .hash = hash,
                     .is_text = train.is_text(),
+                    .has_images = train.has_images(),
                     .answers = train.answer_kind()};
   artefact.in_memory = !take_origin(session->model, backbone);
   artefact.recipe = to_toml(*session);

@@ -15,7 +15,7 @@ namespace patina {
 
 namespace {
 
-constexpr int64_t kPromptTokens = 32;    // of each held prompt
+constexpr int64_t kPromptTokens = 32;    // of each held prompt, behind its image
 constexpr int64_t kGeneralTokens = 128;  // in a piece of the general text
 constexpr int64_t kRows = 16;            // held prompts in a pass
 
@@ -25,6 +25,11 @@ AnswerTokens all_of(std::vector<int64_t> ids) {
   tokens.loss.assign(tokens.ids.size(), 1);
   if (!tokens.loss.empty()) tokens.loss.front() = 0;
   return tokens;
+}
+
+// The number of tokens up to the last one with this id; 0: there is none.
+int64_t behind_last(const std::vector<int64_t>& ids, int64_t id) {
+  return std::find(ids.rbegin(), ids.rend(), id).base() - ids.begin();
 }
 
 Experts experts_of(const Generator* learner, const Input& input) {
@@ -45,21 +50,33 @@ Drift::Drift(const Asking& asking, const Scenario& scenario, int64_t tokens,
   const auto device = backbone_.place().device;
   const auto feed = make_answer_feed(backbone_, asking.text, AnswerRows::prompts);
   std::vector<AnswerTokens> prompts;
+  std::vector<Tensor> images;
   bool more = true;
   for (int64_t sample = 0; tokens > 0 && std::exchange(more, false); ++sample)
     for (int task = 0; task < scenario.tasks() && tokens > 0; ++task) {
       const Dataset& test = scenario.test(task);
       if (sample >= test.size()) continue;
       more = true;
-      auto ids = feed->tokens(SampleAccess::source(test), SampleAccess::position(test, sample)).ids;
-      ids.resize(std::min(ids.size(), size_t(std::min(kPromptTokens, tokens + 1))));
-      if (ids.size() < 2) continue;
-      tokens -= int64_t(ids.size()) - 1;
-      prompts.push_back(all_of(std::move(ids)));
+      const Source& source = SampleAccess::source(test);
+      const int64_t position = SampleAccess::position(test, sample);
+      auto ids = feed->tokens(source, position).ids;
+      const Tensor image = feed->images(source, std::span(&position, 1));
+      const int64_t seen = image.defined() ? backbone_.image_tokens()->id : -1;
+      const int64_t kept = behind_last(ids, seen) + std::min(kPromptTokens, tokens + 1);
+      ids.resize(std::min(ids.size(), size_t(kept)));
+      AnswerTokens prompt = all_of(std::move(ids));
+      for (size_t i = 0; i < prompt.ids.size(); ++i)
+        if (prompt.ids[i] == seen) prompt.loss[i] = 0;
+      if (prompt.counted() == 0) continue;
+      tokens -= prompt.counted();
+      prompts.push_back(std::move(prompt));
+      if (image.defined()) images.push_back(image);
     }
   if (prompts.empty())
     fail(ErrorKind::data, "no test sample has a prompt of two tokens, on which drift is measured");
-  held_ = answer_rows(prompts, tokenizer, /*packed=*/false).on(device);
+  Input held = answer_rows(prompts, tokenizer, /*packed=*/false);
+  if (!images.empty()) held.images = at::cat(images);
+  held_ = held.on(device);
   const std::string text = general.empty() ? general_text() : general;
   general_bytes_ = int64_t(text.size());
   const auto ids = tokenizer.encode(text);

@@ -44,6 +44,8 @@ class Asked : public Source {
   int64_t size() const override { return prompts_.size(); }
   int64_t label(int64_t) const override { return 0; }
   bool is_text() const override { return true; }
+  bool has_images() const override { return prompts_.has_images(); }
+  Image image(int64_t i) const override { return prompts_.image(i); }
   Text text(int64_t i) const override { return prompts_.text(i); }
   AnswerKind answer_kind() const override {
     return continued_ ? AnswerKind::nothing : AnswerKind::text;
@@ -127,7 +129,9 @@ std::vector<Answer> answers_to(const Source& prompts, const Answering& by,
 
     std::vector<AnswerTokens> rows;
     std::vector<AnswerText> texts;
+    std::vector<int64_t> samples;
     for (const size_t i : members) {
+      samples.push_back(int64_t(i));
       rows.push_back(tokens[i]);
       texts.emplace_back(tokenizer, options.output);
       if (continued && !network.has_decoder()) texts.back().after(tokens[i].ids);
@@ -136,7 +140,9 @@ std::vector<Answer> answers_to(const Source& prompts, const Answering& by,
       answers[members[row]].text += piece;
       if (options.said && !piece.empty()) options.said(int64_t(members[row]), piece);
     };
-    const Input input = answer_rows(rows, tokenizer, /*packed=*/false).on(network.place().device);
+    Input asked_now = answer_rows(rows, tokenizer, /*packed=*/false);
+    asked_now.images = feed->images(asked, samples);
+    const Input input = asked_now.on(network.place().device);
     NoGrad no_grad;
     const Experts experts = by.learner->experts(input);
     const auto ids =

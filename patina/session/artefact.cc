@@ -31,12 +31,12 @@ constexpr bool Grant::*kGrants[] = {&Grant::task_id_at_train, &Grant::task_id_at
 }  // namespace
 
 void Artefact::state(Archive& a) {
-  int format = kFormat;
+  int format = is_text && has_images ? kWithImages : kFormat;
   a("format", format);
   constexpr int kWithoutSamples = 2;
-  if (format != kFormat && format != kWithoutSamples)
-    fail(ErrorKind::state, "it is an artefact of format {}, and patina {} reads formats {} and {}",
-         format, kVersion, kWithoutSamples, kFormat);
+  if (format < kWithoutSamples || format > kWithImages)
+    fail(ErrorKind::state, "it is an artefact of format {}, and patina {} reads formats {} to {}",
+         format, kVersion, kWithoutSamples, kWithImages);
   a("recipe", recipe);
   std::vector<int64_t> granted;
   for (const auto member : kGrants) granted.push_back(grant.*member);
@@ -53,6 +53,7 @@ void Artefact::state(Archive& a) {
   a("hash", hash);
   a("embedded", embedded);
   a("is_text", is_text);
+  has_images = !is_text || format == kWithImages;
   int kind = int(answers);
   a("answers", kind);
   if (format != kWithoutSamples) {
@@ -150,7 +151,8 @@ std::shared_ptr<const KeptSamples> kept_samples(Archive& archive, const Artefact
   auto kept = std::make_shared<KeptSamples>(artefact.is_text, artefact.answers,
                                             artefact.answers == AnswerKind::label
                                                 ? artefact.classes
-                                                : std::vector<std::string>{"answers"});
+                                                : std::vector<std::string>{"answers"},
+                                            artefact.has_images);
   if (artefact.kept > 0) archive("samples", *kept);
   if (kept->size() != artefact.kept)
     fail(ErrorKind::state, "the artefact holds {} samples, and its header says {}", kept->size(),

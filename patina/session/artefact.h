@@ -31,7 +31,8 @@ struct SessionRecipe {
 
 /// The header of an artefact, without the states of learner and trainer.
 struct Artefact {
-  static constexpr int kFormat = 3;  // 2 is read, too: it has no samples
+  static constexpr int kFormat = 3;      // 2 is read, too: it has no samples
+  static constexpr int kWithImages = 4;  // the same, of texts that have images
 
   std::string recipe;  // a SessionRecipe as TOML
   Grant grant;
@@ -44,6 +45,7 @@ struct Artefact {
   std::string backbone, hash;  // its description, and the hash of its weights before learning
   bool embedded = false;       // whether the file also contains the network
   bool is_text = false;
+  bool has_images = false;                 // of texts: whether each has one
   AnswerKind answers = AnswerKind::label;  // of the samples learned last
   // Of the samples of earlier tasks that the learner keeps: how many the file holds, and how many
   // it lacks.

@@ -119,8 +119,15 @@ std::unique_ptr<AnswerFeed> make_answer_feed(const Backbone& backbone, TextOptio
   if (longest > 0 && text.max_length < 1)
     fail(ErrorKind::recipe,
          "{} tokens of an answer leave no room for its prompt: the model takes {}", room, longest);
+  std::optional<AnswerImages> images;
+  if (const auto seen = backbone.image_tokens())
+    images = AnswerImages{seen->id,
+                          seen->count,
+                          {.size = seen->image.size,
+                           .normalize = seen->image.normalize,
+                           .interpolation = seen->image.interpolation}};
   auto feed = std::make_unique<AnswerFeed>(tokenizer, renderer_for(backbone, text), text.max_length,
-                                           rows, backbone.has_decoder());
+                                           rows, backbone.has_decoder(), images);
   feed->set_place(backbone.place());
   return feed;
 }

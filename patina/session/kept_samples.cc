@@ -36,11 +36,18 @@ void strings_state(Archive& a, std::vector<std::string>& strings) {
 
 }  // namespace
 
-KeptSamples::KeptSamples(bool is_text, AnswerKind answers, std::vector<std::string> classes)
-    : is_text_(is_text), answers_(answers), classes_(std::move(classes)) {}
+KeptSamples::KeptSamples(bool is_text, AnswerKind answers, std::vector<std::string> classes,
+                         bool has_images)
+    : is_text_(is_text),
+      has_images_(has_images || !is_text),
+      answers_(answers),
+      classes_(std::move(classes)) {}
 
 KeptSamples::KeptSamples(const Source& source, const std::map<int64_t, int64_t>& targets)
-    : is_text_(source.is_text()), answers_(source.answer_kind()), classes_(source.classes()) {
+    : is_text_(source.is_text()),
+      has_images_(source.has_images()),
+      answers_(source.answer_kind()),
+      classes_(source.classes()) {
   for (const auto& [position, target] : targets) {
     positions_.push_back(position);
     targets_.push_back(target);
@@ -50,10 +57,12 @@ KeptSamples::KeptSamples(const Source& source, const std::map<int64_t, int64_t>&
 }
 
 void KeptSamples::add(const Source& source, int64_t position) {
-  if (!is_text_) {
+  if (has_images_) {
     const Bytes bytes = source.encoded_image(position);
     parts_.emplace_back(bytes.begin(), bytes.end());
-  } else if (answers_ == AnswerKind::text) {
+  }
+  if (!is_text_) return;
+  if (answers_ == AnswerKind::text) {
     Exchange exchange = source.exchange(position);
     turns_.push_back(int64_t(exchange.turns.size()));
     for (Message& turn : exchange.turns) {
@@ -95,12 +104,12 @@ Text KeptSamples::text(int64_t i) const {
     const Exchange sample = exchange(i);
     return {sample.turns.empty() ? "" : sample.turns.back().content, sample.input};
   }
-  const auto first = size_t(first_.at(size_t(i)));
+  const size_t first = size_t(first_.at(size_t(i))) + has_images_;
   return {parts_[first], parts_[first + 1]};
 }
 
 Exchange KeptSamples::exchange(int64_t i) const {
-  size_t part = size_t(first_.at(size_t(i)));
+  size_t part = size_t(first_.at(size_t(i))) + has_images_;
   Exchange sample;
   for (int64_t turn = 0; turn < turns_.at(size_t(i)); ++turn, part += 2)
     sample.turns.push_back({parts_[part], parts_[part + 1]});
@@ -138,7 +147,7 @@ void KeptSamples::check() const {
   for (size_t i = 0; i < count; ++i) {
     if (positions_[i] < 0 || (i > 0 && positions_[i] <= positions_[i - 1])) damaged("positions");
     if (targets_[i] < 0 || targets_[i] >= int64_t(classes_.size())) damaged("targets");
-    const int64_t parts = first_[i + 1] - first_[i];
+    const int64_t parts = first_[i + 1] - first_[i] - (is_text_ && has_images_);
     // The input, and at least an answer, which is learned.
     if (exchanges ? turns_[i] < 1 || turns_[i] > parts || parts < 2 * turns_[i] + 2
                   : parts != (is_text_ ? 2 : 1))

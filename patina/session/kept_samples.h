@@ -16,7 +16,8 @@ namespace patina {
 class KeptSamples : public Source {
  public:
   /// To be loaded into. `classes` are the session's.
-  KeptSamples(bool is_text, AnswerKind answers, std::vector<std::string> classes);
+  KeptSamples(bool is_text, AnswerKind answers, std::vector<std::string> classes,
+              bool has_images = false);
   /// The samples of `source` at the positions in `targets`.
   KeptSamples(const Source& source, const std::map<int64_t, int64_t>& targets);
 
@@ -30,6 +31,7 @@ class KeptSamples : public Source {
   std::string origin(int64_t i) const override;
   AnswerKind answer_kind() const override { return answers_; }
   bool is_text() const override { return is_text_; }
+  bool has_images() const override { return has_images_; }
   int64_t size() const override { return int64_t(positions_.size()); }
   int64_t label(int64_t i) const override { return targets_.at(size_t(i)); }
   Image image(int64_t i) const override;
@@ -41,12 +43,13 @@ class KeptSamples : public Source {
   void add(const Source& source, int64_t position);
   void check() const;
 
-  bool is_text_;
+  bool is_text_, has_images_;
   AnswerKind answers_;
   std::vector<std::string> classes_;
   std::vector<int64_t> positions_, targets_;  // ascending positions
   // What sample i consists of is parts_[first_[i]] to parts_[first_[i + 1] - 1]: an image's bytes;
   // the two texts of a Text; of an Exchange role and content of every turn, the input, the answers.
+  // The image of a text stands in front of them.
   std::vector<std::string> parts_;
   std::vector<int64_t> first_ = {0}, turns_;  // turns_: of each exchange
 };

@@ -154,6 +154,8 @@ class Candidates : public Source {
   int64_t size() const override { return samples_.size() * int64_t(answers_.size()); }
   int64_t label(int64_t) const override { return 0; }
   bool is_text() const override { return true; }
+  bool has_images() const override { return source().has_images(); }
+  Image image(int64_t i) const override { return source().image(position(i)); }
   AnswerKind answer_kind() const override { return AnswerKind::text; }
   Exchange exchange(int64_t i) const override {
     Exchange exchange = source().exchange(position(i));

@@ -190,12 +190,13 @@ std::shared_ptr<const LearnedSources> Session::State::with_texts(
     const Model& before, std::shared_ptr<const Source> source) const {
   const AnswerKind kind = source->answer_kind();
   auto samples = before.samples;
-  if (kind != samples->answer_kind()) {
+  const bool images = samples->size() > 0 && samples->has_images() != source->has_images();
+  if (kind != samples->answer_kind() || images) {
     if (row().keeps_samples && samples->size() > 0)
       fail(ErrorKind::usage,
-           "{} replays samples of earlier tasks, and does not mix plain text with answers: learn "
-           "them with another method",
-           row().name);
+           "{} replays samples of earlier tasks, and does not mix {}: learn them with another "
+           "method",
+           row().name, images ? "texts about images with others" : "plain text with answers");
     samples = std::make_shared<LearnedSources>(/*is_text=*/true, kind, samples->size());
   }
   return samples->with(std::move(source), {0}, {"answers"});
@@ -349,6 +350,7 @@ void Session::save(const fs::path& path, const SaveOptions& options) const {
                     .hash = state_->hash,
                     .embedded = options.with_backbone,
                     .is_text = model->samples->is_text(),
+                    .has_images = model->samples->has_images(),
                     .answers = model->samples->answer_kind(),
                     .journal = options.journal.empty() ? state_->journal : options.journal};
   Tensor weights;

@@ -109,8 +109,11 @@ class ListedTexts : public Labelled {
 
 class Prompts : public Source {
  public:
-  Prompts(std::vector<Exchange> asked, std::vector<std::string> origins)
-      : asked_(std::move(asked)), origins_(std::move(origins)) {
+  Prompts(std::vector<Exchange> asked, std::vector<std::string> origins,
+          std::vector<fs::path> images)
+      : asked_(std::move(asked)), origins_(std::move(origins)), images_(std::move(images)) {
+    if (!images_.empty() && images_.size() != asked_.size())
+      fail(ErrorKind::data, "{} prompts with {} images", asked_.size(), images_.size());
     if (!origins_.empty() && origins_.size() != asked_.size())
       fail(ErrorKind::data, "{} prompts with {} origins", asked_.size(), origins_.size());
     for (size_t i = 0; i < asked_.size(); ++i)
@@ -121,6 +124,8 @@ class Prompts : public Source {
   int64_t size() const override { return int64_t(asked_.size()); }
   int64_t label(int64_t) const override { return 0; }
   bool is_text() const override { return true; }
+  bool has_images() const override { return !images_.empty(); }
+  Image image(int64_t i) const override { return read_image(images_.at(size_t(i))); }
   Text text(int64_t i) const override {
     const Exchange& one = asked_.at(size_t(i));
     return {one.turns.back().content, one.input};
@@ -138,13 +143,14 @@ class Prompts : public Source {
  private:
   std::vector<Exchange> asked_;
   std::vector<std::string> origins_;
+  std::vector<fs::path> images_;
 };
 
 }  // namespace
 
-std::shared_ptr<const Source> prompts(std::vector<Exchange> asked,
-                                      std::vector<std::string> origins) {
-  return std::make_shared<const Prompts>(std::move(asked), std::move(origins));
+std::shared_ptr<const Source> prompts(std::vector<Exchange> asked, std::vector<std::string> origins,
+                                      std::vector<fs::path> images) {
+  return std::make_shared<const Prompts>(std::move(asked), std::move(origins), std::move(images));
 }
 
 std::shared_ptr<const Source> image_tensor(const Tensor& images, std::vector<int64_t> labels,
@@ -170,6 +176,7 @@ std::shared_ptr<const LearnedSources> LearnedSources::with(std::shared_ptr<const
                                                            std::vector<std::string> classes) const {
   auto more = std::make_shared<LearnedSources>(*this);
   const int64_t first = size(), end = first + source->size();
+  more->has_images_ = source->has_images();
   more->parts_.push_back({std::move(source), std::move(numbers), first, end});
   more->classes_ = std::move(classes);
   return more;

@@ -24,9 +24,10 @@ std::shared_ptr<const Source> labelled_texts(std::vector<Text> texts, std::vecto
                                              std::vector<std::string> classes);
 
 /// Prompts without answers, to be answered. `origins` name them in messages; empty: by their
-/// numbers.
+/// numbers. `images`: files, one a prompt, or empty.
 std::shared_ptr<const Source> prompts(std::vector<Exchange> asked,
-                                      std::vector<std::string> origins = {});
+                                      std::vector<std::string> origins = {},
+                                      std::vector<fs::path> images = {});
 
 /// All sources a session has learned from, concatenated, with the session's class numbers.
 class LearnedSources : public Source {
@@ -35,7 +36,11 @@ class LearnedSources : public Source {
   /// they count, but only those that were kept can be read.
   explicit LearnedSources(bool is_text, AnswerKind answers = AnswerKind::label, int64_t absent = 0,
                           std::shared_ptr<const KeptSamples> kept = nullptr)
-      : is_text_(is_text), answers_(answers), absent_(absent), kept_(std::move(kept)) {}
+      : is_text_(is_text),
+        has_images_(kept ? kept->has_images() : !is_text),
+        answers_(answers),
+        absent_(absent),
+        kept_(std::move(kept)) {}
   /// These sources and another one, whose class c is `numbers[c]` of `classes`.
   std::shared_ptr<const LearnedSources> with(std::shared_ptr<const Source> source,
                                              std::vector<int64_t> numbers,
@@ -44,6 +49,7 @@ class LearnedSources : public Source {
   int64_t size() const override { return parts_.empty() ? absent_ : parts_.back().end; }
   int64_t label(int64_t i) const override;
   bool is_text() const override { return is_text_; }
+  bool has_images() const override { return has_images_; }
   Image image(int64_t i) const override;
   Bytes encoded_image(int64_t i) const override;
   Text text(int64_t i) const override;
@@ -67,7 +73,7 @@ class LearnedSources : public Source {
   };
   Sample sample(int64_t i) const;
 
-  bool is_text_;
+  bool is_text_, has_images_;
   AnswerKind answers_;
   int64_t absent_;
   std::shared_ptr<const KeptSamples> kept_;  // of the absent ones; null: none

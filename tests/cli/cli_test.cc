@@ -305,6 +305,51 @@ TEST(Cli, a_language_model_is_shown_and_continues_a_text) {
   EXPECT_TRUE(has(call(folder, {"generate", "model", "b"}).err, "no tokenizer beside the weights"));
 }
 
+TEST(Cli, a_llava_answers_about_an_image) {
+  const auto folder = scratch_folder("cli-llava");
+  fs::create_directories(folder / "model");
+  for (const char* file : {"config.json", "model.safetensors"})
+    fs::copy_file(fs::path(PATINA_SOURCE_DIR) / "tests/fixtures/llava/clip_llama" / file,
+                  folder / "model" / file);
+  Json words = Json::object(), added = Json::array();
+  for (const char* word : {"<pad>", "<s>", "</s>", "<unk>", " ", "<image>", "\n", "?"})
+    words[word] = words.size();
+  for (char letter = 'a'; letter <= 'z'; ++letter) words[std::string(1, letter)] = words.size();
+  for (const char* word : {"<pad>", "<s>", "</s>", "<image>"})
+    added.push_back({{"id", words[word]}, {"content", word}, {"special", true}});
+  const Json tokenizer = {
+      {"added_tokens", added},
+      {"model",
+       {{"type", "BPE"}, {"unk_token", "<unk>"}, {"vocab", words}, {"merges", Json::array()}}}};
+  write_text(folder / "model/tokenizer.json", tokenizer.dump());
+  write_text(folder / "model/tokenizer_config.json",
+             R"({"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"})");
+  for (const int level : {0, 255}) {
+    Image image(20, 30);
+    std::ranges::fill(image.pixels, uint8_t(level));
+    const Bytes png = encode_png(image);
+    write_text(folder / fmt::format("{}.png", level), std::string(png.begin(), png.end()));
+  }
+  const auto answer = [&](const std::string& image, const std::string& prompt) {
+    return call(folder, {"generate", "model", prompt, "--image", image, "--max-tokens", "4"});
+  };
+  const Result shown = call(folder, {"inspect", "model", "--summary"});
+  EXPECT_TRUE(has(shown.out, "a text may have an image of 12 px, normalisation clip, as 9 tokens"))
+      << shown.out << shown.err;
+  const Result black = answer("0.png", "what?"), white = answer("255.png", "what?");
+  EXPECT_EQ(black.code, 0) << black.err;
+  EXPECT_EQ(white.code, 0) << white.err;
+  EXPECT_NE(black.out, white.out);
+  // Where the prompt does not say <image>, it stands in front, in a line of its own.
+  EXPECT_EQ(answer("0.png", "<image>\nwhat?").out, black.out);
+  EXPECT_TRUE(has(answer("0.png", "<image> <image>").err, "names 2 images"));
+  EXPECT_TRUE(has(answer("none.png", "what?").err, "none.png"));
+  write_language_model(folder / "texts");
+  const Result blind = call(folder, {"generate", "texts", "b", "--image", "0.png"});
+  EXPECT_EQ(blind.code, 2);
+  EXPECT_TRUE(has(blind.err, "reads texts alone")) << blind.err;
+}
+
 TEST(Cli, a_question_goes_through_the_chat_template) {
   const auto folder = scratch_folder("cli-chat");
   write_language_model(folder / "model");

@@ -1,4 +1,5 @@
-// Toy prompts with answers, a tokenizer of bytes, and a decoder that reads them.
+// Toy prompts with answers, a tokenizer of bytes, and a decoder that reads them; questions that an
+// image answers, and a LLaVA.
 #pragma once
 
 #include "patina/base/json.h"
@@ -7,6 +8,7 @@
 #include "patina/data/source.h"
 #include "patina/models/catalog.h"
 #include "patina/models/text/language_model.h"
+#include "patina/models/two_tower/llava.h"
 #include "patina/text/tokenizer.h"
 #include "tests/support/families.h"
 #include "tests/support/shared.h"
@@ -153,5 +155,75 @@ DataSplits toy_answers(int64_t sets = 3) {
         {fmt::format("set {}", set), std::make_unique<Set>(set, 8), std::make_unique<Set>(set, 4)});
   return joined(std::move(parts), /*shared_classes=*/true);
 }
+
+/// Bytes, and <image> as a token of its own.
+class SeeingTokenizer : public ByteTokenizer {
+ public:
+  static constexpr int64_t kImage = kSize;
+
+  std::vector<int64_t> encode(std::string_view text) const override {
+    const size_t at = text.find(kWord);
+    if (at == text.npos) return ByteTokenizer::encode(text);
+    std::vector<int64_t> ids = ByteTokenizer::encode(text.substr(0, at));
+    ids.push_back(kImage);
+    const auto rest = encode(text.substr(at + kWord.size()));
+    ids.insert(ids.end(), rest.begin(), rest.end());
+    return ids;
+  }
+  std::string decode(std::span<const int64_t> ids, bool skip_special) const override {
+    std::string text;
+    for (const int64_t id : ids) {
+      if (id != kImage)
+        text += ByteTokenizer::decode({&id, 1}, skip_special);
+      else if (!skip_special)
+        text += kWord;
+    }
+    return text;
+  }
+  int64_t size() const override { return kSize + 1; }
+  std::string token(int64_t id) const override {
+    return id == kImage ? std::string(kWord) : ByteTokenizer::token(id);
+  }
+
+ private:
+  static constexpr std::string_view kWord = "<image>";
+};
+
+/// Random frozen weights; an image of 8 px is 4 tokens.
+inline std::unique_ptr<Backbone> toy_llava(uint64_t seed = 1) {
+  LlavaShape shape{
+      .image =
+          {.image_size = 8, .patch_size = 4, .width = 16, .depth = 2, .heads = 2, .hidden = 24},
+      .normalize = "unit",
+      .text = tiny_language("llama"),
+      .image_token = SeeingTokenizer::kImage,
+      .image_blocks = 1};
+  shape.text.text.vocabulary = SeeingTokenizer::kSize + 1;
+  auto network = stirred(Llava(shape), seed)->clone();
+  network->set_tokenizer(std::make_shared<SeeingTokenizer>());
+  return network;
+}
+
+/// The same question about images of four greys, which alone tell the answer; sets differ in it.
+class ToyQuestions : public ToyAnswers {
+ public:
+  ToyQuestions(int64_t set, int64_t count) : ToyAnswers(set, count), set_(set) {}
+
+  bool has_images() const override { return true; }
+  Image image(int64_t i) const override {
+    Image image(8, 8);
+    std::ranges::fill(image.pixels, uint8_t(85 * (i % 4)));
+    return image;
+  }
+  Text text(int64_t) const override { return {"which?", ""}; }
+  Exchange exchange(int64_t i) const override {
+    return {.turns = {{"user", "which?"}},
+            .input = "",
+            .answers = {std::string(1, char('a' + 5 * set_ + i % 4))}};
+  }
+
+ private:
+  int64_t set_;
+};
 
 }  // namespace patina

@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "patina/base/error.h"
+#include "patina/data/files.h"
 #include "patina/data/formats/pixels.h"
+#include "patina/data/views.h"
 
 namespace patina {
 
@@ -118,6 +120,26 @@ std::unique_ptr<Source> open_idx(const fs::path& images, const fs::path& labels,
   files.push_back({images.string(), std::move(bytes), offset, count});
   const Pixels::Shape shape{.height = int(height), .width = int(width)};
   return std::make_unique<Pixels>(shape, std::move(files), std::move(numbers), std::move(classes));
+}
+
+// Every character was drawn by the same 20 people, in the same order; the last five are the test
+// split.
+DataSplits open_omniglot(const fs::path& folder) {
+  constexpr int64_t kClasses = 964, kDrawings = 20, kTrained = 15;
+  std::vector<std::string> classes;
+  for (int64_t c = 0; c < kClasses; ++c) classes.push_back(fmt::format("character {}", c));
+  const std::shared_ptr<const Source> all =
+      open_idx(need_file(folder, "background-images28-idx3-ubyte"),
+               need_file(folder, "background-labels-idx1-short"), classes);
+  std::vector<int64_t> met(kClasses), train, test;
+  for (int64_t i = 0; i < all->size(); ++i)
+    (met[all->label(i)]++ < kTrained ? train : test).push_back(i);
+  for (int64_t c = 0; c < kClasses; ++c)
+    if (met[c] != kDrawings)
+      fail(ErrorKind::data, "{}: {} has {} drawings, {} expected", folder.string(), classes[c],
+           met[c], kDrawings);
+  return {"", std::make_unique<Selection>(all, std::move(train)),
+          std::make_unique<Selection>(all, std::move(test))};
 }
 
 }  // namespace patina

@@ -35,4 +35,7 @@ std::array<int64_t, 3> idx_images(const IdxArray& array, std::string_view origin
 std::unique_ptr<Source> open_idx(const fs::path& images, const fs::path& labels,
                                  std::vector<std::string> classes);
 
+/// Omniglot's background set, packed as IDX files (Lake et al., Science 2015).
+DataSplits open_omniglot(const fs::path& folder);
+
 }  // namespace patina

@@ -27,9 +27,8 @@ fs::path file_of(const fs::path& folder, const std::string& set, const std::stri
   return {};
 }
 
-DataSplits open_set(const fs::path& folder, const std::string& set,
-                    const std::vector<std::string>& endings,
-                    const std::function<std::unique_ptr<Source>(const fs::path&)>& open) {
+std::pair<fs::path, fs::path> files_of(const fs::path& folder, const std::string& set,
+                                       const std::vector<std::string>& endings) {
   const fs::path train = file_of(folder, set, "train", endings);
   fs::path test;
   for (const char* name : kTestNames)
@@ -40,10 +39,22 @@ DataSplits open_set(const fs::path& folder, const std::string& set,
          fmt::format(fmt::runtime(set.empty() ? "{0}.*" : "{1}/{0}.* or {1}.{0}.*"),
                      train.empty() ? "train" : "test", set),
          fmt::join(endings, " or "));
+  return {train, test};
+}
+
+DataSplits open_set(const fs::path& folder, const std::string& set,
+                    const std::vector<std::string>& endings,
+                    const std::function<std::unique_ptr<Source>(const fs::path&)>& open) {
+  const auto [train, test] = files_of(folder, set, endings);
   return {set, open(train), open(test)};
 }
 
 }  // namespace
+
+std::pair<fs::path, fs::path> split_files(const fs::path& folder,
+                                          const std::vector<std::string>& endings) {
+  return files_of(folder, "", endings);
+}
 
 bool has_ending(const fs::path& path, const std::string& ending) {
   const fs::path plain = path.extension() == ".gz" ? fs::path(path).replace_extension() : path;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "patina/data/source.h"
@@ -20,5 +21,9 @@ bool has_ending(const fs::path& path, const std::string& ending);
 DataSplits open_sets(const fs::path& folder, const std::vector<std::string>& sets,
                      const std::vector<std::string>& endings,
                      const std::function<std::unique_ptr<Source>(const fs::path&)>& open);
+
+/// The files of the training and the test split of `folder` itself, found as open_sets finds them.
+std::pair<fs::path, fs::path> split_files(const fs::path& folder,
+                                          const std::vector<std::string>& endings);
 
 }  // namespace patina

@@ -94,6 +94,7 @@ Prompts prompts_of(const Input& input) {
       ++number;
     });
   }
+  if (!input.positions.defined()) own.images = input.images;
   const auto device = input.data.device();
   return {own.on(device), text.defined() ? text.to(device) : text};
 }

@@ -43,4 +43,19 @@ NameTable decoder_names();
 /// The keys of their shape.
 ShapeKeys decoder_keys();
 
+/// A decoder as its config.json says it.
+struct DecoderForm {
+  LanguageShape shape;
+  NameTable names = decoder_names();
+  ShapeKeys keys = decoder_keys();
+};
+
+/// LLaMA and those of its descendants that other networks contain, too. `read` throws Error(model)
+/// for keys that are not known.
+struct DecoderFamily {
+  const char* model_type;
+  DecoderForm (*read)(Checkpoint& checkpoint);
+};
+const std::vector<DecoderFamily>& decoder_families();
+
 }  // namespace patina

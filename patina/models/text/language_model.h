@@ -63,12 +63,13 @@ class LanguageModel : public Backbone {
   void walk(nn::Walk& w) override;
   std::unique_ptr<Backbone> clone() const override { return nn::copy_of(*this); }
 
+  std::string long_texts() const override;
+
   const LanguageShape& shape() const { return shape_; }
   const TextTower& text_tower() const { return tower_; }
 
  private:
   Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
-  std::string long_texts() const override;
 
   LanguageShape shape_;
   TextTower tower_;

@@ -152,6 +152,16 @@ void check_ids(const Tensor& ids, int64_t rows, const char* what) {
          rows);
 }
 
+// x [B,T,D] with images in the places of their tokens.
+Tensor with_images(const Tensor& x, const Tensor& ids, const TextContext& context) {
+  const Tensor& images = context.images;
+  const Tensor named = ids.eq(context.image);  // [B,T]
+  const Tensor which = named.cumsum(1) - 1;    // the row of `images`, where a token is named
+  const Tensor taken = named.logical_and(which.lt(images.size(1))).unsqueeze(-1);
+  const Tensor rows = which.clamp(0, images.size(1) - 1).unsqueeze(-1);
+  return at::where(taken, images.to(x.dtype()).gather(1, rows.expand({-1, -1, x.size(2)})), x);
+}
+
 }  // namespace
 
 Tensor TextTower::embed(const Input& input, const TextContext& context) const {
@@ -162,6 +172,7 @@ Tensor TextTower::embed(const Input& input, const TextContext& context) const {
   check_ids(ids, words.size(0), "token id");
   Tensor x = at::embedding(words, ids);
   if (shape_.embed_scale != 1) x = x * shape_.embed_scale;
+  if (context.images.defined()) x = with_images(x, ids, context);
   if (shape_.positions > 0) {
     Tensor rows = context.positions + shape_.position_start;
     if (shape_.pad >= 0) {  // RoBERTa counts only real tokens; padding has a position of its own

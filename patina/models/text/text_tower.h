@@ -42,8 +42,11 @@ struct TextContext {
   nn::KeyValues* cache = nullptr;  // of the preceding tokens
   Tensor encoded, encoded_mask;    // an encoder's output [B,S,D] and mask [B,S]
   Tensor words;                    // [V,D] token embedding, for a tower without its own (T5)
-  Tensor read;                     // [B,R]: the tokens to return; undefined: all
-  int first_layer = 0;             // the number of this tower's first block for adaptations
+  Tensor images;                   // [B,N,D]: what stands in the places of a row's first N tokens
+                                   // `image`; undefined: nothing does
+  int64_t image = -1;
+  Tensor read;          // [B,R]: the tokens to return; undefined: all
+  int first_layer = 0;  // the number of this tower's first block for adaptations
 };
 
 class TextTower {

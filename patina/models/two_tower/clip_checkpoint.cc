@@ -52,21 +52,26 @@ void add_openai_blocks(NameTable& names, const std::string& ours, const std::str
                       {block + "mlp.fc2", {layer + "mlp.c_proj"}}});
 }
 
+void add_clip_image(NameTable& names, const std::string& theirs) {
+  const std::string embeddings = theirs + ".embeddings.";
+  names.rules.insert(names.rules.end(),
+                     {{"image.cls_token", {embeddings + "class_embedding"}},
+                      {"image.pos_embed", {embeddings + "position_embedding.weight"}},
+                      {"image.patch_embed.proj", {embeddings + "patch_embedding"}},
+                      {"image.norm_pre", {theirs + ".pre_layrnorm"}},
+                      {"image.norm", {theirs + ".post_layernorm"}}});
+  names.unneeded.emplace_back("*.position_ids");
+  add_hugging_face_blocks(names, "image", theirs);
+}
+
 namespace {
 
 NameTable hugging_face_names() {
-  NameTable names{
-      .rules = {{"image.cls_token", {"vision_model.embeddings.class_embedding"}},
-                {"image.pos_embed", {"vision_model.embeddings.position_embedding.weight"}},
-                {"image.patch_embed.proj", {"vision_model.embeddings.patch_embedding"}},
-                {"image.norm_pre", {"vision_model.pre_layrnorm"}},
-                {"image.norm", {"vision_model.post_layernorm"}},
-                {"text.embed", {"text_model.embeddings.token_embedding"}},
-                {"text.position", {"text_model.embeddings.position_embedding"}},
-                {"text.norm", {"text_model.final_layer_norm"}},
-                {"image_projection", {"visual_projection"}}},
-      .unneeded = {"*.position_ids"}};
-  add_hugging_face_blocks(names, "image", "vision_model");
+  NameTable names{.rules = {{"text.embed", {"text_model.embeddings.token_embedding"}},
+                            {"text.position", {"text_model.embeddings.position_embedding"}},
+                            {"text.norm", {"text_model.final_layer_norm"}},
+                            {"image_projection", {"visual_projection"}}}};
+  add_clip_image(names, "vision_model");
   add_hugging_face_blocks(names, "text", "text_model");
   return names;
 }
@@ -98,21 +103,57 @@ ClipShape clip_shape() {
   return shape;
 }
 
+void check_patches(const ViTShape& shape, const std::string& origin) {
+  // A convolution without padding leaves the rest of the image out, which patina does not.
+  if (shape.image_size % shape.patch_size != 0)
+    fail(ErrorKind::model, "{}: an image of {} px is not a multiple of the patch size {}", origin,
+         shape.image_size, shape.patch_size);
+}
+
 }  // namespace
+
+ViTShape clip_image_shape(ConfigJson& config) {
+  ViTShape shape = clip_shape().image;
+  shape.image_size = config.size("image_size", 224);
+  shape.patch_size = config.size("patch_size", 32);
+  shape.width = config.size("hidden_size", 768);
+  shape.depth = config.size("num_hidden_layers", 12);
+  shape.heads = config.size("num_attention_heads", 12);
+  shape.hidden = config.size("intermediate_size", 3072);
+  shape.activation = config.activation("hidden_act", "quick_gelu");
+  shape.eps = config.number("layer_norm_eps", 1e-5);
+  config.must_be("num_channels", 3);
+  config.skip({"dropout", "attention_dropout", "projection_dim", "tie_word_embeddings"});
+  config.finish();
+  check_patches(shape, config.origin());
+  return shape;
+}
+
+ViTShape siglip_image_shape(ConfigJson& config) {
+  ViTShape shape;
+  shape.image_size = config.side("image_size", 224);
+  shape.patch_size = config.side("patch_size", 16);
+  shape.width = config.size("hidden_size", 768);
+  shape.depth = config.size("num_hidden_layers", 12);
+  shape.heads = config.size("num_attention_heads", 12);
+  shape.hidden = config.size("intermediate_size", 3072);
+  shape.activation = config.activation("hidden_act", "gelu_pytorch_tanh");
+  shape.eps = config.number("layer_norm_eps", 1e-6);
+  shape.class_token = false;
+  shape.attention_pool = config.flag("vision_use_head", true);
+  config.must_be("num_channels", 3);
+  config.skip({"attention_dropout", "tie_word_embeddings"});
+  config.finish();
+  check_patches(shape, config.origin());
+  return shape;
+}
 
 std::unique_ptr<Backbone> open_clip(Checkpoint& checkpoint) {
   ConfigJson& config = *checkpoint.config;
   ConfigJson image = config.part("vision_config"), text = config.part("text_config");
   ClipShape shape = clip_shape();
   shape.embedding = config.size("projection_dim", 512);
-  shape.image.image_size = image.size("image_size", 224);
-  shape.image.patch_size = image.size("patch_size", 32);
-  shape.image.width = image.size("hidden_size", 768);
-  shape.image.depth = image.size("num_hidden_layers", 12);
-  shape.image.heads = image.size("num_attention_heads", 12);
-  shape.image.hidden = image.size("intermediate_size", 3072);
-  shape.image.activation = image.activation("hidden_act", "quick_gelu");
-  shape.image.eps = image.number("layer_norm_eps", 1e-5);
+  shape.image = clip_image_shape(image);
   shape.text.vocabulary = text.size("vocab_size", 49408);
   shape.text.positions = shape.text.longest = text.size("max_position_embeddings", 77);
   shape.text.depth = text.size("num_hidden_layers", 12);
@@ -121,18 +162,12 @@ std::unique_ptr<Backbone> open_clip(Checkpoint& checkpoint) {
   shape.text.block.hidden = text.size("intermediate_size", 2048);
   shape.text.block.activation = text.activation("hidden_act", "quick_gelu");
   shape.text.block.eps = text.number("layer_norm_eps", 1e-5);
-  image.must_be("num_channels", 3);
-  for (ConfigJson* part : {&image, &text}) {
-    part->skip({"dropout", "attention_dropout", "projection_dim", "tie_word_embeddings"});
-    part->finish();
-  }
+  text.skip({"dropout", "attention_dropout", "projection_dim", "tie_word_embeddings"});
+  text.finish();
   // The *_dict entries are older names of the same two objects.
   config.skip(
       {"logit_scale_init_value", "tie_word_embeddings", "text_config_dict", "vision_config_dict"});
   config.finish();
-  if (shape.image.image_size % shape.image.patch_size != 0)
-    fail(ErrorKind::model, "{}: an image of {} px is not a multiple of the patch size {}",
-         checkpoint.origin, shape.image.image_size, shape.image.patch_size);
   const Preprocessing images = preprocessing(checkpoint, "clip");
   shape.normalize = images.normalize;
   shape.interpolation = images.interpolation;

@@ -14,6 +14,14 @@ namespace patina {
 std::unique_ptr<Backbone> build_clip(const Checkpoint& checkpoint, const ClipShape& shape,
                                      const NameTable& names);
 
+/// The shape of an image tower by its own part of config.json. Throws Error(model) for keys that
+/// are not known, and for an image that is no multiple of its patches.
+ViTShape clip_image_shape(ConfigJson& config);
+ViTShape siglip_image_shape(ConfigJson& config);
+
+/// Hugging Face's names of our tower `image`, whose modules are below `theirs`.
+void add_clip_image(NameTable& names, const std::string& theirs);
+void add_siglip_image(NameTable& names, const std::string& theirs);
 /// Hugging Face's names of a tower's blocks: "vision_model.encoder.layers.{}.".
 void add_hugging_face_blocks(NameTable& names, const std::string& ours, const std::string& theirs);
 /// OpenAI's and OpenCLIP's: "visual.transformer.resblocks.{}.".

@@ -6,38 +6,33 @@
 
 namespace patina {
 
+void add_siglip_image(NameTable& names, const std::string& theirs) {
+  const std::string embeddings = theirs + ".embeddings.", pool = theirs + ".head.";
+  names.rules.insert(names.rules.end(),
+                     {{"image.pos_embed", {embeddings + "position_embedding.weight"}},
+                      {"image.patch_embed.proj", {embeddings + "patch_embedding"}},
+                      {"image.norm", {theirs + ".post_layernorm"}},
+                      {"image.attn_pool.latent", {pool + "probe"}},
+                      {"image.attn_pool.qkv.weight", {pool + "attention.in_proj_weight"}},
+                      {"image.attn_pool.qkv.bias", {pool + "attention.in_proj_bias"}},
+                      {"image.attn_pool.proj", {pool + "attention.out_proj"}},
+                      {"image.attn_pool.norm", {pool + "layernorm"}},
+                      {"image.attn_pool.mlp", {pool + "mlp"}}});
+  names.unneeded.emplace_back("*.position_ids");
+  add_hugging_face_blocks(names, "image", theirs);
+}
+
 namespace {
 
 NameTable names_of() {
-  const std::string eyes = "vision_model.", pool = "vision_model.head.", reader = "text_model.";
-  NameTable names{.rules = {{"image.pos_embed", {eyes + "embeddings.position_embedding.weight"}},
-                            {"image.patch_embed.proj", {eyes + "embeddings.patch_embedding"}},
-                            {"image.norm", {eyes + "post_layernorm"}},
-                            {"image.attn_pool.latent", {pool + "probe"}},
-                            {"image.attn_pool.qkv.weight", {pool + "attention.in_proj_weight"}},
-                            {"image.attn_pool.qkv.bias", {pool + "attention.in_proj_bias"}},
-                            {"image.attn_pool.proj", {pool + "attention.out_proj"}},
-                            {"image.attn_pool.norm", {pool + "layernorm"}},
-                            {"image.attn_pool.mlp", {pool + "mlp"}},
-                            {"text.embed", {reader + "embeddings.token_embedding"}},
+  const std::string reader = "text_model.";
+  NameTable names{.rules = {{"text.embed", {reader + "embeddings.token_embedding"}},
                             {"text.position", {reader + "embeddings.position_embedding"}},
                             {"text.norm", {reader + "final_layer_norm"}},
-                            {"text_projection", {reader + "head"}}},
-                  .unneeded = {"*.position_ids"}};
-  add_hugging_face_blocks(names, "image", "vision_model");
+                            {"text_projection", {reader + "head"}}}};
+  add_siglip_image(names, "vision_model");
   add_hugging_face_blocks(names, "text", "text_model");
   return names;
-}
-
-// The part of a tower's config that both have.
-template <class Shape>
-void read_tower(ConfigJson& config, Shape& shape) {
-  constexpr const char* kActivation = "gelu_pytorch_tanh";
-  shape.width = config.size("hidden_size", 768);
-  shape.heads = config.size("num_attention_heads", 12);
-  shape.hidden = config.size("intermediate_size", 3072);
-  shape.activation = config.activation("hidden_act", kActivation);
-  shape.eps = config.number("layer_norm_eps", 1e-6);
 }
 
 }  // namespace
@@ -46,24 +41,20 @@ std::unique_ptr<Backbone> open_siglip(Checkpoint& checkpoint) {
   ConfigJson& config = *checkpoint.config;
   ConfigJson image = config.part("vision_config"), text = config.part("text_config");
   ClipShape shape;
-  read_tower(image, shape.image);
-  shape.image.depth = image.size("num_hidden_layers", 12);
-  shape.image.image_size = image.side("image_size", 224);
-  shape.image.patch_size = image.side("patch_size", 16);
-  shape.image.class_token = false;
-  shape.image.attention_pool = true;
-  image.must_be("num_channels", 3);
   image.must_be("vision_use_head", true);
-  read_tower(text, shape.text.block);
+  shape.image = siglip_image_shape(image);
+  shape.text.block = {.width = text.size("hidden_size", 768),
+                      .heads = text.size("num_attention_heads", 12),
+                      .hidden = text.size("intermediate_size", 3072),
+                      .activation = text.activation("hidden_act", "gelu_pytorch_tanh"),
+                      .eps = text.number("layer_norm_eps", 1e-6)};
   shape.text.depth = text.size("num_hidden_layers", 12);
   shape.text.vocabulary = text.size("vocab_size", 32000);
   shape.text.positions = shape.text.longest = text.size("max_position_embeddings", 64);
   shape.pad = text.id("pad_token_id", 1);
   shape.embedding = text.size("projection_size", shape.text.block.width);
-  for (ConfigJson* part : {&image, &text}) {
-    part->skip({"attention_dropout", "tie_word_embeddings"});
-    part->finish();
-  }
+  text.skip({"attention_dropout", "tie_word_embeddings"});
+  text.finish();
   config.skip({"tie_word_embeddings"});
   config.finish();
   if (shape.embedding != shape.image.width)
@@ -72,10 +63,6 @@ std::unique_ptr<Backbone> open_siglip(Checkpoint& checkpoint) {
   if (shape.pad >= shape.text.vocabulary)
     fail(ErrorKind::model, "{}: pad_token_id = {} is beyond the vocabulary of {}",
          checkpoint.origin, shape.pad, shape.text.vocabulary);
-  if (shape.image.image_size % shape.image.patch_size != 0)
-    // A convolution without padding leaves the rest of the image out, which patina does not.
-    fail(ErrorKind::model, "{}: an image of {} px is not a multiple of the patch size {}",
-         checkpoint.origin, shape.image.image_size, shape.image.patch_size);
   const Preprocessing images = preprocessing(checkpoint, "inception");
   shape.normalize = images.normalize;
   shape.interpolation = images.interpolation;

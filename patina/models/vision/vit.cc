@@ -67,7 +67,7 @@ Tensor ViT::tokens(const Input& images, const nn::Adaptations& adaptations) cons
   return run(images, adaptations, {});
 }
 
-Tensor ViT::run(const Input& images, const nn::Adaptations& adaptations, const Tensor& read) const {
+Tensor ViT::embed(const Input& images, const nn::Adaptations& adaptations) const {
   const Tensor input = images.pixels();
   const int64_t side = shape_.image_size;
   PATINA_REQUIRE(
@@ -91,13 +91,28 @@ Tensor ViT::run(const Input& images, const nn::Adaptations& adaptations, const T
       x = x + pos_embed_;
   }
   if (shape_.pre_norm) x = norm_pre_(x);
-  x = adaptations.after(nn::Site::embed, 0, input, x);
-  Tensor angles;
-  if (shape_.rotary.theta > 0) {
-    const Tensor patches = grid_angles(shape_.rotary, shape_.grid(), shape_.block().size());
-    angles = at::cat({at::zeros({shape_.prefix(), patches.size(1)}), patches}).to(x.device());
-  }
-  nn::Pass pass(adaptations, engine(), read, int(blocks_.size()) - 1, angles);
+  return adaptations.after(nn::Site::embed, 0, input, x);
+}
+
+Tensor ViT::angles() const {
+  if (shape_.rotary.theta == 0) return {};
+  const Tensor patches = grid_angles(shape_.rotary, shape_.grid(), shape_.block().size());
+  return at::cat({at::zeros({shape_.prefix(), patches.size(1)}), patches})
+      .to(patch_.weight.device());
+}
+
+Tensor ViT::tokens_behind(int64_t blocks, const Input& input,
+                          const nn::Adaptations& adaptations) const {
+  PATINA_REQUIRE(blocks >= 0 && blocks <= shape_.depth, "{} of {} blocks", blocks, shape_.depth);
+  Tensor x = embed(input, adaptations);
+  nn::Pass pass(adaptations, engine(), {}, int(blocks) - 1, angles());
+  for (size_t i = 0; i < size_t(blocks); ++i) x = blocks_[i](x, int(i), pass);
+  return pass.read_out(x);
+}
+
+Tensor ViT::run(const Input& images, const nn::Adaptations& adaptations, const Tensor& read) const {
+  Tensor x = embed(images, adaptations);
+  nn::Pass pass(adaptations, engine(), read, int(blocks_.size()) - 1, angles());
   for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x, int(i), pass);
   return pass.read_out(
       adaptations.after(nn::Site::norm, int(blocks_.size()), x, shape_.final_norm ? norm_(x) : x));

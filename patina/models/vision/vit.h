@@ -65,6 +65,9 @@ class ViT : public Backbone {
 
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   Tensor logits(const Tensor& features) const override;
+  /// All tokens behind the first `blocks` blocks, before any final norm: [B,T,D].
+  Tensor tokens_behind(int64_t blocks, const Input& input,
+                       const nn::Adaptations& adaptations = {}) const;
   /// Features from tokens after the final norm: [B,T,D] -> [B,D].
   Tensor pool(const Tensor& tokens) const;
 
@@ -87,6 +90,10 @@ class ViT : public Backbone {
   Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
   /// The tokens that features are pooled from; undefined: all.
   Tensor read(int64_t batch) const;
+  /// What enters the first block: [B,T,D].
+  Tensor embed(const Input& input, const nn::Adaptations& adaptations) const;
+  /// The angles of all tokens on the grid; undefined: nothing turns.
+  Tensor angles() const;
   /// Tokens after the final norm; only those in `read` [B,R] if it is defined.
   Tensor run(const Input& input, const nn::Adaptations& adaptations, const Tensor& read) const;
 

@@ -105,10 +105,9 @@ TEST(Gguf, RefusesWhatIsNoWholeFile) {
 }
 
 TEST(Gguf, SaysWhatIsWrong) {
-  const auto of_tensor = [](std::vector<uint64_t> dimensions, uint32_t type, uint64_t offset = 0,
-                            size_t data = 64) {
-    return gguf_refusal(
-        GgufWriting().start(1, 0).tensor("x", std::move(dimensions), type, offset).data(data));
+  const auto of_tensor = [](const std::vector<uint64_t>& dimensions, uint32_t type,
+                            uint64_t offset = 0, size_t data = 64) {
+    return gguf_refusal(GgufWriting().start(1, 0).tensor("x", dimensions, type, offset).data(data));
   };
   const std::vector<std::pair<std::string, std::string>> cases = {
       {gguf_refusal(GgufWriting().raw("GGML").number(uint64_t(0))), "does not begin with \"GGUF\""},

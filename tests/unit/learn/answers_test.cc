@@ -96,6 +96,94 @@ TEST(AnswerFeed, CutsThePromptInFrontAndNeverAllOfTheAnswer) {
   EXPECT_EQ(text_of(prompt), "<s>6789");
 }
 
+// One exchange about an image of 2 x 2 pixels, white but for the first.
+class OneAboutAnImage : public One {
+ public:
+  using One::One;
+  bool has_images() const override { return true; }
+  Image image(int64_t) const override {
+    Image image(2, 2);
+    std::ranges::fill(image.pixels, uint8_t{255});
+    std::fill_n(image.pixels.begin(), 3, uint8_t{0});
+    return image;
+  }
+};
+
+AnswerImages two_tokens() {
+  return {.token = SeeingTokenizer::kImage,
+          .count = 2,
+          .transform = {.size = 2, .normalize = "unit", .interpolation = "bicubic"}};
+}
+
+AnswerTokens seen_tokens_of(const Exchange& exchange, int64_t max_length = 0,
+                            AnswerRows rows = AnswerRows::whole) {
+  static const SeeingTokenizer tokenizer;
+  const AnswerFeed feed(tokenizer, std::make_shared<PlainPrompt>("U: {instruction} A:"), max_length,
+                        rows, /*encoded=*/false, two_tokens());
+  return feed.tokens(OneAboutAnImage(exchange), 0);
+}
+
+std::string seen_text_of(const AnswerTokens& tokens) {
+  return SeeingTokenizer().decode(tokens.ids, /*skip_special=*/false);
+}
+
+TEST(AnswerFeed, PutsAnImagesTokensWhereItIsNamed) {
+  const auto before = seen_tokens_of(asked("What?", "x"));
+  EXPECT_EQ(seen_text_of(before), "<s>U: <image><image>\nWhat? A:x</s>");
+  EXPECT_EQ(before.counted(), 2);
+  EXPECT_EQ(seen_text_of(seen_tokens_of(asked("Is <image> it?", "x"))),
+            "<s>U: Is <image><image> it? A:x</s>");
+  // Of a conversation, in front of all of it.
+  const Exchange talk{.turns = {{"user", "1"}, {"assistant", "a"}, {"user", "2"}},
+                      .answers = {"b"}};
+  EXPECT_EQ(seen_text_of(seen_tokens_of(talk)), "<s>U: <image><image>\n1 A:a</s>U: 2 A:b</s>");
+  EXPECT_TRUE(contains(error_of([&] { seen_tokens_of(asked("<image> or <image>?", "x")); }),
+                       "one.jsonl:7: the text names 2 images with <image>, and a sample has one"));
+}
+
+TEST(AnswerFeed, CutsBehindTheImage) {
+  // The first 6 tokens stay, and of the 14 behind the image those in front are cut.
+  const auto cut = seen_tokens_of(asked("0123456789", "xy"), 17);
+  EXPECT_EQ(seen_text_of(cut), "<s>U: <image><image>56789 A:xy</s>");
+  EXPECT_EQ(cut.cut, 6);
+  EXPECT_TRUE(contains(error_of([&] { seen_tokens_of(asked("0", "x"), 6); }),
+                       "text.max_length is 6, and an image alone has 2 tokens"));
+}
+
+TEST(AnswerFeed, GivesTheImagesWithTheirTexts) {
+  const SeeingTokenizer tokenizer;
+  const auto prompt = std::make_shared<PlainPrompt>("{instruction}");
+  const AnswerFeed feed(tokenizer, prompt, 0, AnswerRows::whole, false, two_tokens());
+  const OneAboutAnImage source(asked("What?", "x"));
+  const auto making = feed.begin(source, 2);
+  for (const int64_t row : {0, 1}) making->prepare(row, 0, Random());
+  const Input input = making->join();
+  EXPECT_EQ(input.images.sizes().vec(), (Shape{2, 3, 2, 2}));
+  EXPECT_EQ(input.images[1][2][0][0].item<float>(), 0);
+  EXPECT_EQ(input.images[1][2][1][1].item<float>(), 1);
+  const One text(asked("What?", "x"));
+  const auto alone = feed.begin(text, 1);
+  alone->prepare(0, 0, Random());
+  EXPECT_FALSE(alone->join().images.defined());
+  // A packed row, a network without eyes, and a tokenizer without the token are refused.
+  const AnswerFeed packed(tokenizer, prompt, 0, AnswerRows::packed, false, two_tokens());
+  EXPECT_TRUE(contains(error_of([&] { packed.tokens(source, 0); }), "training.pack = false"));
+  const AnswerFeed blind(tokenizer, prompt, 0);
+  EXPECT_TRUE(contains(error_of([&] { blind.tokens(source, 0); }), "reads texts alone"));
+  EXPECT_TRUE(contains(error_of(ErrorKind::model,
+                                [&] {
+                                  AnswerFeed(ByteTokenizer(), prompt, 0, AnswerRows::whole, false,
+                                             two_tokens());
+                                }),
+                       "does not have the token 259"));
+}
+
+// An image is part of what a sample is known by.
+TEST(AnswerFeed, AnImageIsPartOfTheFingerprint) {
+  const Exchange exchange = asked("What?", "x");
+  EXPECT_NE(OneAboutAnImage(exchange).fingerprint(0), One(exchange).fingerprint(0));
+}
+
 TEST(AnswerFeed, ModelsAllOfAPlainTextButItsFirstToken) {
   const ByteTokenizer framed, bare(/*framed=*/false);
   const auto plain = std::make_shared<PlainPrompt>("{instruction}");

@@ -44,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(
                     "digits", "digits_vit", "pacs", "omniglot", "si_blurry", "i_blurry_mnist",
                     "online_mnist", "domain_corpora", "domain_rounds", "knowledge_change",
                     "trace_reasoning", "superni", "small_intents", "small_clip", "small_x_tail",
-                    "small_mtil"));
+                    "small_mtil", "easy_vqa", "visual_instructions"));
 
 // The classical families are compared on small networks instead.
 bool is_classical(const LearnerRow& row) {

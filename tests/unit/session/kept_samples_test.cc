@@ -209,7 +209,7 @@ KeptSamples through_an_archive(KeptSamples& kept) {
   Archive archive;
   archive("samples", kept);
   Archive read = std::move(archive).reopened();
-  KeptSamples again(kept.is_text(), kept.answer_kind(), kept.classes());
+  KeptSamples again(kept.is_text(), kept.answer_kind(), kept.classes(), kept.has_images());
   read("samples", again);
   return again;
 }
@@ -254,6 +254,26 @@ class Conversations : public Source {
     return one;
   }
 };
+
+// Conversations about images.
+class Illustrated : public Conversations {
+ public:
+  bool has_images() const override { return true; }
+  Image image(int64_t i) const override { return ToySource(2, 1, 1).image(i); }
+};
+
+TEST(KeptSamples, KeepTheImagesOfTexts) {
+  const Illustrated all;
+  KeptSamples kept(all, {{0, 0}, {1, 0}});
+  const KeptSamples again = through_an_archive(kept);
+  EXPECT_TRUE(again.has_images());
+  for (int64_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(again.image(i).pixels, all.image(i).pixels);
+    EXPECT_EQ(again.exchange(i).answers, all.exchange(i).answers);
+    EXPECT_EQ(again.exchange(i).input, all.exchange(i).input);
+    EXPECT_EQ(again.text(i).first, all.exchange(i).turns.back().content);
+  }
+}
 
 TEST(KeptSamples, AreConversationsWithAllTheirParts) {
   const Conversations all;

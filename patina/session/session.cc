@@ -304,6 +304,9 @@ void Session::forget(const std::string& name) {
 std::vector<std::string> Session::classes() const {
   return state_->model()->classes;
 }
+bool Session::reads_texts() const {
+  return state_->model()->samples->is_text();
+}
 bool Session::answers() const {
   return state_->row().generates;
 }

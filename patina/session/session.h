@@ -204,7 +204,8 @@ class Session {
   /// Scores the answers to samples that have answers, or plain text.
   AnswerAssessment eval_answers(const Source& source, const AnswerEvalOptions& options = {}) const;
 
-  bool answers() const;  // whether the learner answers with text; otherwise it chooses classes
+  bool reads_texts() const;  // whether its samples are texts; otherwise they are images
+  bool answers() const;      // whether the learner answers with text; otherwise it chooses classes
   std::vector<std::string> classes() const;     // in the order of learning; none if it answers
   std::vector<std::string> task_names() const;  // of each task; "" where it has none
   int64_t tasks() const;

@@ -1,18 +1,23 @@
 # Installs the program, recipes and starter weights (component `program`), and the libraries with their
-# headers (component `development`). After that `find_package(patina)` offers patina::core (no
+# headers, that of C with its pkg-config file (component `development`). After that `find_package(patina)` offers patina::core (no
 # LibTorch), patina::patina and, where the program was built, patina::report.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(data ${CMAKE_INSTALL_DATADIR}/patina)
 set(libraries_folder lib/patina)  # of what PATINA_BUNDLE brings
 
+# Where what is installed looks for LibTorch, unless the system does anyway.
+get_filename_component(torch_rpath ${TORCH_LIBRARY} DIRECTORY)
+if(torch_rpath IN_LIST CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES)
+  set(torch_rpath)
+endif()
+
 if(PATINA_PROGRAM)
   # Found from where the program stands, so that the installation may be moved.
   set_target_properties(patina_program PROPERTIES INSTALL_RPATH $ORIGIN/../${libraries_folder})
   set(engine_rpath $ORIGIN/../../${libraries_folder})
-  get_filename_component(torch_folder ${TORCH_LIBRARY} DIRECTORY)
-  if(NOT PATINA_BUNDLE AND NOT torch_folder IN_LIST CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES)
-    list(APPEND engine_rpath ${torch_folder})
+  if(NOT PATINA_BUNDLE)
+    list(APPEND engine_rpath ${torch_rpath})
   endif()
   set_target_properties(patina_engine PROPERTIES INSTALL_RPATH "${engine_rpath}")
   install(TARGETS patina_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
@@ -30,6 +35,16 @@ if(PATINA_PROGRAM)
   install(FILES ${described}/completion_fish RENAME patina.fish
           DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT program)
   install(FILES ${described}/manual RENAME patina.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT program)
+endif()
+
+if(PATINA_C)
+  set_target_properties(patina_c PROPERTIES INSTALL_RPATH "${torch_rpath}")
+  install(TARGETS patina_c LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+  install(FILES bindings/c/patina.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+  set(pkgconfig_folder ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+  file(RELATIVE_PATH to_prefix /prefix/${pkgconfig_folder} /prefix)
+  configure_file(bindings/c/patina.pc.in ${PROJECT_BINARY_DIR}/patina.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/patina.pc DESTINATION ${pkgconfig_folder} COMPONENT development)
 endif()
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/patina)

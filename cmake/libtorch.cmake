@@ -4,11 +4,20 @@
 #   PATINA_FMT_HEADERS        a folder to search before LibTorch's, if any
 #
 # tools/torch chooses which it is; a build folder keeps its choice. -DTorch_DIR and CMAKE_PREFIX_PATH
-# come first, and in another project nothing is chosen.
-if(PROJECT_IS_TOP_LEVEL AND NOT Torch_DIR AND NOT CMAKE_PREFIX_PATH AND CMAKE_HOST_UNIX)
-  execute_process(COMMAND ${PROJECT_SOURCE_DIR}/tools/torch
+# come first, and in another project nothing is chosen. The Python module is built with the PyTorch of its
+# Python, whatever else is there.
+if(PATINA_PYTHON AND NOT Torch_DIR)
+  find_package(Python COMPONENTS Interpreter Development.Module REQUIRED)
+  set(of_python PATINA_TORCH=${Python_EXECUTABLE})
+endif()
+if(PROJECT_IS_TOP_LEVEL AND NOT Torch_DIR AND (of_python OR NOT CMAKE_PREFIX_PATH) AND CMAKE_HOST_UNIX)
+  execute_process(COMMAND ${CMAKE_COMMAND} -E env ${of_python} ${PROJECT_SOURCE_DIR}/tools/torch
                   OUTPUT_VARIABLE choice RESULT_VARIABLE status ERROR_VARIABLE fault)
   if(NOT status EQUAL 0)
+    if(of_python)
+      string(APPEND fault "The Python module is built with the PyTorch of the Python that imports it: \
+pip install torch, then pip install --no-build-isolation .")
+    endif()
     message(FATAL_ERROR "${fault}")
   endif()
   string(REGEX REPLACE "\n.*" "" choice "${choice}")

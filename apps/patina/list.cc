@@ -16,6 +16,7 @@
 #include "patina/models/family.h"
 #include "patina/run/recipe.h"
 #include "patina/run/run.h"
+#include "patina/session/explanation.h"
 
 namespace patina::cli {
 
@@ -98,26 +99,6 @@ Rows rows_of(const std::string& what) {
   return rows;
 }
 
-void explain_learner(const LearnerRow& row) {
-  std::vector<std::string> fits;
-  for (const auto& info : scenario_list()) {
-    Grant grant = info.grant;
-    grant.past_data = row.needs.past_data;
-    if (!missing(row.needs, grant))
-      fits.push_back(info.name);
-    else if (const auto option = remedy(row.needs, info.name))
-      fits.push_back(fmt::format("{} (with {})", info.name, *option));
-  }
-  fmt::print("{} ({}): {}\n{}\n\nNeeds: {}\nRuns on: {}\nKeeps: {}\n", row.name, row.family,
-             row.paper, row.about, names_of(row.needs), fmt::join(fits, ", "), row.stores);
-  if (!row.differs.empty()) fmt::print("Beside other implementations: {}\n", row.differs);
-  const auto options = row.options();
-  const std::string own = reference_text(*options);
-  fmt::print("\n[learner]\n{}", own.empty() ? "no options of its own\n" : own);
-  TrainingOptions training = row.training;
-  fmt::print("\n[training] of this learner\n{}", reference_text(training));
-}
-
 template <class AnyMetric>
 void explain_metric(const AnyMetric& metric) {
   fmt::print("{}: {}\n{}\n{}\n", metric.name, metric.about, metric.formula, metric.source);
@@ -126,7 +107,8 @@ void explain_metric(const AnyMetric& metric) {
 // Each name with the function that prints its description, in the order of the lists.
 std::vector<std::pair<std::string, std::function<void()>>> explanations() {
   std::vector<std::pair<std::string, std::function<void()>>> all;
-  for (const auto& row : learners()) all.emplace_back(row.name, [&row] { explain_learner(row); });
+  for (const auto& row : learners())
+    all.emplace_back(row.name, [&row] { fmt::print("{}", explanation(row)); });
   for (const auto& info : model_list())
     all.emplace_back(info.name, [&info] {
       fmt::print("{}: {}\nWeights: {}\n", info.name, info.about, info.how);

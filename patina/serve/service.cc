@@ -53,7 +53,7 @@ Response json_response(const Json& json, int status = 200) {
 
 Taken taken_by(const Session& session) {
   if (session.answers()) return Taken::answers;
-  return session.takes_texts() ? Taken::texts : Taken::images;
+  return session.reads_texts() ? Taken::texts : Taken::images;
 }
 
 const char* name_of(Taken taken) {

@@ -306,6 +306,9 @@ void Session::forget(const std::string& name) {
 std::vector<std::string> Session::classes() const {
   return state_->model()->classes;
 }
+bool Session::reads_texts() const {
+  return state_->model()->samples->is_text();
+}
 bool Session::answers() const {
   return state_->row().generates;
 }
@@ -320,9 +323,6 @@ std::string Session::learner() const {
 }
 std::string Session::about() const {
   return state_->model()->backbone->about();
-}
-bool Session::takes_texts() const {
-  return state_->model()->samples->is_text();
 }
 bool Session::keeps_samples() const {
   return state_->row().keeps_samples;

@@ -215,13 +215,13 @@ class Session {
   /// Scores the answers to samples that have answers, or plain text.
   AnswerAssessment eval_answers(const Source& source, const AnswerEvalOptions& options = {}) const;
 
-  bool answers() const;  // whether the learner answers with text; otherwise it chooses classes
+  bool reads_texts() const;  // whether its samples are texts; otherwise they are images
+  bool answers() const;      // whether the learner answers with text; otherwise it chooses classes
   std::vector<std::string> classes() const;     // in the order of learning; none if it answers
   std::vector<std::string> task_names() const;  // of each task; "" where it has none
   int64_t tasks() const;
   std::string learner() const;
   std::string about() const;      // a one-line description of the backbone
-  bool takes_texts() const;       // otherwise images
   bool keeps_samples() const;     // of earlier tasks, to learn further
   std::string journal() const;    // SaveOptions::journal of the file that it was opened from
   bool carried_backbone() const;  // whether the file that it was opened from holds the backbone

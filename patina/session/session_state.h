@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,7 +76,8 @@ struct Session::State {
                                             .test_transform = recipe->test_transform,
                                             .text = recipe->text,
                                             .images = images,
-                                            .data_threads = data_threads});
+                                            .data_threads = data_threads,
+                                            .between_steps = stop_if_asked});
   }
 
   /// A copy of `from` that may be changed, with `samples`.
@@ -112,18 +114,20 @@ struct Session::State {
                                                const PredictOptions& options) const;
 };
 
-/// One call of a session, with its own accounting of work.
+/// One call of a session, with its own accounting of work. The caller's work can stop it.
 class Call {
  public:
   explicit Call(const std::shared_ptr<Observer>& observer)
       : work_(observer         ? observer.get()
               : current_work() ? current_work()->observer
-                               : nullptr),
-        scope_(&work_) {}
+                               : nullptr) {
+    if (const Work* caller = current_work()) work_.should_stop = caller->should_stop;
+    scope_.emplace(&work_);
+  }
 
  private:
   Work work_;
-  WorkScope scope_;
+  std::optional<WorkScope> scope_;
 };
 
 }  // namespace patina

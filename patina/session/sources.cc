@@ -46,7 +46,8 @@ Tensor pixels_of(const Tensor& given) {
          shape_text(given.sizes()));
   NoGrad no_grad;
   Tensor rows = images.detach().to(at::kCPU).permute({0, 2, 3, 1}).contiguous();
-  if (rows.scalar_type() == at::kByte) return rows;
+  // A source has pixels of its own: the caller's may be gone when they are read.
+  if (rows.scalar_type() == at::kByte) return rows.is_alias_of(given) ? rows.clone() : rows;
   if (!rows.is_floating_point())
     fail(ErrorKind::data, "images are uint8, or float in [0, 1]; these are of another type");
   const Tensor values = rows.to(at::kFloat);

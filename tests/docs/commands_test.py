@@ -24,7 +24,7 @@ ROOT = small_data.ROOT
 PATINA = os.environ.get("PATINA", "")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^(?:\$ )?((?:[A-Z_]+=\S+ )*)(?:build/bin/)?((?:patina|\./demo|\./test|tools/\S+)(?: .*|$))")
-OTHER_LANGUAGES = ("cpp", "toml", "python", "cmake")
+OTHER_LANGUAGES = ("c", "cpp", "toml", "python", "cmake")
 # A word that stands for another one, in text: `patina explain NAME`.
 PLACEHOLDER = re.compile(r"^(?:[A-Z_]+(?:\.\w+)?|\.\.\.|[A-Z]+\.\.\.)$")
 
@@ -69,6 +69,7 @@ COMMANDS = {
     "patina completion bash": Run(),
     "patina doctor": Run(),
     "patina manual": Run(),
+    "tools/wheel": Parse("wheel_test runs it"),
     "patina bench --out docs/benchmarks/avx512_bf16.json": Parse(LONG),
     "patina bench --only forward": Parse(LONG),
     "patina eval letters.patina letters.jsonl": Run("--max-tokens", "8"),

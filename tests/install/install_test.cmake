@@ -1,5 +1,5 @@
 # Installs a finished build into a folder of its own, builds the consumer against it and runs it.
-#   cmake -DBUILD=... -DSOURCE=... -DCXX=... -DGENERATOR=... -DPREFIX_PATH=... -DTORCH=... -P install_test.cmake
+#   cmake -DBUILD=... -DSOURCE=... -DCXX=... -DGENERATOR=... -DPREFIX_PATH=... -DTORCH=... -DC_EXAMPLE=... -P install_test.cmake
 cmake_minimum_required(VERSION 3.25)
 set(work ${BUILD}/test-scratch/install)
 file(REMOVE_RECURSE ${work})
@@ -35,6 +35,27 @@ run(${CMAKE_COMMAND} --build ${work}/consumer)
 run(${work}/consumer/core_consumer)
 run(${work}/consumer/consumer)
 run(${work}/consumer/session)
+
+# C, as its example says. Where the libraries are not the system's, a program says where they are.
+find_program(pkg_config pkg-config)
+find_program(cc NAMES cc gcc)
+if(pkg_config AND cc)
+  file(GLOB_RECURSE pc ${work}/moved/*/patina.pc)
+  cmake_path(GET pc PARENT_PATH pc_folder)
+  execute_process(COMMAND ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${pc_folder} ${pkg_config} --cflags --libs patina
+    OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(flags UNIX_COMMAND "${flags}")
+  cmake_path(GET pc_folder PARENT_PATH library_folder)
+  run(${cc} -std=c99 -pedantic -Wall -Wextra -Werror ${C_EXAMPLE} ${flags} -Wl,-rpath,${library_folder}
+      -o ${work}/colours)
+  execute_process(COMMAND ${work}/colours ${work}/colours.patina OUTPUT_VARIABLE best COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT best MATCHES "^green [0-9.]+\n(red|blue) [0-9.]+\n$" OR NOT EXISTS ${work}/colours.patina)
+    message(FATAL_ERROR "the example in C says: ${best}")
+  endif()
+else()
+  message("install_test: no pkg-config or C compiler here: the example in C was not run")
+endif()
+
 run(${work}/moved/bin/patina --version)
 # What needs LibTorch.
 run(${work}/moved/bin/patina inspect ${work}/moved/share/patina/models/starter.safetensors --summary)

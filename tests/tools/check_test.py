@@ -53,7 +53,7 @@ class Check(unittest.TestCase):
     def test_libraries(self):
         self.expect("patina/nn/a.cc", "#include <torch/torch.h>\n",
                     "patina/nn/a.cc:1: torch/ headers may be included only in patina/kernels/node.cc, "
-                    "patina/dist/, patina/tensor.cc, tests/support/test_device.cc")
+                    "patina/dist/, patina/tensor.cc, tests/support/test_device.cc, bindings/python/python.h")
         self.expect("apps/patina/a.cc", "\n#include <nlohmann/json.hpp>\n",
                     "apps/patina/a.cc:2: nlohmann-json may be included only in patina/base/json.h, "
                     "patina/base/json_fwd.h")

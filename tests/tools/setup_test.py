@@ -136,6 +136,15 @@ class Setup(unittest.TestCase):
         self.assertEqual(self.log(), [
             "update -q", "install -q -y --no-install-recommends libfmt-dev chart old-format libtorch-dev"])
 
+    def test_sections_that_are_asked_for(self):
+        (self.root / "tools/packages.txt").write_text(PACKAGES + "[python]\npython3-dev - -\n[ci]\nclang - -\n")
+        self.apt(installed="g++ libfmt-dev chart old-format libtorch-dev", known="python3-dev clang")
+        self.assertEqual(self.run_tool("setup", "--python")[1].splitlines()[-1], "setup: installing python3-dev")
+        self.assertEqual(self.run_tool("setup", "--ci", "--python")[1].splitlines()[-1],
+                         "setup: installing python3-dev clang")
+        self.assertEqual(self.run_tool("setup", "--pyhton"),
+                         (2, "", "setup: --pyhton is not known; there are --ci and --python\n"))
+
     def test_pytorch_has_its_own_libraries(self):
         root, config = self.torch("torch")
         self.apt(installed="g++ libfmt-dev old-format", known="chart")

@@ -8,6 +8,7 @@
 #include "patina/config/recipe_file.h"
 #include "patina/data/sample_access.h"
 #include "patina/learn/adapted.h"
+#include "patina/learners/add_learner.h"
 #include "patina/learners/registry.h"
 #include "patina/nn/dropout.h"
 #include "tests/support/bound_options.h"
@@ -217,6 +218,28 @@ TEST(Registry, KnowsItsRows) {
     EXPECT_EQ(find_learner(row.name), &row);
     EXPECT_FALSE(row.paper.empty() || row.about.empty() || row.family.empty()) << row.name;
   }
+}
+
+TEST(Registry, TakesLearnersOfApplications) {
+  LearnerRow row = *find_learner("simplecil");
+  const auto added = [&](const char* name) {
+    return error_of([&] {
+      row.name = name;
+      add_learner(row);
+    });
+  };
+  EXPECT_TRUE(contains(added("simplecil"), "simplecil is one of patina's own"));
+  for (const char* name : {"", "My", "a b", "a.b", "a\n"})
+    EXPECT_TRUE(contains(added(name), "cannot be the name")) << name;
+  EXPECT_EQ(added("of_an_application"), "");
+  const LearnerRow* first = find_learner("of_an_application");
+  ASSERT_NE(first, nullptr);
+  row.about = "the second";
+  EXPECT_EQ(added("of_an_application"), "");
+  EXPECT_EQ(find_learner("of_an_application")->about, "the second");
+  EXPECT_NE(first->about, "the second");  // who uses it goes on
+  EXPECT_EQ(learner_names().size(), learners().size() + 1);
+  EXPECT_EQ(learner_names().back(), "of_an_application");
 }
 
 TEST(Trainer, FeaturesFollowTheDatasetsOrderAndTheTestTransform) {

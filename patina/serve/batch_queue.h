@@ -45,8 +45,8 @@ class BatchQueue {
 
   /// The results to come; nothing if the queue is full or was stopped. An empty queue takes a
   /// request of any size. What `work` throws of a request, its future throws.
-  std::optional<Answer> push(std::vector<Item> items, std::string kind) {
-    Request request{.kind = std::move(kind), .came = Clock::now()};
+  std::optional<Answer> push(std::vector<Item> items, const std::string& kind) {
+    Request request{.kind = kind, .came = Clock::now()};
     const auto count = int64_t(items.size());
     request.items = std::move(items);
     Answer answer = request.results.get_future();

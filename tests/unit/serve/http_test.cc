@@ -91,7 +91,7 @@ TEST(Http, ChunksAreTheSameHoweverTheirBytesArrive) {
 }
 
 TEST(Http, DamagedChunksAreRefused) {
-  for (const auto& [sent, status] :
+  for (const auto& [damaged, status] :
        std::vector<std::pair<std::string, int>>{{"x\r\n", 400},
                                                 {"\r\n", 400},
                                                 {"1\r\nab", 400},
@@ -101,8 +101,9 @@ TEST(Http, DamagedChunksAreRefused) {
                                                 {"fffffffffffffff\r\n", 413},
                                                 {"ffffffffffffffff\r\n", 400}}) {
     Chunks chunks(100);
+    const std::string sent = damaged + "\r\n";
     std::string body;
-    EXPECT_EQ(status_of_error([&] { chunks.take(sent + "\r\n", body); }), status) << sent;
+    EXPECT_EQ(status_of_error([&] { chunks.take(sent, body); }), status) << damaged;
   }
 }
 
@@ -203,7 +204,8 @@ TEST(Guard, ATokenMustBeShown) {
   EXPECT_EQ(guarded(guard, "/v1/learn", host + "Authorization: Bearer secret\r\n"), 0);
   for (const std::string wrong : {"", "Bearer ", "Bearer secre", "Bearer secrets",
                                   "Bearer secretsecret", "bearer secret", "secret", "Basic secret"})
-    EXPECT_EQ(guarded(guard, "/v1/learn", host + "Authorization: " + wrong + "\r\n"), 401) << wrong;
+    EXPECT_EQ(guarded(guard, "/v1/learn", fmt::format("{}Authorization: {}\r\n", host, wrong)), 401)
+        << wrong;
   for (const char* open : {"/", "/healthz", "/v2/health/live"})
     EXPECT_EQ(guarded(guard, open, host), 0) << open;
   EXPECT_EQ(guarded(guard, "/metrics", host), 401);

@@ -1,6 +1,7 @@
 // What is in front of a body and around it: heads, framing, chunks, forms, base64, sizes of images.
 #include "patina/serve/http.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include "patina/image/image.h"

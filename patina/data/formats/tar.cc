@@ -102,7 +102,7 @@ TarArchive TarArchive::parse(Bytes bytes, const std::string& origin) {
     std::string name = text_in(header, kTarName);
     if (text_in(header, kTarMagic) == "ustar")
       if (const std::string prefix = text_in(header, kTarPrefix); !prefix.empty())
-        name = prefix + "/" + name;
+        name.insert(0, prefix + "/");
     if (!long_name.empty()) name = std::exchange(long_name, "");
     if (type == 'x' && changes_next(text))
       fail(ErrorKind::format,

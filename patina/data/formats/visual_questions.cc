@@ -173,7 +173,7 @@ std::string kind_of(const VisualQuestionTable::Record& record) {
 // The color of the image that a question and its answer tell; "": none.
 std::string color_told(const VisualQuestionTable::Record& record) {
   if (is_color(record.answer)) return record.answer;
-  const std::string named = color_in(record.question);
+  std::string named = color_in(record.question);
   if (record.answer != "yes" && record.answer != "no") return named;  // "what is the red shape?"
   const auto words = words_in(record.question);
   const bool denies = std::ranges::count(words, "not") + std::ranges::count(words, "no") > 0;

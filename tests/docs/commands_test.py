@@ -117,6 +117,7 @@ COMMANDS = {
     "patina inspect SmolLM2-135M-Instruct.Q4_1.gguf --summary": Parse(WEIGHTS),
     "patina generate SmolLM2-135M-Instruct.Q4_1.gguf \"What is the capital of France?\" --chat --system \"Answer in one word.\"": Parse(WEIGHTS),
     "patina generate SmolLM2-135M-Instruct.Q4_1.gguf \"The capital of France is\" --max-tokens 24": Parse(WEIGHTS),
+    "patina generate SmolLM2-135M-Instruct.Q4_1.gguf \"The capital of France is\" --base stored": Parse(WEIGHTS),
     "patina run recipes/cifar100_clip/rail.toml --set model.name=clip-vit-base-patch16 --set data.path=cifar100": Parse(WEIGHTS),
     "patina run recipes/cifar100_small/simplecil.toml --set model.path=deit_tiny.safetensors": Parse(WEIGHTS),
     "patina run recipes/clinc150/simplecil.toml --set model.name=bert-base-uncased --set data.path=clinc150": Parse(WEIGHTS),

@@ -24,7 +24,7 @@ namespace patina::cli {
 namespace {
 
 struct Arguments {
-  std::string model, adapter, prompt, image, system, device = "auto";
+  std::string model, adapter, base = "fp32", prompt, image, system, device = "auto";
   bool chat = false;
   GenerateOptions options;
   OutputOptions output;
@@ -100,6 +100,9 @@ void print(const std::vector<TokenLogprob>& tokens) {
 void generate_learned(const Arguments& arguments) {
   if (!arguments.adapter.empty())
     fail(ErrorKind::usage, "--adapter is for a model, and {} is an artefact", arguments.model);
+  if (arguments.base != "fp32")
+    fail(ErrorKind::usage, "--base is for a model, and {} is an artefact, whose model has its own",
+         arguments.model);
   OpenOptions opened;
   opened.engine.device = arguments.device;
   opened.engine.precision = "fp32";  // as a model without what was learned
@@ -131,7 +134,8 @@ void generate(Arguments& arguments) {
     arguments.prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
   if (is_artefact(arguments.model)) return generate_learned(arguments);
   const Place place = place_of(arguments.device);
-  const auto model = load_backbone({.name = arguments.model, .adapter = arguments.adapter});
+  const auto model = load_backbone(
+      {.name = arguments.model, .adapter = arguments.adapter, .base = arguments.base});
   model->to(place);
   if (!model->text_input()) fail(ErrorKind::model, "{} does not generate text", model->about());
   const Tokenizer* tokenizer = model->tokenizer();
@@ -190,6 +194,11 @@ void add_generate(Command& program) {
   arguments->output.bind(fields);
   command.option("--adapter", arguments->adapter,
                  "A folder of PEFT's with a LoRA, added to the model's weights");
+  command
+      .option("--base", arguments->base,
+              "How layers hold their weights: fp32; bf16, in half the memory; stored, as the file "
+              "has them, so that a GGUF file's stay quantised")
+      .one_of(base_names());
   command.device(arguments->device);
   command.action([arguments] { generate(*arguments); });
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <set>
 
 #include "patina/base/error.h"
@@ -21,6 +22,11 @@ constexpr std::pair<DType, at::ScalarType> kTypes[] = {
 }  // namespace
 
 Tensor to_tensor(const StoredTensor& stored) {
+  if (stored.dtype == DType::blocks) {
+    Tensor numbers = at::empty(stored.shape, at::kFloat);
+    kernels::dequantize(stored.block, stored.data, host_values(numbers));
+    return numbers;
+  }
   const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes),
                                   [&](const auto& pair) { return pair.first == stored.dtype; });
   PATINA_REQUIRE(type != std::end(kTypes), "dtype {}", name(stored.dtype));
@@ -62,6 +68,10 @@ class Fitting {
   // The value of one of our tensors; undefined when something is wrong.
   Tensor read(const nn::NamedTensor& target) {
     const auto found = names_.find(target.name, prefix_);
+    if (target.form.stored()) {
+      note_held(target, found);
+      return {};
+    }
     std::vector<Tensor> parts;
     for (const auto& name : found.theirs)
       if (const Tensor part = stored(name, target, found); part.defined()) parts.push_back(part);
@@ -75,6 +85,19 @@ class Fitting {
                                     shape_text(value.sizes()),
                                     shape_text(expected(target, found))));
     return {};
+  }
+
+  // Notes that a target that holds a stored form was asked for.
+  void note_held(const nn::NamedTensor& target, const NameTable::Found& found) {
+    constexpr int64_t kRows = 1024;
+    for (const auto& name : found.theirs) note_wanted(name);
+    const kernels::StoredWeight weight{target.tensor, target.form};
+    int64_t bad = 0;
+    for (int64_t from = 0; from < target.form.rows(); from += kRows) {
+      const Tensor part = weight.part(from, std::min(from + kRows, target.form.rows())).floats();
+      bad += part.numel() - part.isfinite().sum().item<int64_t>();
+    }
+    if (bad > 0) note_not_finite(found.theirs.front(), bad, target.numbers());
   }
 
   // What is in the file beside the network's parts and was never asked for.
@@ -102,8 +125,7 @@ class Fitting {
  private:
   Tensor stored(const std::string& name, const nn::NamedTensor& target,
                 const NameTable::Found& found) {
-    wanted_.insert(name);
-    parts_.insert(name.substr(0, name.find('.')));
+    note_wanted(name);
     for (const std::string& spelling : {name, old_spelling(name)}) {
       if (!file_.has(spelling)) continue;
       wanted_.insert(spelling);
@@ -131,10 +153,17 @@ class Fitting {
   // accuracies would not show it.
   Tensor finite(const std::string& name, const Tensor& value) {
     const int64_t bad = value.numel() - value.isfinite().sum().item<int64_t>();
-    if (bad > 0)
-      not_finite_.push_back(
-          fmt::format("{}: {} of {} values are nan or inf", name, bad, value.numel()));
+    if (bad > 0) note_not_finite(name, bad, value.numel());
     return value;
+  }
+
+  void note_not_finite(const std::string& name, int64_t bad, int64_t all) {
+    not_finite_.push_back(fmt::format("{}: {} of {} values are nan or inf", name, bad, all));
+  }
+
+  void note_wanted(const std::string& name) {
+    wanted_.insert(name);
+    parts_.insert(name.substr(0, name.find('.')));
   }
 
   static std::string lines(const std::vector<std::string>& items) {
@@ -189,9 +218,81 @@ void load_tensors(const std::vector<nn::NamedTensor>& targets, const Safetensors
   fitting.finish(origin);
   NoGrad no_grad;
   for (size_t i = 0; i < targets.size(); ++i) {
+    if (targets[i].form.stored()) continue;
     Tensor destination = targets[i].tensor;
     destination.copy_(values[i]);
   }
+}
+
+namespace {
+
+// The type of a tensor's rows where they can stay as they are.
+std::optional<kernels::BlockType> type_of_rows(const StoredTensor& stored) {
+  switch (stored.dtype) {
+    case DType::f16:
+      return kernels::BlockType::f16;
+    case DType::bf16:
+      return kernels::BlockType::bf16;
+    case DType::blocks:
+      return stored.block;
+    default:
+      return std::nullopt;
+  }
+}
+
+bool is_floating(DType dtype) {
+  return dtype == DType::f64 || dtype == DType::f32 || dtype == DType::f16 ||
+         dtype == DType::bf16 || dtype == DType::blocks;
+}
+
+}  // namespace
+
+std::vector<std::string> base_names() {
+  return {"fp32", "bf16", "stored"};
+}
+
+Base base_of(std::string_view name) {
+  const auto names = base_names();
+  const auto found = std::ranges::find(names, name);
+  PATINA_REQUIRE(found != names.end(), "no base of the name {}", name);
+  return Base(found - names.begin());
+}
+
+void hold(const std::string& name, Tensor& weight, kernels::WeightForm& form, Base base,
+          const SafetensorsFile& file, const NameTable& names) {
+  if (weight.dim() != 2) return;
+  const auto found = names.find(name, prefix_in(file, names));
+  kernels::WeightForm held{.pieces = {}, .width = weight.size(1)};
+  for (const auto& theirs : found.theirs) {
+    if (!file.has(theirs)) return;
+    const StoredTensor& stored = file.at(theirs);
+    if (stored.shape.size() != 2 || !is_floating(stored.dtype)) return;
+    if (stored.shape[found.transposed ? 0 : 1] != held.width) return;
+    const auto type = base == Base::bf16 ? kernels::BlockType::bf16 : type_of_rows(stored);
+    if (!type || (base == Base::stored && found.transposed)) return;
+    held.pieces.push_back({*type, stored.shape[found.transposed ? 1 : 0]});
+  }
+  if (held.rows() != weight.size(0)) return;
+  NoGrad no_grad;
+  Tensor bytes = at::empty({held.bytes_before(held.rows())}, at::kByte);
+  auto* to = static_cast<uint8_t*>(bytes.data_ptr());
+  for (const auto& theirs : found.theirs) {
+    const StoredTensor& stored = file.at(theirs);
+    Tensor rounded;
+    std::span<const uint8_t> from = stored.data;
+    if (base == Base::bf16 && stored.dtype != DType::bf16) {
+      rounded = to_tensor(stored).to(at::kBFloat16);
+    } else if (found.transposed) {
+      rounded = to_tensor(stored);
+    }
+    if (rounded.defined()) {
+      rounded = (found.transposed ? rounded.t() : rounded).contiguous();
+      from = {static_cast<const uint8_t*>(rounded.data_ptr()), rounded.nbytes()};
+    }
+    to = std::ranges::copy(from, to).out;
+  }
+  weight = bytes;
+  form = std::move(held);
 }
 
 std::string content_hash(const std::vector<nn::NamedTensor>& tensors) {

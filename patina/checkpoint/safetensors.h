@@ -12,10 +12,12 @@
 #include <vector>
 
 #include "patina/base/file.h"
+#include "patina/kernels/blocks.h"
 
 namespace patina {
 
-enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
+/// `blocks` are those of a GGUF file (kernels/blocks.h); safetensors have none.
+enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean, blocks };
 
 std::string_view name(DType dtype);  // as the format writes it: "F32"
 size_t size_of(DType dtype);         // bytes of one element
@@ -27,6 +29,7 @@ struct StoredTensor {
   DType dtype;
   std::vector<int64_t> shape;
   std::span<const uint8_t> data;
+  kernels::BlockType block = kernels::BlockType::f32;  // of dtype `blocks`: which
 };
 
 /// Headers longer than this are refused (the reference implementation's limit).

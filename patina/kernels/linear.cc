@@ -54,7 +54,8 @@ struct LinearBack : public Backward {
   Tensors gradients(const Tensor& dy) override {
     Tensors out(4);
     if (wanted(3)) out[3] = dy;
-    const Tensor g = rows_for<T>(before.defined() ? through_activation(dy) : dy);
+    const Tensor g =
+        rows_for<T>(before.defined() ? through_activation<T>(activation, before, dy) : dy);
     if (wanted(0)) {
       out[0] = at::empty(x_shape, kType<T>);
       multiply_rows<T>({}, g, packed->parts().template of<T>().transposed(weight), out[0]);
@@ -63,16 +64,6 @@ struct LinearBack : public Backward {
     if (wanted(2))
       out[2] = g.view({-1, g.size(-1)}).slice(1, 0, packed->n()).sum(0, false, at::kFloat);
     return out;
-  }
-
-  Tensor through_activation(const Tensor& dy) const {
-    const Tensor outer = dy.to(kType<T>).contiguous();
-    Tensor inner = at::empty_like(outer);
-    in_team(outer.numel(), 1 << 14, [&](int64_t from, int64_t end) {
-      instructions().rows<T>().activate_back(activation, end - from, data<T>(outer) + from,
-                                             data<T>(before) + from, data<T>(inner) + from);
-    });
-    return inner;
   }
 
   // gᵀ x: [N,K]. Threads share the rows in parts that do not depend on the number of threads.

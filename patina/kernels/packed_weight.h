@@ -95,6 +95,18 @@ inline void multiply_rows(Product<T> product, const Tensor& a, const Tiles<T>& t
     });
 }
 
+// The gradient dy of act(before) as that of `before` [M,N] of T.
+template <class T>
+inline Tensor through_activation(Activation activation, const Tensor& before, const Tensor& dy) {
+  const Tensor outer = dy.to(kType<T>).contiguous();
+  Tensor inner = at::empty_like(outer);
+  in_team(outer.numel(), 1 << 14, [&](int64_t from, int64_t end) {
+    instructions().rows<T>().activate_back(activation, end - from, data<T>(outer) + from,
+                                           data<T>(before) + from, data<T>(inner) + from);
+  });
+  return inner;
+}
+
 // The weight as [N,K] float, contiguous.
 inline Tensor weight_matrix(const Tensor& weight) {
   return weight.detach().flatten(1).to(at::kFloat).contiguous();

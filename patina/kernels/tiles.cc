@@ -32,6 +32,21 @@ void pack(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, 
   instructions().floats.pack(from, row, column, n, k, tiles);
 }
 
+void unpack(BlockType type, const uint8_t* blocks, int64_t count, float* numbers) {
+  switch (isa()) {
+    case Isa::amx:
+    case Isa::avx512_bf16:
+    case Isa::avx512:
+      return unpack_blocks_avx512(type, blocks, count, numbers);
+    case Isa::avx2:
+      return unpack_blocks_avx2(type, blocks, count, numbers);
+    case Isa::portable:
+      break;
+  }
+  const BlockFormat& block = block_format(type);
+  dequantize(type, {blocks, size_t(count * block.bytes)}, {numbers, size_t(count * block.numbers)});
+}
+
 const Instructions& instructions() {
   switch (isa()) {
     case Isa::amx:

@@ -9,6 +9,7 @@
 #include "patina/kernels/activation.h"
 #include "patina/kernels/attention_steps.h"
 #include "patina/kernels/bf16.h"
+#include "patina/kernels/blocks.h"
 #include "patina/kernels/rows.h"
 
 namespace patina::kernels {
@@ -43,6 +44,9 @@ int64_t tiles_size(int64_t n, int64_t k) {  // number of elements
 void pack(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles);
 void pack(const bf16* from, int64_t row, int64_t column, int64_t n, int64_t k, bf16* tiles);
 void pack(const float* from, int64_t row, int64_t column, int64_t n, int64_t k, float* tiles);
+
+/// The numbers of `count` blocks of a type as floats, bit for bit as `dequantize` has them.
+void unpack(BlockType type, const uint8_t* blocks, int64_t count, float* numbers);
 
 /// C = act(A Wᵀ + bias) + add. T is bf16 or float.
 template <class T>
@@ -118,6 +122,9 @@ inline void multiply(const Product<bf16>& product) {
 inline void multiply(const Product<float>& product) {
   instructions().floats.product(product);
 }
+
+void unpack_blocks_avx2(BlockType type, const uint8_t* blocks, int64_t count, float* numbers);
+void unpack_blocks_avx512(BlockType type, const uint8_t* blocks, int64_t count, float* numbers);
 
 extern const FloatKernels kPortableFloats, kAvx2Floats, kAvx512Floats;
 extern const Bf16Kernels kPortableRounded, kAvx2Rounded, kAvx512Rounded;

@@ -93,7 +93,7 @@ std::vector<int64_t> blocks_within(const Backbone& backbone, const std::vector<i
 
 Tensor weight_of(const Backbone& backbone, std::string_view name) {
   for (const auto& weight : nn::tensors(const_cast<Backbone&>(backbone)))  // changes nothing
-    if (weight.name == name) return weight.tensor;
+    if (weight.name == name) return weight.floats();
   return {};
 }
 

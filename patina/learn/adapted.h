@@ -42,7 +42,7 @@ std::unique_ptr<adapt::Lora> sum_of(const std::vector<const adapt::Lora*>& parts
 /// The wanted blocks that exist in the network.
 std::vector<int64_t> blocks_within(const Backbone& backbone, const std::vector<int64_t>& wanted);
 
-/// A weight of the network by its name; undefined if there is none.
+/// A weight of the network by its name, as floats; undefined if there is none.
 Tensor weight_of(const Backbone& backbone, std::string_view name);
 
 }  // namespace patina

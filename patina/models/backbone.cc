@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "patina/base/error.h"
 #include "patina/checkpoint/load.h"
 #include "patina/ops.h"
 #include "patina/version.h"
@@ -34,6 +35,17 @@ TowerShape Backbone::tower() const {
   TowerShape first = all.empty() ? TowerShape{} : all.front();
   first.place = place();
   return first;
+}
+
+void Backbone::to(const Place& place) {
+  if (!place.on_host())
+    for (const auto& item : nn::tensors(*this))
+      if (item.form.stored())
+        fail(ErrorKind::recipe,
+             "{} is stored as {}, which is multiplied on the CPU alone: set model.base = \"fp32\", "
+             "or engine.device = \"cpu\"",
+             item.name, item.form.text());
+  nn::bring(*this, place);
 }
 
 Place Backbone::place() const {

@@ -81,8 +81,9 @@ class Backbone {
   nn::BlockShape block() const { return tower().block; }
 
   /// Moves the weights to a place. Optimizers and learners made before keep the old tensors, so
-  /// move the network first. Inputs are expected at this place.
-  void to(const Place& place) { nn::bring(*this, place); }
+  /// move the network first. Inputs are expected at this place. Throws Error(recipe) for a device
+  /// and weights that are not stored as floats.
+  void to(const Place& place);
   /// The place of the weights; the host if there are none.
   Place place() const;
 

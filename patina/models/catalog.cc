@@ -39,6 +39,10 @@ void ModelOptions::bind(Fields& f) {
     "Of a PyTorch file that holds several models (student, teacher): the name of the one to use.");
   f("adapter", adapter,
     "A folder of PEFT's with a LoRA (adapter_config.json), added to the weights; empty: none.");
+  f("base", base,
+    "How a network of texts holds the weights of its layers, while they are frozen: fp32; bf16, "
+    "rounded, in half the memory; stored, as the file has them: a GGUF file's stay quantised.",
+    base_names());
   f("image_size", image_size, "Side of the input in pixels; 0: the size it was trained at.",
     at_least(0));
   f("heads", heads,
@@ -361,6 +365,10 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
     fail(ErrorKind::recipe,
          "model.dropout and model.input_dropout are of the model \"mlp\", not of {}", options.name);
   if (known && known->untrained) {
+    if (options.base != "fp32")
+      fail(ErrorKind::recipe,
+           "model.base is {}, but the model \"{}\" starts untrained: set it to fp32", options.base,
+           options.name);
     if (!options.adapter.empty())
       fail(ErrorKind::recipe,
            "model.adapter is {}, but the model \"{}\" starts untrained: leave it empty",
@@ -394,10 +402,12 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
     checkpoint.sentence = read_sentence_pooling(folder_of(checkpoint.origin));
   }
   checkpoint.normalize = options.normalize;
+  checkpoint.base = base_of(options.base);
   read_metadata(checkpoint);
 
   if (!options.adapter.empty()) add_adapter(checkpoint, PeftFolder::read(options.adapter));
   auto backbone = open_by_family(checkpoint, options, usual);
+  check_held(*backbone, checkpoint.base, checkpoint.origin);
   keep_files(*backbone, checkpoint, folder_of(checkpoint.origin));
   if (known) check_named(*known, options, *backbone, checkpoint.origin);
   if (const auto* vocabulary = in_metadata(checkpoint.weights, kVocabulary))

@@ -9,12 +9,13 @@ namespace patina {
 
 Continuation::Continuation(const TextTower& tower, Words words, const Input& begun,
                            const nn::Adaptations& adaptations, const TextContext& context,
-                           bool cached)
+                           bool cached, nn::KeyValues known)
     : tower_(&tower),
       words_(std::move(words)),
       adaptations_(adaptations),
       context_(context),
       cached_(cached),
+      cache_(std::move(known)),
       ids_(begun.data),
       mask_(begun.mask.defined() ? begun.mask : at::ones_like(begun.data)) {
   read_all();
@@ -53,7 +54,9 @@ bool Continuation::changes_at(const Tensor& lengths) const {
 
 // A token's position is the number of tokens before it in its row.
 void Continuation::read_all() {
-  read({ids_, mask_}, (mask_.cumsum(1) - 1).clamp_min(0), context_);
+  const int64_t known = cache_.mask.defined() ? cache_.mask.size(1) : 0;
+  read({ids_.slice(1, known), mask_.slice(1, known)},
+       (mask_.cumsum(1) - 1).clamp_min(0).slice(1, known), context_);
 }
 
 void Continuation::read(const Input& input, const Tensor& positions, const TextContext& context) {

@@ -16,9 +16,10 @@ class Continuation {
   /// Reads `begun`. `cached` stores keys and values, so that each token is read once; otherwise
   /// everything is read again for every token, which is slower and gives the same ids. Where rotary
   /// positions depend on a text's length, a token that changes them makes all be read again, too.
-  /// The tower is lent.
+  /// The tower is lent. `known` has the keys and values of first tokens that need not be read.
   Continuation(const TextTower& tower, Words words, const Input& begun,
-               const nn::Adaptations& adaptations, const TextContext& context, bool cached);
+               const nn::Adaptations& adaptations, const TextContext& context, bool cached,
+               nn::KeyValues known = {});
 
   /// Scores of each row's next token: [B,V].
   const Tensor& scores() const { return scores_; }
@@ -31,7 +32,7 @@ class Continuation {
 
  private:
   void read(const Input& input, const Tensor& positions, const TextContext& context);
-  void read_all();
+  void read_all();  // but for the tokens in the cache
   bool changes_at(const Tensor& lengths) const;
 
   const TextTower* tower_;

@@ -20,7 +20,9 @@ bool has_own_head(const Checkpoint& checkpoint, const std::string& head,
   if (!checkpoint.weights.has(head) || !checkpoint.weights.has(embedding)) return false;
   const StoredTensor &one = checkpoint.weights.at(head), &other = checkpoint.weights.at(embedding);
   if (one.shape == other.shape) {
-    if (one.dtype == other.dtype && std::ranges::equal(one.data, other.data)) return false;
+    if (one.dtype == other.dtype && one.block == other.block &&
+        std::ranges::equal(one.data, other.data))
+      return false;
     if (at::equal(to_tensor(one).to(at::kFloat), to_tensor(other).to(at::kFloat))) return false;
   }
   warn(
@@ -115,6 +117,20 @@ void check_size(const Checkpoint& checkpoint, double weights) {
          "{}: a network of this shape has {:.3g} weights, the file holds {:.3g}: tensors are "
          "missing or of the wrong shape",
          checkpoint.origin, weights, held);
+}
+
+void check_held(const Backbone& network, Base base, const std::string& origin) {
+  if (base == Base::fp32) return;
+  for (const auto& item : nn::tensors(const_cast<Backbone&>(network)))  // changes nothing
+    if (item.form.stored()) return;
+  const std::string asked = base_names()[size_t(base)];
+  if (!network.text_input() || network.image_input())
+    fail(ErrorKind::recipe, "model.base is {}: networks of texts have it, and {} is {}", asked,
+         origin, network.about());
+  fail(ErrorKind::recipe,
+       "model.base is {}, but {} stores its layers in fp32, or transposed: set model.base to bf16 "
+       "or fp32",
+       asked, origin);
 }
 
 }  // namespace patina

@@ -275,7 +275,13 @@ class Converter {
   }
 
   SafetensorsFile weights() const {
-    auto memory = std::make_shared<std::vector<std::vector<float>>>();
+    // Matrices stay as they are, views of the file or copies with their rows in another order.
+    struct Memory {
+      GgufFile file;
+      std::vector<std::vector<float>> vectors;
+      std::vector<std::vector<uint8_t>> matrices;
+    };
+    auto memory = std::make_shared<Memory>(Memory{.file = file_, .vectors = {}, .matrices = {}});
     std::map<std::string, StoredTensor> tensors;
     for (const auto& [name, tensor] : file_.tensors()) {
       if (is_setting(name)) continue;
@@ -284,11 +290,20 @@ class Converter {
       const int64_t heads = name.find(".attn_q.") != std::string::npos   ? heads_
                             : name.find(".attn_k.") != std::string::npos ? key_heads_
                                                                          : 0;
-      auto& numbers = memory->emplace_back(size_t(tensor.count()));
-      if (heads > 0 && architecture_.interleaves)
-        write_rows_by_halves(name, tensor, heads, numbers);
-      else if (!numbers.empty())
-        dequantize_rows(tensor, 0, tensor.count() / tensor.shape.back(), numbers);
+      const bool by_halves = heads > 0 && architecture_.interleaves;
+      if (by_halves) check_heads(name, tensor, heads);
+      if (tensor.shape.size() > 1) {
+        std::span<const uint8_t> rows = tensor.data;
+        if (by_halves) rows = memory->matrices.emplace_back(rows_by_halves(tensor));
+        tensors[to] = {dtype_of(tensor.type), tensor.shape, rows, tensor.type};
+        continue;
+      }
+      std::vector<float> stored(size_t(tensor.count()));
+      if (!stored.empty()) dequantize_rows(tensor, 0, 1, stored);
+      auto& numbers = memory->vectors.emplace_back(stored);
+      if (by_halves)
+        for (int64_t row = 0; row < tensor.count(); ++row)
+          numbers[size_t(row_by_halves(row))] = stored[size_t(row)];
       if (architecture_.gemma && name.ends_with("norm.weight"))
         for (float& number : numbers) number -= 1;
       tensors[to] = {DType::f32,
@@ -298,21 +313,40 @@ class Converter {
     return SafetensorsFile::of(std::move(tensors), std::move(memory));
   }
 
+  static DType dtype_of(kernels::BlockType type) {
+    switch (type) {
+      case kernels::BlockType::f32:
+        return DType::f32;
+      case kernels::BlockType::f16:
+        return DType::f16;
+      case kernels::BlockType::bf16:
+        return DType::bf16;
+      default:
+        return DType::blocks;
+    }
+  }
+
   // LLaMA's own rotary positions rotate neighbouring channels of a head, Hugging Face's rotate
   // channel i with channel i + size / 2: row 2 i + j of the file is row j size / 2 + i.
-  void write_rows_by_halves(const std::string& name, const GgufTensor& tensor, int64_t heads,
-                            std::vector<float>& numbers) const {
-    const bool vector = tensor.shape.size() == 1;
-    const int64_t rows = tensor.shape.front(), width = vector ? 1 : tensor.shape.back(),
-                  half = head_size_ / 2;
+  int64_t row_by_halves(int64_t row) const {
+    const int64_t within = row % head_size_;
+    return row - within + within % 2 * (head_size_ / 2) + within / 2;
+  }
+
+  void check_heads(const std::string& name, const GgufTensor& tensor, int64_t heads) const {
+    const int64_t rows = tensor.shape.front();
     if (rows != heads * head_size_ || tensor.shape.size() > 2)
       refuse("{} has {} rows, not {} heads of {}", name, rows, heads, head_size_);
-    std::vector<float> stored(numbers.size());
-    dequantize_rows(tensor, 0, vector ? 1 : rows, stored);
-    for (int64_t row = 0; row < rows; ++row) {
-      const int64_t within = row % head_size_, to = row - within + within % 2 * half + within / 2;
-      std::copy_n(&stored[size_t(row * width)], width, &numbers[size_t(to * width)]);
-    }
+  }
+
+  std::vector<uint8_t> rows_by_halves(const GgufTensor& tensor) const {
+    const int64_t rows = tensor.shape.front();
+    const size_t bytes = tensor.data.size() / size_t(rows);
+    std::vector<uint8_t> moved(tensor.data.size());
+    for (int64_t row = 0; row < rows; ++row)
+      std::ranges::copy(tensor.data.subspan(size_t(row) * bytes, bytes),
+                        moved.begin() + ptrdiff_t(size_t(row_by_halves(row)) * bytes));
+    return moved;
   }
 
   const GgufFile& file_;

@@ -113,7 +113,7 @@ std::vector<std::string> weighted_modules(const Backbone& network, const std::st
   std::vector<std::string> modules;
   if (!network.stored()) return modules;
   for (const auto& item : nn::tensors(const_cast<Backbone&>(network)))  // changes nothing
-    if (item.tensor.dim() >= 2)
+    if (item.tensor.dim() >= 2 || item.form.stored())
       for (const auto& name : network.stored()->names.find(item.name, prefix).theirs)
         if (name.ends_with(kWeight)) modules.push_back(module_of(name));
   return modules;
@@ -139,7 +139,13 @@ Tensor layer_weight(const Backbone& network, int64_t layer, adapt::Part part) {
   for (const auto& item : nn::tensors(const_cast<Backbone&>(network))) {  // changes nothing
     const auto place = in_block(item.name);
     if (!place || tower_of(network, place->stack) != network.tower().tower) continue;
-    if (number_of(network, *place) == layer && place->rest == weight_of(part)) return item.tensor;
+    if (number_of(network, *place) != layer || place->rest != weight_of(part)) continue;
+    if (item.form.stored())
+      fail(ErrorKind::recipe,
+           "{} is stored as {}, and this learner needs the gradients of weights: set model.base = "
+           "\"fp32\"",
+           item.name, item.form.text());
+    return item.tensor;
   }
   PATINA_CHECK(false, "block {} has no {}", layer, adapt::name(part));
   return {};
@@ -159,12 +165,18 @@ void merge_lora(Backbone& network, const adapt::Lora& lora) {
     for (const auto& update : updates) {
       if (update.layer != layer || weight_of(update.part) != place->rest) continue;
       const auto part = adapt::part_shape(update.part, shape);
+      if (!sum.defined() && walk.form() && walk.form()->stored())
+        sum = kernels::StoredWeight{tensor, *walk.form()}.floats();
       if (!sum.defined()) sum = tensor.detach().to(at::kFloat).clone();
       sum.slice(0, part.from, part.from + part.rows)
           .add_(at::matmul(update.b, update.a) * update.scale);
       ++merged;
     }
-    if (sum.defined()) tensor = sum.to(tensor.dtype()).requires_grad_(tensor.requires_grad());
+    if (!sum.defined()) return;
+    if (walk.form() && walk.form()->stored())
+      tensor = sum, *walk.form() = {};
+    else
+      tensor = sum.to(tensor.dtype()).requires_grad_(tensor.requires_grad());
   });
   network.walk(walk);
   PATINA_CHECK(merged == updates.size(), "{} of {} changes found their weight", merged,

@@ -34,10 +34,11 @@ std::vector<int64_t> piece_rows(const Backbone& network, const std::string& name
                                 size_t count);
 
 /// The weight [out,in] of a layer of the network's first tower, of which the part is all or some
-/// rows. It shares storage with the network's.
+/// rows. It shares storage with the network's. Throws Error(recipe) if it is not stored as floats.
 Tensor layer_weight(const Backbone& network, int64_t layer, adapt::Part part);
 
-/// Adds a LoRA's changes to the weights of the tower it acts in, in fp32.
+/// Adds a LoRA's changes to the weights of the tower it acts in, in fp32, which those that are
+/// stored in another form become.
 void merge_lora(Backbone& network, const adapt::Lora& lora);
 
 /// The shape of a tower's blocks.

@@ -212,7 +212,7 @@ std::map<std::string, Tensor> stored_tensors(const Backbone& network, at::Scalar
   std::map<std::string, Tensor> tensors;
   for (const auto& item : nn::tensors(const_cast<Backbone&>(network))) {  // changes nothing
     const auto found = form.names.find(item.name, form.prefix);
-    Tensor whole = on_host(item.tensor.detach());
+    Tensor whole = on_host(item.floats().detach());
     // Most families store positions and class tokens without the batch's dimension. ViTs do not,
     // nor OpenCLIP in a tower of timm's; a pool's query has it in every family.
     const bool vit = form.batched || found.theirs.front().starts_with("visual.trunk.");

@@ -106,10 +106,7 @@ Tensor Attention::attended(const Tensor& x, int layer, Pass& pass) const {
 
 Tensor Attention::over_encoded(const Tensor& x, int layer, Pass& pass) const {
   const auto part = [&](const Tensor& t, int64_t from, int64_t to) {
-    Linear rows;
-    rows.weight = qkv.weight.slice(0, from, to);
-    if (qkv.bias.defined()) rows.bias = qkv.bias.slice(0, from, to);
-    return split(pass.engine().linear(rows, t));
+    return split(pass.engine().linear(qkv.part(from, to), t));
   };
   const int64_t keys = query_width(), values = keys + key_width();
   KeyValues::Layer* kept = pass.cached(layer);

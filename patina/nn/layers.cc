@@ -11,7 +11,21 @@ Linear::Linear(int64_t in, int64_t out, bool with_bias) : weight(at::empty({out,
 }
 
 Tensor Linear::operator()(const Tensor& x) const {
+  if (stored()) return kernels::linear(x, stored_weight(), bias, {}, x.scalar_type());
   return linear(x, weight, bias);
+}
+
+Linear Linear::part(int64_t from, int64_t to) const {
+  Linear rows;
+  if (stored()) {
+    const auto shared = stored_weight().part(from, to);
+    rows.weight = shared.bytes;
+    rows.form = shared.form;
+  } else {
+    rows.weight = weight.slice(0, from, to);
+  }
+  if (bias.defined()) rows.bias = bias.slice(0, from, to);
+  return rows;
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearEnd& end) {
@@ -22,7 +36,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const L
 }
 
 void Linear::walk(Walk& w) {
-  w("weight", weight);
+  w("weight", weight, form);
   w("bias", bias);
 }
 
@@ -50,6 +64,7 @@ Tensor Norm::factors() const {
 Embedding::Embedding(int64_t rows, int64_t width) : weight(at::empty({rows, width})) {}
 
 Tensor Embedding::operator()(const Tensor& ids) const {
+  if (form.stored()) return kernels::StoredWeight{weight, form}.rows_of(ids);
   return at::embedding(weight, ids);
 }
 

@@ -8,13 +8,19 @@
 
 namespace patina::nn {
 
-/// y = x Wᵀ + b.  weight [out,in], bias [out] or undefined.
+/// y = x Wᵀ + b.  weight [out,in], bias [out] or undefined. The weight of a frozen layer may be
+/// stored in another form than floats: then `weight` is its bytes, which `form` explains.
 struct Linear {
   Tensor weight, bias;
+  kernels::WeightForm form;
 
   Linear() = default;
   Linear(int64_t in, int64_t out, bool with_bias = true);  // uninitialised
   Tensor operator()(const Tensor& x) const;                // [..., in] -> [..., out]
+  /// The layer of rows [from, to) of the weight, which it shares.
+  Linear part(int64_t from, int64_t to) const;
+  bool stored() const { return form.stored(); }
+  kernels::StoredWeight stored_weight() const { return {weight, form}; }
   void walk(Walk& w);
 };
 
@@ -43,14 +49,17 @@ struct Norm {
   void walk(Walk& w);
 };
 
-/// Looks up rows of a table by id. weight [rows,width].
+/// Looks up rows of a table by id. weight [rows,width], or stored in another form as that of a
+/// linear layer.
 struct Embedding {
   Tensor weight;
+  kernels::WeightForm form;
 
   Embedding() = default;
   Embedding(int64_t rows, int64_t width);      // uninitialised
   Tensor operator()(const Tensor& ids) const;  // [...] int64 -> [...,width]
-  void walk(Walk& w) { w("weight", weight); }
+  int64_t rows() const { return form.stored() ? form.rows() : weight.size(0); }
+  void walk(Walk& w) { w("weight", weight, form); }
 };
 
 Tensor activate(Activation activation, const Tensor& x);

@@ -1,5 +1,7 @@
 #include "patina/nn/module.h"
 
+#include "patina/base/error.h"
+
 namespace patina::nn {
 
 void Walk::operator()(std::string_view name, Tensor& tensor) {
@@ -12,6 +14,21 @@ void Walk::statistic(std::string_view name, Tensor& tensor) {
   at_statistic_ = false;
 }
 
+void Walk::operator()(std::string_view name, Tensor& tensor, kernels::WeightForm& form) {
+  form_ = &form;
+  (*this)(name, tensor);
+  form_ = nullptr;
+}
+
+void set_frozen(NamedTensor& item, bool frozen) {
+  if (!frozen && item.form.stored())
+    fail(ErrorKind::recipe,
+         "{} is stored as {} and cannot be trained: set model.base = \"fp32\", or use a learner "
+         "that leaves the network as it is, such as one of LoRA's",
+         item.name, item.form.text());
+  item.tensor.requires_grad_(!frozen);
+}
+
 Tensor brought(const Tensor& tensor, const Place& place) {
   const auto type = tensor.is_floating_point() ? place.dtype : tensor.scalar_type();
   if (tensor.device() == place.device && tensor.scalar_type() == type) return tensor;
@@ -20,7 +37,7 @@ Tensor brought(const Tensor& tensor, const Place& place) {
 
 int64_t count(const std::vector<NamedTensor>& tensors) {
   int64_t total = 0;
-  for (const auto& item : tensors) total += item.tensor.numel();
+  for (const auto& item : tensors) total += item.numbers();
   return total;
 }
 

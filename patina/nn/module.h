@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "patina/kernels/stored_weight.h"
 #include "patina/place.h"
 
 namespace patina::nn {
@@ -32,6 +33,11 @@ class Walk {
   /// Whether the tensor being visited is a running statistic.
   bool at_statistic() const { return at_statistic_; }
 
+  /// Visits the weight of a layer, whose tensor is of this form.
+  void operator()(std::string_view name, Tensor& tensor, kernels::WeightForm& form);
+  /// The form of the weight being visited; null for tensors that are always floats.
+  kernels::WeightForm* form() const { return form_; }
+
   template <class Module>
   void operator()(std::string_view name, Module& module) {
     const size_t length = prefix_.size();
@@ -49,12 +55,20 @@ class Walk {
   Visit visit_;
   std::string prefix_;
   bool at_statistic_ = false;
+  kernels::WeightForm* form_ = nullptr;
 };
 
 struct NamedTensor {
   std::string name;
   Tensor tensor;        // shares storage with the module's
   bool learned = true;  // not a statistic
+  kernels::WeightForm form = {};
+
+  /// The tensor as floats: itself, or a new one where it is stored in another form.
+  Tensor floats() const {
+    return form.stored() ? kernels::StoredWeight{tensor, form}.floats() : tensor;
+  }
+  int64_t numbers() const { return form.stored() ? form.numbers() : tensor.numel(); }
 };
 
 /// All tensors of a module, in walking order.
@@ -62,7 +76,8 @@ template <class Module>
 std::vector<NamedTensor> tensors(Module& module) {
   std::vector<NamedTensor> found;
   Walk walk([&](const std::string& name, Tensor& tensor) {
-    found.push_back({name, tensor, !walk.at_statistic()});
+    found.push_back(
+        {name, tensor, !walk.at_statistic(), walk.form() ? *walk.form() : kernels::WeightForm{}});
   });
   module.walk(walk);
   return found;
@@ -77,11 +92,26 @@ std::vector<NamedTensor> trainable(Module& module) {
   return found;
 }
 
+/// Sets whether a tensor requires gradients. Throws Error(recipe) for a weight that cannot, as it
+/// is not stored as floats.
+void set_frozen(NamedTensor& item, bool frozen);
+
 /// Sets whether the learned tensors of a module require gradients.
 template <class Module>
 void freeze(Module& module, bool frozen = true) {
   for (auto& item : tensors(module))
-    if (item.learned) item.tensor.requires_grad_(!frozen);
+    if (item.learned) set_frozen(item, frozen);
+}
+
+/// Makes floats of all weights of a module that are stored in another form.
+template <class Module>
+void store_as_floats(Module& module) {
+  Walk walk([&](const std::string&, Tensor& tensor) {
+    if (!walk.form() || !walk.form()->stored()) return;
+    tensor = kernels::StoredWeight{tensor, *walk.form()}.floats();
+    *walk.form() = {};
+  });
+  module.walk(walk);
 }
 
 /// A deep copy of a module; tensors require gradients as the originals do.
@@ -106,7 +136,7 @@ void bring(Module& module, const Place& place) {
   module.walk(walk);
 }
 
-int64_t count(const std::vector<NamedTensor>& tensors);  // number of elements
+int64_t count(const std::vector<NamedTensor>& tensors);  // how many numbers
 int64_t bytes(const std::vector<NamedTensor>& tensors);
 
 }  // namespace patina::nn

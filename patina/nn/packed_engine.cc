@@ -68,13 +68,14 @@ class PackedEngine : public Engine {
   }
 
   Tensor linear(const Linear& linear, const Tensor& x, const LinearEnd& end) const override {
+    if (linear.stored()) return kernels::linear(x, linear.stored_weight(), linear.bias, end, type_);
     return kernels::linear(x, linear.weight, linear.bias, end, packed(linear));
   }
 
   Tensor mlp(const Linear& fc1, Activation activation, const Linear& fc2, const Tensor& x,
              const LinearEnd& end) const override {
     // Without a graph, batches come in parts that fit the caches, and so does the hidden layer.
-    if (!at::GradMode::is_enabled() || !frozen(fc1) || !frozen(fc2))
+    if (!at::GradMode::is_enabled() || !frozen(fc1) || !frozen(fc2) || fc1.stored() || fc2.stored())
       return Engine::mlp(fc1, activation, fc2, x, end);
     return kernels::mlp(x, {fc1.weight, packs_(fc1)}, {fc2.weight, packs_(fc2)}, activation, end);
   }

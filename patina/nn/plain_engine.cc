@@ -11,6 +11,8 @@ class PlainEngine : public Engine {
   Tensor rows(const Tensor& x) const override { return x; }
   Tensor norm(const Norm& norm, const Tensor& x) const override { return norm(x); }
   Tensor linear(const Linear& linear, const Tensor& x, const LinearEnd& end) const override {
+    if (linear.stored())
+      return kernels::linear(x, linear.stored_weight(), linear.bias, end, at::kFloat);
     return nn::linear(x, linear.weight, linear.bias, end);
   }
   Tensor activate(Activation activation, const Tensor& x) const override {

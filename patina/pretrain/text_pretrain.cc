@@ -104,7 +104,7 @@ class Cutting {
   Cutting(LanguageModel& teacher, const std::vector<int64_t>& words,
           const TextStudentOptions& options)
       : words_(tensor_of(words)), options_(options) {
-    for (const auto& item : nn::tensors(teacher)) tensors_[item.name] = on_host(item.tensor);
+    for (const auto& item : nn::tensors(teacher)) tensors_[item.name] = on_host(item.floats());
     for (const int64_t layer : options.layers) {
       const std::string mlp = fmt::format("{}{}.mlp.", kBlocks, layer);
       units_.push_back(largest_units(tensors_.at(mlp + "fc1.weight"),

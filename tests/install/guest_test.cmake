@@ -46,7 +46,7 @@ endif()
 
 if(GENERATOR STREQUAL Ninja)
   execute_process(COMMAND_ERROR_IS_FATAL ANY COMMAND ${CMAKE_COMMAND} --build ${WORK}
-    --target before patina/patina/CMakeFiles/patina_core.dir/eval/matrix.cc.o)
+    --target before patina/patina/CMakeFiles/patina_core_quick.dir/eval/matrix.cc.o)
   execute_process(COMMAND_ERROR_IS_FATAL ANY OUTPUT_VARIABLE link
     COMMAND ${CMAKE_COMMAND} --build ${WORK} --target guest -- -n -v)
   if(NOT link MATCHES "-o ours/guest" OR link MATCHES "fuse-ld|--target core_tests")

@@ -149,9 +149,14 @@ TEST(GgufModels, RefuseWhatTheyDoNotKnow) {
   says(queries, "blk.0.attn_q.weight has 4 rows, not 2 heads of 4");
 }
 
-TEST(SmolLM2, WritesWhatTransformersWrites) {
+class SmolLM2 : public testing::TestWithParam<std::string> {};
+
+TEST_P(SmolLM2, WritesWhatTransformersWrites) {
   PATINA_NEED_WEIGHTS(path, "SmolLM2-135M-Instruct.Q4_1.gguf", "smollm2");
-  const auto model = load_backbone({.name = path.string()});
+  const auto model = load_backbone({.name = path.string(), .base = GetParam()});
+  if (GetParam() == "stored") {
+    EXPECT_LT(nn::bytes(nn::tensors(*model)), int64_t(fs::file_size(path)));
+  }
   const Json expected = parse_json(read_text(file("smollm2.json")), "smollm2.json");
   for (const auto& row : expected.at("cases")) {
     const auto text = row.at("text").get<std::string>();
@@ -169,6 +174,9 @@ TEST(SmolLM2, WritesWhatTransformersWrites) {
     EXPECT_EQ(model->tokenizer()->decode(wanted), row.at("continued").get<std::string>());
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Bases, SmolLM2, testing::Values("fp32", "stored"),
+                         [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace patina

@@ -232,7 +232,7 @@ void save_bert(LanguageModel& model, const std::string& vocabulary, const fs::pa
     if (!item.name.starts_with("text.")) continue;
     const auto theirs = names.find(item.name, "").theirs;
     const Tensor whole =
-        on_host(item.tensor.detach()).to(bf16 ? at::kBFloat16 : at::kFloat).contiguous();
+        on_host(item.floats().detach()).to(bf16 ? at::kBFloat16 : at::kFloat).contiguous();
     const auto parts = whole.chunk(int64_t(theirs.size()));  // query, key and value are equal
     for (size_t i = 0; i < theirs.size(); ++i) {
       kept.push_back(parts[i].contiguous());

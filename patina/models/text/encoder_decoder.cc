@@ -16,7 +16,7 @@ EncoderDecoder::EncoderDecoder(EncoderDecoderShape shape)
       word_head_(shape_.word_head, shape_.encoder.block.width, shape_.vocabulary) {}
 
 Tensor EncoderDecoder::tokens(const Input& input, const nn::Adaptations& adaptations) const {
-  return encoder_(input, adaptations, {.words = embed_.weight});
+  return encoder_(input, adaptations, {.words = &embed_});
 }
 
 Tensor EncoderDecoder::encode(const Input& input, const nn::Adaptations& adaptations) const {
@@ -29,7 +29,7 @@ Tensor EncoderDecoder::decode(const Input& answer, const Tensor& encoded,
   return decoder_(answer, adaptations,
                   {.encoded = encoded,
                    .encoded_mask = encoded_mask,
-                   .words = embed_.weight,
+                   .words = &embed_,
                    .first_layer = int(shape_.encoder.depth)});
 }
 
@@ -39,7 +39,7 @@ std::optional<Continuation> EncoderDecoder::begin(const Input& prompt,
   NoGrad no_grad;
   TextContext context{.encoded = tokens(prompt, adaptations),
                       .encoded_mask = prompt.mask,
-                      .words = embed_.weight,
+                      .words = &embed_,
                       .first_layer = int(shape_.encoder.depth)};
   return Continuation(
       decoder_, [this](const Tensor& tokens) { return word_scores(tokens); },
@@ -70,7 +70,7 @@ std::unique_ptr<Backbone> open_encoder_decoder(const Checkpoint& checkpoint,
   }
   check_size(checkpoint, weights);
   auto model = std::make_unique<EncoderDecoder>(shape);
-  load_tensors(nn::tensors(*model), checkpoint.weights, checkpoint.origin, names);
+  load_network(*model, checkpoint.base, checkpoint.weights, checkpoint.origin, names);
   nn::freeze(*model);
   model->set_stored(std::make_shared<StoredForm>(StoredForm{
       .names = names, .prefix = prefix_in(checkpoint.weights, names), .task = "SEQ_2_SEQ_LM"}));

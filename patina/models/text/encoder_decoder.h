@@ -30,7 +30,7 @@ class EncoderDecoder : public Backbone {
                 const nn::Adaptations& adaptations = {}) const;
   /// Scores of every word: [B,T,D] -> [B,T,V].
   Tensor word_scores(const Tensor& tokens) const override {
-    return word_head_(tokens, embed_.weight, engine());
+    return word_head_(tokens, embed_, engine());
   }
 
   int64_t width() const override { return shape_.encoder.block.width; }

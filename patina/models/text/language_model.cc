@@ -22,7 +22,23 @@ LanguageModel::LanguageModel(LanguageShape shape) : shape_(std::move(shape)), to
 }
 
 Tensor LanguageModel::tokens(const Input& input, const nn::Adaptations& adaptations) const {
-  return tower_(input, adaptations);
+  const auto before = known(input, adaptations);
+  if (!before) return tower_(input, adaptations);
+  const int64_t batch = input.size(), count = before->count, all = input.data.size(1);
+  nn::KeyValues cache = before->cache;
+  Input rest(input.data.slice(1, count));
+  if (input.mask.defined()) rest.mask = input.mask.slice(1, count);
+  const Tensor tokens = tower_(
+      rest, adaptations,
+      {.positions = at::arange(count, all, input.data.options()).unsqueeze(0), .cache = &cache});
+  return at::cat({before->tokens.expand({batch, -1, -1}), tokens}, 1);
+}
+
+std::optional<SharedPrefix::Known> LanguageModel::known(const Input& input,
+                                                        const nn::Adaptations& adaptations) const {
+  if (at::GradMode::is_enabled() || !shape_.text.causal) return std::nullopt;
+  const auto weights = nn::tensors(const_cast<LanguageModel&>(*this));  // changes nothing
+  return shared_(tower_, engine(), weights, input, adaptations);
 }
 
 Tensor LanguageModel::encode(const Input& input, const nn::Adaptations& adaptations) const {
@@ -86,9 +102,11 @@ std::optional<Continuation> LanguageModel::begin(const Input& prompt,
                                                  const nn::Adaptations& adaptations,
                                                  bool cached) const {
   if (!generates()) return std::nullopt;
+  const NoGrad no_grad;
+  auto before = cached ? known(prompt, adaptations) : std::nullopt;
   return Continuation(
       tower_, [this](const Tensor& tokens) { return word_scores(tokens); }, prompt, adaptations, {},
-      cached);
+      cached, before ? std::move(before->cache) : nn::KeyValues{});
 }
 
 bool LanguageModel::insert_blocks(const std::vector<int64_t>& behind) {
@@ -166,7 +184,7 @@ std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint, Lang
                              double(text.block.width) *
                                  double(text.vocabulary + text.positions + 2 * text.distances));
   auto model = std::make_unique<LanguageModel>(shape);
-  load_tensors(nn::tensors(*model), checkpoint.weights, checkpoint.origin, names);
+  load_network(*model, checkpoint.base, checkpoint.weights, checkpoint.origin, names);
   nn::freeze(*model);
   const bool generates = text.causal && shape.words;
   model->set_stored(std::make_shared<StoredForm>(

@@ -6,6 +6,7 @@
 #include "patina/models/backbone.h"
 #include "patina/models/family.h"
 #include "patina/models/stored_form.h"
+#include "patina/models/text/shared_prefix.h"
 #include "patina/models/text/text_tower.h"
 #include "patina/models/text/word_head.h"
 
@@ -32,6 +33,8 @@ class LanguageModel : public Backbone {
  public:
   explicit LanguageModel(LanguageShape shape);
 
+  /// Of a decoder without gradients, what all rows have in common at their beginning is computed
+  /// once.
   Tensor tokens(const Input& input, const nn::Adaptations& adaptations = {}) const override;
   /// The checkpoint's classifier on features, after BERT's pooler or a hidden layer.
   Tensor logits(const Tensor& features) const override;
@@ -67,15 +70,19 @@ class LanguageModel : public Backbone {
 
   const LanguageShape& shape() const { return shape_; }
   const TextTower& text_tower() const { return tower_; }
+  const SharedPrefix& shared_prefix() const { return shared_; }
 
  private:
   Tensor encode(const Input& input, const nn::Adaptations& adaptations) const override;
+  std::optional<SharedPrefix::Known> known(const Input& input,
+                                           const nn::Adaptations& adaptations) const;
 
   LanguageShape shape_;
   TextTower tower_;
   nn::Linear pooler_, class_dense_, classifier_, next_sentence_;
   nn::Norm class_norm_;
   WordHead word_head_;
+  mutable SharedPrefix shared_;
 };
 
 /// A frozen model with a checkpoint's weights. A tied word head that the checkpoint has of its own

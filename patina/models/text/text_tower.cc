@@ -50,6 +50,7 @@ void TextTower::insert_blocks(const std::vector<int64_t>& behind) {
     if (next == behind.end() || *next != i) continue;
     ++next;
     nn::Block copy = *nn::copy_of(blocks_[size_t(i)]);
+    nn::store_as_floats(copy);  // so that it can learn
     for (nn::Linear* last : {&copy.attn.proj, &copy.mlp.fc2}) {
       last->weight.detach().zero_();
       if (last->bias.defined()) last->bias.detach().zero_();
@@ -118,6 +119,7 @@ void TextTower::widen_blocks(int64_t hidden, int64_t key_heads, double noise, Ra
   const int64_t queries = shape.heads / keys, size = shape.size();  // queries: of a head of keys
   shape.head_size = size;
   for (nn::Block& block : blocks_) {
+    nn::store_as_floats(block);
     const Tensor heads = copied_units(keys, key_heads, random);
     const Tensor fresh_head = at::arange(key_heads, at::kLong) >= keys;
     const Tensor of_queries = rows_of(heads, queries * size);
@@ -168,9 +170,9 @@ Tensor TextTower::embed(const Input& input, const TextContext& context) const {
   const Tensor& ids = input.data;
   PATINA_REQUIRE(ids.dim() == 2 && ids.scalar_type() == at::kLong, "token ids {}",
                  shape_text(ids.sizes()));
-  const Tensor& words = context.words.defined() ? context.words : embed_.weight;
-  check_ids(ids, words.size(0), "token id");
-  Tensor x = at::embedding(words, ids);
+  const nn::Embedding& words = context.words ? *context.words : embed_;
+  check_ids(ids, words.rows(), "token id");
+  Tensor x = words(ids);
   if (shape_.embed_scale != 1) x = x * shape_.embed_scale;
   if (context.images.defined()) x = with_images(x, ids, context);
   if (shape_.positions > 0) {
@@ -186,7 +188,7 @@ Tensor TextTower::embed(const Input& input, const TextContext& context) const {
   }
   if (shape_.types > 0) {
     if (input.types.defined()) check_ids(input.types, shape_.types, "token type");
-    x = x + (input.types.defined() ? type_(input.types) : type_.weight[0]);
+    x = x + type_(input.types.defined() ? input.types : at::zeros({1, 1}, ids.options()));
   }
   return shape_.embed_norm ? embed_norm_(x) : x;
 }

@@ -38,12 +38,12 @@ struct TextShape {
 
 /// Optional inputs of a pass besides the tokens.
 struct TextContext {
-  Tensor positions;                // [B,T]; undefined: 0, 1, ...
-  nn::KeyValues* cache = nullptr;  // of the preceding tokens
-  Tensor encoded, encoded_mask;    // an encoder's output [B,S,D] and mask [B,S]
-  Tensor words;                    // [V,D] token embedding, for a tower without its own (T5)
-  Tensor images;                   // [B,N,D]: what stands in the places of a row's first N tokens
-                                   // `image`; undefined: nothing does
+  Tensor positions;                      // [B,T]; undefined: 0, 1, ...
+  nn::KeyValues* cache = nullptr;        // of the preceding tokens
+  Tensor encoded, encoded_mask;          // an encoder's output [B,S,D] and mask [B,S]
+  const nn::Embedding* words = nullptr;  // of tokens, for a tower without its own (T5)
+  Tensor images;  // [B,N,D]: what stands in the places of a row's first N tokens
+                  // `image`; undefined: nothing does
   int64_t image = -1;
   Tensor read;          // [B,R]: the tokens to return; undefined: all
   int first_layer = 0;  // the number of this tower's first block for adaptations
@@ -57,8 +57,8 @@ class TextTower {
   /// All tokens after the final norm: [B,T] ids -> [B,T,D].
   Tensor operator()(const Input& input, const nn::Adaptations& adaptations,
                     const TextContext& context = {}) const;
-  /// The token embedding [V,D], which a tied head uses to score words.
-  const Tensor& words() const { return embed_.weight; }
+  /// The token embedding, which a tied head uses to score words.
+  const nn::Embedding& words() const { return embed_; }
   /// Inserts behind each of these blocks a copy of it that adds nothing to the residual stream.
   void insert_blocks(const std::vector<int64_t>& behind);
   /// Widens every block, as Backbone::widen_blocks says.

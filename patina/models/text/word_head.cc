@@ -15,14 +15,13 @@ WordHead::WordHead(const WordHeadShape& shape, int64_t width, int64_t vocabulary
   if (shape.bias) decoder.bias = at::zeros({vocabulary});
 }
 
-Tensor WordHead::operator()(const Tensor& tokens, const Tensor& words,
+Tensor WordHead::operator()(const Tensor& tokens, const nn::Embedding& words,
                             const nn::Engine& engine) const {
   Tensor x =
       transform.weight.defined() ? norm(nn::activate(activation, transform(tokens))) : tokens;
   if (scale != 1) x = x * scale;
-  nn::Linear all;
-  all.weight = decoder.weight.defined() ? decoder.weight : words;
-  all.bias = decoder.bias;
+  nn::Linear all = decoder;
+  if (!decoder.weight.defined()) all.weight = words.weight, all.form = words.form;
   const Tensor scores = engine.linear(all, engine.rows(x), {.wide = true});
   return cap > 0 ? at::tanh(scores / cap) * cap : scores;
 }

@@ -25,8 +25,9 @@ struct WordHead {
 
   WordHead() = default;
   WordHead(const WordHeadShape& shape, int64_t width, int64_t vocabulary);
-  /// Tokens [B,T,D] and the token embedding [V,D] -> [B,T,V].
-  Tensor operator()(const Tensor& tokens, const Tensor& words, const nn::Engine& engine) const;
+  /// Tokens [B,T,D] and the token embedding of V words -> [B,T,V].
+  Tensor operator()(const Tensor& tokens, const nn::Embedding& words,
+                    const nn::Engine& engine) const;
   void walk(nn::Walk& w);
 };
 

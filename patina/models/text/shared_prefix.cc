@@ -80,7 +80,9 @@ std::optional<SharedPrefix::Known> SharedPrefix::operator()(
     const Input& input, const nn::Adaptations& adaptations) {
   if (at::GradMode::is_enabled() || input.positions.defined() || !reads_forward(tower.shape()))
     return std::nullopt;
-  const int64_t rows = input.size(), common = input.data.numel() > 0 ? common_tokens(input) : 0;
+  const int64_t rows = input.size();
+  if (rows == 1) return std::nullopt;  // a text alone has no beginning in common with another
+  const int64_t common = input.data.numel() > 0 ? common_tokens(input) : 0;
   if (common < kLeast) return std::nullopt;
   const auto adapted = same_for_all(adaptations);
   if (!adapted) return std::nullopt;
@@ -94,24 +96,18 @@ std::optional<SharedPrefix::Known> SharedPrefix::operator()(
     tokens_ = Tensor();
   }
   const std::vector<int64_t> ids = items_of(input.data[0].slice(0, 0, common).contiguous());
-  const auto parted = std::ranges::mismatch(ids, ids_);
-  const int64_t known = parted.in1 - ids.begin();
-  if (rows == 1) {  // a text alone has no beginning in common with another: what is known serves
-    if (known < kLeast) return std::nullopt;
-    return Known{known, first_of(cache_, known, 1), tokens_.slice(1, 0, known)};
-  }
-  if (known < common) {
-    nn::KeyValues cache = known > 0 ? first_of(cache_, known, 1) : nn::KeyValues{};
-    const Tensor fresh =
-        tower({input.data.slice(0, 0, 1).slice(1, known, common)}, adaptations,
-              {.positions = at::arange(known, common, input.data.options()).unsqueeze(0),
-               .cache = &cache});
-    tokens_read_ += common - known;
-    tokens_ = known > 0 ? at::cat({tokens_.slice(1, 0, known), fresh}, 1) : fresh;
+  // Only the very same beginning serves: one that was read in parts has other last digits, and what
+  // is computed of a batch must not depend on the batches before.
+  if (ids != ids_) {
+    nn::KeyValues cache;
+    tokens_ = tower(
+        {input.data.slice(0, 0, 1).slice(1, 0, common)}, adaptations,
+        {.positions = at::arange(common, input.data.options()).unsqueeze(0), .cache = &cache});
+    tokens_read_ += common;
     cache_ = std::move(cache);
     ids_ = ids;
   }
-  return Known{common, first_of(cache_, common, rows), tokens_.slice(1, 0, common)};
+  return Known{common, first_of(cache_, common, rows), tokens_};
 }
 
 }  // namespace patina

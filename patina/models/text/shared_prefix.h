@@ -13,9 +13,8 @@
 namespace patina {
 
 /// Remembers what a decoder knows after the last beginning that a batch had in common, so that it
-/// also serves the batches that follow. A causal network's keys and values of a token depend on
-/// the tokens before it alone, so those of any first part serve as well. Thread-safe. A copy
-/// starts empty.
+/// also serves batches that follow with the same one: a causal network's keys and values of a token
+/// depend on the tokens before it alone. Thread-safe. A copy starts empty.
 class SharedPrefix {
  public:
   /// The fewest tokens that are worth it: below, another pass through the blocks costs more.
@@ -32,10 +31,10 @@ class SharedPrefix {
     Tensor tokens;        // [1,count,D] after the final norm
   };
 
-  /// The first tokens of the input, which all its rows have in common; reads those that are not
-  /// remembered. Nothing if they are few, if gradients are asked for, or if the network or an
-  /// adaptation makes of a token something else in another text. `weights` are the network's. At
-  /// least one token of each row stays to be read.
+  /// The first tokens of the input, which all its rows have in common; reads them if they are not
+  /// remembered. Nothing for one row, if they are few, if gradients are asked for, or if the
+  /// network or an adaptation makes of a token something else in another text. `weights` are the
+  /// network's. At least one token of each row stays to be read.
   std::optional<Known> operator()(const TextTower& tower, const nn::Engine& engine,
                                   const std::vector<nn::NamedTensor>& weights, const Input& input,
                                   const nn::Adaptations& adaptations);

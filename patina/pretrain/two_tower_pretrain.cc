@@ -261,7 +261,7 @@ std::unique_ptr<Clip> two_towers(ViT& vit, const LanguageModel& teacher,
     else if (item.name == "logit_scale")
       item.tensor.fill_(std::log(kFirstScale));
   }
-  const Tensor table = teacher.text_tower().words().index_select(0, tensor_of(words));
+  const Tensor table = teacher.text_tower().words()(tensor_of(words));
   const Tensor main = leading_rows(table, options.width).to(at::kFloat);
   tensor_named(nn::tensors(*clip), "text.embed.weight").copy_(at::matmul(table, main.t()));
   return clip;

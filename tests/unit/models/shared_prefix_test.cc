@@ -66,7 +66,10 @@ TEST(SharedPrefix, LeavesTokensAsTheyAre) {
         EXPECT_EQ(model.shared_prefix().tokens_read() - before, 24) << name;
         // Padding is read by nobody.
         const Tensor real = input.mask.unsqueeze(-1);
-        EXPECT_LT(relative_error(got * real, wanted * real), 2e-6) << name << engine->text();
+        if (engine->text() == nn::plain_engine()->text())
+          EXPECT_LT(relative_error(got * real, wanted * real), 2e-6) << name << engine->text();
+        else  // a row depends on itself alone
+          EXPECT_TRUE(at::equal(got * real, wanted * real)) << name << engine->text();
         EXPECT_LT(relative_error(answer_losses(model, input, adaptations), with_graph), 2e-6)
             << name << engine->text();
       }

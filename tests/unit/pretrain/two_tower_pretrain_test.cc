@@ -48,14 +48,14 @@ TEST(TwoTowers, BeginAsTheVitAndWithTheTeachersWords) {
   const auto vit = random_vit();
   NoGrad no_grad;
   const Tensor images = random_tensor({3, 3, 16, 16}, 5);
-  const Tensor table = caption_teacher()->text_tower().words().to(at::kDouble);
+  const Tensor table = caption_teacher()->text_tower().words().weight.to(at::kDouble);
   const Tensor ours = at::cat({table.slice(0, 0, 3), table.slice(0, 4), table.slice(0, 3, 4)});
   for (const int64_t width : {24, 8}) {
     const auto clip = small_towers(*vit, width);
     EXPECT_EQ(clip->width(), 24);
     EXPECT_TRUE(at::equal(clip->before_projection(images), vit->features(images)));
     // The best approximation of the table with `width` directions keeps its largest moments.
-    const Tensor words = clip->text().words().to(at::kDouble);
+    const Tensor words = clip->text().words().weight.to(at::kDouble);
     const auto moments = [](const Tensor& x) {
       return std::get<0>(at::linalg_eigh(at::matmul(x.t(), x))).flip({0});
     };

@@ -24,7 +24,7 @@ namespace patina::cli {
 namespace {
 
 struct Arguments {
-  std::string model, adapter, base = "fp32", prompt, image, system, device = "auto";
+  std::string model, adapter, form = "fp32", prompt, image, system, device = "auto";
   bool chat = false;
   GenerateOptions options;
   OutputOptions output;
@@ -100,8 +100,8 @@ void print(const std::vector<TokenLogprob>& tokens) {
 void generate_learned(const Arguments& arguments) {
   if (!arguments.adapter.empty())
     fail(ErrorKind::usage, "--adapter is for a model, and {} is an artefact", arguments.model);
-  if (arguments.base != "fp32")
-    fail(ErrorKind::usage, "--base is for a model, and {} is an artefact, whose model has its own",
+  if (arguments.form != "fp32")
+    fail(ErrorKind::usage, "--form is for a model, and {} is an artefact, whose model has its own",
          arguments.model);
   OpenOptions opened;
   opened.engine.device = arguments.device;
@@ -135,7 +135,7 @@ void generate(Arguments& arguments) {
   if (is_artefact(arguments.model)) return generate_learned(arguments);
   const Place place = place_of(arguments.device);
   const auto model = load_backbone(
-      {.name = arguments.model, .adapter = arguments.adapter, .base = arguments.base});
+      {.name = arguments.model, .adapter = arguments.adapter, .form = arguments.form});
   model->to(place);
   if (!model->text_input()) fail(ErrorKind::model, "{} does not generate text", model->about());
   const Tokenizer* tokenizer = model->tokenizer();
@@ -195,7 +195,7 @@ void add_generate(Command& program) {
   command.option("--adapter", arguments->adapter,
                  "A folder of PEFT's with a LoRA, added to the model's weights");
   command
-      .option("--base", arguments->base,
+      .option("--form", arguments->form,
               "How layers hold their weights: fp32; bf16, in half the memory; stored, as the file "
               "has them, so that a GGUF file's stay quantised")
       .one_of(base_names());

@@ -18,7 +18,7 @@ struct LearnArguments {
   ArtefactArguments artefact;
   std::string class_name, data, csv, text = "text", label = "label";
   std::vector<std::string> paths;
-  std::string learner, base = "fp32";
+  std::string learner, form = "fp32";
   std::vector<std::string> overrides;
   int64_t seed = 1993;
   bool with_backbone = false, no_samples = false;
@@ -49,14 +49,14 @@ std::shared_ptr<const Source> lesson(const LearnArguments& arguments) {
 
 Session opened_or_new(const LearnArguments& arguments) {
   if (fs::exists(arguments.artefact.file)) {
-    if (!arguments.learner.empty() || !arguments.overrides.empty() || arguments.base != "fp32")
+    if (!arguments.learner.empty() || !arguments.overrides.empty() || arguments.form != "fp32")
       fail(ErrorKind::usage,
-           "{} exists, and its learner is chosen: --learner, --base and --set are for a new "
+           "{} exists, and its learner is chosen: --learner, --form and --set are for a new "
            "artefact",
            arguments.artefact.file);
     return open_artefact(arguments.artefact);
   }
-  ModelOptions model{.base = arguments.base};
+  ModelOptions model{.form = arguments.form};
   if (!arguments.artefact.backbone.empty()) model.name = arguments.artefact.backbone;
   SessionOptions options;
   if (arguments.of_texts()) options.learner = "sft";
@@ -128,7 +128,7 @@ void add_learn(Command& program) {
                  "Backbone of a new artefact: a name of `patina list models`, a file or a folder "
                  "(default: starter); of an existing one: the path of its weights");
   command
-      .option("--base", arguments->base,
+      .option("--form", arguments->form,
               "How the layers of a new artefact's backbone hold their weights, which stay frozen "
               "then: fp32; bf16, in half the memory; stored, as its file has them, so that a GGUF "
               "file's stay quantised")

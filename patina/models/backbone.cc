@@ -42,7 +42,7 @@ void Backbone::to(const Place& place) {
     for (const auto& item : nn::tensors(*this))
       if (item.form.stored())
         fail(ErrorKind::recipe,
-             "{} is stored as {}, which is multiplied on the CPU alone: set model.base = \"fp32\", "
+             "{} is stored as {}, which is multiplied on the CPU alone: set model.form = \"fp32\", "
              "or engine.device = \"cpu\"",
              item.name, item.form.text());
   nn::bring(*this, place);

@@ -39,7 +39,7 @@ void ModelOptions::bind(Fields& f) {
     "Of a PyTorch file that holds several models (student, teacher): the name of the one to use.");
   f("adapter", adapter,
     "A folder of PEFT's with a LoRA (adapter_config.json), added to the weights; empty: none.");
-  f("base", base,
+  f("form", form,
     "How a network of texts holds the weights of its layers, while they are frozen: fp32; bf16, "
     "rounded, in half the memory; stored, as the file has them: a GGUF file's stay quantised.",
     base_names());
@@ -365,9 +365,9 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
     fail(ErrorKind::recipe,
          "model.dropout and model.input_dropout are of the model \"mlp\", not of {}", options.name);
   if (known && known->untrained) {
-    if (options.base != "fp32")
+    if (options.form != "fp32")
       fail(ErrorKind::recipe,
-           "model.base is {}, but the model \"{}\" starts untrained: set it to fp32", options.base,
+           "model.form is {}, but the model \"{}\" starts untrained: set it to fp32", options.form,
            options.name);
     if (!options.adapter.empty())
       fail(ErrorKind::recipe,
@@ -402,7 +402,7 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
     checkpoint.sentence = read_sentence_pooling(folder_of(checkpoint.origin));
   }
   checkpoint.normalize = options.normalize;
-  checkpoint.base = base_of(options.base);
+  checkpoint.base = base_of(options.form);
   read_metadata(checkpoint);
 
   if (!options.adapter.empty()) add_adapter(checkpoint, PeftFolder::read(options.adapter));

@@ -23,7 +23,7 @@ struct ModelOptions {
   std::string path;              // the weights of a named model that is not built in
   std::string part;              // of a PyTorch file with several models, the name of one
   std::string adapter;           // a folder of PEFT's with low-rank changes; "": none
-  std::string base = "fp32";     // how layers hold their weights: fp32, bf16, stored
+  std::string form = "fp32";     // how layers hold their weights: fp32, bf16, stored
   int64_t image_size = 0;        // 0: the size it was trained at
   int64_t heads = 0;             // 0: the model's own
   std::string normalize;         // "": the model's own

@@ -125,10 +125,10 @@ void check_held(const Backbone& network, Base base, const std::string& origin) {
     if (item.form.stored()) return;
   const std::string asked = base_names()[size_t(base)];
   if (!network.text_input() || network.image_input())
-    fail(ErrorKind::recipe, "model.base is {}: networks of texts have it, and {} is {}", asked,
+    fail(ErrorKind::recipe, "model.form is {}: networks of texts have it, and {} is {}", asked,
          origin, network.about());
   fail(ErrorKind::recipe,
-       "model.base is {}, but {} stores its layers in fp32, or transposed: set model.base to bf16 "
+       "model.form is {}, but {} stores its layers in fp32, or transposed: set model.form to bf16 "
        "or fp32",
        asked, origin);
 }

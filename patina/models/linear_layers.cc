@@ -142,7 +142,7 @@ Tensor layer_weight(const Backbone& network, int64_t layer, adapt::Part part) {
     if (number_of(network, *place) != layer || place->rest != weight_of(part)) continue;
     if (item.form.stored())
       fail(ErrorKind::recipe,
-           "{} is stored as {}, and this learner needs the gradients of weights: set model.base = "
+           "{} is stored as {}, and this learner needs the gradients of weights: set model.form = "
            "\"fp32\"",
            item.name, item.form.text());
     return item.tensor;

@@ -23,7 +23,7 @@ void Walk::operator()(std::string_view name, Tensor& tensor, kernels::WeightForm
 void set_frozen(NamedTensor& item, bool frozen) {
   if (!frozen && item.form.stored())
     fail(ErrorKind::recipe,
-         "{} is stored as {} and cannot be trained: set model.base = \"fp32\", or use a learner "
+         "{} is stored as {} and cannot be trained: set model.form = \"fp32\", or use a learner "
          "that leaves the network as it is, such as one of LoRA's",
          item.name, item.form.text());
   item.tensor.requires_grad_(!frozen);

@@ -127,7 +127,7 @@ COMMANDS = {
     "patina generate SmolLM2-135M-Instruct.Q4_1.gguf \"What is the capital of France?\" --chat --system \"Answer in one word.\"": Parse(WEIGHTS),
     "patina generate llava-1.5-7b-hf \"USER: <image>\\nWhat is on the table? ASSISTANT:\" --image table.jpg": Parse(WEIGHTS),
     "patina generate SmolLM2-135M-Instruct.Q4_1.gguf \"The capital of France is\" --max-tokens 24": Parse(WEIGHTS),
-    "patina generate SmolLM2-135M-Instruct.Q4_1.gguf \"The capital of France is\" --base stored": Parse(WEIGHTS),
+    "patina generate SmolLM2-135M-Instruct.Q4_1.gguf \"The capital of France is\" --form stored": Parse(WEIGHTS),
     "patina run recipes/cifar100_clip/rail.toml --set model.name=clip-vit-base-patch16 --set data.path=cifar100": Parse(WEIGHTS),
     "patina run recipes/small_clip/rail.toml --set data.path=cifar100": Parse("needs data that must be downloaded"),
     "patina run recipes/small_x_tail/rail.toml --set data.path=FOLDER": Parse("needs data that must be downloaded"),

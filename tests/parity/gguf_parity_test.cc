@@ -153,7 +153,7 @@ class SmolLM2 : public testing::TestWithParam<std::string> {};
 
 TEST_P(SmolLM2, WritesWhatTransformersWrites) {
   PATINA_NEED_WEIGHTS(path, "SmolLM2-135M-Instruct.Q4_1.gguf", "smollm2");
-  const auto model = load_backbone({.name = path.string(), .base = GetParam()});
+  const auto model = load_backbone({.name = path.string(), .form = GetParam()});
   if (GetParam() == "stored") {
     EXPECT_LT(nn::bytes(nn::tensors(*model)), int64_t(fs::file_size(path)));
   }

@@ -66,7 +66,7 @@ TEST(HeldWeights, ComputeWhatTheirFloatsCompute) {
   for (const auto& [name, llama] : llamas()) {
     const std::string path = written(llama, name);
     const auto floats = load_backbone({.name = path});
-    const auto held = load_backbone({.name = path, .base = "stored"});
+    const auto held = load_backbone({.name = path, .form = "stored"});
     EXPECT_EQ(held->about(), floats->about());
     EXPECT_EQ(nn::count(nn::tensors(*held)), nn::count(nn::tensors(*floats)));
     const Input input = ids_of(3, 21);
@@ -88,7 +88,7 @@ TEST(HeldWeights, ComputeWhatTheirFloatsCompute) {
 TEST(HeldWeights, TakeNoMoreMemoryThanTheFile) {
   for (const auto& [name, llama] : llamas()) {
     const std::string path = written(llama, name);
-    const auto held = load_backbone({.name = path, .base = "stored"});
+    const auto held = load_backbone({.name = path, .form = "stored"});
     held->set_engine(nn::packed_engine(nn::Precision::fp32));
     held->tokens(ids_of(2, 9));
     EXPECT_LE(nn::bytes(nn::tensors(*held)), int64_t(fs::file_size(path)));
@@ -97,7 +97,7 @@ TEST(HeldWeights, TakeNoMoreMemoryThanTheFile) {
         EXPECT_TRUE(item.form.stored()) << item.name;
       }
   }
-  const auto held = load_backbone({.name = written(llamas()[0].second, "k"), .base = "stored"});
+  const auto held = load_backbone({.name = written(llamas()[0].second, "k"), .form = "stored"});
   for (const auto& item : nn::tensors(*held)) {
     if (item.name == "text.blocks.0.attn.qkv.weight") {
       EXPECT_EQ(item.form.text(), "Q4_K, Q6_K");
@@ -125,7 +125,7 @@ TEST(HeldWeights, GiveALoraTheGradientsOfTheirFloats) {
   for (const auto& [name, llama] : llamas()) {
     const std::string path = written(llama, name);
     const auto floats = load_backbone({.name = path});
-    const auto held = load_backbone({.name = path, .base = "stored"});
+    const auto held = load_backbone({.name = path, .form = "stored"});
     const auto lora = drawn_lora(*floats);
     for (const auto& engine : engines()) {
       floats->set_engine(engine);
@@ -147,7 +147,7 @@ TEST(HeldWeights, InBf16AreTheRoundedOnes) {
     for (auto& item : nn::tensors(*rounded))
       if (item.tensor.dim() == 2) item.tensor.copy_(item.tensor.to(at::kBFloat16));
   }
-  const auto held = load_backbone({.name = path, .base = "bf16"});
+  const auto held = load_backbone({.name = path, .form = "bf16"});
   EXPECT_LT(nn::bytes(nn::tensors(*held)), nn::bytes(nn::tensors(*rounded)) * 51 / 100);
   const Input input = ids_of(3, 21);
   for (const auto& engine : engines()) {
@@ -160,7 +160,7 @@ TEST(HeldWeights, InBf16AreTheRoundedOnes) {
     const std::string folder =
         (fixture_folder(Fixtures::small) / "language" / name / "model.safetensors").string();
     const auto network = load_backbone({.name = folder});
-    const auto half = load_backbone({.name = folder, .base = "bf16"});
+    const auto half = load_backbone({.name = folder, .form = "bf16"});
     EXPECT_LT(nn::bytes(nn::tensors(*half)), nn::bytes(nn::tensors(*network))) << name;
     const Input few = ids_of(2, 6);
     EXPECT_LT(relative_error(half->tokens(few), network->tokens(few)), 0.05) << name;
@@ -172,7 +172,7 @@ TEST(HeldWeights, InBf16AreTheRoundedOnes) {
 TEST(HeldWeights, AreWrittenAndMergedAsFloats) {
   const std::string path = written(llamas()[0].second, "k");
   const auto floats = load_backbone({.name = path});
-  const auto held = load_backbone({.name = path, .base = "stored"});
+  const auto held = load_backbone({.name = path, .form = "stored"});
   const auto wanted = stored_tensors(*floats, at::kFloat), got = stored_tensors(*held, at::kFloat);
   ASSERT_EQ(got.size(), wanted.size());
   for (const auto& [name, tensor] : wanted) EXPECT_TRUE(at::equal(got.at(name), tensor)) << name;
@@ -186,7 +186,7 @@ TEST(HeldWeights, AreWrittenAndMergedAsFloats) {
 }
 
 TEST(HeldWeights, OfInsertedBlocksAreFloats) {
-  const auto held = load_backbone({.name = written(llamas()[1].second, "small"), .base = "stored"});
+  const auto held = load_backbone({.name = written(llamas()[1].second, "small"), .form = "stored"});
   const Input input = ids_of(2, 9);
   const Tensor before = held->tokens(input);
   ASSERT_TRUE(held->insert_blocks({0}));
@@ -202,21 +202,21 @@ TEST(HeldWeights, OfInsertedBlocksAreFloats) {
 }
 
 TEST(HeldWeights, AreRefusedWhereFloatsAreNeeded) {
-  const auto held = load_backbone({.name = written(llamas()[0].second, "k"), .base = "stored"});
+  const auto held = load_backbone({.name = written(llamas()[0].second, "k"), .form = "stored"});
   EXPECT_TRUE(
       contains(error_of(ErrorKind::recipe, [&] { nn::freeze(*held, false); }),
-               "text.embed.weight is stored as Q8_0 and cannot be trained: set model.base"));
+               "text.embed.weight is stored as Q8_0 and cannot be trained: set model.form"));
   EXPECT_TRUE(contains(error_of(ErrorKind::recipe, [&] { layer_weight(*held, 1, adapt::Part::v); }),
                        "text.blocks.1.attn.qkv.weight is stored as Q4_K, Q6_K, and this learner "
                        "needs the gradients"));
   const auto refused = [](const std::string& name, const std::string& base) {
-    return error_of(ErrorKind::recipe, [&] { load_backbone({.name = name, .base = base}); });
+    return error_of(ErrorKind::recipe, [&] { load_backbone({.name = name, .form = base}); });
   };
   const fs::path small = fixture_folder(Fixtures::small);
   EXPECT_TRUE(contains(refused((small / "gguf/llama.gguf").string(), "stored"),
-                       "stores its layers in fp32, or transposed: set model.base to bf16 or fp32"));
+                       "stores its layers in fp32, or transposed: set model.form to bf16 or fp32"));
   EXPECT_TRUE(contains(refused((small / "vision/vit_random.safetensors").string(), "bf16"),
-                       "model.base is bf16: networks of texts have it"));
+                       "model.form is bf16: networks of texts have it"));
   EXPECT_TRUE(contains(refused("mlp", "bf16"), "starts untrained: set it to fp32"));
 }
 
@@ -230,7 +230,7 @@ TEST(HeldWeights, ThatAreNotFiniteAreRefused) {
       .write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
   for (const char* base : {"fp32", "stored"})
     EXPECT_TRUE(contains(
-        error_of(ErrorKind::model, [&] { load_backbone({.name = path.string(), .base = base}); }),
+        error_of(ErrorKind::model, [&] { load_backbone({.name = path.string(), .form = base}); }),
         "model.layers.1.mlp.down_proj.weight: 32 of 15360 values are nan or inf"))
         << base;
 }

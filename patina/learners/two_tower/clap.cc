@@ -240,19 +240,9 @@ class Clap : public TwoTowerLearner {
   // Each name that was learned by the mean of its Gaussian, any other by CLIP's own text.
   Classifier classifier(const std::vector<std::string>& asked_names) const override {
     const Tensor plain = text_features(asked_names);
-    if (gaussians_.empty())
-      return [this, plain](const Question& asked) {
-        return clip().similarity(clip().features(asked.input), plain);
-      };
-    std::vector<int64_t> places;  // among the scores of what was learned, and then the others
-    const auto& known = names();
-    for (size_t i = 0; i < asked_names.size(); ++i) {
-      const auto found = asked_names == known ? known.begin() + int64_t(i)
-                                              : std::ranges::find(known, asked_names[i]);
-      places.push_back(found == known.end() ? int64_t(known.size() + i) : found - known.begin());
-    }
-    return [this, plain, learned = texts().frozen(known),
-            place = tensor_of(places, plain.device())](const Question& asked) {
+    if (gaussians_.empty()) return frozen_classifier(plain);
+    return [this, plain, learned = texts().frozen(names()),
+            place = places_of(asked_names)](const Question& asked) {
       const Tensor f = normalized(clip().features(asked.input));
       const Texts made = made_of(guide_, f, learned);
       const Tensor others = cosine_scores(f, plain) * scale_;

@@ -149,10 +149,7 @@ class Diki : public TwoTowerLearner {
   // t = argmax_t log N(f; μ_t, Σ_t) and w = σ(log N(f; μ_t, Σ_t) / D - 1) for every image by
   // itself. Before a task was learned the frozen network classifies. A told task is chosen.
   Classifier classifier(const std::vector<std::string>& names) const override {
-    if (gaussians_.classes() == 0)
-      return [this, classes = plain_.frozen(names)](const Question& asked) {
-        return clip().similarity(clip().features(asked.input), classes);
-      };
+    if (gaussians_.classes() == 0) return frozen_classifier(plain_.frozen(names));
     return [this, names, all = std::make_shared<Encoded>()](const Question& asked) {
       const Tensor f = normalized(clip().features(asked.input));
       const Tensor likely = gaussians_.log_densities(f);  // [B,T]

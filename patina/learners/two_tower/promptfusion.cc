@@ -248,21 +248,10 @@ class PromptFusion : public TwoTowerLearner {
   // (1 - σ(λ)) z_clip + σ(λ) z_vit; lite: where the gate leaves an image to CLIP, z_clip alone. A
   // name that was not learned has a text and no row of the head.
   Classifier classifier(const std::vector<std::string>& asked_names) const override {
-    const auto learned = int64_t(head_.classes());
     const Tensor plain = plain_.frozen(asked_names);
-    if (learned == 0)
-      return [this, plain](const Question& asked) {
-        return clip().similarity(clip().features(asked.input), plain);
-      };
-    std::vector<int64_t> places;  // among the scores of what was learned, and then the others
-    const auto& known = names();
-    for (size_t i = 0; i < asked_names.size(); ++i) {
-      const auto found = asked_names == known ? known.begin() + int64_t(i)
-                                              : std::ranges::find(known, asked_names[i]);
-      places.push_back(found == known.end() ? learned + int64_t(i) : found - known.begin());
-    }
-    return [this, plain, own = encoded(known, contexts_.all()),
-            place = tensor_of(places, plain.device())](const Question& asked) {
+    if (head_.classes() == 0) return frozen_classifier(plain);
+    return [this, plain, own = encoded(names(), contexts_.all()),
+            place = places_of(asked_names)](const Question& asked) {
       Input images = asked.input;
       images.data = images.pixels();
       const Tensor f = prompted(images), by_texts = clip().similarity(f, own);

@@ -107,10 +107,7 @@ class SPrompts : public TwoTowerLearner {
 
   // Before a domain was learned the frozen network classifies. A told task is the domain.
   Classifier classifier(const std::vector<std::string>& names) const override {
-    if (centres_.domains() == 0)
-      return [this, classes = plain_.frozen(names)](const Question& asked) {
-        return clip().similarity(clip().features(asked.input), classes);
-      };
+    if (centres_.domains() == 0) return frozen_classifier(plain_.frozen(names));
     std::vector<Tensor> classes, own;  // of each domain
     for (size_t i = 0; int64_t(i) < centres_.domains(); ++i) {
       classes.push_back(texts().encoded(names, {domains_[i].text.get()}));

@@ -1,5 +1,7 @@
 #include "patina/learners/two_tower/two_tower_learner.h"
 
+#include <algorithm>
+
 #include "patina/base/json.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
@@ -43,6 +45,23 @@ Classifier TwoTowerLearner::classifier(const std::vector<std::string>& names) co
   return [this, classes = text_features(names)](const Question& asked) {
     return clip_.similarity(image_features(asked.input), classes);
   };
+}
+
+Classifier TwoTowerLearner::frozen_classifier(const Tensor& texts) const {
+  return [this, texts](const Question& asked) {
+    return clip_.similarity(clip_.features(asked.input), texts);
+  };
+}
+
+Tensor TwoTowerLearner::places_of(const std::vector<std::string>& asked) const {
+  std::vector<int64_t> places;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    // Classes of two tasks may have one name: asked for all of them, each has its own place.
+    const auto found =
+        asked == names_ ? names_.begin() + int64_t(i) : std::ranges::find(names_, asked[i]);
+    places.push_back(found == names_.end() ? int64_t(names_.size() + i) : found - names_.begin());
+  }
+  return tensor_of(places, clip_.place().device);
 }
 
 Classifier TwoTowerLearner::by_name(const std::vector<std::string>& names) const {

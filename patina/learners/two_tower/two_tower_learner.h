@@ -41,6 +41,12 @@ class TwoTowerLearner : public Learner {
   virtual Tensor text_features(const std::vector<std::string>& names) const;  // [n,E]
   /// In the method's present state; called without gradients.
   virtual Classifier classifier(const std::vector<std::string>& names) const;
+  /// The frozen network's, by texts of the names: before anything was learned.
+  Classifier frozen_classifier(const Tensor& texts) const;
+  /// Where the score of each name stands among those of the names seen, behind which every name
+  /// asked for has one, too: for methods whose own scores need a learned name. [n], at the
+  /// network's place
+  Tensor places_of(const std::vector<std::string>& asked) const;
   /// To be called when something was learned outside a training step.
   void changed() { known_.reset(); }
   /// Forgets the name of a class.

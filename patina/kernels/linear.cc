@@ -54,15 +54,13 @@ struct LinearBack : public Backward {
   Tensors gradients(const Tensor& dy) override {
     Tensors out(4);
     if (wanted(3)) out[3] = dy;
-    const Tensor g =
-        rows_for<T>(before.defined() ? through_activation<T>(activation, before, dy) : dy);
+    const Tensor g = before_ends<T>(activation, before, dy);
     if (wanted(0)) {
       out[0] = at::empty(x_shape, kType<T>);
       multiply_rows<T>({}, g, packed->parts().template of<T>().transposed(weight), out[0]);
     }
     if (wanted(1)) out[1] = weight_gradient(g);
-    if (wanted(2))
-      out[2] = g.view({-1, g.size(-1)}).slice(1, 0, packed->n()).sum(0, false, at::kFloat);
+    if (wanted(2)) out[2] = bias_gradient(g, packed->n());
     return out;
   }
 
@@ -96,29 +94,20 @@ Tensor linear_of(const Tensor& x, const Tensor& weight, const Tensor& bias, cons
                  const std::shared_ptr<const PackedWeight>& packed) {
   const bool graph = needs_graph({x, weight, bias, end.add});
   const Tensor rows = rows_for<T>(x.detach());
-  const int64_t m = rows_of(rows), n = packed->n();
-  const bool wide = end.wide || end.add.defined();
-  Tensor y = empty_like_rows(x, n, wide ? at::kFloat : kType<T>);
-  Product<T> product{.bias = packed->parts().bias.get(), .activation = end.activation};
-  const Tensor add = end.add.defined() ? end.add.detach().contiguous() : Tensor();
-  product.add = data<float>(add);
-  Tensor before;
-  if (graph && end.activation != Activation::none) {
-    before = at::empty({m, n}, kType<T>);
-    product.before = data<T>(before);
-  }
-  multiply_rows(product, rows, packed->parts().template of<T>().forward, y);
+  const int64_t m = rows_of(rows);
+  LinearPass<T> pass(x, m, packed->n(), packed->parts().bias.get(), end, graph);
+  multiply_rows(pass.product, rows, packed->parts().template of<T>().forward, pass.y);
   count_linear(m, x, weight);
-  if (!graph) return y;
+  if (!graph) return pass.y;
   auto back = std::make_unique<LinearBack<T>>();
   back->packed = packed;
   back->weight = weight.detach();
   back->activation = end.activation;
-  back->before = before;
+  back->before = pass.before;
   if (takes_gradient(weight)) back->x = rows;
   back->x_shape = x.sizes().vec();
-  record(y, {x, weight, bias, end.add}, std::move(back));
-  return y;
+  record(pass.y, {x, weight, bias, end.add}, std::move(back));
+  return pass.y;
 }
 
 }  // namespace

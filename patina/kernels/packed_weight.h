@@ -107,6 +107,35 @@ inline Tensor through_activation(Activation activation, const Tensor& before, co
   return inner;
 }
 
+// What surrounds the product of a linear layer, however its weight is held: the result, and the
+// product's ends.
+template <class T>
+struct LinearPass {
+  Tensor y;            // [...,N]
+  Tensor add, before;  // what is added; [M,N] of T, the activation's input, if a graph needs it
+  Product<T> product;  // lacks its factors
+
+  LinearPass(const Tensor& x, int64_t m, int64_t n, const float* bias, const LinearEnd& end,
+             bool graph) {
+    const bool wide = end.wide || end.add.defined();
+    y = empty_like_rows(x, n, wide ? at::kFloat : kType<T>);
+    if (end.add.defined()) add = end.add.detach().contiguous();
+    if (graph && end.activation != Activation::none) before = at::empty({m, n}, kType<T>);
+    product = {.bias = bias, .activation = end.activation};
+    product.add = data<float>(add);
+    if (before.defined()) product.before = data<T>(before);
+  }
+};
+
+// Its backward, but for the weight: dy as the gradient of x Wᵀ + b, and that of b, [N], from it.
+template <class T>
+inline Tensor before_ends(Activation activation, const Tensor& before, const Tensor& dy) {
+  return rows_for<T>(before.defined() ? through_activation<T>(activation, before, dy) : dy);
+}
+inline Tensor bias_gradient(const Tensor& g, int64_t n) {
+  return g.view({-1, g.size(-1)}).slice(1, 0, n).sum(0, false, at::kFloat);
+}
+
 // The weight as [N,K] float, contiguous.
 inline Tensor weight_matrix(const Tensor& weight) {
   return weight.detach().flatten(1).to(at::kFloat).contiguous();

@@ -227,11 +227,9 @@ struct StoredBack : public Backward {
   Tensors gradients(const Tensor& dy) override {
     Tensors out(3);
     if (wanted(2)) out[2] = dy;
-    const Tensor g =
-        rows_for<T>(before.defined() ? through_activation<T>(activation, before, dy) : dy);
+    const Tensor g = before_ends<T>(activation, before, dy);
     if (wanted(0)) out[0] = multiply_transposed<T>(g, RowReader(weight), x_shape);
-    if (wanted(1))
-      out[1] = g.view({-1, g.size(-1)}).slice(1, 0, weight.form.rows()).sum(0, false, at::kFloat);
+    if (wanted(1)) out[1] = bias_gradient(g, weight.form.rows());
     return out;
   }
 };
@@ -242,32 +240,23 @@ Tensor stored_linear(const Tensor& x, const StoredWeight& weight, const Tensor& 
   const bool graph = needs_graph({x, bias, end.add});
   const Tensor rows = rows_for<T>(x.detach());
   const int64_t m = rows_of(rows), n = weight.form.rows();
-  const bool wide = end.wide || end.add.defined();
-  Tensor y = empty_like_rows(x, n, wide ? at::kFloat : kType<T>);
   Tensor padded;  // [N rounded up to 32]
   if (bias.defined()) {
     padded = at::zeros({round_up(n, kBlock)});
     std::copy_n(data<float>(bias.detach().to(at::kFloat).contiguous()), n, data<float>(padded));
   }
-  Product<T> product{.bias = data<float>(padded), .activation = end.activation};
-  const Tensor add = end.add.defined() ? end.add.detach().contiguous() : Tensor();
-  product.add = data<float>(add);
-  Tensor before;
-  if (graph && end.activation != Activation::none) {
-    before = at::empty({m, n}, kType<T>);
-    product.before = data<T>(before);
-  }
-  multiply_stored(product, rows, RowReader(weight), y);
+  LinearPass<T> pass(x, m, n, data<float>(padded), end, graph);
+  multiply_stored(pass.product, rows, RowReader(weight), pass.y);
   const int64_t cost = 2 * m * weight.form.numbers();
   count_flops(cost, cost * takes_gradient(x));
-  if (!graph) return y;
+  if (!graph) return pass.y;
   auto back = std::make_unique<StoredBack<T>>();
   back->weight = weight;
   back->activation = end.activation;
-  back->before = before;
+  back->before = pass.before;
   back->x_shape = x.sizes().vec();
-  record(y, {x, bias, end.add}, std::move(back));
-  return y;
+  record(pass.y, {x, bias, end.add}, std::move(back));
+  return pass.y;
 }
 
 }  // namespace

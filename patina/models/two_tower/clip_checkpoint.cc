@@ -103,11 +103,21 @@ ClipShape clip_shape() {
   return shape;
 }
 
-void check_patches(const ViTShape& shape, const std::string& origin) {
+// What the configs of both image towers call alike; the shape has the defaults that differ.
+ViTShape image_shape(ViTShape shape, ConfigJson& config, const char* activation) {
+  shape.width = config.size("hidden_size", 768);
+  shape.depth = config.size("num_hidden_layers", 12);
+  shape.heads = config.size("num_attention_heads", 12);
+  shape.hidden = config.size("intermediate_size", 3072);
+  shape.activation = config.activation("hidden_act", activation);
+  shape.eps = config.number("layer_norm_eps", shape.eps);
+  config.must_be("num_channels", 3);
+  config.finish();
   // A convolution without padding leaves the rest of the image out, which patina does not.
   if (shape.image_size % shape.patch_size != 0)
-    fail(ErrorKind::model, "{}: an image of {} px is not a multiple of the patch size {}", origin,
-         shape.image_size, shape.patch_size);
+    fail(ErrorKind::model, "{}: an image of {} px is not a multiple of the patch size {}",
+         config.origin(), shape.image_size, shape.patch_size);
+  return shape;
 }
 
 }  // namespace
@@ -116,36 +126,19 @@ ViTShape clip_image_shape(ConfigJson& config) {
   ViTShape shape = clip_shape().image;
   shape.image_size = config.size("image_size", 224);
   shape.patch_size = config.size("patch_size", 32);
-  shape.width = config.size("hidden_size", 768);
-  shape.depth = config.size("num_hidden_layers", 12);
-  shape.heads = config.size("num_attention_heads", 12);
-  shape.hidden = config.size("intermediate_size", 3072);
-  shape.activation = config.activation("hidden_act", "quick_gelu");
-  shape.eps = config.number("layer_norm_eps", 1e-5);
-  config.must_be("num_channels", 3);
   config.skip({"dropout", "attention_dropout", "projection_dim", "tie_word_embeddings"});
-  config.finish();
-  check_patches(shape, config.origin());
-  return shape;
+  return image_shape(shape, config, "quick_gelu");
 }
 
 ViTShape siglip_image_shape(ConfigJson& config) {
   ViTShape shape;
+  shape.eps = 1e-6;
   shape.image_size = config.side("image_size", 224);
   shape.patch_size = config.side("patch_size", 16);
-  shape.width = config.size("hidden_size", 768);
-  shape.depth = config.size("num_hidden_layers", 12);
-  shape.heads = config.size("num_attention_heads", 12);
-  shape.hidden = config.size("intermediate_size", 3072);
-  shape.activation = config.activation("hidden_act", "gelu_pytorch_tanh");
-  shape.eps = config.number("layer_norm_eps", 1e-6);
   shape.class_token = false;
   shape.attention_pool = config.flag("vision_use_head", true);
-  config.must_be("num_channels", 3);
   config.skip({"attention_dropout", "tie_word_embeddings"});
-  config.finish();
-  check_patches(shape, config.origin());
-  return shape;
+  return image_shape(shape, config, "gelu_pytorch_tanh");
 }
 
 std::unique_ptr<Backbone> open_clip(Checkpoint& checkpoint) {

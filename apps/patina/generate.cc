@@ -198,7 +198,7 @@ void add_generate(Command& program) {
       .option("--form", arguments->form,
               "How layers hold their weights: fp32; bf16, in half the memory; stored, as the file "
               "has them, so that a GGUF file's stay quantised")
-      .one_of(base_names());
+      .one_of(held_names());
   command.device(arguments->device);
   command.action([arguments] { generate(*arguments); });
 }

@@ -132,7 +132,7 @@ void add_learn(Command& program) {
               "How the layers of a new artefact's backbone hold their weights, which stay frozen "
               "then: fp32; bf16, in half the memory; stored, as its file has them, so that a GGUF "
               "file's stay quantised")
-      .one_of(base_names());
+      .one_of(held_names());
   command.option(
       "--learner", arguments->learner,
       "Learner of a new artefact; see `patina list learners` (default: simplecil; of texts: "

@@ -247,18 +247,18 @@ bool is_floating(DType dtype) {
 
 }  // namespace
 
-std::vector<std::string> base_names() {
+std::vector<std::string> held_names() {
   return {"fp32", "bf16", "stored"};
 }
 
-Base base_of(std::string_view name) {
-  const auto names = base_names();
+Held held_of(std::string_view name) {
+  const auto names = held_names();
   const auto found = std::ranges::find(names, name);
-  PATINA_REQUIRE(found != names.end(), "no base of the name {}", name);
-  return Base(found - names.begin());
+  PATINA_REQUIRE(found != names.end(), "no form of the name {}", name);
+  return Held(found - names.begin());
 }
 
-void hold(const std::string& name, Tensor& weight, kernels::WeightForm& form, Base base,
+void hold(const std::string& name, Tensor& weight, kernels::WeightForm& form, Held how,
           const SafetensorsFile& file, const NameTable& names) {
   if (weight.dim() != 2) return;
   const auto found = names.find(name, prefix_in(file, names));
@@ -268,8 +268,8 @@ void hold(const std::string& name, Tensor& weight, kernels::WeightForm& form, Ba
     const StoredTensor& stored = file.at(theirs);
     if (stored.shape.size() != 2 || !is_floating(stored.dtype)) return;
     if (stored.shape[found.transposed ? 0 : 1] != held.width) return;
-    const auto type = base == Base::bf16 ? kernels::BlockType::bf16 : type_of_rows(stored);
-    if (!type || (base == Base::stored && found.transposed)) return;
+    const auto type = how == Held::bf16 ? kernels::BlockType::bf16 : type_of_rows(stored);
+    if (!type || (how == Held::stored && found.transposed)) return;
     held.pieces.push_back({*type, stored.shape[found.transposed ? 1 : 0]});
   }
   if (held.rows() != weight.size(0)) return;
@@ -280,7 +280,7 @@ void hold(const std::string& name, Tensor& weight, kernels::WeightForm& form, Ba
     const StoredTensor& stored = file.at(theirs);
     Tensor rounded;
     std::span<const uint8_t> from = stored.data;
-    if (base == Base::bf16 && stored.dtype != DType::bf16) {
+    if (how == Held::bf16 && stored.dtype != DType::bf16) {
       rounded = to_tensor(stored).to(at::kBFloat16);
     } else if (found.transposed) {
       rounded = to_tensor(stored);

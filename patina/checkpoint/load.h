@@ -27,23 +27,23 @@ void load_tensors(const std::vector<nn::NamedTensor>& targets, const Safetensors
 
 /// How a network holds the weights of its layers and its token embedding: as floats; rounded to
 /// bf16; or as the file stores them, in 16 bits or quantised blocks.
-enum class Base { fp32, bf16, stored };
+enum class Held { fp32, bf16, stored };
 /// Their names, in that order, and the one of a name.
-std::vector<std::string> base_names();
-Base base_of(std::string_view name);
+std::vector<std::string> held_names();
+Held held_of(std::string_view name);
 
 /// Makes the weight of a layer hold what the file has for it. Without effect where the file does
 /// not have it in such a form, or not in this shape: then it stays floats, for `load_tensors`.
-void hold(const std::string& name, Tensor& weight, kernels::WeightForm& form, Base base,
+void hold(const std::string& name, Tensor& weight, kernels::WeightForm& form, Held how,
           const SafetensorsFile& file, const NameTable& names);
 
-/// load_tensors for all of a module, whose layers hold their weights as `base` says.
+/// load_tensors for all of a module, whose layers hold their weights as `held` says.
 template <class Module>
-void load_network(Module& module, Base base, const SafetensorsFile& file, const std::string& origin,
+void load_network(Module& module, Held held, const SafetensorsFile& file, const std::string& origin,
                   const NameTable& names) {
-  if (base != Base::fp32) {
+  if (held != Held::fp32) {
     nn::Walk walk([&](const std::string& name, Tensor& tensor) {
-      if (walk.form()) hold(name, tensor, *walk.form(), base, file, names);
+      if (walk.form()) hold(name, tensor, *walk.form(), held, file, names);
     });
     module.walk(walk);
   }

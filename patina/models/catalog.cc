@@ -42,7 +42,7 @@ void ModelOptions::bind(Fields& f) {
   f("form", form,
     "How a network of texts holds the weights of its layers, while they are frozen: fp32; bf16, "
     "rounded, in half the memory; stored, as the file has them: a GGUF file's stay quantised.",
-    base_names());
+    held_names());
   f("image_size", image_size, "Side of the input in pixels; 0: the size it was trained at.",
     at_least(0));
   f("heads", heads,
@@ -402,12 +402,12 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
     checkpoint.sentence = read_sentence_pooling(folder_of(checkpoint.origin));
   }
   checkpoint.normalize = options.normalize;
-  checkpoint.base = base_of(options.form);
+  checkpoint.held = held_of(options.form);
   read_metadata(checkpoint);
 
   if (!options.adapter.empty()) add_adapter(checkpoint, PeftFolder::read(options.adapter));
   auto backbone = open_by_family(checkpoint, options, usual);
-  check_held(*backbone, checkpoint.base, checkpoint.origin);
+  check_held(*backbone, checkpoint.held, checkpoint.origin);
   keep_files(*backbone, checkpoint, folder_of(checkpoint.origin));
   if (known) check_named(*known, options, *backbone, checkpoint.origin);
   if (const auto* vocabulary = in_metadata(checkpoint.weights, kVocabulary))

@@ -119,11 +119,11 @@ void check_size(const Checkpoint& checkpoint, double weights) {
          checkpoint.origin, weights, held);
 }
 
-void check_held(const Backbone& network, Base base, const std::string& origin) {
-  if (base == Base::fp32) return;
+void check_held(const Backbone& network, Held held, const std::string& origin) {
+  if (held == Held::fp32) return;
   for (const auto& item : nn::tensors(const_cast<Backbone&>(network)))  // changes nothing
     if (item.form.stored()) return;
-  const std::string asked = base_names()[size_t(base)];
+  const std::string asked = held_names()[size_t(held)];
   if (!network.text_input() || network.image_input())
     fail(ErrorKind::recipe, "model.form is {}: networks of texts have it, and {} is {}", asked,
          origin, network.about());

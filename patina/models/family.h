@@ -21,7 +21,7 @@ struct Checkpoint {
   std::optional<SentencePooling> sentence = {};  // of a sentence encoder
   std::optional<ConfigJson> preprocessor = {};   // preprocessor_config.json
   std::string normalize = {};                    // of pixels, as asked for; "": the model's own
-  Base base = Base::fp32;                        // how layers hold their weights
+  Held held = Held::fp32;                        // how layers hold their weights
   std::string origin;
 
   /// Whether the weights have the tensor, or a missing shard has it.
@@ -81,8 +81,8 @@ void check_block(const nn::BlockShape& shape, const std::string& origin);
 /// Throws Error(model) if the file is too small for a network of `weights` numbers, so that no
 /// memory is allocated for it.
 void check_size(const Checkpoint& checkpoint, double weights);
-/// Throws Error(recipe) unless some weights of a network are held as `base` asks for.
-void check_held(const Backbone& network, Base base, const std::string& origin);
+/// Throws Error(recipe) unless some weights of a network are held as `held` asks for.
+void check_held(const Backbone& network, Held held, const std::string& origin);
 /// Number of weights in `depth` blocks of a shape.
 double block_weights(const nn::BlockShape& shape, int64_t depth);
 

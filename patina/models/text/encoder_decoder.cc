@@ -70,7 +70,7 @@ std::unique_ptr<Backbone> open_encoder_decoder(const Checkpoint& checkpoint,
   }
   check_size(checkpoint, weights);
   auto model = std::make_unique<EncoderDecoder>(shape);
-  load_network(*model, checkpoint.base, checkpoint.weights, checkpoint.origin, names);
+  load_network(*model, checkpoint.held, checkpoint.weights, checkpoint.origin, names);
   nn::freeze(*model);
   model->set_stored(std::make_shared<StoredForm>(StoredForm{
       .names = names, .prefix = prefix_in(checkpoint.weights, names), .task = "SEQ_2_SEQ_LM"}));

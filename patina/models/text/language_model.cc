@@ -184,7 +184,7 @@ std::unique_ptr<Backbone> open_language_model(const Checkpoint& checkpoint, Lang
                              double(text.block.width) *
                                  double(text.vocabulary + text.positions + 2 * text.distances));
   auto model = std::make_unique<LanguageModel>(shape);
-  load_network(*model, checkpoint.base, checkpoint.weights, checkpoint.origin, names);
+  load_network(*model, checkpoint.held, checkpoint.weights, checkpoint.origin, names);
   nn::freeze(*model);
   const bool generates = text.causal && shape.words;
   model->set_stored(std::make_shared<StoredForm>(

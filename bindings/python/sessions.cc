@@ -1,11 +1,9 @@
 // Session and Backbone for Python. Options are JSON texts, which the Python files make of keywords.
 #include <algorithm>
-#include <numeric>
 #include <vector>
 
 #include "bindings/python/samples.h"
 #include "patina/base/json.h"
-#include "patina/data/dataset.h"
 #include "patina/ops.h"
 #include "patina/session/feed.h"
 #include "patina/session/session_json.h"
@@ -23,21 +21,6 @@ struct OwnBackbone {
   std::unique_ptr<Backbone> backbone;
   ThreadPool pool = ThreadPool();
 };
-
-// Features of every sample, in order: [N,D] on the host.
-Tensor features(OwnBackbone& network, const Source& source, int64_t batch_size) {
-  NoGrad no_grad;
-  const auto feed = make_feed(*network.backbone, source);
-  const Dataset data = whole(source);
-  Tensor all = at::empty({data.size(), network.backbone->width()});
-  Loader loader(data, *feed, network.pool, batch_size);
-  while (const auto batch = loader.next()) {
-    stop_if_asked();
-    all.index_copy_(0, batch->row,
-                    on_host(network.backbone->features(batch->input)).to(at::kFloat));
-  }
-  return all;
-}
 
 Owned<Session> owned(Session session) {
   return Owned<Session>(new Session(std::move(session)));
@@ -100,7 +83,10 @@ void add_sessions(py::module_& module) {
                              [](const OwnBackbone& n) { return !n.backbone->image_input(); })
       .def("features", [](OwnBackbone& network, const Samples& samples, int64_t batch) {
         PATINA_REQUIRE(batch >= 1, "batch is {}; it must be 1 or more", batch);
-        return freely([&](PythonWork&) { return features(network, *samples.source, batch); });
+        return freely([&](PythonWork&) {
+          const auto feed = make_feed(*network.backbone, *samples.source);
+          return features_of(*network.backbone, *feed, *samples.source, network.pool, batch);
+        });
       });
   py::class_<Session, Owned<Session>>(module, "Session")
       .def_static(

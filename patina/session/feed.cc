@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "patina/base/error.h"
+#include "patina/base/work.h"
+#include "patina/data/dataset.h"
+#include "patina/ops.h"
 #include "patina/text/chat/named_templates.h"
 #include "patina/text/tokenizer.h"
 
@@ -130,6 +133,22 @@ std::unique_ptr<AnswerFeed> make_answer_feed(const Backbone& backbone, TextOptio
                                            rows, backbone.has_decoder(), images);
   feed->set_place(backbone.place());
   return feed;
+}
+
+Tensor features_of(const Backbone& backbone, const Feed& feed, const Source& source,
+                   ThreadPool& pool, int64_t batch_size, int64_t* tokens) {
+  NoGrad no_grad;
+  const Dataset data = whole(source);
+  Tensor all = at::empty({data.size(), backbone.width()});
+  Loader loader(data, feed, pool, batch_size);
+  while (const auto batch = loader.next()) {
+    stop_if_asked();
+    all.index_copy_(0, batch->row, on_host(backbone.features(batch->input)).to(at::kFloat));
+    if (!tokens || !batch->input.is_text()) continue;
+    const Tensor& mask = batch->input.mask;
+    *tokens += mask.defined() ? mask.sum().item<int64_t>() : batch->input.data.numel();
+  }
+  return all;
 }
 
 }  // namespace patina

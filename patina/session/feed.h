@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "patina/base/thread_pool.h"
 #include "patina/data/answer_feed.h"
 #include "patina/models/backbone.h"
 
@@ -21,5 +22,10 @@ std::unique_ptr<Feed> make_feed(
 /// left for what follows a row, such as the answer to a prompt. Throws Error as make_feed does.
 std::unique_ptr<AnswerFeed> make_answer_feed(const Backbone& backbone, TextOptions text,
                                              AnswerRows rows, int64_t room = 0);
+
+/// Features of every sample, in order, without a graph: [N,D] float on the host. The tokens of all
+/// texts are added to `tokens`, if it is given. Stops where the current work should.
+Tensor features_of(const Backbone& backbone, const Feed& feed, const Source& source,
+                   ThreadPool& pool, int64_t batch_size, int64_t* tokens = nullptr);
 
 }  // namespace patina

@@ -132,20 +132,9 @@ Features Session::features(const Source& source) const {
   if (source.size() == 0) fail(ErrorKind::data, "there are no samples to compute features of");
   const auto feed = make_feed(*model->backbone, source, state_->recipe->test_transform,
                               state_->recipe->text, "test_transform", state_->images);
-  const Dataset samples = whole(source);
-  Loader loader(samples, *feed, model->rig->pool(), kBatch);
   Features found;
-  std::vector<Tensor> rows(size_t(source.size()));
-  NoGrad no_grad;
-  while (const auto batch = loader.next()) {
-    const Tensor values = on_host(model->backbone->features(batch->input)).to(at::kFloat);
-    const auto places = items_of(batch->row);
-    for (size_t i = 0; i < places.size(); ++i) rows[size_t(places[i])] = values[int64_t(i)];
-    if (!batch->input.is_text()) continue;
-    const Tensor& mask = batch->input.mask;
-    found.tokens += mask.defined() ? mask.sum().item<int64_t>() : batch->input.data.numel();
-  }
-  found.values = at::stack(rows);
+  found.values =
+      features_of(*model->backbone, *feed, source, model->rig->pool(), kBatch, &found.tokens);
   return found;
 }
 

@@ -5,7 +5,6 @@
 #include <cstdlib>
 
 #include "apps/patina/commands.h"
-#include "patina/base/error.h"
 #include "patina/base/progress.h"
 #include "patina/data/catalog.h"
 #include "patina/kernels/isa.h"
@@ -30,18 +29,6 @@ std::string free_space(const fs::path& folder) {
   return error ? "not known" : format_bytes(space.available) + " free";
 }
 
-// The data sets whose files are found without data.path.
-std::vector<std::string> data_found() {
-  std::vector<std::string> found;
-  if (!std::getenv("PATINA_DATA")) return found;
-  for (const auto& set : data_sets()) try {
-      open_data({.name = set.name});
-      found.push_back(set.name);
-    } catch (const Error&) {  // it is not there, or only a part of it
-    }
-  return found;
-}
-
 std::vector<std::string> models_built_in() {
   std::vector<std::string> names;
   for (const auto& model : model_list())
@@ -62,13 +49,13 @@ void examine() {
   fmt::print("devices: {}\n", fmt::join(devices(), ", "));
   fmt::print("this folder: {}\n", free_space(fs::current_path()));
   fmt::print("models in the program: {}\n", fmt::join(models_built_in(), ", "));
-  const auto found = data_found();
+  const auto found = data_sets_found();
   fmt::print("data sets found ({}): {}\n", variable("PATINA_DATA"),
              found.empty() ? "none" : fmt::format("{}", fmt::join(found, ", ")));
-  if (found.empty())
-    fmt::print(
-        "  `patina list datasets` says what there is and how to get it; PATINA_DATA names the "
-        "folder that holds them, or data.path one of them\n");
+  fmt::print(
+      "  `patina list datasets` says what else there is and how to get it; PATINA_DATA names a "
+      "folder "
+      "that holds some, data.path one of them\n");
   if (machine.cores > tensor_threads())
     fmt::print("advice: {} of {} cores compute; --threads 0 without OMP_NUM_THREADS takes all\n",
                tensor_threads(), machine.cores);

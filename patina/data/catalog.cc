@@ -1,226 +1,22 @@
-// The data sets with a name: what each is, where its files are expected, how it is opened.
+// Opens a data set by its name, from where its files are, with the options of `[data]`.
 #include "patina/data/catalog.h"
 
 #include <algorithm>
 #include <cstdlib>
-#include <functional>
 #include <optional>
 #include <set>
 
 #include "patina/base/error.h"
 #include "patina/data/domains.h"
 #include "patina/data/files.h"
-#include "patina/data/formats/cifar.h"
-#include "patina/data/formats/folder.h"
-#include "patina/data/formats/idx.h"
-#include "patina/data/formats/instructions.h"
-#include "patina/data/formats/passages.h"
+#include "patina/data/formats/known_data.h"
 #include "patina/data/formats/table.h"
-#include "patina/data/formats/text_sets.h"
-#include "patina/data/formats/texts.h"
-#include "patina/data/formats/visual_questions.h"
 #include "patina/data/prepared.h"
 #include "patina/data/views.h"
 
 namespace patina {
 
 namespace {
-
-// A data set of IDX files: the stems of its four files, without ".gz".
-struct IdxFiles {
-  std::string train_images, train_labels, test_images, test_labels;
-};
-const IdxFiles kMnistFiles{"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
-                           "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
-const IdxFiles kUspsFiles{"usps-train-images-idx3-ubyte", "usps-train-labels-idx1-ubyte",
-                          "usps-test-images-idx3-ubyte", "usps-test-labels-idx1-ubyte"};
-
-DataSplits open_idx_files(const fs::path& folder, const IdxFiles& files,
-                          const std::vector<std::string>& classes) {
-  return {"",
-          open_idx(need_file(folder, files.train_images), need_file(folder, files.train_labels),
-                   classes),
-          open_idx(need_file(folder, files.test_images), need_file(folder, files.test_labels),
-                   classes)};
-}
-
-std::vector<std::string> digits() {
-  return {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
-}
-
-std::vector<std::string> clothes() {
-  return {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
-          "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
-}
-
-struct DataSet {
-  DataSetInfo info;
-  std::string mark;       // a file that identifies the folder; may be gzipped
-  std::string subfolder;  // where the publisher's archive puts the files
-  std::string place;      // where a package installs it; "": no package
-  std::function<DataSplits(const fs::path& folder)> open;
-  std::string family = {};  // sets that share a folder of this name in $PATINA_DATA
-  // For a set of several domains, in the place of `open`.
-  std::function<std::vector<DataSplits>(const fs::path& folder)> open_domains = {};
-
-  const std::string& shelf() const { return family.empty() ? info.name : family; }
-};
-
-// One of the five sets of the usual text stream (de Masson d'Autume et al., NeurIPS 2019), as JSON
-// Lines.
-DataSet labelled_jsonl(const char* name, const char* about, int64_t classes) {
-  return {{name, fmt::format("{}; as many texts as its files hold", about),
-           fmt::format("{0}.train.jsonl, {0}.test.jsonl with `text` and `label`, {0}.labels.json",
-                       name),
-           "write the publisher's files as JSON Lines", classes},
-          fmt::format("{}.train.jsonl", name),
-          "",
-          "",
-          [name](const fs::path& folder) { return open_labelled_jsonl(folder, name); },
-          "five_textcls"};
-}
-
-// FewRel with few samples of most relations.
-DataSet few_shot_relations(int shots) {
-  const std::string part = fmt::format("CFRLdata_10_100_10_{}", shots);
-  return {{fmt::format("fewrel_{}shot", shots),
-           fmt::format("relations of two entities in a sentence, 80 classes: 10 of 100 texts, then "
-                       "70 of {}; / 8000",
-                       shots),
-           fmt::format("relation_name.txt, rel_index.npy and, in {}/, train_0.txt, test_0.txt, "
-                       "rel_cluster_label_0.npy",
-                       part),
-           "https://github.com/qcwthu/Continual_Fewshot_Relation_Learning, data/fewrel", 80},
-          part + "/train_0.txt",
-          "data/fewrel",
-          "",
-          [shots](const fs::path& folder) { return open_few_shot_relations(folder, shots); },
-          "cfrl_fewrel"};
-}
-
-// easy-VQA under one of its two divisions into domains.
-DataSet visual_questions(const char* name, const char* domains,
-                         DataSplits (*open)(const fs::path&)) {
-  return {{name, fmt::format("questions about one shape an image, 13 answers, {}", domains),
-           "train.images.tar.gz, train.questions.json, test.images.tar.gz, test.questions.json",
-           "https://github.com/vzhou842/easy-VQA, easy_vqa/data: the folders train/images and "
-           "test/images as archives",
-           13},
-          "train.questions.json",
-          "",
-          "",
-          open,
-          "easy_vqa"};
-}
-
-const std::vector<DataSet>& known() {
-  static const std::vector<DataSet> sets = {
-      {{"fashion-mnist", "clothing, 28x28 grey, 10 classes, 60000 / 10000",
-        "train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, "
-        "t10k-labels-idx1-ubyte.gz",
-        "apt install dataset-fashion-mnist", 10},
-       kMnistFiles.train_images,
-       "",
-       "/usr/share/datasets/fashion-mnist",
-       [](const fs::path& folder) { return open_idx_files(folder, kMnistFiles, clothes()); }},
-      {{"mnist", "handwritten digits, 28x28 grey, 10 classes, 60000 / 10000",
-        "train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, "
-        "t10k-labels-idx1-ubyte.gz",
-        "http://yann.lecun.com/exdb/mnist/ or a mirror of it", 10},
-       kMnistFiles.train_images,
-       "",
-       "",
-       [](const fs::path& folder) { return open_idx_files(folder, kMnistFiles, digits()); }},
-      {{"usps", "handwritten digits, 16x16 grey, 10 classes, 7291 / 2007",
-        "usps-train-images-idx3-ubyte.gz, usps-train-labels-idx1-ubyte.gz, "
-        "usps-test-images-idx3-ubyte.gz, usps-test-labels-idx1-ubyte.gz",
-        "Hull (1994), repacked as IDX files", 10},
-       kUspsFiles.train_images,
-       "",
-       "",
-       [](const fs::path& folder) { return open_idx_files(folder, kUspsFiles, digits()); }},
-      {{"omniglot", "handwritten characters, 28x28 grey, 964 classes (background), 14460 / 4820",
-        "background-images28-idx3-ubyte.gz, background-labels-idx1-short.gz",
-        "https://github.com/brendenlake/omniglot, scaled to 28x28 and repacked as IDX files", 964},
-       "background-images28-idx3-ubyte",
-       "",
-       "",
-       open_omniglot},
-      {{"cifar10", "photographs, 32x32 colour, 10 classes, 50000 / 10000",
-        "data_batch_1.bin to data_batch_5.bin, test_batch.bin",
-        "the binary version of https://www.cs.toronto.edu/~kriz/cifar.html", 10},
-       "data_batch_1.bin",
-       "cifar-10-batches-bin",
-       "",
-       open_cifar10},
-      {{"cifar100", "photographs, 32x32 colour, 100 classes, 50000 / 10000", "train.bin, test.bin",
-        "the binary version of https://www.cs.toronto.edu/~kriz/cifar.html", 100},
-       "train.bin",
-       "cifar-100-binary",
-       "",
-       open_cifar100},
-      {{"clinc150", "intents of short queries, 150 classes, 15000 / 4500", "data_full.json",
-        "https://github.com/clinc/oos-eval", 150},
-       "data_full.json",
-       "data",
-       "",
-       open_clinc150},
-      {{"banking77", "intents of questions to a bank, 77 classes, 10003 / 3080",
-        "train.csv, test.csv, categories.json",
-        "https://github.com/PolyAI-LDN/task-specific-datasets, banking_data", 77},
-       "categories.json",
-       "banking_data",
-       "",
-       open_banking77},
-      {{"snips", "intents of voice commands, 7 classes, 13084 / 700",
-        "train/ and test/ with seq.in and label in each",
-        "https://github.com/MiuLab/SlotGated-SLU, data/snips", 7},
-       "train/seq.in",
-       "",
-       "",
-       open_snips},
-      {{"asc",
-        "sentiment towards an aspect of a product, 19 domains, 2 classes and in two domains a "
-        "third",
-        "Bing3Domains/, Bing5Domains/, Bing9Domains/, XuSemEval/ with asc/.../train.json and "
-        "test.json",
-        "https://github.com/ZixuanKe/LifelongSentClass, dat", 3},
-       "Bing3Domains/asc/Computer/train.json",
-       "dat",
-       "",
-       nullptr,
-       {},
-       open_aspect_sentiment},
-      few_shot_relations(2),
-      few_shot_relations(5),
-      few_shot_relations(10),
-      labelled_jsonl("agnews", "news by topic, 4 classes", 4),
-      labelled_jsonl("amazon", "product reviews by stars, 5 classes", 5),
-      labelled_jsonl("dbpedia", "encyclopedia entries by kind of thing, 14 classes", 14),
-      labelled_jsonl("yahoo", "questions by topic, 10 classes", 10),
-      labelled_jsonl("yelp", "reviews of places by stars, 5 classes", 5),
-      visual_questions("easy_vqa", "4 domains by what is asked for, 38575 / 9673", open_easy_vqa),
-      visual_questions("easy_vqa_colors", "8 domains by the color of the shape, 36414 / 9073",
-                       open_easy_vqa_colors),
-  };
-  return sets;
-}
-
-// Data of one's own: what data.path names, in these forms.
-struct OwnData {
-  std::string_view name;
-  const char* path;  // what it is
-  DataSplits (*open)(const fs::path& path, const DataOptions& options);
-};
-constexpr OwnData kOwnData[] = {
-    {"folder", "the folder that holds the class folders", open_image_folder},
-    {"text", "a file of texts or the folder of train.* and test.*", open_texts},
-    {"instructions", "the folder of train.* and test.*, or to the folder that holds data.sets",
-     open_instructions},
-    {"passages", "the folder of train.* and test.*, or to the folder that holds data.sets",
-     open_passages},
-    {"visual_questions", "the folder of train.jsonl, test.jsonl and the images",
-     open_visual_questions}};
 
 std::vector<std::string> names() {
   std::vector<std::string> result;
@@ -247,8 +43,9 @@ std::vector<std::string> sets_of(const std::string& name) {
 
 // Whether it is a set of several domains.
 bool has_domains(const std::string& name) {
-  return std::ranges::any_of(
-      known(), [&](const DataSet& set) { return set.info.name == name && bool(set.open_domains); });
+  return std::ranges::any_of(known_data(), [&](const KnownData& set) {
+    return set.info.name == name && bool(set.open_domains);
+  });
 }
 
 // A mistake in the options, independent of the files.
@@ -267,7 +64,7 @@ std::optional<Mistake> mistake_in_names(const DataOptions& options) {
       return Mistake{"name", unknown_name(set)};
     if (sets.size() > 1 && has_domains(set))
       return Mistake{"name", fmt::format("{} has domains of its own and stands alone", set)};
-    if (sets.size() > 1 && std::ranges::count(kOwnData, set, &OwnData::name) > 0)
+    if (sets.size() > 1 && find_own(set))
       return Mistake{"name", fmt::format("\"{}\" stands alone; only the sets that have a name of "
                                          "their own can be joined by \"+\"",
                                          set)};
@@ -301,9 +98,9 @@ std::optional<Mistake> mistake_in_domains(const DataOptions& options) {
   return {};
 }
 
-// The folder with the set's files: the one the user gave (a subfolder of it for joined sets), or
-// the first of the usual places that has them.
-fs::path find_folder(const DataSet& set, const std::string& path, bool is_joined) {
+// Where the set's files may be: in the folder the user gave (a subfolder of it for joined sets), or
+// in the usual places.
+std::vector<fs::path> places_of(const KnownData& set, const std::string& path, bool is_joined) {
   std::vector<fs::path> places;
   if (!path.empty() && is_joined) {
     places.push_back(fs::path(path) / set.info.name);
@@ -315,13 +112,24 @@ fs::path find_folder(const DataSet& set, const std::string& path, bool is_joined
     if (const char* data = std::getenv("PATINA_DATA"); data && *data)
       places.push_back(fs::path(data) / set.shelf());
   }
-  std::string searched;
+  return places;
+}
+
+// The first of some places, or of their subfolders, that has the set's files; empty: none.
+fs::path place_with(const KnownData& set, const std::vector<fs::path>& places) {
   for (const auto& place : places) {
     if (!find_file(place, set.mark).empty()) return place;
     if (!set.subfolder.empty() && !find_file(place / set.subfolder, set.mark).empty())
       return place / set.subfolder;
-    searched += fmt::format("\n  {}", place.string());
   }
+  return {};
+}
+
+fs::path find_folder(const KnownData& set, const std::string& path, bool is_joined) {
+  const auto places = places_of(set, path, is_joined);
+  if (fs::path found = place_with(set, places); !found.empty()) return found;
+  std::string searched;
+  for (const auto& place : places) searched += fmt::format("\n  {}", place.string());
   if (searched.empty()) searched = "\n  nowhere: neither data.path nor $PATINA_DATA is set";
   fail(ErrorKind::data,
        "data set {} not found; searched{}\nIt needs {}.\nGet it: {}. Then set data.path to {}, "
@@ -331,8 +139,7 @@ fs::path find_folder(const DataSet& set, const std::string& path, bool is_joined
 }
 
 DataSplits open_named(const DataOptions& options) {
-  if (const auto* own = std::ranges::find(kOwnData, options.name, &OwnData::name);
-      own != std::end(kOwnData)) {
+  if (const OwnData* own = find_own(options.name)) {
     if (options.path.empty()) fail(ErrorKind::data, "data.path is empty; set it to {}", own->path);
     return own->open(options.path, options);
   }
@@ -340,7 +147,7 @@ DataSplits open_named(const DataOptions& options) {
   std::vector<DataSplits> parts;
   for (const auto& name : sets) {
     const auto set =
-        std::ranges::find(known(), name, [](const DataSet& set) { return set.info.name; });
+        std::ranges::find(known_data(), name, [](const KnownData& set) { return set.info.name; });
     const fs::path folder = find_folder(*set, options.path, sets.size() > 1);
     if (set->open_domains) return joined(set->open_domains(folder), options.shared_classes);
     parts.push_back(set->open(folder));
@@ -448,33 +255,19 @@ void DataOptions::bind(Fields& f) {
     if (mistake) f.require(false, mistake->key, mistake->message);
 }
 
+std::vector<std::string> data_sets_found() {
+  std::vector<std::string> found;
+  for (const auto& set : known_data())
+    if (!place_with(set, places_of(set, "", /*is_joined=*/false)).empty())
+      found.push_back(set.info.name);
+  return found;
+}
+
 const std::vector<DataSetInfo>& data_sets() {
   static const std::vector<DataSetInfo> infos = [] {
     std::vector<DataSetInfo> result;
-    for (const auto& set : known()) result.push_back(set.info);
-    result.push_back(
-        {"folder", "your own images, one folder a class",
-         "train/ and test/ (or val/, valid/) with class folders of JPEG and PNG files in "
-         "each, or class folders only; or one such folder a domain (data.domains = \"folders\")",
-         "set data.path to the folder", 0});
-    result.push_back({"text", "your own texts, in CSV, TSV, JSON, JSON Lines or plain lines",
-                      "train.csv and test.csv (or .tsv, .json, .jsonl, .txt with .labels; val, "
-                      "valid), or one file; plain or gzipped",
-                      "set data.path to the folder or the file", 0});
-    result.push_back({"instructions", "your own prompts with answers, in JSON or JSON Lines",
-                      "train.jsonl and test.jsonl (or .json; eval, dev, val, valid) in the folder, "
-                      "or in a folder a set; plain or gzipped",
-                      "set data.path to the folder", 0});
-    result.push_back(
-        {"passages", "your own plain text, to be modelled",
-         "train.txt and test.txt in the folder, or <set>.train.txt and <set>.test.txt; "
-         "plain or gzipped",
-         "set data.path to the folder", 0});
-    result.push_back({"visual_questions", "your own questions about images, in JSON Lines",
-                      "train.jsonl and test.jsonl (eval, dev, val, valid; plain or gzipped) with "
-                      "`image`, a path below the folder, `question`, `answer` and, if wanted, "
-                      "`domain`",
-                      "set data.path to the folder", 0});
+    for (const auto& set : known_data()) result.push_back(set.info);
+    for (const auto& own : own_data()) result.push_back(own.info);
     return result;
   }();
   return infos;

@@ -24,4 +24,8 @@ struct DataSetInfo {
 };
 const std::vector<DataSetInfo>& data_sets();
 
+/// The names of those that are in a usual place or in $PATINA_DATA, so that they need no data.path.
+/// No sample is read.
+std::vector<std::string> data_sets_found();
+
 }  // namespace patina

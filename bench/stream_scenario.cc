@@ -7,9 +7,8 @@
 #include "patina/config/recipe_file.h"
 #include "patina/kernels/isa.h"
 #include "patina/run/evaluation.h"
-#include "patina/run/recipe.h"
+#include "patina/run/run.h"
 #include "patina/session/engine.h"
-#include "patina/session/rig.h"
 
 namespace patina::bench {
 
@@ -21,15 +20,9 @@ constexpr int64_t kTasks = 10;
 double accuracy_of(Recipe& recipe, const DataSplits& data, Backbone& backbone,
                    const std::shared_ptr<ImageCache>& images) {
   const auto scenario = make_scenario(recipe.scenario, data);
-  Rig rig(backbone, *data.train, *data.test,
-          {.row = &recipe.learner.row(),
-           .learner = recipe.learner.options.get(),
-           .training = recipe.training,
-           .seeds = Seeds(uint64_t(recipe.seed)),
-           .grant = scenario.grant(),
-           .train_transform = recipe.train_transform,
-           .test_transform = recipe.test_transform,
-           .images = images});
+  RigOptions options = rig_options(recipe, scenario.grant());
+  options.images = images;
+  Rig rig(backbone, *data.train, *data.test, options);
   Evaluation evaluation(scenario);
   evaluation.measure(rig.learner(), rig.trainer(), 0);
   auto stream = scenario.stream();

@@ -88,9 +88,7 @@ void show(const Arguments& arguments) {
          "(data.name = \"instructions\" or \"passages\")",
          arguments.recipe);
   const Scenario scenario = make_scenario(recipe.scenario, data);
-  ModelOptions model = recipe.model;
-  if (model.seed < 0) model.seed = recipe.seed;
-  const auto backbone = load_backbone(model);
+  const auto backbone = backbone_of(recipe);
   const auto feed = make_answer_feed(*backbone, recipe.text, AnswerRows::whole);
   const Tokenizer& tokenizer = *backbone->tokenizer();
   const Marks marks = marks_for_output();

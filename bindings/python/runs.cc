@@ -43,9 +43,7 @@ std::pair<std::string, std::string> run_recipe(const Asked& asked, PythonWork& w
                            .data_threads = int(asked.data_threads),
                            .cache = asked.cache};
   if (!asked.data) return {folder.string(), run(recipe, folder, control).dump()};
-  ModelOptions model = recipe.model;
-  if (model.seed < 0) model.seed = recipe.seed;
-  const auto backbone = load_backbone(model);
+  const auto backbone = backbone_of(recipe);
   return {folder.string(), run(recipe, *asked.data, *backbone, folder, control).dump()};
 }
 

@@ -44,7 +44,7 @@ class Attempt {
       rig.trainer().learn(rig.learner(), task, grant);
       took.whole = since(begin_);
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::stopped) throw;
+      if (error.kind() != ErrorKind::stopped || !late()) throw;  // the caller stopped it
     }
     if (steps_ > kFirst) took.step = since(warm_) / (steps_ - kFirst);
     return took;
@@ -92,32 +92,25 @@ Forecast forecast(Recipe& recipe, double seconds) {
   const auto should_stop = current_work() ? current_work()->should_stop : nullptr;
   const WorkScope scope(&work);
 
-  const LearnerRow& row = recipe.learner.row();
+  const bool generates = recipe.learner.row().generates;
   const DataSplits data = open_data(recipe.data);
-  ModelOptions model = recipe.model;
-  if (model.seed < 0) model.seed = recipe.seed;
-  const auto backbone = load_backbone(model);
+  const auto backbone = backbone_of(recipe);
   const Scenario scenario = granted_scenario(recipe, data);
   backbone->to(place_of(recipe.engine.device));
   backbone->set_engine(make_engine(recipe.engine));
-  Rig rig(*backbone, *data.train, *data.test,
-          {.row = &row,
-           .learner = recipe.learner.options.get(),
-           .training = recipe.training,
-           .seeds = Seeds(uint64_t(recipe.seed)),
-           .grant = scenario.grant(),
-           .train_transform = recipe.train_transform,
-           .test_transform = recipe.test_transform,
-           .text = recipe.text,
-           .images = std::make_shared<ImageCache>(recipe.engine.image_cache_bytes),
-           .between_steps = [&] { attempt.count_step(); }});
+  RigOptions options = rig_options(recipe, scenario.grant());
+  options.images = std::make_shared<ImageCache>(recipe.engine.image_cache_bytes);
+  options.between_steps = [&] { attempt.count_step(); };
+  Rig rig(*backbone, *data.train, *data.test, options);
 
   Forecast expected{.network = backbone->about(),
                     .parameters = nn::count(nn::tensors(*backbone)),
                     .scenario = scenario.name(),
                     .grant = scenario.grant(),
                     .parts = parts_of(scenario)};
-  const auto scored = time_of_features(rig, *backbone, scenario.test(0));
+  std::optional<double> scored;
+  // Texts that are answered are scored by probes, whose time is another.
+  if (!generates) scored = time_of_features(rig, *backbone, scenario.test(0));
   Stream stream = scenario.stream();
   const auto first = stream.next();
   PATINA_CHECK(first, "a stream without tasks");
@@ -137,7 +130,7 @@ Forecast forecast(Recipe& recipe, double seconds) {
     expected.learning = *took.step * double(expected.steps);
   else if (scored)
     expected.learning = *scored * double(samples);  // a closed form reads every sample once
-  if (scored && !row.generates) expected.evaluation = *scored * double(asked);
+  if (scored) expected.evaluation = *scored * double(asked);
   expected.memory_bytes = peak_memory_bytes();
   return expected;
 }

@@ -98,4 +98,10 @@ Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::str
   return recipe;
 }
 
+std::unique_ptr<Backbone> backbone_of(const Recipe& recipe) {
+  ModelOptions model = recipe.model;
+  if (model.seed < 0) model.seed = recipe.seed;
+  return load_backbone(model);
+}
+
 }  // namespace patina

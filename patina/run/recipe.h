@@ -71,4 +71,7 @@ struct Recipe {
 /// warning. Throws Error(recipe) with all mistakes.
 Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::string>& overrides);
 
+/// The recipe's network. Random weights are drawn with the model's seed, or else with the recipe's.
+std::unique_ptr<Backbone> backbone_of(const Recipe& recipe);
+
 }  // namespace patina

@@ -98,17 +98,11 @@ class Execution {
   }
 
   RigOptions rig_options() {
-    return {.row = &row_,
-            .learner = recipe_.learner.options.get(),
-            .training = recipe_.training,
-            .seeds = Seeds(uint64_t(recipe_.seed)),
-            .grant = scenario_->grant(),
-            .train_transform = recipe_.train_transform,
-            .test_transform = recipe_.test_transform,
-            .text = recipe_.text,
-            .images = images_,
-            .data_threads = control_.data_threads,
-            .between_steps = [this] { between_steps(); }};
+    RigOptions options = patina::rig_options(recipe_, scenario_->grant());
+    options.images = images_;
+    options.data_threads = control_.data_threads;
+    options.between_steps = [this] { between_steps(); };
+    return options;
   }
 
   void learn(const Task& task) {
@@ -260,6 +254,17 @@ class Execution {
 
 }  // namespace
 
+RigOptions rig_options(const Recipe& recipe, const Grant& grant) {
+  return {.row = &recipe.learner.row(),
+          .learner = recipe.learner.options.get(),
+          .training = recipe.training,
+          .seeds = Seeds(uint64_t(recipe.seed)),
+          .grant = grant,
+          .train_transform = recipe.train_transform,
+          .test_transform = recipe.test_transform,
+          .text = recipe.text};
+}
+
 Scenario granted_scenario(const Recipe& recipe, const DataSplits& data) {
   const LearnerRow& row = recipe.learner.row();
   Scenario scenario = make_scenario(recipe.scenario, data, row.needs.past_data);
@@ -285,9 +290,7 @@ Json run(Recipe& recipe, const fs::path& folder, const RunControl& control) {
   recipe.learner.row();  // the cheap checks first
   const DataSplits data = open_data(recipe.data);
   if (const auto record = finished_run(recipe, data, {folder}, control.mode)) return *record;
-  ModelOptions model = recipe.model;
-  if (model.seed < 0) model.seed = recipe.seed;
-  const auto backbone = load_backbone(model);
+  const auto backbone = backbone_of(recipe);
   return run(recipe, data, *backbone, folder, control);
 }
 

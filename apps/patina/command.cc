@@ -1,7 +1,10 @@
 #include "apps/patina/command.h"
 
+#include <fmt/core.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 
 #include "patina/base/error.h"
 
@@ -14,6 +17,14 @@ Argument Argument::required() const {
 Argument Argument::range(double low, double high) const {
   option_->check(CLI::Range(int64_t(low), int64_t(high)));
   return *this;
+}
+Argument Argument::between(double low, double high) const {
+  return check([low, high](const std::string& text) {
+    char* end = nullptr;
+    const double value = std::strtod(text.c_str(), &end);
+    const bool valid = end != text.c_str() && *end == 0 && value >= low && value <= high;
+    return valid ? std::string() : fmt::format("must be a number from {} to {}", low, high);
+  });
 }
 Argument Argument::one_of(const std::vector<std::string>& names) const {
   option_->check(CLI::IsMember(names));

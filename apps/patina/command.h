@@ -21,7 +21,8 @@ class Argument {
   explicit Argument(CLI::Option* option) : option_(option) {}
 
   Argument required() const;
-  Argument range(double low, double high) const;                 // for numbers, inclusive
+  Argument range(double low, double high) const;                 // for whole numbers, inclusive
+  Argument between(double low, double high) const;               // for numbers, inclusive
   Argument one_of(const std::vector<std::string>& names) const;  // shown by completion
   /// `fault` returns what is wrong with a value; "" if it is valid.
   Argument check(std::function<std::string(const std::string& value)> fault) const;

@@ -39,9 +39,11 @@ const std::vector<std::string>& shells();
 const std::vector<std::string>& list_names();
 std::vector<std::string> explained_names();
 
-/// Makes SIGINT and SIGTERM ask a run to stop: the current step or batch is finished, and a
-/// checkpoint is written if there is anything new. A second signal ends the program at once.
-void stop_on_signals();
+/// Makes SIGINT and SIGTERM ask the command to stop, which says `said`, by default that a run
+/// finishes its step or batch, and then writes a checkpoint if there is anything new. A second
+/// signal ends the program at once.
+void stop_on_signals(
+    const char* said = "stopping after this step or batch; once more ends at once");
 /// The signal that was received, or 0.
 int stopped_by();
 

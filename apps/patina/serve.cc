@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -26,31 +25,10 @@ struct ServeArguments {
   int64_t body_mb = 32, image_pixels = serve::SampleLimits().image_pixels;
 };
 
-volatile std::sig_atomic_t serve_stopped = 0;
-
-// The first signal ends gracefully, the second one at once.
-void stop_serving_on_signals() {
-  for (const int signal : {SIGINT, SIGTERM})
-    std::signal(signal, [](int caught) {
-      if (serve_stopped != 0) std::_Exit(128 + caught);
-      serve_stopped = caught;
-    });
-}
-
 void log_line(std::string_view text) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
   std::fprintf(stderr, "patina: %.*s\n", int(text.size()), text.data());
-}
-
-// A check that a value is a number in a range, also with a fraction.
-auto number_between(double low, double high) {
-  return [low, high](const std::string& text) {
-    char* end = nullptr;
-    const double value = std::strtod(text.c_str(), &end);
-    const bool valid = end != text.c_str() && *end == 0 && value >= low && value <= high;
-    return valid ? std::string() : fmt::format("must be a number from {} to {}", low, high);
-  };
 }
 
 std::string shown_host(const std::string& host) {
@@ -72,13 +50,13 @@ void serve_artefact(ServeArguments arguments) {
       std::max(options.limits.bodies_bytes, 2 * options.limits.body_bytes);
   options.samples.image_pixels = arguments.image_pixels;
   options.log = log_line;
-  stop_serving_on_signals();
+  stop_on_signals(
+      "stopping: what was accepted is answered, learned and saved; once more ends at once");
   serve::Service service(open_artefact(arguments.artefact, arguments.engine), file, options);
   fmt::print("serving {} at http://{}:{}/\n", options.name, shown_host(options.host),
              service.port());
   std::fflush(stdout);
-  while (serve_stopped == 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  log_line("stopping: what was accepted is answered, learned and saved; once more ends at once");
+  while (stopped_by() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
   service.stop();
 }
 
@@ -109,7 +87,7 @@ void add_serve(Command& program) {
   command
       .option("--max-wait-ms", service.batches.max_wait_ms,
               "How long a request may wait for others to be computed with")
-      .check(number_between(0, 10000))
+      .between(0, 10000)
       .shows_default();
   command
       .option("--queue", service.batches.capacity,
@@ -125,7 +103,7 @@ void add_serve(Command& program) {
       .option("--save-after-s", service.lessons.save_after_s,
               "The file is saved so long after something new was learned; until then the "
               "journal has it")
-      .check(number_between(0, 86400))
+      .between(0, 86400)
       .shows_default();
   command.option("--max-connections", service.limits.connections, "Connections at a time")
       .range(1, 10000)
@@ -139,7 +117,7 @@ void add_serve(Command& program) {
   command
       .option("--message-s", service.limits.message_s,
               "Seconds that a request may take to arrive, beside 1 s for every 16 KiB")
-      .check(number_between(1, 3600))
+      .between(1, 3600)
       .shows_default();
   command.device(arguments->engine.device);
   command.footer("example: patina serve pets.patina --port 8080");

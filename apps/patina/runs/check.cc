@@ -71,10 +71,10 @@ void add_check(Command& program) {
   command
       .option("--seconds", arguments->seconds,
               "How long each recipe's first task is tried, to estimate the time")
+      .between(0, 86400)
       .shows_default();
   command.footer("example: patina check recipes/fashion_mnist/ranpac.toml");
   command.action([arguments] {
-    stop_on_signals();
     for (const auto& recipe : arguments->recipes) check(recipe, *arguments);
   });
 }

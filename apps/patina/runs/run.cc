@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <string_view>
+#include <string>
 
 #include "apps/patina/commands.h"
 #include "patina/base/work.h"
@@ -16,21 +16,21 @@ namespace patina::cli {
 
 namespace {
 volatile std::sig_atomic_t stop_signal = 0;
-}
+std::string stop_text;
+}  // namespace
 
 int stopped_by() {
   return stop_signal;
 }
 
-void stop_on_signals() {
+void stop_on_signals(const char* said) {
+  stop_text = fmt::format("patina: {}\n", said);
   for (const int signal : {SIGINT, SIGTERM})
     std::signal(signal, [](int caught) {
       // Only async-signal-safe functions may be called in a handler.
       if (stop_signal != 0) ::_exit(128 + caught);
       stop_signal = caught;
-      constexpr std::string_view kSaid =
-          "patina: stopping after this step or batch; once more ends at once\n";
-      [[maybe_unused]] const auto put = ::write(STDERR_FILENO, kSaid.data(), kSaid.size());
+      [[maybe_unused]] const auto put = ::write(STDERR_FILENO, stop_text.data(), stop_text.size());
     });
 }
 

@@ -34,6 +34,15 @@ void add_artefact(const Command& command, ArtefactArguments& arguments) {
                  "Weights of the backbone, if they are no longer at their original path");
 }
 
+void add_engine(const Command& command, EngineOptions& engine) {
+  command.device(engine.device);
+  command
+      .option("--precision", engine.precision,
+              "Number type of frozen networks: fp32, bf16, or auto, the faster one here")
+      .one_of({"auto", "fp32", "bf16"})
+      .shows_default();
+}
+
 bool is_artefact(const std::string& path) {
   return fs::is_regular_file(artefact_file(path)) && artefact_file(path).extension() == ".patina";
 }
@@ -42,10 +51,10 @@ fs::path artefact_file(const std::string& path) {
   return fs::is_directory(path) ? fs::path(path) / "model.patina" : fs::path(path);
 }
 
-Session open_artefact(const ArtefactArguments& arguments, const EngineOptions& engine) {
+Session open_artefact(const ArtefactArguments& arguments) {
   OpenOptions options;
   options.weights = arguments.backbone;
-  options.engine = engine;
+  options.engine = arguments.engine;
   return Session::open(artefact_file(arguments.file), std::move(options));
 }
 

@@ -14,14 +14,17 @@ namespace patina::cli {
 
 struct ArtefactArguments {
   std::string file, backbone;
+  EngineOptions engine;
 };
 
 void add_artefact(const Command& command, ArtefactArguments& arguments);
+/// How it computes: --device and --precision.
+void add_engine(const Command& command, EngineOptions& engine);
 /// Whether a path is an artefact (*.patina) or the folder of a run with one.
 bool is_artefact(const std::string& path);
 /// The artefact in the folder of a run, else the path as it is.
 std::filesystem::path artefact_file(const std::string& path);
-Session open_artefact(const ArtefactArguments& arguments, const EngineOptions& engine = {});
+Session open_artefact(const ArtefactArguments& arguments);
 
 /// All images of the given files and folders (searched recursively, sorted), as one class.
 std::shared_ptr<const Source> images_of_class(const std::string& name,

@@ -104,6 +104,7 @@ void add_eval(Command& program) {
   const auto command =
       program.command("eval", "Test an artefact on labelled images or texts, or on answers");
   add_artefact(command, arguments->artefact);
+  add_engine(command, arguments->artefact.engine);
   command
       .option("data", arguments->data,
               "A folder with one folder of images per class, or with test/ that has them; of a "

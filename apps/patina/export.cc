@@ -29,11 +29,10 @@ void print(const std::string& folder, const Exported& done) {
              done.difference, done.scores);
 }
 
-void export_artefact(const ExportArguments& arguments) {
+void export_artefact(ExportArguments arguments) {
   // The full precision, so that a difference is the written form's.
-  EngineOptions engine;
-  engine.precision = "fp32";
-  const Session session = open_artefact(arguments.artefact, engine);
+  arguments.artefact.engine.precision = "fp32";
+  const Session session = open_artefact(arguments.artefact);
   print(arguments.folder, session.export_to(arguments.folder, arguments.options));
 }
 

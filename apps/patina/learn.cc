@@ -61,6 +61,7 @@ Session opened_or_new(const LearnArguments& arguments) {
   SessionOptions options;
   if (arguments.of_texts()) options.learner = "sft";
   if (!arguments.learner.empty()) options.learner = arguments.learner;
+  options.engine = arguments.artefact.engine;
   options.seed = arguments.seed;
   options.overrides = arguments.overrides;
   return Session::create(load_backbone(model), options);
@@ -140,6 +141,7 @@ void add_learn(Command& program) {
   command.option("--name", arguments->name, "Name of a task of texts (default: the file's)");
   add_record_keys(command, arguments->keys, /*answered=*/true);
   command.option("--seed", arguments->seed, "Seed of a new artefact").shows_default();
+  add_engine(command, arguments->artefact.engine);
   command.overrides(arguments->overrides);
   command.flag("--with-backbone", arguments->with_backbone,
                "Include the backbone in the file; predicting then needs no other file");
@@ -183,6 +185,7 @@ void add_forget(Command& program) {
   const auto command = program.command(
       "forget", "Remove a class from an artefact, as if it had never been learned, or its samples");
   add_artefact(command, arguments->artefact);
+  add_engine(command, arguments->artefact.engine);
   command.option("class", arguments->class_name, "The class to forget");
   command.flag("--samples", arguments->samples,
                "Remove the samples of earlier tasks that the learner keeps: it predicts as before, "

@@ -122,6 +122,7 @@ void add_predict(Command& program) {
   const auto command =
       program.command("predict", "Predict classes or answer prompts with an artefact");
   add_artefact(command, arguments->artefact);
+  add_engine(command, arguments->artefact.engine);
   command
       .option(
           "inputs", arguments->inputs.paths,

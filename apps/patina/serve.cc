@@ -19,7 +19,6 @@ namespace {
 
 struct ServeArguments {
   ArtefactArguments artefact;
-  EngineOptions engine;
   serve::ServiceOptions service;
   bool no_learn = false;
   int64_t body_mb = 32, image_pixels = serve::SampleLimits().image_pixels;
@@ -52,7 +51,7 @@ void serve_artefact(ServeArguments arguments) {
   options.log = log_line;
   stop_on_signals(
       "stopping: what was accepted is answered, learned and saved; once more ends at once");
-  serve::Service service(open_artefact(arguments.artefact, arguments.engine), file, options);
+  serve::Service service(open_artefact(arguments.artefact), file, options);
   fmt::print("serving {} at http://{}:{}/\n", options.name, shown_host(options.host),
              service.port());
   std::fflush(stdout);
@@ -68,6 +67,7 @@ void add_serve(Command& program) {
   const auto command =
       program.command("serve", "Serve an artefact over HTTP; it goes on learning meanwhile");
   add_artefact(command, arguments->artefact);
+  add_engine(command, arguments->artefact.engine);
   command
       .option("--host", service.host,
               "Address to listen on; one that other machines reach needs --token")
@@ -119,7 +119,6 @@ void add_serve(Command& program) {
               "Seconds that a request may take to arrive, beside 1 s for every 16 KiB")
       .between(1, 3600)
       .shows_default();
-  command.device(arguments->engine.device);
   command.footer("example: patina serve pets.patina --port 8080");
   command.action([arguments] { serve_artefact(*arguments); });
 }

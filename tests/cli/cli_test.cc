@@ -72,23 +72,6 @@ TEST(Cli, damaged_weights_and_text_files_are_named) {
   EXPECT_FALSE(fs::exists(folder / "out.safetensors"));
 }
 
-TEST(Cli, inspect_tells_what_an_artefact_learned) {
-  const auto folder = scratch_folder("cli-inspect");
-  write_images(folder / "images", 2, 3, 1);
-  for (const std::string name : {"class0", "class1"})
-    ASSERT_EQ(call(folder, {"learn", "toys.patina", name, "images/train/" + name}).code, 0);
-  const Result shown = call(folder, {"inspect", "toys.patina", "--summary"});
-  EXPECT_EQ(shown.code, 0) << shown.err;
-  for (const auto* part :
-       {"simplecil learned 2 classes in 2 tasks, from 6 images\non ViT", "task 1: class0\n",
-        "task 2: class1\n", "name = \"simplecil\"\n", "name = \"starter\"\n"})
-    EXPECT_TRUE(has(shown.out, part)) << part << "\n" << shown.out;
-  EXPECT_FALSE(has(shown.out, "metadata")) << shown.out;
-  fs::create_directories(folder / "run");
-  fs::copy_file(folder / "toys.patina", folder / "run/model.patina");
-  EXPECT_EQ(call(folder, {"inspect", "run", "--summary"}).out, shown.out);
-}
-
 TEST(Cli, a_corrupt_image_is_named_or_skipped_and_counted) {
   const auto folder = scratch_folder("cli-corrupt");
   write_images(folder / "images", 4, 4, 2);

@@ -66,3 +66,5 @@ foreach(file share/patina/recipes/fashion_mnist/simplecil.toml share/patina/mode
     message(FATAL_ERROR "not installed: ${file}")
   endif()
 endforeach()
+
+file(REMOVE_RECURSE ${work})

@@ -32,3 +32,5 @@ file(GLOB headers ${work}/moved/include)
 if(headers)
   message(FATAL_ERROR "a package of the program brings headers: ${headers}")
 endif()
+
+file(REMOVE_RECURSE ${work})

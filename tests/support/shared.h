@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <ostream>
 #include <string>
+#include <vector>
 
 namespace patina {
 
@@ -17,6 +18,28 @@ inline std::filesystem::path shared_folder() {
   return std::filesystem::is_directory(beside) ? beside : std::filesystem::path();
 }
 
+/// Removes the scratch folders of a program whose tests all passed: together they are gigabytes.
+/// After a failure they stay, to be looked at.
+class ScratchFolders : public ::testing::EmptyTestEventListener {
+ public:
+  static void add(const std::filesystem::path& folder) {
+    static auto* of_this_program = [] {
+      auto* listener = new ScratchFolders;
+      ::testing::UnitTest::GetInstance()->listeners().Append(listener);  // takes it over
+      return listener;
+    }();
+    of_this_program->folders_.push_back(folder);
+  }
+
+ private:
+  void OnTestProgramEnd(const ::testing::UnitTest& tests) override {
+    if (!tests.Passed()) return;
+    std::error_code ignored;
+    for (const auto& folder : folders_) std::filesystem::remove_all(folder, ignored);
+  }
+  std::vector<std::filesystem::path> folders_;
+};
+
 /// A fresh folder under the build's test folder, emptied first. Processes that ctest runs at the
 /// same time have different ones: $PATINA_SCRATCH is the entry's name.
 inline std::filesystem::path scratch_folder(const std::string& name) {
@@ -25,6 +48,7 @@ inline std::filesystem::path scratch_folder(const std::string& name) {
                 (entry ? entry : "by-hand") / name;
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
+  ScratchFolders::add(folder);
   return folder;
 }
 

@@ -179,7 +179,8 @@ void keep(std::shared_ptr<const Source> source, const patina_labels* labels,
 }
 
 const Source& labelled(const Samples& samples) {
-  PATINA_REQUIRE(samples.labelled, "these samples have no labels: pass them when they are made");
+  PATINA_REQUIRE(samples.labelled, "these samples have no {}: pass them when they are made",
+                 samples.source->answer_kind() == AnswerKind::text ? "answers" : "labels");
   return *samples.source;
 }
 
@@ -187,6 +188,11 @@ const Source& labelled(const Samples& samples) {
 struct OwnedPredictions : patina_predictions {
   std::vector<std::vector<Prediction>> all;
   std::vector<patina_score> flat;
+};
+
+struct OwnedAnswers : patina_answers {
+  std::vector<Answer> all;
+  std::vector<patina_answer> flat;
 };
 
 struct OwnedNames : patina_names {
@@ -284,6 +290,23 @@ patina_status patina_texts(const char* const* texts, size_t count, const patina_
   });
 }
 
+patina_status patina_prompts(const char* const* prompts, const char* const* answers, size_t count,
+                             patina_samples** samples) {
+  return guarded([&] {
+    given(samples, "samples") = nullptr;
+    PATINA_REQUIRE(count > 0, "there are no prompts");
+    const auto asked = texts_of(prompts, count, "prompts");
+    const auto wanted =
+        answers ? texts_of(answers, count, "answers") : std::vector<std::string>(count);
+    std::vector<Exchange> all;
+    for (size_t i = 0; i < count; ++i)
+      all.push_back({.turns = {{"user", asked[i]}}, .input = "", .answers = {}});
+    for (size_t i = 0; i < count && answers; ++i) all[i].answers = {wanted[i]};
+    *samples = all_samples().add(
+        std::make_shared<Samples>(Samples{patina::prompts(std::move(all)), answers != nullptr}));
+  });
+}
+
 patina_status patina_free_samples(patina_samples* samples) {
   return guarded([&] {
     if (samples) all_samples().remove(samples);
@@ -328,6 +351,27 @@ patina_status patina_predict(const patina_session* session, const patina_samples
 
 void patina_free_predictions(const patina_predictions* predictions) {
   delete static_cast<const OwnedPredictions*>(predictions);
+}
+
+patina_status patina_ask(const patina_session* session, const patina_samples* prompts,
+                         const char* options, const patina_answers** answers) {
+  return guarded([&] {
+    given(answers, "answers") = nullptr;
+    const auto own = sessions().at(session);
+    const auto asked = all_samples().at(prompts);
+    auto made = std::make_unique<OwnedAnswers>();
+    made->all = own->answer(*asked->source, answer_options(options_of(options)));
+    for (const Answer& one : made->all)
+      made->flat.push_back(
+          {one.text.c_str(), size_t(one.prompt_tokens), size_t(one.tokens), one.ended});
+    made->count = made->flat.size();
+    made->patina_answers::answers = made->flat.data();
+    *answers = made.release();
+  });
+}
+
+void patina_free_answers(const patina_answers* answers) {
+  delete static_cast<const OwnedAnswers*>(answers);
 }
 
 patina_status patina_eval(const patina_session* session, const patina_samples* samples,

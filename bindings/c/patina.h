@@ -45,7 +45,7 @@ typedef enum patina_status {
 
 /// A backbone and what was learned on it.
 typedef struct patina_session patina_session;
-/// Images or texts, with or without labels.
+/// Images or texts, with or without labels; or prompts, with or without answers.
 typedef struct patina_samples patina_samples;
 
 /// PATINA_ABI of the library, which must equal that of this header.
@@ -94,10 +94,13 @@ PATINA_EXPORT patina_status patina_files(const char* const* files, size_t count,
                                          const patina_labels* labels, patina_samples** samples);
 PATINA_EXPORT patina_status patina_texts(const char* const* texts, size_t count,
                                          const patina_labels* labels, patina_samples** samples);
+/// For a learner that answers with text: prompts, and `answers` to learn, or NULL.
+PATINA_EXPORT patina_status patina_prompts(const char* const* prompts, const char* const* answers,
+                                           size_t count, patina_samples** samples);
 /// NULL is allowed. What learned from the samples keeps what it needs of them.
 PATINA_EXPORT patina_status patina_free_samples(patina_samples* samples);
 
-/// Learns the classes of samples with labels, as one task.
+/// Learns the classes of samples with labels, or the answers to prompts, as one task.
 PATINA_EXPORT patina_status patina_learn(patina_session* session, const patina_samples* samples);
 /// Forgets a class, as if it had never been learned, where the method can do that.
 PATINA_EXPORT patina_status patina_forget(patina_session* session, const char* name);
@@ -120,6 +123,25 @@ PATINA_EXPORT patina_status patina_predict(const patina_session* session,
                                            const patina_predictions** predictions);
 /// NULL is allowed.
 PATINA_EXPORT void patina_free_predictions(const patina_predictions* predictions);
+
+typedef struct patina_answer {
+  const char* text;
+  size_t prompt_tokens, tokens;
+  int ended;  // 1: the model or a text in "stop" ended it; 0: the largest number of tokens did
+} patina_answer;
+
+typedef struct patina_answers {
+  size_t count;
+  const patina_answer* answers;  // one a prompt
+} patina_answers;
+
+/// Answers prompts with texts. `options` may have "max_tokens", "temperature", "top_k", "top_p",
+/// "seed", "stop" (texts that end an answer), "cut" and "batch"; NULL: the likeliest tokens, at
+/// most 128. Before anything is learned, the pre-trained network answers.
+PATINA_EXPORT patina_status patina_ask(const patina_session* session, const patina_samples* prompts,
+                                       const char* options, const patina_answers** answers);
+/// NULL is allowed.
+PATINA_EXPORT void patina_free_answers(const patina_answers* answers);
 
 typedef struct patina_assessment {
   int64_t samples;

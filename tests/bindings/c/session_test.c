@@ -1,5 +1,5 @@
 /* The C interface as a program in C99 uses it and misuses it. Prints every expectation that does not hold.
- *   session_test FOLDER   where it may write
+ *   session_test FOLDER [NETWORK]   where it may write, and a decoder that answers
  */
 #include <patina.h>
 #include <pthread.h>
@@ -280,6 +280,49 @@ static void test_texts(void) {
   EXPECT(patina_close(session) == PATINA_OK);
 }
 
+static void test_answers(const char* network) {
+  const char* const prompts[] = {"Greet Ada", "Greet Bob"};
+  const char* const greetings[] = {"Hello Ada", "Hello Bob"};
+  const char* const missing[] = {"Hello Ada", NULL};
+  const patina_answers *first, *again, *stopped;
+  const patina_predictions* best;
+  char options[4096];
+  patina_session *session = NULL, *classes = taught();
+  patina_samples *lessons = NULL, *asked = NULL;
+  snprintf(options, sizeof options,
+           "{\"model\": \"%s\", \"learner\": {\"name\": \"sft\"}, \"training\": {\"epochs\": 30, "
+           "\"batch_size\": 2, \"lr\": 0.05}}",
+           network);
+  EXPECT(patina_create(options, &session) == PATINA_OK);
+  EXPECT(patina_prompts(prompts, NULL, 2, &asked) == PATINA_OK);
+  EXPECT(patina_prompts(prompts, greetings, 2, &lessons) == PATINA_OK);
+  EXPECT(patina_ask(session, asked, "{\"max_tokens\": 5}", &first) == PATINA_OK); /* pre-trained */
+  EXPECT(patina_learn(session, lessons) == PATINA_OK);
+  EXPECT(patina_ask(session, asked, "{\"max_tokens\": 5}", &again) == PATINA_OK);
+  EXPECT(first->count == 2 && again->count == 2);
+  EXPECT(again->answers[0].prompt_tokens > 0 && again->answers[0].tokens <= 5);
+  EXPECT(strcmp(first->answers[0].text, again->answers[0].text) != 0);
+  EXPECT(patina_ask(session, asked, "{\"max_tokens\": 1}", &stopped) == PATINA_OK);
+  EXPECT(stopped->answers[1].tokens <= 1);
+  patina_free_answers(stopped);
+  patina_free_answers(again);
+  patina_free_answers(first);
+  patina_free_answers(NULL);
+
+  EXPECT_REFUSED(patina_ask(session, asked, "{\"max_tokens\": -1}", &first), PATINA_RECIPE, "max_tokens");
+  EXPECT(first == NULL);
+  EXPECT_REFUSED(patina_ask(session, NULL, NULL, &first), PATINA_USAGE, "the samples is null");
+  EXPECT_REFUSED(patina_ask(session, asked, NULL, NULL), PATINA_USAGE, "answers is null");
+  EXPECT_REFUSED(patina_ask(classes, asked, NULL, &first), PATINA_USAGE, "chooses among classes");
+  EXPECT_REFUSED(patina_predict(session, asked, 1, &best), PATINA_USAGE, "answers with text");
+  EXPECT_REFUSED(patina_learn(session, asked), PATINA_USAGE, "no answers");
+  EXPECT_REFUSED(patina_prompts(prompts, missing, 2, &lessons), PATINA_USAGE, "answers[1] is null");
+  EXPECT_REFUSED(patina_prompts(prompts, NULL, 0, &lessons), PATINA_USAGE, "no prompts");
+  EXPECT(patina_free_samples(asked) == PATINA_OK);
+  EXPECT(patina_close(classes) == PATINA_OK);
+  EXPECT(patina_close(session) == PATINA_OK);
+}
+
 int main(int argc, char** argv) {
   paint();
   test_versions();
@@ -293,6 +336,7 @@ int main(int argc, char** argv) {
   test_closed_handles();
   test_errors_belong_to_a_thread();
   test_texts();
+  if (argc > 2) test_answers(argv[2]);
   if (failures > 0) printf("%d expectations do not hold\n", failures);
   return failures > 0;
 }

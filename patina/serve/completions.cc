@@ -167,7 +167,9 @@ std::vector<Answer> Completions::compute(std::vector<Prompt>& batch) {
       if (prompt.pieces) prompt.pieces->finish();
   });
   std::vector<Exchange> exchanges;
-  for (const auto& prompt : batch) exchanges.push_back(prompt.exchange);
+  std::vector<std::vector<int64_t>> ids;
+  for (const auto& prompt : batch)
+    prompt.ids.empty() ? exchanges.push_back(prompt.exchange) : ids.push_back(prompt.ids);
   AnswerOptions options = batch.front().options;
   if (batch.front().pieces)
     options.said = [&](int64_t i, const std::string& piece) {
@@ -175,7 +177,8 @@ std::vector<Answer> Completions::compute(std::vector<Prompt>& batch) {
       if (std::ranges::all_of(batch, [](const Prompt& one) { return one.pieces->closed(); }))
         fail(ErrorKind::stopped, "the client has gone");
     };
-  auto answers = session_.answer(*prompts(std::move(exchanges)), options);
+  auto answers = ids.empty() ? session_.answer(*prompts(std::move(exchanges)), options)
+                             : session_.answer_tokens(ids, options);
   int64_t tokens = 0;
   for (const auto& answer : answers) tokens += answer.tokens;
   metrics_.add("patina_generated_tokens_total", tokens);
@@ -184,6 +187,7 @@ std::vector<Answer> Completions::compute(std::vector<Prompt>& batch) {
 
 BatchQueue<Completions::Prompt, Answer>::Answer Completions::push(std::vector<Prompt> batch) {
   std::string kind = kind_of(batch.front().options);
+  if (!batch.front().ids.empty()) kind += "ids";
   // A streamed answer is not computed again when another one of its batch fails.
   if (batch.front().pieces) kind += fmt::format("#{}", ++count_);
   auto answer = queue_.push(std::move(batch), std::move(kind));
@@ -191,15 +195,15 @@ BatchQueue<Completions::Prompt, Answer>::Answer Completions::push(std::vector<Pr
   return std::move(*answer);
 }
 
-Response Completions::answer(const CompletionRequest& asked) {
+Response Completions::answer(CompletionRequest asked) {
   if (!asked.model.empty() && asked.model != name_)
     throw HttpError(
         404, fmt::format("no model is called \"{}\": this server has \"{}\"", asked.model, name_));
   std::vector<Prompt> batch;
   const AnswerOptions options = options_of(asked);
-  const auto add = [&](Exchange exchange) {
+  const auto add = [&](const Exchange& exchange, const std::vector<int64_t>& ids = {}) {
     for (int64_t i = 0; i < asked.n; ++i) {
-      Prompt& prompt = batch.emplace_back(Prompt{exchange, options, nullptr});
+      Prompt& prompt = batch.emplace_back(Prompt{exchange, ids, options, nullptr});
       // Greedy answers to one prompt are the same; drawn ones have a seed each.
       if (asked.temperature > 0) prompt.options.decoding.seed += i;
       if (asked.stream) prompt.pieces = std::make_shared<Pieces>();
@@ -208,6 +212,10 @@ Response Completions::answer(const CompletionRequest& asked) {
   if (asked.chat) add({.turns = asked.turns, .input = "", .answers = {}});
   for (const auto& prompt : asked.prompts)
     add({.turns = {{"user", prompt}}, .input = "", .answers = {}});
+  for (const auto& ids : asked.ids) {
+    asked.prompts.push_back(session_.text_of(ids));
+    add({}, ids);
+  }
   return asked.stream ? streamed(asked, std::move(batch)) : whole(asked, std::move(batch));
 }
 

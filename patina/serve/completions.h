@@ -41,13 +41,14 @@ class Completions {
   Completions(const Session& session, std::string name, const BatchOptions& options,
               Metrics& metrics);
 
-  Response answer(const CompletionRequest& asked);
+  Response answer(CompletionRequest asked);
   int64_t waiting() const { return queue_.length(); }
   void stop() { queue_.stop(); }
 
  private:
   struct Prompt {
     Exchange exchange;
+    std::vector<int64_t> ids;  // in its place, if there are any
     AnswerOptions options;
     std::shared_ptr<Pieces> pieces;  // null: the answer is not streamed
   };

@@ -63,15 +63,33 @@ void read_chat(const JsonObject& body, CompletionRequest& asked) {
                    1, kMostTokens);
 }
 
-void read_prompts(const JsonObject& body, CompletionRequest& asked) {
+std::vector<int64_t> ids_of(const JsonObject& body, const Json& list) {
+  const auto is_id = [](const Json& one) {
+    return one.is_number_integer() && one >= 0 && one <= kMostTokens;
+  };
+  if (!list.is_array() || !std::ranges::all_of(list, is_id))
+    body.refuse("prompt", "must be a text, a list of texts, token ids, or a list of lists of them");
+  return list.get<std::vector<int64_t>>();
+}
+
+// A text or token ids, or a list of one kind.
+void read_prompt(const JsonObject& body, CompletionRequest& asked) {
   const Json& prompt = body.at("prompt");
-  if (prompt.is_array() && !prompt.empty() && !prompt.front().is_string())
-    body.refuse("prompt",
-                "holds token ids: send texts (of lm-eval's local-completions: "
-                "tokenized_requests=False)");
-  asked.prompts = body.texts("prompt");
-  if (asked.prompts.empty() || int64_t(asked.prompts.size()) > kMostPrompts)
+  const Json* first = prompt.is_array() && !prompt.empty() ? &prompt.front() : nullptr;
+  if (first && first->is_array()) {
+    for (const auto& one : prompt) asked.ids.push_back(ids_of(body, one));
+  } else if (first && !first->is_string()) {
+    asked.ids = {ids_of(body, prompt)};
+  } else {
+    asked.prompts = body.texts("prompt");
+  }
+  const size_t count = std::max(asked.ids.size(), asked.prompts.size());
+  if (count == 0 || int64_t(count) > kMostPrompts)
     body.refuse("prompt", fmt::format("must be a text or a list of 1 to {} texts", kMostPrompts));
+}
+
+void read_prompts(const JsonObject& body, CompletionRequest& asked) {
+  read_prompt(body, asked);
   asked.echo = body.flag("echo", false);
   if (const Json* given = body.find("logprobs"); given && !given->is_boolean()) {
     asked.logprobs = true;

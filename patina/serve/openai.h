@@ -13,10 +13,11 @@ namespace patina::serve {
 
 struct CompletionRequest {
   bool chat = false;
-  std::string model;                 // "": not said
-  std::vector<std::string> prompts;  // to be continued
-  std::vector<Message> turns;        // of a chat
-  int64_t max_tokens = 16;           // 0: only the prompt is scored, with echo
+  std::string model;                      // "": not said
+  std::vector<std::string> prompts;       // to be continued
+  std::vector<std::vector<int64_t>> ids;  // or these, as token ids
+  std::vector<Message> turns;             // of a chat
+  int64_t max_tokens = 16;                // 0: only the prompt is scored, with echo
   double temperature = 1, top_p = 1;
   int64_t top_k = 0;
   double repetition_penalty = 1;

@@ -85,26 +85,17 @@ std::vector<AnswerTokens> tokens_of(const Asked& asked, const AnswerFeed& feed, 
   return all;
 }
 
-}  // namespace
+// The images of some prompts, by their numbers.
+using ImagesOf = std::function<Tensor(const std::vector<int64_t>&)>;
 
-std::vector<Answer> answers_to(const Source& prompts, const Answering& by,
-                               const AnswerOptions& options) {
-  check(options);
+std::vector<Answer> written(const std::vector<AnswerTokens>& tokens, const ImagesOf& images,
+                            bool continued, const std::vector<int64_t>& stops, const Answering& by,
+                            const AnswerOptions& options) {
   const Backbone& network = *by.backbone;
-  TextOptions text = by.text;
-  if (options.form == PromptForm::chat) text.prompt = "chat";
-  if (!options.cut) text.max_length = 0;
-  const bool continued = options.form == PromptForm::continued ||
-                         (options.form == PromptForm::learned && by.continues);
-  GenerateOptions decoding = options.decoding;
-  decoding.alike = true;
-  const auto feed =
-      make_answer_feed(network, text, AnswerRows::prompts, options.cut ? decoding.max_tokens : 1);
   const Tokenizer& tokenizer = *network.tokenizer();
   const int64_t longest = network.text_input()->longest;
-  const Asked asked(prompts, continued);
-  const auto tokens = tokens_of(asked, *feed, options.cut, longest);
-  const auto stops = feed->stops();
+  GenerateOptions decoding = options.decoding;
+  decoding.alike = true;
   // The new tokens that a prompt has room for.
   const auto room = [&](size_t i) {
     const int64_t most = decoding.max_tokens;
@@ -117,7 +108,7 @@ std::vector<Answer> answers_to(const Source& prompts, const Answering& by,
       order, [&](size_t a, size_t b) { return tokens[a].ids.size() > tokens[b].ids.size(); });
   std::vector<Answer> answers(tokens.size());
   std::optional<Progress> progress;  // not between the pieces of an answer
-  if (!options.said) progress.emplace("answers", asked.size(), "prompts");
+  if (!options.said) progress.emplace("answers", int64_t(tokens.size()), "prompts");
   for (size_t first = 0; first < order.size();) {
     // A batch ends where its longest row has no more room, so a row without room for all tokens
     // stands alone.
@@ -141,7 +132,7 @@ std::vector<Answer> answers_to(const Source& prompts, const Answering& by,
       if (options.said && !piece.empty()) options.said(int64_t(members[row]), piece);
     };
     Input asked_now = answer_rows(rows, tokenizer, /*packed=*/false);
-    asked_now.images = feed->images(asked, samples);
+    asked_now.images = images(samples);
     const Input input = asked_now.on(network.place().device);
     NoGrad no_grad;
     const Experts experts = by.learner->experts(input);
@@ -169,6 +160,53 @@ std::vector<Answer> answers_to(const Source& prompts, const Answering& by,
     if (progress) progress->advance(int64_t(count));
   }
   return answers;
+}
+
+}  // namespace
+
+void check_ids(const std::vector<int64_t>& ids, const Backbone& network,
+               const std::string& origin) {
+  if (ids.empty()) fail(ErrorKind::data, "{}: the prompt is empty", origin);
+  const int64_t words = network.text_input()->vocabulary;
+  for (const int64_t id : ids)
+    if (id < 0 || id >= words)
+      fail(ErrorKind::data, "{}: {} is no token of the model, which has {}", origin, id, words);
+}
+
+std::vector<Answer> answers_to(const Source& prompts, const Answering& by,
+                               const AnswerOptions& options) {
+  check(options);
+  TextOptions text = by.text;
+  if (options.form == PromptForm::chat) text.prompt = "chat";
+  if (!options.cut) text.max_length = 0;
+  const bool continued = options.form == PromptForm::continued ||
+                         (options.form == PromptForm::learned && by.continues);
+  const auto feed = make_answer_feed(*by.backbone, text, AnswerRows::prompts,
+                                     options.cut ? options.decoding.max_tokens : 1);
+  const Asked asked(prompts, continued);
+  const auto tokens = tokens_of(asked, *feed, options.cut, by.backbone->text_input()->longest);
+  const auto images = [&](const std::vector<int64_t>& samples) {
+    return feed->images(asked, samples);
+  };
+  return written(tokens, images, continued, feed->stops(), by, options);
+}
+
+std::vector<Answer> answers_to(const std::vector<std::vector<int64_t>>& prompts,
+                               const Answering& by, const AnswerOptions& options) {
+  check(options);
+  const int64_t longest = by.backbone->text_input()->longest;
+  std::vector<AnswerTokens> tokens;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const std::string origin = fmt::format("prompt {}", i);
+    check_ids(prompts[i], *by.backbone, origin);
+    if (longest > 0 && int64_t(prompts[i].size()) >= longest)
+      fail(ErrorKind::data, "{}: it has {} tokens, and the model takes {} with the answer's",
+           origin, prompts[i].size(), longest);
+    tokens.push_back({.ids = prompts[i], .loss = {}});
+  }
+  const auto feed = make_answer_feed(*by.backbone, by.text, AnswerRows::prompts, 1);
+  const auto no_images = [](const std::vector<int64_t>&) { return Tensor(); };
+  return written(tokens, no_images, /*continued=*/true, feed->stops(), by, options);
 }
 
 }  // namespace patina

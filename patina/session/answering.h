@@ -20,5 +20,10 @@ struct Answering {
 /// rounding of products of other sizes.
 std::vector<Answer> answers_to(const Source& prompts, const Answering& by,
                                const AnswerOptions& options);
+/// The same to prompts of token ids, which are read as they are.
+std::vector<Answer> answers_to(const std::vector<std::vector<int64_t>>& prompts,
+                               const Answering& by, const AnswerOptions& options);
+/// Throws Error(data) if there are none, or one is outside the network's vocabulary.
+void check_ids(const std::vector<int64_t>& ids, const Backbone& network, const std::string& origin);
 
 }  // namespace patina

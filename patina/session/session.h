@@ -212,6 +212,13 @@ class Session {
   Answer answer(const Exchange& prompt, const AnswerOptions& options = {}) const;
   /// To every sample: instructions, conversations or texts. Their own answers are not read.
   std::vector<Answer> answer(const Source& prompts, const AnswerOptions& options = {}) const;
+  /// What follows prompts of token ids, which are read as they are: nothing is added to them, and
+  /// none is cut. Throws Error(data) for a prompt without tokens, with ids outside the vocabulary,
+  /// or too long.
+  std::vector<Answer> answer_tokens(const std::vector<std::vector<int64_t>>& prompts,
+                                    const AnswerOptions& options = {}) const;
+  /// The text of token ids. Throws like answer_tokens.
+  std::string text_of(const std::vector<int64_t>& ids) const;
   /// Scores the answers to samples that have answers, or plain text.
   AnswerAssessment eval_answers(const Source& source, const AnswerEvalOptions& options = {}) const;
 

@@ -155,6 +155,20 @@ std::vector<Answer> Session::answer(const Source& asked, const AnswerOptions& op
   return answers_to(asked, by, options);
 }
 
+std::vector<Answer> Session::answer_tokens(const std::vector<std::vector<int64_t>>& prompts,
+                                           const AnswerOptions& options) const {
+  const Call call(state_->observer);
+  const auto model = state_->model();
+  return answers_to(prompts, state_->answering(*model), options);
+}
+
+std::string Session::text_of(const std::vector<int64_t>& ids) const {
+  const auto model = state_->model();
+  const Backbone& network = *state_->answering(*model).backbone;
+  check_ids(ids, network, "the tokens");
+  return network.tokenizer()->decode(ids);
+}
+
 AnswerAssessment Session::eval_answers(const Source& source,
                                        const AnswerEvalOptions& options) const {
   const Call call(state_->observer);

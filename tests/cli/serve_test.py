@@ -378,6 +378,24 @@ class Texts(Case):
             self.assertEqual(server.json("/v1/forget", {"class": "x"})[0], 400)
         self.assertIn("more", run("inspect", self.file, "--summary"))
 
+    def test_token_ids(self):
+        """A prompt of token ids is what its text is; of this network a token is a byte."""
+        ids = [byte - 33 for byte in b"GreetAda"]
+        with Served(self.file) as server:
+            ask = {"max_tokens": 3, "temperature": 0, "echo": True, "logprobs": 2}
+            whole = server.json("/v1/completions", ask | {"prompt": "GreetAda"})
+            self.assertEqual(whole[0], 200, whole)
+            for prompt in (ids, [ids]):
+                self.assertEqual(server.json("/v1/completions", ask | {"prompt": prompt})[1]["choices"],
+                                 whole[1]["choices"])
+            both = server.json("/v1/completions", ask | {"prompt": [ids, ids[:3]]})[1]["choices"]
+            self.assertEqual([both[0]["text"], both[1]["text"][:3]], [whole[1]["choices"][0]["text"], "Gre"])
+            self.assertEqual(len(both[1]["logprobs"]["tokens"]), 3 + 3)
+            for prompt, said in ([100000], "no token"), ([[]], "empty"), ([1] * 64, "64 tokens"):
+                status, answer = server.json("/v1/completions", ask | {"prompt": prompt})
+                self.assertEqual(status, 400, answer)
+                self.assertIn(said, answer["error"]["message"])
+
     def test_chats(self):
         file = self.folder / "chat.patina"
         template = ("{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"

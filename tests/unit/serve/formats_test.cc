@@ -246,11 +246,23 @@ TEST(OpenAi, Completions) {
   EXPECT_TRUE(chat.stream && chat.stream_usage);
 }
 
+TEST(OpenAi, PromptsAreTextsOrTokenIds) {
+  const auto read = [](const std::string& prompt) {
+    return parse_completion(sent(fmt::format(R"({{"prompt": {}}})", prompt)), false);
+  };
+  EXPECT_EQ(read("\"a\"").prompts, std::vector<std::string>{"a"});
+  EXPECT_EQ(read("[\"a\", \"b\"]").prompts.size(), 2u);
+  EXPECT_EQ(read("[1, 2]").ids, (std::vector<std::vector<int64_t>>{{1, 2}}));
+  EXPECT_EQ(read("[[1, 2], [3]]").ids, (std::vector<std::vector<int64_t>>{{1, 2}, {3}}));
+}
+
 TEST(OpenAi, WhatIsNotComputedIsRefused) {
   const auto refused = [](const std::string& body, bool chat = false) {
     return refusal_of([&] { parse_completion(sent(body), chat); });
   };
-  EXPECT_TRUE(contains(refused(R"({"prompt": [1, 2]})"), "holds token ids"));
+  for (const char* ids : {"[1, -2]", "[1.5]", "[1, \"a\"]", "[[1], 2]", "[[1], [true]]", "[null]"})
+    EXPECT_TRUE(contains(refused(fmt::format(R"({{"prompt": {}}})", ids)), "token ids")) << ids;
+  EXPECT_TRUE(contains(refused(R"({"prompt": []})"), "1 to 1024"));
   EXPECT_TRUE(contains(refused(R"({"prompt": "a", "frequency_penalty": 0.5})"), "not supported"));
   EXPECT_TRUE(contains(refused(R"({"prompt": "a", "tools": [{}]})"), "not supported"));
   EXPECT_TRUE(contains(refused(R"({"prompt": "a", "max_tokens": 0})"), "nothing is left"));

@@ -56,15 +56,18 @@ void add_export(Command& program) {
       "export", "Write what an artefact learned as an adapter or a model of other programs");
   add_artefact(command, arguments->artefact);
   command
-      .option("--to", arguments->options.to,
-              "peft: a LoRA's folder; gguf: a LoRA for llama.cpp; safetensors: the whole network, "
-              "with the LoRA in its weights")
-      .one_of({"peft", "gguf", "safetensors"})
+      .option(
+          "--to", arguments->options.to,
+          "peft: a LoRA's folder; gguf: a LoRA for llama.cpp; safetensors: the whole network, "
+          "with the LoRA in its weights; onnx: a vision transformer's graph, which ONNX Runtime "
+          "and others run")
+      .one_of({"peft", "gguf", "safetensors", "onnx"})
       .shows_default();
   add_written(command, arguments->folder, arguments->options);
   command.footer(
       "example: patina run my.toml --set learner.name=finetune --out runs/tuned\n"
       "         patina export runs/tuned --to safetensors -o tuned/\n"
+      "         patina export pets.patina --to onnx -o pets-onnx/\n"
       "         patina export letters.patina --to peft -o letters-lora/");
   command.action([arguments] { export_artefact(*arguments); });
 }

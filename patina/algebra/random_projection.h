@@ -15,6 +15,7 @@ class RandomProjection {
 
   Tensor operator()(const Tensor& features) const;  // [B,D] -> [B,M]
   int64_t width() const { return width_; }          // M
+  const Tensor& matrix() const { return matrix_; }  // R; undefined: none
 
  private:
   int64_t width_;

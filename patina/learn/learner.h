@@ -27,6 +27,8 @@ struct AsNetwork {
   std::shared_ptr<const adapt::Lora> made = nullptr;  // of a method that has it in other pieces
   bool trains_weights = false;  // the backbone's own weights have changed as well
   Tensor weight, bias;          // of the head, [K,D] and [K]; undefined: no head
+  Tensor projection = {};       // [D,M]: the head [K,M] reads relu(f P); undefined: features f
+  bool cosine = false;          // scores are the cosines with the head's rows
 };
 
 /// Scores [B,K] of K classes.
@@ -86,7 +88,7 @@ class Learner {
   virtual Classifier by_name(const std::vector<std::string>& names) const;
 
   /// Its present state as a network; nothing if the method computes more than that: prompts,
-  /// several networks, cosines.
+  /// several networks, distances.
   virtual std::optional<AsNetwork> as_network() const { return std::nullopt; }
 
   /// Forgets a class as if it had never been learned; the numbers of the classes after it decrease

@@ -16,10 +16,12 @@ namespace patina {
 /// type. Throws Error(model) for a network that was not read from a checkpoint.
 std::map<std::string, Tensor> stored_tensors(const Backbone& network, at::ScalarType type);
 
-/// A linear classifier over the network's features.
+/// A classifier over the network's features f.
 struct LinearClassifier {
   Tensor weight = {}, bias = {};          // [K,D], [K]; bias undefined: none
   std::vector<std::string> classes = {};  // names of the K classes
+  Tensor projection = {};  // [D,M]: it reads relu(f P), and the weight is [K,M]; undefined: f
+  bool cosine = false;     // scores are the cosines with the weight's rows
 };
 
 /// The types that weights are written in, by their names: "fp32", "bf16", "fp16". Throws

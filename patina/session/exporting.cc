@@ -8,6 +8,7 @@
 #include "patina/models/model_folder.h"
 #include "patina/models/peft_adapter.h"
 #include "patina/models/probe.h"
+#include "patina/models/vision/vit_onnx.h"
 #include "patina/nn/layers.h"
 #include "patina/ops.h"
 
@@ -66,7 +67,8 @@ Exported compared(std::vector<std::string> files, const Tensor& expected, const 
 
 // The head with one row a class, in the order of the classes.
 LinearClassifier classifier_of(const Learned& learned, const AsNetwork& network) {
-  if (!network.weight.defined()) return {};
+  const bool of_network = network.lora || network.trains_weights;
+  if (!network.weight.defined() && of_network) return {};
   const auto columns = int64_t(learned.class_of_column.size());
   if (learned.classes.empty() || columns != int64_t(learned.classes.size()))
     fail(ErrorKind::usage, "{}",
@@ -79,7 +81,7 @@ LinearClassifier classifier_of(const Learned& learned, const AsNetwork& network)
   const Tensor order = tensor_of(column_of).to(network.weight.device());
   return {network.weight.detach().index_select(0, order),
           network.bias.defined() ? network.bias.detach().index_select(0, order) : Tensor(),
-          learned.classes};
+          learned.classes, network.projection, network.cosine};
 }
 
 Tensor classified(const LinearClassifier& classifier, const Tensor& features) {
@@ -114,7 +116,7 @@ Tensor learners_scores(const Learned& learned, const AsNetwork& network,
   return sorted;
 }
 
-AsNetwork network_of(const Learned& learned) {
+AsNetwork network_of(const Learned& learned, bool onnx) {
   if (learned.told_tasks)
     fail(ErrorKind::usage,
          "{} is told the task of a sample when it predicts, and no other program tells it: it "
@@ -123,9 +125,14 @@ AsNetwork network_of(const Learned& learned) {
   const auto network = learned.learner->as_network();
   if (!network)
     fail(ErrorKind::usage,
-         "{} keeps more than weights, low-rank changes and a linear head ({}), for which neither "
-         "PEFT nor GGUF nor a model's folder has a form: use the artefact itself",
+         "{} keeps more than weights, low-rank changes and a linear head ({}), for which other "
+         "programs have no form: use the artefact itself",
          learned.row->name, learned.row->stores);
+  if (!onnx && (network->cosine || network->projection.defined()))
+    fail(ErrorKind::usage,
+         "{} scores {}, for which neither PEFT nor GGUF nor a model's folder has a form: export "
+         "--to onnx",
+         learned.row->name, network->cosine ? "by cosines" : "projected features");
   return *network;
 }
 
@@ -143,12 +150,18 @@ void check_is_adapter(const Learned& learned, const AsNetwork& network, const st
 
 Exported export_learned(const Learned& learned, const fs::path& folder,
                         const ExportOptions& options) {
-  const AsNetwork network = network_of(learned);
+  const bool onnx = options.to == "onnx";
+  const AsNetwork network = network_of(learned, onnx);
   const LinearClassifier classifier = classifier_of(learned, network);
   const at::ScalarType type = weight_type(options.dtype);
   const bool adapter = options.to == "peft" || options.to == "gguf";
-  if (!adapter && options.to != "safetensors")
-    fail(ErrorKind::usage, "\"{}\" is no form to export to: peft, gguf or safetensors", options.to);
+  if (!adapter && !onnx && options.to != "safetensors")
+    fail(ErrorKind::usage, "\"{}\" is no form to export to: peft, gguf, onnx or safetensors",
+         options.to);
+  if (onnx && (type != at::kFloat || !classifier.weight.defined()))
+    fail(ErrorKind::usage, "{}",
+         type != at::kFloat ? "a graph of ONNX is written in fp32: leave --dtype out"
+                            : "a learner that answers with text has no graph of ONNX");
   if (adapter) check_is_adapter(learned, network, options.to);
   NewFolder written(folder);
   const Input probes = probe_input(*learned.backbone);
@@ -175,10 +188,17 @@ Exported export_learned(const Learned& learned, const fs::path& folder,
     const auto merged = learned.backbone->clone();
     merged->set_cache(nullptr);
     if (network.lora) merge_lora(*merged, *network.lora);
-    files = write_model_folder(*merged, written.part(), type, classifier);
-    const auto again = load_backbone({.name = written.part().string()});
-    again->to(learned.backbone->place());
-    actual = scored(*again, classifier, probes);
+    if (onnx) {
+      files = {"model.onnx"};
+      merged->to({});
+      actual = write_onnx(*merged, classifier, on_host(probes.pixels()), written.part() / files[0]);
+      actual = actual.to(expected.device());
+    } else {
+      files = write_model_folder(*merged, written.part(), type, classifier);
+      const auto again = load_backbone({.name = written.part().string()});
+      again->to(learned.backbone->place());
+      actual = scored(*again, classifier, probes);
+    }
   }
   auto report = compared(std::move(files), expected, actual, limit);
   written.commit();

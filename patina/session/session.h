@@ -148,7 +148,8 @@ struct OpenOptions {
 /// In what form what was learned is written for other programs.
 struct ExportOptions {
   std::string to = "safetensors";  // "peft": a LoRA's folder; "gguf": a LoRA for llama.cpp;
-                                   // "safetensors": the whole network, with the LoRA in its weights
+                                   // "safetensors": the whole network, with the LoRA in its
+                                   // weights; "onnx": a vision transformer's graph with its scores
   std::string dtype = "fp32";      // of the whole network's weights: "fp32", "bf16", "fp16"
   double limit = -1;  // the largest difference of scores on probes that is accepted, relative to
                       // the largest score; negative: what the type's rounding explains

@@ -52,6 +52,12 @@ class RecursiveRidge : public StreamingLearner {
     return projected(asked.input).mm(weight_).to(at::kFloat);
   }
 
+  std::optional<AsNetwork> as_network() const override {
+    if (!weight_.defined()) return AsNetwork{};
+    return AsNetwork{
+        .weight = weight_.t().to(at::kFloat), .bias = {}, .projection = project_.matrix()};
+  }
+
   void state(Archive& a) override {
     a("inverse", inverse_);
     a("weight", weight_);

@@ -59,6 +59,11 @@ class Slda : public StreamingLearner {
     return (backbone_.features(asked.input).to(at::kDouble).mm(weight_) + bias_).to(at::kFloat);
   }
 
+  std::optional<AsNetwork> as_network() const override {
+    if (!weight_.defined()) return AsNetwork{};
+    return AsNetwork{.weight = weight_.t().to(at::kFloat), .bias = bias_.to(at::kFloat)};
+  }
+
   void state(Archive& a) override {
     a("means", means_);
     a("covariance", covariance_);

@@ -49,6 +49,14 @@ class RanPac : public FirstSessionLearner {
     return at::matmul(h, weights_);
   }
 
+  std::optional<AsNetwork> as_network() const override {
+    if (adapts() || !weights_.defined()) return std::nullopt;
+    return AsNetwork{.weight = weights_.t(),
+                     .bias = {},
+                     .projection = project_.matrix(),
+                     .cosine = options_.compat == "pilot"};
+  }
+
   void state(Archive& a) override {
     FirstSessionLearner::state(a);
     a("ridge", ridge_);

@@ -28,6 +28,10 @@ class SimpleCil : public ClosedFormLearner {
   // A prototype depends on the samples of its own class only, so no trace of the class remains.
   void forget(int64_t target) override { prototypes_ = without_row(prototypes_, target); }
 
+  std::optional<AsNetwork> as_network() const override {
+    return AsNetwork{.weight = prototypes_, .bias = {}, .cosine = true};
+  }
+
   void state(Archive& a) override { a("prototypes", prototypes_); }
 
  private:

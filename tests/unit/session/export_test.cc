@@ -337,6 +337,11 @@ TEST(Export, SaysByNameWhatHasNoSuchForm) {
   EXPECT_TRUE(contains(refused("lae", "safetensors"), "lae keeps more than"));
   EXPECT_TRUE(contains(refused("slcapp", "peft"), "slcapp also trains weights of the network"));
   EXPECT_TRUE(contains(refused("finetune", "peft"), "finetune has no low-rank changes"));
+  EXPECT_TRUE(contains(refused("simplecil", "safetensors"), "simplecil scores by cosines"));
+  const auto untaught = Session::create(small_vit(), {.learner = "simplecil"});
+  EXPECT_TRUE(
+      contains(error_of(ErrorKind::usage, [&] { untaught.export_to(folder, {.to = "onnx"}); }),
+               "nothing has been learned yet"));
   EXPECT_FALSE(fs::exists(folder));
 }
 

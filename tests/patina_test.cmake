@@ -75,7 +75,8 @@ function(patina_test_program name library)
   if(PATINA_PCH)
     target_precompile_headers(${name} REUSE_FROM ${library}_test_headers)
   endif()
-  target_link_libraries(${name} PRIVATE ${library} patina_options GTest::gtest_main)
+  # zlib: some tests pack their own files.
+  target_link_libraries(${name} PRIVATE ${library} patina_options GTest::gtest_main ZLIB::ZLIB)
   target_compile_definitions(${name} PRIVATE
     PATINA_SOURCE_DIR="${PROJECT_SOURCE_DIR}" PATINA_BINARY_DIR="${CMAKE_BINARY_DIR}")
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})

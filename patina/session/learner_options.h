@@ -2775,4 +2775,12 @@ struct Demix {
   }
 };
 
+/// Trains a linear head a task on the frozen network: prompt methods without prompts. `patina
+/// explain heads` says what each option is.
+struct Heads {
+  static constexpr const char* kLearner = "heads";
+
+  operator Settings() const { return {}; }
+};
+
 }  // namespace patina::options

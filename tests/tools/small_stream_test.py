@@ -70,8 +70,10 @@ class SmallStream(unittest.TestCase):
         self.assertEqual(self.run_tool("ranpac", "--seeds", "1", "2", "3").returncode, 0)
         rows = json.loads((self.root / "results.json").read_text())
         self.assertEqual([(row["recipe"], row["seed"]) for row in rows], [("ranpac", 1), ("ranpac", 2)])
+        spent = rows[0]["processor_seconds"]
+        self.assertGreaterEqual(spent, 0)
         self.assertEqual(rows[0], {"recipe": "ranpac", "seed": 1, "learner": "toy", "epochs": 4, "last": 0.5, "average": 0.6,
-                                   "forgetting": 0.1, "seconds": 7.5, "bytes": [1, 2], "machine": "a processor, 2 threads",
+                                   "forgetting": 0.1, "seconds": 7.5, "processor_seconds": spent, "bytes": [1, 2], "machine": "a processor, 2 threads",
                                    "chosen": ["training.lr=0.1"]})
         record = json.loads((self.root / "runs/cifar100_starter_ranpac/seed_1/record.json").read_text())
         self.assertIn('model.name="starter"', record["taken"])
@@ -88,6 +90,11 @@ class SmallStream(unittest.TestCase):
         self.assertNotEqual(result.returncode, 0)
         self.assertIn("no recipe ranpack; there are aper, ", result.stderr)
 
+    def test_time_is_told_of_runs_in_one_piece_alone(self):
+        (self.root / "runs/cifar100_starter_ranpac/seed_1").mkdir(parents=True)
+        self.assertEqual(self.run_tool("ranpac", "--seeds", "1").returncode, 0)
+        self.assertIsNone(json.loads((self.root / "results.json").read_text())[0]["processor_seconds"])
+
     def test_a_choice_becomes_a_recipe_that_is_run_instead(self):
         module = tool()
         module.METHODS, module.FITTED, module.TRIALS = self.root / "small", self.root / "fitted", self.root / "trials"
@@ -100,7 +107,7 @@ out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
 out.mkdir(parents=True)
 (out / "chosen.toml").write_text('# chosen\\nbase = "elsewhere"\\n[training]\\nlr = 0.1\\n')
 """)
-        module.tune(module.argparse.Namespace(name="er", candidates=["training.lr=0.1"], patina=str(self.program), jobs=1,
+        module.tune(module.argparse.Namespace(name="er", candidates=["training.lr=0.1"], patina=str(self.program),
                                               by="last_accuracy", set=[]))
         self.assertEqual(module.recipe_of("er"), module.FITTED / "er.toml")
         self.assertEqual((module.FITTED / "er.toml").read_text(), '# chosen\nbase = "../small/er.toml"\n[training]\nlr = 0.1\n')

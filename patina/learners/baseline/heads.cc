@@ -23,7 +23,8 @@ LearnerRow heads_learner() {
   // Trained as DualPrompt is.
   return learner_row<HeadsAlone>(
       {.paper = "control of prompt methods",
-       .about = "Trains a linear head a task on the frozen network: prompt methods without prompts.",
+       .about =
+           "Trains a linear head a task on the frozen network: prompt methods without prompts.",
        .stores = "A head a task.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},

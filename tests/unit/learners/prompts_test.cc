@@ -95,8 +95,7 @@ TEST(PromptMethods, LossIsCrossEntropyWithEarlierClassesAtMinusInfinity) {
 }
 
 TEST(PromptMethods, LeaveWhatBelongsToEarlierTasksAlone) {
-  for (const char* name :
-       {"vpt", "l2p", "dualprompt", "coda_prompt", "l2p_deep", "dap", "heads"}) {
+  for (const char* name : {"vpt", "l2p", "dualprompt", "coda_prompt", "l2p_deep", "dap", "heads"}) {
     ToyLearning toy(name, name == std::string("dualprompt") ? "expert_layers = [1]" : "",
                     kPromptsTraining);
     toy.learn();

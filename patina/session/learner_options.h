@@ -37,6 +37,14 @@ struct Joint {
   }
 };
 
+/// Trains a linear head a task on the frozen network: prompt methods without prompts. `patina
+/// explain heads` says what each option is.
+struct Heads {
+  static constexpr const char* kLearner = "heads";
+
+  operator Settings() const { return {}; }
+};
+
 /// Replays a few remembered samples beside every batch. `patina explain er` says what each option
 /// is.
 struct Er {

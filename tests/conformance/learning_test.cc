@@ -94,6 +94,7 @@ Trial trial_of(const std::string& learner) {
       {"l2p_deep", {&kPrompted}},
       {"dualprompt", {&kPrompted}},
       {"coda_prompt", {&kPrompted}},
+      {"heads", {&kPrompted}},
       {"dap", {&kPrompted}},
       {"coop", {&kPrompted, "adam"}},
       {"sprompts", {&kPrompted, "adam"}},

@@ -64,6 +64,7 @@ COMMANDS = {
     "tools/benchmarks": Parse("docs_test compares what it makes"),
     "tools/check --fix": Parse(BUILDS),
     "tools/package": Parse(BUILDS),
+    "tools/small_stream run --seeds 1993 1 2": Parse("needs data that must be downloaded"),
     "tools/setup": Parse("installs packages"),
     "patina check recipes/fashion_mnist/ranpac.toml": Run(*SMALL, "--seconds", "2"),
     "patina completion bash": Run(),

@@ -100,22 +100,44 @@ class Documents(unittest.TestCase):
 
     def test_the_page_of_reproduction_is_made_from_records(self):
         reproduction = program("reproduction")
-        published, results, small = reproduction.inputs()
-        self.assertEqual(reproduction.PAGE.read_text(), reproduction.page(published, results, small),
-                         "run tools/reproduction")
-        recipes = {row["recipe"] for row in published["small_stream"]} | reproduction.to_measure(published)
+        published, *results = reproduction.inputs()
+        self.assertEqual(reproduction.PAGE.read_text(), reproduction.page(published, *results), "run tools/reproduction")
+        recipes = {row["recipe"] for row in published["small_stream"]} | reproduction.METHODS.to_measure([])[0]
+        recipes |= {row["recipe"] for stream in results[:2] for row in stream}
         self.assertLessEqual(recipes, {path.stem for path in (ROOT / "recipes/cifar100_small").glob("*.toml")})
-        for row in results:
-            row["last"] += 0.1
-        self.assertNotEqual(reproduction.PAGE.read_text(), reproduction.page(published, results, small))
+        for stream in filter(None, results[:2]):
+            for row in stream:
+                row["last"] += 0.1
+            self.assertNotEqual(reproduction.PAGE.read_text(), reproduction.page(published, *results))
+            for row in stream:
+                row["last"] -= 0.1
+
+    def test_what_was_measured_again_loses_its_mark_and_its_faulty_result(self):
+        methods = program("methods")
+        results = [{"recipe": "ranpac", "last": 0.9}, {"recipe": "slca", "last": 0.8}, {"recipe": "aper", "last": 0.7}]
+        starter = [{"recipe": "ranpac", "last": 0.6}, {"recipe": "slca", "last": 0.5}]
+        self.assertEqual([(row["recipe"], row["mark"]) for row in methods.standing(results, [])],
+                         [("ranpac", " †"), ("slca", ""), ("aper", " †")])
+        left = methods.standing(results, starter)
+        self.assertEqual([(row["recipe"], methods.spread([row], "last")) for row in left], [("slca", "80.00"), ("aper", "70.00 †")])
+        reproduction = program("reproduction")
+        again = reproduction.measure_again(json.loads(reproduction.PUBLISHED.read_text()), starter)
+        self.assertIn("- `aper`, ", again)
+        self.assertNotIn("`ranpac`", again)
+
+    def test_means_and_deviations_are_over_seeds(self):
+        methods = program("methods")
+        runs = [{"recipe": "a", "last": 0.5}, {"recipe": "b", "last": 0.7}, {"recipe": "a", "last": 0.6}, {"recipe": "a", "last": 0.7}]
+        self.assertEqual({recipe: methods.spread(found, "last") for recipe, found in methods.by_recipe(runs).items()},
+                         {"b": "70.00", "a": "60.00 ± 10.00"})
+        self.assertEqual(list(methods.by_recipe(runs)), ["b", "a"])
+        self.assertEqual(methods.spread([], "last"), "-")
 
     @unittest.skipUnless("PATINA" in os.environ, "PATINA does not name the program")
     def test_the_page_of_methods_is_made_from_the_registry(self):
         methods = program("methods")
         learners = methods.registry(os.environ["PATINA"])
-        results = json.loads(methods.RESULTS.read_text())
-        small = json.loads(methods.SMALL_RESULTS.read_text())
-        self.assertEqual(methods.PAGE.read_text(), methods.page(learners, results, small), "run tools/methods")
+        self.assertEqual(methods.PAGE.read_text(), methods.page(learners, *methods.measured()), "run tools/methods")
         for learner in learners:
             self.assertTrue(learner["stores"].endswith("."), learner["name"])
 

@@ -14,6 +14,7 @@
 #include "patina/data/sample_access.h"
 #include "patina/learn/adapted.h"
 #include "patina/nn/losses.h"
+#include "patina/nn/merging.h"
 #include "tests/support/shared.h"
 #include "tests/support/toy_learning.h"
 
@@ -79,7 +80,7 @@ Tensor each_alone(ToyLearning& toy, const std::function<Tensor(const Tensor& pix
 // ---- what all share
 
 TEST(PromptMethods, LossIsCrossEntropyWithEarlierClassesAtMinusInfinity) {
-  for (const char* name : {"vpt", "coda_prompt"}) {  // without a penalty, and one pass for both
+  for (const char* name : {"vpt", "coda_prompt", "heads"}) {  // no penalty, one pass for both
     ToyLearning toy(name, "", kPromptsTraining);
     toy.learn();
     toy.begin();
@@ -94,7 +95,7 @@ TEST(PromptMethods, LossIsCrossEntropyWithEarlierClassesAtMinusInfinity) {
 }
 
 TEST(PromptMethods, LeaveWhatBelongsToEarlierTasksAlone) {
-  for (const char* name : {"vpt", "l2p", "dualprompt", "coda_prompt", "l2p_deep", "dap"}) {
+  for (const char* name : {"vpt", "l2p", "dualprompt", "coda_prompt", "l2p_deep", "dap", "heads"}) {
     ToyLearning toy(name, name == std::string("dualprompt") ? "expert_layers = [1]" : "",
                     kPromptsTraining);
     toy.learn();
@@ -131,6 +132,21 @@ TEST(PromptMethods, SayHowOftenEachEntryWasChosen) {
   toy.learn();
   toy.scores();
   EXPECT_TRUE(toy.learner->diagnostics().is_null());
+}
+
+// ---- heads alone
+
+TEST(HeadsAlone, ReadTheFrozenFeaturesAndKeepNothingElse) {
+  ToyLearning toy("heads", "", kPromptsTraining);
+  const auto before = copied(nn::tensors(*toy.vit));
+  toy.learn(), toy.learn();
+  const Tensor expected =
+      each_alone(toy, [&](const Tensor& pixels) { return toy.vit->features(pixels); });
+  EXPECT_LT(relative_error(toy.learner->scores(test_batch(toy)), expected), 1e-5);
+  for (const auto& [key, tensor] : toy.state()) EXPECT_TRUE(key.starts_with("heads.")) << key;
+  const auto after = nn::tensors(*toy.vit);
+  for (size_t i = 0; i < after.size(); ++i)
+    EXPECT_TRUE(at::equal(after[i].tensor, before[i])) << after[i].name;
 }
 
 // ---- L2P

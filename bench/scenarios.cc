@@ -4,7 +4,8 @@
 
 #include "bench/fecam_scenario.h"
 #include "bench/forward_scenario.h"
-#include "bench/language_scenario.h"
+#include "bench/language/forms_scenario.h"
+#include "bench/language/language_scenario.h"
 #include "bench/ridge_scenario.h"
 #include "bench/stream_scenario.h"
 #include "bench/training_scenario.h"
@@ -53,6 +54,9 @@ const std::vector<Scenario>& scenarios() {
        [](bool quick, const Take& take) { measure_stream("ranpac", quick, take); }},
       {"language", "Language models with random weights: a LoRA step, features, continued texts.",
        measure_language},
+      {"forms",
+       "A decoder with random weights: what its weights' form and a shared beginning save.",
+       measure_forms},
   };
   return list;
 }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "patina/base/error.h"
+#include "patina/kernels/weight_tiles.h"
 #include "patina/ops.h"
 #include "patina/place.h"
 
@@ -291,8 +292,9 @@ void hold(const std::string& name, Tensor& weight, kernels::WeightForm& form, He
     }
     to = std::ranges::copy(from, to).out;
   }
-  weight = bytes;
-  form = std::move(held);
+  const auto kept = kernels::in_tiles({bytes, std::move(held)});
+  weight = kept.bytes;
+  form = kept.form;
 }
 
 std::string content_hash(const std::vector<nn::NamedTensor>& tensors) {

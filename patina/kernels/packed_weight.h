@@ -63,36 +63,41 @@ inline Product<T> part_of(Product<T> p, const Part& part, int64_t bytes) {
   return p;
 }
 
-// Completes a product and splits its rows among threads, or its columns if the rows are few.
+// Completes a product, which has its tiles, n and k, and splits its rows among threads, or its
+// columns if the rows are few.
 template <class T>
-inline void multiply_rows(Product<T> product, const Tensor& a, const Tiles<T>& tiles,
-                          const Tensor& c) {
+inline void multiply_rows(Product<T> product, const Tensor& a, const Tensor& c) {
   constexpr int64_t kWeights = 1 << 19;  // fewest per thread; a thread with less does not pay
   const int64_t rows = rows_of(a);
   product.a = data<T>(a);
-  product.tiles = tiles.memory.get();
-  product.n = tiles.n;
-  product.k = tiles.k;
   product.a_stride = a.size(-1);
   product.c = c.data_ptr();
-  product.c_stride = product.add_stride = product.before_stride = tiles.n;
+  product.c_stride = product.add_stride = product.before_stride = product.n;
   product.rounds = c.scalar_type() == at::kBFloat16;
   const auto multiply_part = [&](const Part& part) {
     multiply(part_of(product, part, int64_t(c.element_size())));
   };
   const auto blocks = [](int64_t n) { return (n + kBlock - 1) / kBlock; };
   if (rows <= kBlock)
-    in_team(blocks(tiles.n),
-            std::max<int64_t>(1, kWeights / (kBlock * std::max<int64_t>(1, tiles.k))),
+    in_team(blocks(product.n),
+            std::max<int64_t>(1, kWeights / (kBlock * std::max<int64_t>(1, product.k))),
             [&](int64_t from, int64_t end) {
               const int64_t first = from * kBlock;
-              multiply_part({0, rows, first, std::min(end * kBlock, tiles.n) - first});
+              multiply_part({0, rows, first, std::min(end * kBlock, product.n) - first});
             });
   else
     in_team(blocks(rows), 2, [&](int64_t from, int64_t end) {
       const int64_t first = from * kBlock;
-      multiply_part({first, std::min(end * kBlock, rows) - first, 0, tiles.n});
+      multiply_part({first, std::min(end * kBlock, rows) - first, 0, product.n});
     });
+}
+template <class T>
+inline void multiply_rows(Product<T> product, const Tensor& a, const Tiles<T>& tiles,
+                          const Tensor& c) {
+  product.tiles = tiles.memory.get();
+  product.n = tiles.n;
+  product.k = tiles.k;
+  multiply_rows(product, a, c);
 }
 
 // The gradient dy of act(before) as that of `before` [M,N] of T.

@@ -3,6 +3,7 @@
 #include "patina/base/error.h"
 #include "patina/kernels/flops.h"
 #include "patina/kernels/packed_weight.h"
+#include "patina/kernels/weight_tiles.h"
 
 namespace patina::kernels {
 
@@ -53,32 +54,49 @@ std::string WeightForm::text() const {
 
 namespace {
 
+// Whether a weight's bytes are its tiles: [strips of 32 rows, bytes of a strip].
+bool is_tiled(const StoredWeight& weight) {
+  return weight.bytes.dim() == 2;
+}
+
+void widen(const bf16* from, int64_t count, float* to) {
+  unpack(BlockType::bf16, reinterpret_cast<const uint8_t*>(from), count, to);
+}
+
 // Reads rows of a stored weight as floats.
 class RowReader {
  public:
-  explicit RowReader(const StoredWeight& weight) : width_(weight.form.width) {
+  explicit RowReader(const StoredWeight& weight)
+      : width_(weight.form.width), rows_(weight.form.rows()) {
     const auto* bytes = data<const uint8_t>(weight.bytes);
-    PATINA_REQUIRE(weight.bytes.numel() == weight.form.bytes_before(weight.form.rows()),
-                   "{} bytes for a weight of {} rows", weight.bytes.numel(), weight.form.rows());
+    const int64_t wanted = is_tiled(weight)
+                               ? int64_t(sizeof(bf16)) * tiles_size<bf16>(rows_, width_)
+                               : weight.form.bytes_before(rows_);
+    PATINA_REQUIRE(weight.bytes.numel() == wanted, "{} bytes for a weight of {} rows",
+                   weight.bytes.numel(), rows_);
+    if (is_tiled(weight)) {
+      tiles_ = reinterpret_cast<const bf16*>(bytes);
+      return;
+    }
+    int64_t first = 0;
     for (const auto& [type, rows] : weight.form.pieces) {
       const int64_t of_row = row_bytes(type, width_);
-      pieces_.push_back({bytes, &block_format(type), rows_, rows_ + rows, of_row});
+      pieces_.push_back({bytes, &block_format(type), first, first + rows, of_row});
       bytes += rows * of_row;
-      rows_ += rows;
+      first += rows;
     }
   }
 
   int64_t rows() const { return rows_; }
   int64_t width() const { return width_; }
+  /// Null if the weight is not in tiles.
+  const bf16* tiles() const { return tiles_; }
 
-  /// Writes the columns [from, to) of a row, whole blocks.
-  void read(int64_t row, int64_t from, int64_t to, float* numbers) const {
-    auto piece = pieces_.begin();
-    while (row >= piece->end) ++piece;
-    const BlockFormat& block = *piece->block;
-    unpack(block.type,
-           piece->bytes + (row - piece->first) * piece->of_row + from / block.numbers * block.bytes,
-           (to - from) / block.numbers, numbers);
+  /// Writes the columns [from, to) of `count` rows, whole blocks, at `numbers`, `stride` apart.
+  void read(int64_t row, int64_t count, int64_t from, int64_t to, float* numbers,
+            int64_t stride) const {
+    if (tiles_) return read_tiles(row, count, from, to, numbers, stride);
+    for (int64_t i = 0; i < count; ++i) read_row(row + i, from, to, numbers + i * stride);
   }
 
  private:
@@ -87,8 +105,42 @@ class RowReader {
     const BlockFormat* block;
     int64_t first, end, of_row;
   };
+
+  void read_row(int64_t row, int64_t from, int64_t to, float* numbers) const {
+    auto piece = pieces_.begin();
+    while (row >= piece->end) ++piece;
+    const BlockFormat& block = *piece->block;
+    unpack(block.type,
+           piece->bytes + (row - piece->first) * piece->of_row + from / block.numbers * block.bytes,
+           (to - from) / block.numbers, numbers);
+  }
+
+  // A tile has the pairs of sixteen rows side by side, [16 pairs][16 rows][2]. Packed as if it were
+  // sixteen rows of 32 numbers, its pairs change places with its rows once more.
+  void read_tiles(int64_t row, int64_t count, int64_t from, int64_t to, float* numbers,
+                  int64_t stride) const {
+    alignas(64) bf16 lines[2 * kTile];  // `pack` writes two tiles
+    const int64_t across = round_up(width_, kTileK) / kTileK, last = (to + kTileK - 1) / kTileK;
+    for (int64_t first = row; first < row + count;) {
+      const int64_t group = first / kTileN, end = std::min(row + count, (group + 1) * kTileN);
+      for (int64_t tile = from / kTileK; tile < last; ++tile) {
+        const int64_t in_pair = (tile - from / kTileK) % 2;
+        if (in_pair == 0)
+          pack(tiles_ + (group * across + tile) * kTile, kTileK, 1,
+               kTileN * std::min<int64_t>(2, last - tile), kTileK, lines);
+        const int64_t column = tile * kTileK, wide = std::min(kTileK, to - column);
+        for (int64_t i = first; i < end; ++i) {
+          widen(lines + in_pair * kTile + i % kTileN * kTileK, wide,
+                numbers + (i - row) * stride + column - from);
+        }
+      }
+      first = end;
+    }
+  }
+
   std::vector<Piece> pieces_;
-  int64_t rows_ = 0, width_;
+  const bf16* tiles_ = nullptr;
+  int64_t width_, rows_;
 };
 
 // The memory of a thread for one purpose. It is kept: new megabytes cost page faults at every
@@ -142,6 +194,14 @@ template <class T>
 void multiply_stored(Product<T> product, const Tensor& a, const RowReader& w, const Tensor& c) {
   const int64_t m = rows_of(a), n = w.rows(), k = w.width(), bytes = int64_t(c.element_size()),
                 strips = (n + kBlock - 1) / kBlock;
+  if constexpr (std::is_same_v<T, bf16>) {
+    if (w.tiles()) {  // what the product reads is there
+      product.tiles = w.tiles();
+      product.n = n;
+      product.k = k;
+      return multiply_rows(product, a, c);
+    }
+  }
   product.a = data<T>(a);
   product.k = k;
   product.a_stride = a.size(-1);
@@ -149,9 +209,17 @@ void multiply_stored(Product<T> product, const Tensor& a, const RowReader& w, co
   product.c_stride = product.add_stride = product.before_stride = n;
   product.rounds = c.scalar_type() == at::kBFloat16;
   const auto read_strip = [&](int64_t strip, T* tiles) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (w.tiles()) {  // a strip of floats is the transposed one of bf16, [k][32]
+        bf16* lines = scratch<bf16, Purpose::strip>(strip_size<bf16>(k));
+        instructions().rounded.unpack_transposed(w.tiles() + strip * strip_size<bf16>(k), kBlock, k,
+                                                 lines, kBlock);
+        return widen(lines, k * kBlock, tiles);
+      }
+    }
     const int64_t first = strip * kBlock, count = std::min(kBlock, n - first);
     float* floats = scratch<float, Purpose::strip>(kBlock * k);
-    for (int64_t i = 0; i < count; ++i) w.read(first + i, 0, k, floats + i * k);
+    w.read(first, count, 0, k, floats, k);
     pack(floats, k, 1, count, k, tiles);
   };
   if (m <= kBlock) {  // every thread reads the columns that it multiplies
@@ -194,8 +262,7 @@ Tensor multiply_transposed(const Tensor& g, const RowReader& w, const std::vecto
       float* floats = scratch<float, Purpose::panel>(deep * wide);
       T* tiles = scratch<T, Purpose::tiles>(tiles_size<T>(wide, deep));
       in_team(deep, kReadRowsAThread, [&](int64_t from, int64_t end) {
-        for (int64_t i = from; i < end; ++i)
-          w.read(row + i, column, column + wide, floats + i * wide);
+        w.read(row + from, end - from, column, column + wide, floats + from * wide, wide);
       });
       in_team((wide + kBlock - 1) / kBlock, kStripsAThread, [&](int64_t from, int64_t end) {
         const int64_t first = from * kBlock;
@@ -262,14 +329,36 @@ Tensor stored_linear(const Tensor& x, const StoredWeight& weight, const Tensor& 
 }  // namespace
 
 StoredWeight StoredWeight::part(int64_t from, int64_t to) const {
-  return {bytes.slice(0, form.bytes_before(from), form.bytes_before(to)), form.part(from, to)};
+  if (!is_tiled(*this))
+    return {bytes.slice(0, form.bytes_before(from), form.bytes_before(to)), form.part(from, to)};
+  if (from % kBlock == 0)
+    return {bytes.slice(0, from / kBlock, round_up(to, kBlock) / kBlock), form.part(from, to)};
+  // Strips that begin elsewhere have other tiles.
+  NoGrad no_grad;
+  const RowReader w(*this);
+  const Tensor rows = at::empty({to - from, w.width()});
+  w.read(from, to - from, 0, w.width(), data<float>(rows), w.width());
+  return {rows.to(at::kBFloat16).view(at::kByte).flatten(), form.part(from, to)};
+}
+
+StoredWeight in_tiles(const StoredWeight& weight) {
+  const auto is_bf16 = [](const WeightForm::Piece& piece) { return piece.type == BlockType::bf16; };
+  if (is_tiled(weight) || !std::ranges::all_of(weight.form.pieces, is_bf16)) return weight;
+  const int64_t n = weight.form.rows(), k = weight.form.width, size = tiles_size<bf16>(n, k);
+  if (16 * (size - n * k) > n * k) return weight;
+  NoGrad no_grad;
+  const int64_t strips = round_up(n, kBlock) / kBlock;
+  const Tensor tiles = at::empty({strips, int64_t(sizeof(bf16)) * size / strips}, at::kByte);
+  pack(reinterpret_cast<const bf16*>(data<const uint8_t>(weight.bytes)), k, 1, n, k,
+       reinterpret_cast<bf16*>(data<uint8_t>(tiles)));
+  return {tiles, {.pieces = {{BlockType::bf16, n}}, .width = k}};
 }
 
 Tensor StoredWeight::floats() const {
   const RowReader w(*this);
   const Tensor all = at::empty({w.rows(), w.width()});
   in_team(w.rows(), kReadRowsAThread, [&](int64_t from, int64_t end) {
-    for (int64_t i = from; i < end; ++i) w.read(i, 0, w.width(), data<float>(all) + i * w.width());
+    w.read(from, end - from, 0, w.width(), data<float>(all) + from * w.width(), w.width());
   });
   return all;
 }
@@ -284,7 +373,7 @@ Tensor StoredWeight::rows_of(const Tensor& ids) const {
     for (int64_t i = from; i < end; ++i) {
       const int64_t id = data<int64_t>(list)[i];
       PATINA_REQUIRE(0 <= id && id < w.rows(), "row {} of {}", id, w.rows());
-      w.read(id, 0, w.width(), data<float>(rows) + i * w.width());
+      w.read(id, 1, 0, w.width(), data<float>(rows) + i * w.width(), w.width());
     }
   });
   return rows;

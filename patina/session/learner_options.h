@@ -2135,6 +2135,40 @@ struct OLora {
   }
 };
 
+/// Searches a tree of earlier tasks' gradients, block by block, for those most like the present
+/// one's, and lets the LoRA descend along them, too. `patina explain treelora` says what each
+/// option is.
+struct Treelora {
+  static constexpr const char* kLearner = "treelora";
+  double similarity = 0.5;
+  int64_t rank = 8;
+  double alpha = 32;
+  bool rank_stabilized = false;
+  std::string parts = "qv";
+  bool output = false;
+  bool mlp = false;
+  bool joint = false;
+  std::string loss = "mean";
+  double asft_weight = 0.1;
+  double eaft_power = 1;
+
+  operator Settings() const {
+    return {
+        {"similarity", similarity},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"loss", loss},
+        {"asft_weight", asft_weight},
+        {"eaft_power", eaft_power},
+    };
+  }
+};
+
 /// Gives every task a LoRA that reads only directions outside the inputs of earlier tasks; their
 /// sum answers. `patina explain inflora` says what each option is.
 struct Inflora {

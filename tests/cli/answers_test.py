@@ -139,6 +139,35 @@ def samples_kept(program):
     program.refused("forget", "pets.patina", "cat", "--samples", said="say what to forget")
 
 
+def forms(program):
+    """An artefact on a network whose weights are held in another form: it remembers which, and learns on."""
+    made = ("--backbone", "gpt2", "--learner", "o_lora", "--set", "learner.rank=2", "--set", "training.lr=0.05")
+    for form in ("fp32", "bf16"):
+        file = f"{form}.patina"
+        said = program.run("learn", file, "letters.jsonl", *made, "--form", form)
+        assert "1 task is known" in said, said
+        shown = program.run("inspect", file, "--summary")
+        assert ("form = \"bf16\"" in shown) == (form == "bf16"), shown
+        said = program.run("learn", file, "more.jsonl")
+        assert "2 tasks are known" in said, said
+    # Scores tell weights that were rounded from those that were not.
+    asked = (PROMPT, "--max-tokens", 1, "--json", "--logprobs", "--top-logprobs", 5)
+    found = [json.loads(program.run("predict", f"{form}.patina", *asked))["logprobs"] for form in ("fp32", "bf16")]
+    assert found[0] != found[1], found
+    assert found[1] == json.loads(program.run("predict", "bf16.patina", *asked))["logprobs"], found
+    # What carries its network carries floats.
+    program.run("learn", "carried.patina", "letters.jsonl", *made, "--form", "bf16", "--with-backbone")
+    program.run("predict", "carried.patina", PROMPT, "--max-tokens", 2)
+    program.run("learn", "carried.patina", "more.jsonl")
+    program.refused("learn", "bf16.patina", "more.jsonl", "--form", "bf16", said="its learner is chosen")
+    program.refused("learn", "none.patina", "letters.jsonl", *made, "--form", "stored",
+                    said="set model.form to bf16 or fp32")
+    program.refused("learn", "none.patina", "letters.jsonl", "--backbone", "gpt2", "--learner", "sft", "--set",
+                    "learner.tune=full", "--form", "bf16", said="set model.form = \"fp32\"")
+    program.refused("generate", "bf16.patina", PROMPT, "--form", "bf16", said="--form is for a model")
+    assert not (program.folder / "none.patina").exists()
+
+
 def refused(program):
     (program.folder / "bad.jsonl").write_text('{"instruction": "a", "output": "b"}\n{"instruction": \n')
     (program.folder / "empty.jsonl").write_text('{"instruction": "a", "output": " "}\n')
@@ -198,6 +227,7 @@ def main():
     exported(program)
     stops_and_logprobs(program)
     samples_kept(program)
+    forms(program)
     refused(program)
     killed(program)
 

@@ -36,6 +36,7 @@ TEST(Bench, every_scenario_runs_and_is_written) {
   EXPECT_EQ(cases, (std::map<std::string, size_t>{{"forward", 3},
                                                   {"train_step", 6},
                                                   {"language", 4},
+                                                  {"forms", 4},
                                                   {"memory", 1},
                                                   {"ranpac_fit", 1},
                                                   {"fecam_scoring", 1},

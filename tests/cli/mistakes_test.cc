@@ -50,6 +50,13 @@ TEST(Cli, a_mistyped_command_or_path_gets_one_line) {
         "learner.projection: must be in [0, 1048576], is 1000000000"},
        {{"run", "recipe.toml", "--set", "scenario.blurry_tasks=1000000"},
         "scenario.blurry_tasks: must be in [1, 1000]"},
+       {{"run", "recipe.toml", "--set", "model.form=bf61"},
+        "model.form: must be one of \"fp32\", \"bf16\", \"stored\", is \"bf61\""},
+       {{"run", "recipe.toml", "--set", "model.form=bf16"}, "networks of texts have it"},
+       {{"run", "recipe.toml", "--set", "model.name=mlp", "--set", "model.form=stored"},
+        "starts untrained: set it to fp32"},
+       {{"learn", "new.patina", "class0", "images/train/class0", "--form", "stored"},
+        "networks of texts have it"},
        {{"run", "recipe.toml", "--set", "data.path=2024"}, "2024: no such folder"}});
   EXPECT_TRUE(has(call(folder, {"features", "starter", image, "-o", "f.csv"}).err,
                   "f.csv: features are written as safetensors"));

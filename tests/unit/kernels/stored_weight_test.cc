@@ -5,6 +5,7 @@
 
 #include "patina/kernels/isa.h"
 #include "patina/kernels/tiles.h"
+#include "patina/kernels/weight_tiles.h"
 #include "patina/ops.h"
 #include "tests/support/gguf_writing.h"
 #include "tests/support/tensors.h"
@@ -119,6 +120,43 @@ TEST(StoredWeight, GivesTheSameBitsOnOneThread) {
     EXPECT_TRUE(
         at::equal(linear(x.slice(0, 2, 4), weight, {}, {}, at::kFloat), together.slice(0, 2, 4)));
   }
+}
+
+// Rows and columns that fill their tiles, and some that do not.
+TEST(StoredWeight, InTilesGivesTheBitsOfItsRows) {
+  for (const auto& [m, n, k] : {Size{1, 64, 96}, Size{40, 500, 500}, Size{33, 700, 250}}) {
+    const auto rows = stored({{BlockType::bf16, n}}, k), tiles = in_tiles(rows);
+    ASSERT_NE(tiles.bytes.data_ptr(), rows.bytes.data_ptr());
+    EXPECT_EQ(tiles.bytes.numel(), 2 * round_up(n, 32) * round_up(k, 32));
+    EXPECT_EQ(in_tiles(tiles).bytes.data_ptr(), tiles.bytes.data_ptr());
+    EXPECT_EQ(tiles.form.text(), "BF16");
+    const Tensor floats = rows.floats();
+    EXPECT_TRUE(at::equal(tiles.floats(), floats));
+    const Tensor ids = tensor_of(std::vector<int64_t>{n - 1, 0, 3, 3});
+    EXPECT_TRUE(at::equal(tiles.rows_of(ids), at::embedding(floats, ids)));
+    for (const int64_t from : {int64_t{0}, int64_t{3}, n / 32 * 32, n / 32 * 32 / 2})
+      for (const int64_t to : {n, (n + from + 1) / 2})
+        if (from < to) {
+          EXPECT_TRUE(at::equal(tiles.part(from, to).floats(), floats.slice(0, from, to)))
+              << n << ": " << from << " " << to;
+        }
+    const Tensor bias = random_tensor({n}, 2), gradients = random_tensor({m, n}, 5);
+    for (const auto precision : {at::kFloat, at::kBFloat16}) {
+      const auto run = [&](const StoredWeight& weight) {
+        Tensor x = random_tensor({m, k}, 3).requires_grad_();
+        const Tensor y = linear(x, weight, bias, {Activation::silu, {}, true}, precision);
+        y.backward(gradients);
+        return std::vector<Tensor>{y.detach(), x.grad()};
+      };
+      const auto wanted = run(rows), got = run(tiles);
+      for (size_t i = 0; i < wanted.size(); ++i)
+        EXPECT_TRUE(at::equal(got[i], wanted[i])) << m << " " << n << " " << k << ": " << i;
+    }
+  }
+  // One that is only in part of bf16 stays as it is, and one whose tiles would be much larger.
+  for (const auto& other : {stored({{BlockType::bf16, 32}, {BlockType::f16, 32}}, 64),
+                            stored({{BlockType::bf16, 5}}, 640)})
+    EXPECT_EQ(in_tiles(other).bytes.data_ptr(), other.bytes.data_ptr());
 }
 
 // So many rows that the gradient is a sum of several products.

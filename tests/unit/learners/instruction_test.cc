@@ -1,7 +1,9 @@
 // Methods that answer with text, against their papers' formulas.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "patina/models/answer_scores.h"
@@ -228,6 +230,123 @@ TEST(ChatTemplates, AreNamedWhereAModelHasNone) {
   own->set_chat_template("{{ messages[0].content }}", "own");
   network->set_tokenizer(own);
   EXPECT_TRUE(contains(error_of([&] { feed("mistral"); }), "has a chat template of its own"));
+}
+
+// A TreeLoRA whose tasks have made-up gradients: in each of two blocks a multiple of one direction,
+// all ones, over the LoRA's numbers.
+struct MadeGradients {
+  static constexpr double kSimilarity = 0.4;
+  using Multiples = std::array<double, 2>;
+
+  MadeGradients()
+      : course("treelora", {"rank=2", fmt::format("similarity={}", kSimilarity)},
+               toy_answers(/*sets=*/4)),
+        leaves(course.learner().trainable().front().tensors) {}
+
+  // What a step adds to the gradients of each block, which are multiples of the direction.
+  Multiples step(const Multiples& gradients, int64_t done, int64_t all) {
+    const size_t half = leaves.size() / 2;
+    for (size_t i = 0; i < leaves.size(); ++i)
+      leaves[i].mutable_grad() = at::full_like(leaves[i].detach(), gradients[i / half]);
+    course.learner().after_backward({.step = done, .steps = all});
+    Multiples added;
+    for (size_t i = 0; i < leaves.size(); ++i) {
+      const Tensor more = leaves[i].grad() - gradients[i / half];
+      const double first = more.flatten()[0].item<double>();
+      EXPECT_LT(furthest(more, at::full_like(more, first)), 1e-6);
+      if (i % half > 0) {
+        EXPECT_NEAR(first, added[i / half], 1e-6) << i;
+      }
+      added[i / half] = first;
+    }
+    return added;
+  }
+  // A task of two steps with these gradients in the mean.
+  void learn(const Multiples& gradients) {
+    course.begin();
+    step({gradients[0] + 1, gradients[1] - 2}, 0, 2);
+    step({gradients[0] - 1, gradients[1] + 2}, 1, 2);
+    course.learner().end_task(*course.task, course.rig.trainer());
+  }
+
+  AnswerCourse course;
+  std::vector<Tensor> leaves;
+};
+
+// Block 0 divides {0, 1} from {2} at the median of <G, mean>: 2, 1 and -1 times 2/3. Block 1
+// divides 0 from 1. Of T = 8 steps the first two try both sides. The third goes to 0 - √(log(192) /
+// 2) on the left, not 0.5 - √(log(192) / 2) on the right; the fourth to 0.5 - √(log(320) / 2) =
+// -1.20 on the right, not 0.25 - √(log(320) / 4) = -0.95 on the left.
+TEST(TreeLora, SearchesTheTasksWithSimilarGradientsBlockByBlock) {
+  MadeGradients made;
+  made.learn({2, 3});
+  made.learn({1, -1});
+  made.learn({-1, 1});
+  const auto known = made.course.state();
+  for (int64_t k = 0; k < 3; ++k) {
+    const Tensor gradients = known.at("gradients." + std::to_string(k));
+    EXPECT_EQ(gradients.size(0), 2);
+    const std::vector<std::array<double, 2>> wanted = {{2, 3}, {1, -1}, {-1, 1}};
+    for (int64_t d = 0; d < 2; ++d)
+      EXPECT_LT(furthest(gradients[d], at::full_like(gradients[d], wanted[size_t(k)][size_t(d)])),
+                1e-5);
+  }
+  made.course.begin();
+  struct Found {
+    double block0, block1;  // the mean gradients of the tasks on the path
+  };
+  const std::vector<Found> path = {{1.5, 3}, {-1, 1}, {1.5, -1}, {-1, 1}};
+  for (size_t t = 0; t < path.size(); ++t) {
+    const auto added = made.step({1, 1}, int64_t(t), 8);
+    const double weight = MadeGradients::kSimilarity * double(t) / 8;
+    EXPECT_NEAR(added[0], weight * path[t].block0, 1e-6) << t;
+    EXPECT_NEAR(added[1], weight * path[t].block1, 1e-6) << t;
+  }
+  // Half the L1 distance of directions, in the mean over blocks: 0, then (1 + 0) / 2 on the right,
+  // (0 + 1) / 2 on the left, and the right again. Nodes: root; left, its tasks 0 and 1; right.
+  Archive archive;
+  made.course.learner().state(archive);
+  Archive saved = std::move(archive).reopened();
+  std::vector<double> tries, distances;
+  saved("tries", tries);
+  saved("distances", distances);
+  EXPECT_EQ(tries, (std::vector<double>{0, 2, 1, 1, 2}));
+  const std::vector<double> sums = {0, 0.5, 0, 0.5, 1};
+  ASSERT_EQ(distances.size(), sums.size());
+  for (size_t i = 0; i < sums.size(); ++i) EXPECT_NEAR(distances[i], sums[i], 1e-6) << i;
+}
+
+TEST(TreeLora, LearnsTheFirstTaskAsFineTuningDoes) {
+  AnswerCourse tree("treelora", {"rank=2"}),
+      plain("sft", {"rank=2", "alpha=32", "parts=\"qv\"", "mlp=false"});
+  tree.learn();
+  plain.learn();
+  const auto wanted = plain.state(), got = tree.state();
+  for (const auto& [name, tensor] : wanted) EXPECT_TRUE(at::equal(got.at(name), tensor)) << name;
+  tree.learn();
+  plain.learn();
+  EXPECT_GT(furthest(tree.state().at("lora.blocks.1.q.a"), plain.state().at("lora.blocks.1.q.a")),
+            0);
+}
+
+// Stopped in the middle of a task, it finds the same tasks.
+TEST(TreeLora, RemembersTheTree) {
+  MadeGradients whole;
+  whole.learn({2, 3});
+  whole.learn({1, -1});
+  whole.learn({-1, 1});
+  whole.course.begin();
+  for (int64_t t = 0; t < 3; ++t) whole.step({1, 1}, t, 8);
+  Archive archive;
+  whole.course.learner().state(archive);
+  Archive saved = std::move(archive).reopened();
+  MadeGradients part;
+  part.course.learner().state(saved);
+  for (int64_t t = 3; t < 8; ++t) {
+    const auto wanted = whole.step({1, 0.5}, t, 8), got = part.step({1, 0.5}, t, 8);
+    EXPECT_NE(wanted[0], 0);
+    EXPECT_EQ(got, wanted) << t;
+  }
 }
 
 }  // namespace

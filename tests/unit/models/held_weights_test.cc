@@ -1,4 +1,5 @@
 // Networks whose layers hold their weights as the file stores them, or in bf16.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -150,10 +151,19 @@ TEST(HeldWeights, InBf16AreTheRoundedOnes) {
   const auto held = load_backbone({.name = path, .form = "bf16"});
   EXPECT_LT(nn::bytes(nn::tensors(*held)), nn::bytes(nn::tensors(*rounded)) * 51 / 100);
   const Input input = ids_of(3, 21);
+  const auto lora = drawn_lora(*held);
   for (const auto& engine : engines()) {
     rounded->set_engine(engine);
     held->set_engine(engine);
-    EXPECT_TRUE(at::equal(held->tokens(input), rounded->tokens(input)));
+    const Tensor tokens = rounded->tokens(input);
+    EXPECT_TRUE(at::equal(held->tokens(input), tokens));
+    EXPECT_TRUE(at::equal(held->word_scores(tokens), rounded->word_scores(tokens)));
+    EXPECT_EQ(generate(*held, ids_of(2, 5), {}, {.max_tokens = 9}),
+              generate(*rounded, ids_of(2, 5), {}, {.max_tokens = 9}));
+    const auto wanted = gradients(*rounded, *lora), got = gradients(*held, *lora);
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      EXPECT_TRUE(at::equal(got[i], wanted[i])) << engine->text() << i;
+    }
   }
   // Weights that a file has transposed, and those of an encoder-decoder.
   for (const std::string name : {"gpt2", "t5", "bert"}) {
@@ -218,6 +228,19 @@ TEST(HeldWeights, AreRefusedWhereFloatsAreNeeded) {
   EXPECT_TRUE(contains(refused((small / "vision/vit_random.safetensors").string(), "bf16"),
                        "model.form is bf16: networks of texts have it"));
   EXPECT_TRUE(contains(refused("mlp", "bf16"), "starts untrained: set it to fp32"));
+}
+
+TEST(HeldWeights, StayOnTheHost) {
+  for (const char* form : {"stored", "bf16"}) {
+    const auto held = load_backbone({.name = written(llamas()[0].second, "k"), .form = form});
+    held->to({});
+    EXPECT_TRUE(contains(
+        error_of(ErrorKind::recipe, [&] { held->to({.device = at::Device(at::kCUDA, 0)}); }),
+        fmt::format("text.embed.weight is stored as {}, which is multiplied on the CPU alone: set "
+                    "model.form = \"fp32\", or engine.device = \"cpu\"",
+                    form == std::string("bf16") ? "BF16" : "Q8_0")));
+    EXPECT_TRUE(held->place().on_host());
+  }
 }
 
 // NaN in a scale would make every score NaN.

@@ -307,6 +307,68 @@ TEST(AnsweringSession, TwoInOneProcessDoNotDisturbEachOther) {
   for (const auto& texts : found) EXPECT_EQ(texts, expected);
 }
 
+// A small decoder whose file is in bf16, its weights held in a form.
+std::unique_ptr<Backbone> decoder_on(const std::string& form) {
+  const fs::path from = decoder_folder("llama", ByteTokenizer::kSize);
+  const auto file = SafetensorsFile::open(from / "model.safetensors");
+  std::map<std::string, Tensor> weights;
+  std::map<std::string, StoredTensor> stored;  // views of them
+  for (const auto& item : file.tensors()) {
+    Tensor& weight = weights[item.first] = to_tensor(file.at(item.first)).to(at::kBFloat16);
+    stored[item.first] = to_stored(weight);
+  }
+  const fs::path folder = scratch_folder("decoder-of-bf16");
+  fs::copy_file(from / "config.json", folder / "config.json");
+  write_safetensors(folder / "model.safetensors", stored);
+  auto network = load_backbone({.name = folder.string(), .form = form});
+  network->set_tokenizer(std::make_shared<ByteTokenizer>());
+  return network;
+}
+
+// Forms of the same numbers learn and answer with the same bits, in one session and from a file.
+TEST(AnsweringSession, LearnsOnFromAFileOnEveryForm) {
+  const fs::path path = scratch_folder("answering-forms") / "held.patina";
+  for (const char* precision : {"fp32", "bf16"}) {
+    EngineOptions engine;
+    engine.kind = "packed";
+    engine.precision = precision;
+    std::vector<std::map<std::string, Tensor>> learned;
+    for (const char* form : {"fp32", "bf16", "stored"}) {
+      auto whole = Session::create(
+          decoder_on(form),
+          {.learner = "o_lora", .training = kTraining, .seed = 7, .engine = engine});
+      whole.learn(lesson(0), "set 0");
+      whole.save(path);
+      OpenOptions options;
+      options.backbone = decoder_on(form);
+      options.engine = engine;
+      auto part = Session::open(path, std::move(options));
+      EXPECT_EQ(answers_of(part, 0), answers_of(whole, 0)) << form;
+      whole.learn(lesson(1), "set 1");
+      part.learn(lesson(1), "set 1");
+      for (int64_t set = 0; set < 2; ++set) {
+        EXPECT_EQ(answers_of(part, set), answers_of(whole, set)) << form;
+        EXPECT_EQ(loss_of(part, set), loss_of(whole, set)) << form;
+      }
+      part.save(path);
+      auto& tensors = learned.emplace_back();
+      const auto archive = Archive::read(path);
+      for (const auto& [key, tensor] : archive.tensors())
+        if (key.starts_with("learner.")) tensors[key] = tensor;
+      ASSERT_FALSE(tensors.empty());
+      ASSERT_EQ(tensors.size(), learned.front().size());
+      for (const auto& [key, tensor] : tensors)
+        EXPECT_TRUE(at::equal(tensor, learned.front().at(key))) << form << precision << key;
+    }
+    // Its hash is that of what is held.
+    OpenOptions options;
+    options.backbone = decoder_on("fp32");
+    EXPECT_TRUE(
+        contains(error_of(ErrorKind::state, [&] { Session::open(path, std::move(options)); }),
+                 "another network"));
+  }
+}
+
 #define EXPECT_REFUSED(statement, words)                              \
   do {                                                                \
     const std::string said = error_of([&] { (void)(statement); });    \

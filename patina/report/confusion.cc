@@ -83,7 +83,8 @@ std::string class_table(const RunRecord& run, const Counts& counts) {
                   : cell("-", "names");
     rows += "</tr>\n";
   }
-  return sortable_table(head_row({"Class", "Task", "Samples", "Accuracy", "Most often taken for"}),
+  return sortable_table(head_row({"Class", "Task", "Samples", "Accuracy"}) +
+                            "<th scope=\"col\" class=\"names\">Most often taken for</th>",
                         rows);
 }
 
@@ -133,7 +134,9 @@ std::string pair_table(const RunRecord& run, const Counts& counts) {
                         cell(escape(run.record.class_names[as]), "names"),
                         cell(format_count(count)), cell(percent(part(counts[of], as))));
   return "<p class=\"about\">The pairs that are confused most.</p>" +
-         sortable_table(head_row({"Class", "Taken for", "Samples", "Percent of the class"}), rows);
+         sortable_table(head_row({"Class"}) + "<th scope=\"col\" class=\"names\">Taken for</th>" +
+                            head_row({"Samples", "Percent of the class"}),
+                        rows);
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ void add_pretrain(Command& program);
 void add_export(Command& program);
 void add_merge(Command& program);
 void add_serve(Command& program);
+void add_board(Command& program);
 void add_bench(Command& program);
 void add_doctor(Command& program);
 

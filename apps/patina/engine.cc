@@ -75,9 +75,9 @@ struct Program {
       prepare_cpu(threads);
     });
     for (const auto add :
-         {add_run,   add_check,  add_sweep, add_tune,     add_report,   add_learn,    add_predict,
-          add_eval,  add_forget, add_list,  add_data,     add_features, add_generate, add_inspect,
-          add_serve, add_export, add_merge, add_pretrain, add_bench,    add_doctor})
+         {add_run,     add_check, add_sweep,  add_tune,  add_report,   add_board,    add_learn,
+          add_predict, add_eval,  add_forget, add_list,  add_data,     add_features, add_generate,
+          add_inspect, add_serve, add_export, add_merge, add_pretrain, add_bench,    add_doctor})
       add(program);
     add_own_descriptions(program);
   }

@@ -9,11 +9,13 @@
 #include "apps/patina/commands.h"
 #include "patina/base/error.h"
 #include "patina/base/json.h"
+#include "patina/base/work.h"
 #include "patina/config/recipe_file.h"
 #include "patina/eval/anytime.h"
 #include "patina/eval/matrix.h"
 #include "patina/eval/text/text_metrics.h"
 #include "patina/models/family.h"
+#include "patina/report/run_list.h"
 #include "patina/run/recipe.h"
 #include "patina/run/run.h"
 #include "patina/session/explanation.h"
@@ -160,20 +162,49 @@ std::vector<std::string> explained_names() {
   return names;
 }
 
+namespace {
+
+void print_runs(const std::string& folder, bool json) {
+  const auto runs = list_runs(folder.empty() ? "runs" : folder);
+  if (!json) {
+    if (runs.empty()) note(fmt::format("{}: no runs in it", folder.empty() ? "runs" : folder));
+    fmt::print("{}", run_list_text(runs));
+    return;
+  }
+  Json all = Json::array();
+  for (const auto& run : runs) all.push_back(to_json(run));
+  fmt::print("{}\n", all.dump(1, ' ', false, Json::error_handler_t::replace));
+}
+
+}  // namespace
+
 void add_list(Command& program) {
-  auto what = std::make_shared<std::string>();
-  const auto list =
-      program.command("list", "List learners, models, datasets, scenarios or metrics");
-  list.option("what", *what, "learners, models, datasets, scenarios or metrics")
-      .one_of(list_names());
-  auto json = std::make_shared<bool>(false);
-  list.flag("--json", *json, "Print JSON with all details");
-  list.footer("example: patina list learners");
-  list.action([what, json] {
-    if (what->empty())
-      fail(ErrorKind::usage, "list what? One of {}", fmt::join(list_names(), ", "));
-    (*json ? print_json : print)(rows_of(*what));
-    if (*what == "models" && !*json) print_families();
+  struct Arguments {
+    std::string what, folder;
+    bool json = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  auto names = list_names();
+  names.emplace_back("runs");
+  const auto list = program.command(
+      "list", "List learners, models, datasets, scenarios, metrics, or the runs in a folder");
+  list.option("what", arguments->what, "learners, models, datasets, scenarios, metrics, or runs")
+      .one_of(names);
+  list.option("folder", arguments->folder, "Of runs: where to look, runs/ by default");
+  list.flag("--json", arguments->json, "Print JSON with all details");
+  list.footer(
+      "Of every run in the folder: its recipe, learner and state (running, finished, cut short), "
+      "the tasks learned, last and average accuracy, time.\n"
+      "example: patina list learners\n"
+      "        patina list runs runs/");
+  list.action([arguments, names] {
+    const std::string& what = arguments->what;
+    if (what.empty()) fail(ErrorKind::usage, "list what? One of {}", fmt::join(names, ", "));
+    if (what == "runs") return print_runs(arguments->folder, arguments->json);
+    if (!arguments->folder.empty())
+      fail(ErrorKind::usage, "only `list runs` takes a folder, not `list {}`", what);
+    (arguments->json ? print_json : print)(rows_of(what));
+    if (what == "models" && !arguments->json) print_families();
   });
 
   auto name = std::make_shared<std::string>();

@@ -204,7 +204,14 @@ FolderLock::FolderLock(const fs::path& folder) {
   const fs::path path = folder / ".lock";
   descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail(ErrorKind::file, "{}: cannot create: {}", path.string(), reason());
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) {
+  // Who only looks whether the folder is in use holds the lock for an instant.
+  constexpr int kTries = 5;
+  bool locked = ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
+  for (int tries = 1; !locked && errno == EWOULDBLOCK && tries < kTries; ++tries) {
+    ::usleep(10'000);
+    locked = ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
+  }
+  if (locked) {
     const std::string process = fmt::format("{}\n", ::getpid());
     if (::ftruncate(descriptor_, 0) == 0) [[maybe_unused]]
       const ssize_t put = ::pwrite(descriptor_, process.data(), process.size(), 0);

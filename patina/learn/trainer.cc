@@ -2,15 +2,32 @@
 
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "patina/base/error.h"
 #include "patina/base/progress.h"
 #include "patina/data/order.h"
 #include "patina/learn/learner.h"
+#include "patina/learn/loss_scope.h"
 #include "patina/nn/dropout.h"
 #include "patina/ops.h"
 
 namespace patina {
+
+namespace {
+thread_local LossScope* innermost_loss_scope = nullptr;
+}  // namespace
+
+LossScope::LossScope(Hear hear)
+    : hear_(std::move(hear)), before_(std::exchange(innermost_loss_scope, this)) {}
+
+LossScope::~LossScope() {
+  innermost_loss_scope = before_;
+}
+
+void tell_loss(int64_t step, double loss) {
+  if (innermost_loss_scope) innermost_loss_scope->hear_(step, loss);
+}
 
 void TrainingOptions::bind(Fields& f) {
   f("epochs", epochs, "Passes over each task's samples.", at_least(1));
@@ -132,6 +149,7 @@ double Trainer::descend(Learner& learner, const Batch& batch, Step step,
   learner.after_backward(step);
   optimizer_->step(step.rate, step.unscaled_rate);
   learner.after_step(batch, step);
+  tell_loss(step.taken, value);
   return value;
 }
 

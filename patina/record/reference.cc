@@ -12,8 +12,8 @@ constexpr std::string_view kAbove =
 patina/record/record.cc. Change them there. -->
 
 A run leaves `record.json` in its folder: everything that its tables and pages show, and everything
-needed to know how the numbers came about. `patina report` reads nothing else. This page is the
-contract between the two.
+needed to know how the numbers came about. `patina report` reads nothing else, but for what it shows
+of classes the predictions beside it. This page is the contract between the two.
 
 Rules for readers and writers:
 

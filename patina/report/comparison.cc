@@ -37,13 +37,6 @@ std::vector<std::string> probes_of(const Record& run) {
   return metrics;
 }
 
-bool same_stream(const std::vector<RunRecord>& runs) {
-  return same(runs, [](const Record& run) {
-    return std::tuple(run.data.name, run.evaluated_on, run.data.test_samples, run.scenario.name,
-                      run.tasks.size(), probes_of(run));
-  });
-}
-
 // A probe's scores are in units of their own.
 std::string text_of(const ComparisonColumn& column, const RunRecord& run, double value) {
   const bool score = column.text == percent_text || column.text == points_text;
@@ -116,9 +109,16 @@ std::string number(Score score) {
   return score ? fmt::format("{:.3f}", *score) : "-";
 }
 
+bool comparable(const std::vector<RunRecord>& runs) {
+  return same(runs, [](const Record& run) {
+    return std::tuple(run.data.name, run.evaluated_on, run.data.test_samples, run.scenario.name,
+                      run.tasks.size(), probes_of(run));
+  });
+}
+
 std::vector<std::vector<ComparisonCell>> compare(const std::vector<RunRecord>& runs) {
   std::vector<std::vector<ComparisonCell>> table(runs.size());
-  const bool judge = same_stream(runs);
+  const bool judge = comparable(runs);
   for (const auto& column : comparison_columns()) {
     Score best, worst;
     for (size_t i = 0; i < runs.size(); ++i) {
@@ -155,7 +155,7 @@ std::vector<std::string> cautions(const std::vector<RunRecord>& runs) {
         "do not compare.");
   for (const auto& run : runs)
     if (run.record.chosen) sentences.push_back(choice_of(run));
-  if (split != "evaluated" && !same_stream(runs))
+  if (split != "evaluated" && !comparable(runs))
     sentences.push_back(
         "The runs differ in data, scenario or number of tasks: their numbers do not compare.");
   else if (!same(runs, [](const Record& run) { return run.class_order; }))

@@ -28,6 +28,9 @@ struct ComparisonCell {
 /// tasks.
 std::vector<std::vector<ComparisonCell>> compare(const std::vector<RunRecord>& runs);
 
+/// Whether the runs share data, split, scenario, tasks and their metrics.
+bool comparable(const std::vector<RunRecord>& runs);
+
 /// Sentences that a reader of the comparison must know: runs on different data, interrupted runs.
 std::vector<std::string> cautions(const std::vector<RunRecord>& runs);
 

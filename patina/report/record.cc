@@ -36,10 +36,10 @@ void add_runs_below(const fs::path& folder, int depth, std::vector<fs::path>& ru
 
 // The runs that a path of the command line stands for.
 std::vector<fs::path> runs_of(const fs::path& path) {
-  constexpr int kRecipeAndSeed = 2;  // sweep/recipe/seed_1993
+  constexpr int kDeepest = 3;  // runs/sweep/recipe/seed_1993
   std::vector<fs::path> runs;
   std::error_code ignored;
-  if (fs::is_directory(path, ignored) && !is_run(path)) add_runs_below(path, kRecipeAndSeed, runs);
+  if (fs::is_directory(path, ignored) && !is_run(path)) add_runs_below(path, kDeepest, runs);
   if (runs.empty()) runs.push_back(path);  // read_record says what is wrong with it
   return runs;
 }
@@ -103,6 +103,24 @@ Score metric_of(const RunRecord& run, const char* name) {
   const auto& metrics = run.record.metrics;
   const auto found = std::ranges::find(metrics, name, &NamedScores::value_type::first);
   return found == metrics.end() ? std::nullopt : found->second;
+}
+
+std::vector<Score> curve_of(const RunRecord& run) {
+  const Record& record = run.record;
+  if (!record.is_of_texts()) return record.accuracy_after_task;
+  const ScoreMatrix matrix = accuracy_matrix(run);
+  const bool one_metric = std::ranges::all_of(record.tasks, [&](const Record::Task& task) {
+    return task.probe && task.probe->metric == record.tasks[0].probe->metric;
+  });
+  std::vector<Score> curve(record.tasks.size());
+  for (int after = 1; one_metric && after <= matrix.tasks(); ++after) {
+    double sum = 0;
+    int scored = 0;
+    for (int task = 0; task < after; ++task)
+      if (const Score score = matrix.at(after, task)) sum += *score, ++scored;
+    if (scored == after) curve[size_t(after - 1)] = sum / after;
+  }
+  return curve;
 }
 
 AccuracyMatrix accuracy_matrix(const RunRecord& run) {

@@ -30,6 +30,9 @@ bool interrupted(const RunRecord& run);
 
 /// A metric by its name in the record; nothing if it is missing or null.
 Score metric_of(const RunRecord& run, const char* name);
+/// After each task the accuracy over the classes seen so far; of texts, the mean score of the tasks
+/// learned, where all have one metric.
+std::vector<Score> curve_of(const RunRecord& run);
 /// The accuracy matrix with its test sample counts.
 AccuracyMatrix accuracy_matrix(const RunRecord& run);
 

@@ -12,11 +12,6 @@ constexpr int kMostTasksBesideMetrics = 10;  // a wider heat map has the row to 
 constexpr double kInkTurns = 0.68;           // both inks of page.css have contrast 4.5 there
 constexpr int kMostNumberedTasks = 25;  // a larger heat map shows colours only, numbers on hover
 
-// A probe's score, in its own unit; an accuracy is in percent.
-std::string score_text(const Record& run, Score score, int decimals = 1) {
-  return run.is_of_texts() ? number(score) : percent(score, decimals);
-}
-
 // How deep a cell's colour is, 0 to 1: an accuracy as it is, a probe's score between the worst and
 // the best of its column.
 double depth(const Record& run, const ScoreMatrix& matrix, int after, int task) {
@@ -46,11 +41,6 @@ std::string heat_cell(const Record& run, const ScoreMatrix& matrix, int after, i
                      text, numbered ? text : "");
 }
 
-// The split of the run's scores.
-const char* split_of(const Record& run) {
-  return run.is_validation() ? "validation" : "test";
-}
-
 std::string heat_map(const RunRecord& run) {
   const ScoreMatrix matrix = accuracy_matrix(run);
   const bool words = matrix.tasks() <= kMostTasksBesideMetrics;
@@ -71,7 +61,8 @@ std::string heat_map(const RunRecord& run) {
     return fmt::format(
         "<h3>Score matrix</h3><p class=\"about\">Each task's metric on its {} samples; a row per "
         "stage of the stream, framed where a task was just learned; deeper is better within a "
-        "column.</p><div class=\"scroll\"><table class=\"heat{}\"><thead><tr>{}</tr></thead>"
+        "column.</p><div class=\"scroll\" tabindex=\"0\"><table "
+        "class=\"heat{}\"><thead><tr>{}</tr></thead>"
         "<tbody>\n{}</tbody></table></div>",
         split_of(run.record), numbered ? "" : " dense", head, rows);
   return fmt::format(
@@ -95,7 +86,7 @@ std::string metrics_table(const Record& run) {
                           ? "In the units of the tasks' metrics; R[i][j] is the score on task j"
                           : "In percent or percentage points; R[i][j] is the accuracy on task j";
   return fmt::format("<h3>Metrics</h3><p class=\"about\">{} after i tasks.</p>", about) +
-         "<div class=\"scroll\"><table class=\"numbers "
+         "<div class=\"scroll\" tabindex=\"0\"><table class=\"numbers "
          "metrics\"><thead><tr><th scope=\"col\">Metric</th><th scope=\"col\">Value</th>"
          "<th scope=\"col\" class=\"formula\">Formula</th></tr></thead><tbody>\n" +
          rows + "</tbody></table></div>";
@@ -119,7 +110,8 @@ std::string task_table(const RunRecord& run) {
     const std::string names = task.probe ? escape(task.probe->data_set + ": " + task.probe->metric)
                                          : join_names(task.classes);
     const auto time = [&](double Record::TaskSeconds::*part) {
-      return cell(at < times.size() ? format_seconds(times[at].*part) : "-");
+      return at < times.size() ? cell(format_seconds(times[at].*part), "", times[at].*part)
+                               : cell("-");
     };
     rows += fmt::format("<tr><th scope=\"row\">{}</th>{}", i + 1,
                         cell(task.classes.size() ? std::to_string(task.classes.size()) : "-"));
@@ -128,40 +120,17 @@ std::string task_table(const RunRecord& run) {
     rows += cell(score_text(record, record.accuracy_after_task[at]));
     rows += cell(score_text(record, task_forgetting(matrix, tasks_learned(run), i)));
     rows += time(&Record::TaskSeconds::train) + time(&Record::TaskSeconds::evaluate);
-    rows += cell(at < stored.size() ? format_bytes(uint64_t(stored[at])) : "-");
+    rows += at < stored.size() ? cell(format_bytes(uint64_t(stored[at])), "", double(stored[at]))
+                               : cell("-");
     rows += fmt::format("<td class=\"names\" title=\"{0}\">{0}</td></tr>\n", names);
   }
-  return "<h3>Tasks</h3><div class=\"scroll\"><table class=\"numbers\"><thead><tr>"
-         "<th scope=\"col\">Task</th><th scope=\"col\">Classes</th><th scope=\"col\">Train samples"
-         "</th><th scope=\"col\">" +
-         std::string(record.is_validation() ? "Validation" : "Test") +
-         " samples</th><th scope=\"col\">Accuracy, seen classes</th>"
-         "<th scope=\"col\">Forgetting at the end</th><th scope=\"col\">Train</th>"
-         "<th scope=\"col\">Evaluate</th><th scope=\"col\">Stored</th>"
-         "<th scope=\"col\" class=\"names\">" +
-         (record.is_of_texts() ? "Data and metric" : "Class names") +
-         "</th></tr></thead><tbody>\n" + rows + "</tbody></table></div>";
-}
-
-// How far a language model moved; nothing for other runs.
-std::string drift_table(const Record& run) {
-  if (run.drift.empty()) return "";
-  std::string rows;
-  for (size_t after = 0; after < run.drift.size(); ++after) {
-    const Record::Drift& drift = run.drift[after];
-    rows +=
-        fmt::format("<tr><th scope=\"row\">{}</th>{}{}{}{}</tr>\n",
-                    after == 0 ? "before" : fmt::format("task {}", after),
-                    cell(number(drift.from_base)), cell(number(drift.from_before)),
-                    cell(number(drift.general_loss)), cell(number(drift.general_bits_per_byte)));
-  }
-  return "<h3>Drift</h3><p class=\"about\">How far learning moved the model: KL divergence in nats "
-         "a token on held prompts, and the loss on a general text.</p><div class=\"scroll\"><table "
-         "class=\"numbers\"><thead><tr><th scope=\"col\">After</th><th scope=\"col\">From the base "
-         "model</th><th scope=\"col\">From before the task</th><th scope=\"col\">General text, "
-         "nats "
-         "a token</th><th scope=\"col\">General text, bits a byte</th></tr></thead><tbody>\n" +
-         rows + "</tbody></table></div>";
+  const std::string split = record.is_validation() ? "Validation" : "Test";
+  std::string head =
+      head_row({"Task", "Classes", "Train samples", split + " samples", "Accuracy, seen classes",
+                "Forgetting at the end", "Train", "Evaluate", "Stored"});
+  head += fmt::format("<th scope=\"col\" class=\"names\">{}</th>",
+                      record.is_of_texts() ? "Data and metric" : "Class names");
+  return "<h3>Tasks</h3>" + sortable_table(head, rows);
 }
 
 std::string fact(std::string_view term, std::string_view html) {
@@ -215,7 +184,8 @@ std::string run_section(const RunRecord& run, size_t number) {
       escape(record.learner.paper));
   html += task_count(run) > kMostTasksBesideMetrics ? "<div><div>" : "<div class=\"pair\"><div>";
   html += heat_map(run) + "</div><div>" + metrics_table(record) + "</div></div>\n" +
-          task_table(run) + "\n" + drift_table(record);
+          task_table(run) + "\n" + drift_of_run(record) + inside_of_run(record) +
+          classes_of_run(run);
   html += "<details><summary>Resolved recipe</summary><pre>" + escape(record.recipe) +
           "</pre></details>\n";
   return html + circumstances(record) + "</section>\n";

@@ -17,6 +17,9 @@ void CheckpointOptions::bind(Fields& f) {
   f("keep_samples", keep_samples,
     "Put the samples of earlier tasks that the learner keeps into model.patina, so that it learns "
     "further from there; false: the file holds no data.");
+  f("tensorboard", tensorboard,
+    "Write TensorBoard's event files into the run's folder while it runs: scores and costs after "
+    "each task, the loss, the matrix as an image, the recipe.");
 }
 
 void Recipe::bind(Fields& f) {
@@ -38,7 +41,7 @@ void Recipe::bind(Fields& f) {
   }
   f.section("training", training, "How each task is trained, for learners that use gradients.");
   f.section("evaluation", evaluation, "When the learner is tested, besides the end of a task.");
-  f.section("run", run, "Checkpoints.");
+  f.section("run", run, "Checkpoints, and what is written beside them.");
   f.section("engine", engine,
             "What is kept and used again: features of frozen networks, decoded images.");
   f.section("chosen", chosen,

@@ -16,10 +16,11 @@
 
 namespace patina {
 
-/// `[run]`: how often checkpoints are written, and what the artefact holds.
+/// `[run]`: how often checkpoints are written, and what the folder and the artefact hold.
 struct CheckpointOptions {
   double checkpoint_minutes = 10;  // in addition to the end of every task; 0: only then
   bool keep_samples = true;        // those that the learner keeps, in the artefact
+  bool tensorboard = false;        // events in the run's folder
 
   void bind(Fields& f);
 };

@@ -12,6 +12,7 @@
 #include "patina/run/beginning.h"
 #include "patina/run/record_of_run.h"
 #include "patina/run/run_folder.h"
+#include "patina/run/watch.h"
 #include "patina/session/rig.h"
 
 namespace patina {
@@ -60,7 +61,13 @@ class Execution {
       state(archive);
     }
     costs_.loaded();
+    costs_.sum_up();
+    watch_.emplace(*current_work(), folder_.path, scenario_->tasks(), costs_.times.total);
+    const Finally unwatch([&] { watch_.reset(); });
+    if (recipe_.run.tensorboard) watch_->write_events(recipe_text_, resuming);
+    watch_->learned(tasks_learned(), next_part());
     learn_stream();
+    watch_->learned(scenario_->tasks(), "writing the artefact");
     if (!evaluation_->texts()) evaluation_->write_predictions(folder_.predictions());
     auto artefact = artefact_of_run(recipe_, *scenario_, *data_.train, backbone, model_hash_);
     write_artefact(folder_.model(), artefact, {}, learner(), trainer(),
@@ -69,6 +76,11 @@ class Execution {
   }
 
  private:
+  int tasks_learned() const { return std::max(0, evaluation_->rows() - 1); }
+  std::string next_part() const {
+    return fmt::format("task {}", std::min(tasks_learned() + 1, scenario_->tasks()));
+  }
+
   void learn_stream() try {
     rig_->guard_samples();
     for (int task = 0; task < stream_->given(); ++task) rig_->show(scenario_->train(task));
@@ -121,6 +133,8 @@ class Execution {
     if (store_) store_->flush();
     checkpoint();
     write_record(/*complete=*/false);
+    watch_->learned(tasks_learned(), next_part());
+    if (recipe_.run.tensorboard) watch_->measured(record_now());
     if (const Score accuracy = evaluation_->accuracy_after(task.index + 1))
       note(fmt::format("{} {}/{}: accuracy over {} classes {:.2f} %", once ? "stretch" : "task",
                        task.index + 1, scenario_->tasks(),
@@ -212,15 +226,20 @@ class Execution {
     a("diagnostics", diagnostics_);
   }
 
-  Json write_record(bool complete) {
+  Record record_now() {
     costs_.sum_up();
     Record record = about_;
-    record.status = complete ? "complete" : "interrupted";
     add_scores(record, *evaluation_);
     add_costs(record, costs_, backbone_numbers_, trainer().most_trainable());
     add_engine(record, engine_, costs_, store_.get(), *images_);
     if (std::ranges::any_of(diagnostics_, [](const Json& task) { return !task.is_null(); }))
       record.diagnostics_after_task = diagnostics_;
+    return record;
+  }
+
+  Json write_record(bool complete) {
+    Record record = record_now();
+    record.status = complete ? "complete" : "interrupted";
     Json json = to_json(std::move(record));
     write_text(folder_.record(), json.dump(1) + "\n");
     return json;
@@ -244,6 +263,7 @@ class Execution {
   std::unique_ptr<Evaluation> evaluation_;
   Record about_;  // the part that does not change during the run
 
+  std::optional<RunWatch> watch_;  // while it learns
   Costs costs_;
   std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
   std::string engine_, model_hash_;

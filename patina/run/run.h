@@ -1,6 +1,6 @@
 // Executes a recipe. A run is a folder with recipe.toml, record.json, checkpoint.safetensors,
-// predictions.safetensors and, once complete, model.patina. It can be stopped between any two steps
-// and resumed with bit-identical results.
+// predictions.safetensors and, once complete, model.patina; while it goes, also progress.json. It
+// can be stopped between any two steps and resumed with bit-identical results.
 #pragma once
 
 #include <functional>

@@ -6,6 +6,7 @@
 #include "patina/base/json.h"
 #include "patina/base/work.h"
 #include "patina/config/recipe_file.h"
+#include "patina/record/run_events.h"
 
 namespace patina {
 
@@ -52,9 +53,11 @@ bool RunFolder::continues(RunMode mode, const std::string& recipe_text) const {
 bool RunFolder::open(RunMode mode, const std::string& recipe_text) const {
   if (continues(mode, recipe_text)) return true;
   if (mode == RunMode::resume && used()) return false;
-  if (used())
+  if (used()) {
     for (const auto& file : {recipe(), record(), predictions(), model(), checkpoint(), previous()})
       fs::remove(file);
+    remove_events(path);
+  }
   write_text(recipe(), recipe_text);
   return false;
 }

@@ -71,6 +71,7 @@ COMMANDS = {
     "patina doctor": Run(),
     "patina manual": Run(),
     "tools/wheel": Parse("wheel_test runs it"),
+    "patina board runs/ --port 8090": Serve(),
     "patina bench --out docs/benchmarks/avx512_bf16.json": Parse(LONG),
     "patina bench --only forward": Parse(LONG),
     "patina eval letters.patina letters.jsonl": Run("--max-tokens", "8"),
@@ -100,6 +101,8 @@ COMMANDS = {
     "patina learn pets.patina dog photos/dogs/ photos/puppy.jpg": Run(),
     "patina learn runs/garden/model.patina lily photos/lilies/": Run(),
     "patina list learners": Run(),
+    "patina list runs runs/": Run(),
+    "patina list runs runs/ --json": Run(),
     "patina merge gpt2 gpt2-lora -o merged/ --dtype bf16": Run(),
     "patina predict letters.patina \"Greet Ada\" --max-tokens 20": Run(),
     "patina predict pets.patina photo.jpg": Run(),
@@ -110,7 +113,10 @@ COMMANDS = {
     "patina predict runs/mine photo.jpg --top 3": Run(),
     "patina pretrain recipes/pretrain/starter.toml": Parse(LONG),
     "patina report runs/fashion_mnist_simplecil runs/fashion_mnist_ranpac -o report.html": Run(),
+    "patina report runs/mine --latex table.tex": Run(),
     "patina report runs/mine -o report.html": Run(),
+    "patina report runs/mine runs/wider -o report.html": Run(),
+    "patina report runs/mine --csv runs.csv --latex table.tex --markdown table.md": Run(),
     "patina report runs/mine runs/wider -o runs/wider.html": Run(),
     "patina run --help": Run(),
     "patina run garden.toml": Run("--set", "data.path=garden"),
@@ -120,6 +126,7 @@ COMMANDS = {
     "patina run my.toml --set engine.cache_folder=/data/features": Run("--overwrite", "--set", "engine.cache_folder=kept"),
     "patina run my.toml --set engine.kind=plain": Run("--overwrite"),
     "patina run my.toml --set engine.precision=fp32": Run("--overwrite"),
+    "patina run my.toml --set run.tensorboard=true --out runs/watched": Run(),
     "patina run my.toml --set learner.name=finetune --out runs/tuned": Run("--set", "training.epochs=1"),
     "patina run my.toml --set training.epochs=5 --set learner.name=simplecil": Run(),
     "tools/weights minilm": Parse("downloads 91 MB"),
@@ -263,9 +270,10 @@ class Commands(unittest.TestCase):
 
     def check_server(self, words):
         port = words.index("--port") + 1
+        (self.folder / "runs").mkdir(exist_ok=True)
         words = [PATINA, *words[1:port], "0", *words[port + 1:]]  # a port that is free
         with subprocess.Popen(words, cwd=self.folder, stdout=subprocess.PIPE, text=True) as server:
-            self.assertRegex(server.stdout.readline(), r"^serving \w+ at http://127\.0\.0\.1:\d+/$")
+            self.assertRegex(server.stdout.readline(), r"^(serving|showing) [\w/]+ at http://127\.0\.0\.1:\d+/$")
             server.terminate()
             self.assertEqual(server.wait(60), 0)
 

@@ -195,6 +195,8 @@ TEST(ReportHtml, HoldsEveryLabelAndNumber) {
   const auto runs = three_runs();
   const std::string html = report_html(runs);
   write_text(scratch_folder("report") / "page.html", html);
+  EXPECT_TRUE(contains(html, "<title>CIFAR-100, class-incremental - patina report</title>"));
+  EXPECT_TRUE(contains(html, "<style>\n/*")) << "styled";
   EXPECT_TRUE(contains(html, "<h1>CIFAR-100, class-incremental</h1>"));
   for (const char* part : {"3 runs", "5 tasks", "100 classes", "Comparison", "Accuracy matrix",
                            "Resolved recipe", "AMD EPYC 9654", "1.13.0", "g++ 12.2.0", "1993"})

@@ -1,9 +1,12 @@
 #include "apps/patina/artefacts.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <iostream>
 #include <iterator>
 
+#include "apps/patina/artefact_lock.h"
 #include "patina/base/error.h"
 #include "patina/data/files.h"
 #include "patina/data/formats/lines.h"
@@ -56,6 +59,10 @@ Session open_artefact(const ArtefactArguments& arguments) {
   options.weights = arguments.backbone;
   options.engine = arguments.engine;
   return Session::open(artefact_file(arguments.file), std::move(options));
+}
+
+FileLock lock_artefact(const fs::path& file, const std::string& said) {
+  return FileLock(file, fmt::format("{} (process {})", said, ::getpid()));
 }
 
 std::shared_ptr<const Source> images_of_class(const std::string& name,

@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "apps/patina/artefact_lock.h"
 #include "apps/patina/artefacts.h"
 #include "apps/patina/commands.h"
 #include "patina/base/error.h"
@@ -13,6 +14,8 @@
 namespace patina::cli {
 
 namespace {
+
+constexpr const char* kWritten = "another `patina learn` or `forget` writes it: wait for it";
 
 struct LearnArguments {
   ArtefactArguments artefact;
@@ -96,6 +99,7 @@ std::string task_name(const LearnArguments& arguments) {
 void learn(const LearnArguments& arguments) {
   const auto begin = std::chrono::steady_clock::now();
   const auto samples = lesson(arguments);
+  const FileLock lock = lock_artefact(arguments.artefact.file, kWritten);
   const bool is_new = !fs::exists(arguments.artefact.file);
   Session session = opened_or_new(arguments);
   session.learn(samples, task_name(arguments));
@@ -167,8 +171,9 @@ struct ForgetArguments {
 void forget(const ForgetArguments& arguments) {
   if (arguments.samples != arguments.class_name.empty())
     fail(ErrorKind::usage, "say what to forget: a class, or --samples");
-  Session session = open_artefact(arguments.artefact);
   const fs::path file = artefact_file(arguments.artefact.file);
+  const FileLock lock = lock_artefact(file, kWritten);
+  Session session = open_artefact(arguments.artefact);
   if (!arguments.samples) session.forget(arguments.class_name);
   session.save(file, {.with_backbone = session.carried_backbone(), .samples = !arguments.samples});
   if (arguments.samples)

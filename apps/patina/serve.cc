@@ -1,13 +1,16 @@
 // `patina serve`: a model that keeps learning, over HTTP.
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
 #include <thread>
 
+#include "apps/patina/artefact_lock.h"
 #include "apps/patina/artefacts.h"
 #include "apps/patina/commands.h"
 #include "patina/base/error.h"
@@ -51,6 +54,11 @@ void serve_artefact(ServeArguments arguments) {
   options.log = log_line;
   stop_on_signals(
       "stopping: what was accepted is answered, learned and saved; once more ends at once");
+  std::optional<FileLock> lock;
+  if (options.learns)
+    lock.emplace(file, fmt::format("a `patina serve` writes it (process {}): teach it through that "
+                                   "server, stop that, or serve with --no-learn",
+                                   ::getpid()));
   serve::Service service(open_artefact(arguments.artefact), file, options);
   fmt::print("serving {} at http://{}:{}/\n", options.name, shown_host(options.host),
              service.port());

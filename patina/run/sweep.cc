@@ -1,5 +1,7 @@
 #include "patina/run/sweep.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -9,6 +11,9 @@
 #include "patina/base/thread_pool.h"
 #include "patina/base/work.h"
 #include "patina/config/recipe_file.h"
+#include "patina/config/toml_text.h"
+#include "patina/run/forecast.h"
+#include "patina/run/grid.h"
 #include "patina/run/run_folder.h"
 
 namespace patina {
@@ -67,30 +72,106 @@ void check_seeds(const std::vector<int64_t>& seeds) {
       fail(ErrorKind::usage, "--seeds: {} is given twice", seeds[i]);
 }
 
+namespace {
+
+// The combinations of the lists among some overrides, each with all overrides; of none, these
+// alone.
+struct Combination {
+  std::vector<std::string> values;  // of lists
+  std::vector<std::string> overrides;
+};
+
+std::vector<Combination> combinations_of(const std::vector<std::string>& overrides) {
+  std::vector<GridKey> lists;
+  std::vector<std::string> rest;
+  for (const auto& text : overrides) {
+    const size_t value = text.find('=') + 1;
+    const size_t first = value == 0 ? text.npos : text.find_first_not_of(' ', value);
+    if (first == text.npos || text[first] != '[') {
+      rest.push_back(text);
+      continue;
+    }
+    GridKey key = read_grid_key(text, /*bare=*/false);
+    if (key.values.size() == 1)
+      rest.push_back(key.values.front());
+    else if (std::ranges::find(lists, key.name, &GridKey::name) != lists.end())
+      fail(ErrorKind::usage, "{}: it has a list twice; name it once, with all its values",
+           key.name);
+    else
+      lists.push_back(std::move(key));
+  }
+  std::vector<Combination> all;
+  for (const auto& values : product(lists)) {
+    all.push_back({values, rest});
+    all.back().overrides.insert(all.back().overrides.end(), values.begin(), values.end());
+  }
+  return all;
+}
+
+PlannedRun planned_run(const fs::path& recipe, std::vector<std::string> overrides) {
+  PlannedRun run;
+  run.recipe = read_recipe(recipe, overrides);
+  run.name = run.recipe.name;
+  run.file = recipe;
+  run.overrides = std::move(overrides);
+  return run;
+}
+
+}  // namespace
+
 std::vector<PlannedRun> planned(const SweepPlan& plan) {
   check_seeds(plan.seeds);
+  const auto combinations = combinations_of(plan.overrides);
   std::vector<PlannedRun> runs;
   std::set<std::string> names;
-  for (const auto& path : plan.recipes) {
-    const auto add = [&](const fs::path& below, const std::vector<std::string>& overrides) {
-      PlannedRun& run = runs.emplace_back();
-      run.recipe = read_recipe(path, overrides);
-      run.file = path;
-      run.overrides = overrides;
-      run.name = run.recipe.name;
-      run.folder = plan.out / run.name;
-      if (!below.empty()) run.folder /= below;
-    };
-    if (plan.seeds.empty()) add({}, plan.overrides);
-    for (const int64_t seed : plan.seeds)
-      add(seed_folder(seed), with_seed(path, plan.overrides, seed));
-    if (!names.insert(runs.back().name).second)
-      fail(ErrorKind::recipe,
-           "{}: another recipe of this sweep has the same name, \"{}\": set a different `name` "
-           "in one of them",
-           path.string(), runs.back().name);
-  }
+  for (const auto& path : plan.recipes)
+    for (const auto& [values, overrides] : combinations) {
+      PlannedRun first = planned_run(path, overrides);
+      fs::path folder = plan.out / first.name;
+      if (!values.empty()) {
+        const std::string below = folder_name_of(values);
+        folder /= below;
+        auto named = overrides;  // a run of its own in every table
+        named.push_back("name=" + toml_string(first.name + " " + below));
+        first = planned_run(path, std::move(named));
+      }
+      if (!names.insert(first.name).second)
+        fail(ErrorKind::recipe,
+             "{}: another recipe of this sweep has the same name, \"{}\": set a different `name` "
+             "in one of them",
+             path.string(), first.name);
+      first.folder = folder;
+      if (plan.seeds.empty()) runs.push_back(std::move(first));
+      for (const int64_t seed : plan.seeds) {
+        runs.push_back(planned_run(path, with_seed(path, first.overrides, seed)));
+        runs.back().folder = folder / seed_folder(seed);
+      }
+    }
   return runs;
+}
+
+void check_planned(const std::vector<PlannedRun>& runs) {
+  std::set<std::string> tried;  // by name: runs of one name differ in seeds
+  std::vector<std::pair<std::string, std::vector<std::string>>> mistakes;
+  for (const auto& run : runs) {
+    const RunFolder folder{run.folder};
+    if (folder.used() || !tried.insert(run.name).second) continue;
+    try {
+      Recipe recipe = read_recipe(run.file, run.overrides);
+      forecast(recipe, /*seconds=*/0);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::stopped) throw;
+      auto at = std::ranges::find(mistakes, std::string(error.what()),
+                                  &decltype(mistakes)::value_type::first);
+      if (at == mistakes.end()) at = mistakes.insert(at, {error.what(), {}});
+      at->second.push_back(run.name);
+    }
+  }
+  if (mistakes.empty()) return;
+  std::string text;
+  for (const auto& [message, names] : mistakes)
+    text += fmt::format("\n  {}: {}", fmt::join(names, ", "), message);
+  fail(ErrorKind::recipe, "nothing was run, since some runs cannot:{}", text);
 }
 
 std::vector<SweptRun> sweep(std::vector<PlannedRun> runs, int jobs,

@@ -1,5 +1,5 @@
-// Sweep: several recipes, each with one or several seeds, run one after another or in parallel.
-// Completed runs are not repeated when it is called again.
+// Sweep: several recipes, each with one or several values of options and seeds, run one after
+// another or in parallel. Completed runs are not repeated when it is called again.
 #pragma once
 
 #include <functional>
@@ -12,18 +12,21 @@ namespace patina {
 
 struct SweepPlan {
   std::vector<fs::path> recipes;
-  std::vector<std::string> overrides;  // for every recipe, as --set
+  /// For every recipe, as --set. A list of values, learner.projection=[500,1000], is one run for
+  /// each of them, and several lists are one for each combination (see grid.h).
+  std::vector<std::string> overrides;
   /// Distinct; empty: one run with the recipe's own seeds. Otherwise each of them takes the place
   /// of every seed of the recipe: of `seed` and all keys that end in `_seed`. A recipe's number is
   /// one draw among others; what is pinned is a seed of -1, which asks for no draw of its own, and
   /// what `overrides` set.
   std::vector<int64_t> seeds;
-  fs::path out;  // runs are in out/<name>, or out/<name>/seed_<seed> with seeds
+  fs::path
+      out;  // runs are in out/<name>, with out/<name>/<values> of lists, and seed_<seed> in there
 };
 
 /// One run of a plan, in its order.
 struct PlannedRun {
-  std::string name;  // the recipe's
+  std::string name;  // the recipe's, followed by the values of lists
   fs::path folder;
   Recipe recipe;
   fs::path file;                       // the recipe's file
@@ -33,6 +36,11 @@ struct PlannedRun {
 /// Reads all recipes before any run. Throws Error(recipe) for a faulty one, or two with the same
 /// name; Error(usage) for a seed that is given twice.
 std::vector<PlannedRun> planned(const SweepPlan& plan);
+
+/// Throws Error for everything that would stop one of the runs before its first step, as `patina
+/// check` tells it of one recipe: each mistake once, with the runs that have it. Runs that have
+/// begun are left out, and of those that differ in seeds the first is tried.
+void check_planned(const std::vector<PlannedRun>& runs);
 
 /// Overrides that put `seed` in the place of every seed of the recipe, as SweepPlan says, followed
 /// by `overrides`, which win.

@@ -3,8 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
-#include <cstring>
 #include <map>
 #include <numeric>
 #include <set>
@@ -17,16 +15,15 @@
 #include "patina/config/toml_text.h"
 #include "patina/eval/anytime.h"
 #include "patina/record/record.h"
+#include "patina/run/grid.h"
 #include "patina/run/run_folder.h"
 
 namespace patina {
 
 namespace {
 
-constexpr int64_t kMostTrials = 1000;
 constexpr int64_t kLargestGrid = 1000000;  // of which combinations are drawn
-constexpr size_t kLongestFolder = 100;
-constexpr size_t kMostMistakes = 20;  // printed
+constexpr size_t kMostMistakes = 20;       // printed
 
 // What decides on which samples and how a run is measured, or what its seeds are: runs that differ
 // in it do not compare, and choosing among them is choosing the easiest.
@@ -36,42 +33,6 @@ constexpr const char* kNotTuned[] = {"name", "data",   "scenario", "evaluation",
 bool is_seed(std::string_view key) {
   const auto last = key.substr(key.rfind('.') + 1);
   return last == "seed" || last.ends_with("_seed");
-}
-
-// The values of "a,[1,2],b": a comma inside brackets or quotes belongs to a value.
-std::vector<std::string> split_values(std::string_view text) {
-  std::vector<std::string> values(1);
-  int depth = 0;
-  char quote = 0;
-  for (const char c : text) {
-    if (quote) {
-      if (c == quote) quote = 0;
-    } else if (c == '"' || c == '\'') {
-      quote = c;
-    } else if (c == '[' || c == '{') {
-      ++depth;
-    } else if (c == ']' || c == '}') {
-      --depth;
-    } else if (c == ',' && depth == 0) {
-      values.emplace_back();
-      continue;
-    }
-    values.back() += c;
-  }
-  return values;
-}
-
-// A folder's name for a combination. Characters that a folder's name should not have, and what is
-// too long, are replaced by a hash.
-std::string folder_name_of(const std::vector<std::string>& values) {
-  const std::string text = fmt::format("{}", fmt::join(values, ","));
-  std::string name;
-  for (const char c : text)
-    name += std::isalnum(static_cast<unsigned char>(c)) || std::strchr("._=,+-", c) ? c : '_';
-  if (name == text && name.size() <= kLongestFolder) return name;
-  ContentHash hash;
-  hash.add(text);
-  return name.substr(0, kLongestFolder) + "-" + hash.hex().substr(0, 8);
 }
 
 // Mistakes of recipes that are read with one combination after the other: what is said of several
@@ -173,12 +134,7 @@ void Tuning::read_keys() {
     set.insert(setting.section.empty() ? setting.key : setting.section + "." + setting.key);
   }
   for (const auto& candidate : plan_.candidates) {
-    const size_t equals = candidate.find('=');
-    if (equals == std::string::npos || equals == 0)
-      fail(ErrorKind::usage, "{}: expected key=value,value", candidate);
-    const Override first = split_override(candidate);
-    Key key;
-    key.name = first.section.empty() ? first.key : first.section + "." + first.key;
+    GridKey key = read_grid_key(candidate, /*bare=*/true);
     const std::string section = key.name.substr(0, key.name.find('.'));
     const bool fixed = std::ranges::find(kNotTuned, section) != std::end(kNotTuned);
     if (fixed || is_seed(key.name))
@@ -188,17 +144,8 @@ void Tuning::read_keys() {
            key.name, fixed ? section : key.name);
     if (set.contains(key.name))
       fail(ErrorKind::usage, "{}: it is tuned and given by --set; leave out one", key.name);
-    if (std::ranges::find(keys_, key.name, &Key::name) != keys_.end())
+    if (std::ranges::find(keys_, key.name, &GridKey::name) != keys_.end())
       fail(ErrorKind::usage, "{}: it is there twice; name it once, with all its values", key.name);
-    for (const auto& value : split_values(std::string_view(candidate).substr(equals + 1))) {
-      const size_t start = value.find_first_not_of(' ');
-      if (start == std::string::npos) fail(ErrorKind::usage, "{}: a value is missing", candidate);
-      const std::string text = fmt::format(
-          "{}={}", key.name, value.substr(start, value.find_last_not_of(' ') - start + 1));
-      if (std::ranges::count(key.values, text) > 0)
-        fail(ErrorKind::usage, "{}: the value is there twice", text);
-      key.values.push_back(text);
-    }
     if (key.values.size() == 1)
       fail(ErrorKind::usage, "{}: one value is no choice; name several, or use --set {}", candidate,
            candidate);
@@ -211,13 +158,13 @@ std::vector<std::vector<std::string>> Tuning::combinations(int64_t seed) const {
   for (const auto& key : keys_)
     grid = std::min(grid * int64_t(key.values.size()), kLargestGrid + 1);
   const bool draws = plan_.random > 0 && plan_.random < grid;
-  if (grid > kLargestGrid || (draws ? plan_.random : grid) > kMostTrials) {
+  if (grid > kLargestGrid || (draws ? plan_.random : grid) > kMostCombinations) {
     const std::string count =
         grid > kLargestGrid ? fmt::format("more than {}", kLargestGrid) : fmt::format("{}", grid);
     fail(ErrorKind::usage,
          "{} combinations: at most {} are run, drawn of at most {}; name fewer values, or draw "
          "some of them with --random",
-         count, kMostTrials, kLargestGrid);
+         count, kMostCombinations, kLargestGrid);
   }
   std::vector<int64_t> places(size_t(grid), 0);
   std::iota(places.begin(), places.end(), int64_t{0});

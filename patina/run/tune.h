@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "patina/eval/matrix.h"
+#include "patina/run/grid.h"
 #include "patina/run/sweep.h"
 
 namespace patina {
@@ -59,10 +60,6 @@ class Tuning {
   std::vector<PlannedRun> final_runs() const;
 
  private:
-  struct Key {
-    std::string name;
-    std::vector<std::string> values;  // "training.lr=0.1"
-  };
   struct Seeded {
     fs::path folder;
     std::vector<std::string> overrides;
@@ -81,7 +78,7 @@ class Tuning {
   fs::path chosen_recipe() const { return plan_.out / "chosen.toml"; }
 
   TunePlan plan_;
-  std::vector<Key> keys_;
+  std::vector<GridKey> keys_;
   std::vector<Trial> trials_;
   double validation_percent_ = 0;
   bool holds_out_itself_ = false;  // the recipe has a validation split of its own

@@ -267,6 +267,16 @@ class Pictures(Case):
         with Served(self.file, "--no-learn") as server:
             self.assertEqual(server.json("/v1/session")[1]["classes"], ["red", "green", "blue", "yellow"])
             self.assertEqual(server.learn("more", [red])[0], 403)
+            run("learn", self.file, "orange", self.made / "red")  # that server does not write it
+
+    def test_others_do_not_write_what_it_serves(self):
+        with Served(self.file) as server:
+            for words in (("learn", self.file, "yellow", self.made / "red"), ("forget", self.file, "red"),
+                          ("serve", self.file, "--port", "0")):
+                done = subprocess.run([PATINA, *map(str, words)], capture_output=True, text=True)
+                self.assertEqual(done.returncode, 2, words)
+                self.assertIn(f"{self.file}: a `patina serve` writes it (process {server.process.pid}): teach it", done.stderr)
+        run("learn", self.file, "yellow", self.made / "red")
 
     def test_commands_of_the_guide(self):
         if not shutil.which("curl"):

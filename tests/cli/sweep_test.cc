@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, with kill
 
+#include <algorithm>
 #include <cstring>
 #include <thread>
 
@@ -19,8 +20,8 @@ TEST(Sweep, runs_what_is_missing_and_compares_all) {
   write_text(folder / "two.toml",
              "name = \"two\"\n" + std::string(kRecipe) +
                  "[model]\nname = \"vit_tiny_patch16_224\"\npath = \"absent\"\n");
-  const std::vector<std::string> both = {"sweep",   "one.toml", "two.toml", "--out",
-                                         "results", "--seeds",  "1",        "2"};
+  const std::vector<std::string> both = {"sweep",   "one.toml", "two.toml", "--out",     "results",
+                                         "--seeds", "1",        "2",        "--no-check"};
   const Result first = call(folder, both);
   EXPECT_EQ(first.code, 2);
   EXPECT_TRUE(has(first.err, "  results/two/seed_1: ") && has(first.err, "absent")) << first.err;
@@ -63,7 +64,7 @@ TEST(Sweep, several_at_once_are_the_same_runs) {
     more.insert(more.begin(), words.begin(), words.end());
     return call(folder, more);
   };
-  const Result apart = with({"--out", "apart", "--jobs", "2"});
+  const Result apart = with({"--out", "apart", "--jobs", "2", "--no-check"});
   EXPECT_EQ(apart.code, 2);
   EXPECT_TRUE(has(apart.err, "  apart/bad: ") && has(apart.err, "absent") &&
               has(apart.err, "see apart/bad.log"))
@@ -123,6 +124,40 @@ TEST(Sweep, a_bad_recipe_stops_it_before_anything_runs) {
   const Result twins = call(folder, {"sweep", "good.toml", "good.toml"});
   EXPECT_EQ(twins.code, 2);
   EXPECT_TRUE(has(twins.err, "simplecil")) << twins.err;
+}
+
+TEST(Sweep, checks_every_run_before_the_first) {
+  const auto folder = scratch_folder("cli-sweep-check");
+  write_images(folder / "images", 4, 6, 3);
+  write_text(folder / "one.toml", kRecipe);
+  const Result refused = call(folder, {"sweep", "one.toml", "--seeds", "1", "2", "--set",
+                                       "scenario.name=[class_incremental,domain_incremental]"});
+  EXPECT_EQ(refused.code, 2);
+  const size_t at = refused.err.find(
+      "nothing was run, since some runs cannot:\n  simplecil scenario.name=domain_incremental: ");
+  ASSERT_NE(at, std::string::npos) << refused.err;
+  EXPECT_EQ(std::count(refused.err.begin() + std::ptrdiff_t(at), refused.err.end(), '\n'), 2)
+      << "a mistake is told once, not for every seed: " << refused.err;
+  EXPECT_FALSE(fs::exists(folder / "runs"));
+}
+
+TEST(Sweep, runs_every_combination_of_lists) {
+  const auto folder = scratch_folder("cli-sweep-grid");
+  write_images(folder / "images", 4, 6, 3);
+  write_text(folder / "one.toml", kRecipe);
+  const Result swept = call(
+      folder, {"sweep", "one.toml", "--out", "grid", "--set", "scenario.classes_per_task=[1,2]",
+               "--set", "seed=[1, 2]", "--set", "data.train_per_class=5"});
+  ASSERT_EQ(swept.code, 0) << swept.err;
+  for (const int classes : {1, 2})
+    for (const int seed : {1, 2}) {
+      const std::string values = fmt::format("scenario.classes_per_task={},seed={}", classes, seed);
+      const Json record =
+          parse_json(read_text(folder / "grid/simplecil" / values / "record.json"), "record");
+      EXPECT_EQ(record["tasks"].size(), size_t(4 / classes));
+      EXPECT_EQ(record["seeds"]["seed"], seed);
+      EXPECT_TRUE(has(swept.out, "simplecil " + values)) << swept.out;
+    }
 }
 
 }  // namespace

@@ -159,6 +159,7 @@ COMMANDS = {
     "patina serve pets.patina --port 8080": Serve(),
     "patina sweep recipes/cifar100_small/*.toml --jobs 2 --set model.path=FILE --set data.path=FOLDER": Parse(WEIGHTS),
     "patina sweep recipes/fashion_mnist/simplecil.toml recipes/fashion_mnist/ranpac.toml --jobs 2 --out runs/sweep": Run(*SMALL),
+    "patina sweep recipes/fashion_mnist/ranpac.toml --set learner.projection=[500,1000] --out runs/widths": Run(*SMALL),
     "patina tune my.toml training.lr=0.01,0.1 training.epochs=1,2 --set learner.name=finetune --by last_accuracy --no-final": Run(),
     "patina tune recipes/fashion_mnist/ranpac.toml learner.projection=500,1000 --out runs/projection": Run(*SMALL),
     "patina tune recipes/permuted_mnist/ewc.toml learner.strength=1,10,100,1000 --set data.domain_count=5 --set data.train_per_class=500 --set learner.fisher_samples=500 --out runs/ewc": Run(*SMALL),

@@ -32,11 +32,11 @@ void add_sweep(Command& program) {
     std::string out = "runs/sweep";
     SweepPlan plan;
     int jobs = 1;
-    bool no_cache = false;
+    bool no_cache = false, no_check = false;
   };
   auto arguments = std::make_shared<Arguments>();
   const auto command = program.command(
-      "sweep", "Run several recipes one after another and compare them in one table");
+      "sweep", "Run several recipes, or one with several values, and compare them in one table");
   command.option("recipes", arguments->recipes, "TOML files; see recipes/").required();
   command.option("--out", arguments->out,
                  "Folder of the runs, the summary and the page (default: runs/sweep)");
@@ -45,12 +45,26 @@ void add_sweep(Command& program) {
                 "then shows means and deviations");
   command.jobs(arguments->jobs);
   command.no_cache(arguments->no_cache);
+  command.flag("--no-check", arguments->no_check,
+               "Run at once: what cannot run fails when its turn comes, instead of stopping the "
+               "sweep before its first run");
   command.overrides(arguments->plan.overrides);
   command.footer(
       "Complete runs are kept and interrupted runs are resumed, so the same command can be "
       "repeated "
       "after a crash\nor with more recipes. A failed run is reported at the end and does not stop "
       "the others.\n\n"
+      "A list of values is one run for each of them, several lists are one for each combination, "
+      "1000 "
+      "at most:\n--set learner.projection=[500,1000] --set scenario.classes_per_task=[2,5] makes "
+      "four "
+      "runs of every recipe, in\nOUT/NAME/VALUES. Of an option that holds a list, the values are "
+      "lists: "
+      "--set model.hidden=[[100],[400,400]].\n`patina tune` chooses among values on a validation "
+      "split; sweep compares all on the test split.\n\n"
+      "Every run is checked before the first one begins, as `patina check` does it: options, "
+      "weights, "
+      "data and whether\nthe learner can learn the stream.\n\n"
       "A seed of --seeds takes the place of seed, scenario.class_order_seed, "
       "scenario.stream_seed,\n"
       "data.domain_seed, data.split_seed and model.seed, whatever number a recipe gives. What it "
@@ -58,13 +72,18 @@ void add_sweep(Command& program) {
       "scenario.class_order and all that --set gives:\n"
       "--set scenario.class_order_seed=1993 keeps one class order for all seeds.\n\n"
       "example: patina sweep recipes/fashion_mnist/simplecil.toml "
-      "recipes/fashion_mnist/ranpac.toml --jobs 2 --out runs/sweep");
+      "recipes/fashion_mnist/ranpac.toml --jobs 2 --out runs/sweep\n"
+      "example: patina sweep recipes/fashion_mnist/ranpac.toml --set learner.projection=[500,1000] "
+      "--out "
+      "runs/widths");
   command.action([arguments] {
     SweepPlan& plan = arguments->plan;
     plan.recipes.assign(arguments->recipes.begin(), arguments->recipes.end());
     plan.out = arguments->out;
     stop_on_signals();
-    show(run_planned(planned(plan), arguments->jobs, arguments->no_cache), plan.out);
+    auto runs = planned(plan);
+    if (!arguments->no_check) check_planned(runs);
+    show(run_planned(std::move(runs), arguments->jobs, arguments->no_cache), plan.out);
   });
 }
 

@@ -135,8 +135,9 @@ void add_tune(Command& program) {
   command.option("recipe", arguments->recipe, "A TOML file; see recipes/").required();
   command
       .option("candidates", arguments->plan.candidates,
-              "The keys to tune, each with the values to try: training.lr=0.01,0.1. Every "
-              "combination is run, 1000 at most")
+              "The keys to tune, each with the values to try: training.lr=0.01,0.1, or as "
+              "`patina sweep` writes it, training.lr=[0.01,0.1]. Every combination is run, 1000 at "
+              "most")
       .required()
       .type("KEY=VALUE,VALUE...");
   command.option("--out", arguments->out,

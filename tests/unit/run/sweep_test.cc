@@ -107,5 +107,54 @@ TEST_F(PlannedSeeds, AreAllThatTheHelpNames) {
                              "data.domain_seed=4", "data.split_seed=4", "model.seed=4"}));
 }
 
+std::vector<std::string> folders_below(const std::vector<PlannedRun>& runs) {
+  std::vector<std::string> names;
+  for (const auto& run : runs)
+    names.push_back(run.folder.parent_path().filename().string() + "/" +
+                    run.folder.filename().string());
+  return names;
+}
+
+using Names = std::vector<std::string>;
+
+TEST_F(PlannedSeeds, OfListsAreEveryCombinationWithEverySeed) {
+  const auto runs = plan(kData, "", {"scenario.classes_per_task=[2, 5]", "training.lr=[0.1]"});
+  EXPECT_EQ(folders_below(runs),
+            (Names{"scenario.classes_per_task=2/seed_4", "scenario.classes_per_task=2/seed_5",
+                   "scenario.classes_per_task=5/seed_4", "scenario.classes_per_task=5/seed_5"}));
+  EXPECT_EQ(runs[3].recipe.scenario.classes_per_task, 5);
+  EXPECT_EQ(runs[3].recipe.seed, 5);
+  EXPECT_EQ(runs[3].recipe.training.optimizer.lr, 0.1) << "one value is no list";
+  EXPECT_EQ(runs[3].name, "one scenario.classes_per_task=5");
+  EXPECT_EQ(runs[3].recipe.name, runs[3].name);
+  const auto two = plan(kData, "", {"seed=[1,2]", "training.lr=[0.1,1]"}, {});
+  EXPECT_EQ(folders_below(two), (Names{"one/seed=1,training.lr=0.1", "one/seed=1,training.lr=1",
+                                       "one/seed=2,training.lr=0.1", "one/seed=2,training.lr=1"}));
+}
+
+TEST_F(PlannedSeeds, KnowAListOfAnOptionFromAListOfValues) {
+  const auto one = plan(kData, "", {"model.hidden=[100,200]"}, {});
+  ASSERT_EQ(one.size(), 1u);
+  EXPECT_EQ(one[0].recipe.model.hidden, (std::vector<int64_t>{100, 200}));
+  const auto two = plan(kData, "", {"model.hidden=[[100],[100,200]]"}, {});
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_EQ(two[0].recipe.model.hidden, std::vector<int64_t>{100});
+  EXPECT_EQ(two[1].recipe.model.hidden, (std::vector<int64_t>{100, 200}));
+}
+
+TEST_F(PlannedSeeds, RefuseListsThatAreNone) {
+  const auto said = [&](std::vector<std::string> overrides) {
+    return error_of([&] { plan(kData, "", overrides, {}); });
+  };
+  EXPECT_EQ(said({"training.lr=[0.1,0.1]"}), "training.lr=0.1: the value is there twice");
+  EXPECT_EQ(said({"training.lr=[0.1,]"}), "training.lr=[0.1,]: a value is missing");
+  EXPECT_EQ(said({"training.lr=[1,2]", "training.lr=[3,4]"}),
+            "training.lr: it has a list twice; name it once, with all its values");
+  std::string many = "0";
+  for (int i = 1; i < 40; ++i) many += fmt::format(",{}", i);
+  EXPECT_EQ(said({"seed=[" + many + "]", "training.epochs=[" + many + "]"}),
+            "more than 1000 combinations of values: name fewer");
+}
+
 }  // namespace
 }  // namespace patina

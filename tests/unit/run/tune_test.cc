@@ -77,6 +77,9 @@ TEST_F(Tuned, PlansEveryCombination) {
     EXPECT_EQ(run.recipe.training.epochs, 2);
   }
   EXPECT_EQ(runs[3].recipe.training.optimizer.lr, 0.1);
+  // A list in brackets, as `patina sweep` takes it, is the same.
+  const Tuning again(plan({"learner.strength=[1,10]", "training.lr=[0.1, 0.01 ,1]"}));
+  for (size_t i = 0; i < 6; ++i) EXPECT_EQ(again.trials()[i].values, tuning.trials()[i].values);
 }
 
 TEST_F(Tuned, HoldsOutTheSameSamplesForEveryValue) {

@@ -33,38 +33,17 @@ std::string little_endian(Word word) {
   return bytes;
 }
 
-// Protobuf's wire format.
-std::string wire_varint(uint64_t value) {
-  std::string bytes;
-  for (; value >= 0x80; value >>= 7) bytes += char(uint8_t(value) | 0x80);
-  return bytes + char(uint8_t(value));
-}
-enum class Wire : uint64_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
-std::string wire_key(uint64_t field, Wire wire) {
-  return wire_varint(field << 3 | uint64_t(wire));
-}
-std::string wire_whole(uint64_t field, int64_t value) {
-  return wire_key(field, Wire::varint) + wire_varint(uint64_t(value));
-}
-std::string wire_real64(uint64_t field, double value) {
-  return wire_key(field, Wire::fixed64) + little_endian(std::bit_cast<uint64_t>(value));
-}
-std::string wire_real32(uint64_t field, float value) {
-  return wire_key(field, Wire::fixed32) + little_endian(std::bit_cast<uint32_t>(value));
-}
-std::string wire_bytes(uint64_t field, std::string_view value) {
-  return wire_key(field, Wire::bytes) + wire_varint(value.size()) + std::string(value);
-}
+using Proto = ProtobufMessage;
 
 // Summary { repeated Value value = 1; }, Value { tag = 1, simple_value = 2, image = 4, tensor = 8,
 // metadata = 9 }.
-std::string summary_value(std::string_view tag, std::string_view content) {
-  return wire_bytes(1, wire_bytes(1, tag) + std::string(content));
+Proto summary(const Proto& value) {
+  return Proto().message(5, Proto().message(1, value));
 }
 
 // SummaryMetadata { plugin_data = 1 { plugin_name = 1 } }: which of TensorBoard's tabs shows it.
-std::string shown_by(std::string_view plugin) {
-  return wire_bytes(9, wire_bytes(1, wire_bytes(1, plugin)));
+Proto shown_by(std::string_view plugin) {
+  return Proto().message(1, Proto().text(1, plugin));
 }
 
 std::string host_name() {
@@ -107,7 +86,7 @@ EventFile::EventFile(const fs::path& folder, std::function<double()> now)
   descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (descriptor_ < 0)
     fail(ErrorKind::file, "{}: cannot create: {}", path_.string(), std::strerror(errno));
-  write(wire_real64(1, now_()) + wire_bytes(3, "brain.Event:2"));
+  write(Proto().real64(1, now_()).text(3, "brain.Event:2").bytes());
 }
 
 EventFile::~EventFile() {
@@ -127,34 +106,33 @@ void EventFile::write(std::string_view event) {
   fail(ErrorKind::file, "{}: cannot write: {}", path_.string(), why);
 }
 
-void EventFile::event(int64_t step, std::string_view what) {
-  write(wire_real64(1, now_()) + wire_whole(2, step) + std::string(what));
+void EventFile::event(int64_t step, const ProtobufMessage& what) {
+  write(Proto().real64(1, now_()).whole(2, step).bytes() + what.bytes());
 }
 
 // SessionLog { status = 1 }, of which START is 1.
 void EventFile::restarted(int64_t step) {
-  event(step, wire_bytes(7, wire_whole(1, 1)));
+  event(step, Proto().message(7, Proto().whole(1, 1)));
 }
 
 void EventFile::scalar(std::string_view tag, int64_t step, double value) {
-  event(step, wire_bytes(5, summary_value(tag, wire_real32(2, float(value)))));
+  event(step, summary(Proto().text(1, tag).real32(2, float(value))));
 }
 
 // TensorProto { dtype = 1 (DT_STRING is 7), tensor_shape = 2 { dim = 2 { size = 1 } },
 // string_val = 8 }.
 void EventFile::text(std::string_view tag, int64_t step, std::string_view markdown) {
-  const std::string tensor =
-      wire_whole(1, 7) + wire_bytes(2, wire_bytes(2, wire_whole(1, 1))) + wire_bytes(8, markdown);
-  event(step, wire_bytes(5, summary_value(tag, shown_by("text") + wire_bytes(8, tensor))));
+  const Proto one = Proto().message(2, Proto().whole(1, 1));
+  const Proto tensor = Proto().whole(1, 7).message(2, one).text(8, markdown);
+  event(step, summary(Proto().text(1, tag).message(9, shown_by("text")).message(8, tensor)));
 }
 
 // Image { height = 1, width = 2, colorspace = 3 (RGB is 3), encoded_image_string = 4 }.
 void EventFile::png(std::string_view tag, int64_t step, std::span<const uint8_t> png, int width,
                     int height) {
   const std::string_view encoded(reinterpret_cast<const char*>(png.data()), png.size());
-  const std::string image =
-      wire_whole(1, height) + wire_whole(2, width) + wire_whole(3, 3) + wire_bytes(4, encoded);
-  event(step, wire_bytes(5, summary_value(tag, wire_bytes(4, image))));
+  const Proto image = Proto().whole(1, height).whole(2, width).whole(3, 3).text(4, encoded);
+  event(step, summary(Proto().text(1, tag).message(4, image)));
 }
 
 }  // namespace patina

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "patina/base/file.h"
+#include "patina/base/protobuf.h"
 
 namespace patina {
 
@@ -43,7 +44,7 @@ class EventFile {
   void png(std::string_view tag, int64_t step, std::span<const uint8_t> png, int width, int height);
 
  private:
-  void event(int64_t step, std::string_view what);
+  void event(int64_t step, const ProtobufMessage& what);
   void write(std::string_view event);
 
   fs::path path_;

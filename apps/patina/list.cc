@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <utility>
 
 #include "apps/patina/commands.h"
+#include "apps/patina/start/needs.h"
+#include "apps/patina/start/start_commands.h"
 #include "patina/base/error.h"
+#include "patina/base/file.h"
 #include "patina/base/json.h"
 #include "patina/config/recipe_file.h"
 #include "patina/eval/anytime.h"
@@ -49,6 +53,58 @@ void print_json(const Rows& rows) {
     list.back().update(row.details);
   }
   fmt::print("{}\n", list.dump(1));
+}
+
+// A recipe that cannot be read is a row, too.
+Row row_of_recipe(const fs::path& path) {
+  try {
+    const Recipe recipe = read_recipe(path, {});
+    const Need data = data_need(recipe), weights = weights_need(recipe);
+    const LearnerRow& learner = recipe.learner.row();
+    std::string missing;
+    if (!data.found) missing += fmt::format("; data {} not found", data.name);
+    if (!weights.found) missing += fmt::format("; weights {} not found", weights.name);
+    const auto json = [](const Need& need) {
+      return Json{{"name", need.name}, {"found", need.found}, {"how", need.how}};
+    };
+    return {path.string(),
+            fmt::format("{} on {} ({}), {}{}", learner.name, data.name, recipe.scenario.name,
+                        weights.name, missing.empty() ? "; ready" : missing),
+            {{"recipe", recipe.name},
+             {"learner", learner.name},
+             {"about", learner.about},
+             {"scenario", recipe.scenario.name},
+             {"data", json(data)},
+             {"weights", json(weights)},
+             {"ready", data.found && weights.found}}};
+  } catch (const Error& error) {
+    const std::string said = error.what();
+    return {path.string(),
+            "it cannot be read: " + said.substr(0, said.find('\n')),
+            {{"error", said}, {"ready", false}}};
+  }
+}
+
+Rows recipe_rows(const std::string& folder) {
+  Rows rows;
+  for (const auto& path : recipes_below(folder.empty() ? recipe_folder() : fs::path(folder)))
+    rows.push_back(row_of_recipe(path));
+  return rows;
+}
+
+void print_missing(const Rows& rows) {
+  std::map<std::string, std::string> ways;
+  for (const auto& row : rows)
+    for (const char* what : {"data", "weights"}) {
+      if (!row.details.contains(what)) continue;
+      const Json& need = row.details[what];
+      if (need["found"].get<bool>()) continue;
+      ways[fmt::format("{} {}", what, need["name"].get<std::string>())] =
+          need["how"].get<std::string>();
+    }
+  if (ways.empty()) return;
+  fmt::print("\nNot found here, and how to get it:\n");
+  for (const auto& [what, how] : ways) fmt::print("  {}: {}\n", what, how);
 }
 
 std::string names_of(const Grant& grant) {
@@ -149,9 +205,13 @@ void explain(const std::string& name) {
 }  // namespace
 
 const std::vector<std::string>& list_names() {
-  static const std::vector<std::string> names = {"learners", "models", "datasets", "scenarios",
-                                                 "metrics"};
+  static const std::vector<std::string> names = {"learners",  "models",  "datasets",
+                                                 "scenarios", "metrics", "recipes"};
   return names;
+}
+
+bool is_fixed_list(const std::string& name) {
+  return name != "recipes";
 }
 
 std::vector<std::string> explained_names() {
@@ -163,15 +223,30 @@ std::vector<std::string> explained_names() {
 void add_list(Command& program) {
   auto what = std::make_shared<std::string>();
   const auto list =
-      program.command("list", "List learners, models, datasets, scenarios or metrics");
-  list.option("what", *what, "learners, models, datasets, scenarios or metrics")
+      program.command("list", "List learners, models, datasets, scenarios, metrics or recipes");
+  list.option("what", *what, "learners, models, datasets, scenarios, metrics or recipes")
       .one_of(list_names());
+  auto folder = std::make_shared<std::string>();
+  list.option("folder", *folder, "Of recipes: the folder that holds them (default: recipes)");
   auto json = std::make_shared<bool>(false);
   list.flag("--json", *json, "Print JSON with all details");
-  list.footer("example: patina list learners");
-  list.action([what, json] {
+  list.footer(
+      "Of recipes the list says which data and weights they need, and whether those are here; "
+      "nothing is opened or run.\n\n"
+      "example: patina list learners\n"
+      "example: patina list recipes recipes/fashion_mnist");
+  list.action([what, folder, json] {
     if (what->empty())
       fail(ErrorKind::usage, "list what? One of {}", fmt::join(list_names(), ", "));
+    if (*what == "recipes") {
+      const Rows rows = recipe_rows(*folder);
+      (*json ? print_json : print)(rows);
+      if (!*json) print_missing(rows);
+      return;
+    }
+    if (!folder->empty())
+      fail(ErrorKind::usage, "{}: a folder is for recipes: `patina list recipes {}`", *folder,
+           *folder);
     (*json ? print_json : print)(rows_of(*what));
     if (*what == "models" && !*json) print_families();
   });

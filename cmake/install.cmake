@@ -58,7 +58,7 @@ set(internal
   REGEX "patina/kernels/instructions$" EXCLUDE
   REGEX "patina/kernels/(attention|attention_steps|bf16|head_rows|in_team|node|packed_weight|rows|tiles)\\.h$" EXCLUDE
   REGEX "patina/report/(page|table)\\.h$" EXCLUDE
-  REGEX "patina/(board|serve)$" EXCLUDE)
+  REGEX "patina/(board|fetch|serve)$" EXCLUDE)
 if(TARGET patina_report)
   list(APPEND libraries patina_report)
   set_target_properties(patina_report PROPERTIES EXPORT_NAME report)

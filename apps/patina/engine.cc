@@ -15,6 +15,7 @@
 #include "apps/patina/blas.h"
 #include "apps/patina/commands.h"
 #include "apps/patina/options/option_structs.h"
+#include "apps/patina/start/start_commands.h"
 #include "patina/base/console.h"
 #include "patina/base/error.h"
 #include "patina/base/file.h"
@@ -75,9 +76,10 @@ struct Program {
       prepare_cpu(threads);
     });
     for (const auto add :
-         {add_run,     add_check, add_sweep,  add_tune,  add_report,   add_board,    add_learn,
-          add_predict, add_eval,  add_forget, add_list,  add_data,     add_features, add_generate,
-          add_inspect, add_serve, add_export, add_merge, add_pretrain, add_bench,    add_doctor})
+         {add_init,   add_get,    add_import_pilot, add_run,      add_check,    add_sweep,
+          add_tune,   add_report, add_board,        add_learn,    add_predict,  add_eval,
+          add_forget, add_list,   add_data,         add_features, add_generate, add_inspect,
+          add_serve,  add_export, add_merge,        add_pretrain, add_bench,    add_doctor})
       add(program);
     add_own_descriptions(program);
   }
@@ -147,6 +149,7 @@ std::vector<Arguments> questions() {
     for (const auto& command : program.line.commands()) asked.push_back({command, help});
   }
   for (const auto& list : list_names()) {
+    if (!is_fixed_list(list)) continue;
     asked.push_back({"list", list});
     asked.push_back({"list", list, "--json"});
   }

@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <utility>
 
 #include "apps/patina/commands.h"
+#include "apps/patina/start/needs.h"
+#include "apps/patina/start/start_commands.h"
 #include "patina/base/error.h"
+#include "patina/base/file.h"
 #include "patina/base/json.h"
 #include "patina/base/work.h"
 #include "patina/config/recipe_file.h"
@@ -51,6 +55,58 @@ void print_json(const Rows& rows) {
     list.back().update(row.details);
   }
   fmt::print("{}\n", list.dump(1));
+}
+
+// A recipe that cannot be read is a row, too.
+Row row_of_recipe(const fs::path& path) {
+  try {
+    const Recipe recipe = read_recipe(path, {});
+    const Need data = data_need(recipe), weights = weights_need(recipe);
+    const LearnerRow& learner = recipe.learner.row();
+    std::string missing;
+    if (!data.found) missing += fmt::format("; data {} not found", data.name);
+    if (!weights.found) missing += fmt::format("; weights {} not found", weights.name);
+    const auto json = [](const Need& need) {
+      return Json{{"name", need.name}, {"found", need.found}, {"how", need.how}};
+    };
+    return {path.string(),
+            fmt::format("{} on {} ({}), {}{}", learner.name, data.name, recipe.scenario.name,
+                        weights.name, missing.empty() ? "; ready" : missing),
+            {{"recipe", recipe.name},
+             {"learner", learner.name},
+             {"about", learner.about},
+             {"scenario", recipe.scenario.name},
+             {"data", json(data)},
+             {"weights", json(weights)},
+             {"ready", data.found && weights.found}}};
+  } catch (const Error& error) {
+    const std::string said = error.what();
+    return {path.string(),
+            "it cannot be read: " + said.substr(0, said.find('\n')),
+            {{"error", said}, {"ready", false}}};
+  }
+}
+
+Rows recipe_rows(const std::string& folder) {
+  Rows rows;
+  for (const auto& path : recipes_below(folder.empty() ? recipe_folder() : fs::path(folder)))
+    rows.push_back(row_of_recipe(path));
+  return rows;
+}
+
+void print_missing(const Rows& rows) {
+  std::map<std::string, std::string> ways;
+  for (const auto& row : rows)
+    for (const char* what : {"data", "weights"}) {
+      if (!row.details.contains(what)) continue;
+      const Json& need = row.details[what];
+      if (need["found"].get<bool>()) continue;
+      ways[fmt::format("{} {}", what, need["name"].get<std::string>())] =
+          need["how"].get<std::string>();
+    }
+  if (ways.empty()) return;
+  fmt::print("\nNot found here, and how to get it:\n");
+  for (const auto& [what, how] : ways) fmt::print("  {}: {}\n", what, how);
 }
 
 std::string names_of(const Grant& grant) {
@@ -151,9 +207,13 @@ void explain(const std::string& name) {
 }  // namespace
 
 const std::vector<std::string>& list_names() {
-  static const std::vector<std::string> names = {"learners", "models", "datasets", "scenarios",
-                                                 "metrics"};
+  static const std::vector<std::string> names = {"learners",  "models",  "datasets",
+                                                 "scenarios", "metrics", "recipes"};
   return names;
+}
+
+bool is_fixed_list(const std::string& name) {
+  return name != "recipes";
 }
 
 std::vector<std::string> explained_names() {
@@ -187,24 +247,31 @@ void add_list(Command& program) {
   auto names = list_names();
   names.emplace_back("runs");
   const auto list = program.command(
-      "list", "List learners, models, datasets, scenarios, metrics, or the runs in a folder");
-  list.option("what", arguments->what, "learners, models, datasets, scenarios, metrics, or runs")
+      "list", "List learners, models, datasets, scenarios, metrics, recipes, or runs");
+  list.option("what", arguments->what,
+              "learners, models, datasets, scenarios, metrics, recipes or runs")
       .one_of(names);
-  list.option("folder", arguments->folder, "Of runs: where to look, runs/ by default");
+  list.option("folder", arguments->folder,
+              "Of recipes and runs: where to look (default: recipes, runs)");
   list.flag("--json", arguments->json, "Print JSON with all details");
   list.footer(
-      "Of every run in the folder: its recipe, learner and state (running, finished, cut short), "
-      "the tasks learned, last and average accuracy, time.\n"
+      "Of every recipe in the folder: which data and weights it needs, and whether those are here. "
+      "Of every run: its recipe, learner and state (running, finished, cut short), the tasks "
+      "learned, last and average accuracy, time.\n\n"
       "example: patina list learners\n"
-      "        patina list runs runs/");
+      "         patina list recipes recipes/fashion_mnist\n"
+      "         patina list runs runs/");
   list.action([arguments, names] {
-    const std::string& what = arguments->what;
+    const auto& [what, folder, json] = *arguments;
     if (what.empty()) fail(ErrorKind::usage, "list what? One of {}", fmt::join(names, ", "));
-    if (what == "runs") return print_runs(arguments->folder, arguments->json);
-    if (!arguments->folder.empty())
-      fail(ErrorKind::usage, "only `list runs` takes a folder, not `list {}`", what);
-    (arguments->json ? print_json : print)(rows_of(what));
-    if (what == "models" && !arguments->json) print_families();
+    if (what == "runs") return print_runs(folder, json);
+    if (what != "recipes" && !folder.empty())
+      fail(ErrorKind::usage, "only recipes and runs are in folders, not {}", what);
+    const Rows rows = what == "recipes" ? recipe_rows(folder) : rows_of(what);
+    (json ? print_json : print)(rows);
+    if (json) return;
+    if (what == "recipes") print_missing(rows);
+    if (what == "models") print_families();
   });
 
   auto name = std::make_shared<std::string>();

@@ -152,6 +152,8 @@ def prepare(folder):
         photographs(folder / "photos" / f"{name}s", colour, 4)
         photographs(folder / "photos" / "test" / name, colour, 2, seed=10)
     photographs(folder / "photos" / "lilies", 2, 4)
+    photographs(folder / "photos" / "bags", 2, 4)
+    photographs(folder / "photos" / "boots", 3, 4)
     photographs(folder / "photos" / "new", 0, 2, seed=20)
     for name in ("photo.jpg", "photos/new.jpg", "photos/puppy.jpg"):
         (folder / name).write_bytes(png(COLOURS[1], 30))
@@ -165,4 +167,8 @@ def prepare(folder):
     gpt2_lora(folder / "gpt2-lora")
     letters(folder / "letters.jsonl")
     bert(folder / "bert-base-uncased")
+    (folder / "exps").mkdir()
+    (folder / "exps" / "ranpac.json").write_text(json.dumps({
+        "dataset": "cifar224", "model_name": "ranpac", "backbone_type": "pretrained_vit_b16_224_adapter", "init_cls": 10,
+        "increment": 10, "shuffle": True, "seed": [1993], "tuned_epoch": 20, "init_lr": 0.01, "batch_size": 48, "M": 10000}))
     safetensors(folder / "ids.safetensors", {"input_ids": [2, 5], "attention_mask": [2, 5]}, kind="I64")

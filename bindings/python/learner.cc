@@ -11,6 +11,7 @@
 #include "patina/checkpoint/archive.h"
 #include "patina/config/recipe_file.h"
 #include "patina/learners/add_learner.h"
+#include "patina/learners/two_tower/fusion_learner.h"
 #include "patina/ops.h"
 #include "patina/session/session_json.h"
 
@@ -259,10 +260,11 @@ Grant needs_of(const std::vector<std::string>& names) {
 }
 
 Network network_of(const std::string& name) {
-  for (const Network& network :
-       {Network::any, Network::transformer, Network::decoder, Network::clip, Network::mlp})
+  for (const Network& network : {Network::any, Network::transformer, Network::decoder,
+                                 Network::clip, Network::mlp, kQuestions})
     if (network.name == name) return network;
-  fail(ErrorKind::usage, "network is \"{}\"; it is any, transformer, decoder, clip or mlp", name);
+  fail(ErrorKind::usage,
+       "network is \"{}\"; it is any, transformer, decoder, clip, mlp or questions", name);
 }
 
 TrainingOptions training_of(const std::string& json) {

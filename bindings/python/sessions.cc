@@ -4,6 +4,7 @@
 
 #include "bindings/python/samples.h"
 #include "patina/base/json.h"
+#include "patina/models/two_tower/fused_towers.h"
 #include "patina/ops.h"
 #include "patina/session/feed.h"
 #include "patina/session/session_json.h"
@@ -80,7 +81,9 @@ void add_sessions(py::module_& module) {
       .def_property_readonly("width", [](const OwnBackbone& n) { return n.backbone->width(); })
       .def_property_readonly("about", [](const OwnBackbone& n) { return n.backbone->about(); })
       .def_property_readonly("texts",
-                             [](const OwnBackbone& n) { return !n.backbone->image_input(); })
+                             [](const OwnBackbone& n) {
+                               return !n.backbone->image_input() || reads_questions(*n.backbone);
+                             })
       .def("features", [](OwnBackbone& network, const Samples& samples, int64_t batch) {
         PATINA_REQUIRE(batch >= 1, "batch is {}; it must be 1 or more", batch);
         return freely([&](PythonWork&) {

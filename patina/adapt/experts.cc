@@ -16,7 +16,8 @@ void ExpertOptions::bind(Fields& f) {
   f.require(chosen <= experts, "chosen", "must not be above experts");
 }
 
-Experts::Experts(const ExpertOptions& with, int64_t width, int64_t depth, Random& random)
+ExpertAdapters::ExpertAdapters(const ExpertOptions& with, int64_t width, int64_t depth,
+                               Random& random)
     : options(with) {
   for (int64_t layer = 0; layer < depth; ++layer) {
     Block block;
@@ -33,24 +34,24 @@ Experts::Experts(const ExpertOptions& with, int64_t width, int64_t depth, Random
   nn::freeze(*this, false);
 }
 
-void Experts::Expert::walk(nn::Walk& w) {
+void ExpertAdapters::Expert::walk(nn::Walk& w) {
   w("down", down);
   w("up", up);
 }
 
-void Experts::Block::walk(nn::Walk& w) {
+void ExpertAdapters::Block::walk(nn::Walk& w) {
   w("experts", experts);
   w("gate", gate);
   w("noise", noise);
 }
 
-RoutedExperts::RoutedExperts(const Experts& experts, Random* noise)
+RoutedExperts::RoutedExperts(const ExpertAdapters& experts, Random* noise)
     : experts_(experts),
       noise_(noise),
       counts_(at::zeros({int64_t(experts.blocks.size()), experts.options.experts}, at::kLong)) {}
 
 void RoutedExperts::walk(nn::Walk& w) {
-  const_cast<Experts&>(experts_).walk(w);  // visits, and changes nothing
+  const_cast<ExpertAdapters&>(experts_).walk(w);  // visits, and changes nothing
 }
 
 Tensor RoutedExperts::weights(const Tensor& in, int layer) {

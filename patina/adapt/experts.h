@@ -25,7 +25,7 @@ struct ExpertOptions {
 
 /// The experts and routers of all blocks of one tower. `up` and the routers begin at zero, so new
 /// experts add nothing.
-struct Experts {
+struct ExpertAdapters {
   struct Expert {
     nn::Linear down, up;
     void walk(nn::Walk& w);
@@ -36,7 +36,7 @@ struct Experts {
     void walk(nn::Walk& w);
   };
 
-  Experts(const ExpertOptions& options, int64_t width, int64_t depth, Random& random);
+  ExpertAdapters(const ExpertOptions& options, int64_t width, int64_t depth, Random& random);
   void walk(nn::Walk& w) { w("blocks", blocks); }
 
   ExpertOptions options;
@@ -52,7 +52,7 @@ struct Experts {
 class RoutedExperts : public nn::Adaptation {
  public:
   /// `experts` and `noise` are lent; null: no training step.
-  explicit RoutedExperts(const Experts& experts, Random* noise = nullptr);
+  explicit RoutedExperts(const ExpertAdapters& experts, Random* noise = nullptr);
 
   Tensor after(nn::Site site, int layer, const Tensor& in, Tensor out) override;
   bool acts(nn::Site site) const override {
@@ -65,7 +65,7 @@ class RoutedExperts : public nn::Adaptation {
  private:
   Tensor weights(const Tensor& in, int layer);  // [B,E]
 
-  const Experts& experts_;
+  const ExpertAdapters& experts_;
   Random* noise_;
   Tensor end_;  // [B] of texts; undefined: images
   Tensor counts_;

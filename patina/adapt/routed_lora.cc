@@ -45,4 +45,21 @@ Tensor Atoms::weighted(const Tensor& z) const {
   return at::zeros_like(exact).scatter(-1, atom, weights) * exact;
 }
 
+void AtomOptions::bind(Fields& f) {
+  f("k", k, "Atoms that a token chooses; if there are fewer, all.", at_least(1));
+  f("temperature", temperature, "Divides the cosines before the softmax over these.", above(0));
+  f("threshold", threshold,
+    "In predictions, an atom whose part of a token's products is smaller adds nothing.",
+    {.low = -1, .high = 1});
+}
+
+nn::Adaptations AtomOptions::of(const std::vector<const Lora*>& loras, bool learning) const {
+  nn::Adaptations all;
+  if (loras.empty()) return all;
+  Atoms::Routing routing{.k = k, .temperature = temperature};
+  if (!learning) routing.threshold = threshold;
+  all.keep(std::make_shared<Atoms>(loras, routing));
+  return all;
+}
+
 }  // namespace patina::adapt

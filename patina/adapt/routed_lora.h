@@ -60,4 +60,16 @@ class Atoms : public RoutedLora {
   Routing routing_;
 };
 
+/// MoRAM's routing as options of a method. Its threshold is for predictions alone: while a task is
+/// learned there is none, since an atom that no token is near yet could never learn.
+struct AtomOptions {
+  int64_t k = 8;
+  double temperature = 0.03;
+  double threshold = 0.2;
+
+  void bind(Fields& f);
+  /// The atoms of LoRAs; nothing without one.
+  nn::Adaptations of(const std::vector<const Lora*>& loras, bool learning) const;
+};
+
 }  // namespace patina::adapt

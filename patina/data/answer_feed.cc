@@ -56,6 +56,25 @@ class AnswerBatch : public Making {
   std::vector<Tensor> images_;  // [1,3,H,W] each, or all undefined
 };
 
+class QuestionBatch : public Making {
+ public:
+  QuestionBatch(std::unique_ptr<Making> images, std::unique_ptr<Making> texts)
+      : images_(std::move(images)), texts_(std::move(texts)) {}
+
+  void prepare(int64_t row, int64_t sample, Random random) override {
+    images_->prepare(row, sample, random);
+    texts_->prepare(row, sample, random);
+  }
+  Input join() override {
+    Input questions = texts_->join();
+    questions.images = images_->join().data;
+    return questions;
+  }
+
+ private:
+  std::unique_ptr<Making> images_, texts_;
+};
+
 }  // namespace
 
 int64_t AnswerTokens::counted() const {
@@ -256,6 +275,13 @@ Input answer_rows(std::span<const AnswerTokens> samples, const Tokenizer& tokeni
     at += int64_t(ids.size());
   }
   return input;
+}
+
+QuestionFeed::QuestionFeed(std::unique_ptr<Feed> images, std::unique_ptr<Feed> texts)
+    : images_(std::move(images)), texts_(std::move(texts)) {}
+
+std::unique_ptr<Making> QuestionFeed::begin(const Source& source, int64_t rows) const {
+  return std::make_unique<QuestionBatch>(images_->begin(source, rows), texts_->begin(source, rows));
 }
 
 }  // namespace patina

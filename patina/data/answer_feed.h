@@ -1,4 +1,5 @@
-// The feed of language models that learn to answer: token ids, and which of them carry loss.
+// The feed of language models that learn to answer: token ids, and which of them carry loss. And of
+// questions about images, which classes answer.
 #pragma once
 
 #include <memory>
@@ -92,5 +93,23 @@ Input answer_rows(std::span<const AnswerTokens> samples, const Tokenizer& tokeni
 
 /// The ids that end a text: for a decoder also the one that begins the next.
 std::vector<int64_t> ends_of_text(const Tokenizer& tokenizer);
+
+/// A question as a text, and the pixels of its image beside it: Input::images.
+class QuestionFeed : public Feed {
+ public:
+  QuestionFeed(std::unique_ptr<Feed> images, std::unique_ptr<Feed> texts);
+
+  std::unique_ptr<Making> begin(const Source& source, int64_t rows) const override;
+  int64_t cost(const Source& source, int64_t sample) const override {
+    return texts_->cost(source, sample);
+  }
+  std::string text() const override { return texts_->text() + " about " + images_->text(); }
+  bool deterministic() const override { return images_->deterministic(); }
+  std::string unit() const override { return "questions"; }
+  void never_needed(int64_t samples) const override { images_->never_needed(samples); }
+
+ private:
+  std::unique_ptr<Feed> images_, texts_;
+};
 
 }  // namespace patina

@@ -11,6 +11,7 @@
 #include "patina/models/peft_adapter.h"
 #include "patina/models/stored_form.h"
 #include "patina/models/text/language_model.h"
+#include "patina/models/two_tower/fused_towers.h"
 #include "patina/models/vision/mlp.h"
 #include "patina/models/vision/preprocessing.h"
 #include "patina/models/vision/resnet.h"
@@ -58,6 +59,7 @@ void ModelOptions::bind(Fields& f) {
     "Of the model \"mlp\": part of the hidden units that a training step drops.", between(0, 0.95));
   f("input_dropout", input_dropout, "Of the model \"mlp\": part of the input that a step drops.",
     between(0, 0.95));
+  f("fused", fused, "Of a CLIP: whether it reads questions about images, of both towers at once.");
   f("seed", seed, "Draws the weights of a network that starts untrained; -1: the run's own seed.",
     at_least(-1));
 }
@@ -404,7 +406,6 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
   checkpoint.normalize = options.normalize;
   checkpoint.held = held_of(options.form);
   read_metadata(checkpoint);
-
   if (!options.adapter.empty()) add_adapter(checkpoint, PeftFolder::read(options.adapter));
   auto backbone = open_by_family(checkpoint, options, usual);
   check_held(*backbone, checkpoint.held, checkpoint.origin);
@@ -437,6 +438,7 @@ std::unique_ptr<Backbone> loaded(const ModelOptions& options) {
 
 std::unique_ptr<Backbone> load_backbone(const ModelOptions& options) {
   auto backbone = loaded(options);
+  if (options.fused) backbone = fused_towers(std::move(backbone));
   ModelOptions as_asked = options;
   backbone->set_origin(to_toml(as_asked));
   return backbone;
@@ -466,6 +468,8 @@ std::unique_ptr<LanguageModel> load_language_model(const ModelOptions& options) 
 }
 
 void save_model(Backbone& backbone, const fs::path& path, bool bf16) {
+  if (auto* fused = dynamic_cast<FusedTowers*>(&backbone))
+    return save_model(fused->compared(), path, bf16);
   const StoredForm* form = backbone.stored();
   if (auto* vit = dynamic_cast<ViT*>(&backbone); vit && (!form || !form->facts.empty()))
     return save_vit(*vit, path, bf16);

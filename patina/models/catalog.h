@@ -29,8 +29,9 @@ struct ModelOptions {
   std::string normalize;         // "": the model's own
   std::vector<int64_t> hidden = {100, 100};  // units of an MLP's layers
   double dropout = 0, input_dropout = 0;     // dropout of an MLP's hidden units, and of its input
-  int64_t seed = -1;                         // for networks with untrained weights; -1: the run's
-                                             // seed
+  bool fused = false;  // of a CLIP: its features are of a question about an image
+  int64_t seed = -1;   // for networks with untrained weights; -1: the run's
+                       // seed
 
   void bind(Fields& f);
 };

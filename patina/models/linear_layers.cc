@@ -136,9 +136,13 @@ std::vector<int64_t> piece_rows(const Backbone& network, const std::string& name
 }
 
 Tensor layer_weight(const Backbone& network, int64_t layer, adapt::Part part) {
+  return layer_weight(network, network.tower().tower, layer, part);
+}
+
+Tensor layer_weight(const Backbone& network, nn::Tower tower, int64_t layer, adapt::Part part) {
   for (const auto& item : nn::tensors(const_cast<Backbone&>(network))) {  // changes nothing
     const auto place = in_block(item.name);
-    if (!place || tower_of(network, place->stack) != network.tower().tower) continue;
+    if (!place || tower_of(network, place->stack) != tower) continue;
     if (number_of(network, *place) != layer || place->rest != weight_of(part)) continue;
     if (item.form.stored())
       fail(ErrorKind::recipe,

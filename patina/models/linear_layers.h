@@ -33,8 +33,10 @@ std::vector<std::string> weighted_modules(const Backbone& network, const std::st
 std::vector<int64_t> piece_rows(const Backbone& network, const std::string& name, int64_t rows,
                                 size_t count);
 
-/// The weight [out,in] of a layer of the network's first tower, of which the part is all or some
-/// rows. It shares storage with the network's. Throws Error(recipe) if it is not stored as floats.
+/// The weight [out,in] of a layer of a tower, of which the part is all or some rows. It shares
+/// storage with the network's. Throws Error(recipe) if it is not stored as floats.
+Tensor layer_weight(const Backbone& network, nn::Tower tower, int64_t layer, adapt::Part part);
+/// The same of the network's first tower.
 Tensor layer_weight(const Backbone& network, int64_t layer, adapt::Part part);
 
 /// Adds a LoRA's changes to the weights of the tower it acts in, in fp32, which those that are

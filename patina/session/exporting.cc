@@ -1,4 +1,5 @@
 #include "patina/session/exporting.h"
+#include "patina/models/two_tower/fused_towers.h"
 
 #include <algorithm>
 
@@ -122,6 +123,11 @@ AsNetwork network_of(const Learned& learned, bool onnx) {
          "{} is told the task of a sample when it predicts, and no other program tells it: it "
          "cannot be exported",
          learned.row->name);
+  if (reads_questions(*learned.backbone))
+    fail(ErrorKind::usage,
+         "{} reads an image and a question together, which no model's folder has a form for: use "
+         "the artefact itself",
+         learned.backbone->about());
   const auto network = learned.learner->as_network();
   if (!network)
     fail(ErrorKind::usage,

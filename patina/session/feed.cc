@@ -5,6 +5,7 @@
 #include "patina/base/error.h"
 #include "patina/base/work.h"
 #include "patina/data/dataset.h"
+#include "patina/models/two_tower/fused_towers.h"
 #include "patina/ops.h"
 #include "patina/text/chat/named_templates.h"
 #include "patina/text/tokenizer.h"
@@ -95,9 +96,25 @@ std::unique_ptr<Feed> make_feed(const Backbone& backbone, const Source& source,
                                 const char* table, std::shared_ptr<ImageCache> images) {
   const auto pixels = backbone.image_input();
   const auto texts = backbone.text_input();
+  const bool questions = source.is_text() && source.has_images();
+  if (questions && backbone.compares())
+    fail(ErrorKind::recipe,
+         "the data are questions about images, and the model compares images with texts ({}): set "
+         "model.fused = true, so that it reads both",
+         backbone.about());
+  if (!questions && reads_questions(backbone))
+    fail(ErrorKind::recipe,
+         "the data are {} alone, and the model reads questions about images ({}): set model.fused "
+         "= false, or choose such data (data.name = \"easy_vqa\" or \"visual_questions\")",
+         source.is_text() ? "texts" : "images", backbone.about());
   std::unique_ptr<Feed> feed;
-  if (source.is_text() && texts) feed = text_feed(backbone, text);
-  if (!source.is_text() && pixels)
+  if (reads_questions(backbone))
+    feed = std::make_unique<QuestionFeed>(
+        image_feed(*pixels, std::move(transform), table, std::move(images)),
+        text_feed(backbone, text));
+  else if (source.is_text() && texts)
+    feed = text_feed(backbone, text);
+  else if (!source.is_text() && pixels)
     feed = image_feed(*pixels, std::move(transform), table, std::move(images));
   if (feed) {
     feed->set_place(backbone.place());

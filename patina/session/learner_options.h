@@ -1531,6 +1531,101 @@ struct ClipMoram {
   }
 };
 
+/// Gives every task a LoRA in both towers that reads directions of the gradient outside the
+/// pre-trained weights' main ones and outside earlier tasks' inputs. `patina explain clip_keeplora`
+/// says what each option is.
+struct ClipKeeplora {
+  static constexpr const char* kLearner = "clip_keeplora";
+  std::vector<std::string> templates = {"a photo of a {}."};
+  std::string templates_file = "";
+  std::string templates_set = "";
+  double image_energy = 0.85;
+  double text_energy = 0.2;
+  double input_energy = 0.99;
+  int64_t rank = 16;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = true;
+  bool mlp = false;
+  bool joint = false;
+  std::string compete = "task";
+
+  operator Settings() const {
+    return {
+        {"templates", templates},
+        {"templates_file", templates_file},
+        {"templates_set", templates_set},
+        {"image_energy", image_energy},
+        {"text_energy", text_energy},
+        {"input_energy", input_energy},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+        {"compete", compete},
+    };
+  }
+};
+
+/// Trains a head of two layers on the fused features of images and questions, on each task in turn,
+/// and does nothing about forgetting. `patina explain fusion` says what each option is.
+struct Fusion {
+  static constexpr const char* kLearner = "fusion";
+  int64_t hidden = 1000;
+
+  operator Settings() const {
+    return {
+        {"hidden", hidden},
+    };
+  }
+};
+
+/// Trains the fusion head on every batch of questions about images together with a few remembered
+/// ones. `patina explain fusion_replay` says what each option is.
+struct FusionReplay {
+  static constexpr const char* kLearner = "fusion_replay";
+  int64_t hidden = 1000;
+  int64_t memory = 500;
+  std::string policy = "reservoir";
+  int64_t replay_batch = 0;
+
+  operator Settings() const {
+    return {
+        {"hidden", hidden},
+        {"memory", memory},
+        {"policy", policy},
+        {"replay_batch", replay_batch},
+    };
+  }
+};
+
+/// Beside the features of an image and a question, the head reads the nearest prototype of each; a
+/// memory of earlier questions is replayed. `patina explain vqacl` says what each option is.
+struct Vqacl {
+  static constexpr const char* kLearner = "vqacl";
+  int64_t hidden = 1000;
+  int64_t memory = 5000;
+  std::string policy = "reservoir";
+  int64_t replay_batch = 0;
+  double question_kept = 0.9;
+  double image_kept = 0.9;
+
+  operator Settings() const {
+    return {
+        {"hidden", hidden},
+        {"memory", memory},
+        {"policy", policy},
+        {"replay_batch", replay_batch},
+        {"question_kept", question_kept},
+        {"image_kept", image_kept},
+    };
+  }
+};
+
 /// Interpolates the fine-tuned network with the pre-trained or the previous one after each task.
 /// `patina explain wise_ft` says what each option is.
 struct WiseFt {
@@ -2387,6 +2482,33 @@ struct Moram {
         {"k", k},
         {"temperature", temperature},
         {"threshold", threshold},
+        {"rank", rank},
+        {"alpha", alpha},
+        {"rank_stabilized", rank_stabilized},
+        {"parts", parts},
+        {"output", output},
+        {"mlp", mlp},
+        {"joint", joint},
+    };
+  }
+};
+
+/// Adds the LoRAs of all tasks below the last block, and mixes them there by how near a sample's
+/// image and instruction are to each task's. `patina explain hide` says what each option is.
+struct Hide {
+  static constexpr const char* kLearner = "hide";
+  double temperature = 0.1;
+  int64_t rank = 8;
+  double alpha = 16;
+  bool rank_stabilized = false;
+  std::string parts = "qkv";
+  bool output = true;
+  bool mlp = true;
+  bool joint = false;
+
+  operator Settings() const {
+    return {
+        {"temperature", temperature},
         {"rank", rank},
         {"alpha", alpha},
         {"rank_stabilized", rank_stabilized},

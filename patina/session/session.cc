@@ -7,6 +7,7 @@
 #include "patina/base/error.h"
 #include "patina/checkpoint/load.h"
 #include "patina/config/recipe_file.h"
+#include "patina/models/two_tower/fused_towers.h"
 #include "patina/ops.h"
 #include "patina/session/exporting.h"
 #include "patina/session/session_state.h"
@@ -81,8 +82,9 @@ Session Session::create(std::unique_ptr<Backbone> backbone, const SessionOptions
   auto model = std::make_shared<State::Model>();
   model->backbone = std::move(backbone);
   model->samples = std::make_shared<LearnedSources>(
-      !model->backbone->image_input(),
-      state->row().generates ? AnswerKind::text : AnswerKind::label);
+      !model->backbone->image_input() || reads_questions(*model->backbone),
+      state->row().generates ? AnswerKind::text : AnswerKind::label, 0, nullptr,
+      reads_questions(*model->backbone));
   model->rig = state->rig_on(*model->backbone, *model->samples);
   if (trains(*model->backbone)) state->pretrained = model->backbone->clone();
   state->publish(std::move(model));
@@ -114,6 +116,7 @@ Session Session::open(const fs::path& path, OpenOptions options) {
     if (!weights.defined() || weights.scalar_type() != at::kByte)
       fail(ErrorKind::state, "{}: the embedded network is missing", path.string());
     backbone = open_model({weights.data_ptr<uint8_t>(), size_t(weights.numel())}, path.string());
+    if (recipe.model.fused) backbone = fused_towers(std::move(backbone));
   } else if (!backbone) {
     if (artefact.in_memory && options.weights.empty())
       fail(ErrorKind::state,

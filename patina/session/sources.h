@@ -33,11 +33,12 @@ std::shared_ptr<const Source> prompts(std::vector<Exchange> asked,
 class LearnedSources : public Source {
  public:
   /// The first `absent` samples were learned before the session was opened, or had other answers:
-  /// they count, but only those that were kept can be read.
+  /// they count, but only those that were kept can be read. `about_images`: each text has one.
   explicit LearnedSources(bool is_text, AnswerKind answers = AnswerKind::label, int64_t absent = 0,
-                          std::shared_ptr<const KeptSamples> kept = nullptr)
+                          std::shared_ptr<const KeptSamples> kept = nullptr,
+                          bool about_images = false)
       : is_text_(is_text),
-        has_images_(kept ? kept->has_images() : !is_text),
+        has_images_(kept ? kept->has_images() : about_images || !is_text),
         answers_(answers),
         absent_(absent),
         kept_(std::move(kept)) {}

@@ -187,7 +187,9 @@ TEST_P(Conformance, reads_trains_and_scores_only_what_it_may) {
   std::function<void()> look;
   const auto network = kImages.network(GetParam());
   ToyDrive drive(GetParam(), toy_recipe(GetParam(), kEpochs, kMemory),
-                 reads_texts(GetParam()) ? watched<WatchedTexts>() : watched<WatchedImages>(),
+                 reads_texts(GetParam())        ? watched<WatchedTexts>()
+                 : learns_questions(GetParam()) ? watched<Asked<WatchedImages>>()
+                                                : watched<WatchedImages>(),
                  *network, [&] { look(); });
   const int64_t samples = drive.data.train->size();
   const auto& train = dynamic_cast<const Touched&>(*drive.data.train);

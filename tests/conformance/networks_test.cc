@@ -17,6 +17,9 @@ std::optional<std::string> refusal(const LearnerRow& row, const ToyWorld& world)
   if (row.network == Network::clip) return " reads class names: it needs a CLIP, and the model is ";
   if (row.network == Network::mlp)
     return " masks the units of an MLP (model.name = \"mlp\"), and the model is ";
+  if (row.network == kQuestions)
+    return " answers questions about images: it needs a CLIP with model.fused = true, and the "
+           "model is ";
   if (reads_texts(row.name) && !world.text)
     return " learns from the order of words, and the model is ";
   if (row.name == "dap" && world.text)

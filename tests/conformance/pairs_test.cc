@@ -59,6 +59,9 @@ DataSplits toy_domains(const std::string& learner) {
   if (reads_texts(learner))
     return {"toy", std::make_unique<TextDomains>(kClasses, 24, 1),
             std::make_unique<TextDomains>(kClasses, 6, 2)};
+  if (learns_questions(learner))
+    return {"toy", std::make_unique<Asked<ToyDomains>>(kClasses, 24, 1),
+            std::make_unique<Asked<ToyDomains>>(kClasses, 6, 2)};
   return {"toy", std::make_unique<ToyDomains>(kClasses, 24, 1),
           std::make_unique<ToyDomains>(kClasses, 6, 2)};
 }

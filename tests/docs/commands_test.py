@@ -138,6 +138,7 @@ COMMANDS = {
     "patina generate SmolLM2-135M-Instruct.Q4_1.gguf \"The capital of France is\" --form stored": Parse(WEIGHTS),
     "patina run recipes/cifar100_clip/rail.toml --set model.name=clip-vit-base-patch16 --set data.path=cifar100": Parse(WEIGHTS),
     "patina run recipes/small_clip/rail.toml --set data.path=cifar100": Parse("needs data that must be downloaded"),
+    "patina run recipes/vqa_kinds/vqacl.toml --set data.path=easy_vqa": Parse("needs data that must be downloaded"),
     "patina run recipes/small_x_tail/rail.toml --set data.path=FOLDER": Parse("needs data that must be downloaded"),
     "patina run recipes/cifar100_small/simplecil.toml --set model.path=deit_tiny.safetensors": Parse(WEIGHTS),
     "patina run recipes/clinc150/simplecil.toml --set model.name=bert-base-uncased --set data.path=clinc150": Parse(WEIGHTS),

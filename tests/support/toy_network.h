@@ -4,6 +4,8 @@
 #include <memory>
 
 #include "patina/learners/registry.h"
+#include "patina/learners/two_tower/fusion_learner.h"
+#include "patina/models/two_tower/fused_towers.h"
 #include "tests/support/toy_clip.h"
 #include "tests/support/toy_language.h"
 #include "tests/support/toy_vit.h"
@@ -14,6 +16,23 @@ namespace patina {
 inline bool reads_texts(const std::string& learner) {
   return find_learner(learner)->network.name == std::string_view("text");
 }
+
+/// Whether a learner answers questions about images.
+inline bool learns_questions(const std::string& learner) {
+  return find_learner(learner)->network == kQuestions;
+}
+
+/// Images of `Images`, each with one of two questions.
+template <class Images>
+class Asked : public Images {
+ public:
+  using Images::Images;
+  bool is_text() const override { return true; }
+  bool has_images() const override { return true; }
+  Text text(int64_t i) const override {
+    return {i % 2 == 0 ? "which one is it" : "what is to be seen here", ""};
+  }
+};
 
 /// Settings without which a learner takes too long for a test, or learns too little in its few
 /// steps.
@@ -40,6 +59,9 @@ inline std::vector<std::string> brief(const std::string& learner) {
   if (learner == "promptfusion")
     return {"learner.context=4", "learner.image_tokens=4", "learner.vit_tokens=4"};
   if (learner == "rail") return {"learner.projection=200"};
+  if (learner == "clip_keeplora")
+    return {"learner.rank=4", "learner.image_energy=0.3", "learner.input_energy=0.5"};
+  if (learns_questions(learner)) return {"learner.hidden=32"};
   if (learner == "zscl") return {"learner.merge_every=4"};
   if (learner == "recursive_ridge") return {"learner.projection=200"};
   // A look at the loss of the whole memory costs more than a step.
@@ -47,8 +69,9 @@ inline std::vector<std::string> brief(const std::string& learner) {
   return {};
 }
 
-/// A tiny ViT; a BERT if the learner reads texts; a CLIP if it reads class names; an MLP if it
-/// masks units. The same each time. All but the MLP are trained on the toy classes.
+/// A tiny ViT; a BERT if the learner reads texts; a CLIP if it reads class names, or
+/// questions about images; an MLP if it masks units. The same each time. All but the MLP are
+/// trained on the toy classes.
 inline std::unique_ptr<Backbone> toy_network(const std::string& learner, int64_t classes) {
   const Network kind = find_learner(learner)->network;
   if (reads_texts(learner)) {
@@ -56,13 +79,14 @@ inline std::unique_ptr<Backbone> toy_network(const std::string& learner, int64_t
     return bert->clone();
   }
   if (kind == Network::mlp) return toy_mlp(ToySource::kSide);
-  if (kind != Network::clip) {
+  if (kind != Network::clip && kind != kQuestions) {
     static const auto vit = toy_vit(ToySource(classes, 12, 3));
     return vit->clone();
   }
   static const auto trained = toy_clip(ToySource(classes, 12, 1));
   auto clip = trained->clone();
   clip->set_tokenizer(std::make_shared<ClipWords>());
+  if (kind == kQuestions) return fused_towers(std::move(clip));
   return clip;
 }
 

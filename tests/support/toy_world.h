@@ -28,31 +28,38 @@ struct ToyWorld {
   static constexpr int64_t kClasses = 6, kTasks = 3;
 
   std::string name;
-  bool text = false;
+  bool text = false, asked = false;  // texts; images with questions
   std::function<std::unique_ptr<Backbone>(const std::string& learner)> network;
 
   DataSplits data(int64_t train_per_class = 12, int64_t test_per_class = 6) const {
+    if (asked)
+      return {"toy", std::make_unique<Asked<ToySource>>(kClasses, train_per_class, 1),
+              std::make_unique<Asked<ToySource>>(kClasses, test_per_class, 2)};
     return text ? toy_texts(kClasses, train_per_class, test_per_class)
                 : toy_data(kClasses, train_per_class, test_per_class);
   }
 };
 
 /// Images, and the network that the learner's row asks for.
-inline const ToyWorld kImages{"images", false, [](const std::string& learner) {
+inline const ToyWorld kImages{"images", false, false, [](const std::string& learner) {
                                 return toy_network(learner, ToyWorld::kClasses);
                               }};
 
 /// Texts, and a BERT, for learners that read nothing else.
-inline const ToyWorld kTexts{"texts", true, kImages.network};
+inline const ToyWorld kTexts{"texts", true, false, kImages.network};
+
+/// Questions about images, and two towers that read them.
+inline const ToyWorld kAsked{"questions", false, true, kImages.network};
 
 /// What a learner is tested on.
 inline const ToyWorld& world_of(const std::string& learner) {
+  if (learns_questions(learner)) return kAsked;
   return reads_texts(learner) ? kTexts : kImages;
 }
 
 /// Images on a residual network without transformer blocks.
 inline const ToyWorld kResNet{
-    "resnet18_thin", false, [](const std::string&) -> std::unique_ptr<Backbone> {
+    "resnet18_thin", false, false, [](const std::string&) -> std::unique_ptr<Backbone> {
       static const auto trained = [] {
         auto network =
             std::make_unique<ResNet>(ResNetShape{.image_size = 16, .channels = 4}, "imagenet");
@@ -67,7 +74,7 @@ inline const ToyWorld kResNet{
 
 /// Texts on a transformer that reads all tokens at once (BERT) or one after the other (GPT-2).
 inline ToyWorld on_texts(const std::string& family) {
-  return {family, true, [family](const std::string&) {
+  return {family, true, false, [family](const std::string&) {
             static std::map<std::string, std::unique_ptr<Backbone>> trained;
             auto& network = trained[family];
             if (!network) network = toy_language(family, ToyTexts(ToyWorld::kClasses, 12, 3));

@@ -5,6 +5,7 @@
 #include "patina/algebra/linear_algebra.h"
 #include "patina/algebra/subspace.h"
 #include "patina/base/error.h"
+#include "patina/models/linear_layers.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -66,6 +67,53 @@ Tensor InputMoments::of(const adapt::Lora::Update& update) const {
   return mirrored(sums_.at(place_of(update)));
 }
 
+void extend_bases(std::vector<Tensor>& bases, const std::vector<adapt::Lora::Update>& updates,
+                  const InputMoments& inputs, double energy) {
+  std::map<std::pair<std::pair<int64_t, nn::Site>, const void*>, Tensor> done;
+  for (size_t i = 0; i < updates.size(); ++i) {
+    const void* basis = bases[i].defined() ? bases[i].data_ptr() : nullptr;
+    Tensor& longer = done[{place_of(updates[i]), basis}];
+    if (!longer.defined()) longer = extended_rows(bases[i], inputs.of(updates[i]), energy);
+    bases[i] = longer;
+  }
+}
+
+GradientDirections::GradientDirections(const Backbone& network, nn::Tower tower,
+                                       const std::vector<adapt::Lora::Update>& updates)
+    : block_(block_of(network, tower)) {
+  for (const auto& update : updates) {
+    const Tensor weight = layer_weight(network, tower, update.layer, update.part);
+    size_t i = 0;
+    while (i < weights_.size() && !weights_[i].tensor.is_same(weight)) ++i;
+    if (i == weights_.size()) weights_.push_back({"", weight});
+    weight_of_.push_back(i);
+    parts_.push_back(update.part);
+  }
+}
+
+Tensor GradientDirections::rows_of(const Tensor& weight, size_t update) const {
+  const auto part = adapt::part_shape(parts_[update], block_);
+  return weight.detach().slice(0, part.from, part.from + part.rows);
+}
+
+std::vector<Tensor> GradientDirections::main(double energy) const {
+  std::vector<Tensor> rows;
+  for (size_t i = 0; i < parts_.size(); ++i)
+    rows.push_back(main_rows(rows_of(weights_[weight_of_[i]].tensor, i), energy));
+  return rows;
+}
+
+std::vector<Tensor> GradientDirections::of(std::span<const Tensor> gradients,
+                                           const std::vector<Tensor>& bases, int64_t rank) const {
+  std::vector<Tensor> chosen;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const Tensor gradient = rows_of(gradients[weight_of_[i]], i);
+    chosen.push_back(
+        leading_rows(outside_rows(gradient, bases[i]), rank, gradient.norm().item<double>()));
+  }
+  return chosen;
+}
+
 ConfinedLora::ConfinedLora(Setup setup, const adapt::LoraOptions& lora,
                            const AnswerLossOptions& loss)
     : SummedLoras(setup, lora, loss) {
@@ -94,16 +142,7 @@ InputMoments ConfinedLora::moments(const Task& task, Trainer& trainer) const {
 }
 
 void ConfinedLora::end_task(const Task& task, Trainer& trainer) {
-  const InputMoments inputs = moments(task, trainer);
-  const auto all = updates();
-  // Layers that read the same, and whose subspaces are one, are extended once.
-  std::map<std::pair<std::pair<int64_t, nn::Site>, const void*>, Tensor> done;
-  for (size_t i = 0; i < all.size(); ++i) {
-    const void* basis = bases_[i].defined() ? bases_[i].data_ptr() : nullptr;
-    Tensor& longer = done[{place_of(all[i]), basis}];
-    if (!longer.defined()) longer = extended_rows(bases_[i], inputs.of(all[i]), energy(task));
-    bases_[i] = longer;
-  }
+  extend_bases(bases_, updates(), moments(task, trainer), energy(task));
 }
 
 void ConfinedLora::state(Archive& a) {

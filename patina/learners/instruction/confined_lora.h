@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,38 @@ class InputMoments : public nn::Adaptation {
  private:
   Tensor mask_;
   std::map<std::pair<int64_t, nn::Site>, Tensor> sums_;  // lower triangles
+};
+
+/// Adds the directions of inputs to the subspaces [k,D] of the updates' layers, until each holds
+/// the part `energy` of its second moment's Σσ². Undefined: nothing. Layers that read the same, and
+/// whose subspaces are one, share the longer one.
+void extend_bases(std::vector<Tensor>& bases, const std::vector<adapt::Lora::Update>& updates,
+                  const InputMoments& inputs, double energy);
+
+/// What KeepLoRA does to the LoRA of one tower.
+class GradientDirections {
+ public:
+  /// `tower` of the network, whose weights are the pre-trained ones.
+  GradientDirections(const Backbone& network, nn::Tower tower,
+                     const std::vector<adapt::Lora::Update>& updates);
+
+  /// The main input directions of each pre-trained weight: those that hold the part `energy` of its
+  /// Σσ².
+  std::vector<Tensor> main(double energy) const;
+  /// The weights whose gradients are to be taken, each once.
+  const std::vector<nn::NamedTensor>& weights() const { return weights_; }
+  /// A of every update: the `rank` leading right singular vectors of G - G MᵀM, with G [out,in] the
+  /// gradients of `weights` and M the bases.
+  std::vector<Tensor> of(std::span<const Tensor> gradients, const std::vector<Tensor>& bases,
+                         int64_t rank) const;
+
+ private:
+  Tensor rows_of(const Tensor& weight, size_t update) const;
+
+  nn::BlockShape block_;
+  std::vector<adapt::Part> parts_;  // of each update
+  std::vector<size_t> weight_of_;   // the same
+  std::vector<nn::NamedTensor> weights_;
 };
 
 class ConfinedLora : public SummedLoras {

@@ -1,11 +1,8 @@
 // KeepLoRA ("KeepLoRA: Continual Learning with Residual Gradient Adaptation", arXiv 2601.19659,
 // 2026): each task's LoRA reads the main directions of the loss's gradient that are outside both
 // the pre-trained weight's main directions and the inputs of earlier tasks, and only its B learns.
-#include "patina/algebra/subspace.h"
 #include "patina/learners/instruction/confined_lora.h"
 #include "patina/learners/regularization/fisher.h"
-#include "patina/models/linear_layers.h"
-#include "patina/ops.h"
 
 namespace patina {
 
@@ -30,28 +27,17 @@ class KeepLora : public ConfinedLora {
 
   // Before a state is loaded, the weights are the pre-trained ones.
   KeepLora(Setup setup, const Options& options)
-      : ConfinedLora(setup, options.lora, options.loss), options_(options) {
-    size_t known = 0;
-    for (const Update& update : updates()) {
-      const Tensor weight = rows_of(layer_weight(backbone(), update.layer, update.part), update);
-      bases()[known++] = main_rows(weight, options_.weight_energy);
-    }
+      : ConfinedLora(setup, options.lora, options.loss),
+        options_(options),
+        directions_(backbone(), backbone().tower().tower, updates()) {
+    bases() = directions_.main(options_.weight_energy);
   }
 
  protected:
   // A = the r leading right singular vectors of G - G M Mᵀ, with G [out,in] the mean over samples
   // of d loss / d W in the present model.
   std::vector<Tensor> directions(const Task& task, Trainer& trainer) override {
-    const auto all = updates();
-    std::vector<nn::NamedTensor> weights;
-    std::vector<size_t> weight_of;  // of each update
-    for (const Update& update : all) {
-      const Tensor weight = layer_weight(backbone(), update.layer, update.part);
-      size_t i = 0;
-      while (i < weights.size() && !weights[i].tensor.is_same(weight)) ++i;
-      if (i == weights.size()) weights.push_back({"", weight});
-      weight_of.push_back(i);
-    }
+    auto weights = directions_.weights();
     for (auto& weight : weights) weight.tensor.requires_grad_(true);
     const Weights gradients = mean_of_gradients(
         weights, *task.train, trainer, seeds()("gradient", uint64_t(task.index)),
@@ -59,24 +45,14 @@ class KeepLora : public ConfinedLora {
         [&](const Batch& batch) { return answer_losses(answers(batch.input)).sum(); },
         [](const Tensor& sum, const Tensor& g) { sum.add_(g); });
     for (auto& weight : weights) weight.tensor.requires_grad_(false);
-    std::vector<Tensor> chosen;
-    for (size_t i = 0; i < all.size(); ++i) {
-      const Tensor gradient = rows_of(gradients[weight_of[i]], all[i]);
-      chosen.push_back(leading_rows(outside_rows(gradient, bases()[i]), options_.lora.rank,
-                                    gradient.norm().item<double>()));
-    }
-    return chosen;
+    return directions_.of(gradients, bases(), options_.lora.rank);
   }
 
   double energy(const Task&) const override { return options_.input_energy; }
 
  private:
-  Tensor rows_of(const Tensor& weight, const Update& update) const {
-    const auto part = adapt::part_shape(update.part, backbone().block());
-    return weight.detach().slice(0, part.from, part.from + part.rows);
-  }
-
   Options options_;
+  GradientDirections directions_;
 };
 
 LearnerRow keeplora_learner() {

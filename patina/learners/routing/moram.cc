@@ -9,16 +9,10 @@ namespace patina {
 class Moram : public LoraPerTask {
  public:
   struct Options : LearnerOptions {
-    int64_t k = 8;
-    double temperature = 0.03;
-    double threshold = 0.2;
+    adapt::AtomOptions atoms;
     adapt::LoraOptions lora{.rank = 8, .alpha = 8, .parts = "qv"};
     void bind(Fields& f) override {
-      f("k", k, "Atoms that a token chooses; if there are fewer, all.", at_least(1));
-      f("temperature", temperature, "Divides the cosines before the softmax over these.", above(0));
-      f("threshold", threshold,
-        "In answers, an atom whose part of a token's products is smaller adds nothing.",
-        {.low = -1, .high = 1});
+      atoms.bind(f);
       lora.bind(f);
     }
   };
@@ -26,21 +20,16 @@ class Moram : public LoraPerTask {
   Moram(Setup setup, const Options& options)
       : LoraPerTask(setup, options.lora), options_(options) {}
 
-  nn::Adaptations adaptations(const Input&) const override { return routed(options_.threshold); }
-
- protected:
-  // No threshold: an atom that no token is near yet could never learn.
-  nn::Adaptations while_learning(const Input&) const override { return routed({}); }
-
- private:
-  nn::Adaptations routed(std::optional<double> threshold) const {
-    adapt::Atoms::Routing routing{.k = options_.k, .temperature = options_.temperature};
-    if (threshold) routing.threshold = *threshold;
-    nn::Adaptations all;
-    all.keep(std::make_shared<adapt::Atoms>(loras(), routing));
-    return all;
+  nn::Adaptations adaptations(const Input&) const override {
+    return options_.atoms.of(loras(), /*learning=*/false);
   }
 
+ protected:
+  nn::Adaptations while_learning(const Input&) const override {
+    return options_.atoms.of(loras(), /*learning=*/true);
+  }
+
+ private:
   Options options_;
 };
 

@@ -13,18 +13,12 @@ namespace patina {
 class ClipMoram : public TwoTowerLearner {
  public:
   struct Options : LearnerOptions, ClassTextOptions {
-    int64_t k = 8;
-    double temperature = 0.01;
-    double threshold = 0.2;
+    adapt::AtomOptions atoms{.temperature = 0.01};
     adapt::LoraOptions lora{.rank = 8, .alpha = 8, .parts = "qkv", .output = true};
     std::string compete = "task";
     void bind(Fields& f) override {
       ClassTextOptions::bind(f);
-      f("k", k, "Atoms that a token chooses; if there are fewer, all.", at_least(1));
-      f("temperature", temperature, "Divides the cosines before the softmax over these.", above(0));
-      f("threshold", threshold,
-        "In predictions, an atom whose part of a token's products is smaller adds nothing.",
-        {.low = -1, .high = 1});
+      atoms.bind(f);
       lora.bind(f);
       bind_compete(f, compete);
     }
@@ -39,10 +33,9 @@ class ClipMoram : public TwoTowerLearner {
     add_task();
   }
 
-  // No threshold: an atom that no token is near yet could never learn.
   Tensor loss(const Batch& batch, const Step&) override {
-    const Tensor scores = clip().similarity(clip().features(batch.input, routed(image_, {})),
-                                            texts().encoded(competing(), routed(text_, {})));
+    const Tensor scores = clip().similarity(clip().features(batch.input, routed(image_, true)),
+                                            texts().encoded(competing(), routed(text_, true)));
     return nn::cross_entropy(scores, batch.target - first());
   }
 
@@ -74,22 +67,17 @@ class ClipMoram : public TwoTowerLearner {
     }
   }
 
-  nn::Adaptations routed(const Loras& side, std::optional<double> threshold) const {
-    nn::Adaptations all;
-    if (side.empty()) return all;
+  nn::Adaptations routed(const Loras& side, bool learning = false) const {
     std::vector<const adapt::Lora*> lent;
     for (const auto& lora : side) lent.push_back(lora.get());
-    adapt::Atoms::Routing routing{.k = options_.k, .temperature = options_.temperature};
-    if (threshold) routing.threshold = *threshold;
-    all.keep(std::make_shared<adapt::Atoms>(lent, routing));
-    return all;
+    return options_.atoms.of(lent, learning);
   }
 
   Tensor image_features(const Input& images) const override {
-    return clip().features(images, routed(image_, options_.threshold));
+    return clip().features(images, routed(image_));
   }
   Tensor text_features(const std::vector<std::string>& names) const override {
-    return texts().encoded(names, routed(text_, options_.threshold));
+    return texts().encoded(names, routed(text_));
   }
 
   Options options_;

@@ -70,7 +70,7 @@ class MoeAdapters : public TwoTowerLearner {
   // What is learned of a tower.
   struct Side {
     nn::Tower tower;
-    std::unique_ptr<adapt::Experts> experts;
+    std::unique_ptr<adapt::ExpertAdapters> experts;
     Tensor counts;  // [L,E] how often the task's samples chose each
     Tensor frozen;  // [L,E] 1 for a frozen expert
 
@@ -102,8 +102,8 @@ class MoeAdapters : public TwoTowerLearner {
   Side made(nn::Tower which, const Options& options) const {
     const TowerShape tower = tower_of(clip(), which);
     Random random = seeds()(which == nn::Tower::image ? "image_experts" : "text_experts");
-    Side side{which,
-              std::make_unique<adapt::Experts>(options, tower.block.width, tower.layers, random)};
+    Side side{which, std::make_unique<adapt::ExpertAdapters>(options, tower.block.width,
+                                                             tower.layers, random)};
     nn::bring(*side.experts, tower.place);
     side.counts = at::zeros({tower.layers, options.experts}, at::kLong);
     side.frozen = at::zeros_like(side.counts);

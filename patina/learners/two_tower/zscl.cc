@@ -126,7 +126,10 @@ class Zscl : public TwoTowerLearner {
         at_least(0));
       f("smoothing", smoothing, "Part of a target that is spread over all classes.",
         {.low = 0, .high = 1, .high_open = true});
-      f("merge_every", merge_every, "Steps between the weights that are averaged.", at_least(1));
+      f("merge_every", merge_every,
+        "Steps between the weights that are averaged; 0: the last ones remain. With the other "
+        "weights 0 as well, that is plain fine-tuning of both towers.",
+        at_least(0));
       bind_compete(f, compete);
     }
   };
@@ -161,13 +164,13 @@ class Zscl : public TwoTowerLearner {
   // θ̄ <- (n θ̄ + θ) / (n + 1), from n = 1, where θ̄ is the network before the task.
   void after_step(const Batch& batch, const Step& step) override {
     TwoTowerLearner::after_step(batch, step);
-    if (step.before() % options_.merge_every != 0) return;
+    if (options_.merge_every == 0 || step.before() % options_.merge_every != 0) return;
     ++merged_;
     average_ = mixed(average_, weights_of(clip()), 1 / double(merged_ + 1));
   }
 
   void end_task(const Task& task, Trainer& trainer) override {
-    assign(nn::tensors(clip()), average_);
+    if (options_.merge_every > 0) assign(nn::tensors(clip()), average_);
     before_.clear();
     average_.clear();
     TwoTowerLearner::end_task(task, trainer);

@@ -25,8 +25,21 @@ Tensor Llava::image_features(const Tensor& images, const nn::Adaptations& adapta
   nn::Adaptations own;
   for (nn::Adaptation* adaptation : adaptations.list())
     if (adaptation->tower() == nn::Tower::image) own.add(adaptation);
-  const Tensor tokens = image_.tokens_behind(shape_.image_blocks, images, own);
-  return shape_.patches_only ? tokens.slice(1, shape_.image.prefix()) : tokens;
+  const auto read = [&](const Tensor& pixels) {
+    const Tensor tokens = image_.tokens_behind(shape_.image_blocks, pixels, own);
+    return shape_.patches_only ? tokens.slice(1, shape_.image.prefix()) : tokens;
+  };
+  if (!own.empty()) return read(images);  // prompts may change the number of tokens
+  return kept_(*this, nn::tensors(const_cast<ViT&>(image_)),  // a walk that changes nothing
+               fmt::format("{} tokens behind block {}", shape_.tokens(), shape_.image_blocks),
+               {shape_.tokens(), shape_.image.width}, images, read);
+}
+
+Tensor image_means(const Backbone& network, const Input& texts) {
+  const auto* llava = dynamic_cast<const Llava*>(&network);
+  if (!llava || !texts.images.defined()) return {};
+  NoGrad no_grad;
+  return llava->image_features(texts.images).mean(1);
 }
 
 Tensor Llava::image_tokens_of(const Tensor& images, const nn::Adaptations& adaptations) const {

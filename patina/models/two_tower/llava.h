@@ -3,6 +3,7 @@
 #pragma once
 
 #include "patina/models/text/language_model.h"
+#include "patina/models/two_tower/kept_rows.h"
 #include "patina/models/vision/vit.h"
 
 namespace patina {
@@ -32,7 +33,8 @@ class Llava : public Backbone {
   Tensor logits(const Tensor&) const override { return {}; }
   Tensor word_scores(const Tensor& tokens) const override { return language_.word_scores(tokens); }
 
-  /// What the projector reads of images [B,3,H,W]: [B,N,Di].
+  /// What the projector reads of images [B,3,H,W]: [B,N,Di]. While nothing in their tower learns,
+  /// the cache has it: an image is computed once, however many texts name it.
   Tensor image_features(const Tensor& images, const nn::Adaptations& adaptations = {}) const;
   /// What stands among the words: [B,N,D].
   Tensor image_tokens_of(const Tensor& images, const nn::Adaptations& adaptations = {}) const;
@@ -64,8 +66,13 @@ class Llava : public Backbone {
 
   LlavaShape shape_;
   ViT image_;
+  KeptRows kept_;  // of the image tower
   nn::Linear projector_in_, projector_out_;
   LanguageModel language_;
 };
+
+/// What the image tower of a LLaVA makes of the image of each text, without a graph: [B,Di], the
+/// mean over the image's tokens. Undefined: the network has no such tower, or the texts no images.
+Tensor image_means(const Backbone& network, const Input& texts);
 
 }  // namespace patina

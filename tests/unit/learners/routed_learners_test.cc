@@ -289,5 +289,60 @@ TEST(MrLora, TheModelNamesTheExpertOfAPrompt) {
   expect_samples_apart(course);
 }
 
+// Below the last block the sum of all changes, there a mixture by the cosines of a prompt's mean
+// word to those of the tasks.
+TEST(Hide, AddsBelowAndMixesInTheLastBlock) {
+  AnswerCourse course("hide", {"rank=2", "alpha=4", "temperature=0.05"}, toy_answers<OwnWords>());
+  for (int task = 0; task < 2; ++task) course.learn();
+  const auto unit = [](const Tensor& x) { return x / x.norm(); };
+  const auto mean_word = [&](const Input& input, int64_t row) {
+    return unit(prompt_words(course, input, row).mean(0));
+  };
+  std::vector<Tensor> anchors;
+  for (int task = 0; task < 2; ++task) {
+    const Dataset& train = course.scenario.train(task);
+    const Batch all =
+        *Loader(train, course.rig.train_feed(), course.rig.pool(), train.size()).next();
+    Tensor sum;
+    for (int64_t row = 0; row < all.size(); ++row) {
+      const Tensor one = mean_word(all.input, row);
+      sum = sum.defined() ? sum + one : one;
+    }
+    anchors.push_back(unit(sum));
+  }
+  const auto state = course.state();
+  EXPECT_LT(furthest(state.at("words"), at::stack(anchors)), 1e-5);
+
+  NoGrad no_grad;
+  const Batch batch = course.batch(4);
+  const auto acting = course.learner().generator()->adaptations(batch.input);
+  nn::Adaptation& hierarchy = *acting.list().front();
+  const int64_t length = batch.input.data.size(1), width = course.network->block().width,
+                last = course.network->layers() - 1;
+  Tensor x = at::empty({4, length, course.network->block().query_width()});
+  Random random = Seeds(3)("x");
+  nn::init_normal(x, random, 0, 1);
+  for (const int64_t layer : {int64_t{0}, last}) {
+    const Tensor added =
+        hierarchy.after(nn::Site::proj, int(layer), x, at::zeros({4, length, width}));
+    for (int64_t row = 0; row < 4; ++row) {
+      const Tensor word = mean_word(batch.input, row);
+      const double a = std::exp((word * anchors[0]).sum().item<double>() / 0.05),
+                   b = std::exp((word * anchors[1]).sum().item<double>() / 0.05);
+      const double weight[] = {layer == last ? a / (a + b) : 1, layer == last ? b / (a + b) : 1};
+      Tensor expected = at::zeros({length, width});
+      const char* const names[] = {"task_0", "lora"};
+      for (int task = 0; task < 2; ++task) {
+        const std::string name = fmt::format("{}.blocks.{}.o.", names[task], layer);
+        const Tensor change =
+            at::matmul(at::matmul(x[row], state.at(name + "a").t()), state.at(name + "b").t());
+        expected = expected + change * (2 * weight[task]);
+      }
+      EXPECT_GT(expected.abs().max().item<double>(), 1e-4);
+      EXPECT_LT(furthest(added[row], expected), 1e-5) << layer;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace patina

@@ -6,6 +6,7 @@
 #include "patina/data/views.h"
 #include "patina/run/drift.h"
 #include "patina/session/probes.h"
+#include "patina/store/feature_store.h"
 #include "tests/support/answer_course.h"
 #include "tests/support/answering_session.h"
 #include "tests/support/errors.h"
@@ -88,7 +89,7 @@ TEST_P(VisualAnswersOf, DependOnTheirOwnImage) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Learners, VisualAnswersOf,
-                         testing::Values("sft", "sft_replay", "keeplora", "sefe"),
+                         testing::Values("sft", "sft_replay", "keeplora", "sefe", "hide"),
                          [](const auto& info) { return info.param; });
 
 // Probes and the drift meter show the network the images, too.
@@ -111,6 +112,59 @@ TEST(VisualAnswers, AreMeasuredWithTheirImages) {
     ASSERT_TRUE(score.has_value()) << name;
     EXPECT_GE(*score, 0) << name;
   }
+}
+
+// The tower passes each of the four greys once, for all questions of all steps, and what is learned
+// is learned to the bit as without a store.
+TEST(VisualAnswers, PassEachImageThroughItsTowerOnce) {
+  const auto store = std::make_shared<FeatureStore>(
+      FeatureStoreOptions{.cache_bytes = 1 << 20, .cache_folder = "", .cache_disk_bytes = 0});
+  auto cached = toy_llava();
+  cached->set_cache(store);
+  AnswerCourse with("sft", {}, 64, 0, toy_answers<ToyQuestions>(), std::move(cached));
+  AnswerCourse without("sft", {}, 64, 0, toy_answers<ToyQuestions>(), toy_llava());
+  for (int task = 0; task < 2; ++task) {
+    for (AnswerCourse* course : {&with, &without}) course->begin();
+    const Batch batch = with.batch();
+    for (int again = 0; again < 2; ++again)
+      EXPECT_EQ(with.learner().loss(batch, {.tokens = 8}).item<double>(),
+                without.learner().loss(batch, {.tokens = 8}).item<double>())
+          << "task " << task;
+    for (AnswerCourse* course : {&with, &without}) {
+      course->fit();
+      course->learner().end_task(*course->task, course->rig.trainer());
+    }
+    const auto learned = with.state(), plain = without.state();
+    for (const auto& [name, tensor] : plain)
+      EXPECT_TRUE(at::equal(learned.at(name), tensor)) << name;
+  }
+  EXPECT_EQ(store->counts().misses, 4) << "images that passed the tower";
+  EXPECT_GT(store->counts().hits, 20);
+}
+
+// A tower that learns, or that an adaptation changes, is computed anew.
+TEST(VisualAnswers, AreNotKeptOfATowerThatLearns) {
+  NoGrad no_grad;
+  const auto store = std::make_shared<FeatureStore>(
+      FeatureStoreOptions{.cache_bytes = 1 << 20, .cache_folder = "", .cache_disk_bytes = 0});
+  auto network = toy_llava();
+  network->set_cache(store);
+  auto& llava = dynamic_cast<Llava&>(*network);
+  Tensor images = at::zeros({2, 3, 8, 8});
+  images[1].fill_(1);
+  const Tensor plain = llava.image_features(images);
+  EXPECT_EQ(store->counts().misses, 2);
+  EXPECT_TRUE(at::equal(llava.image_features(images), plain));
+  EXPECT_EQ(store->counts().hits, 2);
+  for (auto& item : nn::tensors(llava))
+    if (item.name == "image.blocks.0.attn.qkv.weight") item.tensor.mul_(2);
+  EXPECT_FALSE(at::equal(llava.image_features(images), plain)) << "another tower";
+  EXPECT_EQ(store->counts().misses, 4);
+  for (auto& item : nn::tensors(llava))
+    if (item.name.starts_with("image.")) item.tensor.requires_grad_(true);
+  llava.image_features(images);
+  EXPECT_EQ(store->counts().misses, 4);
+  EXPECT_EQ(store->counts().hits, 2);
 }
 
 TEST(VisualAnswers, MayFollowTextsAloneUnlessSamplesAreKept) {

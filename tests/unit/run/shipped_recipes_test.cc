@@ -7,6 +7,7 @@
 #include "patina/base/error.h"
 #include "patina/config/recipe_file.h"
 #include "patina/learners/registry.h"
+#include "patina/learners/two_tower/fusion_learner.h"
 #include "patina/run/recipe.h"
 
 namespace patina {
@@ -44,7 +45,8 @@ INSTANTIATE_TEST_SUITE_P(
                     "split_cifar100_small", "digits", "digits_vit", "pacs", "omniglot", "si_blurry",
                     "i_blurry_mnist", "online_mnist", "domain_corpora", "domain_rounds",
                     "knowledge_change", "trace_reasoning", "superni", "small_intents", "small_clip",
-                    "small_x_tail", "small_mtil", "easy_vqa", "visual_instructions"));
+                    "small_x_tail", "small_mtil", "easy_vqa", "visual_instructions", "vqa_kinds",
+                    "vqa_answers", "vqa_colors"));
 
 // The classical families are compared on small networks instead.
 bool is_classical(const LearnerRow& row) {
@@ -56,8 +58,8 @@ TEST(RecipesThatShip, HaveEveryMethodForTheFieldsDataSets) {
   for (const std::string folder : {"cifar100_small", "cifar100", "imagenet_r", "cub200"})
     for (const auto& row : learners()) {
       // In these streams the task is not known at test time.
-      if (row.network == Network::clip || row.generates || is_classical(row) ||
-          row.needs.task_id_at_test)
+      if (row.network == Network::clip || row.network == kQuestions || row.generates ||
+          is_classical(row) || row.needs.task_id_at_test)
         continue;
       const auto path = fs::path(PATINA_SOURCE_DIR) / "recipes" / folder / (row.name + ".toml");
       EXPECT_TRUE(fs::exists(path)) << path;
@@ -68,6 +70,15 @@ TEST(RecipesThatShip, HaveEveryMethodOfTwoTowers) {
   for (const std::string folder : {"cifar100_clip", "imagenet_r_clip"})
     for (const auto& row : learners()) {
       if (row.network != Network::clip) continue;
+      const auto path = fs::path(PATINA_SOURCE_DIR) / "recipes" / folder / (row.name + ".toml");
+      EXPECT_TRUE(fs::exists(path)) << path;
+    }
+}
+
+TEST(RecipesThatShip, HaveEveryMethodForQuestionsAboutImages) {
+  for (const std::string folder : {"vqa_kinds", "vqa_answers", "vqa_colors"})
+    for (const auto& row : learners()) {
+      if (row.network != kQuestions) continue;
       const auto path = fs::path(PATINA_SOURCE_DIR) / "recipes" / folder / (row.name + ".toml");
       EXPECT_TRUE(fs::exists(path)) << path;
     }

@@ -16,14 +16,14 @@ struct ToyExperts {
   explicit ToyExperts(adapt::ExpertOptions options = {
                           .experts = 3, .chosen = 2, .bottleneck = 2, .scale = 0.5}) {
     Random random = Seeds(1)("experts");
-    experts = std::make_unique<adapt::Experts>(options, 4, 1, random);
+    experts = std::make_unique<adapt::ExpertAdapters>(options, 4, 1, random);
     NoGrad no_grad;
     for (auto& item : nn::tensors(*experts)) nn::init_normal(item.tensor, random, 0, 0.7);
   }
-  std::unique_ptr<adapt::Experts> experts;
+  std::unique_ptr<adapt::ExpertAdapters> experts;
 };
 
-Tensor by_hand(const adapt::Experts& experts, const Tensor& x, const Tensor& z) {
+Tensor by_hand(const adapt::ExpertAdapters& experts, const Tensor& x, const Tensor& z) {
   const auto& block = experts.blocks[0];
   const Tensor h = at::matmul(x, block.gate);
   const auto order = items_of(std::get<1>(at::sort(h, 0, true)));
@@ -78,7 +78,7 @@ TEST(Experts, ATextIsRoutedByItsEnd) {
 
 TEST(Experts, NewOnesAddNothingAndNoiseIsForTraining) {
   Random random = Seeds(1)("experts"), noise = Seeds(2)("noise");
-  adapt::Experts fresh({.experts = 3, .chosen = 1, .bottleneck = 2}, 4, 1, random);
+  adapt::ExpertAdapters fresh({.experts = 3, .chosen = 1, .bottleneck = 2}, 4, 1, random);
   NoGrad no_grad;
   const Tensor z = random_tensor({40, 2, 4}, 6), out = random_tensor({40, 2, 4}, 7);
   adapt::RoutedExperts plain(fresh), noisy(fresh, &noise);

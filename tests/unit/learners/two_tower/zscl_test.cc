@@ -88,8 +88,13 @@ TEST(Zscl, ReferenceDataComeFromFilesAndCaptionsAreReadOnce) {
               1e-4);
 }
 
-TEST(Zscl, TheMeanOfTheWeightsRemains) {
-  TowerCourse course("zscl", {"learner.merge_every=2"});
+// What remains of a task's training, and the weights after each of its steps; first those before.
+struct Trained {
+  std::vector<Tensor> weights;
+  Tensor remaining;
+};
+Trained trained(const std::string& setting) {
+  TowerCourse course("zscl", {setting});
   const auto weight = [&] {
     for (const auto& item : nn::tensors(*course.network))
       if (item.name == "text.blocks.0.mlp.fc1.weight") return item.tensor.detach().clone();
@@ -106,11 +111,21 @@ TEST(Zscl, TheMeanOfTheWeightsRemains) {
                   course.drive.rig.pool(), Seeds(7), [&] { weights.push_back(weight()); });
   learner.fit(*course.task, trainer);
   learner.end_task(*course.task, trainer);
-  ASSERT_EQ(weights.size(), 9u) << "four steps in each of two epochs";
+  EXPECT_EQ(weights.size(), 9u) << "four steps in each of two epochs";
+  return {weights, weight()};
+}
+
+TEST(Zscl, TheMeanOfTheWeightsRemains) {
+  const auto [weights, remaining] = trained("learner.merge_every=2");
   // The weights before the task and those after steps 1, 3, 5 and 7.
   const Tensor mean = (weights[0] + weights[1] + weights[3] + weights[5] + weights[7]) / 5;
-  EXPECT_LT(relative_error(weight(), mean), 1e-5);
-  EXPECT_GT(relative_error(weight(), weights.back()), 1e-4);
+  EXPECT_LT(relative_error(remaining, mean), 1e-5);
+  EXPECT_GT(relative_error(remaining, weights.back()), 1e-4);
+}
+
+TEST(Zscl, WithoutMergingTheLastWeightsRemain) {
+  const auto [weights, remaining] = trained("learner.merge_every=0");
+  EXPECT_TRUE(at::equal(remaining, weights.back()));
 }
 
 }  // namespace

@@ -196,7 +196,7 @@ void add_list(Command& program) {
       "Of every run in the folder: its recipe, learner and state (running, finished, cut short), "
       "the tasks learned, last and average accuracy, time.\n"
       "example: patina list learners\n"
-      "        patina list runs runs/");
+      "         patina list runs runs/");
   list.action([arguments, names] {
     const std::string& what = arguments->what;
     if (what.empty()) fail(ErrorKind::usage, "list what? One of {}", fmt::join(names, ", "));

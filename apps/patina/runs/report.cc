@@ -27,7 +27,7 @@ void add_report(Command& program) {
       "Where a recipe was run with several seeds, charts and a second table show means and "
       "deviations.\n"
       "example: patina report runs/mine -o report.html\n"
-      "        patina report runs/mine --latex table.tex");
+      "         patina report runs/mine --latex table.tex");
   command.action([arguments] {
     const auto runs = read_records({arguments->runs.begin(), arguments->runs.end()});
     fmt::print("{}", report_text(runs));

@@ -55,7 +55,7 @@ const std::vector<Scenario>& scenarios() {
       {"language", "Language models with random weights: a LoRA step, features, continued texts.",
        measure_language},
       {"forms",
-       "A decoder with random weights: what its weights' form and a shared beginning save.",
+       "A decoder with random weights: the forms that hold them, and prompts that begin alike.",
        measure_forms},
   };
   return list;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "bench/language/decoders.h"
-#include "bench/memory.h"
 #include "bench/turns.h"
 #include "patina/kernels/isa.h"
 #include "patina/models/generate.h"
@@ -35,48 +34,33 @@ std::unique_ptr<LanguageModel> model_in(Form form, bool quick) {
 using Action = std::function<void()>;
 using MakeAction = std::function<Action(LanguageModel&)>;
 
-// Of each way, in their order, the first one being what the others are compared with. Small
-// computations may find all their memory in what was freed before.
+// Of each way, in their order, the first one being what the others are compared with.
 Case compared(std::string name, const std::vector<std::string>& ways,
-              const std::vector<double>& times, const std::vector<double>& bytes) {
+              const std::vector<double>& times) {
   Case result{.name = std::move(name)};
   for (size_t i = 0; i < ways.size(); ++i) {
     result.values.push_back({ways[i], times[i], "s"});
-    result.values.push_back({ways[i] + ", memory", bytes[i], "bytes"});
-    if (i == 0) continue;
-    const std::string against = ways[i] + " as a part of " + ways[0];
-    result.ratios.push_back({against, times[i] / times[0]});
-    if (bytes[0] > 0 && bytes[i] > 0)
-      result.ratios.push_back({against + ", memory", bytes[i] / bytes[0]});
+    if (i > 0) result.ratios.push_back({ways[i] + " as a part of " + ways[0], times[i] / times[0]});
   }
   return result;
 }
 
-// Memory from nothing to the end of a second call, network and all; then times, with all networks
-// in memory.
+// With all networks in memory. How much of it each takes, only processes of their own tell: what an
+// earlier one leaves to the allocator counts for the next.
 void measure_in_each_form(const std::string& what, bool quick, const Pace& pace,
                           const MakeAction& make, const Take& take) {
   std::vector<std::string> names;
-  std::vector<double> bytes;
-  for (const auto& [name, form] : kForms) {
-    names.emplace_back(name);
-    bytes.push_back(peak_bytes([&] {
-      const auto model = model_in(form, quick);
-      const Action action = make(*model);
-      action();
-      action();
-    }));
-  }
   std::vector<std::unique_ptr<LanguageModel>> models;
   std::vector<Action> works;
-  for (const auto& held : kForms) {
-    models.push_back(model_in(held.form, quick));
+  for (const auto& [name, form] : kForms) {
+    names.emplace_back(name);
+    models.push_back(model_in(form, quick));
     works.push_back(make(*models.back()));
   }
   const auto times = times_in_turn(pace, works);
   take(compared(
       fmt::format("{}: {}, {}", models.front()->about(), what, models.front()->engine().text()),
-      names, times, bytes));
+      names, times));
 }
 
 MakeAction lora_steps(bool quick) {
@@ -125,13 +109,10 @@ void measure_beginnings(bool quick, const Pace& pace, const Take& take) {
                                answer(known);
                                return timed(known);
                              }});
-  const std::vector<double> bytes = {peak_bytes([&] { answer(apart); }),
-                                     peak_bytes([&] { answer(fresh); }),
-                                     peak_bytes([&] { answer(fresh); })};
   take(compared(fmt::format("{}: {} prompts of {} tokens, {} of them in common, {}", model->about(),
                             batch, tokens, common, model->engine().text()),
                 {"nothing in common", "a new beginning", "the beginning of the batch before"},
-                times, bytes));
+                times));
 }
 
 }  // namespace

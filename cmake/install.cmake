@@ -48,8 +48,9 @@ if(PATINA_C)
 endif()
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/patina)
-set(libraries patina patina_core)
+set(libraries patina patina_core patina_plugin)
 set_target_properties(patina_core PROPERTIES EXPORT_NAME core)
+set_target_properties(patina_plugin PROPERTIES EXPORT_NAME plugin)
 # What only the libraries' own sources include.
 set(internal
   PATTERN patina/image/codec.h EXCLUDE
@@ -70,7 +71,7 @@ install(TARGETS ${libraries} EXPORT patina
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 install(DIRECTORY patina DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
   FILES_MATCHING PATTERN "*.h" ${internal})
-install(FILES ${PROJECT_BINARY_DIR}/include/patina/version.h
+install(FILES ${PROJECT_BINARY_DIR}/include/patina/version.h ${PROJECT_BINARY_DIR}/include/patina/libtorch.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/patina COMPONENT development)
 
 configure_package_config_file(cmake/patinaConfig.cmake.in ${PROJECT_BINARY_DIR}/patinaConfig.cmake

@@ -19,6 +19,7 @@
 #include "patina/base/console.h"
 #include "patina/base/error.h"
 #include "patina/base/file.h"
+#include "patina/learners/plugin.h"
 #include "patina/tensor.h"
 #include "patina/version.h"
 
@@ -59,6 +60,7 @@ struct Program {
                    fmt::format("patina {} (LibTorch {})", kVersion, libtorch_version())};
   int threads = 0;
   bool quiet = false;
+  std::vector<std::string> plugins;
   std::optional<Console> console;
   Work work;
   WorkScope scope{&work};
@@ -70,10 +72,16 @@ struct Program {
                 "Computing threads; 0: OMP_NUM_THREADS, or one per core if that is not set")
         .range(0, 4096);
     program.flag("--quiet", quiet, "No progress lines");
+    program
+        .option("--plugin", plugins,
+                "A shared library with further learners; it runs with your rights; may be repeated")
+        .type("FILE")
+        .one_at_a_time();
     line.when_parsed([this] {
       console.emplace(!quiet);
       work.observer = &*console;
       prepare_cpu(threads);
+      for (const auto& file : plugins) load_plugin(file);
     });
     for (const auto add :
          {add_init,   add_get,    add_import_pilot, add_run,      add_check,    add_sweep,

@@ -114,10 +114,17 @@ std::string names_of(const Grant& grant) {
   return names.empty() ? "nothing" : fmt::format("{}", fmt::join(names, ", "));
 }
 
+// In the order of learners.def, then those of plug-ins; they live as long as the process.
+std::vector<std::reference_wrapper<const LearnerRow>> learners_with_plugins() {
+  std::vector<std::reference_wrapper<const LearnerRow>> rows;
+  for (const auto& name : learner_names()) rows.emplace_back(*find_learner(name));
+  return rows;
+}
+
 Rows rows_of(const std::string& what) {
   Rows rows;
   if (what == "learners")
-    for (const auto& row : learners())
+    for (const LearnerRow& row : learners_with_plugins())
       rows.push_back({row.name,
                       row.about + " " + row.paper + ".",
                       {{"family", row.family},
@@ -165,7 +172,7 @@ void explain_metric(const AnyMetric& metric) {
 // Each name with the function that prints its description, in the order of the lists.
 std::vector<std::pair<std::string, std::function<void()>>> explanations() {
   std::vector<std::pair<std::string, std::function<void()>>> all;
-  for (const auto& row : learners())
+  for (const LearnerRow& row : learners_with_plugins())
     all.emplace_back(row.name, [&row] { fmt::print("{}", explanation(row)); });
   for (const auto& info : model_list())
     all.emplace_back(info.name, [&info] {

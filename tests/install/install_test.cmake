@@ -1,5 +1,5 @@
 # Installs a finished build into a folder of its own, builds the consumer against it and runs it.
-#   cmake -DBUILD=... -DSOURCE=... -DCXX=... -DGENERATOR=... -DPREFIX_PATH=... -DTORCH=... -DC_EXAMPLE=... -P install_test.cmake
+#   cmake -DBUILD=... -DSOURCE=... -DCXX=... -DGENERATOR=... -DPREFIX_PATH=... -DTORCH=... -DC_EXAMPLE=... -DPLUGIN=... -P install_test.cmake
 cmake_minimum_required(VERSION 3.25)
 set(work ${BUILD}/test-scratch/install)
 file(REMOVE_RECURSE ${work})
@@ -57,6 +57,13 @@ else()
 endif()
 
 run(${work}/moved/bin/patina --version)
+# A learner of a library that knows patina only by what is installed.
+run(${CMAKE_COMMAND} -S ${PLUGIN} -B ${work}/plugin -G ${GENERATOR} -DCMAKE_BUILD_TYPE=Release
+    -DCMAKE_CXX_COMPILER=${CXX} "-DCMAKE_PREFIX_PATH=${work}/moved;${PREFIX_PATH}" "-DTorch_DIR=${TORCH}")
+run(${CMAKE_COMMAND} --build ${work}/plugin)
+set(intents ${work}/moved/share/patina/recipes/small_intents)
+run(${work}/moved/bin/patina --plugin ${work}/plugin/nearest_mean.so run ${intents}/simplecil.toml
+    --set learner.name=nearest_mean --set data.path=${intents}/intents.csv --out ${work}/plugin/run)
 # What needs LibTorch.
 run(${work}/moved/bin/patina inspect ${work}/moved/share/patina/models/starter.safetensors --summary)
 foreach(file share/patina/recipes/fashion_mnist/simplecil.toml share/patina/models/starter.safetensors

@@ -15,6 +15,7 @@
 #include "apps/patina/commands.h"
 #include "patina/base/error.h"
 #include "patina/base/json.h"
+#include "patina/learners/plugin.h"
 
 namespace patina::cli {
 
@@ -88,6 +89,7 @@ void run_apart(const PlannedRun& planned, int threads, bool no_cache) {
                                     std::to_string(std::max(1, threads))};
   for (const auto& change : planned.overrides) words.insert(words.end(), {"--set", change});
   if (no_cache) words.push_back("--no-cache");
+  for (const auto& plugin : loaded_plugins()) words.insert(words.end(), {"--plugin", plugin});
   run_child(words, fs::path(planned.folder.string() + ".log"));
 }
 

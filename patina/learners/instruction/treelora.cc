@@ -221,7 +221,8 @@ LearnerRow treelora_learner() {
                 "the present one's, and lets the LoRA descend along them, too.",
        .stores = "One LoRA; of each task a gradient of its size.",
        .differs =
-           "After the authors' code, with these differences. The code takes the LoRA's A for its "
+           "After the abstract and the authors' code; not held to the equations of the paper's "
+           "text. The code takes the LoRA's A for its "
            "gradient; here it is the gradient of A and B. The code divides the penalty by its own "
            "value, so that of the similarity only the sign is left; here it is λ times the "
            "first-order part of the similar tasks' loss. The code draws each block's task at "

@@ -45,7 +45,8 @@ std::string cookie_of(const Request& request) {
 // a cookie.
 class Door {
  public:
-  Door(const std::string& host, std::string token) : guard_(host, token), asks_(!token.empty()) {
+  Door(const std::string& host, const std::string& token)
+      : guard_(host, token), asks_(!token.empty()) {
     check_token(token);
   }
 

@@ -90,7 +90,7 @@ constexpr std::string_view kPage = R"html(<main class="board">
 
 }  // namespace
 
-Pages::Pages(fs::path folder)
+Pages::Pages(const fs::path& folder)
     : folder_(fs::absolute(folder).lexically_normal()), canonical_(fs::weakly_canonical(folder)) {
   std::error_code ignored;
   if (!fs::is_directory(folder_, ignored))

@@ -23,7 +23,7 @@ namespace patina::board {
 class Pages {
  public:
   /// Throws Error(file) if there is no such folder.
-  explicit Pages(fs::path folder);
+  explicit Pages(const fs::path& folder);
 
   serve::Response answer(const serve::Request& request);
 

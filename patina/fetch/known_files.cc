@@ -12,13 +12,13 @@ namespace {
 constexpr std::string_view kHub = "hub:";
 
 // Files of a repository of the hub; those after `needed` are fetched where it has them.
-Known weights(std::string name, std::string about, const std::string& repository,
-              std::vector<std::string> needed, std::string use,
-              std::vector<std::string> more = {}) {
+Known weights(const std::string& name, std::string about, const std::string& repository,
+              const std::vector<std::string>& needed, std::string use,
+              const std::vector<std::string>& more = {}) {
   Known known{.name = name,
               .about = std::move(about),
               .is_data = false,
-              .shelf = std::move(name),
+              .shelf = name,
               .use = std::move(use),
               .source = "https://huggingface.co/" + repository,
               .files = {}};
@@ -39,11 +39,12 @@ KnownFile digits(const std::string& file, std::string sha256) {
           .sha256 = std::move(sha256)};
 }
 
-Known archive(std::string name, std::string about, const std::string& file, std::string sha256) {
+Known archive(const std::string& name, std::string about, const std::string& file,
+              std::string sha256) {
   Known known{.name = name,
               .about = std::move(about),
               .is_data = true,
-              .shelf = std::move(name),
+              .shelf = name,
               .use = "data.path={}",
               .source = "https://www.cs.toronto.edu/~kriz/cifar.html",
               .files = {}};

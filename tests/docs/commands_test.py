@@ -82,6 +82,7 @@ COMMANDS = {
     "patina explain ranpac": Run(),
     "patina explain recipe": Run(),
     "patina export letters.patina --to peft -o letters-lora/": Run(),
+    "patina export pets.patina --to onnx -o pets-onnx/": Run(),
     "patina export runs/tuned --to safetensors -o tuned/": Run(),
     "patina features gpt2 ids.safetensors --all -o stages.safetensors": Run(),
     "patina features starter photos/cats/ -o cats.safetensors": Run(),

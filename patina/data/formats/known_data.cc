@@ -1,5 +1,7 @@
 #include "patina/data/formats/known_data.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "patina/data/files.h"

@@ -202,7 +202,7 @@ std::string report_latex(const std::vector<RunRecord>& runs) {
         value = fmt::format("${}\\pm{}$", value.substr(0, at - 1),
                             value.substr(at + std::string_view("± ").size()));
       else if (value[0] == '-' && plain != "-")
-        value = "$" + value + "$";
+        value = fmt::format("${}$", value);
       text += plain == best[k] && !row.interrupted()
                   ? fmt::format(" & \\textbf{{\\boldmath {}}}", value)
                   : " & " + value;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "patina/base/error.h"
 #include "patina/base/json.h"
 #include "patina/base/work.h"
 #include "patina/config/recipe_file.h"
@@ -145,6 +146,22 @@ std::optional<Json> finished_run(Recipe& recipe, const DataSplits& data, const R
   if (mode != RunMode::resume || !folder.complete(text)) return {};
   note(fmt::format("{}: complete, nothing to do", folder.path.string()));
   return parse_json(read_text(folder.record()), folder.record().string());
+}
+
+void same_network(Archive& a, const std::string& weights, const std::string& engine,
+                  const std::string& folder) {
+  std::string then = weights;
+  a("model", then);
+  if (then != weights)
+    fail(ErrorKind::state,
+         "{}: the backbone's weights have changed since the run began: restore them, or start a "
+         "new run with another --out",
+         folder);
+  then = engine;
+  a("engine", then);
+  if (then != engine)
+    warn(fmt::format("{}: the run began with the engine \"{}\" and continues with \"{}\"", folder,
+                     then, engine));
 }
 
 }  // namespace patina

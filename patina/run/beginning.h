@@ -11,6 +11,11 @@
 
 namespace patina {
 
+/// Saves the hash of a network's weights and its engine. Loading throws Error(state) if the weights
+/// are others than then, and warns if the engine is another. `folder` is used in messages.
+void same_network(Archive& a, const std::string& weights, const std::string& engine,
+                  const std::string& folder);
+
 class Beginning {
  public:
   /// `folder` is used in messages; `recipe` is the resolved recipe as TOML.

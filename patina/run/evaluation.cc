@@ -13,6 +13,8 @@ namespace patina {
 
 namespace {
 
+constexpr uint64_t kMostGeneralBytes = uint64_t{1} << 20;
+
 Classifier scores_of(const Learner& learner) {
   return [&](const Question& asked) { return learner.scores(asked); };
 }
@@ -279,6 +281,40 @@ void Evaluation::write_predictions(const fs::path& path) const {
   for (int after = 0; after < rows_; ++after)
     stored[fmt::format("after_task_{}", after)] = to_stored(predicted_[size_t(after)]);
   write_safetensors(path, stored);
+}
+
+int64_t Evaluation::last_point() const {
+  return curve_.empty() ? 0 : curve_.back().samples;
+}
+
+std::string Evaluation::told_after(const Task& task) const {
+  if (const Score accuracy = accuracy_after(task.index + 1))
+    return fmt::format("accuracy over {} classes {:.2f} %",
+                       std::min(task.seen.size(), scenario_.classes().size()), 100 * *accuracy);
+  if (!texts_) return "";
+  const auto score = matrix_.at(task.index + 1, task.index);
+  return fmt::format("{} {}, {:.4f} nats a token from the base model",
+                     texts_->probes[size_t(task.index)]->metric(),
+                     score ? fmt::format("{:.4f}", *score) : "undefined",
+                     texts_->drift.points().back().from_base);
+}
+
+std::unique_ptr<TextMeasures> text_measures(const Recipe& recipe, const Backbone& backbone,
+                                            ThreadPool& pool, const Scenario& scenario) {
+  if (!recipe.learner.row().generates) return nullptr;
+  const EvaluationOptions& options = recipe.evaluation;
+  const Asking asking{.backbone = backbone,
+                      .pool = pool,
+                      .text = recipe.text,
+                      .max_tokens = options.max_tokens,
+                      .batch = options.probe_batch};
+  const std::string general =
+      options.general_text.empty() ? "" : read_text(options.general_text, kMostGeneralBytes);
+  return std::make_unique<TextMeasures>(
+      TextMeasures{.asking = asking,
+                   .probes = probes_of(options, scenario),
+                   .ahead = options.ahead,
+                   .drift = Drift(asking, scenario, options.drift_tokens, general)});
 }
 
 }  // namespace patina

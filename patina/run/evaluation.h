@@ -7,6 +7,7 @@
 #include "patina/eval/matrix.h"
 #include "patina/learn/learner.h"
 #include "patina/run/drift.h"
+#include "patina/run/recipe.h"
 #include "patina/session/probes.h"
 
 namespace patina {
@@ -18,6 +19,11 @@ struct TextMeasures {
   bool ahead = true;                           // tasks that were not learned yet, too
   Drift drift;
 };
+
+/// Those of a recipe; null if its learner does not answer with text. Made before anything is
+/// learned: the drift is measured from here. Network, pool and scenario are lent.
+std::unique_ptr<TextMeasures> text_measures(const Recipe& recipe, const Backbone& backbone,
+                                            ThreadPool& pool, const Scenario& scenario);
 
 /// The accuracy matrices of a run so far, and the predictions they are computed from; of a learner
 /// that answers with text, the scores of its probes and the drift.
@@ -40,9 +46,13 @@ class Evaluation {
   const TextMeasures* texts() const { return texts_.get(); }
   const AccuracyMatrix& top5() const { return top5_; }
   const AnytimeCurve& curve() const { return curve_; }
+  int64_t last_point() const;  // samples at the curve's last point
   /// Accuracy over all samples of the classes seen after task `after` in [1,T]. Undefined for
   /// texts.
   Score accuracy_after(int after) const;
+
+  /// What the row after a task says, in words: "accuracy over 20 classes 85.30 %". "": nothing.
+  std::string told_after(const Task& task) const;
 
   void state(Archive& a);
   /// Writes predictions.safetensors: `target` [N] over all test tasks in order, and `after_task_i`

@@ -7,6 +7,7 @@
 #include "patina/config/folder_name.h"
 #include "patina/config/recipe_file.h"
 #include "patina/session/artefact.h"
+#include "patina/session/rig.h"
 
 namespace patina {
 
@@ -105,6 +106,28 @@ std::unique_ptr<Backbone> backbone_of(const Recipe& recipe) {
   ModelOptions model = recipe.model;
   if (model.seed < 0) model.seed = recipe.seed;
   return load_backbone(model);
+}
+
+RigOptions rig_options(const Recipe& recipe, const Grant& grant) {
+  return {.row = &recipe.learner.row(),
+          .learner = recipe.learner.options.get(),
+          .training = recipe.training,
+          .seeds = Seeds(uint64_t(recipe.seed)),
+          .grant = grant,
+          .train_transform = recipe.train_transform,
+          .test_transform = recipe.test_transform,
+          .text = recipe.text};
+}
+
+Scenario granted_scenario(const Recipe& recipe, const DataSplits& data) {
+  const LearnerRow& row = recipe.learner.row();
+  Scenario scenario = make_scenario(recipe.scenario, data, row.needs.past_data);
+  if (const auto lack = missing(row.needs, scenario.grant())) {
+    const auto option = remedy(row.needs, scenario.name());
+    fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}{}", row.name, scenario.name(),
+         *lack, option ? fmt::format("; with {} it has them", *option) : "");
+  }
+  return scenario;
 }
 
 }  // namespace patina

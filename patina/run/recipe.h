@@ -16,6 +16,8 @@
 
 namespace patina {
 
+struct RigOptions;
+
 /// `[run]`: how often checkpoints are written, and what the folder and the artefact hold.
 struct CheckpointOptions {
   double checkpoint_minutes = 10;  // in addition to the end of every task; 0: only then
@@ -74,5 +76,12 @@ Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::str
 
 /// The recipe's network. Random weights are drawn with the model's seed, or else with the recipe's.
 std::unique_ptr<Backbone> backbone_of(const Recipe& recipe);
+
+/// The stream of a recipe. Throws Error(scenario), with what is missing, if the scenario does not
+/// grant what the learner needs.
+Scenario granted_scenario(const Recipe& recipe, const DataSplits& data);
+
+/// What the recipe's learner is trained with on a stream that grants `grant`. The recipe is lent.
+RigOptions rig_options(const Recipe& recipe, const Grant& grant);
 
 }  // namespace patina

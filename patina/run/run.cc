@@ -19,8 +19,6 @@ namespace patina {
 
 namespace {
 
-constexpr uint64_t kMostGeneralBytes = uint64_t{1} << 20;
-
 class Execution {
  public:
   Execution(Recipe& recipe, const DataSplits& data, RunFolder folder, const RunControl& control)
@@ -30,7 +28,6 @@ class Execution {
         control_(control),
         recipe_text_(folder_.text_of(control.mode, to_toml(recipe))),
         beginning_(folder_.path.string(), recipe_text_, data),
-        row_(recipe.learner.row()),
         images_(std::make_shared<ImageCache>(control.cache ? recipe.engine.image_cache_bytes : 0)) {
   }
 
@@ -45,7 +42,7 @@ class Execution {
       if (store_) backbone.set_cache(nullptr);
     });
     rig_ = std::make_unique<Rig>(backbone, *data_.train, *data_.test, rig_options());
-    auto texts = row_.generates ? measures_of_texts(backbone) : nullptr;
+    auto texts = text_measures(recipe_, backbone, rig_->pool(), *scenario_);
     engine_ = backbone.engine().text();
 
     make_folder(folder_.path);
@@ -92,23 +89,6 @@ class Execution {
     stopped();
   }
 
-  // Before anything is learned: the drift is measured from here.
-  std::unique_ptr<TextMeasures> measures_of_texts(const Backbone& backbone) const {
-    const EvaluationOptions& options = recipe_.evaluation;
-    const Asking asking{.backbone = backbone,
-                        .pool = rig_->pool(),
-                        .text = recipe_.text,
-                        .max_tokens = options.max_tokens,
-                        .batch = options.probe_batch};
-    const std::string general =
-        options.general_text.empty() ? "" : read_text(options.general_text, kMostGeneralBytes);
-    return std::make_unique<TextMeasures>(
-        TextMeasures{.asking = asking,
-                     .probes = probes_of(options, *scenario_),
-                     .ahead = options.ahead,
-                     .drift = Drift(asking, *scenario_, options.drift_tokens, general)});
-  }
-
   RigOptions rig_options() {
     RigOptions options = patina::rig_options(recipe_, scenario_->grant());
     options.images = images_;
@@ -133,19 +113,11 @@ class Execution {
     if (store_) store_->flush();
     checkpoint();
     write_record(/*complete=*/false);
-    watch_->learned(tasks_learned(), next_part());
     if (recipe_.run.tensorboard) watch_->measured(record_now());
-    if (const Score accuracy = evaluation_->accuracy_after(task.index + 1))
-      note(fmt::format("{} {}/{}: accuracy over {} classes {:.2f} %", once ? "stretch" : "task",
-                       task.index + 1, scenario_->tasks(),
-                       std::min(task.seen.size(), scenario_->classes().size()), 100 * *accuracy));
-    if (const TextMeasures* texts = evaluation_->texts()) {
-      const auto score = evaluation_->matrix().at(task.index + 1, task.index);
-      const DriftPoint& drift = texts->drift.points().back();
-      note(fmt::format("task {}/{}: {} {}, {:.4f} nats a token from the base model", task.index + 1,
-                       scenario_->tasks(), texts->probes[size_t(task.index)]->metric(),
-                       score ? fmt::format("{:.4f}", *score) : "undefined", drift.from_base));
-    }
+    watch_->learned(tasks_learned(), next_part());
+    if (const auto told = evaluation_->told_after(task); !told.empty())
+      note(fmt::format("{} {}/{}: {}", once ? "stretch" : "task", task.index + 1,
+                       scenario_->tasks(), told));
     if (task.index + 1 < scenario_->tasks()) stop_if_asked();
   }
 
@@ -153,12 +125,6 @@ class Execution {
     evaluation_->measure(learner(), trainer(), after);
     if (evaluation_->texts()) evaluation_->write_answers(folder_.answers(after));
     return costs_.evaluated();
-  }
-
-  // Number of samples at the anytime curve's last point.
-  int64_t last_point() const {
-    const auto& curve = evaluation_->curve();
-    return curve.empty() ? 0 : curve.back().samples;
   }
 
   // Measures a point of a single-pass stream; its end is measured with the last row.
@@ -173,7 +139,8 @@ class Execution {
 
   void between_steps() {
     const int64_t every = recipe_.evaluation.every;
-    if (every > 0 && trainer().observed() / every > last_point() / every) measure_now();
+    if (every > 0 && trainer().observed() / every > evaluation_->last_point() / every)
+      measure_now();
     const bool stop = control_.should_stop && control_.should_stop();
     const std::chrono::duration<double> since = std::chrono::steady_clock::now() - saved_;
     const double limit = recipe_.run.checkpoint_minutes * 60;
@@ -204,18 +171,7 @@ class Execution {
   // The complete state of a run, except its recipe and the backbone's pre-trained weights.
   void state(Archive& a) {
     a("beginning", beginning_);
-    std::string model = model_hash_;
-    a("model", model);
-    if (model != model_hash_)
-      fail(ErrorKind::state,
-           "{}: the backbone's weights have changed since the run began: restore them, or start a "
-           "new run with another --out",
-           folder_.path.string());
-    std::string began = engine_;
-    a("engine", began);
-    if (began != engine_)
-      warn(fmt::format("{}: the run began with the engine \"{}\" and continues with \"{}\"",
-                       folder_.path.string(), began, engine_));
+    same_network(a, model_hash_, engine_, folder_.path.string());
     a("stream", *stream_);
     rig_->learner_state(a);
     // Before the costs are saved, so that a resumed run counts like an uninterrupted one.
@@ -254,15 +210,13 @@ class Execution {
   const RunControl& control_;
   std::string recipe_text_;
   Beginning beginning_;
-  const LearnerRow& row_;
   std::shared_ptr<ImageCache> images_;
   std::shared_ptr<FeatureStore> store_;  // null: features are not cached
   std::optional<Scenario> scenario_;
   std::optional<Stream> stream_;
   std::unique_ptr<Rig> rig_;
   std::unique_ptr<Evaluation> evaluation_;
-  Record about_;  // the part that does not change during the run
-
+  Record about_;                   // the part that does not change during the run
   std::optional<RunWatch> watch_;  // while it learns
   Costs costs_;
   std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
@@ -273,28 +227,6 @@ class Execution {
 };
 
 }  // namespace
-
-RigOptions rig_options(const Recipe& recipe, const Grant& grant) {
-  return {.row = &recipe.learner.row(),
-          .learner = recipe.learner.options.get(),
-          .training = recipe.training,
-          .seeds = Seeds(uint64_t(recipe.seed)),
-          .grant = grant,
-          .train_transform = recipe.train_transform,
-          .test_transform = recipe.test_transform,
-          .text = recipe.text};
-}
-
-Scenario granted_scenario(const Recipe& recipe, const DataSplits& data) {
-  const LearnerRow& row = recipe.learner.row();
-  Scenario scenario = make_scenario(recipe.scenario, data, row.needs.past_data);
-  if (const auto lack = missing(row.needs, scenario.grant())) {
-    const auto option = remedy(row.needs, scenario.name());
-    fail(ErrorKind::scenario, "{} cannot run on {}: it needs {}{}", row.name, scenario.name(),
-         *lack, option ? fmt::format("; with {} it has them", *option) : "");
-  }
-  return scenario;
-}
 
 Json run(Recipe& recipe, const DataSplits& data, Backbone& backbone, const fs::path& folder,
          const RunControl& control) {

@@ -30,13 +30,6 @@ struct RunControl {
   bool cache = false;
 };
 
-/// The stream of a recipe. Throws Error(scenario), with what is missing, if the scenario does not
-/// grant what the learner needs.
-Scenario granted_scenario(const Recipe& recipe, const DataSplits& data);
-
-/// What the recipe's learner is trained with on a stream that grants `grant`. The recipe is lent.
-RigOptions rig_options(const Recipe& recipe, const Grant& grant);
-
 /// Runs the recipe in `folder` and returns its record, which is also written after every task.
 /// Throws Error; the last checkpoint is kept.
 Json run(Recipe& recipe, const fs::path& folder, const RunControl& control = {});

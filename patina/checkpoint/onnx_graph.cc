@@ -186,7 +186,7 @@ std::string OnnxGraph::file() const {
   model.whole(1, kOnnxFormat).text(2, "patina").text(3, kVersion);
   model.message(7, ProtobufMessage(graph_).text(2, "patina"));
   model.message(8, ProtobufMessage().whole(2, kOperatorSet));
-  const std::string bytes = model.bytes() + notes_.bytes();
+  std::string bytes = model.bytes() + notes_.bytes();
   if (bytes.size() > size_t(std::numeric_limits<int32_t>::max()))
     fail(ErrorKind::model,
          "the network takes {} bytes, and a file of ONNX holds 2 GiB: export --to safetensors",

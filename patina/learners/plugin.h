@@ -62,6 +62,7 @@ namespace {  // of each library its own: both sides say what they were compiled 
 
 /// The one function that a plug-in has. It adds nothing for a program with another interface, and
 /// returns its own instead.
+// NOLINTBEGIN(bugprone-macro-parentheses): the parameter is a name that is declared.
 #define PATINA_PLUGIN(learners)                                                \
   static void patina_plugin_add(patina::PluginLearners& learners);             \
   extern "C" __attribute__((visibility("default"))) const char* patina_plugin( \
@@ -72,3 +73,4 @@ namespace {  // of each library its own: both sides say what they were compiled 
     return nullptr;                                                            \
   }                                                                            \
   static void patina_plugin_add(patina::PluginLearners& learners)
+// NOLINTEND(bugprone-macro-parentheses)

@@ -69,7 +69,7 @@ class VitGraph {
       if (const Tensor token = tensor(name); token.defined())
         parts.push_back(graph_.add(nothing, graph_.constant(token)));
     parts.push_back(rows);
-    const Value x = parts.size() > 1 ? graph_.concat(parts, 1) : rows;
+    Value x = parts.size() > 1 ? graph_.concat(parts, 1) : rows;
     if (!shape_.positions) return x;
     const Tensor placed = tensor("pos_embed");
     const int64_t without = shape_.prefix() - shape_.placed();  // tokens between, without positions

@@ -4,6 +4,8 @@
 #include <map>
 #include <set>
 
+#include "patina/config/option_keys.h"
+
 namespace patina {
 
 std::vector<std::pair<std::string, std::string>> recipe_keys(std::string_view recipe) {
@@ -53,8 +55,7 @@ std::vector<RecipeDifference> recipe_differences(const std::vector<RunRecord>& r
   }
   std::vector<RecipeDifference> differences;
   for (const auto& key : order) {
-    const std::string_view last = std::string_view(key).substr(key.rfind('.') + 1);
-    if (key == "name" || last == "seed" || last.ends_with("_seed")) continue;
+    if (key == "name" || is_seed(key)) continue;
     RecipeDifference difference{key, {}};
     for (auto& recipe : recipes) difference.values.push_back(recipe[key]);
     const auto& values = difference.values;

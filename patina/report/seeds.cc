@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "patina/base/progress.h"
+#include "patina/config/option_keys.h"
 #include "patina/report/comparison.h"
 #include "patina/report/table.h"
 
@@ -19,7 +20,7 @@ std::string but_seeds(const std::string& recipe) {
   std::istringstream lines(recipe);
   for (std::string line; std::getline(lines, line);) {
     const std::string_view key = std::string_view(line).substr(0, line.find(" = "));
-    if (key != "seed" && !key.ends_with("_seed")) rest += line + '\n';
+    if (!is_seed(key)) rest += line + '\n';
   }
   return rest;
 }

@@ -9,6 +9,7 @@
 
 #include "patina/base/error.h"
 #include "patina/base/file.h"
+#include "patina/config/option_keys.h"
 #include "patina/config/override.h"
 #include "patina/learners/registry.h"
 #include "patina/run/recipe.h"
@@ -18,34 +19,6 @@ namespace patina {
 namespace {
 
 constexpr size_t kLongestFolder = 100;
-
-// The options that hold lists.
-class ListKeys : public Fields {
- public:
-  std::set<std::string> keys;
-  std::vector<std::string> sections;
-
- protected:
-  void visit(const FieldInfo&, bool&) override {}
-  void visit(const FieldInfo&, int64_t&) override {}
-  void visit(const FieldInfo&, double&) override {}
-  void visit(const FieldInfo&, std::string&) override {}
-  void visit(const FieldInfo& info, std::vector<int64_t>&) override { add(info); }
-  void visit(const FieldInfo& info, std::vector<double>&) override { add(info); }
-  void visit(const FieldInfo& info, std::vector<std::string>&) override { add(info); }
-  bool enter(std::string_view key, std::string_view) override {
-    sections.emplace_back(key);
-    return true;
-  }
-  void leave() override { sections.pop_back(); }
-
- private:
-  void add(const FieldInfo& info) {
-    std::string key;
-    for (const auto& section : sections) key += section + ".";
-    keys.insert(key + std::string(info.key));
-  }
-};
 
 std::string_view trimmed(std::string_view text) {
   const size_t start = text.find_first_not_of(' ');
@@ -96,12 +69,15 @@ std::vector<std::string> values_in(const std::string& key, std::string_view text
 
 bool takes_list(const std::string& key) {
   static const std::set<std::string> keys = [] {
-    ListKeys found;
+    std::set<std::string> found;
+    const auto add = [&](const std::string& section, const std::function<void(Fields&)>& bind) {
+      for (const auto& option : option_keys(bind))
+        if (option.is_list) found.insert(section + option.key);
+    };
     Recipe recipe;
-    recipe.bind(found);
-    found.sections = {"learner"};
-    for (const auto& row : learners()) row.options()->bind(found);
-    return found.keys;
+    add("", [&](Fields& f) { recipe.bind(f); });
+    for (const auto& row : learners()) add("learner.", [&](Fields& f) { row.options()->bind(f); });
+    return found;
   }();
   return keys.contains(key);
 }

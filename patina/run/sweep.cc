@@ -10,6 +10,7 @@
 #include "patina/base/error.h"
 #include "patina/base/thread_pool.h"
 #include "patina/base/work.h"
+#include "patina/config/option_keys.h"
 #include "patina/config/recipe_file.h"
 #include "patina/config/toml_text.h"
 #include "patina/run/forecast.h"
@@ -18,46 +19,14 @@
 
 namespace patina {
 
-namespace {
-
-// The keys of a recipe's seeds, except those that are -1.
-class SeedKeys : public Fields {
- public:
-  std::vector<std::string> take() { return std::move(keys_); }
-
- protected:
-  void visit(const FieldInfo& info, int64_t& value) override {
-    const bool seed = info.key == "seed" || info.key.ends_with("_seed");
-    if (!seed || value < 0) return;
-    std::string key;
-    for (const auto& section : sections_) key += section + ".";
-    keys_.push_back(key + std::string(info.key));
-  }
-  void visit(const FieldInfo&, bool&) override {}
-  void visit(const FieldInfo&, double&) override {}
-  void visit(const FieldInfo&, std::string&) override {}
-  void visit(const FieldInfo&, std::vector<int64_t>&) override {}
-  void visit(const FieldInfo&, std::vector<double>&) override {}
-  void visit(const FieldInfo&, std::vector<std::string>&) override {}
-  bool enter(std::string_view key, std::string_view) override {
-    sections_.emplace_back(key);
-    return true;
-  }
-  void leave() override { sections_.pop_back(); }
-
- private:
-  std::vector<std::string> keys_, sections_;
-};
-
-}  // namespace
-
 std::vector<std::string> with_seed(const fs::path& recipe,
                                    const std::vector<std::string>& overrides, int64_t seed) {
   Recipe read = read_recipe(recipe, overrides);
-  SeedKeys keys;
-  read.bind(keys);
   std::vector<std::string> all;
-  for (const auto& key : keys.take()) all.push_back(fmt::format("{}={}", key, seed));
+  for (const auto& option : option_keys([&](Fields& f) { read.bind(f); }))
+    if (is_seed(option.key) &&
+        option.whole.value_or(-1) >= 0)  // a negative one follows the recipe's
+      all.push_back(fmt::format("{}={}", option.key, seed));
   all.insert(all.end(), overrides.begin(), overrides.end());
   return all;
 }

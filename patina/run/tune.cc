@@ -10,6 +10,7 @@
 #include "patina/base/error.h"
 #include "patina/base/json.h"
 #include "patina/base/random.h"
+#include "patina/config/option_keys.h"
 #include "patina/config/override.h"
 #include "patina/config/recipe_file.h"
 #include "patina/config/toml_text.h"
@@ -29,11 +30,6 @@ constexpr size_t kMostMistakes = 20;       // printed
 // in it do not compare, and choosing among them is choosing the easiest.
 constexpr const char* kNotTuned[] = {"name", "data",   "scenario", "evaluation",
                                      "run",  "engine", "chosen"};
-
-bool is_seed(std::string_view key) {
-  const auto last = key.substr(key.rfind('.') + 1);
-  return last == "seed" || last.ends_with("_seed");
-}
 
 // Mistakes of recipes that are read with one combination after the other: what is said of several
 // values is listed once, with all of them.

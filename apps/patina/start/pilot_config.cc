@@ -8,6 +8,7 @@
 
 #include "apps/patina/start/pilot_methods.h"
 #include "patina/base/json.h"
+#include "patina/config/option_keys.h"
 #include "patina/config/recipe_file.h"
 #include "patina/config/toml_text.h"
 #include "patina/learners/registry.h"
@@ -17,35 +18,11 @@ namespace patina::cli {
 namespace {
 
 // Whether the options of a learner have a key, and among its choices `choice`.
-class OptionFinder : public Fields {
- public:
-  OptionFinder(std::string key, std::string choice)
-      : key_(std::move(key)), choice_(std::move(choice)) {}
-  bool found = false;
-
- protected:
-  void visit(const FieldInfo& info, bool&) override { see(info); }
-  void visit(const FieldInfo& info, int64_t&) override { see(info); }
-  void visit(const FieldInfo& info, double&) override { see(info); }
-  void visit(const FieldInfo& info, std::string&) override { see(info); }
-  void visit(const FieldInfo& info, std::vector<int64_t>&) override { see(info); }
-  void visit(const FieldInfo& info, std::vector<double>&) override { see(info); }
-  void visit(const FieldInfo& info, std::vector<std::string>&) override { see(info); }
-  bool enter(std::string_view, std::string_view) override { return false; }
-  void leave() override {}
-
- private:
-  void see(const FieldInfo& info) {
-    if (info.key == key_)
-      found = found || choice_.empty() || std::ranges::count(info.choices, choice_) > 0;
-  }
-  std::string key_, choice_;
-};
-
 bool has_option(const LearnerRow& row, const std::string& key, const std::string& choice = "") {
-  OptionFinder finder(key, choice);
-  row.options()->bind(finder);
-  return finder.found;
+  const auto options = option_keys([&](Fields& f) { row.options()->bind(f); });
+  return std::ranges::any_of(options, [&](const OptionKey& option) {
+    return option.key == key && (choice.empty() || std::ranges::count(option.choices, choice) > 0);
+  });
 }
 
 std::string toml_of(const Json& value) {
@@ -375,8 +352,7 @@ class Import {
       // ConstantLR: a third of the rate for five epochs.
       made_.not_mapped.emplace_back(
           "DUCT's rate is a third of lrate in the first five epochs; recipes/cifar100/duct.toml "
-          "has "
-          "that as steps");
+          "has that as steps");
       set("training", "schedule", "\"constant\"");
     } else if (name != "simplecil") {
       choose("training", "schedule", toml_string(schedule), "of PILOT's code for this method");

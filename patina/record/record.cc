@@ -76,6 +76,25 @@ ScoreMatrix accuracy_matrix(const Record& record) {
   return matrix;
 }
 
+int tasks_learned(const ScoreMatrix& matrix) {
+  for (int row = matrix.tasks(); row > 0; --row)
+    for (int task = 0; task < matrix.tasks(); ++task)
+      if (matrix.at(row, task)) return row;
+  return 0;
+}
+
+double shade(const Record& record, const ScoreMatrix& matrix, int after, int task) {
+  const Score score = matrix.at(after, task);
+  if (!record.is_of_texts() || !score) return score.value_or(0);
+  double worst = 0, best = 0;  // gains over this score
+  for (int row = 0; row <= matrix.tasks(); ++row) {
+    const double gain = matrix.gain(task, matrix.at(row, task), score).value_or(0);
+    worst = std::min(worst, gain);
+    best = std::max(best, gain);
+  }
+  return best > worst ? -worst / (best - worst) : 1;
+}
+
 void Record::Learner::bind(RecordFields& f) {
   f("name", name);
   f("family", family);

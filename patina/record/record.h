@@ -156,6 +156,11 @@ Json to_json(Record record);
 
 /// The matrix with its test sample counts and its directions.
 ScoreMatrix accuracy_matrix(const Record& record);
+/// The last row with a score: so many tasks are learned.
+int tasks_learned(const ScoreMatrix& matrix);
+/// How deep the colour of an entry is where the matrix is drawn, 0 to 1: an accuracy as it is, a
+/// probe's score between the worst and the best of its column.
+double shade(const Record& record, const ScoreMatrix& matrix, int after, int task);
 
 /// Throws Error(format) with `origin` and the field if `json` is not a run record. Unknown fields
 /// are ignored. A record of an older schema becomes what it would be today.

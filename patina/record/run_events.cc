@@ -12,13 +12,6 @@ namespace {
 constexpr int64_t kStepsAPoint = 10;
 constexpr std::string_view kEventFiles = "events.out.tfevents.";
 
-int learned_tasks(const ScoreMatrix& matrix) {
-  for (int row = matrix.tasks(); row > 0; --row)
-    for (int task = 0; task < matrix.tasks(); ++task)
-      if (matrix.at(row, task)) return row;
-  return 0;
-}
-
 }  // namespace
 
 RunEvents::RunEvents(const fs::path& folder, std::string_view recipe, bool resumed)
@@ -29,7 +22,7 @@ RunEvents::RunEvents(const fs::path& folder, std::string_view recipe, bool resum
 void RunEvents::task(const Record& record) {
   write_loss();
   const ScoreMatrix matrix = accuracy_matrix(record);
-  const int after = learned_tasks(matrix);
+  const int after = tasks_learned(matrix);
   if (after == 0) return;
   const auto at = size_t(after - 1);
   const auto scalar = [&](const std::string& tag, Score value) {
@@ -87,23 +80,14 @@ Image matrix_image(const Record& record) {
   for (int after = 0; after < rows; ++after)
     for (int task = 0; task < tasks; ++task) {
       const Score score = matrix.at(after, task);
-      double depth = score.value_or(0);
-      if (score && record.is_of_texts()) {  // between the worst and the best of its column
-        double worst = 0, best = 0;
-        for (int row = 0; row < rows; ++row) {
-          const double gain = matrix.gain(task, matrix.at(row, task), score).value_or(0);
-          worst = std::min(worst, gain);
-          best = std::max(best, gain);
-        }
-        depth = best > worst ? -worst / (best - worst) : 1;
-      }
+      const double depth = shade(record, matrix, after, task);
       for (int y = 0; y < cell; ++y)
         for (int x = 0; x < cell; ++x) {
           uint8_t* pixel = image.row(kGap + after * pitch + y) + 3 * (kGap + task * pitch + x);
           const bool hatched = !score && (x + y) % 4 == 0;
           for (int c = 0; c < 3; ++c)
-            pixel[c] = uint8_t(std::lround(
-                hatched ? kHatch[c] : kGround[c] + (kDeep[c] - kGround[c]) * (score ? depth : 0)));
+            pixel[c] = uint8_t(
+                std::lround(hatched ? kHatch[c] : kGround[c] + (kDeep[c] - kGround[c]) * depth));
         }
     }
   return image;

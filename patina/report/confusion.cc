@@ -17,7 +17,6 @@ namespace {
 constexpr size_t kMostClassesInMap = 40;
 constexpr size_t kMostNumberedClasses = 20;
 constexpr size_t kMostPairs = 20;
-constexpr double kDarkFrom = 0.68;  // both inks of page.css have contrast 4.5 there
 
 std::vector<int64_t> integers(const SafetensorsFile& file, const std::string& name) {
   const StoredTensor& stored = file.at(name);
@@ -99,12 +98,10 @@ std::string confusion_map(const RunRecord& run, const Counts& counts) {
     rows += fmt::format("<tr><th scope=\"row\">{}</th>", escape(names[of]));
     for (size_t as = 0; as < counts.size(); ++as) {
       const double value = counts[of].empty() ? 0 : part(counts[of], as);
-      const std::string classes =
-          std::string(of == as ? "right" : "") + (value > kDarkFrom ? " strong" : "");
-      rows +=
-          fmt::format("<td class=\"{}\" style=\"--v:{:.3f}\" title=\"{} taken for {}: {}\">{}</td>",
-                      classes, value, escape(names[of]), escape(names[as]), percent(value),
-                      numbered && value > 0 ? percent(value, 0) : "");
+      rows += heat_cell(
+          of == as ? "right" : "", value,
+          fmt::format("{} taken for {}: {}", escape(names[of]), escape(names[as]), percent(value)),
+          numbered && value > 0 ? percent(value, 0) : "");
     }
     rows += "</tr>\n";
   }

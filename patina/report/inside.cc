@@ -13,7 +13,6 @@ namespace {
 constexpr size_t kMostColumns = 200;
 constexpr size_t kMostNumbered = 20;
 constexpr size_t kLongestValue = 200;
-constexpr double kInkTurns = 0.68;  // both inks of page.css have contrast 4.5 there
 
 bool is_list_of_numbers(const Json& value) {
   return value.is_array() && !value.empty() &&
@@ -62,11 +61,9 @@ std::string list_map(const std::string& name, const Json& tasks) {
         continue;
       }
       const double part = largest > 0 ? std::abs(list[k].get<double>()) / largest : 0;
-      rows += fmt::format(
-          "<td class=\"{}\" style=\"--v:{:.3f}\" title=\"{} after task {}: {}\">{}"
-          "</td>",
-          part > kInkTurns ? "strong" : "", part, k + 1, after + 1, shown(list[k]),
-          numbered ? shown(list[k]) : "");
+      const std::string text = shown(list[k]);
+      rows += heat_cell("", part, fmt::format("{} after task {}: {}", k + 1, after + 1, text),
+                        numbered ? text : "");
     }
     rows += "</tr>\n";
   }
@@ -74,9 +71,9 @@ std::string list_map(const std::string& name, const Json& tasks) {
       name == "histogram" ? "How often each prompt was chosen" : title_of(name);
   return fmt::format(
       "<h3>{}</h3><p class=\"about\">An entry a column, a row after each task; deeper is more "
-      "within "
-      "a row.</p><div class=\"scroll\" tabindex=\"0\"><table class=\"heat{}\"><thead><tr>{}</tr>"
-      "</thead><tbody>\n{}</tbody></table></div>",
+      "within a row.</p><div class=\"scroll\" tabindex=\"0\"><table "
+      "class=\"heat{}\"><thead><tr>{}</tr></thead><tbody>\n"
+      "{}</tbody></table></div>",
       title, numbered ? "" : " dense", head, rows);
 }
 

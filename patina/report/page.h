@@ -21,6 +21,10 @@ std::string head_row(const std::vector<std::string>& titles);
 /// A table that a click on its head sorts; `head` and `rows` are HTML.
 std::string sortable_table(std::string_view head, std::string_view rows,
                            std::string_view classes = "");
+/// A cell of a heat map (page.css). `depth` of its colour, 0 to 1; `title` is shown on hover,
+/// `text` in the cell. Both are already escaped.
+std::string heat_cell(std::string_view classes, double depth, std::string_view title,
+                      std::string_view text);
 /// A table behind a click: a chart's numbers, for those who cannot see it, copy them, or have no
 /// script.
 std::string folded(std::string_view title, std::string_view table);

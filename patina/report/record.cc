@@ -88,11 +88,7 @@ int task_count(const RunRecord& run) {
 }
 
 int tasks_learned(const RunRecord& run) {
-  const AccuracyMatrix matrix = accuracy_matrix(run);
-  for (int row = matrix.tasks(); row > 0; --row)
-    for (int task = 0; task < matrix.tasks(); ++task)
-      if (matrix.at(row, task)) return row;
-  return 0;
+  return tasks_learned(accuracy_matrix(run));
 }
 
 bool interrupted(const RunRecord& run) {

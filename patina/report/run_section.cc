@@ -9,36 +9,20 @@ namespace patina::page {
 namespace {
 
 constexpr int kMostTasksBesideMetrics = 10;  // a wider heat map has the row to itself
-constexpr double kInkTurns = 0.68;           // both inks of page.css have contrast 4.5 there
 constexpr int kMostNumberedTasks = 25;  // a larger heat map shows colours only, numbers on hover
 
-// How deep a cell's colour is, 0 to 1: an accuracy as it is, a probe's score between the worst and
-// the best of its column.
-double depth(const Record& run, const ScoreMatrix& matrix, int after, int task) {
+std::string matrix_cell(const Record& run, const ScoreMatrix& matrix, int after, int task,
+                        bool numbered) {
   const Score score = matrix.at(after, task);
-  if (!run.is_of_texts() || !score) return score.value_or(0);
-  double worst = 0, best = 0;  // gains over this score
-  for (int row = 0; row <= matrix.tasks(); ++row) {
-    const double gain = matrix.gain(task, matrix.at(row, task), score).value_or(0);
-    worst = std::min(worst, gain);
-    best = std::max(best, gain);
-  }
-  return best > worst ? -worst / (best - worst) : 1;
-}
-
-std::string heat_cell(const Record& run, const ScoreMatrix& matrix, int after, int task,
-                      bool numbered) {
-  const Score score = matrix.at(after, task);
-  const double value = depth(run, matrix, after, task);
   const std::string text = score_text(run, score);
   std::string classes = after == task + 1 ? "learned" : after <= task ? "ahead" : "";
-  if (value > kInkTurns) classes += " strong";
   if (!score) classes += " none";
-  return fmt::format("<td class=\"{}\" style=\"--v:{:.3f}\" title=\"{}: {}\">{}</td>", classes,
-                     value,
-                     after == 0 ? fmt::format("task {} before learning", task + 1)
-                                : fmt::format("task {} after task {}", task + 1, after),
-                     text, numbered ? text : "");
+  return heat_cell(classes, shade(run, matrix, after, task),
+                   fmt::format("{}: {}",
+                               after == 0 ? fmt::format("task {} before learning", task + 1)
+                                          : fmt::format("task {} after task {}", task + 1, after),
+                               text),
+                   numbered ? text : "");
 }
 
 std::string heat_map(const RunRecord& run) {
@@ -54,7 +38,7 @@ std::string heat_map(const RunRecord& run) {
     rows += fmt::format("<tr><th scope=\"row\">{}</th>",
                         after == 0 ? "before" : fmt::format("task {}", after));
     for (int task = 0; task < matrix.tasks(); ++task)
-      rows += heat_cell(run.record, matrix, after, task, numbered);
+      rows += matrix_cell(run.record, matrix, after, task, numbered);
     rows += "</tr>\n";
   }
   if (run.record.is_of_texts())

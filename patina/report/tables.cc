@@ -28,6 +28,13 @@ std::string sortable_table(std::string_view head, std::string_view rows, std::st
       classes.empty() ? "" : " ", classes, head, rows);
 }
 
+std::string heat_cell(std::string_view classes, double depth, std::string_view title,
+                      std::string_view text) {
+  constexpr double kInkTurns = 0.68;  // both inks of page.css have contrast 4.5 there
+  return fmt::format("<td class=\"{}{}\" style=\"--v:{:.3f}\" title=\"{}\">{}</td>", classes,
+                     depth > kInkTurns ? " strong" : "", depth, title, text);
+}
+
 std::string folded(std::string_view title, std::string_view table) {
   return fmt::format("<details><summary>{}</summary>{}</details>", title, table);
 }

@@ -199,12 +199,14 @@ void AtomicFile::commit() {
   }
 }
 
+constexpr const char* kFolderLock = ".lock";
+
 // The kernel releases the lock when its holder ends, for whatever reason.
 FolderLock::FolderLock(const fs::path& folder) {
-  const fs::path path = folder / ".lock";
+  const fs::path path = folder / kFolderLock;
   descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail(ErrorKind::file, "{}: cannot create: {}", path.string(), reason());
-  // Who only looks whether the folder is in use holds the lock for an instant.
+  // Who only looks whether the folder is in use (held) has the lock for an instant.
   constexpr int kTries = 5;
   bool locked = ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
   for (int tries = 1; !locked && errno == EWOULDBLOCK && tries < kTries; ++tries) {
@@ -230,6 +232,14 @@ FolderLock::FolderLock(const fs::path& folder) {
 
 FolderLock::~FolderLock() {
   ::close(descriptor_);
+}
+
+bool FolderLock::held(const fs::path& folder) {
+  const int descriptor = ::open((folder / kFolderLock).c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  const bool held = ::flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(descriptor);
+  return held;
 }
 
 void write_text(const fs::path& path, std::string_view text) {

@@ -72,6 +72,9 @@ class FolderLock {
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;
 
+  /// Whether a process holds the lock of a folder at this moment.
+  static bool held(const fs::path& folder);
+
  private:
   int descriptor_ = -1;
 };

@@ -1,11 +1,8 @@
 #include "patina/record/run_progress.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <fstream>
 
@@ -86,16 +83,6 @@ std::optional<RunProgress> read_progress(const fs::path& folder) {
   } catch (const Error&) {  // it was removed meanwhile, or is not ours
     return {};
   }
-}
-
-// A shared lock that is had at once is given back at once; a run that begins in this moment tries
-// again (FolderLock).
-bool is_running(const fs::path& folder) {
-  const int descriptor = ::open((folder / ".lock").c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return false;
-  const bool held = ::flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  ::close(descriptor);
-  return held;
 }
 
 }  // namespace patina

@@ -1,5 +1,5 @@
-// What a run says of itself between two records: progress.json in its folder, while it runs, and
-// the lock that it holds there. Both are for others to look at; the run itself reads neither.
+// What a run says of itself between two records: progress.json in its folder, while it runs. It is
+// for others to look at; the run itself does not read it.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,5 @@ void write_progress(const fs::path& folder, const RunProgress& progress);
 void remove_progress(const fs::path& folder);
 /// Nothing if there is none, or no valid one.
 std::optional<RunProgress> read_progress(const fs::path& folder);
-
-/// Whether a process holds the folder's FolderLock.
-bool is_running(const fs::path& folder);
 
 }  // namespace patina

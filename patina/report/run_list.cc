@@ -7,6 +7,7 @@
 #include "patina/base/progress.h"
 #include "patina/report/comparison.h"
 #include "patina/report/recipe_keys.h"
+#include "patina/report/seeds.h"
 #include "patina/report/table.h"
 
 namespace patina {
@@ -39,14 +40,6 @@ void add_run_folders(const fs::path& folder, int depth, std::vector<fs::path>& r
     for (const auto& path : inside) add_run_folders(path, depth - 1, runs);
 }
 
-Score mean_of(const std::vector<Score>& scores) {
-  double sum = 0;
-  int count = 0;
-  for (const Score& score : scores)
-    if (score) sum += *score, ++count;
-  return count > 0 ? Score(sum / count) : std::nullopt;
-}
-
 void add_record(ListedRun& run, const RunRecord& read) {
   const Record& record = read.record;
   run.recipe = record.name;
@@ -65,7 +58,7 @@ void add_record(ListedRun& run, const RunRecord& read) {
     run.forgetting = metric_of(read, "forgetting");
   } else {
     if (!run.curve.empty()) run.last = run.curve.back();
-    run.average = mean_of(run.curve);
+    if (const auto all = spread(run.curve)) run.average = all->mean;
   }
 }
 
@@ -146,7 +139,7 @@ ListedRun listed_run(const fs::path& folder, const fs::path& root, const RunReco
   run.folder = folder;
   run.id = run_id(folder, root);
   std::error_code ignored;
-  const bool running = is_running(folder);
+  const bool running = FolderLock::held(folder);
   std::optional<RunRecord> read;
   try {
     const bool has_record = is_file(folder / "record.json");

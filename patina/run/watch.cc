@@ -23,13 +23,17 @@ RunWatch::~RunWatch() {
   remove_progress(folder_);
 }
 
+void RunWatch::go_on_without_events(const Error& error) {
+  events_.reset();
+  warning(fmt::format("{}\nthe run goes on without events for TensorBoard", error.what()));
+}
+
 void RunWatch::with_events(const std::function<void(RunEvents&)>& work) {
   if (!events_) return;
   try {
     work(*events_);
   } catch (const Error& error) {
-    events_.reset();
-    warning(fmt::format("{}\nthe run goes on without events for TensorBoard", error.what()));
+    go_on_without_events(error);
   }
 }
 
@@ -42,7 +46,7 @@ void RunWatch::write_events(std::string_view recipe, bool resumed) {
       with_events([&](RunEvents& events) { events.loss(step, loss); });
     });
   } catch (const Error& error) {
-    warning(fmt::format("{}\nthe run goes on without events for TensorBoard", error.what()));
+    go_on_without_events(error);
   }
 }
 

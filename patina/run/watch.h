@@ -43,6 +43,7 @@ class RunWatch : public Observer {
  private:
   using Clock = std::chrono::steady_clock;
   void write();
+  void go_on_without_events(const Error& error);
   void with_events(const std::function<void(RunEvents&)>& work);
 
   Work& work_;

@@ -16,7 +16,7 @@ namespace {
 
 class RunList : public testing::Test {
  protected:
-  fs::path write(const std::string& folder, Json record) {
+  fs::path write(const std::string& folder, const Json& record) {
     make_folder(scratch_ / folder);
     write_text(scratch_ / folder / "record.json", record.dump());
     return scratch_ / folder;
@@ -146,7 +146,7 @@ TEST_F(RunList, LookingDoesNotStopARunFromBeginning) {
   std::atomic<bool> done = false;
   std::thread looking([&] {
     while (!done) {
-      is_running(scratch_ / "a");
+      FolderLock::held(scratch_ / "a");
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   });

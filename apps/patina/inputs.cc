@@ -31,8 +31,7 @@ class Files : public Source {
 };
 
 bool is_named_set(const std::string& name) {
-  return std::any_of(data_sets().begin(), data_sets().end(),
-                     [&](const auto& info) { return info.name == name; });
+  return find_data_set(name) != nullptr;
 }
 
 std::vector<fs::path> image_files(const std::vector<std::string>& inputs) {

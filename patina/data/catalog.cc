@@ -163,11 +163,10 @@ DataSplits open_named(const DataOptions& options) {
 
 void DataOptions::bind(Fields& f) {
   f("name", name,
-    "The data set: a name of `patina list datasets`, several joined by \"+\" that become domains, "
-    "\"folder\" for image folders, \"text\" for your own labelled texts, \"instructions\" for "
-    "prompts "
-    "with answers, \"visual_questions\" for questions about your own images, or \"passages\" for "
-    "plain text.");
+    "The data set: a name of `patina list datasets`, several joined by \"+\" that become "
+    "domains, \"folder\" for image folders, \"text\" for your own labelled texts, "
+    "\"instructions\" for prompts with answers, \"visual_questions\" for questions about your "
+    "own images, or \"passages\" for plain text.");
   f("path", path,
     "Folder that holds the data set's files (or, of joined sets, their folders), or a file of "
     "texts; empty searches the usual places and $PATINA_DATA.");
@@ -195,8 +194,7 @@ void DataOptions::bind(Fields& f) {
   f("class_names_set", class_names_set, "The set of that file, for example \"cifar100\".");
   f("skip_bad_images", skip_bad_images,
     "Decode every image of a folder once at the start, and leave out and count those that cannot "
-    "be; "
-    "otherwise a bad image stops the run when it is met.");
+    "be; otherwise a bad image stops the run when it is met.");
   f("text", text,
     "For \"text\": the column or field of the texts; a number from 0 if the table has no header.");
   f("text_pair", text_pair, "The column of each text's second part; empty: there is none.");
@@ -208,9 +206,8 @@ void DataOptions::bind(Fields& f) {
   formats.insert(formats.begin(), "");
   f("format", format, "How the texts are written; empty: by the files' names.", formats);
   f("sets", sets,
-    "Of \"instructions\" and \"passages\": the sets below `path`, in the order of the stream, each "
-    "a "
-    "domain; empty: `path` is the only one.");
+    "Of \"instructions\" and \"passages\": the sets below `path`, in the order of the stream, "
+    "each a domain; empty: `path` is the only one.");
   f("instruction", instruction,
     "Of \"instructions\": the key of a record's instruction, the prompt.");
   f("input", input,
@@ -231,9 +228,8 @@ void DataOptions::bind(Fields& f) {
     "\"usps: 3\".");
   f("domains", domains,
     "Empty: the domains the data have; \"permuted\" or \"rotated\": every image once in each "
-    "domain, "
-    "with its pixels so changed; \"folders\": of \"folder\" data, one folder of class folders a "
-    "domain.",
+    "domain, with its pixels so changed; \"folders\": of \"folder\" data, one folder of class "
+    "folders a domain.",
     {"", "permuted", "rotated", "folders"});
   f("domain_count", domain_count,
     "How many permuted or rotated domains; the first is as the data are, and without `angles` "
@@ -271,6 +267,11 @@ const std::vector<DataSetInfo>& data_sets() {
     return result;
   }();
   return infos;
+}
+
+const DataSetInfo* find_data_set(std::string_view name) {
+  const auto found = std::ranges::find(data_sets(), name, &DataSetInfo::name);
+  return found == data_sets().end() ? nullptr : &*found;
 }
 
 DataSplits open_data(const DataOptions& options) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "patina/data/options.h"
@@ -21,8 +22,11 @@ struct DataSetInfo {
   std::string files;    // the files it expects, for people
   std::string how;      // how to get it: an apt package or the publisher's page
   int64_t classes = 0;  // 0: depends on the files
+  bool texts = false;   // its samples are texts, some of them with an image
 };
 const std::vector<DataSetInfo>& data_sets();
+/// Null: none has this name.
+const DataSetInfo* find_data_set(std::string_view name);
 
 /// The names of those that are in a usual place or in $PATINA_DATA, so that they need no data.path.
 /// No sample is read.

@@ -27,12 +27,6 @@ struct Lesson {
   int64_t classes = 0;  // 0: not known
 };
 
-const DataSetInfo* find_set(const std::string& name) {
-  for (const auto& info : data_sets())
-    if (info.name == name) return &info;
-  return nullptr;
-}
-
 // The form of data of one's own, by what is at the path.
 std::string form_of(const std::string& path, const LearnerRow& learner) {
   const auto holds = [&](const char* ending) {
@@ -55,11 +49,10 @@ std::string form_of(const std::string& path, const LearnerRow& learner) {
 
 Lesson lesson_of(const InitArguments& arguments, const LearnerRow& learner) {
   Lesson lesson;
-  if (const DataSetInfo* known = find_set(arguments.data)) {
+  if (const DataSetInfo* known = find_data_set(arguments.data)) {
     lesson.options.name = known->name;
     lesson.classes = known->classes;
-    lesson.texts = known->about.find("grey") == known->about.npos &&
-                   known->about.find("colour") == known->about.npos;
+    lesson.texts = known->texts;
     Recipe recipe;
     recipe.data = lesson.options;
     lesson.found = data_need(recipe).found;
@@ -112,8 +105,7 @@ std::string backbone_for(const Lesson& lesson, const LearnerRow& learner) {
   if (lesson.answers || learner.network == Network::decoder)
     fail(ErrorKind::usage,
          "{} answers with text, for which no network is inside the program: name the folder or "
-         ".gguf "
-         "file of a language model with --backbone (docs/guide/models.md)",
+         ".gguf file of a language model with --backbone (docs/guide/models.md)",
          learner.name);
   return lesson.texts ? "text_starter" : "starter";
 }
@@ -127,10 +119,13 @@ std::string written(const InitArguments& arguments, const std::string& name,
                     const LearnerRow& learner, const Lesson& lesson) {
   const std::string scenario = scenario_of(learner);
   std::string text = fmt::format(
-      "# {}: {}\n# {}.\n#\n# Written by `patina init`. Every option is described by `patina "
-      "explain "
-      "recipe` and `patina explain {}`;\n# one that is not here has its default. `--set KEY=VALUE` "
-      "changes one for a single run.\n\n",
+      "# {}: {}\n"
+      "# {}.\n"
+      "#\n"
+      "# Written by `patina init`. Every option is described by `patina explain recipe` and "
+      "`patina explain {}`;\n"
+      "# one that is not here has its default. `--set KEY=VALUE` changes one for a single "
+      "run.\n\n",
       learner.name, learner.about, learner.paper.empty() ? "A baseline" : learner.paper,
       learner.name);
   text += fmt::format("# The run's name, and its folder below runs/.\nname = {}\n\n",
@@ -224,9 +219,10 @@ void add_init(Command& program) {
                  "Name of the recipe and of its run (default: the learner's)");
   command.footer(
       "The recipe has the learner's options and training with their defaults, each with its "
-      "meaning. "
-      "It is checked as\n`patina check` does it; one that cannot run is not left behind. Data and "
-      "weights that are not here are named.\nA file that exists is never changed.\n\n"
+      "meaning. It is checked as\n"
+      "`patina check` does it; one that cannot run is not left behind. Data and weights that are "
+      "not here are named.\n"
+      "A file that exists is never changed.\n\n"
       "example: patina init mine --learner ranpac --data garden");
   command.action([arguments] { init(*arguments); });
 }

@@ -8,12 +8,6 @@ namespace patina::cli {
 
 namespace {
 
-std::string how_to_get(const std::string& data_set) {
-  for (const auto& info : data_sets())
-    if (info.name == data_set) return info.how;
-  return "";
-}
-
 Need at_path(const std::string& path, const std::string& otherwise) {
   const bool there = fs::exists(path);
   return {.name = path, .found = there, .how = there ? path : otherwise};
@@ -36,7 +30,8 @@ Need data_need(const Recipe& recipe) {
     from = end + 1;
     if (std::ranges::count(found, set) > 0) continue;
     need.found = false;
-    const std::string how = how_to_get(set);
+    const DataSetInfo* info = find_data_set(set);
+    const std::string how = info ? info->how : "";
     need.how += (need.how.empty() ? "" : "; ") + (how.empty() ? "set data.path" : how);
   }
   if (need.found) need.how = "in its usual place or $PATINA_DATA";

@@ -296,14 +296,10 @@ patina_status patina_prompts(const char* const* prompts, const char* const* answ
     given(samples, "samples") = nullptr;
     PATINA_REQUIRE(count > 0, "there are no prompts");
     const auto asked = texts_of(prompts, count, "prompts");
-    const auto wanted =
-        answers ? texts_of(answers, count, "answers") : std::vector<std::string>(count);
-    std::vector<Exchange> all;
-    for (size_t i = 0; i < count; ++i)
-      all.push_back({.turns = {{"user", asked[i]}}, .input = "", .answers = {}});
-    for (size_t i = 0; i < count && answers; ++i) all[i].answers = {wanted[i]};
+    std::vector<std::string> wanted;
+    if (answers) wanted = texts_of(answers, count, "answers");
     *samples = all_samples().add(
-        std::make_shared<Samples>(Samples{patina::prompts(std::move(all)), answers != nullptr}));
+        std::make_shared<Samples>(Samples{text_prompts(asked, wanted), answers != nullptr}));
   });
 }
 

@@ -105,12 +105,7 @@ void add_samples(py::module_& module) {
                    is_labelled};
   });
   module.def("exchanges", [](const Names& asked, const Names& answers) {
-    std::vector<Exchange> all;
-    for (size_t i = 0; i < asked.size(); ++i)
-      all.push_back({.turns = {{"user", asked[i]}},
-                     .input = "",
-                     .answers = answers.empty() ? Names{} : Names{answers.at(i)}});
-    return Samples{prompts(std::move(all)), !answers.empty()};
+    return Samples{text_prompts(asked, answers), !answers.empty()};
   });
 }
 

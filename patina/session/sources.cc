@@ -154,6 +154,17 @@ std::shared_ptr<const Source> prompts(std::vector<Exchange> asked, std::vector<s
   return std::make_shared<const Prompts>(std::move(asked), std::move(origins), std::move(images));
 }
 
+std::shared_ptr<const Source> text_prompts(const std::vector<std::string>& asked,
+                                           const std::vector<std::string>& answers) {
+  std::vector<Exchange> all;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    Exchange& one =
+        all.emplace_back(Exchange{.turns = {{"user", asked[i]}}, .input = "", .answers = {}});
+    if (!answers.empty()) one.answers = {answers.at(i)};
+  }
+  return prompts(std::move(all));
+}
+
 std::shared_ptr<const Source> image_tensor(const Tensor& images, std::vector<int64_t> labels,
                                            std::vector<std::string> classes) {
   return std::make_shared<const ImageTensor>(pixels_of(images), std::move(labels),

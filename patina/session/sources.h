@@ -29,6 +29,10 @@ std::shared_ptr<const Source> prompts(std::vector<Exchange> asked,
                                       std::vector<std::string> origins = {},
                                       std::vector<fs::path> images = {});
 
+/// Prompts of plain texts, with the answer to each; `answers` may be empty.
+std::shared_ptr<const Source> text_prompts(const std::vector<std::string>& asked,
+                                           const std::vector<std::string>& answers);
+
 /// All sources a session has learned from, concatenated, with the session's class numbers.
 class LearnedSources : public Source {
  public:

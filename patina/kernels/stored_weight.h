@@ -30,10 +30,12 @@ struct WeightForm {
 
 /// A weight in such a form.
 struct StoredWeight {
-  Tensor bytes;  // [number of bytes] uint8, on the host
+  /// uint8 on the host: [number of bytes], row by row; or the tiles of weight_tiles.h, in two
+  /// dimensions.
+  Tensor bytes;
   WeightForm form;
 
-  /// Rows [from, to), which share the bytes.
+  /// Rows [from, to). They share the bytes, except those of tiles that begin within a strip.
   StoredWeight part(int64_t from, int64_t to) const;
   /// All numbers: [N,K] float, a new tensor.
   Tensor floats() const;

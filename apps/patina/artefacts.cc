@@ -6,7 +6,6 @@
 #include <iostream>
 #include <iterator>
 
-#include "apps/patina/artefact_lock.h"
 #include "patina/base/error.h"
 #include "patina/data/files.h"
 #include "patina/data/formats/lines.h"
@@ -61,8 +60,8 @@ Session open_artefact(const ArtefactArguments& arguments) {
   return Session::open(artefact_file(arguments.file), std::move(options));
 }
 
-FileLock lock_artefact(const fs::path& file, const std::string& said) {
-  return FileLock(file, fmt::format("{} (process {})", said, ::getpid()));
+std::string said_by_holder(const std::string& who, const std::string& remedy) {
+  return fmt::format("{} (process {}): {}", who, ::getpid(), remedy);
 }
 
 std::shared_ptr<const Source> images_of_class(const std::string& name,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apps/patina/command.h"
+#include "patina/base/file_lock.h"
 #include "patina/data/formats/instructions.h"
 #include "patina/data/source.h"
 #include "patina/session/session.h"
@@ -25,6 +26,9 @@ bool is_artefact(const std::string& path);
 /// The artefact in the folder of a run, else the path as it is.
 std::filesystem::path artefact_file(const std::string& path);
 Session open_artefact(const ArtefactArguments& arguments);
+/// What others are told while this process holds the FileLock of an artefact that it writes: "`who`
+/// (process N): `remedy`".
+std::string said_by_holder(const std::string& who, const std::string& remedy);
 
 /// All images of the given files and folders (searched recursively, sorted), as one class.
 std::shared_ptr<const Source> images_of_class(const std::string& name,

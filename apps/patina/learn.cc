@@ -5,7 +5,6 @@
 
 #include <chrono>
 
-#include "apps/patina/artefact_lock.h"
 #include "apps/patina/artefacts.h"
 #include "apps/patina/commands.h"
 #include "patina/base/error.h"
@@ -15,7 +14,10 @@ namespace patina::cli {
 
 namespace {
 
-constexpr const char* kWritten = "another `patina learn` or `forget` writes it: wait for it";
+// Keeps others from writing an artefact between its reading and its saving.
+FileLock lock_of(const fs::path& file) {
+  return {file, said_by_holder("another `patina learn` or `forget` writes it", "wait for it")};
+}
 
 struct LearnArguments {
   ArtefactArguments artefact;
@@ -99,7 +101,7 @@ std::string task_name(const LearnArguments& arguments) {
 void learn(const LearnArguments& arguments) {
   const auto begin = std::chrono::steady_clock::now();
   const auto samples = lesson(arguments);
-  const FileLock lock = lock_artefact(arguments.artefact.file, kWritten);
+  const FileLock lock = lock_of(arguments.artefact.file);
   const bool is_new = !fs::exists(arguments.artefact.file);
   Session session = opened_or_new(arguments);
   session.learn(samples, task_name(arguments));
@@ -172,7 +174,7 @@ void forget(const ForgetArguments& arguments) {
   if (arguments.samples != arguments.class_name.empty())
     fail(ErrorKind::usage, "say what to forget: a class, or --samples");
   const fs::path file = artefact_file(arguments.artefact.file);
-  const FileLock lock = lock_artefact(file, kWritten);
+  const FileLock lock = lock_of(file);
   Session session = open_artefact(arguments.artefact);
   if (!arguments.samples) session.forget(arguments.class_name);
   session.save(file, {.with_backbone = session.carried_backbone(), .samples = !arguments.samples});

@@ -1,18 +1,13 @@
 // `patina serve`: a model that keeps learning, over HTTP.
-#include <fmt/core.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <mutex>
 #include <optional>
-#include <thread>
 
-#include "apps/patina/artefact_lock.h"
 #include "apps/patina/artefacts.h"
 #include "apps/patina/commands.h"
+#include "apps/patina/listening.h"
 #include "patina/base/error.h"
 #include "patina/serve/service.h"
 
@@ -33,15 +28,10 @@ void log_line(std::string_view text) {
   std::fprintf(stderr, "patina: %.*s\n", int(text.size()), text.data());
 }
 
-std::string shown_host(const std::string& host) {
-  return host.find(':') == host.npos ? host : "[" + host + "]";
-}
-
 void serve_artefact(ServeArguments arguments) {
   serve::ServiceOptions& options = arguments.service;
   const fs::path file = artefact_file(arguments.artefact.file);
-  if (const char* token = std::getenv("PATINA_TOKEN"); token && options.token.empty())
-    options.token = token;
+  options.token = token_or_environment(options.token);
   if (options.name.empty())
     options.name = file.filename() == "model.patina" && file.has_parent_path()
                        ? fs::absolute(file).parent_path().filename().string()
@@ -56,14 +46,11 @@ void serve_artefact(ServeArguments arguments) {
       "stopping: what was accepted is answered, learned and saved; once more ends at once");
   std::optional<FileLock> lock;
   if (options.learns)
-    lock.emplace(file, fmt::format("a `patina serve` writes it (process {}): teach it through that "
-                                   "server, stop that, or serve with --no-learn",
-                                   ::getpid()));
+    lock.emplace(file, said_by_holder("a `patina serve` writes it",
+                                      "teach it through that server, stop that, or serve with "
+                                      "--no-learn"));
   serve::Service service(open_artefact(arguments.artefact), file, options);
-  fmt::print("serving {} at http://{}:{}/\n", options.name, shown_host(options.host),
-             service.port());
-  std::fflush(stdout);
-  while (stopped_by() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  listen_until_stopped("serving " + options.name, options.host, service.port());
   service.stop();
 }
 
@@ -76,16 +63,7 @@ void add_serve(Command& program) {
       program.command("serve", "Serve an artefact over HTTP; it goes on learning meanwhile");
   add_artefact(command, arguments->artefact);
   add_engine(command, arguments->artefact.engine);
-  command
-      .option("--host", service.host,
-              "Address to listen on; one that other machines reach needs --token")
-      .shows_default();
-  command.option("--port", service.port, "Port; 0: one that is free")
-      .range(0, 65535)
-      .shows_default();
-  command.option("--token", service.token,
-                 "Requests must show it (Authorization: Bearer TOKEN); the environment variable "
-                 "PATINA_TOKEN says the same, and is not in the list of processes");
+  add_address(command, service, "Requests must show it (Authorization: Bearer TOKEN)");
   command.option("--name", service.name, "Name of the model in requests (default: the file's)");
   command.flag("--no-learn", arguments->no_learn,
                "Refuse to learn and to forget; the file is not written");

@@ -54,8 +54,7 @@ void examine() {
              found.empty() ? "none" : fmt::format("{}", fmt::join(found, ", ")));
   fmt::print(
       "  `patina list datasets` says what else there is and how to get it; PATINA_DATA names a "
-      "folder "
-      "that holds some, data.path one of them\n");
+      "folder that holds some, data.path one of them\n");
   if (machine.cores > tensor_threads())
     fmt::print("advice: {} of {} cores compute; --threads 0 without OMP_NUM_THREADS takes all\n",
                tensor_threads(), machine.cores);

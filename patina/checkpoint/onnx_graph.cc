@@ -36,10 +36,6 @@ ProtobufMessage onnx_floats(const std::string& name, const Tensor& example) {
   return ProtobufMessage().text(1, name).message(2, ProtobufMessage().message(1, tensor));
 }
 
-Tensor whole_numbers(const std::vector<int64_t>& values) {
-  return tensor_of(values);
-}
-
 }  // namespace
 
 // GraphProto { node = 1, name = 2, initializer = 5, input = 11, output = 12 }.
@@ -59,6 +55,10 @@ OnnxGraph::Value OnnxGraph::constant(const Tensor& tensor) {
   const std::string name = fmt::format("c{}", count_++);
   graph_.message(5, onnx_tensor(name, tensor));
   return {name, tensor};
+}
+
+OnnxGraph::Value OnnxGraph::whole_numbers(const std::vector<int64_t>& values) {
+  return constant(tensor_of(values));
 }
 
 // AttributeProto { name = 1, f = 2, i = 3, ints = 8, type = 20 }.
@@ -148,7 +148,7 @@ OnnxGraph::Value OnnxGraph::reshape(const Value& x, const std::vector<int64_t>& 
   std::vector<int64_t> sizes = shape;
   for (size_t i = 0; i < sizes.size(); ++i)
     if (sizes[i] == 0) sizes[i] = x.example.size(int64_t(i));
-  return node("Reshape", {x, constant(whole_numbers(shape))}, x.example.reshape(sizes));
+  return node("Reshape", {x, whole_numbers(shape)}, x.example.reshape(sizes));
 }
 
 OnnxGraph::Value OnnxGraph::permute(const Value& x, const std::vector<int64_t>& order) {
@@ -156,9 +156,7 @@ OnnxGraph::Value OnnxGraph::permute(const Value& x, const std::vector<int64_t>& 
 }
 
 OnnxGraph::Value OnnxGraph::slice(const Value& x, int64_t dim, int64_t from, int64_t to) {
-  return node("Slice",
-              {x, constant(whole_numbers({from})), constant(whole_numbers({to})),
-               constant(whole_numbers({dim}))},
+  return node("Slice", {x, whole_numbers({from}), whole_numbers({to}), whole_numbers({dim})},
               x.example.slice(dim, from, to));
 }
 

@@ -60,6 +60,7 @@ class OnnxGraph {
   static ProtobufMessage whole(const std::string& name, int64_t value);
   static ProtobufMessage wholes(const std::string& name, const std::vector<int64_t>& values);
   static ProtobufMessage real(const std::string& name, double value);
+  Value whole_numbers(const std::vector<int64_t>& values);  // a constant
   Value node(const char* op, const std::vector<Value>& inputs, Tensor example,
              const std::vector<ProtobufMessage>& attributes = {});
 

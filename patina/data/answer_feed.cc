@@ -105,8 +105,7 @@ AnswerFeed::AnswerFeed(const Tokenizer& tokenizer, std::shared_ptr<const PromptR
   if (image_word_.empty() || tokenizer.encode(image_word_) != std::vector{images_->token})
     fail(ErrorKind::model,
          "the model's tokenizer does not have the token {}, which stands for an image, as one of "
-         "its "
-         "own: add it (\"<image>\") to tokenizer.json",
+         "its own: add it (\"<image>\") to tokenizer.json",
          images_->token);
 }
 

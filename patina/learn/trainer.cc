@@ -36,13 +36,11 @@ void TrainingOptions::bind(Fields& f) {
     "Steps on every batch of a single-pass stream, which uses no schedule.", at_least(1));
   f("accumulate", accumulate,
     "Of methods that answer with text: parts in which a batch is learned, one after the other, "
-    "before "
-    "the step. Less memory, and the same step: the loss is a mean over the batch's tokens.",
+    "before the step. Less memory, and the same step: the loss is a mean over the batch's tokens.",
     at_least(1));
   f("pack", pack,
     "Of methods that answer with text: put several of a batch's texts into a row, where each is "
-    "alone "
-    "to the others. Less padding, and the same step.");
+    "alone to the others. Less padding, and the same step.");
   optimizer.bind(f);
   f.require(optimizer.anneal_epochs <= double(epochs), "anneal_epochs", "is more than epochs");
 }

@@ -168,8 +168,12 @@ std::vector<Answer> Completions::compute(std::vector<Prompt>& batch) {
   });
   std::vector<Exchange> exchanges;
   std::vector<std::vector<int64_t>> ids;
-  for (const auto& prompt : batch)
-    prompt.ids.empty() ? exchanges.push_back(prompt.exchange) : ids.push_back(prompt.ids);
+  for (const auto& prompt : batch) {
+    if (prompt.ids.empty())
+      exchanges.push_back(prompt.exchange);
+    else
+      ids.push_back(prompt.ids);
+  }
   AnswerOptions options = batch.front().options;
   if (batch.front().pieces)
     options.said = [&](int64_t i, const std::string& piece) {

@@ -94,16 +94,16 @@ void add_get(Command& program) {
       .shows_default();
   command.footer(
       "A file is under its name only when it is whole and its checksum is right; what was "
-      "interrupted "
-      "goes on when the\ncommand is repeated. FETCHED.json in the folder says what was got from "
-      "where, "
-      "with its SHA-256. Archives are unpacked\nbelow the folder. Nothing that is fetched is "
-      "executed; "
-      "read the publisher's terms before you use it.\n\n"
+      "interrupted goes on when the\n"
+      "command is repeated. FETCHED.json in the folder says what was got from where, with its "
+      "SHA-256. Archives are unpacked\n"
+      "below the folder. Nothing that is fetched is executed; read the publisher's terms before "
+      "you use it.\n\n"
       "HF_ENDPOINT names a mirror of the Hugging Face hub, HF_TOKEN shows that you may have what "
-      "it "
-      "guards (it is sent to\nthe hub alone), PATINA_MIRROR a mirror of everything else "
-      "(PATINA_MIRROR/HOST/PATH); https_proxy, no_proxy,\nSSL_CERT_FILE are heeded.\n\n"
+      "it guards (it is sent to\n"
+      "the hub alone), PATINA_MIRROR a mirror of everything else (PATINA_MIRROR/HOST/PATH); "
+      "https_proxy, no_proxy,\n"
+      "SSL_CERT_FILE are heeded.\n\n"
       "example: patina get mnist");
   command.action([arguments] { get(*arguments); });
 }

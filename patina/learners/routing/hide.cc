@@ -132,11 +132,9 @@ LearnerRow hide_learner() {
        .stores = "A LoRA a task, and a mean image and a mean instruction each.",
        .differs =
            "The paper compares images and instructions under a CLIP beside the model; here an "
-           "image "
-           "is the mean token of the model's own image tower, and an instruction its mean word. "
-           "Each "
-           "sample has its own mixture, and each LoRA its own product: the published code mixes by "
-           "the largest similarities of a batch, and multiplies sums of factors.",
+           "image is the mean token of the model's own image tower, and an instruction its mean "
+           "word. Each sample has its own mixture, and each LoRA its own product: the published "
+           "code mixes by the largest similarities of a batch, and multiplies sums of factors.",
        .needs = {.boundaries = true, .many_passes = true},
        .network = Network::decoder,
        .training = {.epochs = 1,

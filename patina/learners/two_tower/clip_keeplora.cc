@@ -163,12 +163,10 @@ LearnerRow clip_keeplora_learner() {
        .stores = "Two LoRAs a task, the subspaces that stay, and the classes' names.",
        .differs =
            "Input directions are those of inputs: the authors' code for CLIP takes a weight's "
-           "output "
-           "directions, and a running mean over batches for their second moment. B begins at zero, "
-           "where they begin with the gradient's and take it from the weight, which is the same "
-           "function; each task's change stays beside the weights. All tasks have the same number "
-           "of "
-           "epochs.",
+           "output directions, and a running mean over batches for their second moment. B begins "
+           "at zero, where they begin with the gradient's and take it from the weight, which is "
+           "the same function; each task's change stays beside the weights. All tasks have the "
+           "same number of epochs.",
        .needs = {.task_id_at_train = true, .boundaries = true, .many_passes = true},
        .network = Network::clip,
        .training = {

@@ -296,11 +296,9 @@ LearnerRow promptfusion_learner() {
            "network's file has to be there.",
        .differs =
            "The weights of the loss belong to classes; in the authors' code to places in the "
-           "batch. "
-           "An image's feature under CLIP is its class token's, where the code averages the "
-           "learned "
-           "tokens; texts have no leftover words of the template. Of the lite form's losses, the "
-           "distillation is left out.",
+           "batch. An image's feature under CLIP is its class token's, where the code averages "
+           "the learned tokens; texts have no leftover words of the template. Of the lite form's "
+           "losses, the distillation is left out.",
        .needs =
            {.task_id_at_train = true, .boundaries = true, .many_passes = true, .new_classes = true},
        .keeps_samples = true,

@@ -127,14 +127,11 @@ LearnerRow vqacl_learner() {
        .stores = "The head, a prototype a task and one an answer, and the memory's samples.",
        .differs =
            "The paper trains an encoder-decoder that writes answers; here the two towers are "
-           "frozen "
-           "and answers are classes. Its prototypes of images are those of annotated object "
-           "categories; here they are the answers', since questions have no such annotation. A "
-           "prototype that a batch has no sample of stays, where the authors' code moves it "
-           "towards "
-           "zero; that of the present task's questions moves as the others do, and how slowly is "
-           "our "
-           "choice.",
+           "frozen and answers are classes. Its prototypes of images are those of annotated "
+           "object categories; here they are the answers', since questions have no such "
+           "annotation. A prototype that a batch has no sample of stays, where the authors' code "
+           "moves it towards zero; that of the present task's questions moves as the others do, "
+           "and how slowly is our choice.",
        .needs = {.task_id_at_train = true, .boundaries = true},
        .keeps_samples = true,
        .network = kQuestions,

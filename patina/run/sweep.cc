@@ -110,7 +110,10 @@ std::vector<PlannedRun> planned(const SweepPlan& plan) {
              "in one of them",
              path.string(), first.name);
       first.folder = folder;
-      if (plan.seeds.empty()) runs.push_back(std::move(first));
+      if (plan.seeds.empty()) {
+        runs.push_back(std::move(first));
+        continue;
+      }
       for (const int64_t seed : plan.seeds) {
         runs.push_back(planned_run(path, with_seed(path, first.overrides, seed)));
         runs.back().folder = folder / seed_folder(seed);

@@ -9,6 +9,7 @@
 #include "bench/ridge_scenario.h"
 #include "bench/stream_scenario.h"
 #include "bench/training_scenario.h"
+#include "bench/workers_scenario.h"
 
 namespace patina::bench {
 
@@ -57,6 +58,8 @@ const std::vector<Scenario>& scenarios() {
       {"forms",
        "A decoder with random weights: the forms that hold them, and prompts that begin alike.",
        measure_forms},
+      {"workers", "The gradient of a step summed over workers that speak over loopback.",
+       measure_workers},
   };
   return list;
 }

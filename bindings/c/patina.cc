@@ -41,6 +41,7 @@ patina_status refused(patina_status status, const char* what) noexcept {
 patina_status status_of(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::usage:
+    case ErrorKind::workers:  // here is one
     case ErrorKind::stopped:  // nothing here can stop a call
       return PATINA_USAGE;
     case ErrorKind::recipe:

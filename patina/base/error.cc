@@ -25,6 +25,8 @@ std::string_view name(ErrorKind kind) {
       return "scenario";
     case ErrorKind::state:
       return "state";
+    case ErrorKind::workers:
+      return "workers";
     case ErrorKind::stopped:
       return "stopped";
   }

@@ -23,6 +23,7 @@ enum class ErrorKind {
   model,     // weights that do not fit the network
   scenario,  // a learner and a scenario that do not go together
   state,     // a run folder or checkpoint that cannot be continued
+  workers,   // another worker of a run is gone, or does not answer
   stopped,   // the user asked the program to stop
 };
 

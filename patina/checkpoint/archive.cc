@@ -216,19 +216,26 @@ uint64_t Archive::write(const fs::path& path) const {
 }
 
 Archive Archive::read(const fs::path& path) {
-  const auto file = SafetensorsFile::open(path);
+  return of(SafetensorsFile::open(path), path.string());
+}
+
+Archive Archive::parse(std::span<const uint8_t> bytes, const std::string& origin) {
+  return of(SafetensorsFile::parse(bytes, origin), origin);
+}
+
+Archive Archive::of(const SafetensorsFile& file, const std::string& origin) {
   const auto& metadata = file.metadata();
   if (!metadata.count(kValues) || !metadata.count(kChecksum))
-    fail(ErrorKind::state, "{}: not a checkpoint of patina", path.string());
+    fail(ErrorKind::state, "{}: not a checkpoint of patina", origin);
   Archive archive;
   archive.loading_ = true;
-  archive.origin_ = path.string();
-  *archive.values_ = parse_json(metadata.at(kValues), path.string());
+  archive.origin_ = origin;
+  *archive.values_ = parse_json(metadata.at(kValues), origin);
   if (!archive.values_->is_object())
-    fail(ErrorKind::state, "{}: not a checkpoint of patina", path.string());
+    fail(ErrorKind::state, "{}: not a checkpoint of patina", origin);
   for (const auto& [name, stored] : file.tensors()) archive.tensors_[name] = to_tensor(stored);
   if (archive.hash() != metadata.at(kChecksum))
-    fail(ErrorKind::state, "{}: damaged: its checksum does not match", path.string());
+    fail(ErrorKind::state, "{}: damaged: its checksum does not match", origin);
   return archive;
 }
 

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,8 @@
 
 namespace patina {
 
+class SafetensorsFile;
+
 class Archive {
  public:
   /// An empty archive to save into.
@@ -28,6 +31,8 @@ class Archive {
   Archive(Archive&&) noexcept;
   /// An archive to load from. Throws Error(state) if the file is damaged or not an archive.
   static Archive read(const fs::path& path);
+  /// The same from a file's content; `origin` is used in messages.
+  static Archive parse(std::span<const uint8_t> bytes, const std::string& origin);
   /// Writes the saved values atomically. Returns the number of bytes.
   uint64_t write(const fs::path& path) const;
 
@@ -35,6 +40,8 @@ class Archive {
   Archive reopened() &&;
 
   bool loading() const { return loading_; }
+  /// The file it was read from.
+  const std::string& origin() const { return origin_; }
 
   /// While one lives, loading creates new tensors on a device. Tensors that have the stored shape
   /// are overwritten in place, on any device.
@@ -94,6 +101,7 @@ class Archive {
     Archive& archive;
     size_t length;
   };
+  static Archive of(const SafetensorsFile& file, const std::string& origin);
   template <class T>
   void scalar(std::string_view key, T& value);
 

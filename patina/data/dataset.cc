@@ -256,10 +256,11 @@ class Loader::Pending {
 struct Loader::Ahead {
   std::deque<std::shared_ptr<Pending>> pending;  // started, not yet returned
   bool wanted = false;                           // the last batch was read completely
+  bool known = false;  // which rows are wanted is known, and not predicted
 
   Tensor read(Pending& batch, const std::vector<int64_t>& rows) {
     batch.begin(rows);
-    if (rows.size() == batch.size()) {
+    if (rows.size() == batch.size() && !known) {
       wanted = true;
       for (const auto& next : pending) next->begin_all();
     }
@@ -291,6 +292,12 @@ Loader::~Loader() {
   ahead_->pending.clear();
 }
 
+void Loader::prepare_only(std::function<std::pair<int64_t, int64_t>(int64_t)> rows) {
+  if (dataset_.source().is_text()) return;
+  only_ = std::move(rows);
+  lazy_ = ahead_->known = true;
+}
+
 int64_t Loader::batches() const {
   return (int64_t(order_.size()) + batch_size_ - 1) / batch_size_;
 }
@@ -305,7 +312,14 @@ void Loader::start(bool whole) {
   const auto count = std::min(size_t(batch_size_), order_.size() - first);
   const auto order = std::span(order_).subspan(first, count);
   ahead_->pending.push_back(std::make_shared<Pending>(*this, order));
-  if (whole) ahead_->pending.back()->begin_all();
+  if (only_) {
+    const auto [from, to] = only_(int64_t(count));
+    auto rows = all_rows(size_t(to - from));
+    for (auto& row : rows) row += from;
+    ahead_->pending.back()->begin(std::move(rows));
+  } else if (whole) {
+    ahead_->pending.back()->begin_all();
+  }
 }
 
 std::optional<Batch> Loader::next() {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "patina/base/random.h"
@@ -171,6 +173,10 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
+  /// Prepares only the rows [first, last) of each batch ahead, given its size; images of other rows
+  /// are decoded when they are read. Texts are always prepared whole. Call before `next`.
+  void prepare_only(std::function<std::pair<int64_t, int64_t>(int64_t size)> rows);
+
   int64_t batches() const;
   /// Continues at batch `index`.
   void seek(int64_t index);
@@ -191,6 +197,7 @@ class Loader {
   Random augment_;
   std::optional<ContentHash> made_by_;  // hash of a deterministic feed, the start of the keys
   bool lazy_;                           // pixels are decoded when they are read
+  std::function<std::pair<int64_t, int64_t>(int64_t)> only_;  // empty: all rows are alike
   int64_t next_ = 0, started_ = 0;
   std::shared_ptr<Ahead> ahead_;  // shared with batches whose inputs may outlive the loader
 };

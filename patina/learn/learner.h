@@ -16,6 +16,7 @@
 namespace patina {
 
 struct Experts;
+class Usage;
 namespace adapt {
 class Lora;
 }
@@ -76,6 +77,11 @@ class Learner {
   /// Whether it learns from features without random augmentation. If so, a single-pass stream is
   /// loaded with the test transform.
   virtual bool reads_features() const { return false; }
+  /// Tensors besides those of `trainable` whose gradients after_backward reads.
+  virtual std::vector<Tensor> reached() { return {}; }
+  /// Whether the loss of a part of a batch reads only what a checkpoint holds and leaves nothing
+  /// behind that the rest of the step reads. If not, every worker of a run computes all parts.
+  virtual bool divides() const { return true; }
   /// Called before evaluation, for work such as training on the memory alone.
   virtual void before_scores(Trainer&) {}
 
@@ -98,6 +104,8 @@ class Learner {
   /// The learner as one that answers with text; null: it chooses among classes.
   virtual Generator* generator() { return nullptr; }
 
+  /// What scoring has counted since the newest task or step; null: nothing.
+  virtual Usage* usage() { return nullptr; }
   /// Internals for the record after a task's evaluation, such as how often each prompt was chosen;
   /// null: none.
   virtual Json diagnostics() const;
@@ -189,6 +197,7 @@ struct LearnerRow {
                              // known
   Grant needs;
   bool generates = false;             // answers with text: set by learner_row
+  bool trains = true;                 // by gradient steps: set by learner_row
   bool keeps_samples = false;         // samples of earlier tasks, as many as its options say
   bool answers_from_samples = false;  // and reads them when it predicts
   Network network = Network::transformer;
@@ -202,6 +211,7 @@ template <class Method>
 LearnerRow learner_row(LearnerRow row) {
   using Options = typename Method::Options;
   row.generates = std::derived_from<Method, Generator>;
+  row.trains = !std::derived_from<Method, ClosedFormLearner>;
   row.options = [] { return std::make_unique<Options>(); };
   row.make = [](Setup setup, const LearnerOptions& options) -> std::unique_ptr<Learner> {
     return std::make_unique<Method>(setup, static_cast<const Options&>(options));

@@ -7,6 +7,8 @@
 #include "patina/base/error.h"
 #include "patina/base/progress.h"
 #include "patina/data/order.h"
+#include "patina/dist/parted_gradient.h"
+#include "patina/dist/row_shares.h"
 #include "patina/learn/learner.h"
 #include "patina/learn/loss_scope.h"
 #include "patina/nn/dropout.h"
@@ -38,21 +40,29 @@ void TrainingOptions::bind(Fields& f) {
     "Of methods that answer with text: parts in which a batch is learned, one after the other, "
     "before the step. Less memory, and the same step: the loss is a mean over the batch's tokens.",
     at_least(1));
+  f("shards", shards,
+    "Parts into which a step's batch is cut, so that several workers can share them; 8 suits 1, 2, "
+    "4 "
+    "and 8 workers. The results depend on this number, not on that of the workers.",
+    at_least(1));
   f("pack", pack,
     "Of methods that answer with text: put several of a batch's texts into a row, where each is "
     "alone to the others. Less padding, and the same step.");
   optimizer.bind(f);
+  f.require(shards == 1 || accumulate == 1, "accumulate",
+            "goes with shards = 1: a shard is a part of a batch already");
   f.require(optimizer.anneal_epochs <= double(epochs), "anneal_epochs", "is more than epochs");
 }
 
 Trainer::Trainer(TrainingOptions options, const Feed& train, const Feed& test, ThreadPool& pool,
-                 Seeds seeds, std::function<void()> between_steps)
+                 Seeds seeds, std::function<void()> between_steps, Workers* workers)
     : options_(std::move(options)),
       train_(train),
       test_(test),
       pool_(pool),
       seeds_(seeds),
-      between_steps_(std::move(between_steps)) {}
+      between_steps_(std::move(between_steps)),
+      workers_(workers) {}
 
 Trainer::~Trainer() = default;
 
@@ -67,13 +77,24 @@ int64_t loss_tokens(const Input& input) {
 std::vector<Batch> parts_of(const Batch& batch, int64_t count) {
   const int64_t rows = batch.input.size();
   count = std::min(count, rows);
-  if (count <= 1 || !batch.input.loss.defined()) return {batch};
+  if (count <= 1) return {batch};
+  const bool answers = batch.input.loss.defined();
   std::vector<Batch> parts;
   for (int64_t i = 0; i < count; ++i) {
-    Batch part = batch.rows(rows * i / count, rows * (i + 1) / count);
-    if (loss_tokens(part.input) > 0) parts.push_back(std::move(part));
+    const int64_t first = rows * i / count, last = rows * (i + 1) / count;
+    Batch part = answers ? batch.rows(first, last) : batch.slice(first, last);
+    if (!answers || loss_tokens(part.input) > 0) parts.push_back(std::move(part));
   }
   return parts;
+}
+
+// The loss of a batch of classes is a mean, of which a part has a share. That of answers is divided
+// by the tokens of the whole batch.
+double weight_of(const Batch& part, const std::vector<Batch>& parts) {
+  if (parts.size() == 1 || part.input.loss.defined()) return 1;
+  int64_t rows = 0;
+  for (const auto& each : parts) rows += each.size();
+  return double(part.size()) / double(rows);
 }
 
 // Single-pass samples are only available batch by batch.
@@ -128,27 +149,69 @@ double Trainer::descend(Learner& learner, const Batch& batch, Step step,
   step.trainer = this;
   // Before the first part is learned: each is divided by the tokens of the whole batch.
   step.tokens = loss_tokens(batch.input);
-  const std::vector<Batch> parts = parts_of(batch, options_.accumulate);
+  const std::vector<Batch> parts = parts_of(batch, std::max(options_.accumulate, options_.shards));
   step.parts = int64_t(parts.size());
   optimizer_->zero_grad();
-  double value = 0;
-  for (; step.part < step.parts; ++step.part) {
-    const Tensor loss = [&] {
-      const Random dropout = seeds_("dropout", uint64_t(step.taken));
-      const nn::Dropping dropping(step.part == 0 ? dropout : dropout.at(uint64_t(step.part)));
-      return learner.loss(parts[size_t(step.part)], step);
-    }();
-    value += loss.item<double>();
+  const auto check = [&](double value) {
     if (!std::isfinite(value))
       fail(ErrorKind::model, "the loss {} became {}: lower training.lr or set training.clip_norm",
            where(), value);
-    loss.backward();
+  };
+  double value = 0;
+  if (options_.shards > 1) {
+    value = sharded_gradient(learner, parts, step);
+    check(value);
+  } else {
+    for (; step.part < step.parts; ++step.part) {
+      const Tensor loss = loss_of(learner, parts, step);
+      value += loss.item<double>();
+      check(value);
+      loss.backward();
+    }
+    step.part = 0;
   }
   learner.after_backward(step);
   optimizer_->step(step.rate, step.unscaled_rate);
   learner.after_step(batch, step);
   tell_loss(step.taken, value);
   return value;
+}
+
+Tensor Trainer::loss_of(Learner& learner, const std::vector<Batch>& parts, Step step) {
+  const Batch& part = parts[size_t(step.part)];
+  const Random dropout = seeds_("dropout", uint64_t(step.taken));
+  const nn::Dropping dropping(step.part == 0 ? dropout : dropout.at(uint64_t(step.part)));
+  step.weight = weight_of(part, parts);
+  const Tensor loss = learner.loss(part, step);
+  return step.weight == 1 ? loss : loss * step.weight;
+}
+
+// Every worker computes its share of the parts; then all have the gradient of the whole batch.
+double Trainer::sharded_gradient(Learner& learner, const std::vector<Batch>& parts, Step step) {
+  auto tensors = optimizer_->tensors();
+  for (const auto& tensor : learner.reached()) tensors.push_back(tensor);
+  PartedGradient gradient(std::move(tensors), step.parts, learner.divides() ? workers_ : nullptr);
+  {
+    // What a part needs is this worker's own affair.
+    Workers* const all = std::exchange(workers_, nullptr);
+    const Finally together([&] { workers_ = all; });
+    for (step.part = gradient.own().first; step.part < gradient.own().last; ++step.part) {
+      const Tensor loss = loss_of(learner, parts, step);
+      loss.backward();
+      gradient.add(loss.item<double>());
+    }
+  }
+  return gradient.finish();
+}
+
+// A worker decodes the images of its own shards.
+void Trainer::share(Loader& loader, const Learner& learner) const {
+  if (!workers_ || options_.shards == 1 || !learner.divides()) return;
+  loader.prepare_only([this](int64_t size) {
+    const int64_t parts = std::min(options_.shards, size);
+    const Share own = share_of(parts, workers_->rank(), workers_->size());
+    return std::pair(size * own.first / parts, size * own.last / parts);
+  });
 }
 
 struct Trainer::Epochs {
@@ -196,6 +259,7 @@ void Trainer::epoch(Learner& learner, Epochs& shared, int64_t epoch, int64_t fro
                         options_.batch_size, random("batches"));
   Loader loader(*shared.data, train_, pool_, std::move(order), options_.batch_size,
                 random("augment"));
+  share(loader, learner);
   loader.seek(from_step);
   for (int64_t step = from_step; const auto batch = loader.next(); ++step) {
     const double value =
@@ -283,6 +347,7 @@ void Trainer::pass(Learner& learner, const Task& task, bool told) {
   std::vector<int64_t> order(size_t(stretch.size()));
   std::iota(order.begin(), order.end(), int64_t{0});
   Loader loader(stretch, feed, pool_, std::move(order), options_.batch_size, seeds("augment"));
+  if (!learner.reads_features()) share(loader, learner);
   loader.seek(step_);
   progress.resume(std::min(step_ * options_.batch_size, stretch.size()));
   while (const auto batch = loader.next()) {
@@ -304,6 +369,17 @@ void Trainer::each_batch(const Dataset& data, const std::string& label,
   each_batch(data, costliest_first(costs(test_, data)), label, body);
 }
 
+Tensor Trainer::each_row(const Dataset& data, const std::string& label,
+                         const std::function<Tensor(const Batch&)>& body) {
+  const RowShares shares(workers_, costliest_first(costs(test_, data)), kBatch);
+  Tensor rows;
+  each_batch(data, shares.own(), label, [&](const Batch& batch) {
+    put_rows(rows, data.size(), batch.row, on_host(body(batch)));
+  });
+  shares.complete(rows);
+  return rows;
+}
+
 void Trainer::each_batch(const Dataset& data, std::vector<int64_t> order, const std::string& label,
                          const std::function<void(const Batch&)>& body) {
   Progress progress(label, int64_t(order.size()), test_.unit());
@@ -321,20 +397,23 @@ FeatureSet Trainer::features(const Backbone& backbone, const Dataset& data,
   const Place place = backbone.place();
   FeatureSet set{at::empty({data.size(), backbone.width()}, place.options()),
                  tensor_of(data.targets(), place.device)};
-  auto unknown = recall(backbone, data, adaptations, set.features);
-  if (unknown.empty()) return set;
-  each_batch(data, std::move(unknown), "features", [&](const Batch& batch) {
-    set.features.index_copy_(0, on(place.device, batch.row),
-                             backbone.features(batch.input, adaptations));
-  });
+  const RowShares shares(workers_, costliest_first(costs(test_, data)), kBatch);
+  auto unknown = recall(backbone, data, shares.own(), adaptations, set.features);
+  if (!unknown.empty())
+    each_batch(data, std::move(unknown), "features", [&](const Batch& batch) {
+      set.features.index_copy_(0, on(place.device, batch.row),
+                               backbone.features(batch.input, adaptations));
+    });
+  shares.complete(set.features);
   return set;
 }
 
-// Fills in the features that the backbone's cache has; returns the other samples, in the order to
-// load them. Asked batch by batch, since only a batch without missing features saves a pass.
+// Fills in the features that the backbone's cache has of the samples of `order`; returns the
+// others, in the order to load them. Asked batch by batch, since only a batch without missing
+// features saves a pass.
 std::vector<int64_t> Trainer::recall(const Backbone& backbone, const Dataset& data,
+                                     const std::vector<int64_t>& order,
                                      const nn::Adaptations& adaptations, Tensor& features) {
-  auto order = costliest_first(costs(test_, data));
   if (!backbone.cache() || !test_.deterministic()) return order;
   const Tensor keys = input_keys(test_, data, pool_);
   std::vector<int64_t> unknown;

@@ -15,6 +15,7 @@
 namespace patina {
 
 class Learner;
+class Workers;
 struct Step;
 
 /// How a task is trained: `[training]` in a recipe.
@@ -23,6 +24,7 @@ struct TrainingOptions {
   int64_t batch_size = 128;
   int64_t updates_per_batch = 1;  // in a single-pass scenario
   int64_t accumulate = 1;         // parts of a batch, each with a pass of its own
+  int64_t shards = 1;             // parts of a batch that workers share
   bool pack = false;              // several texts in a row
   OptimizerOptions optimizer;
   void bind(Fields& f);
@@ -30,9 +32,11 @@ struct TrainingOptions {
 
 class Trainer {
  public:
-  /// `between_steps` is called after every batch, when the learner's state is consistent.
+  /// `between_steps` is called after every batch, when the learner's state is consistent. `workers`
+  /// (lent) share the shards of steps and the batches of `features` and `each_row`; null: there is
+  /// this process alone.
   Trainer(TrainingOptions options, const Feed& train, const Feed& test, ThreadPool& pool,
-          Seeds seeds, std::function<void()> between_steps = {});
+          Seeds seeds, std::function<void()> between_steps = {}, Workers* workers = nullptr);
   ~Trainer();
 
   const TrainingOptions& options() const { return options_; }
@@ -73,6 +77,11 @@ class Trainer {
   FeatureSet features(const Backbone& backbone, const Dataset& data,
                       const nn::Adaptations& adaptations = {});
 
+  /// What `body` makes of every sample: a row each, on the host, in the dataset's order. It gets
+  /// batches with the test transform and builds no graph. Undefined for a dataset without samples.
+  Tensor each_row(const Dataset& data, const std::string& label,
+                  const std::function<Tensor(const Batch&)>& body);
+
   /// Calls `body` for every batch of `data` with the test transform, without a graph. Texts are
   /// sorted by length: Batch::row holds the position of each sample in `data`.
   void each_batch(const Dataset& data, const std::string& label,
@@ -87,7 +96,11 @@ class Trainer {
   void each_batch(const Dataset& data, std::vector<int64_t> order, const std::string& label,
                   const std::function<void(const Batch&)>& body);
   std::vector<int64_t> recall(const Backbone& backbone, const Dataset& data,
-                              const nn::Adaptations& adaptations, Tensor& features);
+                              const std::vector<int64_t>& order, const nn::Adaptations& adaptations,
+                              Tensor& features);
+  void share(Loader& loader, const Learner& learner) const;
+  Tensor loss_of(Learner& learner, const std::vector<Batch>& parts, Step step);
+  double sharded_gradient(Learner& learner, const std::vector<Batch>& parts, Step step);
 
   TrainingOptions options_;
   const Feed& train_;
@@ -95,6 +108,7 @@ class Trainer {
   ThreadPool& pool_;
   Seeds seeds_;
   std::function<void()> between_steps_;
+  Workers* workers_;  // null where they share nothing: inside a part of a step
 
   // One single-pass stretch of the stream. `told`: the new classes are known in advance.
   void pass(Learner& learner, const Task& task, bool told);

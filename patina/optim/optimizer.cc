@@ -285,6 +285,13 @@ void Optimizer::replace(std::vector<ParamGroup> groups) {
   *state_ = std::move(next);
 }
 
+std::vector<Tensor> Optimizer::tensors() const {
+  std::vector<Tensor> all;
+  for (const auto& group : state_->groups)
+    all.insert(all.end(), group.tensors.begin(), group.tensors.end());
+  return all;
+}
+
 void Optimizer::zero_grad() {
   for (auto& group : state_->groups)
     for (auto& tensor : group.tensors) tensor.mutable_grad() = Tensor();

@@ -60,6 +60,9 @@ class Optimizer {
   /// with the step count of their group, as if they were new rows of one tensor.
   void replace(std::vector<ParamGroup> groups);
 
+  /// The tensors of all groups.
+  std::vector<Tensor> tensors() const;
+
   void zero_grad();
   /// Clips gradients, then takes a step. A group's learning rate is unscaled + (lr - unscaled)
   /// times its factor.

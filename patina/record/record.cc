@@ -132,6 +132,7 @@ void Record::Machine::bind(RecordFields& f) {
   f("threads", threads, Whole::count, "that computed");
   f("memory_bytes", memory_bytes, Whole::count, "installed");
   f("device", device);
+  f("workers", workers, Whole::count, "processes that did the run together");
 }
 
 void Record::Seeds::bind(RecordFields& f) {

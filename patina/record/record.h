@@ -45,6 +45,7 @@ struct Record {
     std::string cpu;
     int64_t cores = 0, threads = 0, memory_bytes = 0;
     std::string device;
+    int64_t workers = 1;
     void bind(RecordFields& f);
   };
   struct Seeds {

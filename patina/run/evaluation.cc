@@ -63,19 +63,21 @@ Tensor Evaluation::best_domain(const Tensor& scores) const {
   return scores.reshape({scores.size(0), -1, int64_t(scenario_.classes().size())}).amax(1);
 }
 
-void Evaluation::predict(Learner& learner, const Classifier& classifier, Trainer& trainer,
-                         const Dataset& test, int task, const std::string& label,
-                         const Tensor& among,
-                         const std::function<void(const Batch&, const Tensor&)>& best) const {
-  trainer.each_batch(test, label, [&](const Batch& batch) {
+Tensor Evaluation::predict(Learner& learner, const Classifier& classifier, Trainer& trainer,
+                           const Dataset& test, int task, const std::string& label,
+                           const Tensor& among) const {
+  // The best score, then the classes.
+  const Tensor rows = trainer.each_row(test, label, [&](const Batch& batch) {
     Question asked = batch;
     if (scenario_.grant().task_id_at_test) asked.task = at::full({batch.size()}, task, at::kLong);
     const Tensor scores = best_domain(on_host(classifier(asked))).index_select(1, among);
-    const auto [values, places] =
-        at::topk(scores, std::min<int64_t>(5, scores.size(1)), -1);  // [B,5]
-    require_finite(values.select(1, 0), learner, label);
-    best(batch, among.index_select(0, places.flatten()).view_as(places));
+    const auto [values, places] = at::topk(scores, std::min<int64_t>(5, scores.size(1)), -1);
+    const Tensor classes = among.index_select(0, places.flatten()).view_as(places);
+    return at::cat({values.slice(1, 0, 1).to(at::kDouble), classes.to(at::kDouble)}, 1);
   });
+  if (!rows.defined()) return at::empty({0, 1}, at::kLong);
+  require_finite(rows.select(1, 0), learner, label);
+  return rows.slice(1, 1).to(at::kLong);
 }
 
 void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
@@ -96,12 +98,11 @@ void Evaluation::measure(Learner& learner, Trainer& trainer, int after) {
     const Classifier& classifier = met(learner, task, after) && !by_all_names ? scores : by_name;
     if (!classifier) continue;
     const std::string when = after == 0 ? "before learning" : fmt::format("after task {}", after);
-    predict(learner, classifier, trainer, test, task, fmt::format("{}: test {}", when, task + 1),
-            competing(task, after, by_all_names), [&](const Batch& batch, const Tensor& top) {
-              predicted.back().index_copy_(0, batch.row, top.select(1, 0));
-              in_top5.back().index_copy_(
-                  0, batch.row, (top == on_host(batch.target).unsqueeze(1)).any(1).to(at::kByte));
-            });
+    const Tensor top =
+        predict(learner, classifier, trainer, test, task,
+                fmt::format("{}: test {}", when, task + 1), competing(task, after, by_all_names));
+    predicted.back() = top.select(1, 0).contiguous();
+    in_top5.back() = (top == tensor_of(test.targets()).unsqueeze(1)).any(1).to(at::kByte);
   }
   predicted_.push_back(at::cat(predicted));
   in_top5_.push_back(at::cat(in_top5));
@@ -139,15 +140,16 @@ void Evaluation::measure_now(Learner& learner, Trainer& trainer) {
     for (int64_t i = 0; i < test.size(); ++i)
       if (test.target(i) < met) of_met.push_back(i);
     if (of_met.empty()) continue;
-    predict(learner, scores_of(learner), trainer, test.select(of_met), task,
-            fmt::format("after {} samples: test {}", point.samples, task + 1), at::arange(met),
-            [&](const Batch& batch, const Tensor& top) {
-              const auto targets = items_of(batch.target), found = items_of(top.select(1, 0));
-              for (size_t i = 0; i < targets.size(); ++i) {
-                ++point.tested[size_t(targets[i])];
-                point.right[size_t(targets[i])] += targets[i] == found[i];
-              }
-            });
+    const Dataset asked = test.select(of_met);
+    const Tensor top =
+        predict(learner, scores_of(learner), trainer, asked, task,
+                fmt::format("after {} samples: test {}", point.samples, task + 1), at::arange(met));
+    const auto found = items_of(top.select(1, 0).contiguous());
+    for (size_t i = 0; i < found.size(); ++i) {
+      const auto target = size_t(asked.target(int64_t(i)));
+      ++point.tested[target];
+      point.right[target] += int64_t(target) == found[i];
+    }
   }
   curve_.push_back(std::move(point));
 }
@@ -300,14 +302,16 @@ std::string Evaluation::told_after(const Task& task) const {
 }
 
 std::unique_ptr<TextMeasures> text_measures(const Recipe& recipe, const Backbone& backbone,
-                                            ThreadPool& pool, const Scenario& scenario) {
+                                            ThreadPool& pool, const Scenario& scenario,
+                                            Workers* workers) {
   if (!recipe.learner.row().generates) return nullptr;
   const EvaluationOptions& options = recipe.evaluation;
   const Asking asking{.backbone = backbone,
                       .pool = pool,
                       .text = recipe.text,
                       .max_tokens = options.max_tokens,
-                      .batch = options.probe_batch};
+                      .batch = options.probe_batch,
+                      .workers = workers};
   const std::string general =
       options.general_text.empty() ? "" : read_text(options.general_text, kMostGeneralBytes);
   return std::make_unique<TextMeasures>(

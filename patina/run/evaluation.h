@@ -23,7 +23,8 @@ struct TextMeasures {
 /// Those of a recipe; null if its learner does not answer with text. Made before anything is
 /// learned: the drift is measured from here. Network, pool and scenario are lent.
 std::unique_ptr<TextMeasures> text_measures(const Recipe& recipe, const Backbone& backbone,
-                                            ThreadPool& pool, const Scenario& scenario);
+                                            ThreadPool& pool, const Scenario& scenario,
+                                            Workers* workers = nullptr);
 
 /// The accuracy matrices of a run so far, and the predictions they are computed from; of a learner
 /// that answers with text, the scores of its probes and the drift.
@@ -64,10 +65,10 @@ class Evaluation {
 
  private:
   void ask(const Generator& learner, int after);  // measures a row with the probes
-  // The best classes in `among` (at most five, best first) for every test sample of a task.
-  void predict(Learner& learner, const Classifier& classifier, Trainer& trainer,
-               const Dataset& test, int task, const std::string& label, const Tensor& among,
-               const std::function<void(const Batch&, const Tensor&)>& best) const;
+  // The best classes in `among` for every test sample of a task: [N, at most 5], best first.
+  Tensor predict(Learner& learner, const Classifier& classifier, Trainer& trainer,
+                 const Dataset& test, int task, const std::string& label,
+                 const Tensor& among) const;
   Tensor best_domain(const Tensor& scores) const;
   bool met(const Learner& learner, int task, int after) const;
   Tensor competing(int task, int after, bool all) const;

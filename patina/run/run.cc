@@ -8,10 +8,12 @@
 #include "patina/base/work.h"
 #include "patina/checkpoint/load.h"
 #include "patina/config/recipe_file.h"
+#include "patina/learn/usage.h"
 #include "patina/run/artefact_of_run.h"
 #include "patina/run/beginning.h"
 #include "patina/run/record_of_run.h"
 #include "patina/run/run_folder.h"
+#include "patina/run/together.h"
 #include "patina/run/watch.h"
 #include "patina/session/rig.h"
 
@@ -26,7 +28,9 @@ class Execution {
         data_(data),
         folder_(std::move(folder)),
         control_(control),
-        recipe_text_(folder_.text_of(control.mode, to_toml(recipe))),
+        together_(control.workers),
+        recipe_text_(
+            together_.text([&] { return folder_.text_of(control.mode, to_toml(recipe)); })),
         beginning_(folder_.path.string(), recipe_text_, data),
         images_(std::make_shared<ImageCache>(control.cache ? recipe.engine.image_cache_bytes : 0)) {
   }
@@ -42,37 +46,47 @@ class Execution {
       if (store_) backbone.set_cache(nullptr);
     });
     rig_ = std::make_unique<Rig>(backbone, *data_.train, *data_.test, rig_options());
-    auto texts = text_measures(recipe_, backbone, rig_->pool(), *scenario_);
+    auto texts = text_measures(recipe_, backbone, rig_->pool(), *scenario_, control_.workers);
     engine_ = backbone.engine().text();
 
-    make_folder(folder_.path);
-    const FolderLock lock(folder_.path);
-    const bool resuming = folder_.open(control_.mode, recipe_text_);
-    folder_.tidy();
+    std::optional<FolderLock> lock;
+    const bool resuming = together_.agreed([&] {
+      make_folder(folder_.path);
+      lock.emplace(folder_.path);
+      const bool continues = folder_.open(control_.mode, recipe_text_);
+      folder_.tidy();
+      return continues;
+    });
     stream_.emplace(scenario_->stream());
     evaluation_ = std::make_unique<Evaluation>(*scenario_, std::move(texts));
     about_ = record_of_start(recipe_, data_, backbone, model_hash_, *scenario_);
     about_.recipe = recipe_text_;
+    about_.machine.workers = together_.size();
     if (resuming) {
-      auto archive = folder_.load();
+      auto archive = together_.checkpoint(folder_);
       state(archive);
     }
     costs_.loaded();
     costs_.sum_up();
-    watch_.emplace(*current_work(), folder_.path, scenario_->tasks(), costs_.times.total);
+    if (together_.leads())
+      watch_.emplace(*current_work(), folder_.path, scenario_->tasks(), costs_.times.total);
     const Finally unwatch([&] { watch_.reset(); });
-    if (recipe_.run.tensorboard) watch_->write_events(recipe_text_, resuming);
-    watch_->learned(tasks_learned(), next_part());
+    if (watch_ && recipe_.run.tensorboard) watch_->write_events(recipe_text_, resuming);
+    if (watch_) watch_->learned(tasks_learned(), next_part());
     learn_stream();
+    if (together_.leads()) write_results(backbone);
+    return write_record(/*complete=*/true);
+  }
+
+ private:
+  void write_results(const Backbone& backbone) {
     watch_->learned(scenario_->tasks(), "writing the artefact");
     if (!evaluation_->texts()) evaluation_->write_predictions(folder_.predictions());
     auto artefact = artefact_of_run(recipe_, *scenario_, *data_.train, backbone, model_hash_);
     write_artefact(folder_.model(), artefact, {}, learner(), trainer(),
                    recipe_.run.keep_samples ? data_.train.get() : nullptr);
-    return write_record(/*complete=*/true);
   }
 
- private:
   int tasks_learned() const { return std::max(0, evaluation_->rows() - 1); }
   std::string next_part() const {
     return fmt::format("task {}", std::min(tasks_learned() + 1, scenario_->tasks()));
@@ -94,6 +108,7 @@ class Execution {
     options.images = images_;
     options.data_threads = control_.data_threads;
     options.between_steps = [this] { between_steps(); };
+    options.workers = control_.workers;
     return options;
   }
 
@@ -109,21 +124,32 @@ class Execution {
     const bool once = !scenario_->grant().many_passes;
     costs_.end_task(evaluate(task.index + 1));
     if (once && task.index + 1 == scenario_->tasks()) evaluation_->end_curve(trainer().observed());
+    if (Usage* usage = learner().usage(); usage && control_.workers)
+      usage->add_up(*control_.workers);
     diagnostics_.push_back(learner().diagnostics());
     if (store_) store_->flush();
-    checkpoint();
-    write_record(/*complete=*/false);
-    if (recipe_.run.tensorboard) watch_->measured(record_now());
-    watch_->learned(tasks_learned(), next_part());
+    end_task(task);
     if (const auto told = evaluation_->told_after(task); !told.empty())
       note(fmt::format("{} {}/{}: {}", once ? "stretch" : "task", task.index + 1,
                        scenario_->tasks(), told));
     if (task.index + 1 < scenario_->tasks()) stop_if_asked();
   }
 
+  void end_task(const Task& task) {
+    Archive learned;
+    if (together_.size() > 1) rig_->learner_state(learned);
+    together_.check_same(learned.hash(), fmt::format("after task {}", task.index + 1));
+    checkpoint();
+    write_record(/*complete=*/false);
+    if (!watch_) return;
+    if (recipe_.run.tensorboard) watch_->measured(record_now());
+    watch_->learned(tasks_learned(), next_part());
+  }
+
   double evaluate(int after) {
     evaluation_->measure(learner(), trainer(), after);
-    if (evaluation_->texts()) evaluation_->write_answers(folder_.answers(after));
+    if (evaluation_->texts() && together_.leads())
+      evaluation_->write_answers(folder_.answers(after));
     return costs_.evaluated();
   }
 
@@ -141,7 +167,7 @@ class Execution {
     const int64_t every = recipe_.evaluation.every;
     if (every > 0 && trainer().observed() / every > evaluation_->last_point() / every)
       measure_now();
-    const bool stop = control_.should_stop && control_.should_stop();
+    const bool stop = asked_to_stop();
     const std::chrono::duration<double> since = std::chrono::steady_clock::now() - saved_;
     const double limit = recipe_.run.checkpoint_minutes * 60;
     if (!stop && (limit == 0 || since.count() < limit)) return;
@@ -150,8 +176,12 @@ class Execution {
     if (stop) stopped();
   }
 
+  bool asked_to_stop() const {
+    return together_.any(control_.should_stop && control_.should_stop());
+  }
+
   void stop_if_asked() {
-    if (control_.should_stop && control_.should_stop()) stopped();
+    if (asked_to_stop()) stopped();
   }
 
   [[noreturn]] void stopped() {
@@ -161,6 +191,7 @@ class Execution {
   }
 
   void checkpoint() {
+    if (!together_.leads()) return;
     Archive archive;
     state(archive);
     folder_.save(archive);
@@ -197,7 +228,7 @@ class Execution {
     Record record = record_now();
     record.status = complete ? "complete" : "interrupted";
     Json json = to_json(std::move(record));
-    write_text(folder_.record(), json.dump(1) + "\n");
+    if (together_.leads()) write_text(folder_.record(), json.dump(1) + "\n");
     return json;
   }
 
@@ -208,6 +239,7 @@ class Execution {
   const DataSplits& data_;
   RunFolder folder_;
   const RunControl& control_;
+  Together together_;
   std::string recipe_text_;
   Beginning beginning_;
   std::shared_ptr<ImageCache> images_;
@@ -226,22 +258,29 @@ class Execution {
   Json diagnostics_ = Json::array();  // of the learner, per task
 };
 
+std::optional<Json> finished(Recipe& recipe, const DataSplits& data, const fs::path& folder,
+                             const RunControl& control) {
+  return Together(control.workers).record([&] {
+    return finished_run(recipe, data, {folder}, control.mode);
+  });
+}
+
 }  // namespace
 
 Json run(Recipe& recipe, const DataSplits& data, Backbone& backbone, const fs::path& folder,
          const RunControl& control) {
   // The costs of this run are counted separately from other work in the process.
   Work work(current_work() ? current_work()->observer : nullptr);
-  if (control.stop_between_batches) work.should_stop = control.should_stop;
+  if (control.stop_between_batches && !control.workers) work.should_stop = control.should_stop;
   const WorkScope scope(&work);
-  if (const auto record = finished_run(recipe, data, {folder}, control.mode)) return *record;
+  if (const auto record = finished(recipe, data, folder, control)) return *record;
   return Execution(recipe, data, {folder}, control).execute(backbone);
 }
 
 Json run(Recipe& recipe, const fs::path& folder, const RunControl& control) {
   recipe.learner.row();  // the cheap checks first
   const DataSplits data = open_data(recipe.data);
-  if (const auto record = finished_run(recipe, data, {folder}, control.mode)) return *record;
+  if (const auto record = finished(recipe, data, folder, control)) return *record;
   const auto backbone = backbone_of(recipe);
   return run(recipe, data, *backbone, folder, control);
 }

@@ -11,6 +11,8 @@
 
 namespace patina {
 
+class Workers;
+
 enum class RunMode {
   fresh,      // the folder must not contain a run
   overwrite,  // deletes an existing run first
@@ -28,6 +30,10 @@ struct RunControl {
   /// Whether to cache frozen features, in memory and in the folder set in `[engine]`, and decoded
   /// images in memory. Does not change results.
   bool cache = false;
+  /// The processes that do this run together, each of which calls `run` with the same arguments;
+  /// only the first one writes into the folder. Lent; null: this process alone. Does not change
+  /// results.
+  Workers* workers = nullptr;
 };
 
 /// Runs the recipe in `folder` and returns its record, which is also written after every task.

@@ -7,7 +7,9 @@
 #include "patina/base/error.h"
 #include "patina/base/progress.h"
 #include "patina/base/work.h"
+#include "patina/data/order.h"
 #include "patina/data/sample_access.h"
+#include "patina/dist/row_shares.h"
 #include "patina/models/experts.h"
 #include "patina/models/generate.h"
 #include "patina/ops.h"
@@ -33,16 +35,22 @@ namespace {
 const char* const kLikelihood = "likelihood";
 const char* const kAnswerLoss = "answer_loss";
 
-void each_batch(const Dataset& data, const Feed& feed, const Asking& asking,
-                const std::string& label, const std::function<void(const Batch&)>& body) {
-  Progress progress(label, data.size(), feed.unit());
-  Loader loader(data, feed, asking.pool, asking.batch);
+// What `body` makes of every sample: a row each, in the dataset's order.
+Tensor each_row(const Dataset& data, const Feed& feed, const Asking& asking,
+                const std::string& label, const std::function<Tensor(const Batch&)>& body) {
+  const RowShares shares(asking.workers, costliest_first(costs(feed, data)), asking.batch);
+  auto own = shares.own();
+  Progress progress(label, int64_t(own.size()), feed.unit());
+  Loader loader(data, feed, asking.pool, std::move(own), asking.batch, Random());
   NoGrad no_grad;
+  Tensor rows;
   while (const auto batch = loader.next()) {
     stop_if_asked();
-    body(*batch);
+    put_rows(rows, data.size(), batch->row, body(*batch));
     progress.advance(batch->size());
   }
+  shares.complete(rows);
+  return rows;
 }
 
 std::string stripped(const std::string& text) {
@@ -75,20 +83,28 @@ class GenerateProbe : public Probe {
         make_answer_feed(network, asking.text, AnswerRows::prompts, asking.max_tokens);
     const Tokenizer& tokenizer = *network.tokenizer();
     const auto stops = feed->stops();
-    std::vector<TextSample> samples(size_t(test.size()));
-    each_batch(test, *feed, asking, label, [&](const Batch& batch) {
+    // The tokens of each answer, behind their number.
+    const Tensor written = each_row(test, *feed, asking, label, [&](const Batch& batch) {
       const auto answers = generate(network, batch.input, stops, {.max_tokens = asking.max_tokens},
                                     learner.experts(batch.input));
-      const auto rows = items_of(batch.row);
-      for (size_t i = 0; i < rows.size(); ++i) {
-        const Exchange exchange = source.exchange(SampleAccess::position(test, rows[i]));
-        const std::string& asked = exchange.turns.back().content;
-        samples[size_t(rows[i])] = {
-            .prediction = stripped(tokenizer.decode(answers[i], /*skip_special=*/true)),
-            .references = exchange.answers,
-            .source = exchange.input.empty() ? asked : exchange.input};
+      Tensor rows = at::zeros({batch.size(), asking.max_tokens + 1}, at::kLong);
+      for (size_t i = 0; i < answers.size(); ++i) {
+        const auto row = host_items(rows).subspan(i * size_t(asking.max_tokens + 1));
+        row[0] = int64_t(answers[i].size());
+        std::ranges::copy(answers[i], row.begin() + 1);
       }
+      return rows;
     });
+    std::vector<TextSample> samples;
+    for (int64_t i = 0; i < test.size(); ++i) {
+      const Exchange exchange = source.exchange(SampleAccess::position(test, i));
+      const std::string& asked = exchange.turns.back().content;
+      const auto row = items_of(written[i]);
+      const std::vector<int64_t> answer(row.begin() + 1, row.begin() + 1 + row[0]);
+      samples.push_back({.prediction = stripped(tokenizer.decode(answer, /*skip_special=*/true)),
+                         .references = exchange.answers,
+                         .source = exchange.input.empty() ? asked : exchange.input});
+    }
     return samples;
   }
 
@@ -116,16 +132,16 @@ class LossProbe : public Probe {
             const std::string& label, std::vector<GivenAnswer>&) const override {
     const Source& source = SampleAccess::source(test);
     const auto feed = make_answer_feed(asking.backbone, asking.text, AnswerRows::whole);
-    TokenLoss loss;
-    each_batch(test, *feed, asking, label, [&](const Batch& batch) {
-      const Tensor sums = losses_of_rows(learner, asking.backbone, batch.input);
-      const Tensor tokens = batch.input.loss.sum(1);
-      const auto rows = items_of(batch.row);
-      for (size_t i = 0; i < rows.size(); ++i)
-        loss.add(sums[int64_t(i)].item<double>(), tokens[int64_t(i)].item<int64_t>(),
-                 bytes_of(*feed, source, SampleAccess::position(test, rows[i]),
-                          *asking.backbone.tokenizer()));
+    // The loss of each sample, and its tokens.
+    const Tensor rows = each_row(test, *feed, asking, label, [&](const Batch& batch) {
+      const Tensor tokens = on_host(batch.input.loss.sum(1)).to(at::kDouble);
+      return at::stack({losses_of_rows(learner, asking.backbone, batch.input), tokens}, 1);
     });
+    TokenLoss loss;
+    for (const int64_t i : costliest_first(costs(*feed, test)))
+      loss.add(
+          rows[i][0].item<double>(), int64_t(rows[i][1].item<double>()),
+          bytes_of(*feed, source, SampleAccess::position(test, i), *asking.backbone.tokenizer()));
     return of_loss_(loss);
   }
 
@@ -198,13 +214,13 @@ class LikelihoodProbe : public Probe {
            "choose a metric of written answers, such as exact_match",
            kLikelihood, kMostAnswers, source.origin(SampleAccess::position(test, 0)),
            answers.size());
+    if (test.size() == 0) return std::nullopt;
     const auto count = int64_t(answers.size());
     const Candidates candidates(test, std::move(answers));
     const auto feed = make_answer_feed(asking.backbone, asking.text, AnswerRows::whole);
-    Tensor losses = at::zeros({candidates.size()}, at::kDouble);
     const Dataset all = whole(candidates);
-    each_batch(all, *feed, asking, label, [&](const Batch& batch) {
-      losses.index_copy_(0, batch.row, losses_of_rows(learner, asking.backbone, batch.input));
+    const Tensor losses = each_row(all, *feed, asking, label, [&](const Batch& batch) {
+      return losses_of_rows(learner, asking.backbone, batch.input);
     });
     const Tensor likeliest = losses.view({-1, count}).argmin(1);
     return likeliest.eq(tensor_of(right)).to(at::kDouble).mean().item<double>();

@@ -29,6 +29,7 @@ struct Asking {
   ThreadPool& pool;
   TextOptions text;
   int64_t max_tokens = 64, batch = 16;
+  Workers* workers = nullptr;  // lent: they share the samples; null: this process asks all
 };
 
 /// An answer that a learner gave.

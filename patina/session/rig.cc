@@ -67,7 +67,7 @@ Rig::Rig(Backbone& backbone, const Source& train, const Source& test, const RigO
       learner_(
           options.row->make({backbone, options.seeds, options.grant, &samples_}, *options.learner)),
       trainer_(std::make_unique<Trainer>(options.training, *train_feed_, *test_feed_, pool_,
-                                         options.seeds, options.between_steps)) {}
+                                         options.seeds, options.between_steps, options.workers)) {}
 
 void Rig::learner_state(Archive& a) {
   const Archive::MadeOn there(a, place_.device);

@@ -20,7 +20,8 @@ struct RigOptions {
   std::shared_ptr<ImageCache> images;                // null: decoded images are not cached
   int data_threads = 0;  // for decoding and transforms; 0: one per core. Does not change results.
   std::function<void()> between_steps;
-  bool ungranted = false;  // a baseline that runs without the grants it needs
+  Workers* workers = nullptr;  // lent; null: there is this process alone
+  bool ungranted = false;      // a baseline that runs without the grants it needs
 };
 
 /// Throws Error(recipe), with the reason, if a method cannot use a network.

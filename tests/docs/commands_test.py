@@ -137,6 +137,8 @@ COMMANDS = {
     "patina report runs/mine --csv runs.csv --latex table.tex --markdown table.md": Run(),
     "patina report runs/mine runs/wider -o runs/wider.html": Run(),
     "patina run --help": Run(),
+    "patina run recipes/fashion_mnist/finetune.toml --workers 2 --set training.shards=8":
+        Parse("workers_test does it, where there is Gloo"),
     "patina run garden.toml": Run("--set", "data.path=garden"),
     "patina run my.toml --no-cache": Run("--overwrite"),
     "patina run my.toml --out runs/mine --resume": Run(),

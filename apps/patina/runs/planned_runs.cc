@@ -1,18 +1,15 @@
 #include "apps/patina/runs/planned_runs.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, with kill
-#include <spawn.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <thread>
 
 #include "apps/patina/commands.h"
+#include "apps/patina/runs/child.h"
 #include "patina/base/error.h"
 #include "patina/base/json.h"
 #include "patina/learners/plugin.h"
@@ -20,28 +17,6 @@
 namespace patina::cli {
 
 namespace {
-
-pid_t spawned(const std::vector<std::string>& words, const fs::path& log) {
-  std::vector<std::string> all = {"patina"};
-  all.insert(all.end(), words.begin(), words.end());
-  std::vector<char*> pointers;
-  for (auto& word : all) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
-                                   0644);
-  posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
-  pid_t child = -1;
-  const int error =
-      ::posix_spawn(&child, "/proc/self/exe", &files, nullptr, pointers.data(), ::environ);
-  posix_spawn_file_actions_destroy(&files);
-  if (error != 0)
-    fail(ErrorKind::file, "cannot start a process that writes to {}: {}", log.string(),
-         std::strerror(error));
-  return child;
-}
 
 // The exit status of `child`; waits for its end.
 int waited_for(pid_t child) {
@@ -56,22 +31,12 @@ int waited_for(pid_t child) {
   return status;
 }
 
-// The message in the program's last output line, which begins with the program's name.
-std::string last_message(const fs::path& log) {
-  static const std::string kName = "\npatina: ";
-  const std::string text = "\n" + read_text(log);
-  const auto at = text.rfind(kName);
-  if (at == std::string::npos) return "it ended without a message";
-  const auto from = at + kName.size();
-  return text.substr(from, text.find('\n', from) - from);
-}
-
 // Runs this program with the arguments `words` and waits; its output goes to the file `log`.
 // Signals that ask this process to stop are passed on. Throws Error: `stopped` if it was asked to
 // stop, and `state`, with its last message, if it failed.
 void run_child(const std::vector<std::string>& words, const fs::path& log) {
   make_folder(log.parent_path());
-  const int status = waited_for(spawned(words, log));
+  const int status = waited_for(start_child(words, {.log = log}));
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   if (stopped_by() != 0)
     fail(ErrorKind::stopped, "stopped; the same command goes on, and {} says where it was",

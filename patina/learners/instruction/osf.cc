@@ -69,6 +69,13 @@ class Osf : public AnswerLearner {
     return {group};
   }
 
+  std::vector<Tensor> reached() override {
+    std::vector<Tensor> weights;  // several parts may be rows of one
+    for (const Part& part : parts_)
+      if (weights.empty() || !weights.back().is_same(part.weight)) weights.push_back(part.weight);
+    return weights;
+  }
+
   // The weight's gradient becomes that of its factors, without what is along U_h and V_h.
   void after_backward(const Step&) override {
     NoGrad no_grad;

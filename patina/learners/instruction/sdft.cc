@@ -114,6 +114,8 @@ class Sdft : public AnswerLearner {
     return divergence(told, said).sum() / double(step.tokens);
   }
 
+  bool divides() const override { return false; }  // tokens are counted
+
   void after_backward(const Step& step) override {
     if (counted_ == 0) return;
     for (const auto& item : learned())

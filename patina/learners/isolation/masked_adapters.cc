@@ -254,7 +254,7 @@ Tensor MaskedAdapterLearner::features(const Input& input, size_t task) const {
 
 Tensor MaskedAdapterLearner::features_in(const Input& input, const std::vector<Tensor>& masks,
                                          const Step& step) const {
-  Pass pass(*this, tasks() - 1, masks, input, seeds_("gates", uint64_t(step.taken)));
+  Pass pass(*this, tasks() - 1, masks, input, seeds_("gates", step.number()));
   return backbone_.features(input, {&pass});
 }
 

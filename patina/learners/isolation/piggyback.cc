@@ -45,6 +45,12 @@ class Piggyback : public NetworkLearner {
     return NetworkLearner::loss(batch, step);
   }
 
+  std::vector<Tensor> reached() override {
+    std::vector<Tensor> weights;
+    for (const auto& item : masked(backbone())) weights.push_back(item.tensor);
+    return weights;
+  }
+
   void after_backward(const Step&) override {
     const auto weights = masked(backbone());
     for (size_t i = 0; i < weights.size(); ++i) {

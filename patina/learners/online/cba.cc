@@ -36,10 +36,11 @@ class Cba : public ReplayLearner {
   Tensor loss(const Batch& batch, const Step& step) override {
     const Batch all = memory().size() > 0 ? batch.joined(replay(batch.size(), step).batch) : batch;
     const Tensor features = backbone().features(all.input);
-    features_ = features.detach();
-    targets_ = all.target;
-    return task_loss(adaptor_(head()(features)), targets_);
+    collect(features_, features.detach(), step);
+    collect(targets_, all.target, step);
+    return task_loss(adaptor_(head()(features)), all.target);
   }
+  bool divides() const override { return false; }  // the adaptor's gradient reads all features
 
   // The adaptor's gradient is that of the memory loss, without adaptor, after the head's step.
   void after_backward(const Step& step) override {

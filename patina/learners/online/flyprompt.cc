@@ -9,6 +9,7 @@
 #include "patina/config/sizes.h"
 #include "patina/learn/adapted.h"
 #include "patina/learn/learner.h"
+#include "patina/learn/usage.h"
 #include "patina/learners/prompt/key_query.h"
 #include "patina/nn/heads.h"
 #include "patina/nn/losses.h"
@@ -130,6 +131,7 @@ class FlyPrompt : public Learner {
     routes_ = Tensor();
   }
 
+  Usage* usage() override { return &usage_; }
   Json diagnostics() const override { return usage_.json(); }
 
  private:

@@ -6,6 +6,7 @@
 #include "patina/base/json.h"
 #include "patina/config/sizes.h"
 #include "patina/learn/adapted.h"
+#include "patina/learn/usage.h"
 #include "patina/learners/prompt/key_query.h"
 #include "patina/learners/prompt/prompt_learner.h"
 #include "patina/nn/heads.h"
@@ -71,16 +72,19 @@ class Mvp : public Learner {
   }
 
   // mean_i ((1 - α) L_i + α ign_i^γ L_i) + mean distance to the chosen keys.
-  Tensor loss(const Batch& batch, const Step&) override {
+  Tensor loss(const Batch& batch, const Step& step) override {
     const Tensor distance = distances(batch.input);
-    chosen_ = nearest_expert(distance, /*training=*/true);
-    const Tensor features = scaled(prompted(batch.input, chosen_), batch.target);
-    const Tensor log_p = at::log_softmax(masked(head_(features), chosen_), 1);
+    const Tensor chosen = nearest_expert(distance, /*training=*/true);
+    collect(chosen_, chosen, step);
+    const Tensor features = scaled(prompted(batch.input, chosen), batch.target);
+    const Tensor log_p = at::log_softmax(masked(head_(features), chosen), 1);
     const Tensor own = -log_p.gather(1, batch.target.unsqueeze(1)).squeeze(1);
     const Tensor weight =
         1 - options_.ignored + options_.ignored * ignorance(features, log_p, batch);
-    return (own * weight).mean() + distance.gather(1, chosen_).mean();
+    return (own * weight).mean() + distance.gather(1, chosen).mean();
   }
+
+  bool divides() const override { return false; }  // choices of a step are counted after it
 
   void after_step(const Batch&, const Step&) override {
     usage_.reset();
@@ -111,6 +115,7 @@ class Mvp : public Learner {
     a("chosen_before", chosen_before_);
   }
 
+  Usage* usage() override { return &usage_; }
   Json diagnostics() const override { return usage_.json(); }
 
  private:

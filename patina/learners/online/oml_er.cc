@@ -66,6 +66,8 @@ class OmlEr : public NetworkLearner {
     return task_loss(moved(backbone().features(query.input)), query.target);
   }
 
+  bool divides() const override { return false; }  // samples are counted
+
   void remember(const Batch& batch) override { memory_.offer(batch); }
 
   // The head takes a step on each of as many batches of the memory as a training batch has parts.
@@ -117,9 +119,9 @@ class OmlEr : public NetworkLearner {
   }
 
   Batch remembered(const Step& step) const {
-    const auto count =
-        std::max<int64_t>(1, int64_t(double(options_.replay_every) * options_.replay_part));
-    const auto number = uint64_t(step.taken);
+    const auto count = step.share(
+        std::max<int64_t>(1, int64_t(double(options_.replay_every) * options_.replay_part)));
+    const auto number = step.number();
     const auto slots = memory_.draw(count, seeds()("replay", number));
     return samples_(memory_.samples().at(slots), seeds()("replay augment", number));
   }

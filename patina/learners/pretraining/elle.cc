@@ -80,7 +80,7 @@ class Elle : public RoundReplay {
     if (!teacher_ || options_.distillation == 0 || step.part > 0) return loss;
     const SampleHandles kept = memory().samples();
     std::vector<size_t> places;
-    Random random = seeds()("taught", uint64_t(step.taken));
+    Random random = seeds()("taught", step.number());
     for (int64_t i = 0; i < options_.taught; ++i)
       places.push_back(size_t(random.below(uint64_t(kept.size()))));
     const Batch taught = samples_(kept.at(places), Random());

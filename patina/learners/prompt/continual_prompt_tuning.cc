@@ -78,7 +78,7 @@ class ContinualPromptTuning : public Learner {
     const size_t newest = heads_.tasks() - 1;
     const Tensor fresh = loss_of(batch, newest, size_t(learning_));
     if (learning_ < int64_t(newest) || memory_.empty()) return fresh;
-    Random random = seeds_("replay", uint64_t(step.taken));
+    Random random = seeds_("replay", step.number());
     const auto task = size_t(random.below(memory_.size()));
     return fresh + loss_of(remembered(task, random), task, newest);
   }
@@ -88,7 +88,7 @@ class ContinualPromptTuning : public Learner {
     if (learning_ + 1 == int64_t(heads_.tasks())) return;
     const auto own = size_t(learning_);
     const std::vector<Tensor> weights = {prompts_[own]};
-    Random random = seeds_("backward", uint64_t(step.taken));
+    Random random = seeds_("backward", step.number());
     const Tensor past = gradients_of(loss_of(remembered(own, random), own, own), weights);
     set_gradients(weights, project_agem(flat_gradients(weights), past));
   }

@@ -1,9 +1,5 @@
 #include "patina/learners/prompt/key_query.h"
 
-#include <cmath>
-#include <numeric>
-
-#include "patina/base/json.h"
 #include "patina/ops.h"
 
 namespace patina {
@@ -27,30 +23,6 @@ Tensor picked(const Tensor& pool, const Tensor& chosen) {
 
 Tensor pull(const Tensor& similarity, const Tensor& chosen) {
   return similarity.gather(1, chosen).sum(1).mean();
-}
-
-void Usage::reset() {
-  const std::lock_guard lock(mutex_);
-  counts_.clear();
-}
-
-void Usage::add(const Tensor& chosen, int64_t entries) {
-  const std::lock_guard lock(mutex_);
-  if (counts_.size() < size_t(entries)) counts_.resize(size_t(entries));
-  for (const int64_t entry : items_of(chosen.flatten())) ++counts_.at(size_t(entry));
-}
-
-Json Usage::json() const {
-  const std::lock_guard lock(mutex_);
-  const auto total = double(std::accumulate(counts_.begin(), counts_.end(), int64_t{0}));
-  if (total == 0) return nullptr;
-  double entropy = 0;
-  for (const int64_t count : counts_)
-    if (count > 0) entropy -= double(count) / total * std::log(double(count) / total);
-  const double largest = std::log(double(counts_.size()));
-  return {{"histogram", counts_},
-          {"entropy", entropy},
-          {"entropy_part", largest > 0 ? Json(entropy / largest) : Json(nullptr)}};
 }
 
 }  // namespace patina

@@ -2,10 +2,8 @@
 // compared with every key by cosine (cosine_scores). Wang et al., "L2P", CVPR 2022.
 #pragma once
 
-#include <mutex>
 #include <vector>
 
-#include "patina/base/json_fwd.h"
 #include "patina/tensor.h"
 
 namespace patina {
@@ -24,21 +22,5 @@ Tensor picked(const Tensor& pool, const Tensor& chosen);
 /// L2P's key loss, to be maximised: the mean over the batch of the summed similarities of the
 /// chosen entries. similarity [B,M], chosen [B,k] -> scalar.
 Tensor pull(const Tensor& similarity, const Tensor& chosen);
-
-/// Counts how often each entry was chosen, to detect a selection that collapses to one entry.
-/// Thread-safe, because it is updated during scoring.
-class Usage {
- public:
-  void reset();
-  /// chosen: any shape, int64 below `entries`.
-  void add(const Tensor& chosen, int64_t entries);
-  /// {"histogram": [...], "entropy": in nats, "entropy_part": fraction of log(entries), null for
-  /// one entry}; null if nothing was counted.
-  Json json() const;
-
- private:
-  mutable std::mutex mutex_;
-  std::vector<int64_t> counts_;
-};
 
 }  // namespace patina

@@ -5,6 +5,7 @@
 
 #include "patina/learn/adapted.h"
 #include "patina/learn/learner.h"
+#include "patina/learn/usage.h"
 #include "patina/learners/prompt/key_query.h"
 #include "patina/learners/prompt/task_rows.h"
 #include "patina/nn/heads.h"
@@ -30,6 +31,7 @@ class PromptLearner : public Learner {
   Tensor scores(const Question& asked) const override;
   std::vector<ParamGroup> trainable() final;
   void state(Archive& a) override;
+  Usage* usage() final { return &usage_; }
   Json diagnostics() const final;
 
  protected:

@@ -24,7 +24,7 @@ class AGem : public ProjectionLearner {
     SampleHandles all;
     for (const auto* memory : past()) all.add(memory->samples());
     const auto places = drawn(size_t(options_.reference_batch), size_t(all.size()),
-                              seeds()("reference", uint64_t(step.taken)));
+                              seeds()("reference", step.number()));
     return project_agem(gradient, gradient_on(all.at(places), step, 0));
   }
 

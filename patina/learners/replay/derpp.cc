@@ -40,7 +40,8 @@ Tensor DerPlusPlus::loss(const Batch& batch, const Step& step) {
   const Tensor outputs = this->outputs(batch.input);
   // A single-pass stretch may take several steps on a batch: the scores of the first step are
   // stored.
-  if (step.samples || !met_.defined()) met_ = outputs.detach();
+  if (step.part == 0) first_ = step.samples || !met_.defined();
+  if (first_) collect(met_, outputs.detach(), step);
   Tensor loss = task_loss(outputs, batch.target);
   if (memory().size() == 0) return loss;
   if (options_.alpha > 0) loss = loss + dark_loss(replay(batch.size(), step, 0)) * options_.alpha;

@@ -18,6 +18,7 @@ class DerPlusPlus : public ReplayLearner {
 
   Tensor loss(const Batch& batch, const Step& step) override;
   void remember(const Batch& batch) override;
+  bool divides() const override { return false; }  // `remember` stores the scores of a loss
   void state(Archive& a) override;
 
  protected:
@@ -31,6 +32,7 @@ class DerPlusPlus : public ReplayLearner {
   Options options_;
   std::vector<Tensor> scores_;  // per slot: [classes seen then]
   Tensor met_;                  // scores of the current batch, before its first step
+  bool first_ = true;           // whether this is that step
 };
 
 /// The training options and descriptions that both share.

@@ -32,6 +32,14 @@ HeadGradient gradient_in_head(const std::function<Tensor(const Tensor& scores)>&
   return {by_scores.t().mm(features.detach()), by_scores.sum(0)};
 }
 
+void collect(HeadGradient& gradient, const HeadGradient& of_part, const Step& step) {
+  if (step.part == 0)
+    gradient = {of_part.weight * step.weight, of_part.bias * step.weight};
+  else
+    gradient = {gradient.weight + of_part.weight * step.weight,
+                gradient.bias + of_part.bias * step.weight};
+}
+
 Tensor lengths(const HeadGradient& gradient) {
   return gradient.weight.square().sum(1).sqrt();
 }
@@ -122,21 +130,23 @@ class Dgr : public NetworkLearner {
   }
 
   // CE(z + log π, y) + weight · L_kd, with π the classes' shares of the training samples.
-  Tensor loss(const Batch& batch, const Step&) override {
+  Tensor loss(const Batch& batch, const Step& step) override {
     const Tensor features = backbone().features(batch.input);
     const Tensor scores = head()(features);
     const auto classified = [&](const Tensor& z) {
       return task_loss(z + log_share_, batch.target);
     };
-    classifying_ = dgr::gradient_in_head(classified, scores, features);
+    dgr::collect(classifying_, dgr::gradient_in_head(classified, scores, features), step);
     if (!teacher_) return classified(scores);
     const Tensor before = teacher_(batch.input);
     const auto repeated = [&](const Tensor& z) {
       return dgr::distillation(z.slice(1, 0, known()), before, options_.temperature, lost_);
     };
-    repeating_ = dgr::gradient_in_head(repeated, scores, features);
+    dgr::collect(repeating_, dgr::gradient_in_head(repeated, scores, features), step);
     return classified(scores) + repeated(scores) * repeat_weight_;
   }
+
+  bool divides() const override { return false; }  // the head's gradient reads all parts
 
   // The network keeps the gradient of the loss; the head's is replaced.
   void after_backward(const Step&) override {

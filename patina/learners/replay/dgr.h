@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "patina/learn/step.h"
 #include "patina/tensor.h"
 
 namespace patina::dgr {
@@ -19,6 +20,9 @@ struct HeadGradient {
 /// The network gets no gradient.
 HeadGradient gradient_in_head(const std::function<Tensor(const Tensor& scores)>& loss,
                               const Tensor& scores, const Tensor& features);
+
+/// Adds the gradient of a part of a step to those of its earlier parts.
+void collect(HeadGradient& gradient, const HeadGradient& of_part, const Step& step);
 
 /// The length of each row of the gradient's weight: [K].
 Tensor lengths(const HeadGradient& gradient);

@@ -121,11 +121,10 @@ class Idbr : public Learner {
   // L = L_class + L_order + L_reg on new samples, and L_task beside them on replayed ones (equation
   // 9 of the paper).
   Tensor loss(const Batch& batch, const Step& step) override {
-    Tensor loss =
-        part_of(batch, options_.fresh_factor, /*task=*/-1, seeds_("cut", uint64_t(step.taken)));
+    Tensor loss = part_of(batch, options_.fresh_factor, /*task=*/-1, seeds_("cut", step.number()));
     if (memory_.empty() || (step.taken + 1) % options_.replay_every != 0) return loss;
     for (size_t task = 0; task < memory_.size(); ++task) {
-      const auto number = uint64_t(step.taken) * 1024 + task;
+      const auto number = step.number() * 1024 + task;
       const auto some =
           drawn(size_t(batch.size()), size_t(memory_[task].size()), seeds_("replay", number));
       const Batch past = samples_(memory_[task].at(some), seeds_("augment", number));

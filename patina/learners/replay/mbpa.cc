@@ -55,9 +55,11 @@ class Mbpa : public NetworkLearner {
     met_ += batch.size();
     const Tensor loss = NetworkLearner::loss(batch, step);
     if (met_ / options_.replay_every == before || memory_.size() == 0) return loss;
-    const auto slots = memory_.draw(options_.replay, seeds()("replay", uint64_t(step.taken)));
+    const auto slots = memory_.draw(options_.replay, seeds()("replay", step.number()));
     return loss + task_loss(outputs(inputs(slots)), targets(slots));
   }
+
+  bool divides() const override { return false; }  // samples are counted
 
   // The key of a sample is its feature under the pre-trained network.
   void remember(const Batch& batch) override {

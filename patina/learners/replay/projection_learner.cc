@@ -31,7 +31,7 @@ std::vector<const SampleMemory*> ProjectionLearner::past() const {
 
 Tensor ProjectionLearner::gradient_on(const SampleHandles& samples, const Step& step,
                                       uint64_t draw) {
-  const Batch batch = samples_(samples, seeds()("replay augment", uint64_t(step.taken)).at(draw));
+  const Batch batch = samples_(samples, seeds()("replay augment", step.number()).at(draw));
   return gradients_of(loss(batch, step), tensors_of(trainable()));
 }
 

@@ -27,8 +27,8 @@ void ReplayLearner::remember(const Batch& batch) {
 }
 
 Replayed ReplayLearner::replay(int64_t count, const Step& step, uint64_t draw) const {
-  const uint64_t number = uint64_t(step.taken) * 4 + draw;
-  auto slots = memory_.draw(options_.replay_batch > 0 ? options_.replay_batch : count,
+  const uint64_t number = step.number() * 4 + draw;
+  auto slots = memory_.draw(options_.replay_batch > 0 ? step.share(options_.replay_batch) : count,
                             seeds()("replay", number));
   Batch batch = recall(slots, seeds()("replay augment", number));
   return {std::move(slots), std::move(batch)};

@@ -71,7 +71,7 @@ class Sapt : public LoraPerTask {
     if (step.part > 0 || options_.reflection == 0) return loss;
     const int64_t size = step.trainer ? step.trainer->options().batch_size : batch.input.size();
     for (size_t task = 0; task < kept_.size(); ++task) {
-      const Random random = seeds()("reflect", uint64_t(step.taken)).at(task);
+      const Random random = seeds()("reflect", step.number()).at(task);
       const auto slots = drawn(size_t(size), size_t(kept_[task].size()), random);
       const Batch past = samples_(kept_[task].at(slots), random.at(1));
       loss = loss + options_.reflection * divergence(attention_[task], prompts_of(past.input));

@@ -103,7 +103,7 @@ class Clap : public TwoTowerLearner {
     const Tensor f = normalized(clip().features(batch.input)), t = texts().frozen(names());
     const Texts now = made_of(guide_, f, t);
     const Tensor centres = now.texts + now.mean;
-    Random random = seeds()("noise", uint64_t(step.taken));
+    Random random = seeds()("noise", step.number());
     Tensor scores;
     for (int64_t s = 0; s < options_.samples; ++s) {
       Tensor noise = at::empty(centres.sizes().vec());

@@ -68,9 +68,10 @@ Tensor FusionReplayLearner::loss(const Batch& batch, const Step& step) {
   Tensor all = features(batch.input), targets = batch.target;
   std::vector<size_t> slots;
   if (memory_.size() > 0) {
-    const auto number = uint64_t(step.taken);
-    slots = memory_.draw(options_.replay_batch > 0 ? options_.replay_batch : batch.size(),
-                         seeds()("replay", number));
+    const auto number = step.number();
+    slots =
+        memory_.draw(options_.replay_batch > 0 ? step.share(options_.replay_batch) : batch.size(),
+                     seeds()("replay", number));
     const Batch past = samples_(memory_.samples().at(slots), seeds()("replay augment", number));
     all = at::cat({all, features(past.input)});
     targets = at::cat({targets, past.target});

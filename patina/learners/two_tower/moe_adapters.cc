@@ -37,7 +37,7 @@ class MoeAdapters : public TwoTowerLearner {
   }
 
   Tensor loss(const Batch& batch, const Step& step) override {
-    Random random = seeds()("routing", uint64_t(step.taken));
+    Random random = seeds()("routing", step.number());
     Pass image(image_, &random), text(text_, &random);
     const Tensor scores = clip().similarity(clip().features(batch.input, {&image}),
                                             texts().encoded(competing(), {&text}));
@@ -45,6 +45,8 @@ class MoeAdapters : public TwoTowerLearner {
     text_.counts += text.counts();
     return nn::cross_entropy(scores, batch.target - first(), smoothing_);
   }
+
+  bool divides() const override { return false; }  // choices are counted
 
   // "Activate and freeze": the experts that the task's samples chose most often.
   void end_task(const Task& task, Trainer& trainer) override {

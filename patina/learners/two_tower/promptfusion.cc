@@ -105,7 +105,7 @@ class PromptFusion : public TwoTowerLearner {
     const Tensor by_vit = vit_scores(images.data), share = at::sigmoid(learned_.mix);
     Tensor gate, used = share;
     if (options_.lite) {
-      Random random = seeds()("gate_noise", uint64_t(step.taken));
+      Random random = seeds()("gate_noise", step.number());
       gate = drawn_gate(f, random);
       used = share * gate;
     }

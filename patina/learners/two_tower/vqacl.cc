@@ -80,6 +80,8 @@ class Vqacl : public FusionReplayLearner {
     images_.grow(classes_, width(), backbone().place());
   }
 
+  bool divides() const override { return false; }  // a loss moves the prototypes
+
   void state(Archive& a) override {
     FusionReplayLearner::state(a);
     a("task", task_);

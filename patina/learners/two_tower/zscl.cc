@@ -204,9 +204,9 @@ class Zscl : public TwoTowerLearner {
       if (!reference_.has_images()) taught = first_network_->features(batch.input);
     }
     if (reference_.has_images()) {
-      Random random = seeds()("reference", uint64_t(step.taken));
+      Random random = seeds()("reference", step.number());
       auto chosen = random.permutation(reference_.size());
-      chosen.resize(size_t(std::min(reference_.size(), options_.reference_batch)));
+      chosen.resize(size_t(std::min(reference_.size(), step.share(options_.reference_batch))));
       taught = reference_.image_features(chosen);
       student = clip().features(reference_.images(chosen, clip().place()));
     }

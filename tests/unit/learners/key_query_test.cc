@@ -1,5 +1,6 @@
 // Selection by keys, counts of selections and voting by energies, on numbers made by hand.
 #include "patina/learners/prompt/key_query.h"
+#include "patina/learn/usage.h"
 
 #include <gtest/gtest.h>
 

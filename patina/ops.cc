@@ -58,6 +58,11 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
+#if __has_include(<ATen/ops/scaled_dot_product_attention.h>)
+#include <ATen/ops/scaled_dot_product_attention.h>
+#endif
+
+#include <cmath>
 
 namespace patina::at {
 
@@ -172,6 +177,20 @@ Tensor log_softmax(const Tensor& x, int64_t dim, Type type) {
 }
 Tensor logsumexp(const Tensor& x, IntArrayRef dim, bool keepdim) {
   return ::at::logsumexp(x, dim, keepdim);
+}
+Tensor fused_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& bias,
+                       double scale) {
+#if __has_include(<ATen/ops/scaled_dot_product_attention.h>)
+  const double factor = scale * std::sqrt(double(q.size(-1)));  // that LibTorch does not divide by
+  return ::at::scaled_dot_product_attention(
+      std::abs(factor - 1) < 1e-6 ? q : q * factor, k, v,
+      bias.defined() ? std::optional<Tensor>(bias) : std::nullopt, /*dropout_p=*/0,
+      /*is_causal=*/false);
+#else
+  Tensor scores = ::at::matmul(q * scale, k.transpose(-2, -1));
+  if (bias.defined()) scores = scores + bias;
+  return ::at::matmul(::at::softmax(scores, -1), v);
+#endif
 }
 Tensor softmax(const Tensor& x, int64_t dim, Type type) {
   return type ? ::at::softmax(x, dim, *type) : ::at::softmax(x, dim);

@@ -60,6 +60,10 @@ Tensor linalg_vector_norm(const Tensor& x, const Scalar& order = 2,
 Tensor log_softmax(const Tensor& x, int64_t dim, Type type = {});
 Tensor logsumexp(const Tensor& x, IntArrayRef dim, bool keepdim = false);
 Tensor softmax(const Tensor& x, int64_t dim, Type type = {});
+/// softmax(scale q kᵀ + bias) v for q [B,H,T,d], k and v [B,H,S,d], bias broadcast to [B,H,T,S] or
+/// undefined: [B,H,T,d]. LibTorch 2 has it fused.
+Tensor fused_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& bias,
+                       double scale);
 std::tuple<Tensor, Tensor> sort(const Tensor& x, int64_t dim = -1, bool descending = false);
 std::tuple<Tensor, Tensor> sort(const Tensor& x, bool stable, int64_t dim, bool descending);
 std::tuple<Tensor, Tensor> topk(const Tensor& x, int64_t k, int64_t dim = -1);

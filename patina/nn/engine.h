@@ -59,5 +59,7 @@ enum class Precision { fp32, bf16 };
 
 std::shared_ptr<const Engine> plain_engine();
 std::shared_ptr<const Engine> packed_engine(Precision precision);
+/// LibTorch's operations in bf16, on any device: the engine of GPUs.
+std::shared_ptr<const Engine> library_engine();
 
 }  // namespace patina::nn

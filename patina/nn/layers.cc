@@ -29,10 +29,13 @@ Linear Linear::part(int64_t from, int64_t to) const {
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearEnd& end) {
-  if (x.scalar_type() == at::kBFloat16) return kernels::linear(x, weight, bias, end);
+  const bool bf16 = x.scalar_type() == at::kBFloat16;
+  if (bf16 && x.is_cpu()) return kernels::linear(x, weight, bias, end);
   kernels::count_linear(x.numel() / x.size(-1), x, weight);
-  const Tensor y = activate(end.activation, at::linear(x, weight, bias));
-  return end.add.defined() ? end.add + y : y;
+  const auto typed = [&](const Tensor& t) { return t.defined() ? t.to(x.scalar_type()) : t; };
+  const Tensor y = activate(end.activation, at::linear(x, typed(weight), typed(bias)));
+  if (end.add.defined()) return end.add + y;
+  return end.wide && bf16 ? y.to(at::kFloat) : y;
 }
 
 void Linear::walk(Walk& w) {

@@ -26,6 +26,7 @@ void Record::bind(RecordFields& f) {
            "values of the recipe that `patina tune` chose on a validation split");
   f.object("versions", versions, "what it was made with");
   f.object("machine", machine, "what it ran on");
+  f.object("workers", workers, Presence::optional, "of a run that several processes did together");
   f.object("seeds", seeds);
   f("class_order", class_order, {}, "the data set's class ids in the order of the stream");
   f("class_names", class_names, exactly(class_order.size(), "as class_order", ""),
@@ -132,7 +133,11 @@ void Record::Machine::bind(RecordFields& f) {
   f("threads", threads, Whole::count, "that computed");
   f("memory_bytes", memory_bytes, Whole::count, "installed");
   f("device", device);
-  f("workers", workers, Whole::count, "processes that did the run together");
+}
+
+void Record::Workers::bind(RecordFields& f) {
+  f("count", count, Whole::count, "processes that did the run together");
+  f("sent_bytes", sent_bytes, Whole::count, "by the first of them to the others");
 }
 
 void Record::Seeds::bind(RecordFields& f) {

@@ -45,7 +45,10 @@ struct Record {
     std::string cpu;
     int64_t cores = 0, threads = 0, memory_bytes = 0;
     std::string device;
-    int64_t workers = 1;
+    void bind(RecordFields& f);
+  };
+  struct Workers {
+    int64_t count = 0, sent_bytes = 0;
     void bind(RecordFields& f);
   };
   struct Seeds {
@@ -128,6 +131,7 @@ struct Record {
   std::optional<Chosen> chosen;
   Versions versions;
   Machine machine;
+  std::optional<Workers> workers;  // of a run of several
   Seeds seeds;
   std::vector<int64_t> class_order;
   std::vector<std::string> class_names;

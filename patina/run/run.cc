@@ -61,7 +61,6 @@ class Execution {
     evaluation_ = std::make_unique<Evaluation>(*scenario_, std::move(texts));
     about_ = record_of_start(recipe_, data_, backbone, model_hash_, *scenario_);
     about_.recipe = recipe_text_;
-    about_.machine.workers = together_.size();
     if (resuming) {
       auto archive = together_.checkpoint(folder_);
       state(archive);
@@ -216,6 +215,8 @@ class Execution {
   Record record_now() {
     costs_.sum_up();
     Record record = about_;
+    if (control_.workers)
+      record.workers = {control_.workers->size(), control_.workers->bytes_sent()};
     add_scores(record, *evaluation_);
     add_costs(record, costs_, backbone_numbers_, trainer().most_trainable());
     add_engine(record, engine_, costs_, store_.get(), *images_);

@@ -16,7 +16,9 @@ void EngineOptions::bind(Fields& f) {
     {"packed", "plain"});
   f("precision", precision,
     "Number format of matrix products; sums, norms and weights in training are fp32. auto: bf16 "
-    "where that is faster, on processors with AMX and on AMD's with AVX512-BF16.",
+    "where that is faster, on processors with AMX and on AMD's with AVX512-BF16; on a GPU fp32. "
+    "bf16 on a "
+    "GPU is LibTorch's, with its fused attention.",
     {"auto", "fp32", "bf16"});
   f("device", device,
     "The device of the network and its learner: auto (the first GPU of LibTorch, otherwise the "
@@ -41,10 +43,8 @@ void warn_of_bf16() {
 
 std::shared_ptr<const nn::Engine> make_engine(const EngineOptions& options) {
   const Place place = place_of(options.device);
-  if (!place.on_host() && options.precision == "bf16")
-    fail(ErrorKind::recipe, "engine.precision is bf16, but on {} LibTorch computes in fp32",
-         place.text());
-  if (!place.on_host()) return nn::plain_engine();
+  if (!place.on_host())
+    return options.precision == "bf16" ? nn::library_engine() : nn::plain_engine();
   if (options.kind == "plain") {
     if (options.precision == "bf16")
       fail(ErrorKind::recipe,

@@ -122,6 +122,12 @@ TEST_P(FamilyOnTheDevice, ComputesWhatTheHostComputes) {
   if (writes) {
     EXPECT_EQ(generate(network, family.input, {}, options), words);
   }
+  // In bf16, as on a GPU.
+  network.set_engine(nn::library_engine());
+  const Tensor rounded = on_host(network.features(there)).to(at::kDouble);
+  EXPECT_GT(
+      at::cosine_similarity(rounded, on_host(features).to(at::kDouble), 1).min().item<double>(),
+      0.99);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, FamilyOnTheDevice, testing::ValuesIn(tiny_families()),

@@ -1,4 +1,6 @@
 // Workers over c10d, the library under PyTorch's torch.distributed.
+#include <numeric>
+
 #include "patina/base/error.h"
 #include "patina/dist/membership.h"
 
@@ -43,28 +45,27 @@ class GlooWorkers : public Workers {
   int rank() const override { return rank_; }
   int size() const override { return size_; }
 
-  std::vector<Tensor> gather(const Tensor& mine) override {
+  Tensor gather(const Tensor& mine) override {
     std::vector<Tensor> sent = {mine.to(at::kCPU).contiguous()};
-    std::vector<std::vector<Tensor>> all(1);
-    for (int rank = 0; rank < size_; ++rank) all[0].push_back(at::empty_like(sent[0]));
+    auto shape = mine.sizes().vec();
+    shape.insert(shape.begin(), size_);
+    const Tensor received = at::empty(shape, sent[0].options());
+    std::vector<std::vector<Tensor>> all = {received.unbind()};
     told([&] { group_->allgather(all, sent)->wait(); });
     bytes_sent_ += int64_t(sent[0].nbytes()) * (size_ - 1);
-    return std::move(all[0]);
+    return received;
   }
 
-  std::vector<Tensor> exchange(const std::vector<Tensor>& to,
-                               const std::vector<int64_t>& from) override {
-    std::vector<int64_t> sizes, lengths = from;
-    int64_t length = 0;
-    for (int rank = 0; rank < size_; ++rank) {
-      sizes.push_back(to[size_t(rank)].numel());
-      length += from[size_t(rank)];
-      if (rank != rank_) bytes_sent_ += int64_t(to[size_t(rank)].nbytes());
-    }
-    Tensor sent = at::cat(to).to(at::kCPU).contiguous();
-    Tensor received = at::empty({length}, sent.options());
+  Tensor exchange(const Tensor& mine, const std::vector<int64_t>& to,
+                  const std::vector<int64_t>& from) override {
+    Tensor sent = mine.to(at::kCPU).contiguous();
+    Tensor received =
+        at::empty({std::accumulate(from.begin(), from.end(), int64_t{0})}, sent.options());
+    // The call takes them away.
+    std::vector<int64_t> lengths = from, sizes = to;
     told([&] { group_->alltoall_base(received, sent, lengths, sizes)->wait(); });
-    return received.split_with_sizes(from);  // the call has taken the others away
+    bytes_sent_ += (sent.numel() - to[size_t(rank_)]) * int64_t(sent.element_size());
+    return received;
   }
 
   void broadcast(Tensor& tensor) override {

@@ -57,9 +57,9 @@ void PartedGradient::exchange_reports() {
   std::ranges::copy(losses_, numbers);
   std::ranges::copy(reached_, numbers + most);
   losses_.clear();
-  const auto reports = workers_->gather(report);
+  const Tensor reports = workers_->gather(report);
   for (int rank = 0; rank < workers_->size(); ++rank) {
-    const double* its = reports[size_t(rank)].data_ptr<double>();
+    const double* its = reports.data_ptr<double>() + rank * report.numel();
     const int64_t parts = share_of(parts_, rank, workers_->size()).size();
     losses_.insert(losses_.end(), its, its + parts);
     for (size_t i = 0; i < reached_.size(); ++i)

@@ -59,31 +59,30 @@ Tensor total(Workers& workers, const TreeSum& own, int64_t leaves, const Tensor&
     return Share{first, std::min(length, first + part)};
   };
 
-  std::vector<Tensor> sent;
-  std::vector<int64_t> lengths;
+  std::vector<Tensor> parts;
+  std::vector<int64_t> to, from;
   const Share mine = part_of(workers.rank());
   for (int rank = 0; rank < size; ++rank) {
-    std::vector<Tensor> parts;
     const Share its = part_of(rank);
     for (const auto& node : own.nodes()) parts.push_back(node.sum.slice(0, its.first, its.last));
-    sent.push_back(parts.empty() ? like.slice(0, 0, 0) : at::cat(parts));
-    lengths.push_back(int64_t(nodes_of(leaves, share_of(leaves, rank, size)).size()) * mine.size());
+    to.push_back(int64_t(own.nodes().size()) * its.size());
+    from.push_back(int64_t(nodes_of(leaves, share_of(leaves, rank, size)).size()) * mine.size());
   }
-  const auto received = workers.exchange(sent, lengths);
+  const Tensor sent = parts.empty() ? like.slice(0, 0, 0) : at::cat(parts);
+  const Tensor received = workers.exchange(sent, to, from);
 
   TreeSum all(leaves);
-  for (int rank = 0; rank < size; ++rank) {
-    int64_t at = 0;
+  int64_t at = 0;
+  for (int rank = 0; rank < size; ++rank)
     for (auto node : nodes_of(leaves, share_of(leaves, rank, size))) {
-      node.sum = received[size_t(rank)].slice(0, at, at + mine.size());
+      node.sum = received.slice(0, at, at + mine.size());
       at += mine.size();
       all.add(std::move(node));
     }
-  }
   // Padded, since every worker's part must have the same length.
-  Tensor summed = at::zeros({part}, received[0].options());
-  summed.slice(0, 0, mine.size()).copy_(all.nodes()[0].sum);
-  return at::cat(workers.gather(summed)).slice(0, 0, length);
+  Tensor summed = all.nodes()[0].sum;
+  if (mine.size() < part) summed = at::constant_pad_nd(summed, {0, part - mine.size()});
+  return workers.gather(summed).flatten().slice(0, 0, length);
 }
 
 }  // namespace patina

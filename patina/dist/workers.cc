@@ -8,9 +8,7 @@
 namespace patina {
 
 bool any(Workers& workers, bool mine) {
-  for (const Tensor& said : workers.gather(at::full({1}, int64_t(mine), at::kLong)))
-    if (said.item<int64_t>() != 0) return true;
-  return false;
+  return workers.gather(at::full({1}, int64_t(mine), at::kLong)).sum().item<int64_t>() > 0;
 }
 
 namespace {
@@ -32,7 +30,7 @@ Tensor told(const Tensor& rows) {
 
 Tensor gather_rows(Workers& workers, const Tensor& mine) {
   std::vector<std::vector<int64_t>> about;
-  for (const Tensor& one : workers.gather(told(mine))) about.push_back(items_of(one));
+  for (const Tensor& one : workers.gather(told(mine)).unbind()) about.push_back(items_of(one));
   const auto has_rows = [](const std::vector<int64_t>& one) { return one[0] > 0; };
   const auto shape = std::ranges::find_if(about, has_rows);
   if (shape == about.end()) return {};
@@ -43,7 +41,7 @@ Tensor gather_rows(Workers& workers, const Tensor& mine) {
   // Padded to the longest, as all send the same number of bytes.
   Tensor sent = at::zeros(sizes, at::TensorOptions(at::ScalarType((*shape)[1])));
   if (mine.defined()) sent.slice(0, 0, mine.size(0)).copy_(mine);
-  auto all = workers.gather(sent);
+  auto all = workers.gather(sent).unbind();
   for (size_t r = 0; r < all.size(); ++r) all[r] = all[r].slice(0, 0, about[r][2]);
   return at::cat(all);
 }

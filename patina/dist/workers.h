@@ -25,12 +25,12 @@ class Workers {
   virtual int size() const = 0;  // how many there are
   bool first() const { return rank() == 0; }
 
-  /// Every worker's tensor, in the order of ranks. All have the same shape and type.
-  virtual std::vector<Tensor> gather(const Tensor& mine) = 0;
-  /// Sends `to[r]` to worker r; returns what the workers sent to this one, of lengths `from`. All
-  /// are vectors of one type.
-  virtual std::vector<Tensor> exchange(const std::vector<Tensor>& to,
-                                       const std::vector<int64_t>& from) = 0;
+  /// Every worker's tensor, in the order of ranks: [size,...]. All have the same shape and type.
+  virtual Tensor gather(const Tensor& mine) = 0;
+  /// Sends parts of the vector `mine`, of lengths `to`, to the workers in order; returns what they
+  /// sent to this one, of lengths `from`, one behind the other.
+  virtual Tensor exchange(const Tensor& mine, const std::vector<int64_t>& to,
+                          const std::vector<int64_t>& from) = 0;
   /// Overwrites the tensor with the first worker's, which has the same shape and type.
   virtual void broadcast(Tensor& tensor) = 0;
   /// The sum over all workers, added in an order of the library's choice. Overwrites the tensor.

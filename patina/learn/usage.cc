@@ -24,11 +24,11 @@ void Usage::add(const Tensor& chosen, int64_t entries) {
 void Usage::add_up(Workers& workers) {
   const std::lock_guard lock(mutex_);
   std::vector<int64_t> all;
-  for (const Tensor& its : workers.gather(at::full({1}, int64_t(counts_.size()), at::kLong)))
-    all.resize(std::max(all.size(), size_t(its.item<int64_t>())));
+  const Tensor sizes = workers.gather(at::full({1}, int64_t(counts_.size()), at::kLong));
+  all.resize(size_t(sizes.max().item<int64_t>()));
   counts_.resize(all.size());
   if (counts_.empty()) return;
-  for (const Tensor& its : workers.gather(tensor_of(counts_))) {
+  for (const Tensor& its : workers.gather(tensor_of(counts_)).unbind()) {
     const auto items = items_of(its);
     for (size_t i = 0; i < items.size(); ++i) all[i] += items[i];
   }

@@ -35,6 +35,9 @@ class Archive {
   Archive reopened() &&;
 
   bool loading() const { return loading_; }
+  /// Whether the current section has a value or tensor under this key: for what files of earlier
+  /// versions lack.
+  bool holds(std::string_view key) const;
 
   /// While one lives, loading creates new tensors on a device. Tensors that have the stored shape
   /// are overwritten in place, on any device.

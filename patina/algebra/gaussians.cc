@@ -55,6 +55,16 @@ Moments moments(const Tensor& rows) {
   return {mean, symmetric_product((samples - mean).t()) / divisor};
 }
 
+// With δ = μ₂ - μ₁ the scatter of both is that of each, and n m / (n + m) δ δᵀ between them.
+Moments united(const Moments& first, int64_t n, const Moments& second, int64_t m) {
+  NoGrad no_grad;
+  const double all = double(n + m);
+  const Tensor apart = second.mean - first.mean;
+  const Tensor scatter = first.covariance * double(n - 1) + second.covariance * double(m - 1) +
+                         apart.outer(apart) * (double(n) * double(m) / all);
+  return {first.mean + apart * (double(m) / all), scatter / (all - 1)};
+}
+
 void Gaussians::add(const Tensor& mean, const Tensor& covariance) {
   NoGrad no_grad;
   factors_.push_back(cholesky_factor(covariance).to(at::kFloat).contiguous());
@@ -84,12 +94,32 @@ Tensor Gaussians::sample(std::span<const int64_t> counts, Random& random,
 }
 
 void Mahalanobis::add(const Tensor& mean, const Tensor& covariance) {
+  means_.emplace_back();
+  inverses_.emplace_back();
+  set(classes() - 1, mean, covariance);
+}
+
+void Mahalanobis::set(int64_t c, const Tensor& mean, const Tensor& covariance) {
   NoGrad no_grad;
+  PATINA_REQUIRE(c >= 0 && c < classes(), "a class that is there");
   const Tensor factor = cholesky_factor(covariance);
   const Tensor unit = at::eye(factor.size(0), factor.options());
   const Tensor inverse = at::linalg_solve_triangular(factor, unit, /*upper=*/false);
-  inverses_.push_back(inverse.to(at::kFloat).contiguous());
-  means_.push_back(mean.to(at::kFloat));
+  inverses_[size_t(c)] = inverse.to(at::kFloat).contiguous();
+  means_[size_t(c)] = mean.to(at::kFloat);
+}
+
+void Mahalanobis::add(const Mahalanobis& other, int64_t c) {
+  means_.push_back(other.means_.at(size_t(c)));
+  inverses_.push_back(other.inverses_.at(size_t(c)));
+}
+
+Tensor Mahalanobis::covariance(int64_t c) const {
+  NoGrad no_grad;
+  const Tensor inverse = inverses_.at(size_t(c)).to(at::kDouble);
+  const Tensor unit = at::eye(inverse.size(0), inverse.options());
+  const Tensor factor = at::linalg_solve_triangular(inverse, unit, /*upper=*/false);
+  return at::matmul(factor, factor.t());
 }
 
 void Mahalanobis::remove(int64_t c) {

@@ -17,6 +17,9 @@ struct Moments {
 /// rows [n,D], n > 0.
 Moments moments(const Tensor& rows);
 
+/// The moments of n and m > 0 samples together, from those of each.
+Moments united(const Moments& first, int64_t n, const Moments& second, int64_t m);
+
 /// Gaussians for sampling.
 class Gaussians {
  public:
@@ -50,6 +53,12 @@ class Mahalanobis {
  public:
   /// As Gaussians::add.
   void add(const Tensor& mean, const Tensor& covariance);
+  /// Replaces class c.
+  void set(int64_t c, const Tensor& mean, const Tensor& covariance);
+  /// Adds class c of another, bit for bit.
+  void add(const Mahalanobis& other, int64_t c);
+  /// The covariance of class c, from its factor: [D,D] double.
+  Tensor covariance(int64_t c) const;
   /// Removes a class; the numbers of those after it decrease by one.
   void remove(int64_t c);
   int64_t classes() const { return int64_t(means_.size()); }

@@ -33,6 +33,13 @@ void KernelRidge::add(const Tensor& features, const Tensor& targets, int64_t cla
   solve();
 }
 
+void KernelRidge::merge(const KernelRidge& other, const std::vector<int64_t>& numbers,
+                        int64_t classes) {
+  if (!other.rows_.defined()) return;
+  const Tensor here = tensor_of(numbers, other.targets_.device());
+  add(other.rows_, here.index_select(0, other.targets_), classes);
+}
+
 void KernelRidge::solve() {
   if (!factor_.defined()) return;
   const Tensor half =

@@ -15,6 +15,8 @@ class KernelRidge {
 
   /// Adds samples. features [n,D], targets [n] class numbers in [0,classes).
   void add(const Tensor& features, const Tensor& targets, int64_t classes);
+  /// Adds the samples of another. Their class c has the number `numbers[c]` among `classes` here.
+  void merge(const KernelRidge& other, const std::vector<int64_t>& numbers, int64_t classes);
   Tensor operator()(const Tensor& features) const;  // [B,D] -> [B,classes] float
 
   template <class Archive>

@@ -6,6 +6,7 @@
 #include "patina/algebra/linear_algebra.h"
 #include "patina/base/error.h"
 #include "patina/ops.h"
+#include "patina/place.h"
 
 namespace patina {
 
@@ -70,11 +71,31 @@ void RidgeStatistics::add(const Tensor& features, const Tensor& targets, int64_t
   samples_ += features.size(0);
   if (!dual()) return add_primal(features, targets);
   if (samples_ < dims) return add_dual(features, targets);
-  gram_ = at::zeros({dims, dims}, features.options().dtype(at::kDouble));
+  become_primal(dims, features.options());
+  add_primal(features, targets);
+}
+
+void RidgeStatistics::become_primal(int64_t dims, const at::TensorOptions& options) {
+  gram_ = at::zeros({dims, dims}, options.dtype(at::kDouble));
   kernel_ = Tensor();
   if (rows_.defined()) add_primal(rows_, targets_);
   rows_ = targets_ = Tensor();
-  add_primal(features, targets);
+}
+
+void RidgeStatistics::merge(const RidgeStatistics& other, const std::vector<int64_t>& numbers,
+                            int64_t classes) {
+  NoGrad no_grad;
+  if (other.samples_ == 0) return;
+  const auto& known = other.dual() ? other.rows_ : other.gram_;
+  const Tensor here = tensor_of(numbers, known.device());
+  if (other.dual()) return add(other.rows_, here.index_select(0, other.targets_), classes);
+  classes_ = std::max(classes_, classes);
+  const int64_t dims = other.gram_.size(0);
+  if (dual()) become_primal(dims, other.gram_.options());
+  samples_ += other.samples_;
+  gram_.add_(other.gram_);
+  products_ = grown(products_, dims, classes_, gram_.options());
+  products_.index_add_(1, here.slice(0, 0, other.products_.size(1)), other.products_);
 }
 
 void RidgeStatistics::add_dual(const Tensor& features, const Tensor& targets) {

@@ -21,6 +21,10 @@ class RidgeStatistics {
   /// Adds samples. features [n,M], targets [n] class numbers in [0,classes).
   void add(const Tensor& features, const Tensor& targets, int64_t classes);
 
+  /// Adds the sums of other samples. Their class c has the number `numbers[c]` among `classes`
+  /// here.
+  void merge(const RidgeStatistics& other, const std::vector<int64_t>& numbers, int64_t classes);
+
   /// The weights for penalty λ: [M, classes], float.
   /// primal: (HᵀH + λI)⁻¹ HᵀY      dual: Hᵀ (HHᵀ + λI)⁻¹ Y
   Tensor solve(double penalty) const;
@@ -48,6 +52,7 @@ class RidgeStatistics {
     a(name, packed);
     if (a.loading()) lower = unpacked_lower(packed);
   }
+  void become_primal(int64_t dims, const at::TensorOptions& options);
   void add_dual(const Tensor& features, const Tensor& targets);
   void add_primal(const Tensor& features, const Tensor& targets);
 

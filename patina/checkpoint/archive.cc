@@ -95,6 +95,10 @@ Archive::Section::Section(Archive& archive, std::string_view key)
   archive.prefix_.append(key).append(".");
 }
 
+bool Archive::holds(std::string_view key) const {
+  return values_->contains(prefix_ + std::string(key));
+}
+
 void Archive::operator()(std::string_view key, Tensor& value) {
   const std::string name = prefix_ + std::string(key);
   if (!loading_) {

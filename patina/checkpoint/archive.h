@@ -42,6 +42,9 @@ class Archive {
   bool loading() const { return loading_; }
   /// The file it was read from.
   const std::string& origin() const { return origin_; }
+  /// Whether the current section has a value or tensor under this key: for what files of earlier
+  /// versions lack.
+  bool holds(std::string_view key) const;
 
   /// While one lives, loading creates new tensors on a device. Tensors that have the stored shape
   /// are overwritten in place, on any device.

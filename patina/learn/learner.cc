@@ -66,6 +66,13 @@ Experts Generator::experts(const Input& input) const {
   return adaptations(input);
 }
 
+void Learner::merge(const Learner&, const UnitedClasses&) {
+  fail(ErrorKind::usage,
+       "what this method learned is not a sum over samples, so what two of it learned cannot be "
+       "added: learn all samples in one session, or with simplecil, fecam, ranpac, recursive_ridge "
+       "or rail");
+}
+
 Classifier Learner::by_name(const std::vector<std::string>&) const {
   return nullptr;
 }

@@ -35,6 +35,15 @@ struct AsNetwork {
 /// Scores [B,K] of K classes.
 using Classifier = std::function<Tensor(const Question&)>;
 
+/// The classes of two learners, united by name: the first one's keep their numbers, and the other's
+/// new ones follow in its order.
+struct UnitedClasses {
+  std::vector<std::string> names;  // of all, by their numbers
+  std::vector<int64_t> numbers;    // of the other's classes: the number of each among all
+
+  int64_t size() const { return int64_t(names.size()); }
+};
+
 class Generator;
 
 /// A continual-learning method.
@@ -100,6 +109,11 @@ class Learner {
   /// Forgets a class as if it had never been learned; the numbers of the classes after it decrease
   /// by one. Throws Error(usage) if the method cannot remove what it knows of one class.
   virtual void forget(int64_t target);
+
+  /// Adds what `other` learned of samples of its own, as if this learner had learned them, too.
+  /// Both are of one method with the same network, options and seeds. Throws Error(usage) if what
+  /// the method knows is not a sum over samples.
+  virtual void merge(const Learner& other, const UnitedClasses& classes);
 
   /// The learner as one that answers with text; null: it chooses among classes.
   virtual Generator* generator() { return nullptr; }

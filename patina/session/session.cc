@@ -1,8 +1,10 @@
 #include "patina/session/session.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <set>
+#include <sstream>
 
 #include "patina/base/error.h"
 #include "patina/checkpoint/load.h"
@@ -29,6 +31,47 @@ void prepare(Backbone& backbone, const EngineOptions& engine, bool cache) {
   backbone.to(place_of(engine.device));
   backbone.set_engine(make_engine(engine));
   if (cache) backbone.set_cache(std::make_shared<FeatureStore>(engine));
+}
+
+// What two sessions must have in common for their sums to be of the same features: all settings but
+// where the weights are, which are compared themselves, and how gradients are taken.
+std::map<std::string, std::string> common_settings(SessionRecipe& recipe) {
+  std::map<std::string, std::string> settings;
+  std::istringstream lines(to_toml(recipe));
+  std::string section;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("[")) section = line.substr(1, line.find(']') - 1) + ".";
+    const size_t at = line.find(" = ");
+    if (at == std::string::npos) continue;
+    const std::string key = section + line.substr(0, at);
+    if (key.starts_with("training.") || key == "model.name" || key == "model.path" ||
+        key == "model.part" || key == "model.adapter" || key == "model.seed")
+      continue;
+    settings[key] = line.substr(at + 3);
+  }
+  return settings;
+}
+
+void check_alike(SessionRecipe& first, SessionRecipe& second) {
+  const auto here = common_settings(first), there = common_settings(second);
+  for (const auto& settings : {here, there})
+    for (const auto& [key, value] : settings) {
+      const auto of = [&](const auto& all) {
+        const auto found = all.find(key);
+        return found == all.end() ? std::string("not set") : found->second;
+      };
+      if (of(here) != of(there))
+        fail(ErrorKind::usage,
+             "what was learned cannot be merged: {} is {} in one and {} in the other, and both "
+             "must have learned in the same way",
+             key, of(here), of(there));
+    }
+}
+
+std::string learned_hash(Learner& learner) {
+  Archive archive;
+  archive("learner", learner);
+  return archive.hash();
 }
 
 // Whether samples that the learner refers to are not in the artefact. Throws Error(state) if one is
@@ -304,6 +347,59 @@ void Session::forget(const std::string& name) {
   std::erase(next->class_of_column, number);
   for (int64_t& c : next->class_of_column) c -= c > number;
   state.publish(std::move(next));
+}
+
+void Session::State::merge(const State& other) {
+  const Call call(observer);
+  const std::lock_guard alone(learning);
+  const auto before = model(), from = other.model();
+  if (row().name != other.row().name)
+    fail(ErrorKind::usage, "what {} learned cannot be merged with what {} learned", row().name,
+         other.row().name);
+  if (hash != other.hash)
+    fail(ErrorKind::usage,
+         "what was learned on {} cannot be merged with what was learned on {}: "
+         "their weights differ",
+         before->backbone->about(), from->backbone->about());
+  check_alike(*recipe, *other.recipe);
+  for (const Model* one : {before.get(), from.get()})
+    if (one->class_of_column.size() != one->classes.size())
+      fail(ErrorKind::usage,
+           "an artefact that tells the classes of every domain apart cannot be merged");
+  if (from->tasks == 0) return;
+
+  UnitedClasses classes{.names = before->classes, .numbers = {}};
+  for (const auto& name : from->classes) {
+    const int64_t known = before->number_of(name);
+    classes.numbers.push_back(known >= 0 ? known : classes.size());
+    if (known < 0) classes.names.push_back(name);
+  }
+  const auto samples = std::make_shared<LearnedSources>(
+      before->samples->is_text(), before->samples->answer_kind(),
+      before->samples->size() + from->samples->size(), nullptr, before->samples->has_images());
+  auto next = copied(*before, samples);
+  const Learner& learned = from->rig->learner();
+  with_context(row().name, [&] {
+    next->rig->learner().merge(learned, classes);
+    if (learned_hash(const_cast<Rig&>(*before->rig).learner()) ==  // saving only reads
+        learned_hash(const_cast<Rig&>(*from->rig).learner()))
+      fail(ErrorKind::usage, "both learned the same: every sample would count twice");
+  });
+  next->rig->learner().before_scores(next->rig->trainer());
+
+  for (size_t c = before->classes.size(); c < classes.names.size(); ++c) {
+    next->class_of_column.push_back(int64_t(c));
+    const auto there = std::ranges::find(classes.numbers, int64_t(c)) - classes.numbers.begin();
+    next->task_of_class.push_back(before->tasks + from->task_of_class[size_t(there)]);
+  }
+  next->classes = std::move(classes.names);
+  next->task_names.insert(next->task_names.end(), from->task_names.begin(), from->task_names.end());
+  next->tasks += from->tasks;
+  publish(std::move(next));
+}
+
+void Session::merge(const Session& other) {
+  state_->merge(*other.state_);
 }
 
 std::vector<std::string> Session::classes() const {

@@ -191,6 +191,12 @@ class Session {
   /// or the method does not support it.
   void forget(const std::string& name);
 
+  /// Adds what another session learned, as if this one had learned its samples, too: classes are
+  /// united by name, this session's first. For methods whose state is sums over samples (simplecil,
+  /// fecam, ranpac, recursive_ridge, rail). Throws Error(usage) for another method, or if backbone,
+  /// options, transforms or seed differ.
+  void merge(const Session& other);
+
   /// The best classes for an image [3,H,W] (as for `learn`) or a file.
   std::vector<Prediction> predict(const Tensor& image, const PredictOptions& options = {}) const;
   std::vector<Prediction> predict(const std::filesystem::path& file,

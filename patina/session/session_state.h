@@ -103,6 +103,7 @@ struct Session::State {
   }
 
   void learn(const std::shared_ptr<const Source>& source, const std::string& name);
+  void merge(const State& other);
   void check_learnable(const Model& before, const Source& source) const;
   /// The samples so far and those of `source`, where its answers can be learned with them.
   std::shared_ptr<const LearnedSources> with_texts(const Model& before,

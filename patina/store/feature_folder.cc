@@ -15,13 +15,6 @@ namespace patina {
 
 namespace {
 
-constexpr const char* kEnding = ".safetensors";
-
-// Subfolders are named by their space's hash; anything else in the folder is left alone.
-bool is_space(const std::string& name) {
-  return name.size() == 32 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
 // A file that a killed process left incomplete.
 bool is_remnant(const fs::path& path, fs::file_time_type changed) {
   return path.extension() == ".tmp" &&
@@ -75,7 +68,7 @@ std::vector<FeatureSegment> FeatureFolder::fresh(const std::string& space, int64
   listed.changed = changed;
   for_each_in(folder, [&](const fs::directory_entry& entry) {
     const fs::path& file = entry.path();
-    if (file.extension() != kEnding || !listed.files.insert(file).second) return;
+    if (file.extension() != kSegmentEnding || !listed.files.insert(file).second) return;
     if (auto segment = open(file, space, width)) segments.push_back(std::move(*segment));
   });
   return segments;
@@ -87,7 +80,7 @@ std::optional<FeatureSegment> FeatureFolder::write(const std::string& space, int
   if (!writable_ || int64_t(features.size_bytes()) > most_bytes_) return std::nullopt;
   static const std::string process = process_name();
   static std::atomic<int64_t> files = 0;
-  const fs::path file = root_ / space / fmt::format("{}-{}{}", process, ++files, kEnding);
+  const fs::path file = root_ / space / fmt::format("{}-{}{}", process, ++files, kSegmentEnding);
   try {
     make_folder(file.parent_path());
     FeatureSegment::write(file, space, width, keys, features);
@@ -112,13 +105,13 @@ void FeatureFolder::trim() const {
   std::vector<File> files;
   int64_t bytes = 0;
   for_each_in(root_, [&](const fs::directory_entry& space) {
-    if (!is_space(space.path().filename().string())) return;
+    if (!is_space_name(space.path().filename().string())) return;
     for_each_in(space.path(), [&](const fs::directory_entry& entry) {
       std::error_code error;
       const auto changed = entry.last_write_time(error);
       if (!error && is_remnant(entry.path(), changed)) fs::remove(entry.path(), error);
       const auto size = entry.file_size(error);
-      if (error || entry.path().extension() != kEnding) return;
+      if (error || entry.path().extension() != kSegmentEnding) return;
       files.push_back({changed, entry.path(), int64_t(size)});
       bytes += int64_t(size);
     });
@@ -129,6 +122,10 @@ void FeatureFolder::trim() const {
     fs::remove(files[i].path, ignored);
     bytes -= files[i].bytes;
   }
+}
+
+bool is_space_name(const std::string& name) {
+  return name.size() == 32 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
 fs::path usual_cache_folder() {

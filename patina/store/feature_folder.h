@@ -40,6 +40,11 @@ class FeatureFolder {
   std::map<std::string, Listed> listed_;
 };
 
+/// Files of features end like this.
+inline constexpr const char* kSegmentEnding = ".safetensors";
+/// Subfolders are named by their space's hash; anything else in the folder is left alone.
+bool is_space_name(const std::string& name);
+
 /// $XDG_CACHE_HOME/patina, otherwise ~/.cache/patina; empty if neither is known.
 fs::path usual_cache_folder();
 

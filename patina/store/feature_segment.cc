@@ -10,8 +10,8 @@ namespace {
 
 constexpr const char* kFormat = "patina features 1";
 
-std::string checksum(const std::string& space, std::span<const uint8_t> keys,
-                     std::span<const uint8_t> features) {
+std::string checksum_of(const std::string& space, std::span<const uint8_t> keys,
+                        std::span<const uint8_t> features) {
   ContentHash hash;
   hash.add(space);
   hash.add(keys.data(), keys.size());
@@ -40,11 +40,12 @@ FeatureSegment FeatureSegment::open(const fs::path& path, const std::string& spa
   const StoredTensor& keys = segment.file_.at("keys");
   const StoredTensor& features = segment.file_.at("features");
   const int64_t rows = keys.shape.empty() ? 0 : keys.shape[0];
+  if (width < 0) width = features.shape.size() == 2 ? features.shape[1] : 0;
   if (keys.dtype != DType::i64 || keys.shape != std::vector<int64_t>{rows, 2} ||
       features.dtype != DType::f32 || features.shape != std::vector<int64_t>{rows, width})
     fail(ErrorKind::format, "{}: the file does not have {} features per sample", path.string(),
          width);
-  if (!says("checksum", checksum(space, keys.data, features.data)))
+  if (!says("checksum", checksum_of(space, keys.data, features.data)))
     fail(ErrorKind::format, "{}: the file is damaged: its checksum does not match", path.string());
   segment.keys_ = keys.data.data();
   segment.features_ = features.data.data();
@@ -62,7 +63,7 @@ void FeatureSegment::write(const fs::path& path, const std::string& space, int64
                      {"features", {DType::f32, {rows, width}, feature_bytes}}},
                     {{"format", kFormat},
                      {"space", space},
-                     {"checksum", checksum(space, key_bytes, feature_bytes)}});
+                     {"checksum", checksum_of(space, key_bytes, feature_bytes)}});
 }
 
 FeatureKey FeatureSegment::key(int64_t row) const {

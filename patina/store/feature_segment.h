@@ -17,13 +17,15 @@ using FeatureKey = std::array<int64_t, 2>;
 class FeatureSegment {
  public:
   /// Maps a file and verifies it. Throws Error(format) with the file's name if it is damaged, or of
-  /// another space or width.
+  /// another space or width; a negative width is the file's own.
   static FeatureSegment open(const fs::path& path, const std::string& space, int64_t width);
   /// Writes a file atomically. Throws Error(file).
   static void write(const fs::path& path, const std::string& space, int64_t width,
                     std::span<const FeatureKey> keys, std::span<const float> features);
 
   int64_t rows() const { return rows_; }
+  /// Of the space, the keys and the features: equal segments have equal ones.
+  const std::string& checksum() const { return file_.metadata().at("checksum"); }
   FeatureKey key(int64_t row) const;
   /// The features of a row, unaligned; valid while the segment or a copy exists.
   const uint8_t* features(int64_t row) const { return features_ + row * row_bytes_; }

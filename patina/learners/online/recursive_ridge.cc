@@ -27,8 +27,9 @@ class RecursiveRidge : public StreamingLearner {
       : backbone_(setup.backbone),
         project_(backbone_.width(), options.projection, setup.seeds("projection"),
                  backbone_.place()),
+        penalty_(options.penalty),
         inverse_(at::eye(project_.width(), backbone_.place().options().dtype(at::kDouble)) /
-                 options.penalty) {}
+                 penalty_) {}
 
   void begin_classes(int64_t fresh) override {
     const Tensor more = at::zeros({inverse_.size(0), fresh}, inverse_.options());
@@ -45,6 +46,20 @@ class RecursiveRidge : public StreamingLearner {
     const Tensor half = at::linalg_solve_triangular(factor, xr, false);
     inverse_.addmm_(half.t(), half, 1, -1);
     weight_.add_(inverse_.mm(x.t().mm(y - x.mm(weight_))));
+  }
+
+  // With A = R⁻¹ = XᵀX + λ I the sums are A - λ I and A W = XᵀY.
+  void merge(const Learner& other, const UnitedClasses& classes) override {
+    NoGrad no_grad;
+    const auto& from = static_cast<const RecursiveRidge&>(other);
+    begin_classes(classes.size() - (weight_.defined() ? weight_.size(1) : 0));
+    const Tensor a = inverted(inverse_), b = inverted(from.inverse_);
+    Tensor products = a.mm(weight_);
+    products.index_add_(1, tensor_of(classes.numbers, products.device()), b.mm(from.weight_));
+    Tensor both = a + b;
+    both.diagonal().sub_(penalty_);
+    inverse_ = inverted(both);
+    weight_ = inverse_.mm(products);
   }
 
   Tensor scores(const Question& asked) const override {
@@ -64,12 +79,20 @@ class RecursiveRidge : public StreamingLearner {
   }
 
  private:
+  // L⁻ᵀ L⁻¹ of S = L Lᵀ.
+  static Tensor inverted(const Tensor& s) {
+    const Tensor half = at::linalg_solve_triangular(
+        at::linalg_cholesky(s), at::eye(s.size(0), s.options()), /*upper=*/false);
+    return half.t().mm(half);
+  }
+
   Tensor projected(const Input& input) const {  // [B,M] double
     return project_(backbone_.features(input)).to(at::kDouble);
   }
 
   Backbone& backbone_;
   RandomProjection project_;
+  double penalty_;
   Tensor inverse_;  // [M,M] double: (XᵀX + λ I)⁻¹ of all samples so far
   Tensor weight_;   // [M,K] double
 };

@@ -2,6 +2,7 @@
 // features of a frozen network, updated sample by sample in any order. Hayes and Kanan, "Lifelong
 // Machine Learning with Deep Streaming Linear Discriminant Analysis", CVPR workshop 2020.
 #include "patina/algebra/linear_algebra.h"
+#include "patina/base/error.h"
 #include "patina/learn/learner.h"
 #include "patina/ops.h"
 
@@ -57,6 +58,14 @@ class Slda : public StreamingLearner {
   Tensor scores(const Question& asked) const override {
     NoGrad no_grad;
     return (backbone_.features(asked.input).to(at::kDouble).mm(weight_) + bias_).to(at::kFloat);
+  }
+
+  void merge(const Learner&, const UnitedClasses&) override {
+    fail(ErrorKind::usage,
+         "its covariance takes each sample's deviation from the mean of the samples before it, so "
+         "it "
+         "depends on their order and is not a sum: learn all samples in one session, or with "
+         "recursive_ridge or fecam");
   }
 
   std::optional<AsNetwork> as_network() const override {

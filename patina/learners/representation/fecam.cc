@@ -47,24 +47,69 @@ class FeCam : public FirstSessionLearner {
   // task.
   void forget(int64_t target) override {
     if (adapts()) return FirstSessionLearner::forget(target);
+    if (known_.size() == classes_.classes()) {
+      known_.remove(target);
+      deviations_ = without_row(deviations_, target);
+    }
     classes_.remove(target);
+  }
+
+  // A class of both has the moments of both samples; its covariance is read back from the factor of
+  // the correlation matrix and the deviations.
+  void merge(const Learner& other, const UnitedClasses& classes) override {
+    check_unadapted();
+    NoGrad no_grad;
+    const auto& from = static_cast<const FeCam&>(other);
+    const int64_t own = classes_.classes();
+    known_.check_counted(own);
+    from.known_.check_counted(from.classes_.classes());
+    for (size_t c = 0; c < classes.numbers.size(); ++c) {
+      const int64_t here = classes.numbers[c], there = int64_t(c);
+      if (here >= own) {
+        classes_.add(from.classes_, there);
+        deviations_ = with_rows(deviations_, from.deviations_.slice(0, there, there + 1).clone());
+        continue;
+      }
+      const int64_t n = known_.counts.at(size_t(here)), m = from.known_.counts.at(c);
+      const auto [mean, covariance] = united(moments_of(here), n, from.moments_of(there), m);
+      const Tensor widened = shrunk(covariance);
+      classes_.set(here, placed(mean), correlation(widened));
+      deviations_[here].copy_(widened.diagonal().sqrt());
+    }
+    known_.merge(from.known_, classes.numbers, classes.size());
   }
 
   void state(Archive& a) override {
     FirstSessionLearner::state(a);
     a("classes", classes_);
+    if (a.loading() && !a.holds("deviations")) return;  // an earlier version's
+    a("means", known_.means);
+    a("counts", known_.counts);
+    a("deviations", deviations_);
   }
 
  private:
   void learn(const Task& task, Trainer& trainer) override {
     FeatureSet set = adapted(*task.train, trainer);
     NoGrad no_grad;
-    const bool pilot = options_.compat == "pilot";
-    if (!pilot) set.features = normalized(set.features);
+    if (!pilot()) set.features = normalized(set.features);
     for (const int64_t c : task.fresh) {
-      const auto [mean, covariance] = moments(rows_of_class(set, c));
-      classes_.add(pilot ? normalized(mean) : mean, correlation(shrunk(covariance)));
+      const Tensor rows = rows_of_class(set, c);
+      const auto [mean, covariance] = moments(rows);
+      const Tensor widened = shrunk(covariance);
+      classes_.add(placed(mean), correlation(widened));
+      known_.add(mean, rows.size(0));
+      deviations_ = with_rows(deviations_, widened.diagonal().sqrt().unsqueeze(0));
     }
+  }
+
+  bool pilot() const { return options_.compat == "pilot"; }
+  // Where distances are measured from.
+  Tensor placed(const Tensor& mean) const { return pilot() ? normalized(mean) : mean; }
+
+  Moments moments_of(int64_t c) const {
+    const Tensor d = deviations_[c];
+    return {known_.means[c], unshrunk(classes_.covariance(c) * d.outer(d))};
   }
 
   // Σ + α₁ m I + α₂ o (1 - I), with m and o the means of Σ's diagonal and of its other entries. Its
@@ -72,11 +117,24 @@ class FeCam : public FirstSessionLearner {
   Tensor shrunk(const Tensor& covariance) const {
     const int64_t dims = covariance.size(0);
     const Tensor unit = at::eye(dims, covariance.options());
-    if (options_.compat == "pilot") return covariance + 100 * unit;
+    if (pilot()) return covariance + 100 * unit;
     const Tensor trace = covariance.diagonal().sum();
     const Tensor off = (covariance.sum() - trace) / double(std::max<int64_t>(1, dims * (dims - 1)));
     return covariance + options_.shrinkage / double(dims) * trace * unit +
            options_.off_diagonal_shrinkage * off * (1 - unit);
+  }
+
+  // Σ of its shrunk form, whose diagonal has the mean (1 + α₁) m, and whose other entries have the
+  // mean (1 + α₂) o.
+  Tensor unshrunk(const Tensor& widened) const {
+    const int64_t dims = widened.size(0);
+    const Tensor unit = at::eye(dims, widened.options());
+    if (pilot()) return widened - 100 * unit;
+    const double a1 = options_.shrinkage, a2 = options_.off_diagonal_shrinkage;
+    const Tensor trace = widened.diagonal().sum() / (1 + a1);
+    const Tensor off = (widened.sum() - widened.diagonal().sum()) /
+                       (double(std::max<int64_t>(1, dims * (dims - 1))) * (1 + a2));
+    return widened - a1 / double(dims) * trace * unit - a2 * off * (1 - unit);
   }
 
   // The correlation matrix of a covariance; the unit matrix if that is zero, as it is for a class
@@ -90,13 +148,18 @@ class FeCam : public FirstSessionLearner {
 
   Options options_;
   Mahalanobis classes_;  // of features of length one
+  // For merging, with the samples of each class.
+  CountedMeans known_;  // double, and not of length one in the form of LAMDA-PILOT
+  Tensor deviations_;   // [K,D] double, of the shrunk covariances
 };
 
 LearnerRow fecam_learner() {
   return learner_row<FeCam>(
       {.paper = "Goswami et al., NeurIPS 2023",
        .about = "Nearest class mean under each class's own normalised covariance.",
-       .stores = "A mean and a covariance factor a class; the adaptation, if there is one.",
+       .stores =
+           "A mean, a covariance factor, deviations and a count a class; the adaptation, if there "
+           "is one.",
        .differs = "As in the authors' experiments with ViTs the network stays frozen, features are "
                   "of length one before their covariances are taken, and shrinkage is relative to "
                   "the covariance. LAMDA-PILOT adapts the network to the first task and adds 100 "

@@ -1,5 +1,6 @@
 #include "patina/learners/representation/first_session.h"
 
+#include "patina/base/error.h"
 #include "patina/nn/losses.h"
 #include "patina/ops.h"
 
@@ -57,6 +58,13 @@ void FirstSessionLearner::fit(const Task& task, Trainer& trainer) {
     if (tuned_) nn::freeze(*tuned_);
   }
   learn(task, trainer);
+}
+
+void FirstSessionLearner::check_unadapted() const {
+  if (adapts())
+    fail(ErrorKind::usage,
+         "its network is adapted to the first task, and features of two adapted networks cannot be "
+         "added: learn with learner.adaptation = \"none\"");
 }
 
 nn::Adaptations FirstSessionLearner::adaptations() const {

@@ -42,6 +42,8 @@ class FirstSessionLearner : public Learner {
 
   /// Whether there is an adapted network beside the pre-trained one.
   bool adapts() const { return options_.adaptation != "none"; }
+  /// Refuses to merge networks that were adapted to different first tasks. Throws Error(usage).
+  void check_unadapted() const;
   /// Features of the pre-trained and of the adapted network; equal without adaptation.
   Tensor pretrained(const Input& input) const { return backbone_.features(input); }
   Tensor adapted(const Input& input) const;

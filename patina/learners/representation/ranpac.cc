@@ -2,6 +2,7 @@
 // fixed random projection and a ReLU expand its features; in the wider space a ridge regression
 // onto one-hot targets, with sums updated at every task, separates classes that overlap in feature
 // space. Scores are linear, as in the paper.
+#include <algorithm>
 #include <cmath>
 
 #include "patina/algebra/linear_algebra.h"
@@ -47,6 +48,15 @@ class RanPac : public FirstSessionLearner {
     const Tensor h = project_(adapted(asked.input));
     if (options_.compat == "pilot") return cosine_scores(h, weights_.t());
     return at::matmul(h, weights_);
+  }
+
+  // The penalty is the larger one: it was chosen for fewer samples than there are now.
+  void merge(const Learner& other, const UnitedClasses& classes) override {
+    check_unadapted();
+    const auto& from = static_cast<const RanPac&>(other);
+    penalty_ = ridge_.samples() > 0 ? std::max(penalty_, from.penalty_) : from.penalty_;
+    ridge_.merge(from.ridge_, classes.numbers, classes.size());
+    weights_ = ridge_.solve(penalty_);
   }
 
   std::optional<AsNetwork> as_network() const override {

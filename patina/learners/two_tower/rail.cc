@@ -71,6 +71,20 @@ class Rail : public TwoTowerLearner {
     changed();
   }
 
+  // A session's classes differ in their names, so that each is an output.
+  void merge(const Learner& other, const UnitedClasses& classes) override {
+    const auto& from = static_cast<const Rail&>(other);
+    NoGrad no_grad;
+    learned_ = classes.size();
+    if (dual()) {
+      kernel_.merge(from.kernel_, classes.numbers, learned_);
+    } else {
+      ridge_.merge(from.ridge_, classes.numbers, learned_);
+      weights_ = ridge_.solve(options_.penalty);
+    }
+    take(classes);
+  }
+
   void state(Archive& a) override {
     TwoTowerLearner::state(a);
     a("learned", learned_);

@@ -22,6 +22,11 @@ void TwoTowerLearner::begin_task(const Task& task, Trainer&) {
   changed();
 }
 
+void TwoTowerLearner::take(const UnitedClasses& classes) {
+  names_ = classes.names;
+  changed();
+}
+
 void TwoTowerLearner::drop(int64_t target) {
   names_.erase(names_.begin() + target);
   changed();

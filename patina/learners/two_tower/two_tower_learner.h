@@ -49,6 +49,8 @@ class TwoTowerLearner : public Learner {
   Tensor places_of(const std::vector<std::string>& asked) const;
   /// To be called when something was learned outside a training step.
   void changed() { known_.reset(); }
+  /// Takes the names of the classes of this learner and another.
+  void take(const UnitedClasses& classes);
   /// Forgets the name of a class.
   void drop(int64_t target);
 

@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "patina/algebra/prototypes.h"
 #include "patina/checkpoint/archive.h"
 #include "tests/support/errors.h"
 #include "tests/support/shared.h"
@@ -40,6 +41,16 @@ TEST(Moments, AreMeanAndCovarianceOfTheRows) {
   EXPECT_LT(relative_error(m.covariance, covariance), 1e-15);
 }
 
+TEST(Moments, OfTwoSetsAreThoseOfAllRows) {
+  const Tensor rows = random_tensor({9, 4}, 5);
+  for (const int64_t n : {1, 3, 8}) {
+    const auto both = united(moments(rows.slice(0, 0, n)), n, moments(rows.slice(0, n)), 9 - n);
+    const auto wanted = moments(rows);
+    EXPECT_TRUE(both.mean.allclose(wanted.mean, 1e-12, 1e-12)) << n;
+    EXPECT_TRUE(both.covariance.allclose(wanted.covariance, 1e-12, 1e-12)) << n;
+  }
+}
+
 TEST(Moments, OfOneRowHaveNoCovariance) {
   const Moments m = moments(random_tensor({1, 3}, 1));
   EXPECT_TRUE(at::equal(m.covariance, at::zeros({3, 3}, at::kDouble)));
@@ -67,6 +78,26 @@ TEST(Mahalanobis, EqualsTheSolveWithTheCovariance) {
 }
 
 // Widths below and above the block size, compared with one class at a time in double.
+// By hand: (2·[1,2] + 1·[4,8]) / 3 = [2,4].
+TEST(CountedMeans, AreWeightedByTheirCounts) {
+  const auto row = [](std::vector<int64_t> items) { return tensor_of(items).to(at::kFloat); };
+  CountedMeans means, other;
+  means.add(row({1, 2}), 2);
+  other.add(row({5, 7}), 3);
+  other.add(row({4, 8}), 1);
+  means.merge(other, {1, 0}, 2);
+  EXPECT_TRUE(at::equal(means.means.flatten(), row({2, 4, 5, 7})));
+  EXPECT_EQ(means.counts, (std::vector<int64_t>{3, 3}));
+  means.remove(0);
+  EXPECT_EQ(means.counts, (std::vector<int64_t>{3}));
+  means.counts.clear();  // as of a file of an earlier version
+  EXPECT_TRUE(contains(error_of(ErrorKind::state,
+                                [&] {
+                                  means.merge(other, {0, 1}, 2);
+                                }),
+                       "an earlier version"));
+}
+
 TEST(Gaussians, DrawMeansPlusFactorTimesNoise) {
   const std::vector<int64_t> counts = {2, 0, 3};
   for (const int64_t dims : {1, 5, 256, 300}) {

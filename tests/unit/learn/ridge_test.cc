@@ -73,6 +73,31 @@ Tensor targets_of(int64_t count, int64_t classes, int64_t first = 0) {
   return tensor_of(items);
 }
 
+// Of numbers whose sums are exact, the merged sums are those of all samples, bit for bit; in every
+// pair of forms.
+TEST(RidgeStatistics, MergedAreThoseOfAllSamples) {
+  constexpr int64_t kDims = 6;
+  for (const int64_t n : {2, 9})
+    for (const int64_t m : {3, 8}) {
+      const Tensor all = (random_tensor({n + m, kDims}, uint64_t(n * 100 + m)) * 8).round();
+      const Tensor h = all.slice(0, 0, n), g = all.slice(0, n);
+      const Tensor y = targets_of(n, 2), z = targets_of(m, 3);
+      // Its classes 0, 1, 2 are 1, 3, 2 here.
+      const Tensor known = tensor_of(std::vector<int64_t>{1, 3, 2}).index_select(0, z);
+      RidgeStatistics whole, merged, other;
+      whole.add(all, at::cat({y, known}), 4);
+      merged.add(h, y, 2);
+      other.add(g, z, 3);
+      merged.merge(other, {1, 3, 2}, 4);
+      EXPECT_EQ(merged.samples(), n + m);
+      EXPECT_EQ(merged.dual(), n + m < kDims);
+      EXPECT_TRUE(at::equal(merged.solve(0.5), whole.solve(0.5))) << n << " and " << m;
+      RidgeStatistics empty;
+      empty.merge(whole, {0, 1, 2, 3}, 4);
+      EXPECT_TRUE(at::equal(empty.solve(0.5), whole.solve(0.5)));
+    }
+}
+
 TEST(RidgeStatistics, EqualsTheNaiveSolutionInBothForms) {
   for (const int64_t samples : {5, 11, 12, 13, 40}) {
     const Tensor h = random_tensor({samples, 12}, uint64_t(samples)), y = targets_of(samples, 3);

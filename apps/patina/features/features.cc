@@ -1,9 +1,11 @@
-// `patina features`: a backbone's features of images or texts.
+// `patina features`: a backbone's features of images or texts, or a shard of those that a recipe's
+// runs read.
 #include <fmt/core.h>
 
 #include <algorithm>
 
 #include "apps/patina/commands.h"
+#include "apps/patina/features/shard.h"
 #include "apps/patina/inputs.h"
 #include "patina/base/json.h"
 #include "patina/base/progress.h"
@@ -28,6 +30,8 @@ struct Arguments {
   TextOptions text;
   int64_t batch = 64;
   bool all = false;
+  std::string shard;  // "": not asked for
+  std::vector<std::string> overrides;
 };
 
 // Records the tokens between blocks.
@@ -247,6 +251,23 @@ std::string not_safetensors(const std::string& path) {
 
 void features(Arguments& arguments) {
   NoGrad no_grad;
+  const bool recipe = arguments.model.ends_with(".toml");
+  if (recipe && !arguments.input.paths.empty())
+    fail(ErrorKind::usage, "a recipe names its data: leave out \"{}\"",
+         arguments.input.paths.front());
+  if (recipe) {
+    if (arguments.device != "auto")
+      arguments.overrides.push_back(fmt::format("engine.device=\"{}\"", arguments.device));
+    return write_shard(arguments.model, arguments.overrides,
+                       shard_of(arguments.shard.empty() ? "1/1" : arguments.shard), arguments.out);
+  }
+  if (!arguments.shard.empty() || !arguments.overrides.empty())
+    fail(ErrorKind::usage, "{} is for a recipe's features: name a recipe (.toml) as the model",
+         arguments.shard.empty() ? "--set" : "--shard");
+  if (arguments.input.paths.empty())
+    fail(ErrorKind::usage,
+         "there are no inputs: name images, folders, a file of texts, a data set "
+         "or a .safetensors file after the model");
   arguments.options.name = arguments.model;
   arguments.options.normalize = arguments.transform.normalize;
   const auto& paths = arguments.input.paths;
@@ -280,17 +301,17 @@ void add_features(Command& program) {
       "features", "Write a backbone's features of images, texts, a data set or stored tensors");
   command
       .option("model", arguments->model,
-              "A .safetensors file or folder, or a name of `patina list models`")
+              "A .safetensors file or folder, or a name of `patina list models`; or a recipe "
+              "(.toml), whose runs read the features from the folder")
       .required();
+  command.option("inputs", arguments->input.paths,
+                 "Images, folders, a file of texts (.txt, .csv, .tsv, .json, .jsonl), a name of "
+                 "`patina list datasets`, or a .safetensors file of tensors used as they are: "
+                 "`input` [N,3,H,W]; `input_ids` [N,T] with `attention_mask`, `token_type_ids`, "
+                 "and for T5 and BART `decoder_input_ids`; none with a recipe");
   command
-      .option(
-          "inputs", arguments->input.paths,
-          "Images, folders, a file of texts (.txt, .csv, .tsv, .json, .jsonl), a name of `patina "
-          "list datasets`, or a .safetensors file of tensors used as they are: `input` [N,3,H,W]; "
-          "`input_ids` [N,T] with `attention_mask`, `token_type_ids`, and for T5 and BART "
-          "`decoder_input_ids`")
-      .required();
-  command.option("-o,--out", arguments->out, "Path of the .safetensors file to write")
+      .option("-o,--out", arguments->out,
+              "Path of the .safetensors file to write; with a recipe, a folder")
       .required()
       .check(not_safetensors);
   command.flag("--all", arguments->all,
@@ -339,8 +360,13 @@ void add_features(Command& program) {
   command.option("--batch", arguments->batch, "Images or texts per pass")
       .range(1, 65536)
       .shows_default();
+  command.option("--shard", arguments->shard,
+                 "With a recipe: the part i/n of the samples, such as 2/4 (default: all)");
+  command.overrides(arguments->overrides);
   command.device(arguments->device);
-  command.footer("example: patina features starter photos/cats/ -o cats.safetensors");
+  command.footer(
+      "example: patina features starter photos/cats/ -o cats.safetensors\n"
+      "         patina features my.toml --shard 1/2 -o shards/1");
   command.action([arguments] { features(*arguments); });
 }
 

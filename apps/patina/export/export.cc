@@ -1,11 +1,10 @@
-// `patina export` and `patina merge`: what was learned, and adapters of others, in forms that other
-// programs load.
+// `patina export`: what was learned, in forms that other programs load.
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
 #include "apps/patina/artefacts.h"
 #include "apps/patina/commands.h"
-#include "patina/session/exporting.h"
+#include "apps/patina/export/written.h"
 
 namespace patina::cli {
 
@@ -17,27 +16,22 @@ struct ExportArguments {
   ExportOptions options;
 };
 
-struct MergeArguments {
-  ModelOptions model;
-  std::string folder;
-  ExportOptions options;
-};
+void export_artefact(ExportArguments arguments) {
+  // The full precision, so that a difference is the written form's.
+  arguments.artefact.engine.precision = "fp32";
+  const Session session = open_artefact(arguments.artefact);
+  print_written(arguments.folder, session.export_to(arguments.folder, arguments.options));
+}
 
-void print(const std::string& folder, const Exported& done) {
+}  // namespace
+
+void print_written(const std::string& folder, const Exported& done) {
   fmt::print("{}: {}\n", folder, fmt::join(done.files, ", "));
   fmt::print("scores on {} probes differ by {:.2g} at most, of scores up to {:.3g}\n", done.probes,
              done.difference, done.scores);
 }
 
-void export_artefact(ExportArguments arguments) {
-  // The full precision, so that a difference is the written form's.
-  arguments.artefact.engine.precision = "fp32";
-  const Session session = open_artefact(arguments.artefact);
-  print(arguments.folder, session.export_to(arguments.folder, arguments.options));
-}
-
-void add_written(const Command& command, std::string& folder, ExportOptions& options) {
-  command.option("-o,--out", folder, "The folder to write; it must not exist").required();
+void add_written(const Command& command, ExportOptions& options) {
   command.option("--dtype", options.dtype, "Type of the whole network's weights")
       .one_of({"fp32", "bf16", "fp16"})
       .shows_default();
@@ -47,8 +41,6 @@ void add_written(const Command& command, std::string& folder, ExportOptions& opt
               "score (default: 1e-4 for fp32, 0.01 for fp16, 0.05 for bf16)")
       .range(0, 1e9);
 }
-
-}  // namespace
 
 void add_export(Command& program) {
   auto arguments = std::make_shared<ExportArguments>();
@@ -63,34 +55,15 @@ void add_export(Command& program) {
           "and others run")
       .one_of({"peft", "gguf", "safetensors", "onnx"})
       .shows_default();
-  add_written(command, arguments->folder, arguments->options);
+  command.option("-o,--out", arguments->folder, "The folder to write; it must not exist")
+      .required();
+  add_written(command, arguments->options);
   command.footer(
       "example: patina run my.toml --set learner.name=finetune --out runs/tuned\n"
       "         patina export runs/tuned --to safetensors -o tuned/\n"
       "         patina export pets.patina --to onnx -o pets-onnx/\n"
       "         patina export letters.patina --to peft -o letters-lora/");
   command.action([arguments] { export_artefact(*arguments); });
-}
-
-void add_merge(Command& program) {
-  auto arguments = std::make_shared<MergeArguments>();
-  const auto command =
-      program.command("merge", "Write a model with a PEFT adapter added to its weights");
-  command
-      .option("model", arguments->model.name,
-              "The base model: a folder or file, or a name of `patina list models`")
-      .required();
-  command
-      .option("adapter", arguments->model.adapter,
-              "A folder of PEFT's: adapter_config.json and adapter_model.safetensors")
-      .required();
-  command.option("--weights", arguments->model.path, "The weight file of a named model");
-  add_written(command, arguments->folder, arguments->options);
-  command.footer("example: patina merge gpt2 gpt2-lora -o merged/ --dtype bf16");
-  command.action([arguments] {
-    print(arguments->folder,
-          merge_adapter(arguments->model, arguments->folder, arguments->options));
-  });
 }
 
 }  // namespace patina::cli

@@ -65,6 +65,7 @@ COMMANDS = {
     "tools/check --fix": Parse(BUILDS),
     "tools/package": Parse(BUILDS),
     "tools/small_stream run --seeds 1993 1 2": Parse("needs data that must be downloaded"),
+    "tools/small_stream run --stream clinc150_starter": Parse("needs data that must be downloaded"),
     "tools/setup": Parse("installs packages"),
     "patina check recipes/fashion_mnist/ranpac.toml": Run(*SMALL, "--seconds", "2"),
     "patina completion bash": Run(),

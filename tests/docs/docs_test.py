@@ -106,7 +106,9 @@ class Documents(unittest.TestCase):
         recipes = {row["recipe"] for row in published["small_stream"]} | reproduction.METHODS.to_measure([])[0]
         recipes |= {row["recipe"] for stream in results[:2] for row in stream}
         self.assertLessEqual(recipes, {path.stem for path in (ROOT / "recipes/cifar100_small").glob("*.toml")})
-        for stream in filter(None, results[:2]):
+        *_, texts = results
+        self.assertLessEqual({row["recipe"] for row in texts}, {path.stem for path in (ROOT / "recipes/clinc150").glob("*.toml")})
+        for stream in filter(None, (*results[:2], texts)):
             for row in stream:
                 row["last"] += 0.1
             self.assertNotEqual(reproduction.PAGE.read_text(), reproduction.page(published, *results))

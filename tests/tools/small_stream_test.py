@@ -56,15 +56,25 @@ class SmallStream(unittest.TestCase):
                                "--results", self.root / "results.json"], capture_output=True, text=True)
 
     def test_the_stream_is_laid_over_every_recipe(self):
-        stream = tomllib.loads((ROOT / "recipes/streams/cifar100_starter.toml").read_text())
-        laid = {}
-        for setting in tool().settings():
-            key, value = setting.split("=", 1)
-            section, name = key.split(".")
-            laid.setdefault(section, {})[name] = tomllib.loads(f"value = {value}")["value"]
-        del stream["base"]
-        self.assertEqual(laid, stream)
-        self.assertEqual(len(set(stream["scenario"]["class_order"])), 50)
+        for name, stream in tool().STREAMS.items():
+            read = tomllib.loads((ROOT / f"recipes/streams/{name}.toml").read_text())
+            laid = {}
+            for setting in stream.settings():
+                key, value = setting.split("=", 1)
+                section, entry = key.split(".")
+                laid.setdefault(section, {})[entry] = tomllib.loads(f"value = {value}")["value"]
+            del read["base"]
+            self.assertEqual(laid, read)
+        images = tomllib.loads((ROOT / "recipes/streams/cifar100_starter.toml").read_text())
+        self.assertEqual(len(set(images["scenario"]["class_order"])), 50)
+
+    def test_another_stream_has_its_own_recipes(self):
+        result = self.run_tool("idbr", "--stream", "clinc150_starter", "--seeds", "1")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual([row["recipe"] for row in json.loads((self.root / "results.json").read_text())], ["idbr"])
+        record = json.loads((self.root / "runs/clinc150_starter_idbr/seed_1/record.json").read_text())
+        self.assertIn('model.name="text_starter"', record["taken"])
+        self.assertIn("no recipe l2p; there are ", self.run_tool("l2p", "--stream", "clinc150_starter").stderr)
 
     def test_records_become_rows_and_older_ones_are_replaced(self):
         self.assertEqual(self.run_tool("ranpac", "--seeds", "1", "2", "3").returncode, 0)
@@ -97,20 +107,21 @@ class SmallStream(unittest.TestCase):
 
     def test_a_choice_becomes_a_recipe_that_is_run_instead(self):
         module = tool()
-        module.METHODS, module.FITTED, module.TRIALS = self.root / "small", self.root / "fitted", self.root / "trials"
-        module.METHODS.mkdir()
-        (module.METHODS / "er.toml").write_text("")
-        self.assertEqual(module.recipe_of("er"), module.METHODS / "er.toml")
+        stream = module.STREAMS["cifar100_starter"]
+        stream.methods, stream.fitted, stream.trials = self.root / "small", self.root / "fitted", self.root / "trials"
+        stream.methods.mkdir()
+        (stream.methods / "er.toml").write_text("")
+        self.assertEqual(stream.recipe_of("er"), stream.methods / "er.toml")
         self.program.write_text("""#!/usr/bin/env python3
 import pathlib, sys
 out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
 out.mkdir(parents=True)
 (out / "chosen.toml").write_text('# chosen\\nbase = "elsewhere"\\n[training]\\nlr = 0.1\\n')
 """)
-        module.tune(module.argparse.Namespace(name="er", candidates=["training.lr=0.1"], patina=str(self.program),
+        module.tune(module.argparse.Namespace(name="er", stream=stream, candidates=["training.lr=0.1"], patina=str(self.program),
                                               by="last_accuracy", set=[]))
-        self.assertEqual(module.recipe_of("er"), module.FITTED / "er.toml")
-        self.assertEqual((module.FITTED / "er.toml").read_text(), '# chosen\nbase = "../small/er.toml"\n[training]\nlr = 0.1\n')
+        self.assertEqual(stream.recipe_of("er"), stream.fitted / "er.toml")
+        self.assertEqual((stream.fitted / "er.toml").read_text(), '# chosen\nbase = "../small/er.toml"\n[training]\nlr = 0.1\n')
 
 
 if __name__ == "__main__":

@@ -46,18 +46,17 @@ void add_engine(const Command& command, EngineOptions& engine) {
 }
 
 bool is_artefact(const std::string& path) {
-  return fs::is_regular_file(artefact_file(path)) && artefact_file(path).extension() == ".patina";
-}
-
-fs::path artefact_file(const std::string& path) {
-  return fs::is_directory(path) ? fs::path(path) / "model.patina" : fs::path(path);
+  std::error_code ignored;
+  const fs::path file =
+      fs::is_directory(path, ignored) ? fs::path(path) / kRunArtefact : fs::path(path);
+  return fs::is_regular_file(file, ignored) && file.extension() == ".patina";
 }
 
 Session open_artefact(const ArtefactArguments& arguments) {
   OpenOptions options;
   options.weights = arguments.backbone;
   options.engine = arguments.engine;
-  return Session::open(artefact_file(arguments.file), std::move(options));
+  return Session::open(arguments.file, std::move(options));
 }
 
 std::string said_by_holder(const std::string& who, const std::string& remedy) {

@@ -7,6 +7,7 @@
 
 #include "apps/patina/command.h"
 #include "patina/base/file_lock.h"
+#include "patina/checkpoint/artefact_file.h"
 #include "patina/data/formats/instructions.h"
 #include "patina/data/source.h"
 #include "patina/session/session.h"
@@ -23,8 +24,6 @@ void add_artefact(const Command& command, ArtefactArguments& arguments);
 void add_engine(const Command& command, EngineOptions& engine);
 /// Whether a path is an artefact (*.patina) or the folder of a run with one.
 bool is_artefact(const std::string& path);
-/// The artefact in the folder of a run, else the path as it is.
-std::filesystem::path artefact_file(const std::string& path);
 Session open_artefact(const ArtefactArguments& arguments);
 /// What others are told while this process holds the FileLock of an artefact that it writes: "`who`
 /// (process N): `remedy`".

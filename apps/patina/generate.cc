@@ -106,7 +106,7 @@ void generate_learned(const Arguments& arguments) {
   OpenOptions opened;
   opened.engine.device = arguments.device;
   opened.engine.precision = "fp32";  // as a model without what was learned
-  const Session session = Session::open(artefact_file(arguments.model), std::move(opened));
+  const Session session = Session::open(arguments.model, std::move(opened));
   const bool sees = !arguments.image.empty();
   if (!arguments.chat && !sees) write(arguments.prompt);
   const auto asked = prompts({exchange_of(arguments)}, {}, images_of(arguments));

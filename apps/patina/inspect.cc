@@ -121,8 +121,7 @@ void inspect_gguf(const std::string& name, bool summary) {
 
 void inspect(const std::string& given, const std::string& part, bool summary) {
   if (is_gguf(given)) return inspect_gguf(given, summary);
-  const fs::path of_run = artefact_file(given);
-  const std::string name = fs::exists(of_run) ? of_run.string() : given;
+  const std::string name = is_artefact(given) ? artefact_file(given).string() : given;
   auto built_in = built_in_weights(name);
   const auto file =
       built_in ? std::move(*built_in) : SafetensorsFile::open_what_is_there(name, part);

@@ -98,8 +98,9 @@ std::string task_name(const LearnArguments& arguments) {
   return file.stem().string();
 }
 
-void learn(const LearnArguments& arguments) {
+void learn(LearnArguments arguments) {
   const auto begin = std::chrono::steady_clock::now();
+  arguments.artefact.file = artefact_file(arguments.artefact.file).string();
   const auto samples = lesson(arguments);
   const FileLock lock = lock_of(arguments.artefact.file);
   const bool is_new = !fs::exists(arguments.artefact.file);
@@ -120,7 +121,9 @@ void add_learn(Command& program) {
   auto arguments = std::make_shared<LearnArguments>();
   const auto command =
       program.command("learn", "Add classes or texts to an artefact, or make a new artefact");
-  command.option("file", arguments->artefact.file, "The artefact; it is made if it does not exist")
+  command
+      .option("file", arguments->artefact.file,
+              "The artefact, or the folder of a run; a file is made if it does not exist")
       .required();
   command.option("class", arguments->class_name,
                  "The class to learn; or a file of instructions with answers (.jsonl, .json) or of "

@@ -33,7 +33,7 @@ void serve_artefact(ServeArguments arguments) {
   const fs::path file = artefact_file(arguments.artefact.file);
   options.token = token_or_environment(options.token);
   if (options.name.empty())
-    options.name = file.filename() == "model.patina" && file.has_parent_path()
+    options.name = file.filename() == kRunArtefact && file.has_parent_path()
                        ? fs::absolute(file).parent_path().filename().string()
                        : file.stem().string();
   options.learns = !arguments.no_learn;

@@ -66,8 +66,9 @@ PATINA_EXPORT patina_status patina_prepare(int threads);
 ///    "seed": 1993, "cache": true, "data_threads": 0}
 /// NULL: the built-in starter backbone and SimpleCIL.
 PATINA_EXPORT patina_status patina_create(const char* options, patina_session** session);
-/// A session that was saved. `options` may have "weights" (the path of the backbone's weights),
-/// "engine", "cache" and "data_threads"; NULL: none.
+/// A session that was saved; `path` is its file, or the folder of a run. `options` may have
+/// "weights" (the path of the backbone's weights), "engine", "cache" and "data_threads"; NULL:
+/// none.
 PATINA_EXPORT patina_status patina_open(const char* path, const char* options,
                                         patina_session** session);
 /// Writes an artefact; the file appears under its name once it is complete. `options` may have

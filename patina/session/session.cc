@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "patina/base/error.h"
+#include "patina/checkpoint/artefact_file.h"
 #include "patina/checkpoint/load.h"
 #include "patina/config/recipe_file.h"
 #include "patina/models/two_tower/fused_towers.h"
@@ -134,8 +135,9 @@ Session Session::create(std::unique_ptr<Backbone> backbone, const SessionOptions
   return Session(std::move(state));
 }
 
-Session Session::open(const fs::path& path, OpenOptions options) {
+Session Session::open(const fs::path& given, OpenOptions options) {
   const Call call(options.observer);
+  const fs::path path = artefact_file(given);
   Archive archive = Archive::read(path);
   if (!archive.tensors().contains("artefact.recipe"))
     fail(ErrorKind::state,
@@ -433,7 +435,8 @@ bool Session::carried_backbone() const {
   return state_->carried;
 }
 
-void Session::save(const fs::path& path, const SaveOptions& options) const {
+void Session::save(const fs::path& given, const SaveOptions& options) const {
+  const fs::path path = artefact_file(given);
   if (!options.samples) check_samples_left_out(state_->row());
   const auto model = state_->model();
   Artefact artefact{.recipe = to_toml(*state_->recipe),

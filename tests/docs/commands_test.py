@@ -101,7 +101,7 @@ COMMANDS = {
     "patina learn pets.patina cat photos/cats/": Run(),
     "patina learn pets.patina dog photos/dogs/": Run(),
     "patina learn pets.patina dog photos/dogs/ photos/puppy.jpg": Run(),
-    "patina learn runs/garden/model.patina lily photos/lilies/": Run(),
+    "patina learn runs/garden lily photos/lilies/": Run(),
     "patina get": Run(),
     "patina get mnist": Parse("fetches from the internet; get_test does it from a server on this machine"),
     "patina import-pilot exps/ranpac.json": Run(),

@@ -83,7 +83,10 @@ class Session:
     @classmethod
     def open(cls, path: Union[str, os.PathLike], *, weights: Union[str, os.PathLike, None] = None,
              engine: Options = None, cache: bool = True, data_threads: int = 0) -> "Session":
-        """A session that was saved. `weights`: where the backbone's are, if not at their path of then."""
+        """A session that was saved, by its file or the folder of a run.
+
+        `weights`: where the backbone's are, if not at their path of then.
+        """
         return cls(_core.Session.open(os.fspath(path), as_json(
             {"weights": weights, "engine": engine, "cache": cache, "data_threads": data_threads})))
 

@@ -8,6 +8,7 @@
 #include "patina/data/views.h"
 #include "patina/run/run.h"
 #include "patina/session/session.h"
+#include "tests/support/errors.h"
 #include "tests/support/shared.h"
 #include "tests/support/toy_world.h"
 
@@ -56,10 +57,26 @@ TEST(Artefacts, GoOnLearning) {
   Recipe recipe = toy_recipe("simplecil", 1);
   const auto network = kImages.network("simplecil");
   run(recipe, kImages.data(8, 4), *network, folder);
-  auto session = Session::open(folder / "model.patina", {.backbone = kImages.network("simplecil")});
+  auto session = Session::open(folder, {.backbone = kImages.network("simplecil")});
   session.learn(std::make_shared<ToySource>(1, 6, 5, 7));
   EXPECT_EQ(session.classes().size(), size_t(ToyWorld::kClasses) + 1);
   EXPECT_EQ(session.predict(ToySource(1, 4, 6, 7)).front().front().name, "toy 7");
+  session.save(folder);
+  const auto saved =
+      Session::open(folder / "model.patina", {.backbone = kImages.network("simplecil")});
+  EXPECT_EQ(saved.classes(), session.classes());
+}
+
+TEST(Artefacts, AreNotPutIntoOtherFolders) {
+  const fs::path folder = scratch_folder("artefact-of-run") / "other";
+  fs::create_directories(folder);
+  const auto session = Session::create(kImages.network("simplecil"), {});
+  const std::string said = folder.string() +
+                           ": a folder without model.patina: a run leaves one when it is finished; "
+                           "name its folder, or a file, such as pets.patina";
+  EXPECT_EQ(error_of(ErrorKind::file, [&] { session.save(folder); }), said);
+  EXPECT_EQ(error_of(ErrorKind::file, [&] { Session::open(folder); }), said);
+  EXPECT_TRUE(fs::is_empty(folder));
 }
 
 }  // namespace

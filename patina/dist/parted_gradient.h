@@ -12,8 +12,9 @@ namespace patina {
 class PartedGradient {
  public:
   /// `tensors`: the parameters. `workers` (lent) compute a share of the parts each; null: all parts
-  /// are this process's.
-  PartedGradient(std::vector<Tensor> tensors, int64_t parts, Workers* workers);
+  /// are this process's. `fast`: adds the parts in turn and the workers' sums as c10d does, so that
+  /// the result depends on the number of workers, by the rounding of a sum.
+  PartedGradient(std::vector<Tensor> tensors, int64_t parts, Workers* workers, bool fast = false);
 
   /// The parts that this worker computes.
   const Share& own() const { return own_; }
@@ -25,12 +26,15 @@ class PartedGradient {
 
  private:
   void exchange_reports();
+  Tensor summed();
 
   std::vector<Tensor> tensors_;
   int64_t parts_;
   Workers* workers_;
   Share own_;
+  bool fast_;
   TreeSum sum_;
+  Tensor in_turn_;  // the same, where it is fast
   std::vector<double> losses_;   // of the own parts; once exchanged, of all
   std::vector<double> reached_;  // 1 for a parameter with a gradient
 };

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "patina/ops.h"
+#include "patina/place.h"
 
 namespace patina {
 

@@ -25,6 +25,7 @@ struct TrainingOptions {
   int64_t updates_per_batch = 1;  // in a single-pass scenario
   int64_t accumulate = 1;         // parts of a batch, each with a pass of its own
   int64_t shards = 1;             // parts of a batch that workers share
+  bool fast = false;              // their gradients are added in the order that is fastest
   bool pack = false;              // several texts in a row
   OptimizerOptions optimizer;
   void bind(Fields& f);

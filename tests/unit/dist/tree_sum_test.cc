@@ -110,6 +110,24 @@ TEST(PartedGradient, tells_apart_what_no_part_reached) {
   });
 }
 
+TEST(PartedGradient, is_the_same_to_rounding_where_it_is_fast) {
+  if (!workers_available()) GTEST_SKIP() << "built without Gloo";
+  const auto leaves = some_leaves(8);
+  Tensor expected = at::zeros({37}, at::kDouble);
+  for (const auto& leaf : leaves) expected += leaf.to(at::kDouble);
+  each_worker(3, [&](Workers& workers) {
+    const Tensor weight = at::ones({37});
+    PartedGradient gradient({weight}, 8, &workers, /*fast=*/true);
+    for (int64_t i = gradient.own().first; i < gradient.own().last; ++i) {
+      weight.mutable_grad() = leaves[size_t(i)].clone();
+      gradient.add(1);
+    }
+    EXPECT_EQ(gradient.finish(), 8);
+    EXPECT_LT((weight.grad().to(at::kDouble) - expected).abs().max().item<double>(),
+              1e-6 * expected.abs().max().item<double>() + 1e-6);
+  });
+}
+
 TEST(Workers, gather_rows_of_different_numbers) {
   if (!workers_available()) GTEST_SKIP() << "built without Gloo";
   each_worker(3, [&](Workers& workers) {

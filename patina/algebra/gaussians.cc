@@ -28,6 +28,13 @@ Tensor cholesky_factor(const Tensor& covariance) {
   return factor;
 }
 
+// L⁻¹ of Σ = L Lᵀ, float.
+Tensor inverse_factor(const Tensor& covariance) {
+  const Tensor factor = cholesky_factor(covariance);
+  const Tensor unit = at::eye(factor.size(0), factor.options());
+  return at::linalg_solve_triangular(factor, unit, /*upper=*/false).to(at::kFloat).contiguous();
+}
+
 // Calls body(first, end, columns first to end of u Tᵀ), for a lower triangular T [D,D] and u [B,D].
 template <class Body>
 void each_product(const Tensor& u, const Tensor& triangle, const Body& body) {
@@ -94,18 +101,15 @@ Tensor Gaussians::sample(std::span<const int64_t> counts, Random& random,
 }
 
 void Mahalanobis::add(const Tensor& mean, const Tensor& covariance) {
-  means_.emplace_back();
-  inverses_.emplace_back();
-  set(classes() - 1, mean, covariance);
+  NoGrad no_grad;
+  inverses_.push_back(inverse_factor(covariance));
+  means_.push_back(mean.to(at::kFloat));
 }
 
 void Mahalanobis::set(int64_t c, const Tensor& mean, const Tensor& covariance) {
   NoGrad no_grad;
   PATINA_REQUIRE(c >= 0 && c < classes(), "a class that is there");
-  const Tensor factor = cholesky_factor(covariance);
-  const Tensor unit = at::eye(factor.size(0), factor.options());
-  const Tensor inverse = at::linalg_solve_triangular(factor, unit, /*upper=*/false);
-  inverses_[size_t(c)] = inverse.to(at::kFloat).contiguous();
+  inverses_[size_t(c)] = inverse_factor(covariance);
   means_[size_t(c)] = mean.to(at::kFloat);
 }
 

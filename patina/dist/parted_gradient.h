@@ -34,7 +34,7 @@ class PartedGradient {
   Share own_;
   bool fast_;
   TreeSum sum_;
-  Tensor in_turn_;  // the same, where it is fast
+  Tensor in_turn_;               // the same, where it is fast
   std::vector<double> losses_;   // of the own parts; once exchanged, of all
   std::vector<double> reached_;  // 1 for a parameter with a gradient
 };

@@ -46,7 +46,8 @@ void TrainingOptions::bind(Fields& f) {
     "and 8 workers. The results depend on this number, not on that of the workers.",
     at_least(1));
   f("fast", fast,
-    "Whether the gradients of shards are added in the order that is fastest: the results then depend "
+    "Whether the gradients of shards are added in the order that is fastest: the results then "
+    "depend "
     "on the number of workers, by rounding.");
   f("pack", pack,
     "Of methods that answer with text: put several of a batch's texts into a row, where each is "
@@ -193,7 +194,8 @@ Tensor Trainer::loss_of(Learner& learner, const std::vector<Batch>& parts, Step 
 double Trainer::sharded_gradient(Learner& learner, const std::vector<Batch>& parts, Step step) {
   auto tensors = optimizer_->tensors();
   for (const auto& tensor : learner.reached()) tensors.push_back(tensor);
-  PartedGradient gradient(std::move(tensors), step.parts, learner.divides() ? workers_ : nullptr, options_.fast);
+  PartedGradient gradient(std::move(tensors), step.parts, learner.divides() ? workers_ : nullptr,
+                          options_.fast);
   {
     // What a part needs is this worker's own affair.
     Workers* const all = std::exchange(workers_, nullptr);

@@ -8,7 +8,7 @@
 // what is measured is the machinery.
 #include <fmt/core.h>
 #include <malloc.h>
-#include <time.h>
+#include <time.h>  // NOLINT(modernize-deprecated-headers): POSIX's, with clock_gettime
 
 #include <charconv>
 #include <cstdio>

@@ -1,5 +1,7 @@
 #include "bench/workers_scenario.h"
 
+#include <fmt/format.h>
+
 #include <thread>
 
 #include "bench/turns.h"

@@ -100,7 +100,7 @@ class Table {
   Handle* add(std::shared_ptr<Value> value) {
     const std::lock_guard lock(mutex_);
     values_.emplace(++last_, std::move(value));
-    return reinterpret_cast<Handle*>(last_);
+    return reinterpret_cast<Handle*>(last_);  // NOLINT(performance-no-int-to-ptr): never followed
   }
   std::shared_ptr<Value> at(const Handle* handle) const {
     const std::lock_guard lock(mutex_);

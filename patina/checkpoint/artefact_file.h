@@ -16,7 +16,7 @@ constexpr const char* kRunArtefact = "model.patina";
 inline fs::path artefact_file(const fs::path& given) {
   std::error_code ignored;
   if (!fs::is_directory(given, ignored)) return given;
-  const fs::path file = given / kRunArtefact;
+  fs::path file = given / kRunArtefact;
   if (!fs::is_regular_file(file, ignored))
     fail(ErrorKind::file,
          "{}: a folder without {}: a run leaves one when it is finished; name its folder, or a "

@@ -49,7 +49,7 @@ class GlooWorkers : public Workers {
     std::vector<Tensor> sent = {mine.to(at::kCPU).contiguous()};
     auto shape = mine.sizes().vec();
     shape.insert(shape.begin(), size_);
-    const Tensor received = at::empty(shape, sent[0].options());
+    Tensor received = at::empty(shape, sent[0].options());
     std::vector<std::vector<Tensor>> all = {received.unbind()};
     told([&] { group_->allgather(all, sent)->wait(); });
     bytes_sent_ += int64_t(sent[0].nbytes()) * (size_ - 1);

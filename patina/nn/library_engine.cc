@@ -27,7 +27,7 @@ class Copies {
       if (found->second.version == t._version() && !found->second.memory.expired())
         return found->second.copy.view(t.sizes());
     std::erase_if(copies_, [](const auto& entry) { return entry.second.memory.expired(); });
-    const Tensor copy = t.detach().to(kRows).contiguous();
+    Tensor copy = t.detach().to(kRows).contiguous();
     copies_.insert_or_assign(key, Entry{t.storage().getWeakStorageImpl(), t._version(), copy});
     return copy;
   }

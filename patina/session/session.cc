@@ -56,7 +56,8 @@ std::map<std::string, std::string> common_settings(SessionRecipe& recipe) {
 void check_alike(SessionRecipe& first, SessionRecipe& second) {
   const auto here = common_settings(first), there = common_settings(second);
   for (const auto& settings : {here, there})
-    for (const auto& [key, value] : settings) {
+    for (const auto& setting : settings) {
+      const std::string& key = setting.first;
       const auto of = [&](const auto& all) {
         const auto found = all.find(key);
         return found == all.end() ? std::string("not set") : found->second;

@@ -78,7 +78,7 @@ inline std::unique_ptr<Backbone> toy_t5(uint64_t seed = 1) {
 
 /// A small decoder of a family in a folder: the fixture's, with other words.
 inline fs::path decoder_folder(const std::string& family, int64_t words) {
-  const fs::path folder = scratch_folder("stored-decoder");
+  fs::path folder = scratch_folder("stored-decoder");
   const fs::path from = fixture_folder(Fixtures::small) / "language" / family;
   Json config = parse_json(read_text(from / "config.json"), "config");
   const int64_t had = config["vocab_size"];

@@ -76,7 +76,7 @@ class ContinualPromptTuning : public Learner {
   // L of the task's samples and, while a new prompt learns, of remembered ones of earlier tasks.
   Tensor loss(const Batch& batch, const Step& step) override {
     const size_t newest = heads_.tasks() - 1;
-    const Tensor fresh = loss_of(batch, newest, size_t(learning_));
+    Tensor fresh = loss_of(batch, newest, size_t(learning_));
     if (learning_ < int64_t(newest) || memory_.empty()) return fresh;
     Random random = seeds_("replay", step.number());
     const auto task = size_t(random.below(memory_.size()));

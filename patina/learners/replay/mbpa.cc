@@ -53,7 +53,7 @@ class Mbpa : public NetworkLearner {
   Tensor loss(const Batch& batch, const Step& step) override {
     const int64_t before = met_ / options_.replay_every;
     met_ += batch.size();
-    const Tensor loss = NetworkLearner::loss(batch, step);
+    Tensor loss = NetworkLearner::loss(batch, step);
     if (met_ / options_.replay_every == before || memory_.size() == 0) return loss;
     const auto slots = memory_.draw(options_.replay, seeds()("replay", step.number()));
     return loss + task_loss(outputs(inputs(slots)), targets(slots));
@@ -183,13 +183,13 @@ class Mbpa : public NetworkLearner {
   }
 
   nn::LinearHead adapted_head(const Tensor& features, const Tensor& target) const {
-    const nn::LinearHead head = copied_head();
+    nn::LinearHead head = copied_head();
     adapt({head.weight, head.bias}, target, [&] { return head(features); });
     return head;
   }
 
   nn::LinearHead adapted(Backbone& network, const Input& input, const Tensor& target) const {
-    const nn::LinearHead head = copied_head();
+    nn::LinearHead head = copied_head();
     std::vector<Tensor> weights = {head.weight, head.bias};
     for (const auto& item : nn::trainable(network)) weights.push_back(item.tensor);
     adapt(weights, target, [&] { return head(network.features(input)); });

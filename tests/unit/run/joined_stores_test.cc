@@ -31,7 +31,8 @@ FeatureStoreOptions stored_in(const fs::path& folder) {
   return options;
 }
 
-fs::path part_with(const fs::path& folder, const std::string& space, std::vector<int64_t> seeds) {
+fs::path part_with(const fs::path& folder, const std::string& space,
+                   const std::vector<int64_t>& seeds) {
   FeatureStore store(stored_in(folder));
   for (const int64_t seed : seeds) {
     store.add(space, stored_keys(seed), stored_features(seed));
